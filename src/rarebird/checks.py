@@ -1,0 +1,46 @@
+"""One style of argument check, and the one error that speaks of the user's data."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class DataError(ValueError):
+    """The data (or a file, a name, an option) given by the user cannot serve.
+
+    The message is one sentence that says which file, row, column or class, what is wrong, and what to do.
+    The command line prints it as it is and exits with code 2.
+    """
+
+
+def require(holds: bool, rule: str, **values: object) -> None:
+    """Raise unless `holds`, stating the broken rule and the values given.
+
+    Args:
+        holds: Whether the rule holds.
+        rule: The rule as a condition, for instance ``"gamma >= 0"``.
+        **values: The offending values by name.
+
+    Raises:
+        ValueError: "`gamma >= 0` must hold, but got gamma=-1."
+    """
+    if not holds:
+        given = ", ".join(f"{name}={value!r}" for name, value in values.items())
+        raise ValueError(f"`{rule}` must hold, but got {given}.")
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The tail of a message about an unknown name: the nearest valid one, or all of them."""
+    choices = sorted(valid)
+    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return "valid names are " + ", ".join(choices) + "." if choices else "there are none."
+
+
+def some(items: Iterable[object], most: int = 5) -> str:
+    """A short enumeration for messages: the first few items, then how many more there are."""
+    listed = [str(item) for item in items]
+    tail = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + tail

@@ -1,0 +1,216 @@
+"""Raw, typed rows: a source (array, frame or pictures on disk), which of its rows, and what is known of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from rarebird.checks import DataError, require, some
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["image", "table", "series"]
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Rows of a table: one pandas frame without target, weight or group columns; types are as read, missing values are NaN or None."""
+
+    frame: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def rows(self, index: np.ndarray) -> pd.DataFrame:
+        """The rows at `index`, in that order, with a fresh row index."""
+        return self.frame.iloc[index].reset_index(drop=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Pictures of one working size, in memory or memory-mapped.
+
+    Attributes:
+        array: ``(n, channels, height, width)``, uint8 in 0..255, or float32 in 0..1 where the originals hold more than 8 bits.
+    """
+
+    array: np.ndarray
+
+    def __post_init__(self) -> None:
+        require(self.array.ndim == 4, "pixels are (n, channels, height, width)", shape=self.array.shape)
+        require(self.array.dtype in (np.uint8, np.float32), "pixels are uint8 or float32", dtype=str(self.array.dtype))
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def rows(self, index: np.ndarray) -> np.ndarray:
+        """A copy of the pictures at `index`, in that order."""
+        return np.asarray(self.array[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Series of one or more channels, padded at the end to one length.
+
+    Attributes:
+        values: ``(n, channels, length)`` float32; NaN where a value is missing or beyond the series' own length.
+        lengths: ``(n,)`` int64, each series' own length, at least 1.
+    """
+
+    values: np.ndarray
+    lengths: np.ndarray
+
+    def __post_init__(self) -> None:
+        require(self.values.ndim == 3, "series are (n, channels, length)", shape=self.values.shape)
+        require(len(self.values) == len(self.lengths), "one length per series", n=len(self.values), lengths=len(self.lengths))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def rows(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A copy of the values and lengths at `index`, in that order."""
+        return self.values[index], self.lengths[index]
+
+
+Source = Frame | Pixels | Curves
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows of one kind for one task; `take` copies no picture.
+
+    Attributes:
+        kind: ``image``, ``table`` or ``series``.
+        task: ``classification`` or ``regression``.
+        source: Where the raw rows stand.
+        index: ``(n,)`` int64, which rows of the source these are.
+        y: ``(n,)`` int64 codes into `classes`; ``(n, n_classes)`` float soft targets; ``(n,)`` float64 for regression; None without labels.
+        classes: The class labels as text, in a natural order; empty for regression.
+        weight: ``(n,)`` float64 sample weights, or None for all ones.
+        group: ``(n,)`` group labels (patient, track, site), or None.
+        time: ``(n,)`` sortable, or None.
+        ids: ``(n,)`` text, what the user calls each row (file name, row number).
+        name: What the data set is called in reports.
+        target: What the target is called.
+    """
+
+    kind: Kind
+    task: Task
+    source: Source
+    index: np.ndarray
+    y: np.ndarray | None
+    classes: tuple[str, ...]
+    ids: np.ndarray
+    weight: np.ndarray | None = None
+    group: np.ndarray | None = None
+    time: np.ndarray | None = None
+    name: str = "data"
+    target: str = "target"
+
+    def __post_init__(self) -> None:
+        n = len(self.index)
+        for part in ("y", "ids", "weight", "group", "time"):
+            value = getattr(self, part)
+            require(value is None or len(value) == n, f"one {part} per row", n=n, given=None if value is None else len(value))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """The rows at the positions (or under the mask) `rows`, sharing the source."""
+        part = {name: value if (value := getattr(self, name)) is None else value[rows] for name in ("y", "ids", "weight", "group", "time")}
+        return replace(self, index=self.index[rows], **part)
+
+    def raw(self) -> Any:
+        """The raw rows themselves: a frame, a pixel array, or (values, lengths)."""
+        return self.source.rows(self.index)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes; 0 for regression."""
+        return len(self.classes)
+
+    @property
+    def codes(self) -> np.ndarray:
+        """``(n,)`` class codes; soft targets give their most probable class."""
+        require(self.y is not None and self.task == "classification", "labelled rows of classes", task=self.task)
+        assert self.y is not None
+        return self.y if self.y.ndim == 1 else self.y.argmax(axis=1)
+
+    @property
+    def class_counts(self) -> np.ndarray | None:
+        """``(n_classes,)`` rows of each class, or None for regression."""
+        return None if self.task == "regression" else np.bincount(self.codes, minlength=self.n_classes)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """``(n,)`` sample weights, ones where none were given."""
+        return np.ones(len(self)) if self.weight is None else self.weight
+
+    def aligned(self, classes: Sequence[str]) -> Dataset:
+        """The same rows with codes into `classes`.
+
+        Raises:
+            DataError: A row is of a class that is not among `classes`.
+        """
+        if self.task == "regression" or self.y is None:
+            return replace(self, classes=tuple(classes))
+        place = {label: code for code, label in enumerate(classes)}
+        unseen = [label for label, count in zip(self.classes, self.class_counts, strict=True) if count and label not in place]  # type: ignore[arg-type]
+        if unseen:
+            raise DataError(f"{self.name} holds rows of class {some(map(repr, unseen))}, which the training rows never show; remove those rows or add some to training.")
+        lookup = np.array([place.get(label, -1) for label in self.classes], dtype=np.int64)
+        return replace(self, y=lookup[self.codes], classes=tuple(classes))
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a reader returns: the rows of one data set and, where the data came split, its validation and test rows."""
+
+    train: Dataset
+    val: Dataset | None = None
+    test: Dataset | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def concat(parts: Sequence[Dataset]) -> Dataset:
+    """One data set of all rows, in order; all parts are of one kind, task and class list. Copies the rows into one new source."""
+    first = parts[0]
+    require(all(part.classes == first.classes and part.kind == first.kind for part in parts), "parts are alike", kinds=[p.kind for p in parts])
+    raws = [part.raw() for part in parts]
+    source: Source
+    if first.kind == "table":
+        import pandas as pd
+
+        source = Frame(pd.concat(raws, ignore_index=True))
+    elif first.kind == "image":
+        source = Pixels(np.concatenate(raws))
+    else:
+        length = max(values.shape[2] for values, _ in raws)
+        padded = [np.pad(v, ((0, 0), (0, 0), (0, length - v.shape[2])), constant_values=np.nan) for v, _ in raws]
+        source = Curves(np.concatenate(padded), np.concatenate([lengths for _, lengths in raws]))
+
+    def joined(part: str) -> np.ndarray | None:
+        values = [getattr(p, part) for p in parts]
+        if part == "weight" and any(v is not None for v in values):
+            values = [p.weights for p in parts]
+        return None if any(v is None for v in values) else np.concatenate(values)
+
+    ids = joined("ids")
+    assert ids is not None
+    n = sum(len(part) for part in parts)
+    return replace(first, source=source, index=np.arange(n), ids=ids, **{part: joined(part) for part in ("y", "weight", "group", "time")})
+
+
+def natural_order(labels: Sequence[str]) -> list[str]:
+    """Distinct labels sorted as people sort them: numbers by value, the rest as text."""
+    distinct = sorted(set(labels))
+    try:
+        return sorted(distinct, key=float)
+    except ValueError:
+        return distinct

@@ -1,0 +1,219 @@
+"""The slots, one Protocol each, with shapes: the architecture on one page.
+
+A method is a frozen `Method` (settings) whose class also satisfies its slot's protocol. Everywhere `batch` is the first axis.
+
+Inputs are a dict of tensors: ``pixels (batch, channels, height, width)`` float in 0..1 (uint8 at rest; the network standardizes them);
+``values (batch, channels, length)`` standardized, 0 where missing or padded, with ``lengths (batch,)``; for tables ``numbers (batch, n_numbers)``
+standardized, 0 where missing, ``missing (batch, n_numbers)`` 1.0 where missing, and ``categories (batch, n_categories)`` int64 codes.
+Targets are soft, ``(batch, n_outputs)``: probabilities over classes, or the standardized value for regression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+from rarebird.data.dataset import Dataset
+from rarebird.data.spec import InputSpec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    Inputs = dict[str, Tensor]
+else:
+    Inputs = dict
+
+
+@runtime_checkable
+class Resampling(Protocol):
+    """Raw training rows in, raw training rows out, categories and missing values intact; also how external rows join."""
+
+    def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset: ...
+
+
+class FittedSynthesis(Protocol):
+    """A generator that has seen training rows."""
+
+    def sample(self, code: int, n: int, rng: np.random.Generator) -> Dataset: ...
+
+
+@runtime_checkable
+class Synthesis(Protocol):
+    """Learns to draw new rows of a class."""
+
+    def fit(self, train: Dataset, rng: np.random.Generator) -> FittedSynthesis: ...
+
+
+@dataclass
+class SamplingState:
+    """What a batch sampler may look at when it lays out an epoch."""
+
+    progress: float = 0.0
+    fold: int = 0
+    rank: int = 0
+    world_size: int = 1
+    last_loss: np.ndarray | None = None
+
+
+@runtime_checkable
+class BatchSampling(Protocol):
+    """Rows of the next epoch's batches, each an int64 array of positions into the training rows."""
+
+    def __call__(self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState) -> Iterator[np.ndarray]: ...
+
+    def prior_factor(self, class_counts: np.ndarray) -> np.ndarray | None: ...
+
+
+@dataclass(frozen=True)
+class TrainStatistics:
+    """What an augmentation may know of the training rows.
+
+    Attributes:
+        spec: Shapes and, for pictures, mean and std per channel in 0..1.
+        class_counts: Rows per class, None for regression.
+    """
+
+    spec: InputSpec
+    class_counts: np.ndarray | None = None
+
+
+class BoundAugmentation(Protocol):
+    """One augmentation, ready for batches on any device: new tensors out, `x`, `y` and `weight` untouched."""
+
+    def __call__(self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]: ...
+
+
+class GeometricAugmentation(BoundAugmentation, Protocol):
+    """A bound picture augmentation that is an affine map; neighbours are composed into one resampling.
+
+    `matrix` gives ``(batch, 3, 3)``, output -> input coordinates in units of half the picture's sides (-1..1), before aspect correction.
+    """
+
+    def matrix(self, batch: int, generator: torch.Generator) -> Tensor: ...
+
+
+@runtime_checkable
+class Augmentation(Protocol):
+    """Settings of an augmentation. `bind` is called once per training."""
+
+    def bind(self, statistics: TrainStatistics) -> BoundAugmentation: ...
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """Builds a module ``forward(logits (batch, n_outputs), y (batch, n_outputs)) -> (batch,)``, linear in y; the loop weights and averages."""
+
+    def build(self, class_counts: Tensor | None) -> nn.Module: ...
+
+    def prior_factor(self, class_counts: np.ndarray) -> np.ndarray | None:
+        """``(n_classes,)`` by which the loss multiplies the prior its logits answer to; None where they answer to no prior."""
+        ...
+
+
+@runtime_checkable
+class Network(Protocol):
+    """Builds a module ``forward(x: Inputs) -> logits (batch, n_outputs)``.
+
+    The module has `features(x) -> (batch, width)` and `head`, its last linear layer, with ``forward(x) == head(features(x))``, so that
+    stages can freeze or re-train the head and remedies can work between features.
+    """
+
+    def build(self, spec: InputSpec) -> nn.Module: ...
+
+
+@runtime_checkable
+class Optimizer(Protocol):
+    """Builds a torch optimizer; the loop always calls ``step(closure)``."""
+
+    learning_rate: float
+
+    def build(self, network: nn.Module) -> torch.optim.Optimizer: ...
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """Progress 0..1 of the laid-out steps -> factor on the learning rate."""
+
+    def __call__(self, progress: float) -> float: ...
+
+
+@dataclass
+class TrainState:
+    """Where the training stands, for hooks."""
+
+    network: nn.Module
+    step: int
+    steps: int
+    learning_rate: float = 0.0
+    scores: dict[str, float] | None = None
+    stop: bool = False
+
+
+class Hook:
+    """What may happen around a step; every method is empty, so that a hook overrides only what it means."""
+
+    def penalty(self, network: nn.Module) -> Tensor | None:
+        """A scalar added to the mean loss, or None."""
+        return None
+
+    def after_backward(self, state: TrainState) -> None:
+        """Gradients are there, the step is not taken yet."""
+
+    def after_step(self, state: TrainState) -> None:
+        """The optimizer has stepped."""
+
+    def before_evaluation(self, state: TrainState) -> nn.Module | None:
+        """The network that should be judged in place of the trained one, or None."""
+        return None
+
+    def after_evaluation(self, state: TrainState) -> None:
+        """`state.scores` holds the held-out rows' scores; may set `state.stop`."""
+
+    def after_fit(self, state: TrainState) -> None:
+        """Training is over; may put other weights into `state.network`."""
+
+
+@runtime_checkable
+class Regularization(Protocol):
+    """Settings of a regularizer that acts while training; early stopping and weight averages among them."""
+
+    def attach(self, network: nn.Module) -> Hook: ...
+
+
+class FittedCalibration(Protocol):
+    """A frozen value that JSON can hold: ``logits (n, n_classes) -> logits (n, n_classes)``; their softmax are probabilities."""
+
+    def __call__(self, logits: np.ndarray) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Calibration(Protocol):
+    """Learns from out-of-fold or hold-out logits, never from training rows' own.
+
+    `prior_factor` is what the training multiplied the natural prior by, per class; None where it is unknown.
+    """
+
+    def fit(self, logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prior_factor: np.ndarray | None) -> FittedCalibration: ...
+
+
+class FittedDecision(Protocol):
+    """A frozen value that JSON can hold: ``probabilities (n, n_classes) -> codes (n,)``."""
+
+    def __call__(self, probabilities: np.ndarray) -> np.ndarray: ...
+
+
+Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+
+
+@runtime_checkable
+class Decision(Protocol):
+    """Learns from out-of-fold or hold-out probabilities under the natural prior.
+
+    `metric(y, predicted, weight)` is to be made large; `prior (n_classes,)` is the natural prior of the training rows.
+    """
+
+    def fit(self, probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray) -> FittedDecision: ...

@@ -1,0 +1,41 @@
+"""What a reader must be told besides the path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rarebird.data.dataset import Kind, Task
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read a data set.
+
+    Attributes:
+        kind: Overrides the guess from the path.
+        task: Overrides the guess from the target's values.
+        target: Column of a table that holds the target; None: ``target`` where such a column exists.
+        groups: Column that groups rows (patient, track, site).
+        groups_pattern: Regular expression with one group, searched in file names (pictures) or row ids.
+        weight: Column of sample weights.
+        time: Column to split by in time order.
+        image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
+        image_shape: Exact (channels, height, width), as a fitted model needs them; overrides `image_size`.
+        cache: Folder for decoded pictures that do not fit in memory; None: a temporary folder.
+        labelled: False at prediction, when the target may be absent and is ignored.
+        role: What the rows are called in messages: ``training rows``, ``test rows``.
+    """
+
+    kind: Kind | None = None
+    task: Task | None = None
+    target: str | None = None
+    groups: str | None = None
+    groups_pattern: str | None = None
+    weight: str | None = None
+    time: str | None = None
+    image_size: int | None = None
+    image_shape: tuple[int, int, int] | None = None
+    cache: Path | None = None
+    labelled: bool = True
+    role: str = "training rows"

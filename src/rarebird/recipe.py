@@ -1,0 +1,257 @@
+"""Recipe <-> TOML: every choice of one training run as one frozen value."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+
+from rarebird import methods
+from rarebird.checks import DataError, nearest
+from rarebird.methods import Method
+from rarebird.ranges import Float, Int
+
+
+def _slot(slot: str) -> Any:
+    """The type of a field that holds one method of `slot`."""
+    return Annotated[
+        Method,
+        BeforeValidator(lambda value: value if isinstance(value, Method) else _build(slot, value)),
+        PlainSerializer(lambda method: method.settings()),
+    ]
+
+
+def _build(slot: str, value: object) -> Method:
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict):
+        raise ValueError(f"{slot} takes a method's name or a table with `name`, but got {value!r}.")
+    return methods.build(slot, value)
+
+
+def _method(slot: str, name: str, **settings: Any) -> Any:
+    return Field(default_factory=lambda: methods.build(slot, {"name": name, **settings}), validate_default=False)
+
+
+class Stage(BaseModel):
+    """A part of the training: its share of the steps, what is trainable, and which slots differ from the recipe's.
+
+    Attributes:
+        share: Share of the laid-out steps, relative to the other stages'.
+        trainable: ``all``, or ``head`` for the network's last layer alone.
+        overrides: Slot -> method settings that hold during this stage, for instance ``{"loss": {"name": "weighted"}}``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float = Field(default=1.0, gt=0)
+    trainable: Literal["all", "head"] = "all"
+    overrides: dict[str, Any] = {}
+
+
+class Recipe(BaseModel):
+    """Every choice of one training run.
+
+    A slot holds one method, or a list where order matters. `steps`, `batch_size`, `precision`, `channels_last`, `threads` and the protocol
+    (`folds`, `holdout`) are laid out by the run where they are None, and recorded, so that the recorded recipe repeats the run exactly.
+
+    Attributes:
+        kind: ``image``, ``table`` or ``series``.
+        seed: Seed of every stream.
+        metric: What decisions and selection serve.
+        batch_size: Rows per step.
+        steps: Optimizer steps of each network; None: as many as the budget allows.
+        epochs: Passes over the training rows at most, where a budget would allow more; None: no limit.
+        folds: Parts of the cross-fitting, 0 for a hold-out; None: decided by the number of rows.
+        holdout: Share of the training rows held out where `folds` is 0; None: decided by the number of rows.
+        precision: ``float32``, ``bfloat16``, or ``auto``: whichever a short measurement finds faster.
+        channels_last: Memory layout of pictures; None: measured.
+        threads: CPU threads of torch; None: all.
+        image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
+    run_fields: ClassVar[tuple[str, ...]] = ("steps", "batch_size", "precision", "channels_last", "threads", "folds", "holdout", "image_size")
+
+    kind: Literal["image", "table", "series"]
+    seed: int = Field(default=0, ge=0)
+    metric: str = "balanced_accuracy"
+    batch_size: Annotated[int, Int(16, 512, log=True)] = Field(default=128, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    epochs: Annotated[float, Float(5, 200, log=True)] | None = Field(default=None, gt=0)
+    folds: int | None = Field(default=None, ge=0)
+    holdout: float | None = Field(default=None, gt=0, lt=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    channels_last: bool | None = None
+    threads: int | None = Field(default=None, ge=1)
+    image_size: int | None = Field(default=None, ge=8)
+
+    network: _slot("network")  # type: ignore[valid-type]
+    loss: _slot("loss") = _method("loss", "cross_entropy")  # type: ignore[valid-type]
+    resampling: _slot("resampling") | None = None  # type: ignore[valid-type]
+    synthesis: _slot("synthesis") | None = None  # type: ignore[valid-type]
+    external: _slot("external") | None = None  # type: ignore[valid-type]
+    batch_sampling: _slot("batch_sampling") = _method("batch_sampling", "shuffled")  # type: ignore[valid-type]
+    augmentation: tuple[_slot("augmentation"), ...] = ()  # type: ignore[valid-type]
+    transfer: _slot("transfer") | None = None  # type: ignore[valid-type]
+    regularization: tuple[_slot("regularization"), ...] = ()  # type: ignore[valid-type]
+    optimizer: _slot("optimizer") = _method("optimizer", "adamw")  # type: ignore[valid-type]
+    schedule: _slot("schedule") = _method("schedule", "cosine")  # type: ignore[valid-type]
+    calibration: tuple[_slot("calibration"), ...] = ()  # type: ignore[valid-type]
+    decision: _slot("decision") = _method("decision", "balanced")  # type: ignore[valid-type]
+    stages: tuple[Stage, ...] = (Stage(),)
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise DataError(methods.sentence(error, "recipe", type(self).model_fields)) from None
+        for slot, method in self.methods():
+            if self.kind not in methods.kinds(slot, type(method).name):
+                serving = methods.names(slot, self.kind)
+                raise DataError(f"{slot} {type(method).name!r} does not serve data of kind {self.kind!r}; {nearest(type(method).name, serving)}")
+
+    def methods(self) -> list[tuple[str, Method]]:
+        """The filled slots, in the order of the data's way: (slot, method), one entry per method of a list."""
+        filled: list[tuple[str, Method]] = []
+        for slot in methods.SLOTS:
+            value = getattr(self, slot)
+            values = value if isinstance(value, tuple) else () if value is None else (value,)
+            filled += [(slot, method) for method in values]
+        return filled
+
+    def plain(self) -> dict[str, Any]:
+        """The recipe as plain values for TOML and JSON, without the fields that are None."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def updated(self, **changes: Any) -> Self:
+        """A recipe with some fields replaced, validated anew."""
+        return type(self)(**{name: getattr(self, name) for name in type(self).model_fields} | changes)
+
+    def with_settings(self, settings: list[str]) -> Self:
+        """The recipe with ``--set`` assignments applied in order, ``loss=focal``, ``loss.gamma=3``, ``augmentation=[rotate,noise]``.
+
+        Raises:
+            DataError: An unknown key (the message has the nearest valid name) or a value that breaks a rule.
+        """
+        plain = self.plain()
+        for setting in settings:
+            key, equals, text = setting.partition("=")
+            if not equals or not key:
+                raise DataError(f"--set takes KEY=VALUE, but got {setting!r}.")
+            _assign(plain, key.strip(), _parse(text.strip()), type(self).model_fields)
+        return type(self)(**plain)
+
+    def to_toml(self) -> str:
+        """The recipe as a TOML document; `from_toml` gives it back equal."""
+        plain = self.plain()
+        scalars = {key: value for key, value in plain.items() if not isinstance(value, dict) and not _is_tables(value)}
+        lines = [f"{key} = {_toml(value)}" for key, value in scalars.items()]
+        for key, value in plain.items():
+            for entry in [value] if isinstance(value, dict) else value if _is_tables(value) else []:
+                lines += ["", f"[{key}]" if isinstance(value, dict) else f"[[{key}]]"]
+                lines += [f"{name} = {_toml(setting)}" for name, setting in entry.items()]
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_toml(cls, text: str, origin: str = "the recipe") -> Self:
+        """A recipe from a TOML document.
+
+        Raises:
+            DataError: The document is no TOML, has an unknown key, or a value that breaks a rule.
+        """
+        try:
+            return cls(**tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise DataError(f"{origin} is no valid TOML: {error}.") from None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """A recipe from a TOML file."""
+        try:
+            return cls.from_toml(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"The recipe {path} cannot be read: {error}.") from None
+
+
+def sample_method(slot: str, name: str, rng: np.random.Generator) -> Method:
+    """A method drawn from its own search ranges."""
+    return methods.load(slot, name).sample(rng)
+
+
+def _assign(plain: dict[str, Any], key: str, value: Any, valid: dict[str, Any]) -> None:
+    """Put `value` at the dotted `key`; a slot given by name alone starts from that method's defaults."""
+    head, _, rest = key.partition(".")
+    if head not in valid:
+        raise DataError(f"The recipe has no key {head!r}; {nearest(head, valid)}")
+    if not rest:
+        plain[head] = value
+        return
+    first, _, tail = rest.partition(".")
+    holder = plain.get(head)
+    if isinstance(holder, list):
+        # A method of a list is addressed by its place or by its name: augmentation.0.degrees, augmentation.rotate.degrees.
+        place = next((i for i, entry in enumerate(holder) if first in (str(i), _name(entry))), None)
+        if place is None or not tail:
+            raise DataError(f"{key!r} addresses no entry of {head}; {nearest(first, [_name(entry) for entry in holder])}")
+        holder[place] = {"name": holder[place]} if isinstance(holder[place], str) else dict(holder[place])
+        holder[place][tail] = value
+        return
+    if isinstance(holder, str):
+        holder = plain[head] = {"name": holder}
+    if not isinstance(holder, dict):
+        raise DataError(f"{head} holds no method, so {key!r} cannot be set; set {head}=NAME first.")
+    holder[rest] = value
+
+
+def _name(entry: Any) -> str:
+    return str(entry.get("name")) if isinstance(entry, dict) else str(entry)
+
+
+def _parse(text: str) -> Any:
+    """A value of ``--set``: TOML where it parses; bare words are text, also within ``[a,b]`` and ``{a=b}``."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        pass
+    if text.startswith("[") and text.endswith("]"):
+        return [_parse(part.strip()) for part in _split(text[1:-1])]
+    if text.startswith("{") and text.endswith("}"):
+        pairs = (part.partition("=" if "=" in part else ":") for part in _split(text[1:-1]))
+        return {key.strip().strip("\"'"): _parse(value.strip()) for key, _, value in pairs}
+    if text.lower() in ("none", "null", ""):
+        return None
+    return text
+
+
+def _split(text: str) -> list[str]:
+    """Parts between the commas that stand in no bracket."""
+    parts, depth, current = [], 0, ""
+    for letter in text:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0:
+            parts.append(current)
+            current = ""
+        else:
+            current += letter
+    return [part for part in [*parts, current] if part.strip()]
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(str(key), ensure_ascii=False)} = {_toml(entry)}" for key, entry in value.items() if entry is not None) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(entry) for entry in value) + "]"
+    if isinstance(value, float) and value == int(value) and abs(value) < 1e15:
+        return f"{value:.1f}"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
