@@ -38,14 +38,21 @@ KIND_NAMES = ("image", "table", "series")
 _ROOT = Path(__file__).parent
 
 
+class Fitted(BaseModel):
+    """What a method's `fit` learned: a frozen value that JSON holds, rebuilt and checked by ``load(slot, name).fitted(**values)``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
 class Method(BaseModel):
     """The frozen settings of one method; every method's value derives from it and adds what its slot's protocol asks for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     slot: ClassVar[str] = ""
     name: ClassVar[str] = ""
+    fitted: ClassVar[type[Fitted] | None] = None  # the class of what `fit` returns, in the slots that fit
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, /, **settings: Any) -> None:
         try:
             super().__init__(**settings)
         except ValidationError as error:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -105,12 +105,21 @@ class Augmentation(Protocol):
 
 @runtime_checkable
 class Loss(Protocol):
-    """Builds a module ``forward(logits (batch, n_outputs), y (batch, n_outputs)) -> (batch,)``, linear in y; the loop weights and averages."""
+    """Builds a module ``forward(logits (batch, n_outputs), y (batch, n_outputs)) -> (batch,)``; the loop weights and averages.
 
-    def build(self, class_counts: Tensor | None) -> nn.Module: ...
+    For classes it is linear in y. `tasks` says which of ``classification`` and ``regression`` it serves. `class_counts (n_classes,)` are the
+    training rows of each class, None for regression; `classes` their labels, for settings that are keyed by label.
+    """
 
-    def prior_factor(self, class_counts: np.ndarray) -> np.ndarray | None:
-        """``(n_classes,)`` by which the loss multiplies the prior its logits answer to; None where they answer to no prior."""
+    tasks: ClassVar[tuple[str, ...]]
+
+    def build(self, class_counts: Tensor | None, classes: tuple[str, ...] = ()) -> nn.Module: ...
+
+    def prior_factor(self, class_counts: np.ndarray, classes: tuple[str, ...] = ()) -> np.ndarray | None:
+        """``(n_classes,)`` by which the loss multiplies the prior its logits answer to; None where they answer to no prior.
+
+        Scaled, as every slot's factor, so that the factor's mean over the training rows is 1.
+        """
         ...
 
 
@@ -143,13 +152,24 @@ class Schedule(Protocol):
 
 @dataclass
 class TrainState:
-    """Where the training stands, for hooks."""
+    """Where the training stands, for hooks.
+
+    Attributes:
+        network: The network that is trained.
+        step: Steps taken so far.
+        steps: Steps laid out in all.
+        learning_rate: The last step's.
+        scores: Name -> score of the last evaluation; ``loss`` among them.
+        judged: The network that the last evaluation judged: what a hook's `before_evaluation` returned, or `network` where None.
+        stop: Set by a hook: no further step is taken.
+    """
 
     network: nn.Module
     step: int
     steps: int
     learning_rate: float = 0.0
     scores: dict[str, float] | None = None
+    judged: nn.Module | None = None
     stop: bool = False
 
 

@@ -65,6 +65,7 @@ class Recipe(BaseModel):
         metric: What decisions and selection serve.
         batch_size: Rows per step.
         steps: Optimizer steps of each network; None: as many as the budget allows.
+        relaid: Per network, the changes (step, new total) made where the machine was slower than measured; recorded for a replay.
         epochs: Passes over the training rows at most, where a budget would allow more; None: no limit.
         folds: Parts of the cross-fitting, 0 for a hold-out; None: decided by the number of rows.
         holdout: Share of the training rows held out where `folds` is 0; None: decided by the number of rows.
@@ -82,6 +83,7 @@ class Recipe(BaseModel):
     metric: str = "balanced_accuracy"
     batch_size: Annotated[int, Int(16, 512, log=True)] = Field(default=128, ge=1)
     steps: int | None = Field(default=None, ge=1)
+    relaid: tuple[tuple[tuple[int, int], ...], ...] = ()
     epochs: Annotated[float, Float(5, 200, log=True)] | None = Field(default=None, gt=0)
     folds: int | None = Field(default=None, ge=0)
     holdout: float | None = Field(default=None, gt=0, lt=1)

@@ -1,1 +1,141 @@
-"""Methods and parts of readers."""
+"""A path -> Dataset: finds which reader serves it. A reader is imported when a path needs it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from rarebird.checks import DataError
+from rarebird.data.dataset import Dataset, Kind, Pixels, Splits
+from rarebird.readers import delimited
+from rarebird.readers.options import ReadOptions
+from rarebird.readers.pictures import is_picture
+
+SERVED = "a folder with one folder per class, .csv, .tsv, .txt, .parquet, .ts or .npz"
+_TEXT = (".csv", ".tsv", ".txt")
+_PARQUET = (".parquet", ".pq")
+_PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
+
+
+def read(path: Path, options: ReadOptions) -> Splits:
+    """Read a data set by what its path is; `options.kind` overrides the guess.
+
+    Args:
+        path: A folder with one folder per class (or with ``train.csv`` and, where given, ``val.csv`` and ``test.csv``); a table; series; an
+            archive of arrays; or a table of ``path,label`` that lists pictures.
+        options: What else the reader must know.
+
+    Raises:
+        DataError: Nothing is there, no reader serves it, or its reader refuses it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"There is no file or folder {path}; check the path.")
+    if path.is_dir():
+        return _folder(path, options)
+    kind, suffix = options.kind, path.suffix.lower()
+    if is_picture(path):
+        return _picture(path, options)
+    if suffix == ".npz":
+        from rarebird.readers import npz
+
+        return npz.read(path, options)
+    if suffix not in (*_TEXT, *_PARQUET, ".ts"):
+        raise DataError(f"{path} is of a type that is not served ({suffix or 'no suffix'}); give {SERVED}.")
+    kind = kind or _guess(path, suffix, options)
+    served = {"image": _TEXT, "table": (*_TEXT, *_PARQUET), "series": (*_TEXT, ".ts")}[kind]
+    if suffix not in served:
+        raise DataError(f"{path} cannot be read as data of kind {kind!r}; give {', '.join(served)} or .npz, or another --kind.")
+    if kind == "image":
+        from rarebird.readers import image_folder
+
+        return image_folder.read_list(path, options)
+    if kind == "table":
+        from rarebird.readers import table
+
+        return table.read(path, options)
+    from rarebird.readers import series
+
+    splits = series.read(path, options)
+    return replace(splits, notes=(*splits.notes, *_beside(path, options)))
+
+
+def _picture(path: Path, options: ReadOptions) -> Splits:
+    """A single picture: one row to predict, but nothing to learn from."""
+    if options.labelled:
+        raise DataError(f"{path} is a single picture; give a folder with one folder of pictures per class.")
+    from rarebird.readers import image_folder
+
+    return image_folder.read(path, options)
+
+
+def _guess(path: Path, suffix: str, options: ReadOptions) -> Kind:
+    """The kind of a file: UCR text is told from a table by a first line of numbers, a list of pictures by its columns and cells."""
+    if suffix == ".ts":
+        return "series"
+    if suffix in _PARQUET:
+        return "table"
+    text, _ = delimited.decode(path)
+    named_ucr = path.stem.upper().endswith(("_TRAIN", "_TEST"))
+    if (suffix != ".csv" or named_ucr) and delimited.is_label_and_numbers(text.lstrip().partition("\n")[0]):
+        return "series"
+    rows = [fields for _, fields in islice(delimited.records(text, delimited.sniff(text)), 20)]
+    return "image" if _lists_pictures(rows, path.parent, options) else "table"
+
+
+def _lists_pictures(rows: list[list[str]], folder: Path, options: ReadOptions) -> bool:
+    """Whether the first rows name pictures in a column `path`, beside `label` where labels are wanted."""
+    header = [name.strip() for name in rows[0]] if rows else []
+    label = options.target or "label"
+    if "path" not in header or (label not in header and options.labelled):
+        return False
+    place = header.index("path")
+    paths = [row[place].strip() for row in rows[1:] if len(row) > place]
+    pictures = [name for name in paths if is_picture(Path(name))]
+    # Where no picture is there but the columns can be nothing else, the reader of pictures says which one is missing.
+    known = {"path", "group", "weight", label, options.groups, options.weight, options.time}
+    return len(pictures) > len(paths) / 2 and (known.issuperset(header) or any((folder / name).is_file() for name in pictures))
+
+
+def _folder(path: Path, options: ReadOptions) -> Splits:
+    """A folder of pictures, or of tables called train, val and test."""
+    parts = {part: _named(path, names) for part, names in _PARTS.items()}
+    train = parts["train"]
+    if train is None or (path / "train").is_dir():
+        from rarebird.readers import image_folder
+
+        if options.kind not in (None, "image"):
+            raise DataError(
+                f"{path} is a folder, which holds pictures (or train.csv and test.csv); give a file for data of kind {options.kind!r}."
+            )
+        return image_folder.read(path, options)
+    found = read(train, options)
+    notes = list(found.notes)
+    like = replace(options, task=found.train.task, kind=found.train.kind)
+    if isinstance(found.train.source, Pixels):
+        channels, height, width = found.train.source.array.shape[1:]
+        like = replace(like, image_shape=(channels, height, width))
+
+    def other(part: str, role: str) -> Dataset | None:
+        file = parts[part]
+        if file is None:
+            return None
+        splits = read(file, replace(like, role=role))
+        notes.extend(note for note in splits.notes if note not in notes)
+        return splits.train.aligned(found.train.classes)
+
+    return Splits(found.train, val=other("val", "validation rows"), test=other("test", "test rows"), notes=tuple(notes))
+
+
+def _named(folder: Path, names: tuple[str, ...]) -> Path | None:
+    """The table in `folder` with one of the names."""
+    return next((file for name in names for suffix in (*_TEXT, *_PARQUET) if (file := folder / (name + suffix)).is_file()), None)
+
+
+def _beside(path: Path, options: ReadOptions) -> list[str]:
+    """A word on the archive's own test file, which is never taken silently."""
+    test = path.with_name(path.name.replace("_TRAIN", "_TEST"))
+    if "_TRAIN" not in path.name or options.role != "training rows" or not test.is_file():
+        return []
+    return [f"{test.name} stands beside {path.name}; it serves as test rows only where it is given with --test."]

@@ -1,0 +1,36 @@
+# Everything runs in .venv, built once from pyproject.toml with the exact versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+# pip takes torch and torchvision as the pair that constraints.txt pins.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: install install-dev demo test lint types clean
+
+install: .venv/.installed
+
+install-dev: .venv/.installed-dev
+
+.venv/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) -e .
+	touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(INSTALL) -e '.[dev]'
+	touch $@
+
+demo: install
+	$(BIN)/rarebird demo
+
+test: install-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install-dev
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build dist src/*.egg-info

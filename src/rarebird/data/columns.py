@@ -1,0 +1,93 @@
+"""Columns of a table that carry nothing to learn: those that identify rows, and those that never vary.
+
+The rules are conservative, because a measurement that is left out is lost without a trace: floating-point columns and tables under 20 rows
+are never touched, and whole numbers that merely happen to differ in every row are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LEAST_ROWS = 20
+_LEAST_ROWS_IN_ORDER = 100
+_TEXT_DISTINCT = 0.99
+# Words between separators, or the last word in camel case: patient_id, PatientId, row-index, 编号.
+_ID_WORDS = r"id|ids|uid|uuid|guid|index|idx|key|rowid|row|serial|unnamed: \d+"
+_ID_NAME = re.compile(rf"(?i:(?:^|[\W_])(?:{_ID_WORDS})(?:$|[\W_\d]))|[a-z](?:Id|ID)$|编号|序号|番号")
+_TIME_NAME = re.compile(r"(?i:(?:^|[\W_])(?:year|yr|month|day|date|time|timestamp|hour|age)(?:$|[\W_\d]))|年|月|日|时间|時間")
+
+
+def identifier_columns(frame: pd.DataFrame) -> dict[str, str]:
+    """Columns that tell rows apart instead of describing them: name -> why.
+
+    - *Whole numbers* without missing values, different in every row, and: named like an identifier; or so densely packed that chance does
+      not explain it (``n**2 > 18 * span``: numbers drawn at random from so short a span would repeat with probability ``1 - exp(-9)``);
+      or rising or falling from row to row over at least 100 rows. Columns named like a time (year, date, age) count by none of these.
+    - *Text* that is different in every row (from 100 rows on, in 99 % of them), and is neither a number nor a date.
+
+    Args:
+        frame: Features only, ``(n, columns)``; under 20 rows nothing is found.
+    """
+    if len(frame) < _LEAST_ROWS:
+        return {}
+    reasons = {str(name): _reason(frame[name], str(name)) for name in frame.columns}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def constant_columns(frame: pd.DataFrame) -> list[str]:
+    """Columns with one value in every row, or missing in every row; a single value beside missing ones varies."""
+    return [str(name) for name in frame.columns if len(frame) > 0 and frame[name].nunique(dropna=False) <= 1]
+
+
+def _reason(column: pd.Series, name: str) -> str:
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(column) or isinstance(column.dtype, pd.CategoricalDtype):
+        return ""
+    if pd.api.types.is_integer_dtype(column):
+        return _reason_of_whole_numbers(column, name)
+    if pd.api.types.is_string_dtype(column) or column.dtype == object:
+        return _reason_of_text(column)
+    return ""
+
+
+def _reason_of_whole_numbers(column: pd.Series, name: str) -> str:
+    n = len(column)
+    if column.isna().any() or column.nunique() < n or _TIME_NAME.search(name):
+        return ""
+    if _ID_NAME.search(name):
+        return "named like an identifier, a different whole number in every row"
+    values = column.to_numpy(dtype=np.float64)
+    span = values.max() - values.min() + 1
+    if n**2 > 18 * span:
+        return "whole numbers without a gap worth the name, different in every row"
+    steps = np.diff(values)
+    if n >= _LEAST_ROWS_IN_ORDER and (bool((steps > 0).all()) or bool((steps < 0).all())):
+        return "whole numbers that rise or fall from each row to the next"
+    return ""
+
+
+def _reason_of_text(column: pd.Series) -> str:
+    known = column.dropna()
+    n, distinct = len(known), known.astype(str).nunique()
+    enough = distinct >= _TEXT_DISTINCT * n if n >= _LEAST_ROWS_IN_ORDER else distinct == n
+    if n < _LEAST_ROWS or not enough or _reads_as_numbers_or_dates(known):
+        return ""
+    return "text that is different in every row" if distinct == n else "text that is different in nearly every row"
+
+
+def _reads_as_numbers_or_dates(known: pd.Series) -> bool:
+    import pandas as pd
+
+    few = known.iloc[:: max(1, len(known) // 50)].astype(str)
+    if pd.to_numeric(few, errors="coerce").notna().mean() > 0.9:
+        return True
+    # Dates hold digits and separators: asking pandas about names would only cost time and warnings.
+    dated = few[few.str.fullmatch(r"[\d\s:./\-T+Z年月日時时分秒,APMapm]*(?:[A-Za-z]{3,9}[\d\s:./\-,]+)*")]
+    return len(dated) > 0.9 * len(few) and bool(pd.to_datetime(dated, errors="coerce", format="mixed").notna().mean() > 0.9)

@@ -1,0 +1,83 @@
+"""A short name for the rows of a data set, and an exact digest of each row; the same in every process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rarebird.data.dataset import Dataset, Frame, Pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CHUNK_BYTES = 64_000_000
+_DIGEST_BYTES = 16
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """The first 16 hexadecimal digits of a SHA-256 over content, order, labels and weights of the rows.
+
+    File names, ids and the name of the data set have no part in it. Pictures are read in chunks, so that a memory-mapped source stays on
+    disk.
+    """
+    digest = hashlib.sha256()
+    for word in (dataset.kind, dataset.task, *dataset.classes):
+        digest.update(word.encode() + b"\0")
+    for part in raw_chunks(dataset):
+        digest.update(_content(part))
+    for numbers in (dataset.y, dataset.weight):
+        digest.update(b"-" if numbers is None else np.ascontiguousarray(numbers, dtype="<f8").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def raw_chunks(dataset: Dataset) -> Iterator[Any]:
+    """The raw rows in order, about 64 MB at a time: frames, pixel arrays, or (values, lengths)."""
+    source = dataset.source
+    width = source.array[:1].nbytes if isinstance(source, Pixels) else 0 if isinstance(source, Frame) else source.values[:1].nbytes
+    step = max(1, _CHUNK_BYTES // width) if width else max(1, len(dataset))
+    for start in range(0, len(dataset), step):
+        yield source.rows(dataset.index[start : start + step])
+
+
+def row_digests(dataset: Dataset) -> np.ndarray:
+    """``(n,)`` 16-byte digests of the pictures or series: equal where the rows are equal value by value.
+
+    Values beyond a series' own length have no part in it, so that differently padded copies are equal.
+    """
+    found: list[bytes] = []
+    for part in raw_chunks(dataset):
+        if isinstance(part, tuple):
+            found += [_digest(row[:, :length]) for row, length in zip(*part, strict=True)]
+        else:
+            # A loop, but each turn hashes a whole picture in C: as fast as the memory is read.
+            found += [_digest(row) for row in part]
+    # A void type and not bytes: NumPy strips trailing zeros from the latter.
+    return np.frombuffer(b"".join(found), dtype=f"V{_DIGEST_BYTES}")
+
+
+def column_digests(column: pd.Series) -> np.ndarray:
+    """``(n,)`` uint64 digests of a column's values: equal numbers are equal whatever their type, and missing equals missing."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column):
+        # Adding zero turns -0.0 into 0.0.
+        return pd.util.hash_array(column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0)
+    codes, values = pd.factorize(column)
+    # The type is part of the text, so that the number 1 and the text "1" differ; the last entry, code -1, is the missing.
+    texts = [f"{type(value).__name__}:{value}" for value in values] + [""]
+    return pd.util.hash_array(np.array(texts, dtype=object), categorize=False)[codes]
+
+
+def _content(part: Any) -> bytes:
+    if isinstance(part, np.ndarray):
+        return f"{part.dtype}{part.shape[1:]}".encode() + part.tobytes()
+    if isinstance(part, tuple):
+        return b"".join(np.ascontiguousarray(values).tobytes() for values in part)
+    return b"".join(str(name).encode() + b"\0" + column_digests(part[name]).tobytes() for name in part.columns)
+
+
+def _digest(row: np.ndarray) -> bytes:
+    return hashlib.blake2b(row.tobytes(), digest_size=_DIGEST_BYTES).digest()

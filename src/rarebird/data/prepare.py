@@ -1,0 +1,185 @@
+"""Raw rows -> tensors. `fit` learns scales, categories and bins from natural training rows alone; the result is a value that JSON holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from rarebird.checks import DataError
+from rarebird.data import prepare_table
+from rarebird.data.dataset import Curves, Dataset, Pixels
+from rarebird.data.spec import InputSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STATISTICS_ROWS = 5_000
+
+
+class Prepared(BaseModel):
+    """What was learned from training rows, and the transformation itself.
+
+    Attributes:
+        spec: What a network must know.
+        classes: Class labels in the order of the logits; empty for regression.
+        table: Per-column state, for tables.
+        target_mean, target_scale: Of the regression target.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spec: InputSpec
+    classes: tuple[str, ...]
+    table: prepare_table.TableState | None = None
+    target_mean: float = 0.0
+    target_scale: float = 1.0
+
+    def inputs(self, data: Dataset) -> dict[str, Tensor]:
+        """Tensors of all rows on the CPU; pictures stay uint8 (or float in 0..1) and memory-mapped where they are.
+
+        Raises:
+            DataError: The rows lack a column, or have another shape than the training rows.
+        """
+        if data.kind != self.spec.kind:
+            raise DataError(f"{data.name} holds data of kind {data.kind!r}, but the model was trained on kind {self.spec.kind!r}.")
+        if self.spec.kind == "table":
+            assert self.table is not None
+            return prepare_table.inputs(self.table, data.raw(), data.name)
+        return self._pixels(data) if self.spec.kind == "image" else self._series(data)
+
+    def targets(self, data: Dataset) -> Tensor:
+        """``(n, n_outputs)`` float32: class probabilities, or the standardized value for regression."""
+        import torch
+
+        assert data.y is not None
+        if data.task == "regression":
+            return torch.from_numpy(((data.y - self.target_mean) / self.target_scale).astype(np.float32))[:, None]
+        if data.y.ndim == 2:
+            return torch.from_numpy(data.y.astype(np.float32))
+        return torch.nn.functional.one_hot(torch.from_numpy(data.y), self.spec.n_outputs).float()
+
+    def values(self, outputs: np.ndarray) -> np.ndarray:
+        """Standardized outputs of a regression network in the target's own unit."""
+        return outputs * self.target_scale + self.target_mean
+
+    def _pixels(self, data: Dataset) -> dict[str, Tensor]:
+        import torch
+
+        assert isinstance(data.source, Pixels)
+        array = data.source.array
+        if array.shape[1:] != (self.spec.channels, self.spec.height, self.spec.width):
+            raise DataError(
+                f"{data.name} holds pictures of (channels, height, width) {array.shape[1:]}, but the model needs "
+                f"{(self.spec.channels, self.spec.height, self.spec.width)}."
+            )
+        whole = len(data.index) == len(array) and bool((data.index == np.arange(len(array))).all())
+        return {"pixels": torch.from_numpy(_writable(array) if whole else array[data.index])}
+
+    def _series(self, data: Dataset) -> dict[str, Tensor]:
+        import torch
+
+        values, lengths = data.raw()
+        if values.shape[1] != self.spec.channels:
+            raise DataError(f"{data.name} holds series of {values.shape[1]} channels, but the model needs {self.spec.channels}.")
+        mean, std = np.float32(self.spec.mean)[:, None], np.float32(self.spec.std)[:, None]
+        scaled = (_fitted_length(_interpolated(values, lengths), self.spec.length) - mean) / std
+        lengths = np.minimum(lengths, self.spec.length)
+        beyond = np.arange(self.spec.length) >= lengths[:, None, None]
+        scaled = np.where(beyond | np.isnan(scaled), np.float32(0), scaled)
+        return {"values": torch.from_numpy(scaled.astype(np.float32)), "lengths": torch.from_numpy(lengths.astype(np.int64))}
+
+
+def fit(train: Dataset, seed: int = 0) -> tuple[Prepared, list[str]]:
+    """Learn from training rows.
+
+    Args:
+        train: Natural training rows: before resampling, without any row that will judge.
+        seed: Chooses the rows whose statistics are taken, where there are many.
+
+    Returns:
+        The prepared value, and sentences on what was left out.
+    """
+    outputs = 1 if train.task == "regression" else train.n_classes
+    common: dict[str, Any] = {"kind": train.kind, "task": train.task, "n_outputs": outputs}
+    notes: list[str] = []
+    state: dict[str, Any] = {"classes": train.classes}
+    if train.kind == "table":
+        state["table"], shapes, notes = prepare_table.fit(train.raw(), train.name)
+    elif train.kind == "image":
+        shapes = _pixel_statistics(train, seed)
+    else:
+        shapes = _series_statistics(train)
+    if train.task == "regression":
+        assert train.y is not None
+        mean, scale = float(train.y.mean()), float(train.y.std())
+        state |= {"target_mean": mean, "target_scale": scale if scale > 0 else 1.0}
+    return Prepared(spec=InputSpec(**common, **shapes), **state), notes
+
+
+def _pixel_statistics(train: Dataset, seed: int) -> dict[str, Any]:
+    assert isinstance(train.source, Pixels)
+    rows = train.index
+    if len(rows) > STATISTICS_ROWS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, STATISTICS_ROWS, replace=False))
+    sample = train.source.array[rows]
+    scale = 255.0 if sample.dtype == np.uint8 else 1.0
+    mean = sample.mean(axis=(0, 2, 3), dtype=np.float64) / scale
+    std = sample.std(axis=(0, 2, 3), dtype=np.float64) / scale
+    _, channels, height, width = sample.shape
+    return {
+        "channels": channels,
+        "height": height,
+        "width": width,
+        "mean": tuple(mean.tolist()),
+        "std": tuple(np.where(std > 1e-4, std, 1.0).tolist()),
+    }
+
+
+def _series_statistics(train: Dataset) -> dict[str, Any]:
+    values, lengths = train.raw()
+    present = np.isfinite(values)
+    count = np.maximum(present.sum(axis=(0, 2)), 1)
+    filled = np.where(present, values, 0).astype(np.float64)
+    mean = filled.sum(axis=(0, 2)) / count
+    variance = (np.where(present, values - mean[:, None], 0) ** 2).sum(axis=(0, 2)) / count
+    std = np.sqrt(variance)
+    return {
+        "channels": values.shape[1],
+        "length": int(lengths.max()),
+        "mean": tuple(mean.tolist()),
+        "std": tuple(np.where(std > 1e-8, std, 1.0).tolist()),
+    }
+
+
+def _interpolated(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Missing values inside a series, on the line between their neighbors; the first and last known value beyond them."""
+    inside = np.arange(values.shape[2]) < lengths[:, None, None]
+    gaps = np.isnan(values) & inside
+    if not gaps.any():
+        return values
+    values = values.copy()
+    for row, channel in np.argwhere(gaps.any(axis=2)):
+        curve = values[row, channel]
+        known = np.flatnonzero(~np.isnan(curve))
+        if len(known):
+            where = np.flatnonzero(gaps[row, channel])
+            curve[where] = np.interp(where, known, curve[known])
+    return values
+
+
+def _fitted_length(values: np.ndarray, length: int) -> np.ndarray:
+    """Cut or padded at the end to the training rows' longest."""
+    if values.shape[2] >= length:
+        return values[:, :, :length]
+    return np.pad(values, ((0, 0), (0, 0), (0, length - values.shape[2])), constant_values=np.nan)
+
+
+def _writable(array: np.ndarray) -> np.ndarray:
+    """torch warns of arrays that it must not write to; a copy-on-write map is opened for a read-only file instead of a copy of its pictures."""
+    if array.flags.writeable:
+        return array
+    if isinstance(array, np.memmap) and array.filename is not None:
+        return np.memmap(array.filename, dtype=array.dtype, mode="c", offset=array.offset, shape=array.shape)
+    return array.copy()

@@ -1,0 +1,186 @@
+"""Table columns -> numbers, missing marks and category codes.
+
+Numbers are scaled by their quartiles and softly clipped (robust scaling and smooth clipping of Holzmüller, Grinsztajn and Steinwart, "Better by
+Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", 2024): an outlier moves neither the scale nor the network far.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from rarebird.checks import DataError, some
+from rarebird.data import columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+MOST_CATEGORIES = 2_000
+MOST_BINS = 48
+ROWS_PER_BIN = 10
+CLIP = 3.0
+
+
+class Column(BaseModel):
+    """One column's state.
+
+    Attributes:
+        name: The column's name.
+        role: ``number``, ``category`` or ``date`` (which gives several numbers).
+        center, scale: Of each number the column gives.
+        categories: Known values as text, from the most frequent down; code 0 is for the unseen and the missing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    role: Literal["number", "category", "date"]
+    center: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+class TableState(BaseModel):
+    """The columns that are used, in order, and those left out with the reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: tuple[Column, ...]
+    left_out: dict[str, str]
+
+
+def fit(frame: pd.DataFrame, name: str) -> tuple[TableState, dict[str, Any], list[str]]:
+    """Learn every column's role and scale.
+
+    Returns:
+        The state, the fields of `InputSpec` it decides, and sentences on the columns left out.
+
+    Raises:
+        DataError: No column is left to learn from.
+    """
+    left_out = dict.fromkeys(columns.constant_columns(frame), "it has one value only") | columns.identifier_columns(frame)
+    used = tuple(_learned(frame[column]) for column in frame.columns if column not in left_out)
+    if not used:
+        raise DataError(f"{name} has no column to learn from: " + "; ".join(f"{c!r} is left out, {why}" for c, why in left_out.items()) + ".")
+    state = TableState(columns=used, left_out={str(key): why for key, why in left_out.items()})
+    numbers, missing = _numbers(state, frame)
+    shapes = {
+        "n_numbers": numbers.shape[1],
+        "bins": tuple(_bins(column[~gone]) for column, gone in zip(numbers.T, missing.T, strict=True)),
+        "cardinalities": tuple(len(column.categories) + 1 for column in used if column.role == "category"),
+    }
+    notes = [f"Column {column!r} is left out: {why}." for column, why in state.left_out.items()]
+    return state, shapes, notes
+
+
+def inputs(state: TableState, frame: pd.DataFrame, name: str) -> dict[str, Tensor]:
+    """``numbers`` and ``missing`` ``(n, n_numbers)`` float32, and ``categories`` ``(n, n_categories)`` int64.
+
+    Raises:
+        DataError: A column that the model needs is missing.
+    """
+    import torch
+
+    absent = [column.name for column in state.columns if column.name not in frame.columns]
+    if absent:
+        raise DataError(f"{name} lacks the column {some(map(repr, absent))} that the model was trained on.")
+    numbers, missing = _numbers(state, frame)
+    codes = [_codes(column, frame[column.name]) for column in state.columns if column.role == "category"]
+    categories = np.stack(codes, axis=1) if codes else np.zeros((len(frame), 0), dtype=np.int64)
+    return {
+        "numbers": torch.from_numpy(numbers),
+        "missing": torch.from_numpy(missing.astype(np.float32)),
+        "categories": torch.from_numpy(categories),
+    }
+
+
+def _learned(column: pd.Series) -> Column:
+    import pandas as pd
+
+    name = str(column.name)
+    if pd.api.types.is_datetime64_any_dtype(column):
+        parts = np.stack(_date_parts(column), axis=1)
+        center, scale = zip(*(_scale(part) for part in parts.T), strict=True)
+        return Column(name=name, role="date", center=center, scale=scale)
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        middle, scale = _scale(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        return Column(name=name, role="number", center=(middle,), scale=(scale,))
+    frequent = _as_text(column).value_counts()
+    return Column(name=name, role="category", categories=tuple(frequent.index[:MOST_CATEGORIES]))
+
+
+def _numbers(state: TableState, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """All numbers, scaled and softly clipped, 0 where missing; and where they are missing."""
+    parts = []
+    for column in state.columns:
+        if column.role != "category":
+            raw = _raw_numbers(column, frame[column.name])
+            scaled = (raw - np.array(column.center)) * np.array(column.scale)
+            parts.append(scaled / np.sqrt(1 + (scaled / CLIP) ** 2))
+    numbers = np.concatenate(parts, axis=1) if parts else np.zeros((len(frame), 0))
+    missing = np.isnan(numbers)
+    return np.where(missing, 0, numbers).astype(np.float32), missing
+
+
+def _raw_numbers(column: Column, values: pd.Series) -> np.ndarray:
+    import pandas as pd
+
+    if column.role == "date":
+        return np.stack(_date_parts(pd.to_datetime(values, errors="coerce")), axis=1)
+    # A column that was numerical in training may come as text, or all empty, at prediction.
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isfinite(numbers), numbers, np.nan)[:, None]
+
+
+def _date_parts(column: pd.Series) -> list[np.ndarray]:
+    """Days since 1970, month, day of the week and hour; NaN where the date is missing."""
+    import pandas as pd
+
+    if getattr(column.dt, "tz", None) is not None:
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+    days = (column - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    return [part.to_numpy(dtype=np.float64, na_value=np.nan) for part in (days, column.dt.month, column.dt.day_of_week, column.dt.hour)]
+
+
+def _scale(values: np.ndarray) -> tuple[float, float]:
+    """Median, and one over the range between quartiles; half the whole range where the quartiles are one value."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return 0.0, 0.0
+    low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
+    if high > low:
+        return float(middle), float(1 / (high - low))
+    spread = known.max() - known.min()
+    return float(middle), float(2 / spread) if spread > 0 else 0.0
+
+
+def _bins(values: np.ndarray) -> tuple[float, ...]:
+    """Distinct quantiles as bin edges, at least two; fewer where rows are few, so that each bin holds about ten rows or more."""
+    wanted = int(np.clip(len(values) // ROWS_PER_BIN, 2, MOST_BINS))
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, wanted + 1))) if len(values) else np.zeros(1)
+    if len(edges) < 2:
+        edges = np.array([edges[0] - 0.5, edges[0] + 0.5])
+    return tuple(edges.tolist())
+
+
+def _codes(column: Column, values: pd.Series) -> np.ndarray:
+    place = {value: code for code, value in enumerate(column.categories, start=1)}
+    return _as_text(values).map(place).fillna(0).to_numpy(dtype=np.int64)
+
+
+def _as_text(values: pd.Series) -> pd.Series:
+    """Categories as text, so that 1, 1.0 and "1" are one value however the file was read; missing values stay missing."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        text = values.astype("object").map(lambda value: _spelled(value), na_action="ignore")
+    else:
+        text = values.astype("object").map(str, na_action="ignore")
+    return text.where(values.notna(), None)
+
+
+def _spelled(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else str(value)

@@ -1,0 +1,148 @@
+"""Which rows judge which: the held-out test rows, and the one place that decides between cross-fitting and a hold-out.
+
+Always stratified by class (by target quantiles for regression), never across groups, in time order where rows carry a time. A class of one
+row, and a class all of whose rows stand in one group, is never held out: it trains, and is said to be too small to judge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rarebird.checks import DataError, require
+from rarebird.data.dataset import Dataset
+from rarebird.rng import stream
+
+# Cross-fitting asks for K trainings. On tables and series these are cheap beside what they give: an out-of-fold prediction for every
+# training row, and an average of K networks. On pictures, whose trainings fill the budget, only small sets gain from it.
+CROSS_FIT_ROWS = {"table": 50_000, "series": 50_000, "image": 5_000}
+FEW_IN_SMALLEST_CLASS = {"table": 500, "series": 500, "image": 200}
+FEW_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How training rows judge models.
+
+    Attributes:
+        folds: Parts of the cross-fitting; 0 for a hold-out.
+        holdout: Share of the training rows that is held out where `folds` is 0; 0 where validation rows were given.
+        reason: One sentence for the report.
+    """
+
+    folds: int
+    holdout: float
+    reason: str
+
+
+def decide(train: Dataset, val: Dataset | None = None, *, folds: int | None = None, holdout: float | None = None) -> Protocol:
+    """The protocol for these training rows; `folds` or `holdout`, where given, are followed."""
+    n = len(train)
+    counts = train.class_counts
+    smallest = n if counts is None else int(counts[counts > 0].min())
+    if val is not None:
+        return Protocol(0, 0.0, f"The {len(val)} given validation rows are the hold-out and never join training.")
+    if folds:
+        require(2 <= folds <= n, "2 <= folds <= rows", folds=folds, rows=n)
+        return Protocol(folds, 0.0, f"{folds}-fold cross-fitting, as the recipe asks.")
+    if holdout is not None:
+        return Protocol(0, holdout, f"A hold-out of {holdout:.0%} of the training rows, as the recipe asks.")
+    few = smallest < FEW_IN_SMALLEST_CLASS[train.kind] or n < 5 * FEW_ROWS
+    if few and folds is None and n <= CROSS_FIT_ROWS[train.kind] and train.time is None:
+        folds = 10 if n < FEW_ROWS else 5
+        folds = min(folds, n) if train.group is None else min(folds, len(np.unique(train.group)))
+        if folds >= 2:
+            where = "rows" if counts is None else f"rows, {smallest} in the smallest class"
+            return Protocol(folds, 0.0, f"{folds}-fold cross-fitting, because there are few rows to judge by ({n} {where}).")
+    share = 0.2 if n < 2_000 else 0.15 if n < 5_000 else 0.1
+    how = "latest" if train.time is not None else "a stratified"
+    return Protocol(0, share, f"A hold-out of {share:.0%} of the {n} training rows ({how}), which no training sees.")
+
+
+def fold_of(train: Dataset, folds: int, seed: int) -> np.ndarray:
+    """``(n,)`` int: the fold that holds each row out; -1 for rows that every fold trains on."""
+    strata = _strata(train)
+    if train.group is not None:
+        return _grouped(strata, train.group, folds, stream(seed, "folds"))
+    return _dealt(strata, folds, stream(seed, "folds"))
+
+
+def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") -> np.ndarray:
+    """``(n,)`` bool: the rows that are held out, about `share` of each class and at least one row of each class of two or more.
+
+    Raises:
+        DataError: The groups leave nothing to hold out or nothing to train on.
+    """
+    if train.time is not None:
+        return _latest(train, share)
+    strata, rng = _strata(train), stream(seed, name)
+    held = np.zeros(len(train), dtype=bool)
+    if train.group is not None:
+        held = _grouped(strata, train.group, max(2, round(1 / share)), rng) == 0
+    else:
+        for rows in _rows_of(strata):
+            if len(rows) >= 2:
+                held[rng.permutation(rows)[: max(1, round(share * len(rows)))]] = True
+    if not held.any() or held.all():
+        raise DataError(f"{train.name} has too few rows or groups to hold any out; give test rows with --test, or more rows.")
+    return held
+
+
+def _strata(data: Dataset) -> np.ndarray:
+    """Class codes, or for regression the target's decile."""
+    if data.task == "classification":
+        return data.codes
+    assert data.y is not None
+    edges = np.quantile(data.y, np.linspace(0.1, 0.9, 9))
+    return np.searchsorted(edges, data.y)
+
+
+def _rows_of(strata: np.ndarray) -> list[np.ndarray]:
+    return [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+
+
+def _dealt(strata: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of each class dealt round; each class starts where the last one ended, so that folds stay of one size."""
+    fold, start = np.full(len(strata), -1), 0
+    for rows in _rows_of(strata):
+        if len(rows) >= 2:
+            fold[rng.permutation(rows)] = (start + np.arange(len(rows))) % folds
+            start += len(rows)
+    return fold
+
+
+def _grouped(strata: np.ndarray, group: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """Whole groups to folds, largest first, each to where it leaves the classes most evenly spread (after scikit-learn's StratifiedGroupKFold)."""
+    _, stratum = np.unique(strata, return_inverse=True)
+    _, code = np.unique(group, return_inverse=True)
+    counts = np.zeros((code.max() + 1, stratum.max() + 1))
+    np.add.at(counts, (code, stratum), 1)
+    total = counts.sum(axis=0)
+    filled = np.zeros((folds, counts.shape[1]))
+    place = np.zeros(len(counts), dtype=np.int64)
+    shuffled = rng.permutation(len(counts))
+    for one in shuffled[np.argsort(-counts[shuffled].max(axis=1), kind="stable")]:
+        with_it = (filled + counts[one]) / total
+        base = filled / total
+        # The spread over folds if fold f took the group: sum of squares is enough, the sums are the same for each f.
+        cost = (with_it**2 - base**2).sum(axis=1) + 1e-9 * filled.sum(axis=1)
+        place[one] = int(cost.argmin())
+        filled[place[one]] += counts[one]
+    fold = place[code]
+    for rows in _rows_of(strata):
+        if len(np.unique(code[rows])) < 2:
+            fold[np.isin(code, code[rows])] = -1
+    return fold
+
+
+def _latest(data: Dataset, share: float) -> np.ndarray:
+    """The latest rows; rows of one moment stay together, and no group straddles the cut."""
+    assert data.time is not None
+    cut = np.sort(data.time)[int(np.floor((1 - share) * len(data)))]
+    held = data.time >= cut
+    if data.group is not None:
+        held = np.isin(data.group, data.group[held])
+    if held.all():
+        raise DataError(f"The time column of {data.name} leaves no earlier rows to train on; give more moments or no --time.")
+    return held

@@ -1,0 +1,104 @@
+"""`fit`: a path in, a trustworthy model out. Read, profile, choose the recipe, run it, write the run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rarebird import experiment, readers, run_folder
+from rarebird.clock import Clock
+from rarebird.data.dataset import Pixels, Splits
+from rarebird.data.profile import profile
+from rarebird.defaults import default_recipe
+from rarebird.experiment import Outcome
+from rarebird.readers.options import ReadOptions
+from rarebird.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `fit` is asked for.
+
+    Attributes:
+        data: Path of the data.
+        out: The run's folder.
+        test: Path of the test rows; None: those that come with the data, or a fifth held out.
+        read: How to read both.
+        recipe: A recipe file in place of the default rules.
+        settings: ``--set`` assignments on top of the recipe.
+        metric: What to serve; None: the recipe's, or the task's default.
+        steps: Optimizer steps of each network in place of a budget.
+        budget: Wall-clock seconds.
+    """
+
+    data: Path
+    out: Path
+    test: Path | None = None
+    read: ReadOptions = field(default_factory=ReadOptions)
+    recipe: Path | None = None
+    settings: tuple[str, ...] = ()
+    metric: str | None = None
+    positive: str | None = None
+    seed: int | None = None
+    steps: int | None = None
+    budget: float | None = None
+    threads: int | None = None
+    device: str = "auto"
+
+
+def fit(request: Request, clock: Clock, report: Callable[[float, str], bool] = lambda progress, what: False) -> Outcome:
+    """Carry out a request; the outcome's result names the model and the report.
+
+    Args:
+        request: What is asked for.
+        clock: The budget.
+        report: Told of the progress; True from it ends the training early.
+
+    Raises:
+        DataError: The data, the recipe or the folder cannot serve; nothing has been written.
+    """
+    run_folder.check_free(request.out)
+    given = None if request.recipe is None else Recipe.read(request.recipe)
+    report(0.0, "reading the data")
+    data = read(request, given)
+    recipe = chosen_recipe(request, given, data)
+    report(0.0, "profiling the data")
+    described = profile(data.train, val=data.val, test=data.test)
+    timeless = recipe.steps is not None
+    outcome = experiment.run(
+        recipe,
+        data,
+        clock=replace(clock, budget=None) if timeless else clock,
+        device=request.device,
+        positive=request.positive,
+        report=report,
+    )
+    report(1.0, "writing the report")
+    run_folder.write(request.out, outcome, described, clock)
+    return outcome
+
+
+def read(request: Request, recipe: Recipe | None) -> Splits:
+    """The rows of a request, its test rows read as the training rows were."""
+    options = request.read
+    if options.image_size is None and recipe is not None:
+        options = replace(options, image_size=recipe.image_size)
+    data = readers.read(request.data, options)
+    if request.test is None:
+        return data
+    train = data.train
+    shape = train.source.array.shape[1:] if isinstance(train.source, Pixels) else None
+    test = readers.read(
+        request.test, replace(options, role="test rows", kind=train.kind, task=train.task, target=train.target, image_shape=shape)
+    )
+    return replace(data, test=test.train, notes=(*data.notes, *test.notes))
+
+
+def chosen_recipe(request: Request, given: Recipe | None, data: Splits) -> Recipe:
+    """The recipe file or the default rules, with the request's own choices on top."""
+    seed = 0 if request.seed is None else request.seed
+    recipe = given or default_recipe(data.train, request.metric, seed)
+    chosen = {"metric": request.metric, "seed": request.seed, "steps": request.steps, "threads": request.threads}
+    recipe = recipe.updated(**{name: value for name, value in chosen.items() if value is not None})
+    return recipe.with_settings(list(request.settings)) if request.settings else recipe

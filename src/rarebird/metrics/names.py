@@ -1,0 +1,134 @@
+"""The names of metrics: what each needs, whether larger is better, and how a decision is judged by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from rarebird.checks import DataError, nearest
+from rarebird.metrics import calibration, confusion, ranking, regression
+from rarebird.metrics.confusion import Counts
+
+Figure = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is about.
+
+    Attributes:
+        name: Its name, for a class's own ``recall:CLASS``.
+        needs: ``labels`` or ``probabilities`` of classes, or predicted ``values`` of regression.
+        larger_is_better: False for losses and errors.
+    """
+
+    name: str
+    needs: Literal["labels", "probabilities", "values"]
+    larger_is_better: bool = True
+
+
+def _of(per_class: Callable[[Counts], np.ndarray], macro: Callable[[Counts], np.ndarray]) -> Callable[[Counts, int | None], np.ndarray]:
+    """The positive class's figure, or the macro mean where there is no positive class."""
+    return lambda counts, positive: macro(counts) if positive is None else per_class(counts)[positive]
+
+
+def _overall(figure: Callable[[Counts], np.ndarray]) -> Callable[[Counts, int | None], np.ndarray]:
+    return lambda counts, _: figure(counts)
+
+
+PER_CLASS: dict[str, Callable[[Counts], np.ndarray]] = {"recall": confusion.recall, "precision": confusion.precision, "f1": confusion.f1}
+
+# Of sums per class and the positive class (None: more than two classes).
+OF_LABELS: dict[str, Callable[[Counts, int | None], np.ndarray]] = {
+    "balanced_accuracy": _overall(confusion.balanced_accuracy),
+    "accuracy": _overall(confusion.accuracy),
+    "macro_f1": _overall(confusion.macro_f1),
+    "macro_precision": _overall(confusion.macro_precision),
+    "f1": _of(confusion.f1, confusion.macro_f1),
+    "precision": _of(confusion.precision, confusion.macro_precision),
+    "recall": _of(confusion.recall, confusion.balanced_accuracy),
+    "sensitivity": _of(confusion.recall, confusion.balanced_accuracy),
+    "specificity": _of(confusion.specificity, confusion.macro_specificity),
+    "matthews_corrcoef": _overall(confusion.matthews_corrcoef),
+    "geometric_mean": _overall(confusion.geometric_mean),
+}
+
+# Of true codes, probabilities and weights.
+OF_PROBABILITIES: dict[str, Figure] = {
+    "log_loss": calibration.log_loss,
+    "brier_score": calibration.brier_score,
+    "expected_calibration_error": calibration.expected_calibration_error,
+}
+
+# Of true codes, probabilities, weights and the positive class; computed together by `ranking.areas`, whose order this is.
+OF_RANKING: tuple[str, ...] = (ranking.roc_auc.__name__, ranking.average_precision.__name__)
+
+# Of true values, predicted values and weights.
+OF_VALUES: dict[str, Figure] = {
+    "mean_squared_error": regression.mean_squared_error,
+    "root_mean_squared_error": regression.root_mean_squared_error,
+    "mean_absolute_error": regression.mean_absolute_error,
+    "r2": regression.r2,
+}
+
+METRICS: dict[str, Metric] = (
+    {name: Metric(name, "labels") for name in OF_LABELS}
+    | {name: Metric(name, "probabilities") for name in OF_RANKING}
+    | {name: Metric(name, "probabilities", larger_is_better=False) for name in OF_PROBABILITIES}
+    | {name: Metric(name, "values", larger_is_better=name == "r2") for name in OF_VALUES}
+)
+
+
+def metric(name: str, classes: Sequence[str] = ()) -> Metric:
+    """What is known of the metric `name`; ``recall:CLASS``, ``precision:CLASS`` and ``f1:CLASS`` speak of one class.
+
+    Args:
+        name: A key of `METRICS`, or one of the three with a class label after the colon.
+        classes: The class labels, against which CLASS is checked.
+
+    Raises:
+        DataError: There is no such metric, or no such class; the message has the nearest valid name.
+    """
+    figure, colon, _ = name.partition(":")
+    if colon and figure in PER_CLASS:
+        _code(name, classes)
+        return Metric(name, "labels")
+    if name not in METRICS:
+        raise DataError(f"There is no metric {name!r}; {nearest(name, [*METRICS, *(f'{figure}:CLASS' for figure in PER_CLASS)])}")
+    return METRICS[name]
+
+
+def decision_metric(name: str, positive: int | None, classes: Sequence[str] = ()) -> Callable[[np.ndarray, np.ndarray, np.ndarray], float]:
+    """``metric(y, predicted, weight) -> float``, larger is better, as `protocols.Metric`: what a decision is fitted to.
+
+    An undefined figure (the precision of a class that is never predicted) is 0, so that it is never preferred.
+
+    Args:
+        name: A metric of labels.
+        positive: Code of the positive class for two classes; None for more.
+        classes: The class labels, needed for ``recall:CLASS`` and the like; with more than two, `positive` does not matter.
+
+    Raises:
+        DataError: There is no such metric or class, or it judges probabilities or numbers, which a decision cannot change.
+    """
+    if metric(name, classes).needs != "labels":
+        raise DataError(f"{name} does not judge decisions, which are labels; choose a metric of labels, such as balanced_accuracy.")
+    head, colon, _ = name.partition(":")
+    code = _code(name, classes) if colon else None if len(classes) > 2 else positive
+    figure = OF_LABELS[head]
+
+    def judge(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
+        n_classes = max(int(y.max(initial=0)), int(predicted.max(initial=0)), -1 if code is None else code) + 1
+        return float(np.nan_to_num(figure(confusion.tally(y, predicted, n_classes, weight), code)))
+
+    return judge
+
+
+def _code(name: str, classes: Sequence[str]) -> int:
+    label = name.partition(":")[2]
+    if label not in classes:
+        raise DataError(f"The metric {name!r} asks for class {label!r}, which is none of the classes; {nearest(label, classes)}")
+    return list(classes).index(label)

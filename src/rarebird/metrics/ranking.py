@@ -1,0 +1,134 @@
+"""Figures of an order: area under the ROC curve and average precision, exact with ties and weights.
+
+Both need the negatives only relative to the distinct scores of the positives, so the weights are summed between those once and the
+areas follow; a second axis of bootstrap replicates goes through the same sums.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rarebird.checks import require
+from rarebird.metrics.confusion import ratio, sums_by_code
+
+
+class Ranking(NamedTuple):
+    """Weights at and around the distinct scores of the positives, in ascending order; each ``(n_scores,)`` or ``(n_scores, replicates)``.
+
+    Attributes:
+        positives: Positives at the score.
+        ties: Negatives at the score.
+        below: Negatives below the score.
+        negatives: ``()`` or ``(replicates,)``, all negatives.
+    """
+
+    positives: np.ndarray
+    ties: np.ndarray
+    below: np.ndarray
+    negatives: np.ndarray
+
+
+def rank(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> Ranking:
+    """What the areas are made of.
+
+    Args:
+        positive: ``(n,)`` bool.
+        scores: ``(n,)``, larger for rows thought to be positive.
+        weight: ``(n,)``, or ``(n, replicates)``.
+    """
+    require(
+        len(positive) == len(scores) == len(weight), "one score and weight per row", n=len(positive), scores=len(scores), weight=len(weight)
+    )
+    distinct, place = np.unique(scores[positive], return_inverse=True)
+    others = scores[~positive]
+    # Even codes stand between two distinct scores of positives, odd ones at such a score.
+    codes = np.searchsorted(distinct, others, side="left") + np.searchsorted(distinct, others, side="right")
+    sums = sums_by_code(codes, 2 * len(distinct) + 1, weight[~positive])
+    ties = sums[1::2]
+    through = np.cumsum(sums[:-1:2] + np.concatenate([np.zeros_like(ties[:1]), ties[:-1]]), axis=0)
+    return Ranking(sums_by_code(place, len(distinct), weight[positive]), ties, through, sums.sum(axis=0))
+
+
+def roc_auc_of(ranking: Ranking) -> np.ndarray:
+    """Probability that a positive scores above a negative, ties counted half (Hanley & McNeil 1982); NaN where either is missing."""
+    won = (ranking.positives * (ranking.below + 0.5 * ranking.ties)).sum(axis=0)
+    return ratio(won, ranking.positives.sum(axis=0) * ranking.negatives)
+
+
+def average_precision_of(ranking: Ranking) -> np.ndarray:
+    """Mean precision over the positives, each at its own score, without interpolation; NaN without positives."""
+    total = ranking.positives.sum(axis=0)
+    reached = np.cumsum(ranking.positives[::-1], axis=0)[::-1]
+    # Rounding could leave a negative crumb above the highest score.
+    false = np.maximum(ranking.negatives - ranking.below, 0.0)
+    precisions = np.nan_to_num(ratio(reached, reached + false))
+    return ratio((ranking.positives * precisions).sum(axis=0), total)
+
+
+def roc_auc(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve of one class against the rest.
+
+    Args:
+        positive: ``(n,)`` bool, rows of the class.
+        scores: ``(n,)``.
+        weight: ``(n,)``, or ``(n, replicates)``.
+
+    Returns:
+        ``()``, or ``(replicates,)``; NaN where a side is empty.
+    """
+    return roc_auc_of(rank(positive, scores, weight))
+
+
+def average_precision(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Average precision of one class against the rest; arguments and result as of `roc_auc`."""
+    return average_precision_of(rank(positive, scores, weight))
+
+
+def areas(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray, positive: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """ROC AUC and average precision of the positive class, or their means over the classes, one against the rest.
+
+    Args:
+        y: ``(n,)`` codes.
+        probabilities: ``(n, n_classes)``.
+        weight: ``(n,)``, or ``(n, replicates)``.
+        positive: The positive class; None: the mean over the classes that have rows.
+
+    Returns:
+        Two times ``()`` or ``(replicates,)``, NaN where undefined.
+    """
+    classes = np.unique(y) if positive is None else np.array([positive])
+    totals = np.zeros((2, *weight.shape[1:]))
+    defined = np.zeros_like(totals)
+    for code in classes:
+        ranking = rank(y == code, probabilities[:, code], weight)
+        values = np.stack([roc_auc_of(ranking), average_precision_of(ranking)])
+        totals += np.nan_to_num(values)
+        defined += ~np.isnan(values)
+    auc, precision = ratio(totals, defined)
+    return auc, precision
+
+
+def precision_recall_curve(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray, most: int = 200) -> dict[str, list[float]]:
+    """Coordinates of the precision-recall curve, recall ascending.
+
+    Args:
+        positive: ``(n,)`` bool.
+        scores: ``(n,)``.
+        weight: ``(n,)``.
+        most: Points at most; those kept are spread evenly over the recalls.
+
+    Returns:
+        ``{"recall": [...], "precision": [...]}``; both empty without positives.
+    """
+    ranking = rank(positive, scores, weight)
+    reached = np.cumsum(ranking.positives[::-1])
+    if not len(reached) or reached[-1] <= 0:
+        return {"recall": [], "precision": []}
+    false = np.maximum(ranking.negatives - ranking.below, 0.0)[::-1]
+    recall, precision = reached / reached[-1], np.nan_to_num(ratio(reached, reached + false))
+    if len(recall) > most:
+        kept = np.unique(np.searchsorted(recall, np.linspace(recall[0], 1.0, most)).clip(max=len(recall) - 1))
+        recall, precision = recall[kept], precision[kept]
+    return {"recall": recall.tolist(), "precision": precision.tolist()}

@@ -1,0 +1,218 @@
+"""NumPy archives: MedMNIST's keys (`train_images`, `train_labels`, ...), or `X, y[, groups][, weights]`."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rarebird.checks import DataError, nearest, some
+from rarebird.data.dataset import Dataset, Kind, Source, Splits, Task
+from rarebird.readers import arrays, targets
+from rarebird.readers.options import ReadOptions
+from rarebird.readers.table import check_weight
+
+LARGEST = 16 << 30
+"""Bytes of all arrays together, unpacked, above which an archive is refused before anything is loaded."""
+_PARTS = ("train", "val", "test")
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The arrays of one part, n rows each; keys are prefixed with the part's name where the archive is split."""
+
+    prefix: str
+    X: np.ndarray
+    y: np.ndarray | None
+    group: np.ndarray | None
+    weight: np.ndarray | None
+    time: np.ndarray | None
+
+
+def read(path: Path, options: ReadOptions) -> Splits:
+    """One archive, split or not.
+
+    With `train_images` the rows are pictures, and `val_images`, `test_images` their splits; labels, groups and weights are `train_labels`,
+    `train_groups`, `train_weights` and so on. With `X`: 2 axes make a table with the columns c0, c1, ...; 3 axes pictures ``(n, height, width)``
+    where they are uint8 and series ``(n, channels, length)`` otherwise; 4 axes pictures. `options.kind` overrides, and `options.target`,
+    `groups`, `weight` and `time` name other keys. Pictures are resized only where a size is asked for. Row ids are row numbers, "1" for the first.
+
+    Args:
+        path: An ``.npz`` file.
+        options: Kind, task, other keys, picture size; whether there are labels.
+
+    Raises:
+        DataError: The file is no such archive, is larger than `LARGEST`, holds Python objects, lacks a key, its arrays disagree in rows or hold
+            values that cannot serve, or a class of the other parts never shows in training.
+    """
+    if options.groups_pattern is not None and options.labelled:
+        raise DataError(f"--groups-pattern reads file names, which the rows of {path} do not have; put groups under the key `groups`.")
+    names = _keys(path)
+    parts, unused = _parts(path, names, options)
+    kind = options.kind or _kind(parts[0], path)
+    sources = _sources(parts, kind, options, path)
+    loaded: dict[str, Dataset] = {}
+    notes = [f"These arrays of {path} are not used: {some(unused)}."] if unused else []
+    for part, source in zip(parts, sources, strict=True):
+        first = next(iter(loaded.values()), None)
+        data, said = _dataset(part, kind, source, path, options, task=first.task if first else options.task)
+        loaded[part.prefix] = data if first is None else data.aligned(first.classes)
+        notes += said
+    train = loaded[parts[0].prefix]
+    rest = {prefix: data for prefix, data in loaded.items() if data is not train}
+    return Splits(train, rest.get("val_"), rest.get("test_"), tuple(notes))
+
+
+def _keys(path: Path) -> list[str]:
+    """The archive's keys, after a look at every array's header: nothing is unpacked that is too large, a lie or a pickle."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            total = sum(_bytes(archive, info, path) for info in members)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
+        if isinstance(error, DataError):
+            raise
+        whole = "a damaged" if zipfile.is_zipfile(path) else "no"
+        raise DataError(f"{path} is {whole} .npz archive, whatever its name says; write it with numpy.savez.") from None
+    if total > LARGEST:
+        raise DataError(f"{path} unpacks to {total / 2**30:.0f} GiB, but at most {LARGEST / 2**30:.0f} GiB are served; split it.")
+    return [info.filename.removesuffix(".npy") for info in members]
+
+
+def _bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> int:
+    """Bytes that one array declares."""
+    key = info.filename.removesuffix(".npy")
+    with archive.open(info) as file:
+        shape, _, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
+    if dtype.hasobject:
+        raise DataError(
+            f"{key!r} of {path} holds pickled Python objects, which could run code when loaded; save it as an array of numbers or of text."
+        )
+    size = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or size > info.file_size:
+        raise DataError(f"{key!r} of {path} declares the shape {shape}, but holds fewer bytes; write the file again.")
+    return size
+
+
+def _parts(path: Path, names: Sequence[str], options: ReadOptions) -> tuple[list[Part], list[str]]:
+    """The parts that the archive holds, training rows first, and the keys of no use."""
+    split = [f"{part}_" for part in _PARTS if f"{part}_images" in names]
+    if not split and "X" not in names:
+        raise DataError(
+            f"{path} has neither the key 'train_images' nor 'X', but {some(map(repr, names)) or 'none at all'}; rename its arrays."
+        )
+    if split and split[0] != "train_" and options.labelled and options.role == "training rows":
+        raise DataError(f"{path} has no key 'train_images', but {some(map(repr, names))}; give the training pictures under that key.")
+    prefixes, rows, labels = (split, "images", "labels") if split else ([""], "X", "y")
+    wanted = {
+        "X": (rows, True),
+        "y": (options.target or labels, options.labelled),
+        "group": (options.groups or "groups", options.groups is not None and options.labelled),
+        "weight": (options.weight or "weights", options.weight is not None and options.labelled),
+        "time": (options.time or "", options.time is not None and options.labelled),
+    }
+    parts, used = [], set()
+    for prefix in prefixes:
+        keys = {}
+        for role, (key, required) in wanted.items():
+            if prefix + key in names:
+                keys[role] = prefix + key
+            elif required:
+                raise DataError(f"{path} has no key {prefix + key!r}; {nearest(prefix + key, names)}")
+        used |= set(keys.values())
+        if not options.labelled:
+            keys.pop("y", None)
+        parts.append(_load(path, prefix, keys))
+    return parts, [name for name in names if name not in used]
+
+
+def _load(path: Path, prefix: str, keys: dict[str, str]) -> Part:
+    """The arrays under `keys` (role -> key), n rows each."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {role: archive[key] for role, key in keys.items()}
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError):
+        raise DataError(f"{path} is damaged; write it again with numpy.savez.") from None
+    for role, array in found.items():
+        if array.ndim == 0 or len(array) == 0:
+            raise DataError(f"{keys[role]!r} of {path} holds no rows; give one row per example.")
+        if len(array) != len(found["X"]):
+            raise DataError(f"{keys['X']!r} of {path} has {len(found['X'])} rows, but {keys[role]!r} has {len(array)}; give one per row.")
+        if role in ("group", "weight", "time") and array.size != len(array):
+            raise DataError(f"{keys[role]!r} of {path} has the shape {array.shape}; give one value per row.")
+    flat = {role: found[role].ravel() if role in found else None for role in ("group", "weight", "time")}
+    return Part(prefix, found["X"], found.get("y"), **flat)
+
+
+def _kind(part: Part, path: Path) -> Kind:
+    """What the rows are, by the number of axes."""
+    if part.prefix or part.X.ndim == 4 or (part.X.ndim == 3 and part.X.dtype == np.uint8):
+        return "image"
+    if part.X.ndim not in (2, 3):
+        raise DataError(f"'X' of {path} has {part.X.ndim} axes; tables have 2, series 3, pictures 3 or 4.")
+    return "table" if part.X.ndim == 2 else "series"
+
+
+def _sources(parts: list[Part], kind: Kind, options: ReadOptions, path: Path) -> Sequence[Source]:
+    """The rows of each part."""
+    named = [f"{(part.prefix + 'images' if part.prefix else 'X')!r} of {path}" for part in parts]
+    if kind == "image":
+        return arrays.pixels([part.X for part in parts], options, named[0])
+    return [(arrays.frame if kind == "table" else arrays.curves)(part.X, where) for part, where in zip(parts, named, strict=True)]
+
+
+def _dataset(part: Part, kind: Kind, source: Source, path: Path, options: ReadOptions, *, task: Task | None) -> tuple[Dataset, list[str]]:
+    """One part with its labels; rows without one are left out with a note."""
+    n = len(part.X)
+    rows, notes, y, classes = np.arange(n), [], None, ()
+    if part.y is not None:
+        missing = targets.missing_mask(part.y)
+        if missing.any() and not missing.all():
+            rows = np.flatnonzero(~missing)
+            notes.append(f"{missing.sum()} of {n} rows of {path} have no label and are left out, the first is row {missing.argmax() + 1}.")
+        where = f"{part.prefix + (options.target or ('labels' if part.prefix else 'y'))!r} of {path}"
+        least = 2 if options.labelled and options.role == "training rows" and part.prefix in ("", "train_") else 1
+        task, y, classes = targets.encode(part.y[rows], task=task, where=where, least_classes=least)
+    data = Dataset(
+        kind=kind,
+        task=task or "classification",
+        source=source,
+        index=rows,
+        y=y,
+        classes=classes,
+        ids=(rows + 1).astype(str).astype(object),
+        weight=None if part.weight is None else _weight(part.weight, f"{part.prefix}weights of {path}")[rows],
+        group=None if part.group is None else _group(part.group, f"{part.prefix}groups of {path}")[rows],
+        time=None if part.time is None else _time(part.time, f"{part.prefix}{options.time} of {path}")[rows],
+        name=path.stem if part.prefix in ("", "train_") else f"{path.stem}/{part.prefix.removesuffix('_')}",
+    )
+    return data, notes
+
+
+def _weight(values: np.ndarray, where: str) -> np.ndarray:
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{where} are not numeric; sample weights are finite numbers of at least 0.")
+    return check_weight(values.astype(np.float64), where, lambda row: f"row {row + 1}")
+
+
+def _group(values: np.ndarray, where: str) -> np.ndarray:
+    missing = targets.missing_mask(values)
+    if missing.any():
+        raise DataError(
+            f"{where} name no group in row {missing.argmax() + 1}; give every row a group, one of its own where it stands alone."
+        )
+    return np.array([targets.label(value) for value in values], dtype=object)
+
+
+def _time(values: np.ndarray, where: str) -> np.ndarray:
+    if values.dtype.kind not in "iufM" or (values.dtype.kind in "fM" and np.isnan(values).any()):
+        raise DataError(f"{where} must hold numbers or dates (datetime64) in every row; correct it.")
+    return values

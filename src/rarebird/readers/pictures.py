@@ -1,0 +1,217 @@
+"""One picture file: its header, its working size, and its pixels at that size."""
+
+from __future__ import annotations
+
+import statistics
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rarebird.checks import DataError
+from rarebird.readers.options import ReadOptions
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Shape = tuple[int, int, int]
+"""Channels, height, width."""
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"))
+# Named, because Pillow would otherwise also try formats that start other programs (EPS) whatever the suffix says.
+FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "GIF", "WEBP", "PPM")
+MAX_PIXELS = 178_956_970
+"""A picture with more pixels is refused before anything is decoded; Pillow's own limit for an error."""
+MAX_SIDE, MIN_SIDE = 96, 8
+"""The shorter working side that is chosen from the pictures' own sizes stays within these."""
+_SAME_RATIO = 1.1
+_SAMPLED_PER_FOLDER = 16
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture's header says, without decoding it.
+
+    Attributes:
+        path: The file.
+        width, height: Sides in pixels, after the EXIF orientation.
+        gray: Whether the file's own mode holds no color.
+        deep: Whether it holds more than 8 bits per pixel and channel. 16-bit color is read with 8 bits, as Pillow does.
+    """
+
+    path: Path
+    width: int
+    height: int
+    gray: bool
+    deep: bool
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the file's suffix, in upper or lower case, is one that is served."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def header(path: Path) -> Header:
+    """The header of one file; broken files raise what Pillow raises."""
+    with _opened(path) as image:
+        width, height = image.size[::-1] if _orientation(image) >= 5 else image.size
+        deep = image.mode.startswith("I")
+        return Header(path, width, height, deep or image.mode in ("1", "L", "LA", "La"), deep)
+
+
+def working_shape(heads: Sequence[Header], options: ReadOptions) -> Shape:
+    """Channels, height and width at which the pictures are kept.
+
+    `options.image_shape` overrides everything. The shorter side is `options.image_size`, else the median of the pictures' shorter sides,
+    at least 8 and at most 96. Pictures whose aspect ratios agree within 10 % keep their ratio, others become squares. One channel where all
+    are gray (color files are sampled, up to 16 from each folder, so that a rare class is looked at too), else three.
+
+    Args:
+        heads: At least one header; training pictures only.
+        options: `image_shape` and `image_size` are used.
+    """
+    if options.image_shape is not None:
+        return options.image_shape
+    shorter = statistics.median(min(head.width, head.height) for head in heads)
+    side = options.image_size or int(min(max(shorter, MIN_SIDE), MAX_SIDE))
+    ratios = [head.width / head.height for head in heads]
+    ratio = statistics.median(ratios) if max(ratios) <= _SAME_RATIO * min(ratios) else 1.0
+    channels = 1 if _colorless([head.path for head in heads if not head.gray]) else 3
+    return (channels, *sides(side, ratio))
+
+
+def sides(shorter: int, ratio: float) -> tuple[int, int]:
+    """Height and width for a shorter side in pixels and a ratio of width to height."""
+    return (shorter, round(shorter * ratio)) if ratio >= 1 else (round(shorter / ratio), shorter)
+
+
+def decode_one(path: Path, shape: Shape, *, deep: bool = False) -> np.ndarray:
+    """One picture, upright, on white where it is transparent.
+
+    Returns:
+        ``(channels, height, width)`` uint8, or float32 in 0..1 where `deep`.
+
+    Raises:
+        DataError: It holds more than `MAX_PIXELS` pixels, or floating-point ones. Broken files raise what Pillow raises.
+    """
+    with _opened(path) as image:
+        if image.format in ("JPEG", "MPO"):
+            # A JPEG is decoded at a half, a quarter or an eighth where that leaves twice the working size, whichever way it is turned.
+            image.draft("L" if shape[0] == 1 else None, (2 * max(shape[1:]), 2 * max(shape[1:])))
+        image.load()
+        return resized(_upright(image), shape, deep)
+
+
+def resized(image: Image.Image, shape: Shape, deep: bool) -> np.ndarray:
+    """A loaded picture as ``(channels, height, width)``: antialiased where it shrinks, untouched where the size is the same."""
+    from PIL import Image
+
+    channels, height, width = shape
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.float32) / 65535
+        if values.min() < 0 or values.max() > 1:
+            raise DataError("holds values beyond 16 bits")
+        # Pillow resizes 32-bit floats with the full precision that its 16-bit modes lack.
+        image = Image.fromarray(values if deep else values * 255)
+    elif image.mode != "F":
+        image = _opaque(image).convert("L" if channels == 1 else "RGB")
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    pixels = np.asarray(image)
+    if deep:
+        pixels = pixels if pixels.dtype == np.float32 else pixels.astype(np.float32) / 255
+    elif pixels.dtype != np.uint8:
+        pixels = np.rint(pixels).astype(np.uint8)
+    return np.broadcast_to(pixels, shape) if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The picture as a viewer shows it: laid on white where it is transparent."""
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return image
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An open picture whose size and mode are served; nothing is decoded yet."""
+    from PIL import Image
+
+    with Image.open(path, formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        if image.mode == "F":
+            raise DataError("holds floating-point pixels; save it with 8 or 16 bits")
+        yield image
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1..8; 5 and above swap the sides. Pillow turns TIFF itself, and would decode a whole PNG to look for it."""
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1
+    with suppress(Exception):  # a damaged EXIF block does not spoil the picture
+        return int(image.getexif().get(_ORIENTATION, 1))
+    return 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture, turned and flipped as its EXIF orientation says."""
+    from PIL.Image import Transpose
+
+    turns = (
+        Transpose.FLIP_LEFT_RIGHT,
+        Transpose.ROTATE_180,
+        Transpose.FLIP_TOP_BOTTOM,
+        Transpose.TRANSPOSE,
+        Transpose.ROTATE_270,
+        Transpose.TRANSVERSE,
+        Transpose.ROTATE_90,
+    )
+    orientation = _orientation(image)
+    return image.transpose(turns[orientation - 2]) if 2 <= orientation <= 8 else image
+
+
+def _colorless(files: Sequence[Path]) -> bool:
+    """Whether a sample of color files, up to 16 from each folder, shows equal channels (within 2 of 255, for JPEG's rounding)."""
+    seen: Counter[Path] = Counter()
+    with quiet():
+        for path in files:
+            seen[path.parent] += 1
+            if seen[path.parent] <= _SAMPLED_PER_FOLDER:
+                with suppress(Exception):  # a broken picture says nothing of color; `decode` reports it
+                    if np.ptp(decode_one(path, (3, MAX_SIDE, MAX_SIDE)), axis=0).max() > 2:
+                        return False
+    return True
+
+
+def reason(error: Exception) -> str:
+    """Why a picture could not be read, in a few words without its path."""
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {MAX_PIXELS} pixels"
+    if isinstance(error, DataError):
+        return str(error)
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return str(error.strerror).lower()
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture"
+    return "truncated" if "truncated" in str(error).lower() else "broken"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Pillow warns of odd metadata in files that it reads well; held around the threads, since warning filters belong to the process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,202 @@
+"""Raw target values -> class codes with their labels, or numbers; tells regression from classification."""
+
+from __future__ import annotations
+
+import ast
+import decimal
+import numbers
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rarebird.checks import DataError, require
+from rarebird.data.dataset import Task, natural_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    Values = Sequence[Any] | np.ndarray | pd.Series
+
+# Above these, numbers are read as amounts and not as names of classes; see `is_continuous`.
+_FEW_AMOUNTS = 20
+_FEW_ROWS_PER_CLASS = 10
+_MANY_CLASSES = 200
+
+
+def encode(values: Values, *, task: Task | None, where: str, least_classes: int = 2) -> tuple[Task, np.ndarray, tuple[str, ...]]:
+    """Targets without missing values -> task, codes or numbers, class labels.
+
+    Args:
+        values: ``(n,)`` labels or numbers, ``(n, 1)``, or ``(n, n_classes)`` one-hot.
+        task: Overrides the guess of `is_continuous`.
+        where: What a message calls the target: its file and column.
+        least_classes: Fewer classes are refused; 1 serves test rows.
+
+    Returns:
+        ``("classification", (n,) int64 codes, labels in natural order)`` or ``("regression", (n,) float64, ())``. Labels are text as it
+        stands; whole numbers lose their decimal point (1.0 -> "1"); booleans are "False" and "True".
+
+    Raises:
+        DataError: No value at all, infinities, too few classes, several targets per row, dates, text where regression is asked for.
+    """
+    flat = _flat(values, where)
+    if len(flat) == 0 or missing_mask(flat).all():
+        raise DataError(f"{where} is missing in every row; fill in the target, or name another column with --target.")
+    require(not missing_mask(flat).any(), "targets hold no missing value", where=where)
+    amounts = _numbers(flat)
+    if amounts is not None and not np.isfinite(amounts).all():
+        row = int(np.flatnonzero(~np.isfinite(amounts))[0]) + 1
+        raise DataError(f"{where} holds an infinite value (row {row}); remove that row or correct it.")
+    if task is None:
+        task = "regression" if amounts is not None and is_continuous(amounts) else "classification"
+    if task == "regression":
+        return "regression", _amounts(flat, amounts, where), ()
+    codes, classes = _codes(flat if amounts is None else amounts)
+    if len(classes) < least_classes:
+        raise DataError(f"{where} holds only one class ({classes[0]!r}); add rows of another class, or name another column with --target.")
+    return "classification", codes, classes
+
+
+def is_continuous(amounts: np.ndarray) -> bool:
+    """Whether numeric targets are amounts (regression) rather than names of classes.
+
+    With fractional parts: more than 20 distinct values, or more than half as many as rows. Whole numbers: more than 20 distinct values of
+    fewer than 10 rows each on average, or more than 200 of them; never where they are the codes 0..k-1 or 1..k of at least 2 rows each on
+    average, as class numbers are.
+
+    Args:
+        amounts: ``(n,)`` finite numbers.
+    """
+    distinct = np.unique(amounts)
+    n, k = len(amounts), len(distinct)
+    if (distinct != np.floor(distinct)).any():
+        return k > min(_FEW_AMOUNTS, n / 2)
+    if distinct[0] in (0, 1) and distinct[-1] - distinct[0] == k - 1 and n >= 2 * k:
+        return False
+    return k > _FEW_AMOUNTS and (n < _FEW_ROWS_PER_CLASS * k or k > _MANY_CLASSES)
+
+
+def missing_mask(values: Values) -> np.ndarray:
+    """``(n,)`` True where a target is missing: None, NaN, NaT, NA, and the texts "" and "nan"; of ``(n, k)`` targets, any of the k."""
+    import pandas as pd
+
+    array = _array(values)
+    mask = np.asarray(pd.isna(array))
+    if array.dtype.kind in "OUS":
+        texts = np.array([str(value) in ("", "nan", "NaN") for value in array.ravel()], dtype=bool)
+        mask = mask | texts.reshape(array.shape)
+    return np.asarray(mask.reshape(len(mask), -1).any(axis=1))
+
+
+def label(value: Any) -> str:
+    """The text of a class label: whole numbers without a decimal point, everything else as it stands.
+
+    >>> label(1.0), label(0.5), label("a ")
+    ('1', '0.5', 'a ')
+    """
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    return str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else str(value)
+
+
+def multi_label(where: str) -> DataError:
+    """The refusal of several labels per row."""
+    return DataError(f"{where} holds several labels per row; multi-label targets are not served yet: give one label per row.")
+
+
+def _array(values: Values) -> np.ndarray:
+    """Values as an array; cells that hold lists stay cells, and pandas' own types become plain objects."""
+    if isinstance(values, np.ndarray):
+        return values
+    dtype = getattr(values, "dtype", None)
+    if dtype is not None:
+        return np.asarray(values) if isinstance(dtype, np.dtype) else np.asarray(values, dtype=object)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of unequal lengths
+        array = None
+    if array is None or array.dtype.kind in "US" or array.ndim > 1:
+        # Text would turn None and numbers among it into text; lists in the cells of a list would become a second axis.
+        array = np.empty(len(values), dtype=object)
+        array[:] = list(values)
+    return array
+
+
+def _flat(values: Values, where: str) -> np.ndarray:
+    """``(n,)`` targets; one-hot rows become their position. Refuses several labels per row."""
+    array = _array(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2 and array.dtype.kind in "biuf" and np.isin(array, (0, 1)).all():
+        if (array.sum(axis=1) != 1).any():
+            raise multi_label(where)
+        return np.asarray(array.argmax(axis=1))
+    if array.ndim != 1:
+        raise DataError(f"{where} has the shape {array.shape}, but one target per row is served; give one column.")
+    if array.dtype.kind in "OUS" and any(_holds_several(value) for value in array):
+        raise multi_label(where)
+    if array.dtype.kind == "M":
+        raise DataError(f"{where} holds dates; give a target of classes or numbers.")
+    return array
+
+
+def _holds_several(value: Any) -> bool:
+    """Whether a cell is a list, tuple, set or array, or the text of a list."""
+    if not isinstance(value, str):
+        return isinstance(value, list | tuple | set | frozenset | np.ndarray)
+    if not (value.startswith("[") and value.endswith("]")):
+        return False
+    try:
+        return isinstance(ast.literal_eval(value), list)
+    except (ValueError, SyntaxError):
+        return False
+
+
+def _numbers(flat: np.ndarray) -> np.ndarray | None:
+    """The values as a numeric array, None where they are not all numbers (booleans and text are not)."""
+    if flat.dtype.kind in "iuf":
+        return flat
+    if flat.dtype.kind != "O" or not all(_is_amount(value) for value in flat):
+        return None
+    array = np.array([float(v) if isinstance(v, decimal.Decimal) else v for v in flat])
+    return array if array.dtype.kind in "iuf" else None
+
+
+def _amounts(flat: np.ndarray, amounts: np.ndarray | None, where: str) -> np.ndarray:
+    """Numbers for regression; text is taken where every value is a number."""
+    if amounts is None:
+        try:
+            amounts = np.array([float(value) for value in flat])
+        except (TypeError, ValueError):
+            first = next(value for value in flat if not _is_number(value))
+            raise DataError(f"{where} holds {first!r}, but regression needs numbers; correct it, or ask for classification.") from None
+        if not np.isfinite(amounts).all():
+            raise DataError(f"{where} holds an infinite value; remove that row or correct it.")
+    return amounts.astype(np.float64)
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, numbers.Real | decimal.Decimal) and not isinstance(value, bool | np.bool_)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _codes(flat: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """``(n,)`` int64 codes and the labels they stand for, in natural order."""
+    if flat.dtype.kind in "biuf":
+        distinct, inverse = np.unique(flat, return_inverse=True)
+        labels = [label(value) for value in distinct]
+    else:
+        texts = np.array([label(value) for value in flat], dtype=object)
+        labels = natural_order(texts.tolist())
+        place = {text: code for code, text in enumerate(labels)}
+        inverse = np.array([place[text] for text in texts])
+    return inverse.astype(np.int64), tuple(labels)

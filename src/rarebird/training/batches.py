@@ -1,0 +1,61 @@
+"""Mini-batches assembled in bulk: rows are gathered as tensors, and pictures become floats only in the batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rarebird.protocols import Inputs
+from rarebird.training.device import Placement
+
+# Rows move to a GPU whole where they take no more than this share of its free memory; otherwise batch by batch.
+DEVICE_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Prepared training rows.
+
+    Attributes:
+        inputs: Tensors with rows first; pixels may be uint8.
+        y: ``(n, n_outputs)`` float32 soft targets.
+        weight: ``(n,)`` float32 sample weights, mean 1.
+    """
+
+    inputs: Inputs
+    y: Tensor
+    weight: Tensor
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def to(self, placement: Placement) -> Rows:
+        """The rows on the placement's device where they fit, else as they are."""
+        if placement.device == "cpu":
+            return self
+        size = sum(part.nbytes for part in self.inputs.values())
+        free, _ = torch.cuda.mem_get_info(torch.device(placement.device))
+        if size > DEVICE_SHARE * free:
+            return self
+        moved = {name: part.to(placement.device) for name, part in self.inputs.items()}
+        return Rows(moved, self.y.to(placement.device), self.weight.to(placement.device))
+
+    def batch(self, index: np.ndarray, placement: Placement) -> tuple[Inputs, Tensor, Tensor]:
+        """The rows at `index` as (inputs, y, weight) on the device."""
+        at = torch.from_numpy(index).to(self.y.device)
+        x = ready({name: part.index_select(0, at) for name, part in self.inputs.items()}, placement)
+        return x, self.y.index_select(0, at).to(placement.device), self.weight.index_select(0, at).to(placement.device)
+
+
+def ready(x: Inputs, placement: Placement) -> Inputs:
+    """Inputs on the device; pictures as floats in 0..1 in the placement's layout."""
+    x = {name: part.to(placement.device, non_blocking=True) for name, part in x.items()}
+    if "pixels" in x:
+        pixels = x["pixels"]
+        if pixels.dtype == torch.uint8:
+            pixels = pixels.float().div_(255)
+        x["pixels"] = pixels.contiguous(memory_format=torch.channels_last) if placement.channels_last else pixels
+    return x

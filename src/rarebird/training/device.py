@@ -1,0 +1,57 @@
+"""Where and how tensors are computed: device, precision, memory layout, threads."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from rarebird.checks import DataError
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How one training is computed.
+
+    Attributes:
+        device: A torch device, ``cpu`` or ``cuda``.
+        precision: ``float32`` or ``bfloat16`` (autocast; weights stay float32).
+        channels_last: Whether pictures and their convolutions are laid out channels-last.
+    """
+
+    device: str = "cpu"
+    precision: str = "float32"
+    channels_last: bool = False
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which a forward pass runs."""
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """The network on the device, in the memory layout."""
+        network = network.to(self.device)
+        return network.to(memory_format=torch.channels_last) if self.channels_last else network  # type: ignore[call-overload]
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """``auto`` is the GPU where there is one.
+
+    Raises:
+        DataError: The device does not exist here.
+    """
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        raise DataError(f"The device {wanted!r} cannot be used here: {str(error).splitlines()[0]}") from None
+    return wanted
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a torch error says that memory has run out, on a GPU or a CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error) or "out of memory" in str(error)
