@@ -156,9 +156,7 @@ def scores(model: Model, data: Dataset, seed: int = 0) -> Scores:
     assert data.y is not None
     if data.task == "regression":
         return score_regression(data.y, outputs[:, 0], weight=data.weight, group=data.group, seed=seed)
-    return score(
-        data.codes, outputs, model.labels(outputs), data.classes, weight=data.weight, group=data.group, positive=model.positive, seed=seed
-    )
+    return _class_scores(model, data, outputs, seed)
 
 
 def versions() -> dict[str, str]:
@@ -245,9 +243,12 @@ def _judge(
     model.decision = judging.decide(recipe, held, chains, model.prior, judged.classes, model.positive)
     proba = judging.held_probabilities(held, chains)
     out_of_fold[rows] = proba
-    predicted = model.labels(proba)
-    found = score(here.codes, proba, predicted, here.classes, weight=here.weight, group=here.group, positive=model.positive, seed=recipe.seed)
-    return found, out_of_fold
+    return _class_scores(model, here, proba, recipe.seed), out_of_fold
+
+
+def _class_scores(model: Model, data: Dataset, proba: np.ndarray, seed: int) -> Scores:
+    code = None if model.positive is None else data.classes.index(model.positive)
+    return score(data.codes, proba, model.labels(proba), data.classes, weight=data.weight, group=data.group, positive=code, seed=seed)
 
 
 def _positive(train: Dataset, positive: str | None) -> str | None:

@@ -214,8 +214,11 @@ class FittedCalibration(Protocol):
 class Calibration(Protocol):
     """Learns from out-of-fold or hold-out logits, never from training rows' own.
 
-    `prior_factor` is what the training multiplied the natural prior by, per class; None where it is unknown.
+    `prior_factor` is what the training multiplied the natural prior by, per class; None where it is unknown. A method that is `per_network`
+    is fitted for each network with that training's own factor; the others once, on all held-out rows.
     """
+
+    per_network: ClassVar[bool]
 
     def fit(self, logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prior_factor: np.ndarray | None) -> FittedCalibration: ...
 

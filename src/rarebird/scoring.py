@@ -67,10 +67,10 @@ def score(
     have rows or are predicted. A class with one row is part of them, although its own row of the table says that it cannot be judged.
 
     *Intervals.* Shares (accuracy, recall, precision; sensitivity and specificity of the positive class) have Wilson's, on the effective
-    number of rows where they are weighted; the mean of the recalls has the combination of Wilson's (`uncertainty.mean_of_shares`). The rest,
-    and everything where there are groups, has the percentile bootstrap stratified by class, the calibration error the reflected one.
+    number of rows where they are weighted; the mean of the recalls has the combination of Wilson's (`uncertainty.mean_of_shares`). The
+    rest, and everything where there are groups, has the percentile bootstrap stratified by class, the calibration error the reflected one.
     Ranking figures use fewer replicates on many rows, 200 at the least. A bootstrap has no spread where no row is wrong: there, read the
-    classes' own intervals.
+    classes' own intervals. Stratified intervals take the mix of classes as given (`uncertainty.bootstrap_weights` has what that costs).
 
     *Per class*: without rows nulls and the note "no test rows", with a single row nulls and "too few rows to judge", from two to four
     rows figures and that note. `support` and `confusion` count rows, whatever their weight.

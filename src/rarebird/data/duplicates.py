@@ -179,8 +179,8 @@ def chance_of_equal_rows(digests: Sequence[np.ndarray]) -> float:
 def _find_in_tables(parts: Sequence[Dataset], near: bool) -> Matches:
     import pandas as pd
 
-    names = [name for name in parts[0].raw().columns if all(name in part.source.frame.columns for part in parts)]  # type: ignore[union-attr]
-    frame = pd.concat([part.raw()[names] for part in parts], ignore_index=True)
+    frame = pd.concat([part.raw() for part in parts], ignore_index=True, join="inner")
+    names = list(frame.columns)
     digests = [column_digests(frame[name]) for name in names]
     if not digests:
         return Matches(np.arange(len(frame)), np.arange(len(frame)), near_searched=near)
@@ -239,7 +239,7 @@ def _series_pairs(parts: Sequence[Dataset], first: np.ndarray) -> np.ndarray:
     short = padded.reshape(len(values), values.shape[1], -1, stretch).mean(axis=3)
     low, high = (unit(rows.reshape(len(rows), -1)) for rows in (short, centred))
     pairs = near_pairs(low, high, least=_SERIES_CORRELATION, least_high=_SERIES_CORRELATION)
-    return pairs[lengths[pairs[:, 0]] == lengths[pairs[:, 1]]]
+    return np.asarray(pairs[lengths[pairs[:, 0]] == lengths[pairs[:, 1]]])
 
 
 def _chained(pairs: np.ndarray, exact: np.ndarray) -> np.ndarray:

@@ -76,9 +76,10 @@ def near_pairs(low: np.ndarray, high: np.ndarray, *, least: float = 0.93, ratio:
     directed = np.concatenate([_nearest(low, rows[start : start + step], least, ratio) for start in range(0, len(rows), step)])
     # A pair counts where it stands out from both of its rows: both directions must be there.
     pairs, times = np.unique(np.sort(directed, axis=1), axis=0, return_counts=True)
-    pairs = pairs[times == 2]
+    pairs = np.asarray(pairs[times == 2], dtype=np.int64)
     similar = [_similarity(high, pairs[start : start + 65_536]) for start in range(0, len(pairs), 65_536)]
-    return pairs[np.concatenate(similar) >= least_high] if similar else pairs
+    confirmed = np.concatenate([*similar, np.zeros(0, np.float32)]) >= least_high
+    return np.asarray(pairs[confirmed])
 
 
 def _candidates(low: np.ndarray, least: float) -> np.ndarray:

@@ -39,8 +39,9 @@ def brier_score(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray) ->
 def expected_calibration_error(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Mean distance between top probability and accuracy over 15 equal-width bins (Naeini et al. 2015; Guo et al. 2017).
 
-    Accuracy is that of the most probable class, whatever was decided; a bin holds ``(low, high]``. The figure is biased upwards on few
-    rows, where a perfectly calibrated model scores above 0; `uncertainty.reflected` takes that into account. Arguments as of `log_loss`.
+    Accuracy is that of the most probable class (of the first, where two tie), whatever was decided; a bin holds ``(low, high]``. The figure
+    is biased upwards on few rows, where a perfectly calibrated model scores above 0; `uncertainty.reflected` takes that into account.
+    Arguments as of `log_loss`.
     """
     top, right, place = _tops(y, probabilities)
     gaps = np.zeros((BINS, len(y)))

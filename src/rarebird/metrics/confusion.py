@@ -156,7 +156,8 @@ def matthews_corrcoef(counts: Counts) -> np.ndarray:
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """``part / whole``, NaN where `whole` is not above 0."""
     part, whole = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
-    return np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole > 0)
+    undefined = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
+    return np.asarray(np.divide(part, whole, out=undefined, where=whole > 0))
 
 
 def mean_over(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -92,12 +92,13 @@ def metric(name: str, classes: Sequence[str] = ()) -> Metric:
     Raises:
         DataError: There is no such metric, or no such class; the message has the nearest valid name.
     """
-    figure, colon, _ = name.partition(":")
+    figure, colon, label = name.partition(":")
     if colon and figure in PER_CLASS:
         _code(name, classes)
         return Metric(name, "labels")
     if name not in METRICS:
-        raise DataError(f"There is no metric {name!r}; {nearest(name, [*METRICS, *(f'{figure}:CLASS' for figure in PER_CLASS)])}")
+        of_class = [f"{known}:{label or 'CLASS'}" for known in PER_CLASS]
+        raise DataError(f"There is no metric {name!r}; {nearest(name, [*METRICS, *of_class])}")
     return METRICS[name]
 
 

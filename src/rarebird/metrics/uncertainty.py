@@ -9,7 +9,9 @@ import numpy as np
 from rarebird.checks import require
 
 Z = 1.959963984540054
-_CELLS = 2_000_000
+# Cells of one part of the replicates: small enough for the cache, and columns enough to pay for the sorting that each part needs.
+_CELLS = 1_000_000
+_COLUMNS = 32
 
 
 def wilson(share: np.ndarray | float, n: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +36,7 @@ def mean_of_shares(shares: np.ndarray, n: np.ndarray) -> tuple[float, float]:
     """Interval of the plain mean of independent shares, from their Wilson intervals (MOVER: Newcombe 1998, Zou & Donner 2008).
 
     Distances of the ends from the values add in squares. The bootstrap has no spread in a class of three rows that are all found; this
-    has: with 60, 40, 10, 4 and 1 rows it holds the true balanced accuracy in 93 % of samples, the percentile bootstrap in 47 %.
+    has: over seven simulated settings with 1 to 2000 rows a class it held the truth in 90 to 96 % of samples, the bootstrap in 41 to 95 %.
 
     Args:
         shares: ``(k,)`` shares, for instance the recalls of the classes.
@@ -67,6 +69,10 @@ def bootstrap_weights(strata: np.ndarray, group: np.ndarray | None, replicates: 
 
     With groups, whole groups are drawn; a group belongs to the rarest stratum that it holds, so that no replicate loses a rare class.
 
+    The intervals speak of rows with this mix of classes, as a stratified hold-out has: there they held the truth in 90 to 94 % of samples
+    (500 rows, 4 and 10 % rare; ROC AUC 88 to 91 %). Where the mix was itself left to chance they are too narrow for figures that hang on
+    it: log loss 48 to 62 %, Brier score 34 to 55 %, F1 70 to 82 %.
+
     Args:
         strata: ``(n,)`` int codes, the classes; all 0 where there are none.
         group: ``(n,)`` labels, or None.
@@ -86,7 +92,7 @@ def bootstrap_weights(strata: np.ndarray, group: np.ndarray | None, replicates: 
         order = np.lexsort((strata, -rarity))
         unit_strata[unit[order]] = strata[order]
     members = [np.flatnonzero(unit_strata == stratum) for stratum in np.unique(unit_strata)]
-    step = max(1, _CELLS // max(len(strata), 1))
+    step = max(_COLUMNS, _CELLS // max(len(strata), 1))
     for start in range(0, replicates, step):
         columns = min(step, replicates - start)
         counts = np.empty((len(unit_strata), columns), dtype=np.float32)
@@ -115,8 +121,11 @@ def reflected(draws: np.ndarray, value: float) -> tuple[float, float] | None:
     """The basic bootstrap interval, ``2 value - quantile``, not below 0 and widened to hold `value`.
 
     For figures that noise can only raise, such as the calibration error: the replicates lie above the value by about as much as the value
-    lies above the truth, so their percentiles would be off by twice that bias. Measured on 200 to 5000 rows of a miscalibrated model it holds
-    the truth in some 91 % of samples (percentiles: 8 to 92 %); of a perfect one in 60 to 70 % (percentiles: never). Arguments as of `percentile`.
+    lies above the truth, so their percentiles would be off by twice that bias. Arguments as of `percentile`.
+
+    It is better, not good. Over 33 simulated settings (11 models, 200 to 2000 rows, stratified) it held the true calibration error in 86 %
+    of samples at the median and 37 % at worst, percentiles in 56 % and 0 %; percentiles did better in 6 of the 33, where the error is large
+    beside its noise. Of a perfectly calibrated model it holds the truth in 57 to 66 % of samples, percentiles never.
     """
     ends = percentile(draws, value)
     if ends is None:

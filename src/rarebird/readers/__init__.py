@@ -14,6 +14,7 @@ from rarebird.readers.pictures import is_picture
 
 SERVED = "a folder with one folder per class, .csv, .tsv, .txt, .parquet, .ts or .npz"
 _TEXT = (".csv", ".tsv", ".txt")
+_BEGINNING = 1 << 22  # characters, which hold a few rows of any table
 _PARQUET = (".parquet", ".pq")
 _PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
 
@@ -76,11 +77,11 @@ def _guess(path: Path, suffix: str, options: ReadOptions) -> Kind:
         return "series"
     if suffix in _PARQUET:
         return "table"
-    text, _ = delimited.decode(path)
+    beginning = delimited.decode(path)[0][:_BEGINNING]
     named_ucr = path.stem.upper().endswith(("_TRAIN", "_TEST"))
-    if (suffix != ".csv" or named_ucr) and delimited.is_label_and_numbers(text.lstrip().partition("\n")[0]):
+    if (suffix != ".csv" or named_ucr) and delimited.is_label_and_numbers(beginning.lstrip().partition("\n")[0]):
         return "series"
-    rows = [fields for _, fields in islice(delimited.records(text, delimited.sniff(text)), 20)]
+    rows = [fields for _, fields in islice(delimited.records(beginning, delimited.sniff(beginning)), 20)]
     return "image" if _lists_pictures(rows, path.parent, options) else "table"
 
 

@@ -80,10 +80,12 @@ def labels(cells: pa.ChunkedArray, name: str, where: str, place: Place) -> tuple
     """
     import pyarrow.compute as pc
 
-    numbers = _numbers(_filled(cells, MISSING), name, where, place)
+    filled = _filled(cells, MISSING)
+    numbers = _numbers(filled, name, where, place)
     if numbers is not None:
         return numbers, []
-    filled = _filled(cells, ("", "nan"))
+    if filled.null_count < len(filled):
+        filled = _filled(cells, ("", "nan"))
     odd = [text for text in pc.unique(filled).drop_null().to_pylist() if text.lower() in MISSING]
     return filled.to_pandas(), [f"{text!r} in column {name!r} is taken as a label and not as a missing value." for text in odd]
 
@@ -132,13 +134,15 @@ def _numbers(filled: pa.ChunkedArray, name: str, where: str, place: Place) -> pd
         numbers = pc.cast(filled, pa.float64())
     except pa.ArrowInvalid:
         return None
-    if filled.null_count == len(filled) or pc.any(pc.match_substring_regex(filled, _CODE)).as_py():
+    if filled.null_count == len(filled):
         return None
-    infinite = np.flatnonzero(pc.is_inf(numbers).to_numpy())
-    if filled.null_count == 0:
-        with contextlib.suppress(pa.ArrowInvalid):
-            numbers = pc.cast(filled, pa.int64())
-    refuse_infinite(infinite, name, where, place)
+    refuse_infinite(np.flatnonzero(pc.is_inf(numbers).to_numpy()), name, where, place)
+    if pc.all(pc.equal(pc.floor(numbers), numbers)).as_py():
+        if pc.any(pc.match_substring_regex(filled, _CODE)).as_py():
+            return None
+        if filled.null_count == 0:
+            with contextlib.suppress(pa.ArrowInvalid):  # "1.0" is a float
+                numbers = pc.cast(filled, pa.int64())
     series: pd.Series = numbers.to_pandas()
     return series
 
@@ -205,12 +209,16 @@ def _plain(series: pd.Series, name: str, where: str) -> pd.Series:
         return _plain(series.astype(dtype.categories.dtype if not series.hasnans else object).infer_objects(), name, where)
     if isinstance(dtype, pd.ArrowDtype):
         series = series.convert_dtypes(dtype_backend="numpy_nullable")
+    if isinstance(dtype, pd.IntervalDtype):
+        series = series.astype(object)
     if isinstance(dtype, pd.PeriodDtype):
         series = series.dt.to_timestamp()
     if isinstance(dtype, pd.DatetimeTZDtype):
         series = series.dt.tz_convert("UTC").dt.tz_localize(None)
     if not isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
         series = _without_na(series)
+    if isinstance(series.dtype, pd.StringDtype) and series.dtype.na_value is pd.NA:
+        series = series.astype(object).where(series.notna(), None)
     if series.dtype.kind == "m":
         seconds: pd.Series = series.dt.total_seconds()
         return seconds

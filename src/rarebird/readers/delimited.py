@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _DELIMITERS = ",\t;|"
 _BLOCK_BYTES = 1 << 24  # of Arrow's parser; a line must fit in one
+_LONGEST_CELL = 1 << 30  # under a wrong delimiter the whole line of a wide table is one cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +104,7 @@ def sniff(text: str) -> str:
 
 def records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a delimited text, header included and empty lines left out: (line it ends on, counted from 1; its fields)."""
+    csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     for fields in reader:
         if fields:
@@ -165,7 +167,12 @@ def _columns(path: Path, text: str, delimiter: str, names: list[str], skip: int)
         )
     except pa.ArrowInvalid as error:
         raise _complaint(path, text, delimiter, len(names), error) from None
-    return list(table.columns)
+    columns = list(table.columns)
+    if table.num_rows and text.count('"') % 2 and any("\n" in str(column[-1]) for column in columns):
+        # Arrow takes what follows a quote that is never closed for the last cell, however many rows that is.
+        opened = [line for line, _ in records(text, delimiter)][-2] + 1
+        raise DataError(f"The quote on line {opened} of {path} is never closed; close it, or double it where it belongs to the text.")
+    return columns
 
 
 def _complaint(path: Path, text: str, delimiter: str, width: int, error: Exception) -> DataError:

@@ -26,8 +26,8 @@ def read(path: Path, options: ReadOptions) -> Splits:
 
     A folder per class: whatever is nested under it belongs to that class. A root that holds `train` (or `training`) and any of `val`,
     `valid`, `validation`, `test`, `testing` is a split; so is a root whose only folder is such a one. Hidden files and what systems leave
-    behind are passed over. With ``options.labelled`` False every picture under the folder is a row, whatever the folders are called. Ids are
-    the paths relative to `path`.
+    behind are passed over. With ``options.labelled`` False every picture under the folder is a row, whatever the folders are called. Ids
+    are the paths relative to `path`.
 
     Args:
         path: A folder, or one picture where there are no labels.
@@ -69,8 +69,8 @@ def read(path: Path, options: ReadOptions) -> Splits:
 def read_list(path: Path, options: ReadOptions) -> Splits:
     """Pictures named by a CSV with the columns ``path, label`` and perhaps ``group, weight``.
 
-    Paths are relative to the CSV's folder, or absolute. `options.target`, `groups`, `weight` and `time` name other columns. The file is read
-    as a table is (encodings, delimiters, types of the label). Ids are the paths as the CSV has them.
+    Paths are relative to the CSV's folder, or absolute. `options.target`, `groups`, `weight` and `time` name other columns. The file is
+    read as a table is (encodings, delimiters, types of the label). Ids are the paths as the CSV has them.
 
     Raises:
         DataError: A column is absent, a row has no path, or as `read` and `table.read` do.
@@ -108,9 +108,8 @@ def _single(path: Path, options: ReadOptions) -> Splits:
         raise DataError(f"{path} is not a picture file; served are {some(sorted(SUFFIXES), most=20)}.")
     if options.labelled:
         raise DataError(f"{path} is one picture; give a folder that holds one folder of pictures per class.")
-    loaded, _ = load(
-        {"train": Listing(str(path), path.stem, "class", [path], [_text(path.name)], options.task or "classification")}, options
-    )
+    listing = Listing(str(path), path.stem, "class", [path], [_text(path.name)], options.task or "classification")
+    loaded, _ = load({"train": listing}, options)
     return Splits(loaded["train"])
 
 

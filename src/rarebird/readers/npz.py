@@ -8,14 +8,14 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rarebird.checks import DataError, nearest, some
-from rarebird.data.dataset import Dataset, Kind, Source, Splits, Task
-from rarebird.readers import arrays, targets
+from rarebird.data.dataset import Curves, Dataset, Frame, Kind, Source, Splits, Task
+from rarebird.readers import columns, picture_arrays, series, table, targets
 from rarebird.readers.options import ReadOptions
-from rarebird.readers.table import check_weight
 
 LARGEST = 16 << 30
 """Bytes of all arrays together, unpacked, above which an archive is refused before anything is loaded."""
@@ -39,17 +39,18 @@ def read(path: Path, options: ReadOptions) -> Splits:
     """One archive, split or not.
 
     With `train_images` the rows are pictures, and `val_images`, `test_images` their splits; labels, groups and weights are `train_labels`,
-    `train_groups`, `train_weights` and so on. With `X`: 2 axes make a table with the columns c0, c1, ...; 3 axes pictures ``(n, height, width)``
-    where they are uint8 and series ``(n, channels, length)`` otherwise; 4 axes pictures. `options.kind` overrides, and `options.target`,
-    `groups`, `weight` and `time` name other keys. Pictures are resized only where a size is asked for. Row ids are row numbers, "1" for the first.
+    `train_groups`, `train_weights` and so on. With `X`: 2 axes make a table with the columns c0, c1, ...; 3 axes pictures
+    ``(n, height, width)`` where they are uint8 and series ``(n, channels, length)`` otherwise; 4 axes pictures. `options.kind` overrides,
+    and `options.target`, `groups`, `weight` and `time` name other keys. Pictures are resized only where a size is asked for. Row ids are
+    row numbers, "1" for the first.
 
     Args:
         path: An ``.npz`` file.
         options: Kind, task, other keys, picture size; whether there are labels.
 
     Raises:
-        DataError: The file is no such archive, is larger than `LARGEST`, holds Python objects, lacks a key, its arrays disagree in rows or hold
-            values that cannot serve, or a class of the other parts never shows in training.
+        DataError: The file is no such archive, is larger than `LARGEST`, holds Python objects, lacks a key, its arrays disagree in rows or
+            hold values that cannot serve, or a class of the other parts never shows in training.
     """
     if options.groups_pattern is not None and options.labelled:
         raise DataError(f"--groups-pattern reads file names, which the rows of {path} do not have; put groups under the key `groups`.")
@@ -77,7 +78,7 @@ def _keys(path: Path) -> list[str]:
             total = sum(_bytes(archive, info, path) for info in members)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, LookupError, RuntimeError) as error:
         if isinstance(error, DataError):
             raise
         whole = "a damaged" if zipfile.is_zipfile(path) else "no"
@@ -106,9 +107,8 @@ def _parts(path: Path, names: Sequence[str], options: ReadOptions) -> tuple[list
     """The parts that the archive holds, training rows first, and the keys of no use."""
     split = [f"{part}_" for part in _PARTS if f"{part}_images" in names]
     if not split and "X" not in names:
-        raise DataError(
-            f"{path} has neither the key 'train_images' nor 'X', but {some(map(repr, names)) or 'none at all'}; rename its arrays."
-        )
+        given = some(map(repr, names)) or "none at all"
+        raise DataError(f"{path} has neither the key 'train_images' nor 'X', but {given}; rename its arrays.")
     if split and split[0] != "train_" and options.labelled and options.role == "training rows":
         raise DataError(f"{path} has no key 'train_images', but {some(map(repr, names))}; give the training pictures under that key.")
     prefixes, rows, labels = (split, "images", "labels") if split else ([""], "X", "y")
@@ -126,7 +126,8 @@ def _parts(path: Path, names: Sequence[str], options: ReadOptions) -> tuple[list
             if prefix + key in names:
                 keys[role] = prefix + key
             elif required:
-                raise DataError(f"{path} has no key {prefix + key!r}; {nearest(prefix + key, names)}")
+                others = [name for name in names if name not in keys.values()]
+                raise DataError(f"{path} has no key {prefix + key!r}; {nearest(prefix + key, others)}")
         used |= set(keys.values())
         if not options.labelled:
             keys.pop("y", None)
@@ -165,14 +166,40 @@ def _sources(parts: list[Part], kind: Kind, options: ReadOptions, path: Path) ->
     """The rows of each part."""
     named = [f"{(part.prefix + 'images' if part.prefix else 'X')!r} of {path}" for part in parts]
     if kind == "image":
-        return arrays.pixels([part.X for part in parts], options, named[0])
-    return [(arrays.frame if kind == "table" else arrays.curves)(part.X, where) for part, where in zip(parts, named, strict=True)]
+        return picture_arrays.pixels([part.X for part in parts], options, named[0])
+    return [(_frame if kind == "table" else _curves)(part.X, where) for part, where in zip(parts, named, strict=True)]
+
+
+def _frame(array: np.ndarray, where: str) -> Frame:
+    """``(n, columns)`` as a table; NumPy makes texts of numbers that share an array with texts, and they are read back."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise DataError(f"{where} has the shape {array.shape}; a table is (n, columns).")
+    names = [f"c{place}" for place in range(array.shape[1])]
+    if array.dtype.kind != "U":
+        return Frame(columns.plain(pd.DataFrame(array, columns=names), where))
+    cells = [pa.chunked_array([pa.array(column.tolist(), pa.string())]) for column in array.T]
+    return Frame(pd.DataFrame({name: columns.typed(cell, name, where, _place)[0] for name, cell in zip(names, cells, strict=True)}))
+
+
+def _curves(array: np.ndarray, where: str) -> Curves:
+    """``(n, channels, length)``, or ``(n, length)`` of one channel, as series."""
+    if array.ndim not in (2, 3) or array.dtype.kind not in "biuf" or 0 in array.shape:
+        raise DataError(f"{where} has the shape {array.shape} of {array.dtype}; series are numbers (n, channels, length) or (n, length).")
+    with np.errstate(over="ignore"):  # beyond float32's range is infinite, which is refused in words
+        return series.curves(array[:, None] if array.ndim == 2 else array, where)
 
 
 def _dataset(part: Part, kind: Kind, source: Source, path: Path, options: ReadOptions, *, task: Task | None) -> tuple[Dataset, list[str]]:
     """One part with its labels; rows without one are left out with a note."""
+    import pandas as pd
+
     n = len(part.X)
-    rows, notes, y, classes = np.arange(n), [], None, ()
+    rows, notes = np.arange(n), []
+    y: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
     if part.y is not None:
         missing = targets.missing_mask(part.y)
         if missing.any() and not missing.all():
@@ -181,6 +208,10 @@ def _dataset(part: Part, kind: Kind, source: Source, path: Path, options: ReadOp
         where = f"{part.prefix + (options.target or ('labels' if part.prefix else 'y'))!r} of {path}"
         least = 2 if options.labelled and options.role == "training rows" and part.prefix in ("", "train_") else 1
         task, y, classes = targets.encode(part.y[rows], task=task, where=where, least_classes=least)
+    checks = {"group": (part.group, table.groups), "weight": (part.weight, table.weights), "time": (part.time, table.times)}
+    known: dict[str, Any] = {}
+    for role, (values, check) in checks.items():
+        known[role] = None if values is None else check(pd.Series(values), f"The {part.prefix}{role} of {path}", _place)[rows]
     data = Dataset(
         kind=kind,
         task=task or "classification",
@@ -189,30 +220,11 @@ def _dataset(part: Part, kind: Kind, source: Source, path: Path, options: ReadOp
         y=y,
         classes=classes,
         ids=(rows + 1).astype(str).astype(object),
-        weight=None if part.weight is None else _weight(part.weight, f"{part.prefix}weights of {path}")[rows],
-        group=None if part.group is None else _group(part.group, f"{part.prefix}groups of {path}")[rows],
-        time=None if part.time is None else _time(part.time, f"{part.prefix}{options.time} of {path}")[rows],
         name=path.stem if part.prefix in ("", "train_") else f"{path.stem}/{part.prefix.removesuffix('_')}",
+        **known,
     )
     return data, notes
 
 
-def _weight(values: np.ndarray, where: str) -> np.ndarray:
-    if values.dtype.kind not in "biuf":
-        raise DataError(f"{where} are not numeric; sample weights are finite numbers of at least 0.")
-    return check_weight(values.astype(np.float64), where, lambda row: f"row {row + 1}")
-
-
-def _group(values: np.ndarray, where: str) -> np.ndarray:
-    missing = targets.missing_mask(values)
-    if missing.any():
-        raise DataError(
-            f"{where} name no group in row {missing.argmax() + 1}; give every row a group, one of its own where it stands alone."
-        )
-    return np.array([targets.label(value) for value in values], dtype=object)
-
-
-def _time(values: np.ndarray, where: str) -> np.ndarray:
-    if values.dtype.kind not in "iufM" or (values.dtype.kind in "fM" and np.isnan(values).any()):
-        raise DataError(f"{where} must hold numbers or dates (datetime64) in every row; correct it.")
-    return values
+def _place(row: int) -> str:
+    return f"row {row + 1}"

@@ -57,7 +57,7 @@ def decode(files: Sequence[Path], shape: Shape, *, deep: bool, cache: Path | Non
         cache: Folder for what does not fit in memory; created where needed.
 
     Returns:
-        ``(n, channels, height, width)`` uint8, or float32 in 0..1 where `deep`; and row -> why, for rows that could not be read, which are 0.
+        ``(n, channels, height, width)`` uint8, or float32 in 0..1 where `deep`; and row -> why, for rows that could not be read and are 0.
 
     Raises:
         DataError: There is not enough free disk for the memory-mapped file.

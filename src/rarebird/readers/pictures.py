@@ -23,8 +23,8 @@ Shape = tuple[int, int, int]
 """Channels, height, width."""
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"))
-# Named, because Pillow would otherwise also try formats that start other programs (EPS) whatever the suffix says.
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "GIF", "WEBP", "PPM")
+# Named, because Pillow would otherwise also try formats that start other programs (EPS) whatever the suffix says. JPEG covers MPO.
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "GIF", "WEBP", "PPM")
 MAX_PIXELS = 178_956_970
 """A picture with more pixels is refused before anything is decoded; Pillow's own limit for an error."""
 MAX_SIDE, MIN_SIDE = 96, 8

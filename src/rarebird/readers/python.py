@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,14 +32,11 @@ def from_arrays(
     """A data set from what Python holds; tensors come from any device, and torch is not imported for them.
 
     Args:
-        X: One of
-
-            - a pandas frame, a structured array, or ``(n, columns)`` numbers, texts or objects: a table, whose nameless columns are called
-              x0, x1, ...;
-            - ``(n, channels, length)`` numbers, NaN where missing or beyond a series' end: series; also ``(n, length)`` with ``kind="series"``;
-            - ``(n, height, width, channels)`` or ``(n, channels, height, width)``: pictures, uint8 or other integers in 0..255, uint16 over its
-              whole range, booleans, or floats in 0..1; also ``(n, height, width)`` with ``kind="image"``. The axis of 1 to 4 elements holds the
-              channels; where both could, it is the last one of an array and the first one of a tensor, as is the habit of either.
+        X: A table: a pandas frame, a structured array, or ``(n, columns)`` numbers, texts or objects, whose columns are called x0, x1, ...
+            Series: ``(n, channels, length)`` numbers, NaN where missing or beyond the end; also ``(n, length)`` with ``kind="series"``.
+            Pictures: ``(n, height, width, channels)`` or ``(n, channels, height, width)``, uint8 or other integers in 0..255, uint16 over
+            its whole range, booleans, or floats in 0..1; also ``(n, height, width)`` with ``kind="image"``. The axis of 1 to 4
+            elements holds the channels; where both could, it is an array's last and a tensor's first, as is the habit of either.
         y: ``(n,)`` labels or numbers, ``(n, 1)`` or one-hot; None where there are none.
         kind: Overrides the guess from the shape.
         task: Overrides the guess from `y`.
@@ -56,8 +52,7 @@ def from_arrays(
     require(kind in (None, "image", "table", "series"), "kind is image, table or series", kind=kind)
     rows = X if _is_frame(X) else _array(X, "X")
     kind = kind or _guess(rows)
-    build: dict[str, Callable[..., Source]] = {"table": _table, "series": _series, "image": _pictures}
-    source = build[kind](rows, _is_tensor(X))
+    source: Source = _pictures(rows, _is_tensor(X)) if kind == "image" else _series(rows) if kind == "series" else _table(rows)
     n = len(source)
     if n == 0:
         raise DataError("X holds no rows; give at least one.")
@@ -110,7 +105,7 @@ def _guess(rows: Any) -> Kind:
     return "series" if rows.ndim == 3 else "image"
 
 
-def _table(rows: Any, from_tensor: bool) -> Frame:
+def _table(rows: Any) -> Frame:
     import pandas as pd
 
     frame = rows
@@ -136,7 +131,7 @@ def _from_texts(rows: np.ndarray, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame({name: columns.typed(column, name, "X", _place)[0] for name, column in zip(names, cells, strict=True)})
 
 
-def _series(rows: Any, from_tensor: bool) -> Curves:
+def _series(rows: Any) -> Curves:
     values = _numeric(rows, "series")
     if values.ndim == 2:
         values = values[:, None, :]
@@ -212,7 +207,7 @@ def _part(values: Any, n: int, what: str, check: Callable[[pd.Series, str, colum
     _check_length(flat, n, what)
     if flat.ndim != 1:
         raise DataError(f"{what} has the shape {flat.shape}; give one value per row.")
-    return check(columns.plain(pd.DataFrame({what: flat}), what)[what], what, _place)
+    return check(columns.plain(pd.DataFrame({what: flat}), "the arguments")[what], what, _place)
 
 
 def _check_length(values: Any, n: int, what: str) -> None:

@@ -140,7 +140,7 @@ def _weakest(rows: list[ClassScore]) -> list[str]:
         return []
     weakest = min(judged, key=lambda row: row.recall.value or 0.0)
     interval = f" {interval_text(weakest.recall)}" if interval_text(weakest.recall) else ""
-    return [f"Hardest class: “{weakest.label}”, of whose {weakest.support} rows {value_text(weakest.recall)}{interval} are found."]
+    return [f"Hardest class: “{weakest.label}”. The share of its {weakest.support} rows that is found is {value_text(weakest.recall)}{interval}."]
 
 
 def _calibration(error: Estimate) -> str:

@@ -56,13 +56,13 @@ class Brightness(Method):
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
         most = self.strength * rows.pixel_std(statistics.spec)
-        if most == 0:
+        if most == 0 or self.p == 0:
             return rows.unchanged
 
         def brightened(x: Inputs, generator: torch.Generator) -> Tensor:
             return shifted(x["pixels"], rows.symmetric(most, len(x["pixels"]), generator))
 
-        return rows.changing("pixels", self.p, brightened)
+        return rows.Changing("pixels", self.p, brightened)
 
 
 def shifted(pixels: Tensor, shift: Tensor) -> Tensor:

@@ -57,14 +57,14 @@ class CellNoise(Method):
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
         scale = self.strength * spreads(statistics.spec)
-        if not scale.any():
+        if not scale.any() or self.p == 0:
             return rows.unchanged
 
         def noised(x: Inputs, generator: torch.Generator) -> Tensor:
             numbers = x["numbers"]
             return torch.addcmul(numbers, rows.normal(numbers, generator), scale.to(numbers) * (x["missing"] == 0))
 
-        return rows.changing("numbers", self.p, noised)
+        return rows.Changing("numbers", self.p, noised)
 
 
 def spreads(spec: InputSpec) -> Tensor:

@@ -54,14 +54,14 @@ class Contrast(Method):
 
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.strength == 0:
+        if self.strength == 0 or self.p == 0:
             return rows.unchanged
 
         def contrasted(x: Inputs, generator: torch.Generator) -> Tensor:
             gain = rows.uniform(1 - self.strength, 1 + self.strength, len(x["pixels"]), generator)
             return stretched(x["pixels"], gain)
 
-        return rows.changing("pixels", self.p, contrasted)
+        return rows.Changing("pixels", self.p, contrasted)
 
 
 def stretched(pixels: Tensor, gain: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ class Erase(Method):
 
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.max_area == 0:
+        if self.max_area == 0 or self.p == 0:
             return rows.unchanged
         mean = torch.tensor(statistics.spec.mean or (0.0,) * statistics.spec.channels)
 
@@ -70,4 +70,4 @@ class Erase(Method):
             box = geometry.boxes((height, width), (pixels.shape[-2], pixels.shape[-1]), generator)
             return torch.where(box, mean.to(pixels)[:, None, None], pixels)
 
-        return rows.changing("pixels", self.p, erased)
+        return rows.Changing("pixels", self.p, erased)

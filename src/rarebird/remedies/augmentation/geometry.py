@@ -25,7 +25,7 @@ _PADDING = {"edge": "border", "reflect": "reflection", "zero": "zeros"}
 
 
 @dataclass(frozen=True)
-class Geometric:
+class Geometric(rows.RowWise):
     """A bound affine augmentation; see `rarebird.protocols.GeometricAugmentation`.
 
     Attributes:
@@ -63,7 +63,7 @@ class Mirror(Geometric):
 
 
 @dataclass(frozen=True)
-class Composed:
+class Composed(rows.RowWise):
     """Neighboring affine augmentations as one resampling: each draws as it would alone, but the pixels are interpolated once."""
 
     parts: tuple[Geometric, ...]

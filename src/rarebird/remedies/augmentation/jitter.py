@@ -51,7 +51,7 @@ class Jitter(Method):
 
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.strength == 0:
+        if self.strength == 0 or self.p == 0:
             return rows.unchanged
 
         def jittered(x: Inputs, generator: torch.Generator) -> Tensor:
@@ -60,4 +60,4 @@ class Jitter(Method):
             noise = rows.normal(values, generator) * timeline.within(x["lengths"], values.shape[-1])
             return torch.addcmul(values, noise, rows.across(level, values))
 
-        return rows.changing("values", self.p, jittered)
+        return rows.Changing("values", self.p, jittered)

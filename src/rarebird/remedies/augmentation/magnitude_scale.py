@@ -54,7 +54,7 @@ class MagnitudeScale(Method):
 
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.strength == 0:
+        if self.strength == 0 or self.p == 0:
             return rows.unchanged
 
         def scaled(x: Inputs, generator: torch.Generator) -> Tensor:
@@ -62,4 +62,4 @@ class MagnitudeScale(Method):
             factor = 1 + self.strength * rows.normal(values[:, :, :1], generator)
             return values * factor.clamp_(min=0)
 
-        return rows.changing("values", self.p, scaled)
+        return rows.Changing("values", self.p, scaled)

@@ -53,14 +53,14 @@ class Noise(Method):
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
         most = self.strength * rows.pixel_std(statistics.spec)
-        if most == 0:
+        if most == 0 or self.p == 0:
             return rows.unchanged
 
         def noised(x: Inputs, generator: torch.Generator) -> Tensor:
             pixels = x["pixels"]
             return noisy(pixels, rows.normal(pixels, generator), rows.uniform(0, most, len(pixels), generator))
 
-        return rows.changing("pixels", self.p, noised)
+        return rows.Changing("pixels", self.p, noised)
 
 
 def noisy(pixels: Tensor, noise: Tensor, level: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from rarebird.data.spec import InputSpec
-    from rarebird.protocols import BoundAugmentation, Inputs
+    from rarebird.protocols import Inputs
 
 
 def uniform(low: float, high: float, batch: int, generator: torch.Generator) -> Tensor:
@@ -66,21 +67,30 @@ def unchanged(x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) 
     return x, y, weight
 
 
-def changing(entry: str, p: float, function: Callable[[Inputs, torch.Generator], Tensor]) -> BoundAugmentation:
-    """An augmentation that replaces one entry of the inputs.
+class RowWise:
+    """An augmentation that treats each row by itself and leaves `y` and `weight` as they are, so that a batch may be cut into parts."""
 
-    Args:
+    def __call__(self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
+        """The augmented batch."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Changing(RowWise):
+    """Replaces one entry of the inputs.
+
+    Attributes:
         entry: Key of the inputs, for instance ``"pixels"``.
         p: Share of the rows that change; the others keep their values to the bit.
         function: Inputs and generator to the new entry, a fresh tensor of the same shape and dtype.
     """
-    if p == 0:
-        return unchanged
 
-    def apply(x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
-        changed = function(x, generator)
-        if p < 1:
-            changed = torch.where(across(hit(p, len(changed), generator), changed), changed, x[entry])
-        return {**x, entry: changed}, y, weight
+    entry: str
+    p: float
+    function: Callable[[Inputs, torch.Generator], Tensor]
 
-    return apply
+    def __call__(self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
+        changed = self.function(x, generator)
+        if self.p < 1:
+            changed = torch.where(across(hit(self.p, len(changed), generator), changed), changed, x[self.entry])
+        return {**x, self.entry: changed}, y, weight

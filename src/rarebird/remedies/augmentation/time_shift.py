@@ -54,14 +54,14 @@ class TimeShift(Method):
 
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.fraction == 0:
+        if self.fraction == 0 or self.p == 0:
             return rows.unchanged
 
         def shifted(x: Inputs, generator: torch.Generator) -> Tensor:
             steps = (rows.symmetric(self.fraction, len(x["values"]), generator) * x["lengths"]).round()
             return moved(x["values"], x["lengths"], steps)
 
-        return rows.changing("values", self.p, shifted)
+        return rows.Changing("values", self.p, shifted)
 
 
 def moved(values: Tensor, lengths: Tensor, steps: Tensor) -> Tensor:

@@ -57,14 +57,14 @@ class TimeWarp(Method):
 
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.strength == 0:
+        if self.strength == 0 or self.p == 0:
             return rows.unchanged
 
         def warp(x: Inputs, generator: torch.Generator) -> Tensor:
             speed = torch.randn(len(x["values"]), self.knots, generator=generator, device=generator.device).mul_(self.strength).exp_()
             return warped(x["values"], x["lengths"], speed)
 
-        return rows.changing("values", self.p, warp)
+        return rows.Changing("values", self.p, warp)
 
 
 def warped(values: Tensor, lengths: Tensor, speed: Tensor) -> Tensor:
@@ -84,6 +84,7 @@ def warped(values: Tensor, lengths: Tensor, speed: Tensor) -> Tensor:
     pace = timeline.at(speed[:, None], moment)[:, 0]
     path = pace.cumsum(1)
     path = path - path[:, :1]
-    end = path.gather(1, last)
-    times = torch.minimum(path / end.clamp(min=torch.finfo(path.dtype).tiny) * last, last.to(path.dtype))
+    # A series of one step has no way to go; beyond a series' end the path is cut to its last step.
+    end = torch.where(last > 0, path.gather(1, last), 1)
+    times = torch.minimum(path / end * last, last.to(path.dtype))
     return timeline.at(values, times) * timeline.within(lengths, values.shape[-1])

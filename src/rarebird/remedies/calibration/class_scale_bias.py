@@ -51,6 +51,7 @@ class ClassScaleBias(Method):
         bias_rows: How many rows the ridge on each class's bias weighs.
     """
 
+    per_network: ClassVar[bool] = False
     fitted: ClassVar[type[Fitted] | None] = FittedClassScaleBias
 
     scale_rows: Annotated[float, Float(1, 100, log=True)] = Field(default=20.0, gt=0)

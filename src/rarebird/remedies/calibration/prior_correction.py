@@ -37,6 +37,7 @@ class FittedPriorCorrection(Fitted):
 class PriorCorrection(Method):
     """Nothing to set."""
 
+    per_network: ClassVar[bool] = True
     fitted: ClassVar[type[Fitted] | None] = FittedPriorCorrection
 
     def fit(self, logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prior_factor: np.ndarray | None) -> FittedPriorCorrection:

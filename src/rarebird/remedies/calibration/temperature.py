@@ -45,6 +45,7 @@ class Temperature(Method):
         prior_rows: How many rows the prior on ``1 / T`` weighs; 0 fits the rows alone.
     """
 
+    per_network: ClassVar[bool] = False
     fitted: ClassVar[type[Fitted] | None] = FittedTemperature
 
     prior_rows: Annotated[float, Float(0.5, 50, log=True)] = Field(default=5.0, ge=0)

@@ -1,4 +1,4 @@
-"""Arrays in memory -> sources: pictures as pixels, series as curves, tables as frames; refuses what cannot be meant."""
+"""Arrays of pictures -> pixels: which axis holds the channels, which range the values have, and their size."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rarebird.checks import DataError
-from rarebird.data.dataset import Curves, Frame, Pixels
-from rarebird.readers import columns
+from rarebird.data.dataset import Pixels
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.pictures import Shape, resized, sides
 
@@ -20,56 +19,28 @@ def pixels(arrays: Sequence[np.ndarray], options: ReadOptions, where: str) -> li
     """Pictures of one or more parts of a data set, on one scale.
 
     The last of four axes holds the channels where it has 1, 3 or 4 of them, else the second does. An alpha channel is dropped. The scale is
-    decided by the range over all parts: uint8 stays; booleans and integers up to 255 become uint8; uint16 and integers up to 65535 are divided
-    by 65535; floats in 0..1 stay; in 0..255 they become uint8 where all are whole and are divided by 255 otherwise; in -1..1 they become
-    (x + 1) / 2. Any other range is refused, for no rule could treat a later file the same.
+    decided by the range over all parts: uint8 stays; booleans and integers up to 255 become uint8; uint16 and integers up to 65535 are
+    divided by 65535; floats in 0..1 stay; in 0..255 they become uint8 where all are whole and are divided by 255 otherwise; in -1..1 they
+    become (x + 1) / 2. Any other range is refused, for no rule could treat a later file the same.
 
     Args:
         arrays: Per part ``(n, height, width)``, ``(n, height, width, channels)`` or ``(n, channels, height, width)``.
-        options: `image_shape`, or else `image_size` for the shorter side; without them pictures keep their size.
+        options: `image_shape`, or else `image_size` for the shorter side; without them all parts take the first one's size.
         where: What messages call the pictures.
 
     Raises:
         DataError: Another number of axes or channels, no number, NaN or infinity, or an unknown range.
     """
     scaled = _scaled([_channels_first(array, where) for array in arrays], where)
-    return [Pixels(_fitted(array, _shape(array, options))) for array in scaled]
-
-
-def curves(array: np.ndarray, where: str) -> Curves:
-    """Series ``(n, channels, length)``, or ``(n, length)`` of one channel; a series ends at its last value that is not NaN.
-
-    Raises:
-        DataError: Another number of axes, no number, or an infinity.
-    """
-    if array.ndim not in (2, 3) or array.dtype.kind not in "biuf" or 0 in array.shape:
-        raise DataError(f"{where} has the shape {array.shape} of {array.dtype}; series are numbers (n, channels, length) or (n, length).")
-    values = (array[:, None] if array.ndim == 2 else array).astype(np.float32)
-    _refuse(np.isinf(values), "an infinite value", where)
-    known = ~np.isnan(values).all(axis=1)
-    lengths = np.where(known.any(axis=1), values.shape[2] - known[:, ::-1].argmax(axis=1), 1)
-    return Curves(values, lengths.astype(np.int64))
-
-
-def frame(array: np.ndarray, where: str) -> Frame:
-    """A table ``(n, columns)`` whose columns are called c0, c1, ...
-
-    Raises:
-        DataError: Another number of axes, an infinity, or values that no table holds.
-    """
-    import pandas as pd
-
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise DataError(f"{where} has the shape {array.shape}; a table is (n, columns).")
-    names = [f"c{place}" for place in range(array.shape[1])]
-    return Frame(columns.plain(pd.DataFrame(array, columns=names), where))
+    shape = _shape(scaled[0], options)
+    return [Pixels(_fitted(array, shape)) for array in scaled]
 
 
 def _channels_first(array: np.ndarray, where: str) -> np.ndarray:
     """``(n, 1 or 3, height, width)``, still a view."""
     if array.dtype.kind not in "biuf" or array.ndim not in (3, 4) or 0 in array.shape:
         raise DataError(
-            f"{where} has the shape {array.shape} of {array.dtype}; pictures are numbers (n, height, width) or (n, height, width, channels)."
+            f"{where} has the shape {array.shape} of {array.dtype}; pictures are numbers (n, height, width[, channels]), none of them 0."
         )
     if array.ndim == 3:
         return array[:, None]
@@ -88,7 +59,9 @@ def _scaled(arrays: list[np.ndarray], where: str) -> list[np.ndarray]:
     if dtype.kind == "b":
         return [array.astype(np.uint8) * np.uint8(255) for array in arrays]
     for array in arrays:
-        _refuse(~np.isfinite(array), "NaN or an infinite value", where)
+        finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        if not finite.all():
+            raise DataError(f"{where} holds NaN or an infinite value (picture {finite.argmin() + 1}); remove that picture or correct it.")
     low, high = min(array.min() for array in arrays), max(array.max() for array in arrays)
     whole = dtype.kind in "iu" or (high > 1 and all((array == np.rint(array)).all() for array in arrays))
     if whole and low >= 0 and high <= 255 and dtype != np.uint16:
@@ -100,13 +73,6 @@ def _scaled(arrays: list[np.ndarray], where: str) -> list[np.ndarray]:
     if dtype.kind == "f" and low >= 0 and high <= 255:
         return [array.astype(np.float32) / 255 for array in arrays]
     raise DataError(f"{where} holds values from {low:g} to {high:g}; bring pictures to 0..255 or 0..1 first.")
-
-
-def _refuse(wrong: np.ndarray, what: str, where: str) -> None:
-    """Refuse an array by its first row with a wrong value."""
-    if wrong.any():
-        row = int(wrong.reshape(len(wrong), -1).any(axis=1).argmax())
-        raise DataError(f"{where} holds {what} (row {row + 1}); remove that row or correct it.")
 
 
 def _shape(array: np.ndarray, options: ReadOptions) -> Shape:

@@ -1,0 +1,263 @@
+"""What the data are and what ails them, as one value that JSON holds; looked at before anything is learned."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from rarebird.checks import require
+from rarebird.data import columns
+from rarebird.data.ailments import ailments
+from rarebird.data.applicability import Applicable, applicable_methods, imbalance_ratio
+from rarebird.data.dataset import Curves, Dataset, Frame, Pixels
+from rarebird.data.duplicates import NEAR_ROWS, Conflicts, Duplicates, Matches, between, conflicts, find, within
+from rarebird.data.leaks import SAMPLE_ROWS, Leak, suspicious_columns
+
+EFFECTIVE_BETA = 0.999
+
+
+class ClassRow(BaseModel):
+    """One class of the training rows.
+
+    Attributes:
+        effective: Effective number of rows, ``(1 - beta**n) / (1 - beta)`` with beta = .999 (Cui et al., *Class-Balanced Loss Based on
+            Effective Number of Samples*, CVPR 2019): a class's thousandth row adds less than its first.
+        test: Rows among the test rows, None where none were given.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str
+    count: int
+    share: float
+    effective: float
+    test: int | None = None
+
+
+class Groups(BaseModel):
+    """Groups (patients, tracks, sites) that the split must not part.
+
+    Attributes:
+        count: Groups of the training rows.
+        largest: Rows of the largest one.
+        shared: ``val`` and ``test`` -> their rows of groups that training rows show too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int
+    largest: int
+    shared: dict[str, int] = {}
+
+
+class Profile(BaseModel):
+    """What `profile` found.
+
+    Attributes:
+        classes: Training rows of each class; empty for regression.
+        imbalance_ratio: Rows of the largest class over those of the smallest, None for regression.
+        effective_rows: Sum of the classes' effective numbers of rows, None for regression.
+        missing_share: Share of missing cells (tables, and series within their own length).
+        missing_by_column: Columns with missing cells -> share, most first.
+        constant_columns: Columns of one value.
+        identifier_columns: Columns that tell rows apart -> why.
+        duplicates: Training rows that are copies of an earlier training row.
+        across: ``val`` and ``test`` -> their rows that are copies of training rows.
+        conflicts: Equal training rows with different targets.
+        leaks: Columns that alone predict the target almost perfectly.
+        groups: Groups of the training rows, None where none were given.
+        shape: Sizes and column types.
+        target_summary: Quantiles, mean, deviation and skewness of a regression target.
+        ailments: What ails the data, in sentences, worst first.
+        applicable: Methods worth trying.
+        notes: What was sampled or left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    kind: str
+    task: str
+    target: str
+    n: int
+    n_val: int | None = None
+    n_test: int | None = None
+    classes: tuple[ClassRow, ...] = ()
+    imbalance_ratio: float | None = None
+    effective_rows: float | None = None
+    effective_beta: float = EFFECTIVE_BETA
+    missing_share: float = 0.0
+    missing_by_column: dict[str, float] = {}
+    constant_columns: tuple[str, ...] = ()
+    identifier_columns: dict[str, str] = {}
+    duplicates: Duplicates = Duplicates()
+    across: dict[str, Duplicates] = {}
+    conflicts: Conflicts = Conflicts()
+    leaks: tuple[Leak, ...] = ()
+    groups: Groups | None = None
+    shape: dict[str, float] = {}
+    target_summary: dict[str, float] | None = None
+    ailments: tuple[str, ...] = ()
+    applicable: tuple[Applicable, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_text(self, width: int = 100) -> str:
+        """The profile for a terminal of `width` columns."""
+        from rarebird.data.profile_text import to_text
+
+        return to_text(self, width)
+
+
+def profile(train: Dataset, *, val: Dataset | None = None, test: Dataset | None = None) -> Profile:
+    """Look at labelled training rows, and at what validation and test rows have in common with them.
+
+    Args:
+        train: Training rows with labels.
+        val: Validation rows, where given.
+        test: Test rows, where given; their labels are counted, nothing is learned from them.
+    """
+    require(train.y is not None, "profile takes labelled rows", y=train.y)
+    require(len(train) > 0, "at least one training row", n=len(train))
+    parts = [part for part in (train, val, test) if part is not None and len(part)]
+    found = find(parts)
+    suspicious = suspicious_columns(train)
+    known: dict[str, Any] = {
+        "name": train.name,
+        "kind": train.kind,
+        "task": train.task,
+        "target": train.target,
+        "n": len(train),
+        "n_val": None if val is None else len(val),
+        "n_test": None if test is None else len(test),
+        **_target(train, test),
+        **_columns_and_missing(train),
+        "duplicates": within(found, train.ids),
+        "across": _across(found, train, {"val": val, "test": test}),
+        "conflicts": conflicts(found, train),
+        "leaks": tuple(suspicious),
+        "groups": _groups(train, {"val": val, "test": test}),
+        "shape": _shape(train),
+        "applicable": tuple(applicable_methods(train)),
+        "notes": tuple(_notes(found, train)),
+    }
+    return Profile(**known, ailments=tuple(ailments(Profile(**known))))
+
+
+def effective_number(counts: np.ndarray, beta: float = EFFECTIVE_BETA) -> np.ndarray:
+    """``(n_classes,)`` effective numbers of rows ``(1 - beta**n) / (1 - beta)``: n for few rows, ``1 / (1 - beta)`` at most."""
+    require(0 <= beta < 1, "0 <= beta < 1", beta=beta)
+    return np.asarray((1 - beta ** np.asarray(counts, dtype=np.float64)) / (1 - beta))
+
+
+def _target(train: Dataset, test: Dataset | None) -> dict[str, Any]:
+    counts = train.class_counts
+    if counts is None:
+        return {"target_summary": _summary(np.asarray(train.y, dtype=np.float64))}
+    effective = effective_number(counts)
+    held = _test_counts(train, test)
+    rows = [
+        ClassRow(
+            label=label,
+            count=int(n),
+            share=round(int(n) / len(train), 6),
+            effective=round(float(e), 2),
+            test=None if held is None else held[label],
+        )
+        for label, n, e in zip(train.classes, counts, effective, strict=True)
+    ]
+    return {
+        "classes": tuple(rows),
+        "imbalance_ratio": round(imbalance_ratio(counts), 4),
+        "effective_rows": round(float(effective.sum()), 2),
+    }
+
+
+def _test_counts(train: Dataset, test: Dataset | None) -> dict[str, int] | None:
+    if test is None or test.y is None or test.class_counts is None:
+        return None
+    counts = dict(zip(test.classes, (int(n) for n in test.class_counts), strict=True))
+    return {label: counts.get(label, 0) for label in train.classes}
+
+
+def _summary(y: np.ndarray) -> dict[str, float]:
+    quantiles = {f"quantile_{q:g}": float(np.quantile(y, q)) for q in (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)}
+    deviation = float(y.std())
+    skewness = float((((y - y.mean()) / deviation) ** 3).mean()) if deviation > 0 else 0.0
+    return {**quantiles, "mean": float(y.mean()), "standard_deviation": deviation, "skewness": skewness}
+
+
+def _columns_and_missing(train: Dataset) -> dict[str, Any]:
+    source = train.source
+    if isinstance(source, Frame):
+        frame = source.rows(train.index)
+        share = frame.isna().mean().sort_values(ascending=False, kind="stable")
+        return {
+            "missing_share": round(float(share.mean()), 6) if len(share) else 0.0,
+            "missing_by_column": {str(name): round(float(value), 6) for name, value in share.items() if value > 0},
+            "constant_columns": tuple(columns.constant_columns(frame)),
+            "identifier_columns": columns.identifier_columns(frame),
+        }
+    if isinstance(source, Curves):
+        values, lengths = source.rows(train.index)
+        own = np.arange(values.shape[2]) < lengths[:, None, None]
+        missing = (np.isnan(values) & own).sum(axis=(0, 2)) / max(int(lengths.sum()), 1)
+        by_channel = {f"channel {i}": round(float(share), 6) for i, share in enumerate(missing) if share > 0}
+        return {"missing_share": round(float(missing.mean()), 6), "missing_by_column": by_channel}
+    return {}
+
+
+def _shape(train: Dataset) -> dict[str, float]:
+    source = train.source
+    if isinstance(source, Pixels):
+        channels, height, width = source.array.shape[1:]
+        return {"channels": channels, "height": height, "width": width}
+    if isinstance(source, Curves):
+        lengths = source.lengths[train.index]
+        return {
+            "channels": source.values.shape[1],
+            "shortest": int(lengths.min()),
+            "median_length": float(np.median(lengths)),
+            "longest": int(lengths.max()),
+        }
+    from pandas.api import types
+
+    kinds = {"columns": len(source.frame.columns), "numeric": 0, "boolean": 0, "date": 0, "categorical": 0}
+    for dtype in source.frame.dtypes:
+        boolean, date = types.is_bool_dtype(dtype), types.is_datetime64_any_dtype(dtype)
+        kinds["boolean" if boolean else "date" if date else "numeric" if types.is_numeric_dtype(dtype) else "categorical"] += 1
+    return dict(kinds)
+
+
+def _across(found: Matches, train: Dataset, others: dict[str, Dataset | None]) -> dict[str, Duplicates]:
+    start, seen = len(train), {}
+    for name, part in others.items():
+        if part is not None and len(part):
+            seen[name] = between(found, train.ids, part.ids, start)
+            start += len(part)
+    return seen
+
+
+def _groups(train: Dataset, others: dict[str, Dataset | None]) -> Groups | None:
+    if train.group is None:
+        return None
+    names, sizes = np.unique(train.group.astype(str), return_counts=True)
+    given = {name: part.group for name, part in others.items() if part is not None and part.group is not None}
+    shared = {name: int(np.isin(group.astype(str), names).sum()) for name, group in given.items()}
+    return Groups(count=len(names), largest=int(sizes.max()), shared=shared)
+
+
+def _notes(found: Matches, train: Dataset) -> list[str]:
+    notes = []
+    if not found.near_searched and not found.chance:
+        notes.append(f"Only exact duplicates were looked for: near ones are searched among at most {NEAR_ROWS:,} rows.")
+    if train.kind == "table" and len(train) > SAMPLE_ROWS:
+        notes.append(f"Leaks were looked for in {SAMPLE_ROWS:,} rows, the rarer classes whole.")
+    if train.kind == "image" and found.near_searched:
+        notes.append("Near duplicates are copies that were re-encoded, resized or lit differently; flipped and cropped ones are not found.")
+    if train.class_counts is not None:
+        bound = math.ceil(1 / (1 - EFFECTIVE_BETA) - 1e-9)
+        notes.append(f"Effective rows are (1 - beta^n) / (1 - beta) with beta = {EFFECTIVE_BETA}: {bound:,} at most.")
+    return notes

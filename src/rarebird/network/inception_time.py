@@ -1,0 +1,120 @@
+"""InceptionTime for series: convolutions of several lengths side by side, six modules deep, with residual shortcuts.
+
+Ismail Fawaz et al., "InceptionTime: Finding AlexNet for Time Series Classification", Data Mining and Knowledge Discovery 2020. A module narrows its input to
+`width` channels, convolves it with kernels of 39, 19 and 9 steps, adds a pooled branch, and joins the four; every third module adds a shortcut.
+The mean over time is what the head sees.
+
+*Helps when* what tells the classes apart is a shape, of unknown length, anywhere in the series.
+*Does not help when* only a handful of rows is given, or the place in time matters: the mean over time forgets it.
+
+Cost: about ``70 * depth * width ** 2`` multiplications per step forward. Defaults are the paper's (depth 6, width 32), not tuned to a data set.
+
+NOTE[DIFF]: one network where the paper averages five; odd kernels, so that they are centered (the paper's are 40, 20, 10), and none longer than the
+series of training; steps beyond a series' own length are zero for every layer and left out of the mean, so that padding changes nothing.
+"""
+
+# Shape legend: B batch, C channels, T steps.
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rarebird.methods import Method
+from rarebird.network.layers import HeadedNetwork, mask_of, pool_mean
+from rarebird.ranges import Choice, Float, Int
+
+if TYPE_CHECKING:
+    from rarebird.data.spec import InputSpec
+    from rarebird.protocols import Inputs
+
+KINDS = ("series",)
+RESIDUAL_EVERY = 3
+
+
+class InceptionTime(Method):
+    """Settings of InceptionTime.
+
+    Attributes:
+        depth: Inception modules.
+        width: Channels of each of a module's four branches.
+        kernel: Steps of the longest kernel, odd; the others are about a half and a quarter of it.
+        dropout: Before the head.
+    """
+
+    depth: Annotated[int, Int(3, 9)] = Field(default=6, ge=1, le=24)
+    width: Annotated[int, Int(8, 64, log=True)] = Field(default=32, ge=2, le=256)
+    kernel: Annotated[int, Choice(19, 39, 79)] = Field(default=39, ge=3, le=999)
+    dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.0, ge=0, lt=1)
+
+    @classmethod
+    def examples(cls) -> list[InceptionTime]:
+        return [cls(), cls(depth=4, width=8, kernel=19, dropout=0.2)]
+
+    def build(self, spec: InputSpec) -> nn.Module:
+        """The network for series of `spec`'s channels; it takes any length from 1 step."""
+        kernels = sorted({odd(min(self.kernel // part, spec.length)) for part in (1, 2, 4)}, reverse=True)
+        return InceptionNetwork(spec, self.depth, self.width, kernels, self.dropout)
+
+
+def odd(steps: int) -> int:
+    """The largest odd number that is not above `steps`, at least 1."""
+    return max(steps - (steps + 1) % 2, 1)
+
+
+class InceptionNetwork(HeadedNetwork):
+    """Modules with a shortcut around every third, mean over each series' own steps, head.
+
+    In training it needs two rows or more, as every batch normalization does; its statistics include the padding's zeros.
+    """
+
+    def __init__(self, spec: InputSpec, depth: int, width: int, kernels: list[int], dropout: float) -> None:
+        super().__init__()
+        outer = width * (len(kernels) + 1)
+        self.modules_in_order, self.shortcuts = nn.ModuleList(), nn.ModuleList()
+        start = spec.channels
+        for place in range(depth):
+            self.modules_in_order.append(InceptionModule(outer if place else spec.channels, width, kernels))
+            if (place + 1) % RESIDUAL_EVERY == 0:
+                self.shortcuts.append(nn.Sequential(nn.Conv1d(start, outer, 1, bias=False), nn.BatchNorm1d(outer)))
+                start = outer
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(outer, spec.n_outputs)
+
+    def features(self, x: Inputs) -> Tensor:
+        mask = mask_of(x["lengths"], x["values"].shape[2])
+        inside = mask[:, None, :]
+        values = shortcut = x["values"] * inside
+        for place, module in enumerate(self.modules_in_order):
+            values = module(values, inside)
+            if (place + 1) % RESIDUAL_EVERY == 0:
+                values = values + self.shortcuts[place // RESIDUAL_EVERY](shortcut)
+            values = functional.relu(values) * inside
+            if (place + 1) % RESIDUAL_EVERY == 0:
+                shortcut = values
+        pooled: Tensor = self.dropout(pool_mean(values, mask))
+        return pooled
+
+
+class InceptionModule(nn.Module):
+    """``(B, inner, T) -> (B, width * (kernels + 1), T)``, before ReLU."""
+
+    def __init__(self, inner: int, width: int, kernels: list[int]) -> None:
+        super().__init__()
+        self.bottleneck = nn.Conv1d(inner, width, 1, bias=False) if inner > 1 else nn.Identity()
+        narrow = width if inner > 1 else inner
+        self.convolutions = nn.ModuleList(nn.Conv1d(narrow, width, kernel, padding=kernel // 2, bias=False) for kernel in kernels)
+        self.pooled = nn.Conv1d(inner, width, 1, bias=False)
+        self.norm = nn.BatchNorm1d(width * (len(kernels) + 1))
+
+    def forward(self, values: Tensor, inside: Tensor) -> Tensor:
+        narrow = self.bottleneck(values)
+        # Padding must never be the maximum.
+        highest = functional.max_pool1d(values.masked_fill(~inside, torch.finfo(values.dtype).min), 3, stride=1, padding=1)
+        branches = [convolution(narrow) for convolution in self.convolutions] + [self.pooled(highest.masked_fill(~inside, 0))]
+        normalized: Tensor = self.norm(torch.cat(branches, dim=1))
+        return normalized
