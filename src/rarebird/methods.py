@@ -11,7 +11,7 @@ import importlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeGuard
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -50,7 +50,6 @@ class Method(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     slot: ClassVar[str] = ""
     name: ClassVar[str] = ""
-    fitted: ClassVar[type[Fitted] | None] = None  # the class of what `fit` returns, in the slots that fit
 
     def __init__(self, /, **settings: Any) -> None:
         try:
@@ -135,7 +134,7 @@ def load(slot: str, name: str) -> type[Method]:
     """
     _check_name(slot, name)
     module = importlib.import_module("rarebird." + SLOTS[slot].replace("/", ".") + "." + name)
-    method = getattr(module, camel(name))
+    method: type[Method] = getattr(module, camel(name))
     assert issubclass(method, Method)
     return method
 
@@ -157,7 +156,8 @@ def camel(name: str) -> str:
 def sentence(error: ValidationError, where: str, valid: dict[str, Any]) -> str:
     """One sentence for pydantic's first complaint: the rule that is broken and the value that was given."""
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
+    # pydantic adds the branch of a union to a setting's path ("alpha.literal['balanced']"), which no user wrote.
+    field = ".".join(str(part) for part in first["loc"] if not str(part).endswith("]")) or str(where)
     context, given = first.get("ctx", {}), first["input"]
     rules = {"greater_than_equal": (">=", "ge"), "greater_than": (">", "gt"), "less_than_equal": ("<=", "le"), "less_than": ("<", "lt")}
     if first["type"] == "extra_forbidden":
@@ -166,13 +166,16 @@ def sentence(error: ValidationError, where: str, valid: dict[str, Any]) -> str:
         return f"{where} needs the setting {field!r}."
     if first["type"] in rules:
         sign, key = rules[first["type"]]
-        return f"`{field} {sign} {context[key]}` must hold for {where}, but got {field}={given!r}."
+        return f"`{field} {sign} {context[key]:g}` must hold for {where}, but got {field}={given!r}."
     if first["type"] == "value_error":
         return f"{where}: {context['error']}"
-    return f"`{field}`: {first['msg'].lower()} must hold for {where}, but got {field}={given!r}."
+    if first["type"] == "literal_error":
+        return f"`{field} is {context['expected']}` must hold for {where}, but got {field}={given!r}."
+    rule = first["msg"][:1].lower() + first["msg"][1:]
+    return f"{where} cannot take {field}={given!r}: {rule}."
 
 
-def _assigns(node: ast.stmt, name: str) -> bool:
+def _assigns(node: ast.stmt, name: str) -> TypeGuard[ast.Assign]:
     return isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
 
 

@@ -3,8 +3,9 @@
 A method is a frozen `Method` (settings) whose class also satisfies its slot's protocol. Everywhere `batch` is the first axis.
 
 Inputs are a dict of tensors: ``pixels (batch, channels, height, width)`` float in 0..1 (uint8 at rest; the network standardizes them);
-``values (batch, channels, length)`` standardized, 0 where missing or padded, with ``lengths (batch,)``; for tables ``numbers (batch, n_numbers)``
-standardized, 0 where missing, ``missing (batch, n_numbers)`` 1.0 where missing, and ``categories (batch, n_categories)`` int64 codes.
+``values (batch, channels, length)`` standardized, 0 where missing or padded, with ``lengths (batch,)``; for tables ``numbers
+(batch, n_numbers)`` standardized, 0 where missing, ``missing (batch, n_numbers)`` 1.0 where missing, and ``categories
+(batch, n_categories)`` int64 codes.
 Targets are soft, ``(batch, n_outputs)``: probabilities over classes, or the standardized value for regression.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from rarebird.data.dataset import Dataset
 from rarebird.data.spec import InputSpec
+from rarebird.methods import Fitted
 
 if TYPE_CHECKING:
     import torch
@@ -107,8 +109,8 @@ class Augmentation(Protocol):
 class Loss(Protocol):
     """Builds a module ``forward(logits (batch, n_outputs), y (batch, n_outputs)) -> (batch,)``; the loop weights and averages.
 
-    For classes it is linear in y. `tasks` says which of ``classification`` and ``regression`` it serves. `class_counts (n_classes,)` are the
-    training rows of each class, None for regression; `classes` their labels, for settings that are keyed by label.
+    For classes it is linear in y. `tasks` says which of ``classification`` and ``regression`` it serves. `class_counts (n_classes,)` are
+    the training rows of each class, None for regression; `classes` their labels, for settings that are keyed by label.
     """
 
     tasks: ClassVar[tuple[str, ...]]
@@ -219,6 +221,7 @@ class Calibration(Protocol):
     """
 
     per_network: ClassVar[bool]
+    fitted: ClassVar[type[Fitted]]
 
     def fit(self, logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prior_factor: np.ndarray | None) -> FittedCalibration: ...
 
@@ -238,5 +241,7 @@ class Decision(Protocol):
 
     `metric(y, predicted, weight)` is to be made large; `prior (n_classes,)` is the natural prior of the training rows.
     """
+
+    fitted: ClassVar[type[Fitted]]
 
     def fit(self, probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray) -> FittedDecision: ...

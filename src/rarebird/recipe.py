@@ -7,8 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
 
 from rarebird import methods
 from rarebird.checks import DataError, nearest
@@ -20,12 +19,14 @@ def _slot(slot: str) -> Any:
     """The type of a field that holds one method of `slot`."""
     return Annotated[
         Method,
-        BeforeValidator(lambda value: value if isinstance(value, Method) else _build(slot, value)),
+        BeforeValidator(lambda value: _build(slot, value)),
         PlainSerializer(lambda method: method.settings()),
     ]
 
 
 def _build(slot: str, value: object) -> Method:
+    if isinstance(value, Method):
+        return value
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict):
@@ -52,6 +53,16 @@ class Stage(BaseModel):
     trainable: Literal["all", "head"] = "all"
     overrides: dict[str, Any] = {}
 
+    @field_validator("overrides")
+    @classmethod
+    def _methods(cls, overrides: dict[str, Any]) -> dict[str, Any]:
+        """Every override names a method that stands, with settings that hold: a misspelt one is refused before training, not half-way."""
+        plain: dict[str, Any] = {}
+        for slot, value in overrides.items():
+            built = [_build(slot, part).settings() for part in (value if isinstance(value, list | tuple) else [value])]
+            plain[slot] = built if isinstance(value, list | tuple) else built[0]
+        return plain
+
 
 class Recipe(BaseModel):
     """Every choice of one training run.
@@ -76,7 +87,16 @@ class Recipe(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
-    run_fields: ClassVar[tuple[str, ...]] = ("steps", "batch_size", "precision", "channels_last", "threads", "folds", "holdout", "image_size")
+    run_fields: ClassVar[tuple[str, ...]] = (
+        "steps",
+        "batch_size",
+        "precision",
+        "channels_last",
+        "threads",
+        "folds",
+        "holdout",
+        "image_size",
+    )
 
     kind: Literal["image", "table", "series"]
     seed: int = Field(default=0, ge=0)
@@ -84,7 +104,7 @@ class Recipe(BaseModel):
     batch_size: Annotated[int, Int(16, 512, log=True)] = Field(default=128, ge=1)
     steps: int | None = Field(default=None, ge=1)
     relaid: tuple[tuple[tuple[int, int], ...], ...] = ()
-    epochs: Annotated[float, Float(5, 200, log=True)] | None = Field(default=None, gt=0)
+    epochs: Annotated[float | None, Float(5, 200, log=True)] = Field(default=None, gt=0)
     folds: int | None = Field(default=None, ge=0)
     holdout: float | None = Field(default=None, gt=0, lt=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -105,9 +125,9 @@ class Recipe(BaseModel):
     schedule: _slot("schedule") = _method("schedule", "cosine")  # type: ignore[valid-type]
     calibration: tuple[_slot("calibration"), ...] = ()  # type: ignore[valid-type]
     decision: _slot("decision") = _method("decision", "balanced")  # type: ignore[valid-type]
-    stages: tuple[Stage, ...] = (Stage(),)
+    stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1)
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
@@ -115,7 +135,9 @@ class Recipe(BaseModel):
         for slot, method in self.methods():
             if self.kind not in methods.kinds(slot, type(method).name):
                 serving = methods.names(slot, self.kind)
-                raise DataError(f"{slot} {type(method).name!r} does not serve data of kind {self.kind!r}; {nearest(type(method).name, serving)}")
+                raise DataError(
+                    f"{slot} {type(method).name!r} does not serve data of kind {self.kind!r}; {nearest(type(method).name, serving)}"
+                )
 
     def methods(self) -> list[tuple[str, Method]]:
         """The filled slots, in the order of the data's way: (slot, method), one entry per method of a list."""
@@ -180,18 +202,14 @@ class Recipe(BaseModel):
             raise DataError(f"The recipe {path} cannot be read: {error}.") from None
 
 
-def sample_method(slot: str, name: str, rng: np.random.Generator) -> Method:
-    """A method drawn from its own search ranges."""
-    return methods.load(slot, name).sample(rng)
-
-
 def _assign(plain: dict[str, Any], key: str, value: Any, valid: dict[str, Any]) -> None:
     """Put `value` at the dotted `key`; a slot given by name alone starts from that method's defaults."""
     head, _, rest = key.partition(".")
     if head not in valid:
         raise DataError(f"The recipe has no key {head!r}; {nearest(head, valid)}")
     if not rest:
-        plain[head] = value
+        listed = isinstance(plain.get(head), list) and not isinstance(value, list)
+        plain[head] = ([] if value is None else [value]) if listed else value
         return
     first, _, tail = rest.partition(".")
     holder = plain.get(head)
@@ -199,19 +217,32 @@ def _assign(plain: dict[str, Any], key: str, value: Any, valid: dict[str, Any]) 
         # A method of a list is addressed by its place or by its name: augmentation.0.degrees, augmentation.rotate.degrees.
         place = next((i for i, entry in enumerate(holder) if first in (str(i), _name(entry))), None)
         if place is None or not tail:
-            raise DataError(f"{key!r} addresses no entry of {head}; {nearest(first, [_name(entry) for entry in holder])}")
+            raise DataError(
+                f"{key!r} addresses no entry of {head}; {nearest(first, [_name(entry) or str(i) for i, entry in enumerate(holder)])}"
+            )
         holder[place] = {"name": holder[place]} if isinstance(holder[place], str) else dict(holder[place])
-        holder[place][tail] = value
+        _put(holder[place], tail, value)
         return
     if isinstance(holder, str):
         holder = plain[head] = {"name": holder}
     if not isinstance(holder, dict):
         raise DataError(f"{head} holds no method, so {key!r} cannot be set; set {head}=NAME first.")
-    holder[rest] = value
+    _put(holder, rest, value)
+
+
+def _put(holder: dict[str, Any], key: str, value: Any) -> None:
+    """Put `value` at the dotted `key`, going down where a table stands: ``class_weight.猫`` changes one label's weight."""
+    head, _, rest = key.partition(".")
+    inner = holder.get(head)
+    if rest and isinstance(inner, dict | str):
+        holder[head] = {"name": inner} if isinstance(inner, str) else dict(inner)
+        _put(holder[head], rest, value)
+    else:
+        holder[key] = value
 
 
 def _name(entry: Any) -> str:
-    return str(entry.get("name")) if isinstance(entry, dict) else str(entry)
+    return str(entry.get("name", "")) if isinstance(entry, dict) else str(entry)
 
 
 def _parse(text: str) -> Any:
@@ -251,9 +282,14 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(str(key), ensure_ascii=False)} = {_toml(entry)}" for key, entry in value.items() if entry is not None) + "}"
+        return "{" + ", ".join(f"{_text(str(key))} = {_toml(entry)}" for key, entry in value.items() if entry is not None) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(entry) for entry in value) + "]"
     if isinstance(value, float) and value == int(value) and abs(value) < 1e15:
         return f"{value:.1f}"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _text(value: str) -> str:
+    """A TOML basic string. JSON escapes all that TOML wants escaped, except for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from rarebird.data.spec import InputSpec
 from rarebird.remedies.augmentation.cell_noise import CellNoise, spreads
 
 NORMAL = (-2.0, -0.6745, 0.0, 0.6745, 2.0)
@@ -23,9 +24,7 @@ def test_noise_follows_the_bulk_of_each_column(augment) -> None:
     assert torch.equal(after["categories"], x["categories"])
 
 
-def test_spread_is_at_most_a_standard_deviation(augment) -> None:
-    from rarebird.data.spec import InputSpec
-
+def test_spread_is_at_most_a_standard_deviation() -> None:
     spec = InputSpec(kind="table", task="classification", n_outputs=2, n_numbers=2, bins=(NORMAL, (-9.0, -5.0, 5.0, 9.0)))
     torch.testing.assert_close(spreads(spec), torch.ones(2))
     assert spreads(InputSpec(kind="table", task="classification", n_outputs=2, n_numbers=2)).tolist() == [1, 1]

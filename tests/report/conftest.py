@@ -10,7 +10,18 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from rarebird.result import ClassScore, Estimate, Result, Scores
 
-RECIPE = 'kind = "table"\nseed = 0\nmetric = "balanced_accuracy"\nsteps = 800\n\n[network]\nname = "mlp"\n\n[loss]\nname = "logit_adjusted"\ntau = 1.0\n'
+RECIPE = """kind = "table"
+seed = 0
+metric = "balanced_accuracy"
+steps = 800
+
+[network]
+name = "mlp"
+
+[loss]
+name = "logit_adjusted"
+tau = 1.0
+"""
 PROFILE = "rows      1010\nclasses   3\n  正常       900\n  abnormal   108\n  <script>alert(1)</script>  2\n"
 
 
@@ -37,9 +48,20 @@ def scores(classes: list[str], support: list[int], seed: int = 0, sharpness: flo
         hits, n, named = confusion[code, code], support[code], confusion[:, code].sum()
         recall = share(hits, n)
         precision = share(hits, named) if n > 1 else Estimate(value=None)
-        f1 = Estimate(value=2 * hits / (n + named), low=max(2 * hits / (n + named) - 0.08, 0), high=min(2 * hits / (n + named) + 0.06, 1)) if n > 1 else Estimate(value=None)
-        per_class.append(ClassScore(label=label, support=n, recall=recall, precision=precision, f1=f1, note="" if n > 4 else "too few rows to judge"))
-    return Scores(metrics=_metrics(confusion, probabilities, y), per_class=per_class, confusion=confusion.tolist(), curves=_curves(classes, y, probabilities))
+        f1 = (
+            Estimate(value=2 * hits / (n + named), low=max(2 * hits / (n + named) - 0.08, 0), high=min(2 * hits / (n + named) + 0.06, 1))
+            if n > 1
+            else Estimate(value=None)
+        )
+        per_class.append(
+            ClassScore(label=label, support=n, recall=recall, precision=precision, f1=f1, note="" if n > 4 else "too few rows to judge")
+        )
+    return Scores(
+        metrics=_metrics(confusion, probabilities, y),
+        per_class=per_class,
+        confusion=confusion.tolist(),
+        curves=_curves(classes, y, probabilities),
+    )
 
 
 def _metrics(confusion: np.ndarray, probabilities: np.ndarray, y: np.ndarray) -> dict[str, Estimate]:
@@ -60,7 +82,10 @@ def _metrics(confusion: np.ndarray, probabilities: np.ndarray, y: np.ndarray) ->
 def _curves(classes: list[str], y: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     top, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
     place = np.minimum((top * 15).astype(int), 14)
-    bins = [{"confidence": float(top[place == b].mean()), "accuracy": float(right[place == b].mean()), "count": int((place == b).sum())} for b in np.unique(place)]
+    bins = [
+        {"confidence": float(top[place == b].mean()), "accuracy": float(right[place == b].mean()), "count": int((place == b).sum())}
+        for b in np.unique(place)
+    ]
     curves = {}
     for code in range(1, 2) if len(classes) == 2 else np.unique(y)[:10]:
         precision, recall, _ = precision_recall_curve(y == code, probabilities[:, code])
@@ -119,7 +144,18 @@ def regression() -> Result:
         "mean_absolute_error": Estimate(value=31250.4, low=30100.0, high=32480.0),
     }
     test = Scores(metrics=metrics, curves={"residuals": {"true": true.tolist(), "predicted": predicted.tolist()}})
-    return result("california-housing", [], [], [], task="regression", n_train=14000, n_test=3000, metric="r2", test=test, validation=Scores(metrics=metrics))
+    return result(
+        "california-housing",
+        [],
+        [],
+        [],
+        task="regression",
+        n_train=14000,
+        n_test=3000,
+        metric="r2",
+        test=test,
+        validation=Scores(metrics=metrics),
+    )
 
 
 @pytest.fixture(scope="session")

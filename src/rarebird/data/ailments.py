@@ -103,7 +103,8 @@ def _left_out(profile: Profile) -> Iterator[str]:
 def _at_odds(conflicts: Conflicts) -> str:
     (first, label), (second, other) = conflicts.examples[0]
     rows = _counted(conflicts.rows, "row")
-    return f"{rows} share their features with a row of another target ({first!r} is {label}, {second!r} is {other}): no model can get both right."
+    instance = f"{first!r} is {label}, {second!r} is {other}"
+    return f"{rows} share their features with a row of another target ({instance}): no model can get both right."
 
 
 def _kinds(copies: Duplicates) -> str:

@@ -129,7 +129,7 @@ def _regularization(name: str, facts: Facts) -> str:
         n, rarest = _STOPPING_ROWS
         judged = facts.n >= n and (not facts.classes or facts.rarest >= rarest)
         return "enough held-out rows to judge when to stop" if judged else ""
-    return f"{_rows(facts.n)} are learned by heart soon" if facts.n < _FEW_ROWS else ""
+    return f"keeps a network from learning {_rows(facts.n)} by heart" if facts.n < _FEW_ROWS else ""
 
 
 def _any_data(_: str, __: Facts) -> str:

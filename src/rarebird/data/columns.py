@@ -66,7 +66,7 @@ def _reason_of_whole_numbers(column: pd.Series, name: str) -> str:
     values = column.to_numpy(dtype=np.float64)
     span = values.max() - values.min() + 1
     if n**2 > 18 * span:
-        return "whole numbers without a gap worth the name, different in every row"
+        return "a numbering: whole numbers without wide gaps, different in every row"
     steps = np.diff(values)
     if n >= _LEAST_ROWS_IN_ORDER and (bool((steps > 0).all()) or bool((steps < 0).all())):
         return "whole numbers that rise or fall from each row to the next"
@@ -88,6 +88,6 @@ def _reads_as_numbers_or_dates(known: pd.Series) -> bool:
     few = known.iloc[:: max(1, len(known) // 50)].astype(str)
     if pd.to_numeric(few, errors="coerce").notna().mean() > 0.9:
         return True
-    # Dates hold digits and separators: asking pandas about names would only cost time and warnings.
-    dated = few[few.str.fullmatch(r"[\d\s:./\-T+Z年月日時时分秒,APMapm]*(?:[A-Za-z]{3,9}[\d\s:./\-,]+)*")]
-    return len(dated) > 0.9 * len(few) and bool(pd.to_datetime(dated, errors="coerce", format="mixed").notna().mean() > 0.9)
+    # Only texts of digits and separators are worth asking about: pandas reads names such as "April" as dates too.
+    dated = few[few.str.fullmatch(r"\d[\d\s:./\-T+Z]*")]
+    return len(dated) > 0.9 * len(few) and bool(pd.to_datetime(dated, errors="coerce", format="mixed", utc=True).notna().mean() > 0.9)

@@ -4,13 +4,14 @@
 - *Series*: exact value by value; near if they correlate by .9999 after scaling and stand out from the other look-alikes.
 - *Tables*: exact in every feature; near if the numbers agree in six significant digits and all else is equal.
 
-Equal rows of a table may be chance. `chance_of_equal_rows` counts the equal pairs that independent columns would give; from 0.01 pairs on
+Equal rows of a table may be chance. `chance_of_equal_rows` counts the equal pairs that independent columns would give; from 0.01 on
 (three small whole numbers per patient, a handful of categories), equal rows are reported, but the split does not keep them together.
 A chain of near duplicates of more than 100 rows is a sequence of look-alikes: of it, only exact duplicates stay together.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -184,8 +185,9 @@ def _find_in_tables(parts: Sequence[Dataset], near: bool) -> Matches:
     digests = [column_digests(frame[name]) for name in names]
     if not digests:
         return Matches(np.arange(len(frame)), np.arange(len(frame)), near_searched=near)
-    exact, _ = _codes(_combined(digests))
-    chance = chance_of_equal_rows(digests) >= _CHANCE_PAIRS
+    exact, first = _codes(_combined(digests))
+    # Judged on the distinct rows: a table copied twice over must not look like one of few values.
+    chance = chance_of_equal_rows([column[first] for column in digests]) >= _CHANCE_PAIRS
     if chance or not near:
         return Matches(exact, exact, chance, near_searched=False)
     rounded = [column_digests(_rounded(frame[name])) for name in names]
@@ -236,8 +238,8 @@ def _series_pairs(parts: Sequence[Dataset], first: np.ndarray) -> np.ndarray:
     centred = np.where(known, values - means[:, None, None], 0)
     stretch = -(-values.shape[1] * length // _SERIES_CELLS)
     padded = np.pad(centred, ((0, 0), (0, 0), (0, -length % stretch)))
-    short = padded.reshape(len(values), values.shape[1], -1, stretch).mean(axis=3)
-    low, high = (unit(rows.reshape(len(rows), -1)) for rows in (short, centred))
+    short = padded.reshape(len(values), values.shape[1], padded.shape[2] // stretch, stretch).mean(axis=3)
+    low, high = (unit(rows.reshape(len(rows), math.prod(rows.shape[1:]))) for rows in (short, centred))
     pairs = near_pairs(low, high, least=_SERIES_CORRELATION, least_high=_SERIES_CORRELATION)
     return np.asarray(pairs[lengths[pairs[:, 0]] == lengths[pairs[:, 1]]])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rarebird.checks import require
 from rarebird.data.dataset import Dataset, Frame, Pixels
 
 if TYPE_CHECKING:
@@ -26,20 +27,25 @@ def fingerprint(dataset: Dataset) -> str:
     digest = hashlib.sha256()
     for word in (dataset.kind, dataset.task, *dataset.classes):
         digest.update(word.encode() + b"\0")
-    for part in raw_chunks(dataset):
-        digest.update(_content(part))
+    if isinstance(dataset.source, Frame):
+        frame = dataset.source.rows(dataset.index)
+        for name in frame.columns:
+            digest.update(str(name).encode() + b"\0" + column_digests(frame[name]).tobytes())
+    else:
+        array = _array(dataset)
+        # The length of series stays out of it: it is padding.
+        digest.update(f"{array.dtype} {array.shape[1:] if dataset.kind == 'image' else array.shape[1]}".encode())
+        digest.update(row_digests(dataset).tobytes())
     for numbers in (dataset.y, dataset.weight):
         digest.update(b"-" if numbers is None else np.ascontiguousarray(numbers, dtype="<f8").tobytes())
     return digest.hexdigest()[:16]
 
 
 def raw_chunks(dataset: Dataset) -> Iterator[Any]:
-    """The raw rows in order, about 64 MB at a time: frames, pixel arrays, or (values, lengths)."""
-    source = dataset.source
-    width = source.array[:1].nbytes if isinstance(source, Pixels) else 0 if isinstance(source, Frame) else source.values[:1].nbytes
-    step = max(1, _CHUNK_BYTES // width) if width else max(1, len(dataset))
+    """The raw pictures or series in order, about 64 MB at a time: pixel arrays, or (values, lengths)."""
+    step = max(1, _CHUNK_BYTES // max(1, _array(dataset)[:1].nbytes))
     for start in range(0, len(dataset), step):
-        yield source.rows(dataset.index[start : start + step])
+        yield dataset.source.rows(dataset.index[start : start + step])
 
 
 def row_digests(dataset: Dataset) -> np.ndarray:
@@ -71,12 +77,10 @@ def column_digests(column: pd.Series) -> np.ndarray:
     return pd.util.hash_array(np.array(texts, dtype=object), categorize=False)[codes]
 
 
-def _content(part: Any) -> bytes:
-    if isinstance(part, np.ndarray):
-        return f"{part.dtype}{part.shape[1:]}".encode() + part.tobytes()
-    if isinstance(part, tuple):
-        return b"".join(np.ascontiguousarray(values).tobytes() for values in part)
-    return b"".join(str(name).encode() + b"\0" + column_digests(part[name]).tobytes() for name in part.columns)
+def _array(dataset: Dataset) -> np.ndarray:
+    source = dataset.source
+    require(not isinstance(source, Frame), "pictures or series", kind=dataset.kind)
+    return source.array if isinstance(source, Pixels) else source.values  # type: ignore[union-attr]
 
 
 def _digest(row: np.ndarray) -> bytes:

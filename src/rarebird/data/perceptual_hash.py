@@ -40,12 +40,13 @@ def picture_coefficients(dataset: Dataset) -> np.ndarray:
 
 def whitened(coefficients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Unit descriptors of low ``(n, 49)`` and high ``(n, 206)`` frequencies, whitened by the rows' own mean and standard deviation."""
-    flat = ~coefficients.any(axis=1)
-    known = coefficients[~flat] if (~flat).any() else coefficients
-    deviation = known.std(axis=0)
-    # A coefficient that hardly varies is noise: the floor keeps the division from making a signal of it.
-    scaled = (coefficients - known.mean(axis=0)) / np.maximum(deviation, 1e-3 * deviation.max() + 1e-12)
-    scaled[flat] = 0
+    known = coefficients.any(axis=1)
+    scaled = np.zeros_like(coefficients)
+    if known.any():
+        deviation = coefficients[known].std(axis=0)
+        # A coefficient that hardly varies is noise: the floor keeps the division from making a signal of it.
+        floor = 1e-3 * deviation.max() + 1e-12
+        scaled[known] = (coefficients[known] - coefficients[known].mean(axis=0)) / np.maximum(deviation, floor)
     frequency = np.hypot(*np.meshgrid(np.arange(_SIDE), np.arange(_SIDE))).ravel()
     return unit(scaled[:, (frequency > 0) & (frequency < _LOW_FREQUENCY)]), unit(scaled[:, frequency >= _LOW_FREQUENCY])
 

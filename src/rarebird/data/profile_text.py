@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rarebird.checks import some
+
 if TYPE_CHECKING:
     from rarebird.data.profile import ClassRow, Profile
 
@@ -58,9 +60,7 @@ def _head(profile: Profile) -> Iterator[str]:
     facts = [("rows", f"{profile.n:,} training{split}"), ("size", _shape(profile)), ("target", _cut(profile.target, 60))]
     if profile.imbalance_ratio is not None and profile.effective_rows is not None:
         facts.append(("imbalance ratio", f"{profile.imbalance_ratio:,.4g} (effective rows {profile.effective_rows:,.0f})"))
-    facts.append(
-        ("missing", f"{profile.missing_share:.2%} in {len(profile.missing_by_column)} columns" if profile.missing_share else "none")
-    )
+    facts.append(("missing", _missing(profile)))
     copies = profile.duplicates
     facts.append(("duplicates", f"{copies.exact:,} exact, {copies.near:,} near" + (" (chance explains them)" if copies.chance else "")))
     for part, found in profile.across.items():
@@ -71,6 +71,12 @@ def _head(profile: Profile) -> Iterator[str]:
     yield from ("  " + line for line in aligned(facts, left=(0, 1)))
 
 
+def _missing(profile: Profile) -> str:
+    if not profile.missing_by_column:
+        return "none"
+    return _cut(f"{profile.missing_share:.2%}, in {some(profile.missing_by_column, 3)}", 75)
+
+
 def _shape(profile: Profile) -> str:
     shape = {name: int(value) if float(value).is_integer() else value for name, value in profile.shape.items()}
     channels = f"{shape.get('channels')} channel" + ("" if shape.get("channels") == 1 else "s")
@@ -79,8 +85,8 @@ def _shape(profile: Profile) -> str:
     if profile.kind == "series":
         short, median, long = shape["shortest"], shape["median_length"], shape["longest"]
         return f"{channels}, {long} steps" if short == long else f"{channels}, {short} to {long} steps (median {median})"
-    kinds = [f"{shape[name]} {name}" for name in ("numbers", "categories", "booleans", "dates") if shape[name]]
-    return f"{shape['columns']} columns: {', '.join(kinds)}" if kinds else "no columns"
+    kinds = [f"{shape[name]} {name}" for name in ("numeric", "categorical", "boolean", "date") if shape[name]]
+    return f"{shape['columns']} column{'' if shape['columns'] == 1 else 's'}: {', '.join(kinds)}" if kinds else "no columns"
 
 
 def _classes(profile: Profile) -> Iterator[str]:

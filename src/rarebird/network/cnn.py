@@ -1,24 +1,28 @@
 """The classic convolutional network: three blocks of convolution and pooling, a dense layer, dropout; for pictures and series.
 
-After LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", Proceedings of the IEEE 1998, in today's
-textbook form: 3x3 convolutions (7 steps for series) of w, 2 w, 4 w channels, each followed by ReLU and maximum pooling by 2, then a dense layer with dropout
-(Srivastava et al., JMLR 2014).
+After LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", Proceedings of the IEEE 1998, in
+today's textbook form: 3x3 convolutions (7 steps for series) of w, 2 w, 4 w channels, each followed by ReLU and maximum pooling by 2, then
+a dense layer with dropout (Srivastava et al., JMLR 2014).
 
-*Helps when* a plain, well-known reference is wanted, or the place of things in the picture matters: the dense layer sees a 4x4 map, not a mean.
+*Helps when* a plain, well-known reference is wanted, or the place of things in the picture matters: the dense layer sees a 4x4 map, not a
+mean.
+
 *Does not help when* rows are few and augmentation weak: the dense layer has most of the weights and learns rows by heart.
 
-Cost: about ``200 * width ** 2 * side ** 2 / 10`` multiplications per picture forward; 1.2 million weights with one channel, whatever the sides.
-Defaults are the textbook's (32 channels, dense 512, dropout one half), not tuned to a data set.
+Cost: about ``9 * width ** 2 * side ** 2`` multiplications per picture forward; 1.2 million weights, whatever the sides. Defaults are the
+textbook's (32 channels, dense 512, dropout one half), not tuned to a data set.
 
-NOTE[DIFF]: batch normalization (Ioffe and Szegedy, ICML 2015) before each ReLU unless `norm = "none"`; pooling rounds up and the last map is averaged to
-at most 4x4, so that every side from 8 px works. Series are pooled over four parts of each one's own length, so that padding changes nothing.
+NOTE[DIFF]: batch normalization (Ioffe and Szegedy, ICML 2015) before each ReLU unless `norm = "none"`; pooling rounds up and the last map
+is averaged to at most 4x4, so that every side from 8 px works. Series are pooled over four parts of each one's own length, so that
+padding changes nothing.
 """
 
 # Shape legend: B batch, C channels, H W sides, T steps, D width.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -54,7 +58,7 @@ class Cnn(Method):
     norm: Annotated[Literal["batch", "none"], Choice("batch", "none")] = "batch"
 
     @classmethod
-    def examples(cls) -> list[Cnn]:
+    def examples(cls) -> list[Self]:
         return [cls(), cls(width=8, dense=32, dropout=0.0, norm="none")]
 
     def build(self, spec: InputSpec) -> nn.Module:
@@ -117,7 +121,7 @@ class ConvolutionalSeries(HeadedNetwork):
 
 def _widths(channels: int, width: int) -> list[tuple[int, int]]:
     widths = [channels, *(width * 2**block for block in range(BLOCKS))]
-    return list(zip(widths[:-1], widths[1:], strict=True))
+    return list(pairwise(widths))
 
 
 def _dense(inner: int, dense: int, dropout: float) -> nn.Sequential:

@@ -1,23 +1,26 @@
 """InceptionTime for series: convolutions of several lengths side by side, six modules deep, with residual shortcuts.
 
-Ismail Fawaz et al., "InceptionTime: Finding AlexNet for Time Series Classification", Data Mining and Knowledge Discovery 2020. A module narrows its input to
-`width` channels, convolves it with kernels of 39, 19 and 9 steps, adds a pooled branch, and joins the four; every third module adds a shortcut.
-The mean over time is what the head sees.
+Ismail Fawaz et al., "InceptionTime: Finding AlexNet for Time Series Classification", Data Mining and Knowledge Discovery 2020. A module
+narrows its input to `width` channels, convolves it with kernels of 39, 19 and 9 steps, adds a pooled branch, and joins the four; every
+third module adds a shortcut. The mean over time is what the head sees.
 
 *Helps when* what tells the classes apart is a shape, of unknown length, anywhere in the series.
+
 *Does not help when* only a handful of rows is given, or the place in time matters: the mean over time forgets it.
 
-Cost: about ``70 * depth * width ** 2`` multiplications per step forward. Defaults are the paper's (depth 6, width 32), not tuned to a data set.
+Cost: about ``75 * depth * width ** 2`` multiplications per step forward. Defaults are the paper's (depth 6, width 32), not tuned to a
+data set.
 
-NOTE[DIFF]: one network where the paper averages five; odd kernels, so that they are centered (the paper's are 40, 20, 10), and none longer than the
-series of training; steps beyond a series' own length are zero for every layer and left out of the mean, so that padding changes nothing.
+NOTE[DIFF]: one network where the paper averages five; odd kernels, so that they are centered (the paper's are 40, 20, 10), and none
+longer than the series of training; steps beyond a series' own length are zero for every layer and left out of the mean, so that padding
+changes nothing.
 """
 
 # Shape legend: B batch, C channels, T steps.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import torch
 from pydantic import Field
@@ -52,7 +55,7 @@ class InceptionTime(Method):
     dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.0, ge=0, lt=1)
 
     @classmethod
-    def examples(cls) -> list[InceptionTime]:
+    def examples(cls) -> list[Self]:
         return [cls(), cls(depth=4, width=8, kernel=19, dropout=0.2)]
 
     def build(self, spec: InputSpec) -> nn.Module:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -90,8 +91,8 @@ def pool_mean(x: Tensor, mask: Tensor) -> Tensor:
 def pool_segments(x: Tensor, lengths: Tensor, segments: int) -> Tensor:
     """Means over equal parts of each series' own length, ``(B, C, T) -> (B, C, segments)``.
 
-    The adaptive average pooling of unequal lengths: a step that two parts share counts in each by its share, so padding changes nothing, and
-    a series shorter than `segments` is stretched.
+    The adaptive average pooling of unequal lengths: a step that two parts share counts in each by its share, padding changes nothing, and a
+    series shorter than `segments` is stretched.
     """
     own = lengths.to(torch.float32)[:, None, None]
     start = torch.arange(segments, device=x.device)[:, None] * own / segments  # (B, segments, 1)
@@ -140,8 +141,8 @@ class SeriesTokens(nn.Module):
 class NumberEmbeddings(nn.Module):
     """Each number to a vector of its own: ``numbers, missing (B, F) -> (B, F, D)``.
 
-    A number's piecewise-linear encoding over its bins (0 below a bin, 1 above it, the share of it inside), the number itself and its missing
-    mark go through a linear layer that each column has for itself.
+    A number's piecewise-linear encoding over its bins (0 below a bin, 1 above it, the share of it inside), the number and its missing mark
+    go through a linear layer that each column has for itself.
 
     Source: Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS 2022.
     NOTE[DIFF]: the first and last bin are closed and the number passes along, so that beyond the bins the answer is linear in the number
@@ -205,4 +206,4 @@ class CategoryEmbeddings(nn.Module):
 
 def category_width(cardinality: int) -> int:
     """Width of a category's embedding by the rule of fastai (Howard and Gugger 2020): ``1.6 * cardinality ** 0.56``, here at most 64."""
-    return min(64, round(1.6 * cardinality**0.56))
+    return min(64, math.ceil(1.6 * math.pow(cardinality, 0.56)))

@@ -1,14 +1,15 @@
 """Multilayer perceptron: tables with embedded columns; pictures and series as one flat row.
 
-Linear, ReLU, dropout, `depth` times. Of a table, each number is embedded by its piecewise-linear encoding and a linear layer of its own, then
-ReLU (Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS 2022); each category
+Linear, ReLU, dropout, `depth` times. Of a table, each number is embedded by its piecewise-linear encoding and a linear layer of its own,
+then ReLU (Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS 2022); each category
 by a learned vector; the standardized numbers themselves pass along.
 
 *Helps when* the data are a table: with embeddings it is level with boosted trees on many, and gives smooth probabilities.
+
 *Does not help when* neighbours matter, as in pictures and longer series: a convolution needs fewer rows to see the same.
 
-Cost: ``depth * width ** 2`` multiplications per row plus the first layer's; the cheapest network here. Defaults by rule: the paper's usual width and
-depth for a few thousand rows, and an embedding as wide as a handful of bins, not tuned to a data set.
+Cost: ``depth * width ** 2`` multiplications per row plus the first layer's; the cheapest network here. Defaults by rule: the paper's
+usual width and depth for a few thousand rows, and an embedding as wide as a handful of bins, not tuned to a data set.
 
 NOTE[DIFF]: pictures of more than 32 px a side are averaged down to 32 first, so that the first layer stays small.
 """
@@ -17,7 +18,7 @@ NOTE[DIFF]: pictures of more than 32 px a side are averaged down to 32 first, so
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import torch
 from pydantic import Field
@@ -52,7 +53,7 @@ class Mlp(Method):
     dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.1, ge=0, lt=1)
 
     @classmethod
-    def examples(cls) -> list[Mlp]:
+    def examples(cls) -> list[Self]:
         return [cls(), cls(depth=1, width=32, embedding=8, dropout=0.0)]
 
     def build(self, spec: InputSpec) -> nn.Module:

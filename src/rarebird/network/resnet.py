@@ -1,24 +1,28 @@
 """Residual convolutional network for pictures; the stem follows the picture's size.
 
-He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016: each block adds what two 3x3 convolutions find to its input,
-``x + f(x)``. Depths 8, 14, 20 and 32 have three stages as in the paper's CIFAR networks (depth 6 n + 2; widths w, 2 w, 4 w); depth 18 has four (w .. 8 w).
-Sides up to 64 px are seen at full resolution; above, an overlapping patch stem (kernel 2 s - 1, stride s) brings the longer side to 64 or less.
+He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016: each block adds what two 3x3 convolutions find to its
+input, ``x + f(x)``. Depths 8, 14, 20 and 32 have three stages as in the paper's CIFAR networks (depth 6 n + 2; widths w, 2 w, 4 w); depth
+18 has four (w .. 8 w). Sides up to 64 px are seen at full resolution; above, an overlapping patch stem (kernel 2 s - 1, stride s) brings
+the longer side to 64 or less.
 
 *Helps when* rows number in the thousands, or hundreds with augmentation; the first thing to try on pictures.
+
 *Does not help when* a pretrained network of the same subject is at hand, or pictures are so few that only strong priors help.
 
-Cost: about ``9 * depth * width ** 2 * side ** 2`` multiplications per picture forward, at the stem's resolution. The default is the paper's
-smallest CIFAR network (n = 1, width 16), by rule and not tuned to a data set: few rows pay more for epochs and augmentation than for depth.
+Cost: about ``9 * depth * width ** 2 * side ** 2`` multiplications per picture forward, at the stem's resolution. The default is the
+paper's smallest CIFAR network (n = 1, width 16), by rule and not tuned to a data set: few rows pay more for epochs and augmentation than
+for depth.
 
-NOTE[DIFF]: shortcuts that change shape are average pooling and a 1x1 convolution, and the last normalization of a branch starts at zero (He, T. et
-al., "Bag of Tricks for Image Classification", CVPR 2019); optional stochastic depth (Huang et al., ECCV 2016), growing with depth.
+NOTE[DIFF]: shortcuts that change shape are average pooling and a 1x1 convolution, and the last normalization of a branch starts at zero
+(He, T. et al., "Bag of Tricks for Image Classification", CVPR 2019); optional stochastic depth (Huang et al., ECCV 2016), growing with
+depth.
 """
 
 # Shape legend: B batch, C channels, H W sides, D width of the last stage.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -53,7 +57,7 @@ class Resnet(Method):
     stochastic_depth: Annotated[float, Float(0, 0.3)] = Field(default=0.0, ge=0, lt=1)
 
     @classmethod
-    def examples(cls) -> list[Resnet]:
+    def examples(cls) -> list[Self]:
         return [cls(), cls(depth=14, width=8, dropout=0.2, stochastic_depth=0.1), cls(depth=18, width=8)]
 
     def build(self, spec: InputSpec) -> nn.Module:

@@ -1,14 +1,16 @@
 """Recurrent network for series: LSTM or GRU, one or two directions, attention pooling.
 
-Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 1997 (forget gates that start open: Gers, Schmidhuber and Cummins, 2000); Cho et
-al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014 (GRU); two directions: Schuster and Paliwal, 1997. A learned weighted
-mean over a series' own steps (Ilse, Tomczak and Welling, ICML 2018) is what the head sees.
+Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 1997 (forget gates that start open: Gers, Schmidhuber and
+Cummins, 2000); Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014 (GRU); two directions: Schuster and
+Paliwal, 1997. A learned weighted mean over a series' own steps (Ilse, Tomczak and Welling, ICML 2018) is what the head sees.
 
 *Helps when* series are of unequal length, have many channels, or what matters is order rather than shape.
+
 *Does not help when* shapes matter that convolutions see at once, or series are long: steps are taken one after another.
 
-Cost: about ``8 * depth * directions * width ** 2`` multiplications per step of a series, in sequence. A strided convolution in front keeps a series at `most_steps` steps
-at most. Defaults by rule: one layer, two directions, the width of a small language model's hundredth; not tuned to a data set.
+Cost: about ``8 * depth * directions * width ** 2`` multiplications per step of a series, in sequence. A strided convolution in front
+keeps a series at `most_steps` steps at most. Defaults by rule: the cell with fewer weights, one layer, both directions, a state of 64;
+not tuned to a data set.
 
 NOTE[DIFF]: dropout acts between layers and before the head.
 """
@@ -17,7 +19,7 @@ NOTE[DIFF]: dropout acts between layers and before the head.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -54,7 +56,7 @@ class Rnn(Method):
     most_steps: Annotated[int, Int(32, 256, log=True)] = Field(default=96, ge=1, le=4096)
 
     @classmethod
-    def examples(cls) -> list[Rnn]:
+    def examples(cls) -> list[Self]:
         return [cls(), cls(cell="lstm", depth=2, width=16, directions=1), cls(cell="lstm", width=8, most_steps=4)]
 
     def build(self, spec: InputSpec) -> nn.Module:
@@ -97,7 +99,7 @@ def _initialize(recurrent: nn.LSTM | nn.GRU) -> None:
     width = recurrent.hidden_size
     for name, parameter in recurrent.named_parameters():
         if name.startswith("weight_hh"):
-            for gate in parameter.data.split(width):
+            for gate in parameter.data.view(-1, width, width):
                 nn.init.orthogonal_(gate)
         elif name.startswith("bias"):
             nn.init.zeros_(parameter)

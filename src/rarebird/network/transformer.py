@@ -1,16 +1,19 @@
 """Transformer: self-attention over picture patches, series patches or table columns.
 
-Vaswani et al., "Attention Is All You Need", NeurIPS 2017; as picture patches Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021; as
-table columns Gorishniy, Rubachev, Khrulkov and Babenko, "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021 (FT-Transformer). Blocks normalize
-first: ``x + attention(norm(x))``, then ``x + feed_forward(norm(x))``; a learned weighted mean of the tokens is what the head sees.
+Vaswani et al., "Attention Is All You Need", NeurIPS 2017; as picture patches Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR
+2021; as table columns Gorishniy, Rubachev, Khrulkov and Babenko, "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021
+(FT-Transformer). Blocks normalize first: ``x + attention(norm(x))``, then ``x + feed_forward(norm(x))``; a learned weighted mean of the
+tokens is what the head sees.
 
 *Helps when* rows number in the tens of thousands, columns interact, or distant parts of a series belong together.
+
 *Does not help when* rows are few: it must learn from them that neighbours matter, which a convolution knows.
 
-Cost: about ``8 * depth * width ** 2`` multiplications per token and ``2 * depth * width`` per pair of tokens; a table has one token per column.
-Defaults by rule: a third of FT-Transformer's published width, its depth and dropout, 64 tokens; not tuned to a data set.
+Cost: about ``8 * depth * width ** 2`` multiplications per token and ``2 * depth * width`` per pair of tokens; a table has one token per
+column. Defaults by rule: a third of FT-Transformer's published width, its depth and dropout, 64 tokens; not tuned to a data set.
 
-NOTE[DIFF]: patches overlap by half on each side (kernel 2 s - 1, stride s); attention pooling in place of a class token; GELU in all kinds.
+NOTE[DIFF]: patches overlap by half on each side (kernel 2 s - 1, stride s); attention pooling in place of a class token; GELU in all
+kinds.
 """
 
 # Shape legend: B batch, C channels, T tokens, F columns, D width, N attention heads.
@@ -18,7 +21,7 @@ NOTE[DIFF]: patches overlap by half on each side (kernel 2 s - 1, stride s); att
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import torch
 from pydantic import Field
@@ -64,7 +67,7 @@ class Transformer(Method):
     stochastic_depth: Annotated[float, Float(0, 0.3)] = Field(default=0.0, ge=0, lt=1)
 
     @classmethod
-    def examples(cls) -> list[Transformer]:
+    def examples(cls) -> list[Self]:
         return [cls(), cls(depth=2, heads=1, most_tokens=8, dropout=0.0, stochastic_depth=0.1)]
 
     def build(self, spec: InputSpec) -> nn.Module:
@@ -143,7 +146,7 @@ class PictureTokens(nn.Module):
 
 
 class StepTokens(nn.Module):
-    """Overlapping patches of a series with the sine and cosine places of Vaswani et al., so that longer series than training's are no surprise."""
+    """Overlapping patches of a series; places are the paper's sines and cosines, which go on beyond the longest series of training."""
 
     def __init__(self, spec: InputSpec, width: int, most: int) -> None:
         super().__init__()

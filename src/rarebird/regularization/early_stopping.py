@@ -4,7 +4,8 @@ Prechelt, "Early stopping - but when?", 1998 (its UP criterion, counted in evalu
 
 *Helps when* enough held-out rows judge each evaluation, and the budget would allow far more steps than the data bear.
 
-*Does not help when* few rows judge: the best evaluation is then the luckiest. Nor with a schedule that ends at 0: most of the gain comes at its end.
+*Does not help when* few rows judge: the best evaluation is then the luckiest. Nor with a schedule that ends at 0: most of the gain comes
+at its end.
 
 Cost: a copy of the weights at each new best; it saves steps.
 

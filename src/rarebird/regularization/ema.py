@@ -1,21 +1,25 @@
 """EMA: the network that is judged and kept is a running mean of the trained one.
 
-Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992, in its exponential form (Tarvainen and Valpola, "Mean teachers are
-better role models", NeurIPS 2017; Morales-Brotons, Vogels and Hendrikx, "Exponential moving average of weights in deep learning: dynamics and benefits", TMLR 2024).
+Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992, in its exponential form (Tarvainen and Valpola, "Mean
+teachers are better role models", NeurIPS 2017; Morales-Brotons, Vogels and Hendrikx, "Exponential moving average of weights in deep
+learning: dynamics and benefits", TMLR 2024).
 
-*Helps when* steps are noisy: small batches, strong augmentation, few rows. It calms scores from one evaluation to the next and improves calibration.
+*Helps when* steps are noisy: small batches, strong augmentation, few rows. It calms scores from one evaluation to the next and improves
+calibration.
 
 *Does not help when* the learning rate ends near 0 over many steps: the mean and the last weights are then nearly the same.
 
 Cost: one pass over the weights per step, and their memory once more.
 
-NOTE[DIFF]: the memory is a share of the training instead of a fixed decay, so that 200 steps and 200,000 are served alike. At step t the decay is at
-most ``(1 + t) / (10 + t)``, so that the first, bad weights are soon forgotten. Batch-normalization statistics are averaged too.
+NOTE[DIFF]: the memory is a share of the training instead of a fixed decay, so that 200 steps and 200,000 are served alike. At step t the
+decay is at most ``(1 + t) / (10 + t)``, so that the first, bad weights are soon forgotten. Batch-normalization statistics are averaged
+too.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from typing import Annotated
 
 import torch
@@ -45,7 +49,7 @@ class Ema(Method):
 
 def decay(step: int, steps: int, half_life: float) -> float:
     """How much of the mean is kept at `step`, counted from 0, of `steps`."""
-    return min(0.5 ** (1 / (half_life * max(steps, 1))), (1 + step) / (10 + step))
+    return min(math.exp(-math.log(2) / (half_life * max(steps, 1))), (1 + step) / (10 + step))
 
 
 def averaged(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:

@@ -1,7 +1,7 @@
 """Gradient clipping: no step is longer than a given norm allows.
 
-Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013: a gradient whose norm over all parameters exceeds
-`max_norm` is scaled down to it.
+Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013: a gradient whose norm over all
+parameters exceeds `max_norm` is scaled down to it.
 
 *Helps when* gradients burst: recurrent networks, transformers without a long warm-up, a rare row of large weight.
 

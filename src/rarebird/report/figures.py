@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rarebird.checks import require
+from rarebird.metrics.uncertainty import wilson
 from rarebird.report.drawing import COLORS, DASHES, SERIES, Drawing, Key, figure_style, svg_text
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def reliability(bins: Sequence[Mapping[str, float]]) -> Drawing:
     filled = [entry for entry in bins if entry["count"] > 0]
     require(bool(filled), "at least one bin that holds rows", bins=len(bins))
     confidence, accuracy, count = (np.array([entry[name] for entry in filled], dtype=float) for name in ("confidence", "accuracy", "count"))
-    low, high = _wilson(accuracy, count)
+    low, high = wilson(accuracy, count)
     with figure_style() as new_figure:
         figure = new_figure(5.6, 4.6)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
@@ -157,14 +158,6 @@ def residuals(curve: Mapping[str, Sequence[float]]) -> Drawing:
             panel.axhline(0, color=COLORS["muted"], linewidth=1, dashes=DASHES[1])
         svg = svg_text(figure, "residuals", "Residuals against predicted values, one point per row, beside their histogram.")
     return Drawing(svg, (Key("no error", "muted", DASHES[1]),), left_out)
-
-
-def _wilson(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """95 % Wilson intervals ``(low, high)`` of shares of `n` rows."""
-    z = 1.959964
-    center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return center - half, center + half
 
 
 def _plain_ticks(axes: Axes) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from rarebird.checks import require
 from rarebird.report import figures
 from rarebird.report.drawing import COLORS, FONTS, Drawing
-from rarebird.report.wording import TOO_FEW, interval_text, value_text, verdict, wording
+from rarebird.report.wording import TOO_FEW, better, estimate_of, interval_text, value_text, verdict, wording
 from rarebird.result import ClassScore, Estimate, Result, Scores
 
 MOST_IN_MATRIX = 30
@@ -51,13 +51,13 @@ def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[st
     assert scores is not None
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    headline = result.metric if result.metric in scores.metrics else next(iter(scores.metrics))
+    headline = result.metric if estimate_of(scores, result.metric) else next(iter(scores.metrics))
     return environment.get_template("report.html").render(
         result=result,
         judged="test rows" if result.test else "validation rows",
         n_judged=result.n_test if result.test else sum(row.support for row in scores.per_class) or result.n_train,
         fonts=FONTS,
-        headline=_metric_row(headline, scores.metrics[headline], None),
+        headline=_metric_row(headline, estimate_of(scores, headline), None),
         verdict=verdict(result, scores, headline),
         ailments=profile.get("ailments") or [],
         classes=_class_rows(result, scores),
@@ -81,15 +81,15 @@ def _cell(estimate: Estimate | None) -> dict[str, Any]:
     return {"value": value_text(estimate), "interval": interval_text(estimate), **places}
 
 
-def _metric_row(name: str, estimate: Estimate, validation: Estimate | None) -> dict[str, Any]:
-    return {"name": name, "words": wording(name), "figure": _cell(estimate), "validation": _cell(validation)}
+def _metric_row(name: str, estimate: Estimate | None, validation: Estimate | None) -> dict[str, Any]:
+    return {"name": name, "words": wording(name), "better": better(name), "figure": _cell(estimate), "validation": _cell(validation)}
 
 
 def _metric_rows(result: Result, scores: Scores, headline: str) -> list[dict[str, Any]]:
     """All metrics, the headline first; those of the validation rows beside those of the test rows."""
     beside = result.validation.metrics if result.test and result.validation else {}
-    names = [headline, *(name for name in scores.metrics if name != headline)]
-    return [_metric_row(name, scores.metrics[name], beside.get(name)) for name in names]
+    ordered = sorted(scores.metrics, key=lambda name: name != headline)
+    return [_metric_row(name, scores.metrics[name], beside.get(name)) for name in ordered]
 
 
 def _class_rows(result: Result, scores: Scores) -> list[dict[str, Any]]:
@@ -181,6 +181,7 @@ def _figures(result: Result, scores: Scores) -> Iterable[dict[str, Any]]:
         yield _figure("Residuals", aid, figures.residuals(residuals))
     if drawing := figures.learning_curve(result.history, result.metric):
         aid = "Both losses falling together is good; held-out loss that rises while training loss falls is learning by heart."
+        aid += " Compare shapes, not heights: the recipe's loss may weigh rows otherwise."
         yield _figure("Learning curve", aid, drawing)
 
 

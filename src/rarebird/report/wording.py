@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from rarebird.checks import some
+from rarebird.metrics import names
 from rarebird.result import ClassScore, Estimate, Result, Scores
 
 TOO_FEW = "too few rows to judge"
@@ -19,13 +20,11 @@ class Wording(NamedTuple):
     Attributes:
         title: What it is called.
         explanation: What it says, in one line.
-        better: Which direction is better.
         share: Whether it lies in 0..1, so that an interval bar can show it.
     """
 
     title: str
     explanation: str
-    better: Literal["higher", "lower", ""] = "higher"
     share: bool = True
 
 
@@ -35,25 +34,23 @@ METRICS = {
     "macro_f1": Wording("Macro F1", "Mean of the classes' F1: finding a class and being right when naming it."),
     "macro_precision": Wording("Macro precision", "Mean over the classes of how often naming the class is right."),
     "macro_recall": Wording("Macro recall", "Mean over the classes of how much of the class is found."),
-    "precision": Wording("Precision", "When the model names the positive class, how often it is right."),
-    "recall": Wording("Recall", "Share of the positive class that is found."),
-    "f1": Wording("F1", "Harmonic mean of precision and recall of the positive class."),
-    "sensitivity": Wording("Sensitivity", "Share of the positive class that is found (recall)."),
-    "specificity": Wording("Specificity", "Share of the other rows that are rightly left alone."),
+    "precision": Wording("Precision", "How often naming the class is right: the positive one of two, else the mean over the classes."),
+    "recall": Wording("Recall", "Share of the class that is found: the positive one of two, else the mean over the classes."),
+    "f1": Wording("F1", "Harmonic mean of precision and recall: the positive class's of two, else the mean over the classes."),
+    "sensitivity": Wording("Sensitivity", "Another name of recall, as medicine has it."),
+    "specificity": Wording("Specificity", "Share of the rows of other classes that are rightly not given the class's name."),
     "matthews_corrcoef": Wording("Matthews correlation", "Correlation of truth and prediction: 1 perfect, 0 blind guessing.", share=False),
     "geometric_mean": Wording("Geometric mean", "Geometric mean of the classes' recalls: 0 as soon as one class is never found."),
     "average_precision": Wording("Average precision", "Area under the precision-recall curve: how well the class is ranked on top."),
     "roc_auc": Wording("ROC AUC", "Chance that a row of the class is ranked above a row of another; 0.5 is blind guessing."),
-    "log_loss": Wording("Log loss", "Penalty on the probability given to the truth; confident errors cost most.", "lower", share=False),
-    "brier_score": Wording("Brier score", "Squared distance between probabilities and the truth.", "lower", share=False),
-    "expected_calibration_error": Wording("Calibration error", "How far confidence and share of right predictions lie apart.", "lower"),
-    "mean_squared_error": Wording(
-        "Mean squared error", "Mean squared difference from the truth; large errors dominate it.", "lower", share=False
-    ),
+    "log_loss": Wording("Log loss", "Penalty on the probability given to the truth; confident errors cost most.", share=False),
+    "brier_score": Wording("Brier score", "Squared distance between probabilities and the truth.", share=False),
+    "expected_calibration_error": Wording("Calibration error", "How far confidence and share of right predictions lie apart."),
+    "mean_squared_error": Wording("Mean squared error", "Mean squared difference from the truth; large errors dominate it.", share=False),
     "root_mean_squared_error": Wording(
-        "Root mean squared error", "Typical error in the target's own unit; large errors weigh more.", "lower", share=False
+        "Root mean squared error", "Typical error in the target's own unit; large errors weigh more.", share=False
     ),
-    "mean_absolute_error": Wording("Mean absolute error", "Mean error in the target's own unit.", "lower", share=False),
+    "mean_absolute_error": Wording("Mean absolute error", "Mean error in the target's own unit.", share=False),
     "r2": Wording("R²", "Share of the target's variance that is explained; 0 is as good as the mean.", share=False),
 }
 
@@ -63,10 +60,24 @@ def wording(name: str) -> Wording:
     kind, colon, label = name.partition(":")
     if name in METRICS:
         return METRICS[name]
-    if colon and kind in ("recall", "precision", "f1"):
-        title = {"recall": "Recall", "precision": "Precision", "f1": "F1"}[kind]
-        return Wording(f"{title} of {label}", f"{title} of the class {label} alone.")
-    return Wording(name.replace("_", " ").capitalize(), "", "", share=False)
+    if colon and kind in names.PER_CLASS:
+        return Wording(f"{METRICS[kind].title} of {label}", f"{METRICS[kind].title} of this class alone.")
+    return Wording(name.replace("_", " ").capitalize(), "", share=False)
+
+
+def better(name: str) -> str:
+    """Whether ``higher`` or ``lower`` values of the metric `name` are better; empty for an unknown one."""
+    kind, colon, _ = name.partition(":")
+    known = names.METRICS.get(kind if colon else name)
+    return "" if known is None else "higher" if known.larger_is_better else "lower"
+
+
+def estimate_of(scores: Scores, name: str) -> Estimate | None:
+    """The figure called `name`, ``recall:CLASS`` and the like included; None where the scores do not hold it."""
+    kind, colon, label = name.partition(":")
+    if colon and kind in names.PER_CLASS:
+        return next((getattr(row, kind) for row in scores.per_class if row.label == label), None)
+    return scores.metrics.get(name)
 
 
 def number(value: float, spread: float | None = None, size: float | None = None) -> str:
@@ -102,7 +113,7 @@ def interval_text(estimate: Estimate) -> str:
 
 def verdict(result: Result, scores: Scores, headline: str) -> list[str]:
     """What a reader should take home, in full sentences, the most important first."""
-    sentences = [_against_blind(result, scores.metrics[headline], headline), _agreement(result, headline), *_weakest(scores.per_class)]
+    sentences = [_against_blind(result, estimate_of(scores, headline), headline), _agreement(result, headline), *_hardest(scores.per_class)]
     unjudged = [row.label for row in scores.per_class if row.recall.value is None]
     if unjudged:
         what = "One class has" if len(unjudged) == 1 else f"{len(unjudged)} classes have"
@@ -113,9 +124,9 @@ def verdict(result: Result, scores: Scores, headline: str) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _against_blind(result: Result, estimate: Estimate, headline: str) -> str:
+def _against_blind(result: Result, estimate: Estimate | None, headline: str) -> str:
     blind = {"balanced_accuracy": 1 / max(len(result.classes), 1), "roc_auc": 0.5, "matthews_corrcoef": 0.0, "r2": 0.0}.get(headline)
-    if blind is None or estimate.value is None or estimate.low is None:
+    if blind is None or estimate is None or estimate.low is None:
         return ""
     guess = "Always predicting the mean" if headline == "r2" else "Blind guessing"
     reach = f"{guess} would reach {blind:.2f}"
@@ -124,8 +135,8 @@ def _against_blind(result: Result, estimate: Estimate, headline: str) -> str:
 
 def _agreement(result: Result, headline: str) -> str:
     """Whether test rows bear out what the validation rows promised."""
-    test = result.test.metrics.get(headline) if result.test else None
-    validation = result.validation.metrics.get(headline) if result.validation else None
+    test = estimate_of(result.test, headline) if result.test else None
+    validation = estimate_of(result.validation, headline) if result.validation else None
     if test is None or validation is None or test.low is None or test.high is None or validation.low is None or validation.high is None:
         return ""
     shown = f"{value_text(validation)} {interval_text(validation)}"
@@ -134,13 +145,13 @@ def _agreement(result: Result, headline: str) -> str:
     return f"On the validation rows it was {shown}: the test rows bear that out."
 
 
-def _weakest(rows: list[ClassScore]) -> list[str]:
+def _hardest(rows: list[ClassScore]) -> list[str]:
     judged = [row for row in rows if row.recall.value is not None]
     if len(judged) < 2:
         return []
-    weakest = min(judged, key=lambda row: row.recall.value or 0.0)
-    interval = f" {interval_text(weakest.recall)}" if interval_text(weakest.recall) else ""
-    return [f"Hardest class: “{weakest.label}”. The share of its {weakest.support} rows that is found is {value_text(weakest.recall)}{interval}."]
+    hardest = min(judged, key=lambda row: row.recall.value or 0.0)
+    found = f"{value_text(hardest.recall)} {interval_text(hardest.recall)}".strip()
+    return [f"Hardest class: “{hardest.label}”. The share of its {hardest.support} rows that is found is {found}."]
 
 
 def _calibration(error: Estimate) -> str:

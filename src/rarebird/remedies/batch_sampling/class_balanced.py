@@ -1,16 +1,17 @@
 """Class-balanced batches: every class gives the same number of rows.
 
-Shen, Lin and Huang, "Relay backpropagation for effective learning of deep CNNs", ECCV 2016 ("class-aware sampling"); the balanced half of Kang et
-al., "Decoupling representation and classifier for long-tailed recognition", ICLR 2020.
+Shen, Lin and Huang, "Relay backpropagation for effective learning of deep CNNs", ECCV 2016 ("class-aware sampling"); the balanced half of
+Kang et al., "Decoupling representation and classifier for long-tailed recognition", ICLR 2020.
 
 *Helps when* rare classes would be absent from most batches; best as a second stage, on a network that has already learned its features.
 
-*Does not help when* the rarest class has a handful of rows: they come again and again, and are learned by heart. Strong augmentation softens that.
+*Does not help when* the rarest class has a handful of rows: they come again and again, and are learned by heart. Strong augmentation
+softens that.
 
 Cost: one sort per epoch.
 
-NOTE[DIFF]: classes are not drawn at random but take turns, and each class runs through its own rows before one of them comes again; so every batch
-is balanced, and no row is left out by chance longer than it must. An epoch has as many draws as there are training rows.
+NOTE[DIFF]: classes are not drawn at random but take turns, and each class runs through its own rows before one of them comes again; so
+every batch is balanced, and no row is left out by chance longer than it must. An epoch has as many draws as there are training rows.
 """
 
 from __future__ import annotations
@@ -31,15 +32,16 @@ class ClassBalanced(Method):
     """Batches with equal shares of all classes that have rows; nothing to set."""
 
     def __call__(self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState) -> Iterator[np.ndarray]:
-        """The next epoch's batches, each ``(about batch_size,)`` int64 positions; `y` holds ``(n,)`` codes or ``(n, n_classes)`` soft targets."""
+        """The next epoch's batches, each ``(about batch_size,)`` int64 positions; `y` has ``(n,)`` codes or ``(n, n_classes)`` targets."""
         codes = y.argmax(axis=1) if y.ndim == 2 else y
         require(np.issubdtype(codes.dtype, np.integer), "class_balanced is for classes", dtype=str(y.dtype))
         yield from even_batches(balanced_order(codes, rng), batch_size)
 
     def prior_factor(self, class_counts: np.ndarray) -> np.ndarray:
-        """``1 / count``, scaled to mean 1 over the training rows; `class_counts` are numbers of rows. A class without rows counts as one row."""
-        factor = 1 / np.where(class_counts > 0, class_counts, 1)
-        return factor * (class_counts.sum() / (factor * class_counts).sum())
+        """``1 / count``, scaled to mean 1 over the training rows; a class without rows counts as one row."""
+        factor: np.ndarray = 1 / np.where(class_counts > 0, class_counts, 1)
+        factor *= class_counts.sum() / (factor * class_counts).sum()
+        return factor
 
 
 def balanced_order(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -49,9 +51,10 @@ def balanced_order(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         codes: ``(n,)`` class codes; classes that do not occur are passed over.
         rng: Where the draws come from.
     """
-    classes, counts = np.unique(codes, return_counts=True)
+    classes = np.unique(codes)
     # What does not divide evenly goes to randomly chosen classes.
-    quotas = len(codes) // max(1, len(classes)) + (rng.permutation(len(classes)) < len(codes) % max(1, len(classes)))
+    each, left = divmod(len(codes), max(1, len(classes)))
+    quotas = each + (rng.permutation(len(classes)) < left)
     drawn = [turns(np.flatnonzero(codes == label), quota, rng) for label, quota in zip(classes, quotas, strict=True)]
     # The i-th draw of every class falls into the i-th round; within a round the order is random.
     when = np.concatenate([np.arange(quota) for quota in quotas] or [np.zeros(0)]) + rng.random(len(codes))

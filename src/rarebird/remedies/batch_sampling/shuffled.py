@@ -8,8 +8,8 @@ Random reshuffling, the field's default (Bottou, "Curiously fast convergence of 
 
 Cost: one permutation per epoch.
 
-NOTE[DIFF]: rows are dealt evenly instead of leaving a short last batch, whose few rows would weigh more than all others; and no batch has a single
-row when there are more, as batch normalization cannot train on one.
+NOTE[DIFF]: rows are dealt evenly instead of leaving a short last batch, whose few rows would weigh more than all others; and no batch has
+a single row when there are more, as batch normalization cannot train on one.
 """
 
 from __future__ import annotations

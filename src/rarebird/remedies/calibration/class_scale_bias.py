@@ -1,17 +1,19 @@
 """Class scale and bias: two numbers per class, for a network whose prior nobody knows.
 
-"Vector scaling" in Guo et al., "On calibration of modern neural networks", ICML 2017: ``softmax(scale * logits + bias)``, both per class, fitted by
-the log loss of rows the network has not seen.
+"Vector scaling" in Guo et al., "On calibration of modern neural networks", ICML 2017: ``softmax(scale * logits + bias)``, both per class,
+fitted by the log loss of rows the network has not seen.
 
-*Helps when* the loss answers to no prior (focal, margins) and `prior_correction` has nothing to take out: the biases find the natural prior.
+*Helps when* the loss answers to no prior (focal, margins) and `prior_correction` has nothing to take out: the biases find the natural
+prior.
 
-*Does not help when* held-out rows are few: two numbers per class are more than `temperature` needs, and a class of two rows says little of either.
+*Does not help when* held-out rows are few: two numbers per class are more than `temperature` needs, and a class of two rows says little
+of either.
 
 Cost: some dozen passes over the held-out logits.
 
-NOTE[DIFF]: the paper's map is fitted freely. Here a class's scale is a common scale, held at 1 as `temperature` holds its own, plus a deviation; a ridge
-holds deviations and biases at 0, the biases loosely, as finding them is the point. With no rows it is the identity. Logits are centered per row
-first, as the paper's map depends on a constant that the softmax does not see.
+NOTE[DIFF]: the paper's map is fitted freely. Here a class's scale is a common scale, held at 1 as `temperature` holds its own, plus a
+deviation; a ridge holds deviations and biases at 0, the biases loosely, as finding them is the point. With no rows it is the identity.
+Logits are centered per row first, as the paper's map depends on a constant that the softmax does not see.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class FittedClassScaleBias(Fitted):
         """Calibrated logits, ``(n, n_classes) -> (n, n_classes)``."""
         sizes = {"classes": logits.shape[1], "scales": len(self.scale), "biases": len(self.bias)}
         require(len(set(sizes.values())) == 1, "one scale and bias per class", **sizes)
-        return centered(logits) * np.array(self.scale) + np.array(self.bias)
+        scaled: np.ndarray = centered(logits) * np.array(self.scale) + np.array(self.bias)
+        return scaled
 
 
 class ClassScaleBias(Method):
@@ -52,7 +55,7 @@ class ClassScaleBias(Method):
     """
 
     per_network: ClassVar[bool] = False
-    fitted: ClassVar[type[Fitted] | None] = FittedClassScaleBias
+    fitted: ClassVar[type[Fitted]] = FittedClassScaleBias
 
     scale_rows: Annotated[float, Float(1, 100, log=True)] = Field(default=20.0, gt=0)
     bias_rows: Annotated[float, Float(0.05, 20, log=True)] = Field(default=0.5, gt=0)
@@ -73,8 +76,8 @@ class ClassScaleBias(Method):
 def scale_and_bias(logits: np.ndarray, y: np.ndarray, weight: np.ndarray, ridge: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Scale and bias ``(n_classes,)`` that minimize the penalized log loss of the rows.
 
-    ``sum_i w_i nll_i + COMMON_ROWS (c - log c) + (ridge_0 |d|^2 + ridge_1 |bias|^2) / 2`` with ``scale = c + d``; ``w`` sums to Kish's number of rows.
-    It is strictly convex, so the classes' order changes nothing.
+    ``sum_i w_i nll_i + COMMON_ROWS (c - log c) + (ridge_0 |d|^2 + ridge_1 |bias|^2) / 2`` with ``scale = c + d``; the weights sum to
+    Kish's number of rows. It is strictly convex, so the classes' order changes nothing.
     """
     from scipy.optimize import minimize
 
@@ -105,5 +108,6 @@ def scale_and_bias(logits: np.ndarray, y: np.ndarray, weight: np.ndarray, ridge:
 
 def centered(logits: np.ndarray) -> np.ndarray:
     """Logits less their mean per row, in float64."""
-    exact = logits.astype(np.float64)
-    return exact - exact.mean(axis=1, keepdims=True)
+    exact: np.ndarray = logits.astype(np.float64)
+    exact -= exact.mean(axis=1, keepdims=True)
+    return exact

@@ -1,7 +1,7 @@
 """Temperature: one number that makes a network as sure of itself as it is right.
 
-Guo et al., "On calibration of modern neural networks", ICML 2017: ``softmax(logits / T)`` with the T that minimizes the log loss of rows the network
-has not seen. The ranking of the classes stays, so accuracy does.
+Guo et al., "On calibration of modern neural networks", ICML 2017: ``softmax(logits / T)`` with the T that minimizes the log loss of rows
+the network has not seen. The ranking of the classes stays, so accuracy does.
 
 *Helps when* a network is over- or underconfident by the same degree everywhere, the usual result of training past the best log loss.
 
@@ -9,8 +9,9 @@ has not seen. The ranking of the classes stays, so accuracy does.
 
 Cost: a few passes over the held-out logits.
 
-NOTE[DIFF]: few rows say little about T, and rows that are all right would send it to 0. So ``1 / T`` has a Gamma prior with its mode at 1 that
-weighs like `prior_rows` rows, and T stays within 0.05 .. 20. The penalized loss is strictly convex in ``1 / T``: there is one answer.
+NOTE[DIFF]: few rows say little about T, and rows that are all right would send it to 0. So ``1 / T`` has a Gamma prior with its mode at 1
+that weighs like `prior_rows` rows, and T stays within 0.05 .. 20. The penalized loss is strictly convex in ``1 / T``: there is one
+answer.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Temperature(Method):
     """
 
     per_network: ClassVar[bool] = False
-    fitted: ClassVar[type[Fitted] | None] = FittedTemperature
+    fitted: ClassVar[type[Fitted]] = FittedTemperature
 
     prior_rows: Annotated[float, Float(0.5, 50, log=True)] = Field(default=5.0, ge=0)
 
@@ -63,7 +64,7 @@ class Temperature(Method):
 
 
 def best_temperature(logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prior_rows: float) -> float:
-    """The temperature that minimizes ``sum_i w_i nll_i + prior_rows * (b - log b)`` with ``b = 1 / T``; ``w`` sums to Kish's number of rows."""
+    """The temperature that minimizes ``sum_i w_i nll_i + prior_rows * (b - log b)``, ``b = 1 / T``; ``w`` sums to Kish's n."""
     require(len(logits) == len(y) == len(weight), "one label and weight per row", logits=len(logits), y=len(y), weight=len(weight))
     if len(y) == 0 or not weight.any():
         return 1.0

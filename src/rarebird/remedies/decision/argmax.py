@@ -28,13 +28,14 @@ class FittedArgmax(Fitted):
 
     def __call__(self, probabilities: np.ndarray) -> np.ndarray:
         """``(n, n_classes) -> (n,)`` class codes."""
-        return probabilities.argmax(axis=1)
+        codes: np.ndarray = probabilities.argmax(axis=1)
+        return codes
 
 
 class Argmax(Method):
     """Nothing to set."""
 
-    fitted: ClassVar[type[Fitted] | None] = FittedArgmax
+    fitted: ClassVar[type[Fitted]] = FittedArgmax
 
     def fit(self, probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray) -> FittedArgmax:
         """The decision itself; the rows play no part."""

@@ -1,17 +1,19 @@
 """Balanced: the class whose probability rose most above its prior.
 
-``argmax_k p_k / prior_k`` maximizes the expected mean of the classes' recalls (Menon et al., "On the statistical consistency of algorithms for binary
-classification under class imbalance", ICML 2013; Collell, Prelec and Patil, "A simple plug-in bagging ensemble based on threshold-moving", 2018).
+``argmax_k p_k / prior_k`` maximizes the expected mean of the classes' recalls (Menon et al., "On the statistical consistency of
+algorithms for binary classification under class imbalance", ICML 2013; Collell, Prelec and Patil, "A simple plug-in bagging ensemble
+based on threshold-moving", 2018).
 
-*Helps when* balanced accuracy is what counts: no row is needed to find it, and no remedy in training is needed either, given good probabilities.
+*Helps when* balanced accuracy is what counts: no row is needed to find it, and no remedy in training is needed either, given good
+probabilities.
 
-*Does not help when* precision of the rare class counts as well, as in F1: it calls a class of prior .01 at a probability of .01. Nor when the prior of a
-class is known from a few rows only.
+*Does not help when* precision of the rare class counts as well, as in F1: it calls a class of prior .01 at a probability of .01. Nor when
+the prior of a class is known from a few rows only.
 
 Cost: nothing.
 
-NOTE ties (a network that knows nothing gives every row its prior) go to the rarest class, which a miss costs most. A class that has no training row is
-never chosen.
+NOTE ties (a network that knows nothing gives every row its prior) go to the rarest class, which a miss costs most. A class that has no
+training row is never chosen.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class FittedBalanced(Fitted):
 class Balanced(Method):
     """Nothing to set."""
 
-    fitted: ClassVar[type[Fitted] | None] = FittedBalanced
+    fitted: ClassVar[type[Fitted]] = FittedBalanced
 
     def fit(self, probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray) -> FittedBalanced:
         """The decision for the natural `prior (n_classes,)`; the rows play no part."""

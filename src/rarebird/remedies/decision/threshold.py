@@ -1,18 +1,20 @@
 """Threshold: cut-offs that make any metric of labels large on rows the network has not seen.
 
-``argmax_k log p_k + offset_k``; with two classes that is one threshold on the probability (Koyejo et al., "Consistent binary classification with
-generalized performance metrics", NeurIPS 2014). With more, the offsets are searched one class at a time, in turns, from two starts: argmax and balanced.
+``argmax_k log p_k + offset_k``; with two classes that is one threshold on the probability (Koyejo et al., "Consistent binary
+classification with generalized performance metrics", NeurIPS 2014). With more, the offsets are searched one class at a time, in turns,
+from two starts: argmax and balanced.
 
-*Helps when* the metric is neither accuracy (`argmax`) nor balanced accuracy (`balanced`): F1, Matthews correlation, a class's own precision.
+*Helps when* the metric is neither accuracy (`argmax`) nor balanced accuracy (`balanced`): F1, Matthews correlation, a class's own
+precision.
 
 *Does not help when* the held-out rows of a class can be counted on two hands: every cut-off is then much like another.
 
-Cost: about ten thousand evaluations of the metric on a confusion matrix; a second or two, however many rows there are.
+Cost: some thousand evaluations of the metric on a confusion matrix; a second or two, however many rows there are.
 
-NOTE[DIFF]: the best cut-off on few rows is mostly luck. So the metric is averaged over neighboring cut-offs (a Gaussian kernel), the search is repeated
-under random row weights (Bayesian bootstrap: Rubin, Annals of Statistics 1981), and the offsets are averaged; then a class of n rows goes n / (n + 10)
-of the way to them from the better start. In simulations with two classes and 8 to 400 rare rows this halves what the plain best cut-off loses on
-new rows; with eight classes and 80 rows it turns a loss against the better start into a draw.
+NOTE[DIFF]: the best cut-off on few rows is mostly luck. So the metric is averaged over neighboring cut-offs (a Gaussian kernel), the
+search is repeated under random row weights (Bayesian bootstrap: Rubin, Annals of Statistics 1981), and the offsets are averaged; then a
+class of n rows goes n / (n + 10) of the way to them from the better start. In simulations with two classes and 8 to 400 rare rows this
+halves what the plain best cut-off loses on new rows; with eight classes and 80 rows it turns a loss against the better start into a draw.
 NOTE the metric is taken to depend on the weighted confusion matrix alone, as every metric of labels does.
 """
 
@@ -40,7 +42,9 @@ class FittedThreshold(Fitted):
 
     def __call__(self, probabilities: np.ndarray) -> np.ndarray:
         """``(n, n_classes) -> (n,)`` class codes; equal scores go to the class that comes first."""
-        require(probabilities.shape[1] == len(self.offsets), "one offset per class", classes=probabilities.shape[1], offsets=len(self.offsets))
+        require(
+            probabilities.shape[1] == len(self.offsets), "one offset per class", classes=probabilities.shape[1], offsets=len(self.offsets)
+        )
         codes: np.ndarray = (logs(probabilities) + np.array(self.offsets)).argmax(axis=1)
         return codes
 
@@ -48,7 +52,7 @@ class FittedThreshold(Fitted):
 class Threshold(Method):
     """Nothing to set."""
 
-    fitted: ClassVar[type[Fitted] | None] = FittedThreshold
+    fitted: ClassVar[type[Fitted]] = FittedThreshold
 
     def fit(self, probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray) -> FittedThreshold:
         """Search the offsets on held-out rows.
@@ -60,7 +64,13 @@ class Threshold(Method):
             metric: ``(y, predicted, weight) -> float``, to be made large.
             prior: ``(n_classes,)`` natural prior of the training rows.
         """
-        require(len(probabilities) == len(y) == len(weight), "one label and weight per row", rows=len(probabilities), y=len(y), weight=len(weight))
+        require(
+            len(probabilities) == len(y) == len(weight),
+            "one label and weight per row",
+            rows=len(probabilities),
+            y=len(y),
+            weight=len(weight),
+        )
         offsets = best_offsets(logs(probabilities), y, weight.astype(np.float64), metric, prior)
         return FittedThreshold(offsets=tuple((offsets - offsets.mean()).tolist()))
 
@@ -80,22 +90,24 @@ def best_offsets(log_p: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: M
         prior: ``(n_classes,)``.
     """
     n_classes = log_p.shape[1]
-    starts = [np.zeros(n_classes), -np.log(np.maximum(prior, SMALLEST))]
+    # Argmax and balanced; a class without training rows is never chosen.
+    starts: list[np.ndarray] = [np.zeros(n_classes), np.where(prior > 0, -np.log(np.maximum(prior, SMALLEST)), np.log(SMALLEST))]
     if not len(y) or not weight.any():
         return starts[0]
     # With two classes one offset says it all, and its search does not depend on where it starts.
     turns = [1] if n_classes == 2 else list(np.lexsort((log_p.sum(axis=0), prior)))
     repeats, rounds = (32, 1) if n_classes == 2 else (int(np.clip(160 // n_classes, 4, 16)), 3)
-    n_candidates = int(np.clip(EVALUATIONS // (len(turns) * (repeats + 2 * rounds)), 12, 256))
+    n_candidates = int(np.clip(EVALUATIONS // (len(turns) * (repeats + 2 * rounds)), 12, 128))
     search = _Search(log_p, y, metric, n_candidates)
     climbed = [search.climb(start, weight, turns, rounds) for start in starts]
     best = max(climbed, key=lambda offsets: search.value(offsets, weight))
     rng = np.random.default_rng(0)
     bagged = np.mean([search.climb(best, weight * rng.exponential(size=len(y)), turns, 1) for _ in range(repeats)], axis=0)
     anchor = max(starts, key=lambda offsets: search.value(offsets, weight))
-    rows = np.bincount(y, weight, n_classes) * (weight.sum() / np.square(weight).sum())
+    rows: np.ndarray = np.bincount(y, weight, n_classes) * (weight.sum() / np.square(weight).sum())
     # Offsets have one degree of freedom too many; with a mean of 0 over the rows, the common classes stay and the rare ones move.
-    return _centered(anchor, rows) + rows / (rows + ANCHOR_ROWS) * (_centered(bagged, rows) - _centered(anchor, rows))
+    offsets: np.ndarray = rows / (rows + ANCHOR_ROWS) * (_centered(bagged, rows) - _centered(anchor, rows)) + anchor
+    return offsets
 
 
 def _centered(offsets: np.ndarray, rows: np.ndarray) -> np.ndarray:

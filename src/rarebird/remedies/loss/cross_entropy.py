@@ -1,10 +1,11 @@
 """Cross entropy: every row counts the same, whatever its class.
 
 The maximum-likelihood loss for classes, here on soft targets: ``-sum_k y_k log p_k`` with ``p = softmax(logits)`` (Bridle, "Probabilistic
-interpretation of feedforward classification network outputs", 1990; Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4).
+interpretation of feedforward classification network outputs", 1990; Bishop, "Pattern Recognition and Machine Learning", 2006, section
+4.3.4).
 
-*Helps when* the classes are roughly balanced, or when a decision that divides by the prior follows: its logits answer to the natural prior, so
-the probabilities need the least repair.
+*Helps when* the classes are roughly balanced, or when a decision that divides by the prior follows: its logits answer to the natural
+prior, so the probabilities need the least repair.
 
 *Does not help when* a class is so rare that the network never learns its features: its rows give almost no gradient.
 

@@ -1,16 +1,17 @@
 """Focal loss: rows that are already well classified count less.
 
-Lin et al., "Focal loss for dense object detection", ICCV 2017, in its multi-class form on the softmax: ``-sum_k a_k y_k (1 - p_k)^gamma log p_k``.
+Lin et al., "Focal loss for dense object detection", ICCV 2017, in its multi-class form on the softmax: ``-sum_k a_k y_k (1 - p_k)^gamma
+log p_k``.
 
 *Helps when* a mass of easy rows drowns the few hard ones, as background does in detection.
 
-*Does not help when* labels are noisy (wrong labels are the hardest rows), or when probabilities matter and no rows are left to calibrate them:
-the loss is not proper, its probabilities lean to the middle, and no known prior puts them right.
+*Does not help when* labels are noisy (wrong labels are the hardest rows), or when probabilities matter and no rows are left to calibrate
+them: the loss is not proper, its probabilities lean to the middle, and no known prior puts them right.
 
 Cost: cross entropy and two more passes over the logits.
 
-NOTE[DIFF]: the paper's loss is for two classes on a sigmoid; here every class is treated alike, and with two classes the softmax of two logits
-is the paper's sigmoid. The paper's fixed alpha is replaced by `balanced`, the weights of `weighted`.
+NOTE[DIFF]: the paper's loss is for two classes on a sigmoid; here every class is treated alike, and with two classes the softmax of two
+logits is the paper's sigmoid. The paper's fixed alpha is replaced by `balanced`, the weights of `weighted`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """Logit-adjusted cross entropy: a row must beat its class's rarity by a margin.
 
-Menon et al., "Long-tail learning via logit adjustment", ICLR 2021: ``cross_entropy(logits + tau log prior, y)``. The raw logits then answer to the
-prior ``prior^(1 - tau)``: at ``tau = 1`` to equal classes, which is what balanced accuracy asks for (and the loss is the balanced softmax of Ren
-et al., NeurIPS 2020).
+Menon et al., "Long-tail learning via logit adjustment", ICLR 2021: ``cross_entropy(logits + tau log prior, y)``. The raw logits then
+answer to the prior ``prior^(1 - tau)``: at ``tau = 1`` to equal classes, which is what balanced accuracy asks for (and the loss is the
+balanced softmax of Ren et al., NeurIPS 2020).
 
-*Helps when* classes are skewed and the network is strong enough to fit its training rows: the margin goes on acting where class weights fade.
+*Helps when* classes are skewed and the network is strong enough to fit its training rows: the margin goes on acting where class weights
+fade.
 
-*Does not help when* the classes are balanced (it is then cross entropy), or a class has so few rows that its features cannot be learned at all.
+*Does not help when* the classes are balanced (it is then cross entropy), or a class has so few rows that its features cannot be learned
+at all.
 
 Cost: that of cross entropy.
 
@@ -84,4 +86,5 @@ def log_prior(class_counts: np.ndarray) -> np.ndarray:
     """``(n_classes,)`` log of the class frequencies; a class without rows counts as one row."""
     counts = np.where(class_counts > 0, class_counts, 1).astype(np.float64)
     require(class_counts.sum() > 0, "at least one training row", class_counts=class_counts.tolist())
-    return np.log(counts / counts.sum())
+    logs: np.ndarray = np.log(counts / counts.sum())
+    return logs

@@ -1,7 +1,7 @@
 """Mean squared error: for targets that are numbers.
 
-``mean_j (y_j - output_j)^2`` over the outputs of a row, on the standardized target: maximum likelihood under Gaussian noise of one width (Bishop,
-"Pattern Recognition and Machine Learning", 2006, section 3.1.1). The network learns the conditional mean.
+``mean_j (y_j - output_j)^2`` over the outputs of a row, on the standardized target: maximum likelihood under Gaussian noise of one width
+(Bishop, "Pattern Recognition and Machine Learning", 2006, section 3.1.1). The network learns the conditional mean.
 
 *Helps when* the mean is what is wanted, and r2 or the squared error is how it will be judged.
 

@@ -6,13 +6,13 @@ scikit-learn's ``class_weight="balanced"``): `balanced` has ``w_k = n / (K n_k)`
 
 *Helps when* rare classes get too little gradient in a network that cannot fit every row: linear and small networks, short trainings.
 
-*Does not help when* the network fits every training row anyway: then weights change little (Byrd and Lipton, "What is the effect of importance
-weighting in deep learning?", 2019), and large ones from the first step make the training unstable; see `logit_adjusted`.
+*Does not help when* the network fits every training row anyway: then weights change little (Byrd and Lipton, "What is the effect of
+importance weighting in deep learning?", 2019), and large ones from the first step make the training unstable; see `logit_adjusted`.
 
 Cost: that of cross entropy.
 
-NOTE[DIFF]: weights are scaled so that their mean over the training rows is 1, so choosing a scheme leaves the learning rate as it is. A class
-without training rows is weighted as if it had one row.
+NOTE[DIFF]: weights are scaled so that their mean over the training rows is 1, so choosing a scheme leaves the learning rate as it is. A
+class without training rows is weighted as if it had one row.
 """
 
 from __future__ import annotations

@@ -2,9 +2,11 @@
 
 Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019; Kingma and Ba, "Adam", ICLR 2015.
 
-*Helps when* layers differ in scale, as in transformers, recurrent networks and tables, or there is no time to tune: it works at one rate for most networks.
+*Helps when* layers differ in scale, as in transformers, recurrent networks and tables, or there is no time to tune: it works at one rate
+for most networks.
 
-*Does not help when* a convolutional network gets a long training with a tuned rate: SGD with momentum then often generalizes a little better.
+*Does not help when* a convolutional network gets a long training with a tuned rate: SGD with momentum then often generalizes a little
+better.
 
 Cost: two numbers kept per parameter; the fused step takes a fraction of a forward pass.
 

@@ -20,7 +20,8 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
         ValueError: Nothing is trainable.
     """
     spared_ids = {id(p) for module in network.modules() if _is_norm(module) for p in module.parameters(recurse=False)}
-    decayed, spared = [], []
+    decayed: list[nn.Parameter] = []
+    spared: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             spare = parameter.ndim < 2 or "bias" in name.rpartition(".")[2] or id(parameter) in spared_ids

@@ -43,4 +43,6 @@ class Sgd(Method):
         """The optimizer of the network's trainable parameters."""
         groups = parameter_groups(network, self.weight_decay)
         nesterov = self.momentum > 0
-        return torch.optim.SGD(groups, lr=self.learning_rate, momentum=self.momentum, nesterov=nesterov, fused=True if fused(network) else None)
+        return torch.optim.SGD(
+            groups, lr=self.learning_rate, momentum=self.momentum, nesterov=nesterov, fused=True if fused(network) else None
+        )

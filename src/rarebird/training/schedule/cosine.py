@@ -1,7 +1,7 @@
 """Cosine: the learning rate rises quickly, then falls along half a cosine to the end of the training.
 
-Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, without restarts; warm-up from Goyal et al., "Accurate, large
-minibatch SGD", 2017.
+Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, without restarts; warm-up from Goyal et al.,
+"Accurate, large minibatch SGD", 2017.
 
 *Helps when* the length of the training is known, as it is here: the low rates of the last third settle the weights.
 

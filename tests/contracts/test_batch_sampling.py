@@ -1,0 +1,77 @@
+"""The contract of batch sampling: positions into the rows, no lone row, repeatable draws, and a true prior factor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rarebird import methods
+from rarebird.protocols import SamplingState
+
+CASES = [
+    pytest.param(value, id=f"{name}-{place}")
+    for name in methods.names("batch_sampling")
+    for place, value in enumerate(methods.load("batch_sampling", name).examples())
+]
+every_sampler = pytest.mark.parametrize("sampler", CASES)
+Y = np.repeat([0, 1, 3], [90, 9, 1])
+
+
+def epoch(sampler: Any, y: np.ndarray, batch_size: int = 16, seed: int = 0) -> list[np.ndarray]:
+    return list(sampler(y, batch_size, np.random.default_rng(seed), SamplingState()))
+
+
+@every_sampler
+def test_batches_are_positions_into_the_rows(sampler: Any) -> None:
+    y = Y.copy()
+    for batch in epoch(sampler, y):
+        assert batch.dtype == np.int64
+        assert batch.min() >= 0
+        assert batch.max() < len(Y)
+        assert len(batch) <= 16
+    np.testing.assert_array_equal(y, Y)
+
+
+@every_sampler
+def test_same_seed_same_batches_other_seed_others(sampler: Any) -> None:
+    first, again, other = (np.concatenate(epoch(sampler, Y, seed=seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@every_sampler
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 1000])
+def test_no_row_stands_alone_in_a_batch(sampler: Any, batch_size: int) -> None:
+    for n in range(2, 20):
+        batches = epoch(sampler, np.arange(n) % 3, batch_size)
+        assert min(len(batch) for batch in batches) >= 2
+        assert max(len(batch) for batch in batches) <= max(batch_size, 3)
+
+
+@every_sampler
+def test_one_row_and_one_class_are_served(sampler: Any) -> None:
+    assert [batch.tolist() for batch in epoch(sampler, np.array([0]))] == [[0]]
+    assert sorted(np.concatenate(epoch(sampler, np.full(5, 2))).tolist()) == [0, 1, 2, 3, 4]
+
+
+@every_sampler
+def test_prior_factor_is_what_many_epochs_show(sampler: Any) -> None:
+    counts = np.bincount(Y)
+    drawn = np.concatenate([np.concatenate(epoch(sampler, Y, seed=seed)) for seed in range(30)])
+    shown = np.bincount(Y[drawn], minlength=4) / len(drawn)
+    factor = sampler.prior_factor(counts)
+    assert np.isfinite(factor).all()
+    np.testing.assert_allclose(shown, factor * counts / counts.sum(), atol=0.01)
+
+
+@every_sampler
+def test_every_class_with_rows_is_seen_in_every_epoch(sampler: Any) -> None:
+    assert set(Y[np.concatenate(epoch(sampler, Y))]) == {0, 1, 3}
+
+
+@every_sampler
+def test_batch_size_below_one_is_refused(sampler: Any) -> None:
+    with pytest.raises(ValueError, match="batch_size >= 1"):
+        epoch(sampler, Y, 0)

@@ -1,0 +1,164 @@
+"""The contract that every method of every slot keeps, walked from the folders: a new file is tested before its own test is written."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from rarebird import methods, protocols
+from rarebird.methods import Method
+from rarebird.ranges import Float, Int
+from rarebird.recipe import Recipe
+
+PROTOCOLS: dict[str, type] = {
+    "resampling": protocols.Resampling,
+    "synthesis": protocols.Synthesis,
+    "external": protocols.Resampling,
+    "batch_sampling": protocols.BatchSampling,
+    "augmentation": protocols.Augmentation,
+    "network": protocols.Network,
+    "loss": protocols.Loss,
+    "regularization": protocols.Regularization,
+    "optimizer": protocols.Optimizer,
+    "schedule": protocols.Schedule,
+    "calibration": protocols.Calibration,
+    "decision": protocols.Decision,
+}
+LISTS = ("augmentation", "regularization", "calibration")
+CARDS = [pytest.param(card, id=f"{card.slot}-{card.name}") for slot in methods.SLOTS for card in methods.cards(slot)]
+
+every_method = pytest.mark.parametrize("card", CARDS)
+
+
+def values(card: methods.Card) -> list[Method]:
+    method = methods.load(card.slot, card.name)
+    rng = np.random.default_rng(0)
+    return [*method.examples(), *(method.sample(rng) for _ in range(5))]
+
+
+def module_of(card: methods.Card) -> Any:
+    return importlib.import_module(methods.load(card.slot, card.name).__module__)
+
+
+def test_the_small_slots_are_filled() -> None:
+    for slot in ("loss", "batch_sampling", "calibration", "decision", "regularization", "optimizer", "schedule"):
+        assert methods.names(slot)
+
+
+@every_method
+def test_card_says_what_it_is_and_when_it_helps(card: methods.Card) -> None:
+    text = inspect.getdoc(module_of(card)) or ""
+    first = text.splitlines()[0]
+    assert first == card.line
+    assert first.endswith(".")
+    assert "Helps when" in text
+    assert "Does not help when" in text
+    assert "Cost" in text
+
+
+@every_method
+def test_kinds_are_a_literal_of_valid_names(card: methods.Card) -> None:
+    assert card.kinds
+    assert len(set(card.kinds)) == len(card.kinds)
+    assert set(card.kinds) <= set(methods.KIND_NAMES)
+
+
+@every_method
+def test_class_is_named_for_its_file_and_knows_its_place(card: methods.Card) -> None:
+    method = methods.load(card.slot, card.name)
+    assert method.__name__ == methods.camel(card.name)
+    assert (method.slot, method.name) == (card.slot, card.name)
+
+
+@every_method
+def test_file_stays_short_and_names_no_dump_of_odds_and_ends(card: methods.Card) -> None:
+    tree = ast.parse(inspect.getsource(module_of(card)))
+    longest = max((node.end_lineno or 0) - node.lineno for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    assert longest <= 60
+    assert len(inspect.getsource(module_of(card)).splitlines()) <= 300
+
+
+@every_method
+def test_values_keep_the_protocol_of_their_slot(card: methods.Card) -> None:
+    for value in values(card):
+        assert isinstance(value, PROTOCOLS[card.slot])
+
+
+@every_method
+def test_values_are_frozen(card: methods.Card) -> None:
+    for value in values(card):
+        for field in type(value).model_fields:
+            with pytest.raises(ValidationError, match="frozen"):
+                setattr(value, field, getattr(value, field))
+
+
+@every_method
+def test_unknown_setting_is_refused_by_name(card: methods.Card) -> None:
+    first = methods.load(card.slot, card.name).examples()[0].settings()
+    with pytest.raises(ValueError, match=f"{card.name} has no setting 'no_such_setting'"):
+        methods.build(card.slot, first | {"no_such_setting": 1})
+
+
+@every_method
+def test_bad_value_is_refused_with_setting_and_value(card: methods.Card) -> None:
+    method = methods.load(card.slot, card.name)
+    first = method.examples()[0].settings()
+    for field, searched in method.ranges().items():
+        bad: list[object] = ["no such value", float("nan")]
+        if isinstance(searched, Float | Int) and searched.low >= 0:
+            bad.append(-1)
+        for value in bad:
+            with pytest.raises(ValueError, match=field) as caught:
+                methods.build(card.slot, first | {field: value})
+            assert repr(value) in str(caught.value)
+            assert "\n" not in str(caught.value)
+
+
+@every_method
+def test_a_setting_that_may_be_none_is_none_by_default(card: methods.Card) -> None:
+    # Plain values leave out None, so another default would come back in its place.
+    for name, field in methods.load(card.slot, card.name).model_fields.items():
+        if type(None) in get_args(field.annotation):
+            assert field.default is None, name
+
+
+@every_method
+def test_round_trip_through_a_recipe(card: methods.Card) -> None:
+    networks = methods.names("network", card.kinds[0])
+    if not networks:
+        pytest.skip(f"no network serves {card.kinds[0]} yet")
+    for value in values(card):
+        filled = {"network": networks[0], card.slot: [value] if card.slot in LISTS else value}
+        recipe = Recipe(kind=card.kinds[0], **filled)
+        again = Recipe.from_toml(recipe.to_toml())
+        assert again == recipe
+        assert value in [method for slot, method in again.methods() if slot == card.slot]
+        assert Recipe(kind=card.kinds[0], **{**filled, card.slot: recipe.plain()[card.slot]}) == recipe
+
+
+@every_method
+def test_samples_lie_in_the_search_ranges(card: methods.Card) -> None:
+    method = methods.load(card.slot, card.name)
+    rng = np.random.default_rng(1)
+    for value in [method.sample(rng) for _ in range(20)]:
+        for field, searched in method.ranges().items():
+            given: Any = getattr(value, field)
+            if isinstance(searched, Float | Int):
+                assert searched.low <= given <= searched.high
+            else:
+                assert given in searched.values
+
+
+@every_method
+def test_same_seed_same_sample(card: methods.Card) -> None:
+    method = methods.load(card.slot, card.name)
+    first, again = (method.sample(np.random.default_rng(7)) for _ in range(2))
+    assert first == again
+    if method.ranges():
+        assert any(method.sample(np.random.default_rng(seed)) != first for seed in range(20))
