@@ -90,7 +90,7 @@ def test_settings(name: str) -> None:
         assert methods.build(SLOT, tomllib.loads(toml)) == method
         with pytest.raises(ValueError, match="frozen"):
             method.p = 0.3
-    with pytest.raises(ValueError, match=r"`p <= 1.0` must hold for .*, but got p=1.5"):
+    with pytest.raises(ValueError, match=r"`p <= 1` must hold for .*, but got p=1.5"):
         methods.load(SLOT, name)(p=1.5)
     with pytest.raises(ValueError, match="has no setting 'probability'"):
         methods.load(SLOT, name)(probability=1)

@@ -66,7 +66,8 @@ def test_calibration_round_trips_through_json(calibration: Any) -> None:
 def test_calibration_leaves_calibrated_logits_as_they_are(calibration: Any) -> None:
     logits, y, weight = toy(40_000)
     fitted = calibration.fit(logits, y, weight, np.ones(3))
-    np.testing.assert_allclose(softmax(fitted(logits)), softmax(logits), atol=0.02)
+    # The error of two numbers per class, learned from these many rows.
+    np.testing.assert_allclose(softmax(fitted(logits)), softmax(logits), atol=0.04)
 
 
 @every_calibration

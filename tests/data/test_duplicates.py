@@ -139,6 +139,14 @@ def test_a_table_copied_over_is_no_chance():
     assert len(np.unique(duplicate_groups(table(frame)))) == 500
 
 
+def test_a_default_row_is_no_copy():
+    frame = numbers(500)
+    frame.iloc[:101] = [0.0, 0.0, "a"]
+    assert len(np.unique(duplicate_groups(table(frame)))) == 500
+    assert within(find([table(frame)]), table(frame).ids).exact == 100
+    assert len(np.unique(duplicate_groups(table(frame[1:])))) == 400
+
+
 def test_equal_rows_by_chance_are_reported_but_not_grouped():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"age": rng.integers(30, 80, 300), "year": rng.integers(58, 70, 300), "nodes": rng.poisson(1, 300)})

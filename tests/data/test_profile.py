@@ -106,7 +106,7 @@ def test_chance_is_named_as_such():
     data = replace(data, source=Frame(pd.DataFrame({"k": rng.integers(0, 9, 400), "m": rng.integers(0, 9, 400)})))
     found = profile(data)
     assert found.duplicates.chance
-    assert "chance explains" in found.ailments[place(found, "equal an earlier one")]
+    assert "chance or a default" in found.ailments[place(found, "equal an earlier one")]
     assert not any("repeat an earlier" in sentence for sentence in found.ailments)
 
 

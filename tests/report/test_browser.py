@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_results import PROFILE, RECIPE
 
 from rarebird.report.html import write_report
 from rarebird.result import Result
-
-from .conftest import PROFILE, RECIPE
 
 pytestmark = pytest.mark.xdist_group("heavy")
 NAMES = ["three", "binary", "forty", "regression"]

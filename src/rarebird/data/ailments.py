@@ -95,7 +95,7 @@ def _left_out(profile: Profile) -> Iterator[str]:
     copies = profile.duplicates
     if copies.chance and copies.exact:
         n = _counted(copies.exact, "row", "equals" if copies.exact == 1 else "equal")
-        yield f"{n} an earlier one; with so few distinct values chance explains that, so they are not kept together."
+        yield f"{n} an earlier one; chance or a default value explains that, so they are not kept together."
     if copies.chance and profile.conflicts.rows:
         yield _at_odds(profile.conflicts)
 

@@ -4,8 +4,10 @@
 - *Series*: exact value by value; near if they correlate by .9999 after scaling and stand out from the other look-alikes.
 - *Tables*: exact in every feature; near if the numbers agree in six significant digits and all else is equal.
 
-Equal rows of a table may be chance. `chance_of_equal_rows` counts the equal pairs that independent columns would give; from 0.01 on
-(three small whole numbers per patient, a handful of categories), equal rows are reported, but the split does not keep them together.
+Equal rows of a table may be chance: `chance_of_equal_rows` counts the equal pairs that independent columns would give. From 0.01 on (three
+small whole numbers per patient, a handful of categories), or where over 100 rows are all equal (an empty measurement, a default), equal
+rows are reported as chance, and the split does not keep them together.
+
 A chain of near duplicates of more than 100 rows is a sequence of look-alikes: of it, only exact duplicates stay together.
 """
 
@@ -42,7 +44,7 @@ class Duplicates(BaseModel):
         exact: Rows of the second part that equal one of the first.
         near: Further rows that are near duplicates.
         examples: A few pairs of ids, (first part, second part).
-        chance: Equal rows are to be expected by chance (tables of few distinct values).
+        chance: Equal rows are to be expected (tables of few distinct values or with a default row).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -187,7 +189,8 @@ def _find_in_tables(parts: Sequence[Dataset], near: bool) -> Matches:
         return Matches(np.arange(len(frame)), np.arange(len(frame)), near_searched=near)
     exact, first = _codes(_combined(digests))
     # Judged on the distinct rows: a table copied twice over must not look like one of few values.
-    chance = chance_of_equal_rows([column[first] for column in digests]) >= _CHANCE_PAIRS
+    expected = chance_of_equal_rows([column[first] for column in digests])
+    chance = expected >= _CHANCE_PAIRS or int(np.bincount(exact).max(initial=0)) > _LONGEST_CHAIN
     if chance or not near:
         return Matches(exact, exact, chance, near_searched=False)
     rounded = [column_digests(_rounded(frame[name])) for name in names]

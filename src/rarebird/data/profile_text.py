@@ -62,7 +62,7 @@ def _head(profile: Profile) -> Iterator[str]:
         facts.append(("imbalance ratio", f"{profile.imbalance_ratio:,.4g} (effective rows {profile.effective_rows:,.0f})"))
     facts.append(("missing", _missing(profile)))
     copies = profile.duplicates
-    facts.append(("duplicates", f"{copies.exact:,} exact, {copies.near:,} near" + (" (chance explains them)" if copies.chance else "")))
+    facts.append(("duplicates", f"{copies.exact:,} exact, {copies.near:,} near" + (" (by chance or default)" if copies.chance else "")))
     for part, found in profile.across.items():
         facts.append((f"shared with {part}", f"{found.exact:,} exact, {found.near:,} near"))
     facts.append(("label conflicts", f"{profile.conflicts.rows:,} rows" if profile.conflicts.rows else "none"))

@@ -11,9 +11,9 @@ calibration.
 
 Cost: one pass over the weights per step, and their memory once more.
 
-NOTE[DIFF]: the memory is a share of the training instead of a fixed decay, so that 200 steps and 200,000 are served alike. At step t the
-decay is at most ``(1 + t) / (10 + t)``, so that the first, bad weights are soon forgotten. Batch-normalization statistics are averaged
-too.
+NOTE[DIFF]: the memory is a share of the steps taken so far instead of a fixed decay (polynomial-decay averaging: Shamir and Zhang, "Stochastic
+gradient descent for non-smooth optimization", ICML 2013). So 200 steps and 200,000 are served alike, and the first, bad weights are soon forgotten.
+Batch-normalization statistics are averaged too.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ class Ema(Method):
     """How far back the mean reaches.
 
     Attributes:
-        half_life: Share of all steps after which a step's weights count half.
+        half_life: Share of the steps taken so far after which a step's weights count half.
     """
 
-    half_life: Annotated[float, Float(0.002, 0.2, log=True)] = Field(default=0.03, gt=0, le=1)
+    half_life: Annotated[float, Float(0.005, 0.2, log=True)] = Field(default=0.05, gt=0, le=1)
 
     def attach(self, network: nn.Module) -> Hook:
         """The hook that keeps the mean."""
         return _Average(self.half_life)
 
 
-def decay(step: int, steps: int, half_life: float) -> float:
-    """How much of the mean is kept at `step`, counted from 0, of `steps`."""
-    return min(math.exp(-math.log(2) / (half_life * max(steps, 1))), (1 + step) / (10 + step))
+def decay(step: int, half_life: float) -> float:
+    """How much of the mean is kept when `step` steps, at least 1, have been taken."""
+    return math.exp(-math.log(2) / (half_life * step))
 
 
 def averaged(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
@@ -63,7 +63,7 @@ class _Average(Hook):
         self.half_life = half_life
         # Made at the first step, when the network is on its device and in its memory layout.
         self.mean: nn.Module | None = None
-        self.seen = 0
+        self.seen = 1
 
     @torch.no_grad()
     def after_step(self, state: TrainState) -> None:
@@ -73,7 +73,7 @@ class _Average(Hook):
         self.seen += 1
         floats, counters = averaged(self.mean)
         new_floats, new_counters = averaged(state.network)
-        torch._foreach_lerp_(floats, new_floats, 1 - decay(self.seen, state.steps, self.half_life))
+        torch._foreach_lerp_(floats, new_floats, 1 - decay(self.seen, self.half_life))
         for counter, new in zip(counters, new_counters, strict=True):
             counter.copy_(new)
 

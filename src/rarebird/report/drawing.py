@@ -105,6 +105,7 @@ def figure_style() -> Iterator[Callable[[float, float], Figure]]:
 
 def svg_text(figure: Figure, name: str, description: str) -> str:
     """The figure as one `svg` element: ids under `name`, the page's colors and fonts, no metadata, style sheet or address."""
+    _settle(figure)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
@@ -112,9 +113,17 @@ def svg_text(figure: Figure, name: str, description: str) -> str:
     text = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", text, flags=re.DOTALL)
     text = text.replace("xlink:href=", "href=")
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
-    text = re.sub(r"font: ([^;'\"]*)'DejaVu Sans'[^;\"]*", rf"font: \g<1>{FONTS}", text)
+    text = re.sub(r"(font|font-family): ([^;'\"]*)'DejaVu Sans'[^;\"]*", rf"\g<1>: \g<2>{FONTS}", text)
     properties = {color: f"var(--{role}, {color})" for role, color in COLORS.items()}
     text = re.sub(r"(fill|stroke): (#[0-9a-f]{6})", lambda match: f"{match[1]}: {properties.get(match[2], match[2])}", text)
     view = re.search(r'viewBox="[^"]*"', text)
     assert view is not None
     return re.sub(r"<svg[^>]*>", lambda _: f'<svg {view[0]} role="img" aria-label="{html.escape(description)}">', text, count=1)
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the figure out and hold its axes where they lie, rounded: the layout's solver differs in the last bits from run to run."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position(tuple(round(part, 4) for part in axes.get_position().bounds))

@@ -32,6 +32,7 @@ KINDS = ("image", "table", "series")
 EVALUATIONS = 10_000
 BANDWIDTH = 0.2
 ANCHOR_ROWS = 10
+SHARES = np.linspace(0, 1, 9)
 SMALLEST = 1e-12
 
 
@@ -81,7 +82,7 @@ def logs(probabilities: np.ndarray) -> np.ndarray:
 
 
 def best_offsets(log_p: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray) -> np.ndarray:
-    """``(n_classes,)`` offsets: climbed from two starts, averaged over bootstrap weights, and drawn back to the better start.
+    """``(n_classes,)`` offsets: climbed from two starts, averaged over bootstrap weights, and drawn towards the best power of the prior.
 
     Args:
         log_p: ``(n, n_classes)``.
@@ -90,23 +91,23 @@ def best_offsets(log_p: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: M
         prior: ``(n_classes,)``.
     """
     n_classes = log_p.shape[1]
-    # Argmax and balanced; a class without training rows is never chosen.
-    starts: list[np.ndarray] = [np.zeros(n_classes), np.where(prior > 0, -np.log(np.maximum(prior, SMALLEST)), np.log(SMALLEST))]
+    # What balanced adds to argmax; a class without training rows is never chosen.
+    balanced: np.ndarray = np.where(prior > 0, -np.log(np.maximum(prior, SMALLEST)), np.log(SMALLEST))
     if not len(y) or not weight.any():
-        return starts[0]
+        return np.zeros(n_classes)
     # With two classes one offset says it all, and its search does not depend on where it starts.
     turns = [1] if n_classes == 2 else list(np.lexsort((log_p.sum(axis=0), prior)))
     repeats, rounds = (32, 1) if n_classes == 2 else (int(np.clip(160 // n_classes, 4, 16)), 3)
     n_candidates = int(np.clip(EVALUATIONS // (len(turns) * (repeats + 2 * rounds)), 12, 128))
     search = _Search(log_p, y, metric, n_candidates)
-    climbed = [search.climb(start, weight, turns, rounds) for start in starts]
-    best = max(climbed, key=lambda offsets: search.value(offsets, weight))
+    best = max((search.climb(start, weight, turns, rounds) for start in (0 * balanced, balanced)), key=lambda at: search.value(at, weight))
     rng = np.random.default_rng(0)
-    bagged = np.mean([search.climb(best, weight * rng.exponential(size=len(y)), turns, 1) for _ in range(repeats)], axis=0)
-    anchor = max(starts, key=lambda offsets: search.value(offsets, weight))
+    weights = [weight * rng.exponential(size=len(y)) for _ in range(repeats)]
+    climbed: np.ndarray = np.mean([search.climb(best, each, turns, 1) for each in weights], axis=0)
+    anchor = balanced * np.mean([search.power(balanced, each) for each in weights])
     rows: np.ndarray = np.bincount(y, weight, n_classes) * (weight.sum() / np.square(weight).sum())
     # Offsets have one degree of freedom too many; with a mean of 0 over the rows, the common classes stay and the rare ones move.
-    offsets: np.ndarray = rows / (rows + ANCHOR_ROWS) * (_centered(bagged, rows) - _centered(anchor, rows)) + anchor
+    offsets: np.ndarray = anchor + rows / (rows + ANCHOR_ROWS) * (_centered(climbed, rows) - _centered(anchor, rows))
     return offsets
 
 
@@ -125,6 +126,11 @@ class _Search:
         """The metric at these offsets."""
         cells = np.bincount(self.y * self.n_classes + (self.log_p + offsets).argmax(axis=1), weight, self.n_classes**2)
         return self._metric(cells.reshape(self.n_classes, self.n_classes))
+
+    def power(self, balanced: np.ndarray, weight: np.ndarray) -> float:
+        """The share of `balanced`, 0 for argmax and 1 for balanced, at which the metric is largest; the middle of equals."""
+        values = np.array([self.value(share * balanced, weight) for share in SHARES])
+        return float(SHARES[values >= values.max() - 1e-12].mean())
 
     def climb(self, offsets: np.ndarray, weight: np.ndarray, turns: list[int], rounds: int) -> np.ndarray:
         """Set one class's offset at a time to its best, until nothing moves or `rounds` are over."""

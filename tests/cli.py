@@ -1,0 +1,29 @@
+"""Runs the command line in this process, as a user would type it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from rarebird import cli
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+def rarebird(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Done:
+    """Run ``rarebird ARGUMENTS`` and catch its exit code and output."""
+    monkeypatch.setattr(sys, "argv", ["rarebird", *map(str, arguments)])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    captured = capsys.readouterr()
+    return Done(int(end.value.code or 0), captured.out, captured.err)
