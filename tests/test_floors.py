@@ -60,10 +60,16 @@ def test_imports_run_downward(path: Path) -> None:
         other = module[0]
         assert other in FLOOR_OF, f"{path.name} imports {other}, which stands on no floor"
         lower = FLOOR_OF[other] < FLOOR_OF[home]
-        assert lower or other == home or (home, other) in SAME_FLOOR, f"{path.relative_to(ROOT)} imports upward or sideways: {'.'.join(module)}"
+        assert lower or other == home or (home, other) in SAME_FLOOR, (
+            f"{path.relative_to(ROOT)} imports upward or sideways: {'.'.join(module)}"
+        )
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if 2 <= FLOOR_OF[path.relative_to(ROOT).parts[0].removesuffix(".py")] <= 4], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if 2 <= FLOOR_OF[path.relative_to(ROOT).parts[0].removesuffix(".py")] <= 4],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
 def test_methods_are_reached_by_name_only(path: Path) -> None:
     from rarebird.methods import SLOTS, names
 
@@ -72,7 +78,9 @@ def test_methods_are_reached_by_name_only(path: Path) -> None:
     for module in imported(path):
         for end in range(1, len(module) + 1):
             if module[:end] in method_files:
-                assert module[: end - 1] == own_folder, f"{path.relative_to(ROOT)} imports the method {'.'.join(module[:end])}; use methods.load"
+                assert module[: end - 1] == own_folder, (
+                    f"{path.relative_to(ROOT)} imports the method {'.'.join(module[:end])}; use methods.load"
+                )
 
 
 def test_every_floor_entry_that_exists_is_a_file_or_folder() -> None:

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1] / "src" / "rarebird"
-LIGHT = ["data", "readers", "metrics", "report", "remedies/resampling", "remedies/batch_sampling", "remedies/calibration", "remedies/decision"]
+LIGHT = [
+    "data",
+    "readers",
+    "metrics",
+    "report",
+    "remedies/resampling",
+    "remedies/batch_sampling",
+    "remedies/calibration",
+    "remedies/decision",
+]
 FILES = ["__init__", "checks", "rng", "ranges", "methods", "protocols", "recipe", "result", "cli", "clock", "defaults"]
 HEAVY = ("torch", "pandas", "sklearn", "matplotlib", "PIL", "scipy")
 
@@ -17,8 +26,8 @@ HEAVY = ("torch", "pandas", "sklearn", "matplotlib", "PIL", "scipy")
 def light_modules() -> list[str]:
     modules = ["rarebird" if name == "__init__" else f"rarebird.{name}" for name in FILES]
     for folder in LIGHT:
-        for path in sorted((ROOT / folder).glob("*.py")):
-            modules.append(".".join(["rarebird", *folder.split("/"), path.stem]).removesuffix(".__init__"))
+        paths = sorted((ROOT / folder).glob("*.py"))
+        modules += [".".join(["rarebird", *folder.split("/"), path.stem]).removesuffix(".__init__") for path in paths]
     return modules
 
 
@@ -40,5 +49,8 @@ def test_the_public_face_imports_no_numpy_either() -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list", "loss"]])
 def test_help_and_listing_stay_light(arguments: list[str]) -> None:
-    code = f"sys.argv = ['rarebird', *{arguments!r}]\nfrom rarebird import cli\ntry:\n    cli.main()\nexcept SystemExit as end:\n    assert not end.code"
+    code = (
+        f"sys.argv = ['rarebird', *{arguments!r}]\nfrom rarebird import cli\n"
+        "try:\n    cli.main()\nexcept SystemExit as end:\n    assert not end.code"
+    )
     assert not loaded_after(code) & set(HEAVY)

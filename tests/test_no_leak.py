@@ -1,6 +1,6 @@
 """Rule 1: rows that judge are seen by nothing that they judge. Judging rows are changed beyond recognition, and nothing learned may change.
 
-This is non-interference, bit for bit, and so it covers scalers, categories, bins, remedies, weights, early stopping, calibration and decision at once.
+This is non-interference, bit for bit: it covers scalers, categories, bins, remedies, weights, calibration and decision at once.
 """
 
 from __future__ import annotations

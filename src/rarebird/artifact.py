@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
-FORMAT = "rarebird model"
 
 
 class Step(BaseModel):
@@ -56,7 +55,7 @@ class Description(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal["rarebird model"] = FORMAT
+    format: Literal["rarebird model"] = "rarebird model"
     version: Literal[1] = 1
     recipe: dict[str, Any]
     members: list[MemberDescription]
@@ -128,7 +127,8 @@ class Model:
         Raises:
             DataError: The rows do not fit the model.
         """
-        return np.mean([member.predict(data, self.device) for member in self.members], axis=0)
+        mean: np.ndarray = np.mean([member.predict(data, self.device) for member in self.members], axis=0)
+        return mean
 
     def labels(self, outputs: np.ndarray) -> np.ndarray:
         """``(n,)`` class codes for probabilities ``(n, n_classes)``, or values for ``(n, 1)``."""
@@ -207,8 +207,9 @@ def probabilities(logits: np.ndarray, chain: Sequence[tuple[str, FittedCalibrati
     """``(n, n_classes)``: the softmax of logits after a chain of calibrations."""
     for _, calibration in chain:
         logits = calibration(logits)
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    unscaled = np.exp(logits - logits.max(axis=1, keepdims=True))
+    softmax: np.ndarray = unscaled / unscaled.sum(axis=1, keepdims=True)
+    return softmax
 
 
 def _step(name: str, value: object) -> Step:

@@ -53,7 +53,9 @@ def fit(
     metric: Annotated[str | None, typer.Option(help="What decisions serve (default: balanced_accuracy).")] = None,
     budget: Annotated[str, typer.Option(help="Wall-clock time for everything, such as 90s or 5m.")] = "5m",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps of each network in place of a budget.")] = None,
-    positive: Annotated[str | None, typer.Option(help="Of two classes, the one that precision and recall speak of (default: the rarer).")] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="Of two classes, the one that precision and recall speak of (default: the rarer).")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed (default: the recipe's, 0).")] = None,
     target: Target = None,
     kind: Kind = None,
@@ -116,7 +118,7 @@ def profile(
     rows = fitting.read(request, None)
     found = described(rows.train, val=rows.val, test=rows.test)
     if as_json:
-        _print_json(found.model_dump(mode="json") | {"notes": list(rows.notes)})
+        _print_json(found.model_dump(mode="json") | {"notes": [*rows.notes, *found.notes]})
     else:
         typer.echo(found.to_text() + "".join(f"\nNote: {note}" for note in rows.notes))
 

@@ -1,7 +1,7 @@
 """The recipe that `fit` starts from: a few documented rules of the data's kind, size and skew. No rule knows any data set.
 
-- The loss of pictures and series is logit-adjusted where classes are skewed: the network learns the classes as if they were equally frequent, and its
-  probabilities are corrected back to the natural prior. Tables, and even classes, use plain cross entropy.
+- The loss of pictures and series is logit-adjusted where classes are skewed: the network learns the classes as if they were equally
+  frequent, and its probabilities are corrected back to the natural prior. Tables, and even classes, use plain cross entropy.
 - Calibration corrects the prior and fits one temperature; the decision serves the metric (`balanced` for balanced accuracy, `argmax` for
   accuracy, a fitted threshold for the rest).
 - Batches grow with the rows, so that an epoch has some tens of steps at least; passes over the rows are limited where rows are few enough

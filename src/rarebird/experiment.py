@@ -136,7 +136,9 @@ def separate(data: Splits, recipe: Recipe, test_share: float, notes: list[str]) 
         repeated = len(code) - len(np.unique(code))
         if repeated:
             train = replace(train, group=code)
-            notes.append(f"{repeated} rows are near-duplicates of others; they are kept on one side of every split.")
+            notes.append(
+                f"{repeated} rows are copies, or nearly so, of other rows; each is kept on one side of every split with its original."
+            )
     if test is not None:
         test = test.aligned(train.classes)
     elif test_share:
@@ -225,7 +227,9 @@ def _judge(
     """Calibrate and decide on held-out rows, complete the model, and score those rows."""
     if not any(len(rows) for rows in held_rows):
         raise DataError(f"{judged.name} leaves no row to calibrate and decide on; give more rows.")
-    outputs = np.concatenate([member.logits(judged.take(rows), model.device) for member, rows in zip(model.members, held_rows, strict=True)])
+    outputs = np.concatenate(
+        [member.logits(judged.take(rows), model.device) for member, rows in zip(model.members, held_rows, strict=True)]
+    )
     rows = np.concatenate(held_rows)
     here = judged.take(rows)
     out_of_fold = np.full((len(judged), outputs.shape[1]), np.nan)
@@ -270,16 +274,21 @@ def _prior(train: Dataset) -> np.ndarray:
     if train.task == "regression":
         return np.zeros(0)
     weighted = np.bincount(train.codes, weights=train.weights, minlength=train.n_classes)
-    return weighted / weighted.sum()
+    prior: np.ndarray = weighted / weighted.sum()
+    return prior
 
 
 def _too_few(train: Dataset) -> list[str]:
     counts = train.class_counts
-    return [
-        f"Class {label!r} has {count} training row{'s' if count > 1 else ''}: it is kept, but too small to judge."
-        for label, count in zip(train.classes, [] if counts is None else counts, strict=True)
-        if count < 3
-    ] if counts is not None else []
+    return (
+        [
+            f"Class {label!r} has {count} training row{'s' if count > 1 else ''}: it is kept, but too small to judge."
+            for label, count in zip(train.classes, [] if counts is None else counts, strict=True)
+            if count < 3
+        ]
+        if counts is not None
+        else []
+    )
 
 
 class _timed:

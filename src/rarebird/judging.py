@@ -1,4 +1,4 @@
-"""From held-out logits to truthful probabilities and decisions: calibration per network and over all, then the decision. Sees no training row's own fit."""
+"""From held-out logits to truthful probabilities and decisions; no row is judged by a network that trained on it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class HeldOut:
 def calibrate(recipe: Recipe, held: HeldOut, factors: Sequence[np.ndarray | None]) -> list[Chain]:
     """Fit the recipe's calibrations in order.
 
-    A method that speaks of one network (prior correction) is fitted per network with that training's own prior factor; the others learn from
-    all held-out rows together. Where a training answers to no prior, a per-class scale and bias takes the place of the prior's correction.
+    A method that speaks of one network (prior correction) is fitted per network with that training's own prior factor; the others learn
+    from all held-out rows together. Where a training answers to no prior, a per-class scale and bias takes the place of its correction.
 
     Returns:
         A chain of fitted calibrations per network.
@@ -60,7 +60,7 @@ def calibrate(recipe: Recipe, held: HeldOut, factors: Sequence[np.ndarray | None
 def decide(
     recipe: Recipe, held: HeldOut, chains: Sequence[Chain], prior: np.ndarray, classes: tuple[str, ...], positive: str | None
 ) -> tuple[str, FittedDecision]:
-    """Fit the recipe's decision on held-out probabilities for the recipe's metric; a metric of probabilities is served by balanced accuracy."""
+    """Fit the decision on held-out probabilities for the recipe's metric; balanced accuracy serves the metrics of probabilities."""
     metric = recipe.metric if names.metric(recipe.metric, classes).needs == "labels" else "balanced_accuracy"
     code = None if positive is None else classes.index(positive)
     judged = held_probabilities(held, chains)

@@ -104,7 +104,7 @@ class Bench:
         """A fresh training with freshly drawn weights."""
         seed = self.recipe.seed
         torch.manual_seed(rng.torch_seed(seed, "network", self.fold))
-        network = placement.place(self.recipe.network.build(self.prepared.spec))  # type: ignore[attr-defined]
+        network = placement.place(self.recipe.network.build(self.prepared.spec))
         return Training(
             network=network,
             rows=self.rows.to(placement),
@@ -113,7 +113,7 @@ class Bench:
             batch_size=min(self.recipe.batch_size, len(self.rows)),
             rng=rng.stream(seed, "batches", self.fold),
             generator=rng.torch_stream(seed, "augmentation", self.fold, device=placement.device),
-            hooks=[method.attach(network) for method in self.recipe.regularization],  # type: ignore[attr-defined]
+            hooks=[method.attach(network) for method in self.recipe.regularization],
             fold=self.fold,
         )
 
@@ -130,7 +130,8 @@ class Bench:
         if any(factor is None for factor in factors):
             return None
         product: np.ndarray = np.prod(factors, axis=0)
-        return product / product.sum()
+        normalized: np.ndarray = product / product.sum()
+        return normalized
 
     def _steps(self, step_seconds: float, deadline: float | None, networks: int) -> int:
         """As many steps as fit, or as the recipe's epochs ask for where that is fewer."""
@@ -162,7 +163,8 @@ class Bench:
     def _stage(self, stage: Stage, until: float, first: bool, device: str) -> StageParts:
         slots = _merged(self.recipe, stage)
         if self.prepared.spec.task not in slots["loss"].tasks:
-            serving = [name for name in methods.names("loss", self.recipe.kind) if self.prepared.spec.task in methods.load("loss", name).tasks]  # type: ignore[attr-defined]
+            others: list[tuple[str, Any]] = [(name, methods.load("loss", name)) for name in methods.names("loss", self.recipe.kind)]
+            serving = [name for name, loss in others if self.prepared.spec.task in loss.tasks]
             raise DataError(f"The loss {slots['loss'].name!r} does not serve {self.prepared.spec.task}; use one of {', '.join(serving)}.")
         counts = None if self._counts is None else torch.from_numpy(self._counts)
         return StageParts(

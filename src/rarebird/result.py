@@ -87,7 +87,9 @@ class Result(BaseModel):
         scores = self.test or self.validation
         assert scores is not None
         return {
-            **self.model_dump(include={"kind", "task", "n_train", "n_test", "classes", "class_counts", "positive", "seconds", "model", "report", "notes"}),
+            **self.model_dump(
+                include={"kind", "task", "n_train", "n_test", "classes", "class_counts", "positive", "seconds", "model", "report", "notes"}
+            ),
             **scores_for_machines(scores),
         }
 

@@ -1,4 +1,4 @@
-"""Raw rows -> tensors: scales, categories and bins are the training rows' own, and whatever prediction brings is served or refused kindly."""
+"""Raw rows -> tensors: scales, categories and bins are the training rows' own; what prediction brings is served or refused kindly."""
 
 from __future__ import annotations
 

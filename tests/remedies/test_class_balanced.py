@@ -26,7 +26,7 @@ def test_an_epoch_has_as_many_draws_as_rows_in_equal_shares() -> None:
 def test_rows_of_a_class_are_drawn_equally_often() -> None:
     times = np.bincount(balanced_order(Y, np.random.default_rng(0)), minlength=len(Y))
     for code in range(3):
-        assert np.ptp(times[Y == code]) <= 1
+        assert np.ptp(times[code == Y]) <= 1
 
 
 def test_soft_targets_count_for_their_most_probable_class() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from rarebird.training import course as module
@@ -47,7 +49,7 @@ def test_a_slow_machine_gets_fewer_steps_and_still_ends_with_the_schedule(watch:
     assert course.progress == 1
     assert watch.now == pytest.approx(110, abs=0.4)
     assert course.changes
-    assert all(before < after for before, after in zip(seen, seen[1:], strict=False))
+    assert all(before < after for before, after in itertools.pairwise(seen))
 
 
 def test_a_fast_machine_keeps_the_laid_out_steps(watch: Watch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -136,7 +137,7 @@ def test_stages_take_their_share_and_the_head_alone_learns_where_asked() -> None
     snapshots: list[Tensor] = []
     trained.hooks = [recorder(lambda state: snapshots.append(state.network.body.weight.detach().clone()))]  # type: ignore[union-attr]
     trained.run(Course(10))
-    moved = [not torch.equal(before, after) for before, after in zip(snapshots, snapshots[1:], strict=False)]
+    moved = [not torch.equal(before, after) for before, after in itertools.pairwise(snapshots)]
     assert moved == [True] * 4 + [False] * 5
 
 

@@ -78,6 +78,7 @@ class Curves:
 
 
 Source = Frame | Pixels | Curves
+PER_ROW = ("y", "ids", "weight", "group", "time")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         n = len(self.index)
-        for part in ("y", "ids", "weight", "group", "time"):
+        for part in PER_ROW:
             value = getattr(self, part)
             require(value is None or len(value) == n, f"one {part} per row", n=n, given=None if value is None else len(value))
 
@@ -123,7 +124,7 @@ class Dataset:
 
     def take(self, rows: np.ndarray) -> Dataset:
         """The rows at the positions (or under the mask) `rows`, sharing the source."""
-        part = {name: value if (value := getattr(self, name)) is None else value[rows] for name in ("y", "ids", "weight", "group", "time")}
+        part: dict[str, Any] = {name: value if (value := getattr(self, name)) is None else value[rows] for name in PER_ROW}
         return replace(self, index=self.index[rows], **part)
 
     def raw(self) -> Any:
@@ -161,9 +162,13 @@ class Dataset:
         if self.task == "regression" or self.y is None:
             return replace(self, classes=tuple(classes))
         place = {label: code for code, label in enumerate(classes)}
-        unseen = [label for label, count in zip(self.classes, self.class_counts, strict=True) if count and label not in place]  # type: ignore[arg-type]
+        counts = np.bincount(self.codes, minlength=self.n_classes)
+        unseen = [label for label, count in zip(self.classes, counts, strict=True) if count and label not in place]
         if unseen:
-            raise DataError(f"{self.name} holds rows of class {some(map(repr, unseen))}, which the training rows never show; remove those rows or add some to training.")
+            raise DataError(
+                f"{self.name} holds rows of class {some(map(repr, unseen))}, which the training rows never show; "
+                "remove those rows or add some to training."
+            )
         lookup = np.array([place.get(label, -1) for label in self.classes], dtype=np.int64)
         return replace(self, y=lookup[self.codes], classes=tuple(classes))
 
@@ -181,7 +186,9 @@ class Splits:
 def concat(parts: Sequence[Dataset]) -> Dataset:
     """One data set of all rows, in order; all parts are of one kind, task and class list. Copies the rows into one new source."""
     first = parts[0]
-    require(all(part.classes == first.classes and part.kind == first.kind for part in parts), "parts are alike", kinds=[p.kind for p in parts])
+    require(
+        all(part.classes == first.classes and part.kind == first.kind for part in parts), "parts are alike", kinds=[p.kind for p in parts]
+    )
     raws = [part.raw() for part in parts]
     source: Source
     if first.kind == "table":
@@ -201,10 +208,8 @@ def concat(parts: Sequence[Dataset]) -> Dataset:
             values = [p.weights for p in parts]
         return None if any(v is None for v in values) else np.concatenate(values)
 
-    ids = joined("ids")
-    assert ids is not None
-    n = sum(len(part) for part in parts)
-    return replace(first, source=source, index=np.arange(n), ids=ids, **{part: joined(part) for part in ("y", "weight", "group", "time")})
+    columns: dict[str, Any] = {part: joined(part) for part in PER_ROW}
+    return replace(first, source=source, index=np.arange(sum(len(part) for part in parts)), **columns)
 
 
 def natural_order(labels: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rarebird.checks import DataError
 from rarebird.data import prepare_table
-from rarebird.data.dataset import Curves, Dataset, Pixels
+from rarebird.data.dataset import Dataset, Pixels
 from rarebird.data.spec import InputSpec
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Prepared(BaseModel):
         values, lengths = data.raw()
         if values.shape[1] != self.spec.channels:
             raise DataError(f"{data.name} holds series of {values.shape[1]} channels, but the model needs {self.spec.channels}.")
-        mean, std = np.float32(self.spec.mean)[:, None], np.float32(self.spec.std)[:, None]
+        mean, std = (np.array(part, dtype=np.float32)[:, None] for part in (self.spec.mean, self.spec.std))
         scaled = (_fitted_length(_interpolated(values, lengths), self.spec.length) - mean) / std
         lengths = np.minimum(lengths, self.spec.length)
         beyond = np.arange(self.spec.length) >= lengths[:, None, None]
@@ -177,7 +177,7 @@ def _fitted_length(values: np.ndarray, length: int) -> np.ndarray:
 
 
 def _writable(array: np.ndarray) -> np.ndarray:
-    """torch warns of arrays that it must not write to; a copy-on-write map is opened for a read-only file instead of a copy of its pictures."""
+    """torch warns of arrays that it must not write to: a read-only file is mapped anew as copy-on-write, which copies no picture."""
     if array.flags.writeable:
         return array
     if isinstance(array, np.memmap) and array.filename is not None:

@@ -1,7 +1,7 @@
 """Table columns -> numbers, missing marks and category codes.
 
-Numbers are scaled by their quartiles and softly clipped (robust scaling and smooth clipping of Holzmüller, Grinsztajn and Steinwart, "Better by
-Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", 2024): an outlier moves neither the scale nor the network far.
+Numbers are scaled by their quartiles and softly clipped (robust scaling and smooth clipping of Holzmüller, Grinsztajn and Steinwart,
+"Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", 2024): an outlier moves neither the scale nor the network far.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def fit(frame: pd.DataFrame, name: str) -> tuple[TableState, dict[str, Any], lis
     left_out = dict.fromkeys(columns.constant_columns(frame), "it has one value only") | columns.identifier_columns(frame)
     used = tuple(_learned(frame[column]) for column in frame.columns if column not in left_out)
     if not used:
-        raise DataError(f"{name} has no column to learn from: " + "; ".join(f"{c!r} is left out, {why}" for c, why in left_out.items()) + ".")
+        raise DataError(
+            f"{name} has no column to learn from: " + "; ".join(f"{c!r} is left out, {why}" for c, why in left_out.items()) + "."
+        )
     state = TableState(columns=used, left_out={str(key): why for key, why in left_out.items()})
     numbers, missing = _numbers(state, frame)
     shapes = {
@@ -103,8 +105,8 @@ def _learned(column: pd.Series) -> Column:
     name = str(column.name)
     if pd.api.types.is_datetime64_any_dtype(column):
         parts = np.stack(_date_parts(column), axis=1)
-        center, scale = zip(*(_scale(part) for part in parts.T), strict=True)
-        return Column(name=name, role="date", center=center, scale=scale)
+        scales = [_scale(part) for part in parts.T]
+        return Column(name=name, role="date", center=tuple(middle for middle, _ in scales), scale=tuple(scale for _, scale in scales))
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         middle, scale = _scale(column.to_numpy(dtype=np.float64, na_value=np.nan))
         return Column(name=name, role="number", center=(middle,), scale=(scale,))

@@ -113,7 +113,7 @@ def _dealt(strata: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _grouped(strata: np.ndarray, group: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """Whole groups to folds, largest first, each to where it leaves the classes most evenly spread (after scikit-learn's StratifiedGroupKFold)."""
+    """Whole groups to folds, largest first, each to where it leaves the classes most evenly spread (as StratifiedGroupKFold)."""
     _, stratum = np.unique(strata, return_inverse=True)
     _, code = np.unique(group, return_inverse=True)
     counts = np.zeros((code.max() + 1, stratum.max() + 1))
@@ -140,7 +140,7 @@ def _latest(data: Dataset, share: float) -> np.ndarray:
     """The latest rows; rows of one moment stay together, and no group straddles the cut."""
     assert data.time is not None
     cut = np.sort(data.time)[int(np.floor((1 - share) * len(data)))]
-    held = data.time >= cut
+    held: np.ndarray = data.time >= cut
     if data.group is not None:
         held = np.isin(data.group, data.group[held])
     if held.all():

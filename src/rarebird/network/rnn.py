@@ -12,7 +12,7 @@ Cost: about ``8 * depth * directions * width ** 2`` multiplications per step of 
 keeps a series at `most_steps` steps at most. Defaults by rule: the cell with fewer weights, one layer, both directions, a state of 64;
 not tuned to a data set.
 
-NOTE[DIFF]: dropout acts between layers and before the head.
+NOTE[DIFF]: dropout acts on the states of every layer, and not within the recurrence.
 """
 
 # Shape legend: B batch, C channels, T steps, D width.
@@ -21,9 +21,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rarebird.methods import Method
 from rarebird.network.layers import AttentionPooling, HeadedNetwork, SeriesTokens, mask_of
@@ -44,7 +44,7 @@ class Rnn(Method):
         depth: Recurrent layers, one on the other.
         width: State of one direction.
         directions: 2 reads the series from both ends.
-        dropout: Between layers and before the head.
+        dropout: On the states that a layer gives.
         most_steps: Longer series are shortened to this by a strided convolution.
     """
 
@@ -70,28 +70,50 @@ class RecurrentNetwork(HeadedNetwork):
     def __init__(self, settings: Rnn, spec: InputSpec) -> None:
         super().__init__()
         width = settings.width * settings.directions
-        cell = nn.LSTM if settings.cell == "lstm" else nn.GRU
         self.tokens = SeriesTokens(spec.channels, settings.width, spec.length, settings.most_steps)
-        self.recurrent = cell(
-            settings.width,
-            settings.width,
-            settings.depth,
-            batch_first=True,
-            dropout=settings.dropout if settings.depth > 1 else 0.0,
-            bidirectional=settings.directions == 2,
+        self.layers = nn.ModuleList(
+            RecurrentLayer(settings.cell, width if layer else settings.width, settings.width, settings.directions)
+            for layer in range(settings.depth)
         )
         self.pool = AttentionPooling(width)
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(width, spec.n_outputs)
-        _initialize(self.recurrent)
 
     def features(self, x: Inputs) -> Tensor:
         tokens, lengths = self.tokens(x["values"], x["lengths"])
-        # Packed, the direction from the end starts at each series' own end. Torch wants the lengths on the CPU.
-        packed = pack_padded_sequence(tokens, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)
-        pooled: Tensor = self.dropout(self.pool(states, mask_of(lengths, states.shape[1])))
+        for layer in self.layers:
+            tokens = self.dropout(layer(tokens, lengths))
+        pooled: Tensor = self.pool(tokens, mask_of(lengths, tokens.shape[1]))
         return pooled
+
+
+class RecurrentLayer(nn.Module):
+    """``(B, T, inner) -> (B, T, width * directions)``; the second direction starts at each series' own end.
+
+    Each direction runs on padded series, which is about twice as fast on CPUs as torch's packed ones: what comes after the last own step
+    changes none before it.
+    """
+
+    def __init__(self, cell: str, inner: int, width: int, directions: int) -> None:
+        super().__init__()
+        kind = nn.LSTM if cell == "lstm" else nn.GRU
+        self.directions = nn.ModuleList(kind(inner, width, batch_first=True) for _ in range(directions))
+        for direction in self.directions:
+            assert isinstance(direction, nn.LSTM | nn.GRU)
+            _initialize(direction)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        states: list[Tensor] = [self.directions[0](tokens)[0]]
+        if len(self.directions) == 2:
+            states.append(own_reversed(self.directions[1](own_reversed(tokens, lengths))[0], lengths))
+        return torch.cat(states, dim=2)
+
+
+def own_reversed(tokens: Tensor, lengths: Tensor) -> Tensor:
+    """Each series' own steps from the last to the first, its padding where it was; ``(B, T, D) -> (B, T, D)``."""
+    step = torch.arange(tokens.shape[1], device=tokens.device)
+    source = torch.where(step < lengths[:, None], lengths[:, None] - 1 - step, step)
+    return tokens.gather(1, source[:, :, None].expand_as(tokens))
 
 
 def _initialize(recurrent: nn.LSTM | nn.GRU) -> None:

@@ -34,7 +34,7 @@ class Placement:
     def place(self, network: nn.Module) -> nn.Module:
         """The network on the device, in the memory layout."""
         network = network.to(self.device)
-        return network.to(memory_format=torch.channels_last) if self.channels_last else network  # type: ignore[call-overload]
+        return network.to(memory_format=torch.channels_last) if self.channels_last else network
 
 
 def choose_device(wanted: str = "auto") -> str:

@@ -147,7 +147,7 @@ class Training:
                 per_row = stage.loss(logits.float(), y)
                 part = (per_row * weight).sum() / total
                 mean = mean + part.detach()
-                part.backward()
+                part.backward()  # type: ignore[no-untyped-call]
             penalties = [penalty for hook in self.hooks if (penalty := hook.penalty(self.network)) is not None]
             if penalties:
                 torch.stack(penalties).sum().backward()

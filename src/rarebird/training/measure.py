@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -47,5 +48,5 @@ def step_seconds(training: Training, seconds: float) -> float:
 
     training.report = look
     training.run(course)
-    steps = [after - before for before, after in zip(moments[1:-1], moments[2:], strict=True)]
+    steps = [after - before for before, after in itertools.pairwise(moments[1:])]
     return statistics.median(steps[WARM_UP_STEPS - 1 :])

@@ -62,7 +62,7 @@ def pixel_std(spec: InputSpec) -> float:
     return math.sqrt(sum(std**2 for std in spec.std) / len(spec.std)) if spec.std else 1.0
 
 
-def unchanged(x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:  # noqa: ARG001
+def unchanged(x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
     """The augmentation of strength 0; a pipeline leaves it out."""
     return x, y, weight
 
