@@ -1,4 +1,4 @@
-"""The contract of calibrations and decisions: frozen fitted values that JSON holds, blind to the order of classes, harmless where all is well."""
+"""The contract of calibrations and decisions: frozen values that JSON holds, blind to the order of classes, harmless where all is well."""
 
 from __future__ import annotations
 

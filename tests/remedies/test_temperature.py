@@ -47,8 +47,8 @@ def test_more_prior_rows_hold_it_nearer_to_one() -> None:
 
 def test_rows_that_are_all_right_or_all_wrong_stay_within_bounds() -> None:
     y = np.arange(40) % 4
-    assert best_temperature(5 * np.eye(4)[y], y, np.ones(40), 0.0) == 0.05
-    assert best_temperature(5 * np.eye(4)[(y + 1) % 4], y, np.ones(40), 0.0) == 20
+    assert best_temperature(5 * np.eye(4)[y], y, np.ones(40), 0.0) == pytest.approx(0.05)
+    assert best_temperature(5 * np.eye(4)[(y + 1) % 4], y, np.ones(40), 0.0) == pytest.approx(20)
     assert 0.3 < best_temperature(5 * np.eye(4)[y], y, np.ones(40), 5.0) < 1
 
 

@@ -94,12 +94,11 @@ class InceptionNetwork(HeadedNetwork):
         inside = mask[:, None, None, :]
         values = shortcut = x["values"][:, :, None, :] * inside
         for place, module in enumerate(self.modules_in_order):
-            values = module(values.contiguous(memory_format=torch.channels_last), inside)
+            values = functional.relu(module(values.contiguous(memory_format=torch.channels_last), inside))
             if (place + 1) % RESIDUAL_EVERY == 0:
-                values = values + self.shortcuts[place // RESIDUAL_EVERY](shortcut)
-            values = functional.relu(values) * inside
-            if (place + 1) % RESIDUAL_EVERY == 0:
-                shortcut = values
+                values = shortcut = functional.relu(values + self.shortcuts[place // RESIDUAL_EVERY](shortcut)) * inside
+            else:
+                values = values * inside
         pooled: Tensor = self.dropout(pool_mean(values.squeeze(2), mask))
         return pooled
 

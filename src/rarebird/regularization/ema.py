@@ -11,9 +11,9 @@ calibration.
 
 Cost: one pass over the weights per step, and their memory once more.
 
-NOTE[DIFF]: the memory is a share of the steps taken so far instead of a fixed decay (polynomial-decay averaging: Shamir and Zhang, "Stochastic
-gradient descent for non-smooth optimization", ICML 2013). So 200 steps and 200,000 are served alike, and the first, bad weights are soon forgotten.
-Batch-normalization statistics are averaged too.
+NOTE[DIFF]: the memory is a share of the steps taken so far instead of a fixed decay (polynomial-decay averaging: Shamir and Zhang,
+"Stochastic gradient descent for non-smooth optimization", ICML 2013). So 200 steps and 200,000 are served alike, and the first, bad
+weights are soon forgotten. Batch-normalization statistics are averaged too.
 """
 
 from __future__ import annotations

@@ -147,10 +147,10 @@ class Training:
                 per_row = stage.loss(logits.float(), y)
                 part = (per_row * weight).sum() / total
                 mean = mean + part.detach()
-                part.backward()  # type: ignore[no-untyped-call]
+                part.backward()
             penalties = [penalty for hook in self.hooks if (penalty := hook.penalty(self.network)) is not None]
             if penalties:
-                torch.stack(penalties).sum().backward()
+                torch.stack(penalties).sum().backward()  # type: ignore[no-untyped-call]
             for hook in self.hooks:
                 hook.after_backward(state)
             return mean

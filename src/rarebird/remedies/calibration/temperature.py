@@ -72,12 +72,13 @@ def best_temperature(logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prio
     margins = logits.astype(np.float64) - logits[np.arange(len(y)), y][:, None]
     low, high = 1 / HIGHEST, 1 / LOWEST
     b = 1.0
-    for _ in range(60):
+    for turn in range(60):
         slope, bend = _slope(b, margins, weight, prior_rows)
         low, high = (low, b) if slope > 0 else (b, high)
         step = b - slope / bend if bend > 0 else low
-        # Newton's step where it stays in the bracket that holds the root of the slope, else half-way.
-        following = step if low < step < high else (low + high) / 2
+        # Newton's step where it stays in the bracket that holds the root of the slope, else half-way; also where Newton creeps, as it does
+        # without a prior on rows that are all right.
+        following = step if low < step < high and turn < 20 else (low + high) / 2
         if abs(following - b) <= 1e-10 * b:
             break
         b = following
