@@ -209,9 +209,9 @@ def demo(
 
 def main() -> None:
     """Entry point: one sentence and exit code 2 for bad input or usage, 1 for anything else, never a traceback."""
-    # OpenMP's threads spin while they wait for work. Where another process wants their cores, that made a step ten times slower; waiting
-    # quietly costs next to nothing where the machine is free. Read when torch is first imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # OpenMP's threads spin while they wait for work; where other processes want their cores, that made steps several times slower. A short
+    # spin costs nothing on a free machine, where not to spin at all cost a fifth (NOTES.md). Read when torch is first imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         code = app(standalone_mode=False)
     except (DataError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -96,7 +97,8 @@ class Bench:
         training.report = report
         training.judge = self._judge if len(self._held) else None
         assert self.recipe.steps is not None
-        course = Course(self.recipe.steps, deadline, changes)
+        most = None if deadline is None else self._epochs_steps(otherwise=sys.maxsize)
+        course = Course(self.recipe.steps, deadline, changes, most)
         history = training.run(course)
         return Trained(training.network, self.prepared, self.prior_factor(), history, course.changes, self.notes)
 
@@ -135,12 +137,17 @@ class Bench:
 
     def _steps(self, step_seconds: float, deadline: float | None, networks: int) -> int:
         """As many steps as fit, or as the recipe's epochs ask for where that is fewer."""
-        per_epoch = len(self.rows) / min(self.recipe.batch_size, len(self.rows))
         if deadline is None:
-            return max(1, round((self.recipe.epochs or DEFAULT_EPOCHS) * per_epoch))
+            return self._epochs_steps(otherwise=self._steps_of(DEFAULT_EPOCHS))
         seconds = max(deadline - time.monotonic(), 0.0) / networks * STEPPING_SHARE
-        fitting = int(seconds / step_seconds)
-        return max(1, fitting if self.recipe.epochs is None else min(fitting, round(self.recipe.epochs * per_epoch)))
+        return max(1, min(int(seconds / step_seconds), self._epochs_steps(otherwise=sys.maxsize)))
+
+    def _epochs_steps(self, otherwise: int) -> int:
+        """The steps of the recipe's epochs, or `otherwise` where it does not limit them."""
+        return otherwise if self.recipe.epochs is None else self._steps_of(self.recipe.epochs)
+
+    def _steps_of(self, epochs: float) -> int:
+        return max(1, round(epochs * len(self.rows) / min(self.recipe.batch_size, len(self.rows))))
 
     def _candidates(self) -> list[Placement]:
         """The recipe's placement, or those worth measuring where it leaves it open."""

@@ -52,11 +52,20 @@ def test_a_slow_machine_gets_fewer_steps_and_still_ends_with_the_schedule(watch:
     assert all(before < after for before, after in itertools.pairwise(seen))
 
 
-def test_a_fast_machine_keeps_the_laid_out_steps(watch: Watch) -> None:
+def test_a_fast_machine_keeps_the_laid_out_steps_unless_more_are_allowed(watch: Watch) -> None:
     course = Course(1000, deadline=watch.now + 10)
     walk(course, watch, 0.001)
     assert course.step == 1000
     assert course.changes == []
+    watch.now, most = 100.0, Course(1000, deadline=110, most=1500)
+    walk(most, watch, 0.001)
+    assert most.step == 1500
+    watch.now, free = 100.0, Course(1000, deadline=110, most=10**9)
+    seen = walk(free, watch, 0.001)
+    assert watch.now == pytest.approx(110, abs=0.2)
+    assert all(before < after for before, after in itertools.pairwise(seen))
+    again = Course(1000, changes=free.changes)
+    assert walk(again, watch, 5.0) == seen
 
 
 def test_a_stutter_does_not_end_the_course_at_once(watch: Watch) -> None:
