@@ -124,13 +124,16 @@ def _listed(sentences: Sequence[str], width: int) -> Iterator[str]:
 
 
 def _methods(profile: Profile, width: int) -> Iterator[str]:
-    lines = aligned([(entry.slot, entry.method, entry.why) for entry in profile.applicable], left=(0, 1, 2))
-    if not lines:
+    """A line per slot and reason, with all methods that share them."""
+    shared: dict[tuple[str, str], list[str]] = {}
+    for entry in profile.applicable:
+        shared.setdefault((entry.slot, entry.why), []).append(entry.method)
+    if not shared:
         yield "  - None."
         return
-    slot, method = (max(len(getattr(entry, name)) for entry in profile.applicable) for name in ("slot", "method"))
-    for line in lines:
-        yield from wrapped(f"  {line.rstrip()}", width, " " * (slot + method + 6))
+    column = max(len(slot) for slot, _ in shared) + 4
+    for (slot, why), names in shared.items():
+        yield from wrapped(f"  {slot:<{column - 4}}  {', '.join(names)}: {why}", width, " " * column)
 
 
 def _set(cell: str, width: int, left: bool) -> str:
