@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rarebird.artifact import Model, load
     from rarebird.checks import DataError
     from rarebird.data.dataset import Dataset, Splits
+    from rarebird.defaults import default_recipe
     from rarebird.experiment import Outcome, run
     from rarebird.readers import read
     from rarebird.readers.python import from_arrays
@@ -25,6 +26,7 @@ _HOMES = {
     "Recipe": "recipe",
     "Result": "result",
     "Splits": "data.dataset",
+    "default_recipe": "defaults",
     "from_arrays": "readers.python",
     "load": "artifact",
     "read": "readers",
@@ -39,6 +41,7 @@ __all__ = [
     "Result",
     "Splits",
     "__version__",
+    "default_recipe",
     "from_arrays",
     "load",
     "read",

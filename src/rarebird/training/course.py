@@ -33,9 +33,7 @@ class Course:
         most: Steps that are never passed, however fast the machine; None: `steps`.
     """
 
-    def __init__(
-        self, steps: int, deadline: float | None = None, changes: Sequence[tuple[int, int]] = (), most: int | None = None
-    ) -> None:
+    def __init__(self, steps: int, deadline: float | None = None, changes: Sequence[tuple[int, int]] = (), most: int | None = None) -> None:
         require(steps >= 1, "steps >= 1", steps=steps)
         self.step = 0
         self.steps = steps
