@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from rarebird.checks import DataError
 from rarebird.data import prepare_table
 from rarebird.data.dataset import Dataset, Pixels
+from rarebird.data.mapped_rows import MappedRows
 from rarebird.data.spec import InputSpec
 
 if TYPE_CHECKING:
@@ -74,8 +75,10 @@ class Prepared(BaseModel):
                 f"{data.name} holds pictures of (channels, height, width) {array.shape[1:]}, but the model needs "
                 f"{(self.spec.channels, self.spec.height, self.spec.width)}."
             )
+        if isinstance(array, np.memmap):
+            return {"pixels": cast("Tensor", MappedRows(array, data.index))}
         whole = len(data.index) == len(array) and bool((data.index == np.arange(len(array))).all())
-        return {"pixels": torch.from_numpy(_writable(array) if whole else array[data.index])}
+        return {"pixels": torch.from_numpy(array if whole and array.flags.writeable else array[data.index])}
 
     def _series(self, data: Dataset) -> dict[str, Tensor]:
         import torch
@@ -174,12 +177,3 @@ def _fitted_length(values: np.ndarray, length: int) -> np.ndarray:
     if values.shape[2] >= length:
         return values[:, :, :length]
     return np.pad(values, ((0, 0), (0, 0), (0, length - values.shape[2])), constant_values=np.nan)
-
-
-def _writable(array: np.ndarray) -> np.ndarray:
-    """torch warns of arrays that it must not write to: a read-only file is mapped anew as copy-on-write, which copies no picture."""
-    if array.flags.writeable:
-        return array
-    if isinstance(array, np.memmap) and array.filename is not None:
-        return np.memmap(array.filename, dtype=array.dtype, mode="c", offset=array.offset, shape=array.shape)
-    return array.copy()
