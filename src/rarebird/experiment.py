@@ -27,6 +27,8 @@ from rarebird.training.device import choose_device
 RESERVE = 4.0
 RESERVE_SHARE = 0.02
 TEST_SHARE = 0.2
+# Below this share of the budget, the user is told why the run ended early.
+EARLY = 0.7
 
 Report = Callable[[float, str], bool]
 
@@ -95,6 +97,12 @@ def run(
         notes += list(dict.fromkeys(note for one in trained for note in one.notes))
     if len(trained) < len(parts):
         notes.append(f"Training was ended early: {len(trained)} of {len(parts)} folds were trained.")
+
+    if clock.budget is not None and clock.elapsed() < EARLY * clock.budget and recipe.epochs is not None:
+        notes.append(
+            f"Training ended before the budget, after {recipe.epochs:g} passes over the rows; more were not expected to help "
+            "(--set epochs=N allows them)."
+        )
 
     with _timed(timings, "calibrate and decide"):
         report(1.0, "calibrating")

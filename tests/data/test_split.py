@@ -103,7 +103,7 @@ def test_one_group_leaves_nothing_to_hold_out() -> None:
 
 @pytest.mark.parametrize(
     ("counts", "folds"),
-    [([100, 30, 2], 10), ([700, 300], 5), ([30_000, 8_000], 0), ([40_000, 6], 5), ([200_000, 6], 0)],
+    [([100, 30, 2], 10), ([700, 300], 5), ([30_000, 8_000], 0), ([15_000, 6], 5), ([40_000, 6], 0), ([200_000, 6], 0)],
 )
 def test_few_rows_to_judge_by_are_cross_fitted(counts: list[int], folds: int) -> None:
     protocol = decide(rows(skewed(counts)))
