@@ -66,6 +66,7 @@ def _table(train: Dataset) -> dict[str, Any]:
 def _image(train: Dataset) -> dict[str, Any]:
     return {
         "network": {"name": "resnet"},
+        "batch_size": min(_batch_size(len(train)), 128),
         "loss": _loss(train),
         "augmentation": [
             {"name": "rotate", "degrees": 15},
@@ -74,7 +75,7 @@ def _image(train: Dataset) -> dict[str, Any]:
             {"name": "brightness", "strength": 0.4},
             {"name": "contrast", "strength": 0.4},
         ],
-        "optimizer": {"name": "adamw", "learning_rate": 2e-3, "weight_decay": 5e-2},
+        "optimizer": {"name": "adamw", "learning_rate": 8e-3, "weight_decay": 5e-2},
         "regularization": ["ema", "gradient_clipping"],
         "epochs": 150.0,
     }
