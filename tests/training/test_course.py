@@ -80,6 +80,15 @@ def test_a_stutter_does_not_end_the_course_at_once(watch: Watch) -> None:
     assert course.step > 400
 
 
+def test_a_machine_that_slows_down_near_the_end_still_ends_in_time(watch: Watch) -> None:
+    course = Course(1000, deadline=watch.now + 10)
+    while not course.done:
+        watch.now += 0.009 if course.progress < 0.85 else 0.036
+        course.advance()
+    assert watch.now < 111.5
+    assert course.progress == 1
+
+
 def test_a_replay_repeats_every_step_and_progress(watch: Watch) -> None:
     first = Course(500, deadline=watch.now + 3)
     lived = walk(first, watch, 0.01)

@@ -71,7 +71,11 @@ class Course:
         step, then = self._looked
         self._looked = (self.step, now)
         self._paces = [*self._paces[1 - LOOKS :], (now - then) / (self.step - step)]
-        affordable = int(max(deadline - now, 0) / max(statistics.median(self._paces), 1e-9))
+        pace = statistics.median(self._paces)
+        if self.progress >= GROWS_UNTIL:
+            # Near the end there is no time left to wait and see whether a slow spell lasts.
+            pace = max(pace, statistics.mean(self._paces[-2:]))
+        affordable = int(max(deadline - now, 0) / max(pace, 1e-9))
         left = self.steps - self.step
         if left > TOLERANCE * affordable + 1:
             self._relay(self.step + max(affordable, 1))
