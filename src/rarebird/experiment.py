@@ -145,7 +145,7 @@ def separate(data: Splits, recipe: Recipe, test_share: float, notes: list[str]) 
         if repeated:
             train = replace(train, group=code)
             notes.append(
-                f"{repeated} rows are copies, or nearly so, of other rows; each is kept on one side of every split with its original."
+                f"Rows that copy another row, or nearly so: {repeated}; each is kept on one side of every split with its original."
             )
     if test is not None:
         test = test.aligned(train.classes)
