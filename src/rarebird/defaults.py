@@ -41,7 +41,7 @@ def default_recipe(train: Dataset, metric: str | None = None, seed: int = 0) -> 
         DataError: There is no such metric, or it does not judge this task.
     """
     metric = metric or ("balanced_accuracy" if train.task == "classification" else "mean_squared_error")
-    needs = names.metric(metric, train.classes, train.task).needs
+    needs = names.metric(metric, train.classes).needs
     build = {"table": _table, "image": _image, "series": _series}[train.kind]
     recipe = {"kind": train.kind, "seed": seed, "metric": metric, "batch_size": _batch_size(len(train)), **build(train)}
     if train.task == "regression":

@@ -18,7 +18,6 @@ from rarebird.data import duplicates, split
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.judging import Chain, HeldOut
 from rarebird.member import Bench, Trained
-from rarebird.metrics import names
 from rarebird.recipe import Recipe
 from rarebird.result import Result, Scores
 from rarebird.scoring import score, score_regression
@@ -86,8 +85,6 @@ def run(
     with _timed(timings, "split"):
         splits = separate(data, recipe, test_share, notes)
         train, val = splits.train, splits.val
-        if train.task == "classification":  # a decision will serve it; better refused now than after the training
-            names.metric(recipe.metric, train.classes, train.task)
         positive = _positive(train, positive)
         protocol = split.decide(train, val, folds=recipe.folds, holdout=recipe.holdout)
         recipe = recipe.updated(folds=protocol.folds, holdout=protocol.holdout or None)

@@ -72,10 +72,3 @@ def test_weights_count() -> None:
 def test_unfit_names_are_answered_kindly(name: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         decision_metric(name, None, CLASSES)
-
-
-@pytest.mark.parametrize(("name", "task", "hint"), [("r2", "classification", "accuracy"), ("f1:1", "regression", "mean_squared_error")])
-def test_a_metric_of_another_task_is_refused_with_those_that_serve(name: str, task: Task, hint: str) -> None:
-    assert names.metric(name, ("1",)).name == name
-    with pytest.raises(DataError, match=rf"{name}' does not judge {task}; use one of .*\b{hint}\b"):
-        names.metric(name, ("1",), task)

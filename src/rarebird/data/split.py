@@ -90,12 +90,11 @@ def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") ->
 
 
 def _strata(data: Dataset) -> np.ndarray:
-    """Class codes, or for regression the target's decile; with few rows coarser, so that a stratum has about ten rows to deal out."""
+    """Class codes, or for regression the target's decile."""
     if data.task == "classification":
         return data.codes
     assert data.y is not None
-    n_strata = int(np.clip(len(data) // 10, 1, 10))
-    edges = np.quantile(data.y, np.linspace(1 / n_strata, 1 - 1 / n_strata, n_strata - 1))
+    edges = np.quantile(data.y, np.linspace(0.1, 0.9, 9))
     return np.searchsorted(edges, data.y)
 
 

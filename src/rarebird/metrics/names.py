@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from rarebird.checks import DataError, nearest
-from rarebird.data.dataset import Task
 from rarebird.metrics import calibration, confusion, ranking, regression
 from rarebird.metrics.confusion import Counts
 
@@ -83,25 +82,16 @@ METRICS: dict[str, Metric] = (
 )
 
 
-def metric(name: str, classes: Sequence[str] = (), task: Task | None = None) -> Metric:
+def metric(name: str, classes: Sequence[str] = ()) -> Metric:
     """What is known of the metric `name`; ``recall:CLASS``, ``precision:CLASS`` and ``f1:CLASS`` speak of one class.
 
     Args:
         name: A key of `METRICS`, or one of the three with a class label after the colon.
         classes: The class labels, against which CLASS is checked.
-        task: What the metric must be able to judge; None: anything.
 
     Raises:
-        DataError: There is no such metric, or no such class (the message has the nearest valid name), or it does not judge the task.
+        DataError: There is no such metric, or no such class; the message has the nearest valid name.
     """
-    found = _found(name, classes)
-    if task is not None and (found.needs == "values") != (task == "regression"):
-        serving = [other.name for other in METRICS.values() if (other.needs == "values") == (task == "regression")]
-        raise DataError(f"The metric {name!r} does not judge {task}; use one of {', '.join(serving)}.")
-    return found
-
-
-def _found(name: str, classes: Sequence[str]) -> Metric:
     figure, colon, label = name.partition(":")
     if colon and figure in PER_CLASS:
         _code(name, classes)
