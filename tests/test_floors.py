@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1] / "src" / "rarebird"
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("checks", "rng", "methods", "ranges", "clock"),
+    ("checks", "rng", "methods", "ranges", "clock", "writing"),
     ("data", "metrics", "recipe"),
     ("protocols", "result", "network", "readers", "training", "executors", "artifact", "defaults"),
     ("remedies", "regularization", "compression", "references", "report", "scoring"),

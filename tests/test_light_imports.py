@@ -19,7 +19,7 @@ LIGHT = [
     "remedies/calibration",
     "remedies/decision",
 ]
-FILES = ["__init__", "checks", "rng", "ranges", "methods", "protocols", "recipe", "result", "cli", "clock", "defaults"]
+FILES = ["__init__", "checks", "rng", "ranges", "methods", "protocols", "recipe", "result", "cli", "clock", "writing", "defaults"]
 HEAVY = ("torch", "pandas", "sklearn", "matplotlib", "PIL", "scipy")
 
 

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rarebird import methods
-from rarebird.checks import DataError
+from rarebird.checks import DataError, require
 from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
 from rarebird.data.spec import InputSpec
 from rarebird.methods import Method
 from rarebird.protocols import FittedCalibration, FittedDecision
 from rarebird.recipe import Recipe
+from rarebird.writing import whole_folder
 
 if TYPE_CHECKING:
     from torch import nn
 
 DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
+# No description of ours is larger, and a foreign one would fill the memory.
+MOST_BYTES = 2**28
 
 
 class Step(BaseModel):
@@ -58,7 +59,7 @@ class Description(BaseModel):
     format: Literal["rarebird model"] = "rarebird model"
     version: Literal[1] = 1
     recipe: dict[str, Any]
-    members: list[MemberDescription]
+    members: list[MemberDescription] = Field(min_length=1)
     target: str
     positive: str | None
     decision: Step | None
@@ -135,7 +136,11 @@ class Model:
         return outputs[:, 0] if self.decision is None else self.decision[1](outputs)
 
     def save(self, folder: Path) -> None:
-        """Write the model's folder under a temporary name, then rename it into place."""
+        """Write the model's folder under a temporary name, then rename it into place.
+
+        Raises:
+            DataError: The folder holds something else than a model.
+        """
         from safetensors.torch import save_file
 
         description = Description(
@@ -155,13 +160,12 @@ class Model:
             for place, member in enumerate(self.members)
             for name, value in member.network.state_dict().items()
         }
-        building = folder.with_name(f".{folder.name}.{os.getpid()}")
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(parents=True)
-        save_file(tensors, building / WEIGHTS)
-        (building / DESCRIPTION).write_text(description.model_dump_json(indent=1), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        building.rename(folder)
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / DESCRIPTION).is_file()):
+            raise DataError(f"{folder} exists and is no rarebird model; give another folder.")
+        with whole_folder(folder) as building:
+            save_file(tensors, building / WEIGHTS)
+            text = json.dumps(description.model_dump(mode="json"), indent=1, allow_nan=False)
+            (building / DESCRIPTION).write_text(text, encoding="utf-8")
 
 
 def load(folder: Path, device: str = "cpu") -> Model:
@@ -174,7 +178,6 @@ def load(folder: Path, device: str = "cpu") -> Model:
     Raises:
         DataError: The folder holds no model, a broken one, or one of another format.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = Path(folder)
@@ -182,15 +185,15 @@ def load(folder: Path, device: str = "cpu") -> Model:
     if not (folder / DESCRIPTION).is_file():
         raise DataError(f"{folder} holds no rarebird model; there is no file {DESCRIPTION} in it.")
     try:
-        description = Description.model_validate(json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
+        description = _read(folder / DESCRIPTION)
         recipe = Recipe(**description.recipe)
+        _check(description, recipe)
         tensors = load_file(folder / WEIGHTS)
         members = [_member(recipe.network, part, tensors, place, device) for place, part in enumerate(description.members)]
-        decision = None if description.decision is None else _loaded("decision", description.decision)
-    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError, RecursionError) as error:
+        require(not tensors, "every tensor belongs to a network", left=sorted(tensors)[:3])
+        decision = None if description.decision is None else _decision(description.decision, len(members[0].prepared.classes))
+    except Exception as error:  # a foreign file may break the reading in any way
         raise DataError(f"{folder} is no model that can be read: {_reason(error)}") from None
-    if not members:
-        raise DataError(f"{folder} is no model that can be read: it lists no network.")
     return Model(
         recipe=recipe,
         members=members,
@@ -217,18 +220,77 @@ def _step(name: str, value: object) -> Step:
     return Step(name=name, fitted=value.model_dump(mode="json"))
 
 
+def _read(path: Path) -> Description:
+    """The description, every number of it finite."""
+
+    def finite(text: str) -> float:
+        number = float(text)
+        require(np.isfinite(number), "numbers are finite", number=text)
+        return number
+
+    require(path.stat().st_size <= MOST_BYTES, f"{DESCRIPTION} has at most {MOST_BYTES} bytes", bytes=path.stat().st_size)
+    plain = json.loads(path.read_text(encoding="utf-8"), parse_float=finite, parse_constant=finite)
+    return Description.model_validate(plain)
+
+
+def _check(description: Description, recipe: Recipe) -> None:
+    """That the parts of a description fit together.
+
+    Raises:
+        ValueError: They do not.
+    """
+    first = description.members[0].prepared
+    n, prior = len(first.classes), description.prior
+    require(len(prior) == n and min(prior, default=0) >= 0, "a prior of at least 0 per class", classes=n, prior=prior[:5])
+    require(description.positive is None or description.positive in first.classes, "positive is a class", positive=description.positive)
+    require((description.decision is not None) == (n > 0), "a decision for classes, and for them alone", classes=n)
+    for part in description.members:
+        prepared, spec = part.prepared, part.prepared.spec
+        require(spec.kind == recipe.kind, "networks are of the recipe's kind", network=spec.kind, recipe=recipe.kind)
+        require((spec.task, prepared.classes) == (first.spec.task, first.classes), "networks tell the same classes", task=spec.task)
+        require((spec.task == "classification") == (n > 0) and spec.n_outputs == (n or 1), "an output per class", outputs=spec.n_outputs)
+        require(n > 0 or not part.calibrations, "calibrations are for classes", calibrations=len(part.calibrations))
+
+
 def _loaded(slot: str, step: Step) -> tuple[str, Any]:
     return step.name, methods.load(slot, step.name).fitted(**step.fitted)  # type: ignore[attr-defined]
 
 
+def _decision(step: Step, n_classes: int) -> tuple[str, Any]:
+    name, decision = _loaded("decision", step)
+    codes = decision(np.full((1, n_classes), 1 / n_classes))
+    require(codes.shape == (1,) and 0 <= codes[0] < n_classes, "the decision fits the classes", classes=n_classes)
+    return name, decision
+
+
 def _member(method: Method, part: MemberDescription, tensors: dict[str, Any], place: int, device: str) -> Member:
-    mine = {name.partition(".")[2]: value for name, value in tensors.items() if name.partition(".")[0] == str(place)}
-    network: nn.Module = method.build(part.prepared.spec)  # type: ignore[attr-defined]
+    """A network with its weights, which are taken out of `tensors`."""
+    import torch
+
+    from rarebird.training.inference import placement
+
+    build: Any = method.build  # type: ignore[attr-defined]
+    mine = {name.partition(".")[2]: tensors.pop(name) for name in list(tensors) if name.partition(".")[0] == str(place)}
+    # First without memory, so that sizes that the file does not back up take none.
+    with torch.device("meta"):
+        wanted = {name: (value.shape, value.dtype) for name, value in build(part.prepared.spec).state_dict().items()}
+    given = {name: (value.shape, value.dtype) for name, value in mine.items()}
+    odd = sorted(name for name in wanted | given if wanted.get(name) != given.get(name))
+    require(not odd, "the weights are those of the network", network=method.name, differ=odd[:3])
+    bad = sorted(name for name, value in mine.items() if not torch.isfinite(value).all())
+    require(not bad, "weights are finite", not_finite=bad[:3])
+    network: nn.Module = build(part.prepared.spec)
     network.load_state_dict(mine, strict=True)
-    return Member(network.to(device).eval(), part.prepared, [_loaded("calibration", step) for step in part.calibrations])
+    calibrations = [_loaded("calibration", step) for step in part.calibrations]
+    if part.prepared.classes:
+        n = len(part.prepared.classes)
+        flat = probabilities(np.zeros((1, n)), calibrations)
+        require(flat.shape == (1, n) and bool(np.isfinite(flat).all()), "calibrations fit the classes", classes=n)
+    network = placement(device, part.prepared.spec.kind == "image").place(network)
+    return Member(network.eval(), part.prepared, calibrations)
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return methods.sentence(error, "the description", {})
-    return str(error).strip().splitlines()[0][:300]
+    """The first line of what is wrong, in bounds: a foreign file's own values may be part of it."""
+    text = methods.sentence(error, "the description", {}) if isinstance(error, ValidationError) else str(error).strip()
+    return (text.splitlines() or [type(error).__name__])[0][:300]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,20 +13,21 @@ import torch
 import rarebird
 from rarebird import judging
 from rarebird.artifact import Member, Model
-from rarebird.checks import DataError
+from rarebird.checks import DataError, nearest
 from rarebird.clock import Clock
 from rarebird.data import duplicates, split
 from rarebird.data.dataset import Dataset, Splits
-from rarebird.judging import Chain, HeldOut
 from rarebird.member import Bench, Trained
+from rarebird.metrics import names
 from rarebird.recipe import Recipe
-from rarebird.result import Result, Scores
-from rarebird.scoring import score, score_regression
+from rarebird.result import Result
 from rarebird.training.device import choose_device
 
-# Seconds kept for what follows training: the test rows, intervals, files and the report.
+# Seconds kept for what follows training, besides the prediction of held-out and test rows, which is measured: files and the report, and
+# the intervals, for each row and class.
 RESERVE = 4.0
 RESERVE_SHARE = 0.02
+SCORING = 5e-6
 TEST_SHARE = 0.2
 # Below this share of the budget, the user is told why the run ended early.
 EARLY = 0.7
@@ -58,6 +60,7 @@ def run(
     device: str = "auto",
     positive: str | None = None,
     test_share: float = TEST_SHARE,
+    duplicate_groups: np.ndarray | None = None,
     report: Report = lambda progress, what: False,
 ) -> Outcome:
     """Split, train, calibrate, decide and judge.
@@ -65,56 +68,53 @@ def run(
     Args:
         recipe: What to train; what it leaves open is laid out and recorded.
         data: Rows, with validation and test rows where the data came so.
-        clock: The budget, counted from its start; None: the recipe's steps or epochs, without a limit.
+        clock: The budget, for a recipe that leaves its steps open; None: the recipe's epochs, without a limit.
         device: A torch device, or ``auto``.
         positive: For two classes, of which one precision, recall and average precision speak; None: the rarer.
         test_share: Share held out for the test where `data` has none; 0 for no test.
+        duplicate_groups: `duplicates.duplicate_groups` of the training rows, where it is known already.
         report: Told of the progress 0..1 and of what is being done; True from it ends the training early, keeping what is there.
 
     Raises:
-        DataError: The rows, or their split, cannot serve.
+        DataError: The rows, their split or the recipe cannot serve.
     """
-    clock = clock or Clock()
+    # A recipe that lays out its steps is not bound by a clock: it gives the same run each time.
+    clock = clock if clock and recipe.steps is None else Clock()
     timings: dict[str, float] = {}
     notes = list(data.notes)
     device = choose_device(device)
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
-    recipe = recipe.updated(threads=torch.get_num_threads())
+    with _threads(recipe.threads) as threads:
+        recipe = recipe.updated(threads=threads)
 
-    with _timed(timings, "split"):
-        splits = separate(data, recipe, test_share, notes)
-        train, val = splits.train, splits.val
-        positive = _positive(train, positive)
-        protocol = split.decide(train, val, folds=recipe.folds, holdout=recipe.holdout)
-        recipe = recipe.updated(folds=protocol.folds, holdout=protocol.holdout or None)
-        parts = _parts(train, protocol, recipe.seed)
-        notes += _too_few(train)
+        with _timed(timings, "split"):
+            splits = separate(data, recipe, test_share, notes, duplicate_groups)
+            train, val = splits.train, splits.val
+            positive = _positive(train, positive)
+            protocol = split.decide(train, val, folds=recipe.folds, holdout=recipe.holdout)
+            recipe = recipe.updated(folds=protocol.folds, holdout=protocol.holdout or None)
+            parts = split.parts(train, protocol, recipe.seed)
+            notes += _too_few(train)
 
-    with _timed(timings, "train"):
-        reserve = RESERVE + RESERVE_SHARE * (clock.budget or 0)
-        recipe, trained = _train(recipe, train, val, parts, clock.deadline(reserve), device, report)
-        notes += list(dict.fromkeys(note for one in trained for note in one.notes))
-    if len(trained) < len(parts):
-        notes.append(f"Training was ended early: {len(trained)} of {len(parts)} folds were trained.")
+        with _timed(timings, "train"):
+            deadline = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
+            recipe, trained, stopped = _train(recipe, splits, parts, deadline, device, report)
+            notes += dict.fromkeys(note for one in trained for note in one.notes)
+            notes += _ended_early(recipe, trained, clock, f"at {len(trained)} of {len(parts)} networks" if stopped else "")
 
-    if clock.budget is not None and clock.elapsed() < EARLY * clock.budget and recipe.epochs is not None:
-        notes.append(
-            f"Training ended before the budget, after {recipe.epochs:g} passes over the rows; more were not expected to help "
-            "(--set epochs=N allows them)."
-        )
+        with _timed(timings, "calibrate and decide"):
+            report(1.0, "calibrating")
+            members = [Member(one.network, one.prepared) for one in trained]
+            prior = np.zeros(0) if train.task == "regression" else train.weighted_counts / train.weighted_counts.sum()
+            model = Model(recipe, members, None, prior, train.target, positive, device, versions())
+            held_rows = [np.arange(len(val)) if val is not None else held for _, held in parts[: len(trained)]]
+            factors = [one.prior_factor for one in trained]
+            validation, out_of_fold = judging.complete(model, train if val is None else val, held_rows, factors)
 
-    with _timed(timings, "calibrate and decide"):
-        report(1.0, "calibrating")
-        members = [Member(one.network.eval(), one.prepared) for one in trained]
-        judged = val if val is not None else train
-        held_rows = [np.arange(len(val)) if val is not None else held for _, held in parts[: len(trained)]]
-        model = Model(recipe, members, None, _prior(train), train.target, positive, device, versions())
-        validation, out_of_fold = _judge(model, judged, held_rows, trained, recipe)
+        with _timed(timings, "test"):
+            report(1.0, "judging the test rows")
+            test = None if splits.test is None else judging.scores(model, splits.test)
 
-    with _timed(timings, "test"):
-        report(1.0, "judging the test rows")
-        test = None if splits.test is None else scores(model, splits.test, recipe.seed)
+    counts = [] if train.class_counts is None else train.class_counts.tolist()
     result = Result(
         kind=train.kind,
         task=train.task,
@@ -122,7 +122,7 @@ def run(
         n_train=len(train),
         n_test=0 if splits.test is None else len(splits.test),
         classes=list(train.classes),
-        class_counts={} if train.class_counts is None else dict(zip(train.classes, train.class_counts.tolist(), strict=True)),
+        class_counts=dict(zip(train.classes, counts, strict=True)),
         positive=positive,
         metric=recipe.metric,
         protocol=protocol.reason,
@@ -136,37 +136,53 @@ def run(
     return Outcome(model, result, recipe, out_of_fold, splits)
 
 
-def separate(data: Splits, recipe: Recipe, test_share: float, notes: list[str]) -> Splits:
-    """Training, validation and test rows; near-duplicates form groups where no groups were given, so that they do not straddle."""
+def separate(data: Splits, recipe: Recipe, test_share: float, notes: list[str], duplicate_groups: np.ndarray | None = None) -> Splits:
+    """Training, validation and test rows; near-duplicates form groups where no groups were given, so that they do not straddle.
+
+    Raises:
+        DataError: The rows are not what the recipe is for, or a part or class of them has none left.
+    """
+    _check(data, recipe)
     train, val, test = data.train, data.val, data.test
     if train.group is None and (val is None or test is None):
-        code = duplicates.duplicate_groups(train)
+        code = duplicates.duplicate_groups(train) if duplicate_groups is None else duplicate_groups
         repeated = len(code) - len(np.unique(code))
         if repeated:
             train = replace(train, group=code)
-            notes.append(
-                f"Rows that copy another row, or nearly so: {repeated}; each is kept on one side of every split with its original."
-            )
+            notes.append(f"Rows that copy another row, or nearly so: {repeated}; each stays on one side of every split with its original.")
+    train, val = _counting(train, notes), None if val is None else _counting(val, notes).aligned(train.classes)
     if test is not None:
         test = test.aligned(train.classes)
     elif test_share:
         held = split.hold_out(train, test_share, recipe.seed, "test")
         train, test = train.take(~held), train.take(held)
-    val = None if val is None else val.aligned(train.classes)
     counts = train.class_counts
     if counts is not None and (counts == 0).any():
         absent = train.classes[int(counts.argmin())]
-        raise DataError(f"Class {absent!r} has no row left to train on after the split; give more rows of it, or test rows with --test.")
+        raise DataError(
+            f"Class {absent!r} has no row left to train on; give more rows of it (of weight above 0), or test rows with --test."
+        )
     return Splits(train, val, test, data.notes)
 
 
-def scores(model: Model, data: Dataset, seed: int = 0) -> Scores:
-    """Scores with intervals of a model on labelled rows it has never seen."""
-    outputs = model.outputs(data)
-    assert data.y is not None
-    if data.task == "regression":
-        return score_regression(data.y, outputs[:, 0], weight=data.weight, group=data.group, seed=seed)
-    return _class_scores(model, data, outputs, seed)
+def _check(data: Splits, recipe: Recipe) -> None:
+    """What can be refused before anything is trained."""
+    if recipe.kind != data.train.kind:
+        raise DataError(f"The recipe is for data of kind {recipe.kind!r}, but {data.train.name} holds data of kind {data.train.kind!r}.")
+    if data.train.task == "classification":
+        names.metric(recipe.metric, data.train.classes)
+    for part, what in ((data.train, "training"), (data.val, "validation"), (data.test, "test")):
+        if part is not None and (part.y is None or not len(part)):
+            raise DataError(f"{part.name} has no {what} rows with labels; give some.")
+
+
+def _counting(rows: Dataset, notes: list[str]) -> Dataset:
+    """The rows of a weight above 0: one of weight 0 counts as if it were not there, for scales, folds and batches too."""
+    nothing = rows.weights <= 0
+    if not nothing.any():
+        return rows
+    notes.append(f"Rows of {rows.name} with a weight of 0, which are left out: {int(nothing.sum())}.")
+    return rows.take(~nothing)
 
 
 def versions() -> dict[str, str]:
@@ -184,34 +200,24 @@ def versions() -> dict[str, str]:
     }
 
 
-def _parts(train: Dataset, protocol: split.Protocol, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(training rows, held-out rows) of each network; the only network trains on all rows where validation rows were given."""
-    everything = np.arange(len(train))
-    if protocol.folds:
-        fold = split.fold_of(train, protocol.folds, seed)
-        return [(everything[fold != place], everything[fold == place]) for place in range(protocol.folds) if (fold == place).any()]
-    if not protocol.holdout:
-        return [(everything, everything[:0])]
-    held = split.hold_out(train, protocol.holdout, seed)
-    return [(everything[~held], everything[held])]
-
-
 def _train(
     recipe: Recipe,
-    train: Dataset,
-    val: Dataset | None,
+    splits: Splits,
     parts: list[tuple[np.ndarray, np.ndarray]],
     deadline: float | None,
     device: str,
     report: Report,
-) -> tuple[Recipe, list[Trained]]:
-    """Train a network per part; the first one's measurement lays out the steps of all."""
+) -> tuple[Recipe, list[Trained], bool]:
+    """Train a network per part; the first one's measurement lays out the steps of all. The last value: whether `report` ended it."""
     trained: list[Trained] = []
-    replayed = recipe.relaid
+    train, val = splits.train, splits.val
+    # A run that was ended early has changes for the networks that it trained; its replay trains those.
+    replayed = recipe.relaid or ((),) * len(parts)
     stopped = False
-    for fold, (fit, held) in enumerate(parts):
+    for fold, ((fit, held), changes) in enumerate(zip(parts, replayed, strict=False)):
         bench = Bench(recipe, train.take(fit), val if val is not None else train.take(held), fold, device)
         if fold == 0:
+            deadline = None if deadline is None else _less_judging(deadline, bench, splits, parts)
             recipe = bench.recipe = bench.lay_out(deadline, len(parts))
         what = "training" if len(parts) == 1 else f"training fold {fold + 1} of {len(parts)}"
 
@@ -222,45 +228,33 @@ def _train(
 
         now = time.monotonic()
         mine = None if deadline is None else now + max(deadline - now, 0.0) / (len(parts) - fold)
-        trained.append(bench.run(None if replayed else mine, replayed[fold] if fold < len(replayed) else (), tell))
+        trained.append(bench.run(mine, changes, tell))
+        del bench  # its rows, before those of the next fold are prepared
         if stopped:
             break
-    changes = tuple(tuple(one.changes) for one in trained)
-    return recipe.updated(relaid=changes if any(changes) else ()), trained
+    relaid = tuple(tuple(one.changes) for one in trained)
+    return recipe.updated(relaid=relaid if any(relaid) or len(relaid) < len(parts) else ()), trained, stopped
 
 
-def _judge(
-    model: Model, judged: Dataset, held_rows: list[np.ndarray], trained: list[Trained], recipe: Recipe
-) -> tuple[Scores | None, np.ndarray | None]:
-    """Calibrate and decide on held-out rows, complete the model, and score those rows."""
-    if not any(len(rows) for rows in held_rows):
-        raise DataError(f"{judged.name} leaves no row to calibrate and decide on; give more rows.")
-    outputs = np.concatenate(
-        [member.logits(judged.take(rows), model.device) for member, rows in zip(model.members, held_rows, strict=True)]
-    )
-    rows = np.concatenate(held_rows)
-    here = judged.take(rows)
-    out_of_fold = np.full((len(judged), outputs.shape[1]), np.nan)
-    assert here.y is not None
-    if here.task == "regression":
-        place = np.concatenate([np.full(len(rows), place) for place, rows in enumerate(held_rows)])
-        values = np.concatenate([model.members[i].prepared.values(outputs[place == i]) for i in range(len(held_rows))])
-        out_of_fold[rows] = values
-        return score_regression(here.y, values[:, 0], weight=here.weight, group=here.group, seed=recipe.seed), out_of_fold
-    member = np.concatenate([np.full(len(rows), place) for place, rows in enumerate(held_rows)])
-    held = HeldOut(outputs, here.codes, here.weights, member)
-    chains: list[Chain] = judging.calibrate(recipe, held, [one.prior_factor for one in trained])
-    for one, chain in zip(model.members, chains, strict=True):
-        one.calibrations = chain
-    model.decision = judging.decide(recipe, held, chains, model.prior, judged.classes, model.positive)
-    proba = judging.held_probabilities(held, chains)
-    out_of_fold[rows] = proba
-    return _class_scores(model, here, proba, recipe.seed), out_of_fold
+def _less_judging(deadline: float, bench: Bench, splits: Splits, parts: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The deadline less the time that the prediction and scoring of held-out and test rows will take, and at most half of what is left."""
+    held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
+    test = 0 if splits.test is None else len(splits.test)
+    seconds = bench.seconds_per_row() * (held + len(parts) * test) + SCORING * splits.train.n_classes * (held + test)
+    return deadline - min(seconds, max(deadline - time.monotonic(), 0.0) / 2)
 
 
-def _class_scores(model: Model, data: Dataset, proba: np.ndarray, seed: int) -> Scores:
-    code = None if model.positive is None else data.classes.index(model.positive)
-    return score(data.codes, proba, model.labels(proba), data.classes, weight=data.weight, group=data.group, positive=code, seed=seed)
+def _ended_early(recipe: Recipe, trained: list[Trained], clock: Clock, stopped: str) -> list[str]:
+    """Why a training ended before it had to; `stopped` says where the user ended it."""
+    if stopped:
+        return [f"Training was ended early, {stopped}."]
+    if clock.budget is None or clock.elapsed() >= EARLY * clock.budget:
+        return []
+    why = {
+        "epochs": f"after {recipe.epochs or 0:g} passes over the rows; more were not expected to help (--set epochs=N allows them).",
+        "stop": "when held-out rows stopped gaining.",
+    }
+    return [f"Training ended before the budget, {why[cause]}" for cause in why if any(one.ended == cause for one in trained)][:1]
 
 
 def _positive(train: Dataset, positive: str | None) -> str | None:
@@ -272,41 +266,35 @@ def _positive(train: Dataset, positive: str | None) -> str | None:
     if train.task == "regression":
         return None
     if positive is not None and positive not in train.classes:
-        raise DataError(f"There is no class {positive!r} to take as positive; the classes are {', '.join(train.classes)}.")
+        raise DataError(f"There is no class {positive!r} to take as positive; {nearest(positive, train.classes)}")
     counts = train.class_counts
     assert counts is not None
     return positive if positive is not None or train.n_classes > 2 else train.classes[int(counts.argmin())]
 
 
-def _prior(train: Dataset) -> np.ndarray:
-    if train.task == "regression":
-        return np.zeros(0)
-    weighted = np.bincount(train.codes, weights=train.weights, minlength=train.n_classes)
-    prior: np.ndarray = weighted / weighted.sum()
-    return prior
-
-
 def _too_few(train: Dataset) -> list[str]:
-    counts = train.class_counts
-    return (
-        [
-            f"Class {label!r} has {count} training row{'s' if count > 1 else ''}: it is kept, but too small to judge."
-            for label, count in zip(train.classes, [] if counts is None else counts, strict=True)
-            if count < 3
-        ]
-        if counts is not None
-        else []
-    )
+    counts = [] if train.class_counts is None else train.class_counts.tolist()
+    return [
+        f"Class {label!r} has {count} training row{'s' if count > 1 else ''}: it is kept, but too small to judge."
+        for label, count in zip(train.classes, counts, strict=True)
+        if count < 3
+    ]
 
 
-class _timed:
-    """Adds the seconds of a block to `timings` under a name."""
+@contextmanager
+def _threads(wanted: int | None) -> Iterator[int]:
+    """torch on `wanted` threads, and afterwards on as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted or before)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
 
-    def __init__(self, timings: dict[str, float], name: str) -> None:
-        self.timings, self.name = timings, name
 
-    def __enter__(self) -> None:
-        self.start = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        self.timings[self.name] = round(time.monotonic() - self.start, 3)
+@contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    """Puts the seconds of a block into `timings` under a name."""
+    start = time.monotonic()
+    yield
+    timings[name] = round(time.monotonic() - start, 3)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from rarebird import experiment, readers, run_folder
 from rarebird.clock import Clock
+from rarebird.data import duplicates
 from rarebird.data.dataset import Pixels, Splits
+from rarebird.data.fingerprint import fingerprint
 from rarebird.data.profile import profile
 from rarebird.defaults import default_recipe
 from rarebird.experiment import Outcome
@@ -64,18 +66,22 @@ def fit(request: Request, clock: Clock, report: Callable[[float, str], bool] = l
     data = read(request, given)
     recipe = chosen_recipe(request, given, data)
     report(0.0, "profiling the data")
-    described = profile(data.train, val=data.val, test=data.test)
-    timeless = recipe.steps is not None
+    # Splits are to depend on the training rows alone, so that duplicates found among test rows too would not serve them.
+    alone = data.val is None and data.test is None
+    found = duplicates.find([data.train]) if alone else None
+    described = profile(data.train, val=data.val, test=data.test, found=found)
+    name = fingerprint(data.train)
     outcome = experiment.run(
         recipe,
         data,
-        clock=replace(clock, budget=None) if timeless else clock,
+        clock=clock,
         device=request.device,
         positive=request.positive,
+        duplicate_groups=None if found is None else found.groups,
         report=report,
     )
     report(1.0, "writing the report")
-    run_folder.write(request.out, outcome, described, clock)
+    run_folder.write(request.out, outcome, name, described, clock)
     return outcome
 
 
@@ -101,4 +107,7 @@ def chosen_recipe(request: Request, given: Recipe | None, data: Splits) -> Recip
     recipe = given or default_recipe(data.train, request.metric, seed)
     chosen = {"metric": request.metric, "seed": request.seed, "steps": request.steps, "threads": request.threads}
     recipe = recipe.updated(**{name: value for name, value in chosen.items() if value is not None})
-    return recipe.with_settings(list(request.settings)) if request.settings else recipe
+    recipe = recipe.with_settings(list(request.settings)) if request.settings else recipe
+    # Changes that a recorded course underwent belong to its steps and networks; another course has none to repeat.
+    same = given is None or all(getattr(recipe, name) == getattr(given, name) for name in ("steps", "batch_size", "folds", "holdout"))
+    return recipe if same else recipe.updated(relaid=())

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from rarebird import methods
-from rarebird.artifact import probabilities
+from rarebird.artifact import Model, probabilities
+from rarebird.checks import DataError
+from rarebird.data.dataset import Dataset
 from rarebird.metrics import names
 from rarebird.protocols import FittedCalibration, FittedDecision
 from rarebird.recipe import Recipe
+from rarebird.result import Scores
+from rarebird.scoring import score, score_regression
 
 Chain = list[tuple[str, FittedCalibration]]
 
@@ -34,11 +38,65 @@ class HeldOut:
     member: np.ndarray
 
 
+def complete(
+    model: Model, judged: Dataset, held_rows: Sequence[np.ndarray], factors: Sequence[np.ndarray | None]
+) -> tuple[Scores, np.ndarray]:
+    """Calibrate and decide on held-out rows, put both into the model, and score those rows.
+
+    Args:
+        model: Trained networks, not yet calibrated.
+        judged: Rows of which the networks have held some out.
+        held_rows: Per network, the positions in `judged` of the rows that it has never seen.
+        factors: Per network, what its training multiplied the natural prior by.
+
+    Returns:
+        The scores, and ``(n, n_outputs)`` held-out probabilities (or values), NaN for rows that were never held out.
+
+    Raises:
+        DataError: No row was held out.
+    """
+    rows = np.concatenate(held_rows) if len(held_rows) else np.zeros(0, dtype=np.int64)
+    if not len(rows):
+        raise DataError(f"{judged.name} leaves no row to calibrate and decide on; give more rows (or groups) of each class.")
+    outputs = np.concatenate([one.logits(judged.take(mine), model.device) for one, mine in zip(model.members, held_rows, strict=True)])
+    member = np.repeat(np.arange(len(held_rows)), [len(mine) for mine in held_rows])
+    here = judged.take(rows)
+    if here.task == "regression":
+        predicted = np.concatenate([one.prepared.values(outputs[member == place]) for place, one in enumerate(model.members)])
+    else:
+        held = HeldOut(outputs, here.codes, here.weights, member)
+        chains = calibrate(model.recipe, held, factors)
+        for one, chain in zip(model.members, chains, strict=True):
+            one.calibrations = chain
+        model.decision = decide(model.recipe, held, chains, model.prior, judged.classes, model.positive)
+        predicted = held_probabilities(held, chains)
+    out_of_fold = np.full((len(judged), outputs.shape[1]), np.nan)
+    out_of_fold[rows] = predicted
+    return scores_of(model, here, predicted), out_of_fold
+
+
+def scores(model: Model, data: Dataset) -> Scores:
+    """Scores with intervals of a model on labelled rows it has never seen."""
+    return scores_of(model, data, model.outputs(data))
+
+
+def scores_of(model: Model, data: Dataset, outputs: np.ndarray) -> Scores:
+    """Scores of given outputs, ``(n, n_classes)`` probabilities or ``(n, 1)`` values, for these rows."""
+    assert data.y is not None
+    seed = model.recipe.seed
+    if data.task == "regression":
+        return score_regression(data.y, outputs[:, 0], weight=data.weight, group=data.group, seed=seed)
+    positive = None if model.positive is None else data.classes.index(model.positive)
+    labels = model.labels(outputs)
+    return score(data.codes, outputs, labels, data.classes, weight=data.weight, group=data.group, positive=positive, seed=seed)
+
+
 def calibrate(recipe: Recipe, held: HeldOut, factors: Sequence[np.ndarray | None]) -> list[Chain]:
     """Fit the recipe's calibrations in order.
 
     A method that speaks of one network (prior correction) is fitted per network with that training's own prior factor; the others learn
-    from all held-out rows together. Where a training answers to no prior, a per-class scale and bias takes the place of its correction.
+    from all held-out rows together. Where a training answers to no prior, a per-class scale and bias takes the place of its correction;
+    where one bent the prior and the recipe corrects nothing, the correction is put in front: probabilities are natural in any case.
 
     Returns:
         A chain of fitted calibrations per network.
@@ -91,8 +149,12 @@ def _through(held: HeldOut, chains: Sequence[Chain]) -> np.ndarray:
 
 
 def _chain_of_methods(recipe: Recipe, factors: Sequence[np.ndarray | None]) -> list[Any]:
-    if all(factor is not None for factor in factors):
-        return list(recipe.calibration)
-    replacement = methods.build("calibration", {"name": "class_scale_bias"})
-    kept = [method for method in recipe.calibration if not method.per_network]
-    return [replacement, *(method for method in kept if type(method) is not type(replacement))]
+    known = [factor for factor in factors if factor is not None]
+    if len(known) < len(factors):
+        replacement = methods.build("calibration", {"name": "class_scale_bias"})
+        kept = [method for method in recipe.calibration if not method.per_network]
+        return [replacement, *(method for method in kept if type(method) is not type(replacement))]
+    bent = any(not np.allclose(factor, factor[0]) for factor in known)
+    corrected = any(method.per_network for method in recipe.calibration)
+    missing = [methods.build("calibration", {"name": "prior_correction"})] if bent and not corrected else []
+    return [*missing, *recipe.calibration]

@@ -23,14 +23,17 @@ from rarebird.remedies.augmentation.pipeline import Pipeline
 from rarebird.training.batches import Rows
 from rarebird.training.course import Course
 from rarebird.training.device import Placement
-from rarebird.training.inference import logits
-from rarebird.training.loop import StageParts, Training
+from rarebird.training.inference import logits, placement, rows_at_once
+from rarebird.training.loop import EVALUATIONS, Judge, StageParts, Training
 from rarebird.training.measure import fastest
 
 MEASURING_SHARE, MEASURING_SECONDS = 0.03, 3.0
 # Evaluations and the batches' irregularities take their part of each second beside the measured steps.
 STEPPING_SHARE = 0.93
 DEFAULT_EPOCHS = 30.0
+# Held-out rows that each evaluation looks at: so many that all evaluations together see a fifth as many rows as the steps do.
+JUDGED_SHARE, FEWEST_JUDGED = 0.2 / EVALUATIONS, 100
+FEW_BATCHES = 4
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Trained:
         history: One entry per evaluation.
         changes: Steps re-laid because of the clock, for the recipe.
         notes: Sentences on what was left out or done.
+        ended: What ended it: the recipe's ``epochs``, a ``stop`` by a hook or the user, or the ``clock``.
     """
 
     network: nn.Module
@@ -50,6 +54,7 @@ class Trained:
     history: list[dict[str, float]]
     changes: list[tuple[int, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    ended: str = "clock"
 
 
 class Bench:
@@ -65,42 +70,56 @@ class Bench:
 
     def __init__(self, recipe: Recipe, fit_rows: Dataset, held_rows: Dataset, fold: int, device: str) -> None:
         self.recipe, self.fold, self.device = recipe, fold, device
+        self._fit_rows, self._held = fit_rows, held_rows
         self.prepared, self.notes = prepare.fit(fit_rows, recipe.seed)
         rows, self._resampling_factor = resampled(recipe, fit_rows, fold)
         weight = rows.weights / rows.weights.mean()
         self.rows = Rows(self.prepared.inputs(rows), self.prepared.targets(rows), torch.from_numpy(weight.astype(np.float32)))
-        self._counts, self._held = rows.class_counts, held_rows
-        self._natural_counts = fit_rows.class_counts
-        self._classes = rows.classes
+        self._counts, self._classes = rows.class_counts, rows.classes
+        self._natural = None if fit_rows.task == "regression" else fit_rows.weighted_counts
         self.statistics = TrainStatistics(self.prepared.spec, rows.class_counts)
 
     def lay_out(self, deadline: float | None, networks: int) -> Recipe:
-        """The recipe with steps, precision and memory layout laid out by a short measurement where it leaves them open.
+        """The recipe with steps, precision and memory layout laid out, by a short measurement where there is a deadline to meet.
+
+        Without one nothing is measured, so that the same recipe is laid out the same way each time.
 
         Args:
             deadline: When all `networks` should have been trained, on the scale of `time.monotonic`; None: no limit.
             networks: How many trainings share the time.
         """
-        recipe = self.recipe
         candidates = self._candidates()
-        if recipe.steps is not None and len(candidates) == 1:
-            best, seconds = candidates[0], 0.0
-        else:
-            left = MEASURING_SECONDS / MEASURING_SHARE if deadline is None else max(deadline - time.monotonic(), 0.0)
+        best, steps = candidates[0], self.recipe.steps or self._epochs_steps(otherwise=self._steps_of(DEFAULT_EPOCHS))
+        if deadline is not None:
+            left = max(deadline - time.monotonic(), 0.0)
             best, seconds = fastest(candidates, self.training, min(MEASURING_SHARE * left, MEASURING_SECONDS))
-        steps = recipe.steps or self._steps(seconds, deadline, networks)
-        return recipe.updated(steps=steps, precision=best.precision, channels_last=best.channels_last)
+            steps = self._steps(seconds, deadline, networks)
+        return self.recipe.updated(steps=steps, precision=best.precision, channels_last=best.channels_last)
+
+    def seconds_per_row(self) -> float:
+        """About how long the prediction of one row takes, preparation included, by that of a few batches."""
+        built: Any = self.recipe.network
+        network = built.build(self.prepared.spec).to(self.device)
+        some = self._fit_rows.take(np.arange(min(len(self._fit_rows), FEW_BATCHES * rows_at_once(self.rows.inputs, self.device))))
+        start = time.monotonic()
+        logits(network, self.prepared.inputs(some), self.device)
+        return (time.monotonic() - start) / len(some)
 
     def run(self, deadline: float | None, changes: Sequence[tuple[int, int]], report: Callable[[float], bool]) -> Trained:
         """Train as the laid-out recipe says; a replay repeats `changes` and does not look at the clock."""
         training = self.training(self._candidates()[0])
         training.report = report
-        training.judge = self._judge if len(self._held) else None
+        training.judge = self._judge() if len(self._held) else None
         assert self.recipe.steps is not None
         most = None if deadline is None else self._epochs_steps(otherwise=sys.maxsize)
         course = Course(self.recipe.steps, deadline, changes, most)
         history = training.run(course)
-        return Trained(training.network, self.prepared, self.prior_factor(), history, course.changes, self.notes)
+        network = placement(self.device, self.prepared.spec.kind == "image").place(training.network)
+        unseen = ["Training ended before a network had seen every training row once; it needs more time."]
+        notes = self.notes + unseen * (deadline is not None and course.step * training.batch_size < len(self.rows))
+        stopped = (course.step, course.step) in course.changes
+        ended = "stop" if stopped else "epochs" if course.step >= self._epochs_steps(otherwise=sys.maxsize) else "clock"
+        return Trained(network.eval(), self.prepared, self.prior_factor(), history, course.changes, notes, ended)
 
     def training(self, placement: Placement) -> Training:
         """A fresh training with freshly drawn weights."""
@@ -185,23 +204,35 @@ class Bench:
             restarts=not first and (stage.trainable != "all" or bool({"optimizer", "schedule"} & set(stage.overrides))),
         )
 
-    def _judge(self, network: nn.Module) -> dict[str, float]:
-        """Held-out loss, under the natural prior, and balanced accuracy of the balanced decision or the squared error."""
-        outputs = logits(network, self.prepared.inputs(self._held), self.device)
-        weight = self._held.weights
-        if self.prepared.spec.task == "regression":
-            error = (outputs - self.prepared.targets(self._held).double().numpy())[:, 0] ** 2
-            return {"loss": float(np.average(error, weights=weight))}
+    def _judge(self) -> Judge:
+        """Scores of a network on held-out rows; which rows, depends on the recipe and its seed alone."""
+        assert self.recipe.steps is not None
+        most = max(FEWEST_JUDGED, int(JUDGED_SHARE * self.recipe.steps * self.recipe.batch_size))
+        held = self._held
+        if len(held) > most:
+            held = held.take(np.sort(rng.stream(self.recipe.seed, "judged", self.fold).permutation(len(held))[:most]))
+        inputs = self.prepared.inputs(held)
+        score = self._regression_scores if self.prepared.spec.task == "regression" else self._class_scores
+        return lambda network: score(logits(network, inputs, self.device), held)
+
+    def _regression_scores(self, outputs: np.ndarray, held: Dataset) -> dict[str, float]:
+        """The squared error, in units of the target's variance."""
+        error = (outputs - self.prepared.targets(held).double().numpy())[:, 0] ** 2
+        return {"loss": float(np.average(error, weights=held.weights))}
+
+    def _class_scores(self, outputs: np.ndarray, held: Dataset) -> dict[str, float]:
+        """The log loss under the natural prior, and the balanced accuracy of the balanced decision."""
         factor = self.prior_factor()
         corrected = outputs if factor is None else outputs - np.log(factor)
         log_probability = corrected - np.logaddexp.reduce(corrected, axis=1, keepdims=True)
-        y = self._held.codes
-        loss = float(np.average(-log_probability[np.arange(len(y)), y], weights=weight))
-        assert self._natural_counts is not None
-        balanced = log_probability if factor is None else log_probability - np.log(np.maximum(self._natural_counts, 1))
+        y, weight = held.codes, held.weights
+        loss = np.average(-log_probability[np.arange(len(y)), y], weights=weight)
+        assert self._natural is not None
+        # Without a known prior of the logits there is nothing to divide by.
+        balanced = log_probability if factor is None else log_probability - np.log(np.where(self._natural > 0, self._natural, 1))
         right = balanced.argmax(axis=1) == y
-        recalls = [right[y == code].mean() for code in np.unique(y)]
-        return {"loss": loss, "balanced_accuracy": float(np.mean(recalls))}
+        recalls = [np.average(right[y == code], weights=weight[y == code]) for code in np.unique(y)]
+        return {"loss": float(loss), "balanced_accuracy": float(np.mean(recalls))}
 
 
 def resampled(recipe: Recipe, train: Dataset, fold: int) -> tuple[Dataset, np.ndarray | None]:
@@ -213,9 +244,10 @@ def resampled(recipe: Recipe, train: Dataset, fold: int) -> tuple[Dataset, np.nd
             rows = method(rows, rng.stream(recipe.seed, slot, fold))
     if train.task == "regression":
         return rows, None
-    before = np.bincount(train.codes, weights=train.weights, minlength=train.n_classes)
-    after = np.bincount(rows.codes, weights=rows.weights, minlength=train.n_classes)
-    return rows, np.where(before > 0, after / np.maximum(before, 1e-12), 1.0)
+    before, after = train.weighted_counts, rows.weighted_counts
+    # A class that was not there, or is no longer, has no factor.
+    known = (before > 0) & (after > 0)
+    return rows, np.where(known, after, 1.0) / np.where(known, before, 1.0)
 
 
 def _merged(recipe: Recipe, stage: Stage) -> dict[str, Any]:

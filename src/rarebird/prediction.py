@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from rarebird import artifact, experiment, readers
+from rarebird import artifact, judging, readers
 from rarebird.artifact import Model
 from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.readers.options import ReadOptions
 from rarebird.result import Scores, scores_for_machines
 from rarebird.training.device import choose_device
+from rarebird.writing import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,9 +65,8 @@ def write(table: pd.DataFrame, path: Path) -> None:
     """Write a CSV file under a temporary name and rename it."""
     if path.is_dir() or not path.parent.is_dir():
         raise DataError(f"{path} cannot be written; give a file in a folder that exists.")
-    building = path.with_name(f".{path.name}.{os.getpid()}")
-    table.to_csv(building, index=False)
-    building.rename(path)
+    with whole_file(path) as building:
+        table.to_csv(building, index=False)
 
 
 @dataclass(frozen=True)
@@ -101,4 +100,4 @@ def evaluated(model: Model, data: Splits) -> Evaluation:
     """
     start = time.monotonic()
     rows = (data.test or data.train).aligned(model.classes)
-    return Evaluation(model, rows, experiment.scores(model, rows, model.recipe.seed), time.monotonic() - start)
+    return Evaluation(model, rows, judging.scores(model, rows), time.monotonic() - start)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from pathlib import Path
 
 from rarebird.checks import DataError
 from rarebird.clock import Clock
-from rarebird.data.fingerprint import fingerprint
 from rarebird.data.profile import Profile
 from rarebird.experiment import Outcome
 from rarebird.report.html import write_report
+from rarebird.writing import whole_folder
 
 RECIPE, RESULT, REPORT, DATA, MODEL = "recipe.toml", "result.json", "report.html", "data.json", "model"
 
@@ -27,34 +26,54 @@ def check_free(folder: Path) -> None:
     """The folder can be written: it does not exist, is empty, or is an earlier run, which will be replaced.
 
     Raises:
-        DataError: It holds something else, or is a file.
+        DataError: It holds something else, is a file, or cannot be made where it is asked for.
     """
-    if folder.is_file():
-        raise DataError(f"{folder} is a file; give a folder for the run with --out.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / RESULT).is_file():
+    place = folder.resolve()
+    if place in (Path.cwd(), *Path.cwd().parents):
+        raise DataError(f"{folder} holds the working folder, which a run cannot replace; give another folder with --out.")
+    standing = next(path for path in (place, *place.parents) if os.path.lexists(path))
+    if not standing.is_dir():
+        raise DataError(f"{standing} is a file; give a folder for the run with --out.")
+    if place.is_dir() and any(place.iterdir()) and not _is_run(place):
         raise DataError(f"{folder} exists and is not a run of rarebird; give another folder with --out.")
+    home = place.parent if standing == place else standing
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise DataError(f"Nothing can be written in {home}; give another folder with --out.")
 
 
-def write(folder: Path, outcome: Outcome, profile: Profile, clock: Clock) -> None:
+def write(folder: Path, outcome: Outcome, fingerprint: str, profile: Profile, clock: Clock) -> None:
     """Write everything of a run; nothing half-written is ever seen under the folder's own name.
 
     `outcome.result` is completed with the paths of the model and the report, and with the seconds.
+
+    Args:
+        folder: The run's folder.
+        outcome: What the run gave.
+        fingerprint: Of the data as they were read.
+        profile: Of the same.
+        clock: Tells how long the run took.
+
+    Raises:
+        DataError: Something else came to stand in the folder meanwhile.
     """
     result = outcome.result
     result.model, result.report = str(folder / MODEL), str(folder / REPORT)
-    building = folder.with_name(f".{folder.name}.{os.getpid()}")
-    building.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as building:
         outcome.model.save(building / MODEL)
-        (building / RECIPE).write_text(outcome.recipe.to_toml(), encoding="utf-8")
-        data = {"fingerprint": fingerprint(outcome.splits.train), "profile": profile.model_dump(mode="json")}
-        (building / DATA).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+        _write_text(building / RECIPE, outcome.recipe.to_toml())
+        described = profile.model_dump(mode="json")
+        _write_text(building / DATA, json.dumps({"fingerprint": fingerprint, "profile": described}, indent=1, ensure_ascii=False))
         result.seconds = round(clock.elapsed(), 2)
-        write_report(building / REPORT, result, outcome.recipe.to_toml(), profile.to_text(), profile.model_dump(mode="json"))
+        write_report(building / REPORT, result, outcome.recipe.to_toml(), profile.to_text(), described)
         result.seconds = round(clock.elapsed(), 2)
-        (building / RESULT).write_text(result.to_json(), encoding="utf-8")
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        building.rename(folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+        _write_text(building / RESULT, result.to_json())
+        check_free(folder)
+
+
+def _is_run(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (RESULT, RECIPE, DATA)) and (folder / MODEL).is_dir()
+
+
+def _write_text(path: Path, text: str) -> None:
+    # A file name that is no Unicode gives lone surrogates; their escapes are fine in JSON.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")

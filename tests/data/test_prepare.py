@@ -154,3 +154,65 @@ def test_what_was_learned_goes_through_json() -> None:
 def test_a_table_without_a_column_to_learn_from_is_refused() -> None:
     with pytest.raises(DataError, match="no column to learn from"):
         prepare.fit(data_of(Frame(pd.DataFrame({"same": [1] * 30})), "table"))
+
+
+def test_statistics_of_pictures_are_those_of_all_pixels_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taken bit by bit: a float64 copy of 5,000 pictures of 224 pixels would take 6 GB."""
+    array = np.random.default_rng(0).integers(0, 256, (40, 3, 10, 12), dtype=np.uint8)
+    monkeypatch.setattr(prepare, "CHUNK_VALUES", 3 * 3 * 10 * 12)
+    for pixels, scale in ((array, 255), ((array / 255).astype(np.float32), 1)):
+        spec = prepare.fit(data_of(Pixels(pixels), "image"))[0].spec
+        np.testing.assert_allclose(spec.mean, pixels.mean(axis=(0, 2, 3), dtype=np.float64) / scale, rtol=1e-9)
+        np.testing.assert_allclose(spec.std, pixels.std(axis=(0, 2, 3), dtype=np.float64) / scale, rtol=1e-9)
+    monkeypatch.setattr(prepare, "STATISTICS_VALUES", 10 * 3 * 10 * 12)
+    few, again = (prepare.fit(data_of(Pixels(array), "image"), seed=3)[0].spec for _ in range(2))
+    assert few == again
+    assert few.mean != prepare.fit(data_of(Pixels(array), "image"), seed=4)[0].spec.mean
+
+
+def test_a_number_out_of_all_bounds_is_an_outlier_and_not_the_median() -> None:
+    frame = table()
+    frame.loc[7, "height"] = 1e300
+    prepared, _ = prepare.fit(data_of(Frame(frame), "table"))
+    assert float(prepared.inputs(data_of(Frame(frame), "table"))["numbers"][7, 0]) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "spelled"),
+    [
+        (pd.Series(["b", "a", None, "b"] * 9), ["b", "a", None, "b"]),
+        (pd.Series([True, False, True, True] * 9), ["True", "False", "True", "True"]),
+        (pd.Series([True, 1.0, "1", None] * 9, dtype=object), ["True", "1.0", "1", None]),
+        (pd.Series(pd.Categorical(["x", "y", None, "x"] * 9)), ["x", "y", None, "x"]),
+        (pd.Series(pd.array([True, None, False, True] * 9, dtype="boolean")), ["True", None, "False", "True"]),
+    ],
+    ids=["text", "bool", "mixed", "categorical", "boolean"],
+)
+def test_codes_are_places_of_the_spelled_values(values: pd.Series, spelled: list[str | None]) -> None:
+    frame = pd.DataFrame({"c": values, "x": np.linspace(0, 1, 36)})
+    prepared, _ = prepare.fit(data_of(Frame(frame), "table"))
+    assert prepared.table is not None
+    known = next(column.categories for column in prepared.table.columns if column.name == "c")
+    codes = prepared.inputs(data_of(Frame(frame), "table"))["categories"][:, 0]
+    assert codes.tolist() == [0 if text is None else known.index(text) + 1 for text in spelled * 9]
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"target_scale": 0.0}, "scales are above 0"),
+        ({"spec": {"n_numbers": 9}}, "numbers have bins each"),
+        ({"spec": {"cardinalities": (4, 30)}}, "categories have a code each"),
+        ({"spec": {"channels": 2}}, "channels have a mean and std each"),
+        ({"spec": {"kind": "series", "length": 5}}, "tables have columns"),
+        ({"table": None}, "tables have columns"),
+        ({"spec": {"kind": "image", "height": 10**9, "width": 8}, "table": None}, "1 <= size <= 4096"),
+    ],
+)
+def test_what_does_not_fit_itself_is_refused(change: dict[str, object], rule: str) -> None:
+    prepared, _ = prepare.fit(data_of(Frame(table()), "table"))
+    plain = prepared.model_dump()
+    for key, value in change.items():
+        plain[key] = plain[key] | value if isinstance(value, dict) else value
+    with pytest.raises(ValueError, match=rule):
+        Prepared.model_validate(plain)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset, Frame
-from rarebird.data.split import decide, fold_of, hold_out
+from rarebird.data.split import Protocol, decide, fold_of, hold_out, parts
 
 
 def rows(y: np.ndarray, **fields: object) -> Dataset:
@@ -125,3 +125,59 @@ def test_regression_is_stratified_by_the_target() -> None:
     fold = fold_of(rows(y), 5, 0)
     medians = [np.median(y[fold == place]) for place in range(5)]
     assert max(medians) / min(medians) < 1.15
+
+
+def test_each_class_trains_in_each_fold_whatever_the_groups() -> None:
+    """Few uneven groups: the deal may put all groups of a class into one fold, whose network would never see it."""
+    for seed in range(250):
+        rng = np.random.default_rng(seed)
+        sizes = rng.integers(1, 30, rng.integers(3, 9))
+        group = np.repeat(np.arange(len(sizes)), sizes)
+        shares = rng.dirichlet(np.full(4, 0.3), len(sizes))
+        y = np.array([rng.choice(4, p=shares[one]) for one in group])
+        data, folds = rows(y, group=group), int(rng.integers(2, 5))
+        for fit, held in parts(data, Protocol(folds, 0.0, ""), seed):
+            assert set(y[fit]) == set(y)
+            assert not set(group[fit]) & set(group[held])
+
+
+def test_a_hold_out_of_few_uneven_groups_is_near_its_share() -> None:
+    group = np.repeat([0, 1, 2], [80, 12, 8])
+    y = np.arange(100) % 2
+    held = hold_out(rows(y, group=group), 0.2, 0)
+    assert 0.05 < held.mean() < 0.15
+
+
+def test_few_regression_rows_are_held_out_by_their_share() -> None:
+    for n in (3, 10, 20, 35):
+        held = hold_out(rows(np.random.default_rng(0).normal(size=n)), 0.2, 0)
+        assert 1 <= held.sum() <= max(1, round(0.25 * n))
+    fold = fold_of(rows(np.random.default_rng(0).normal(size=12)), 3, 0)
+    assert np.bincount(fold, minlength=3).tolist() == [4, 4, 4]
+
+
+def test_a_class_that_came_last_is_not_held_out_by_time() -> None:
+    y = np.repeat([0, 1, 2], [60, 30, 10])
+    held = hold_out(rows(y, time=np.arange(100)), 0.2, 0)
+    assert not held[y == 2].any()
+    assert held[80:90].all()
+    assert held.sum() == 10
+    with pytest.raises(DataError, match="only ones of their classes"):
+        hold_out(rows(np.repeat([0, 1], [80, 20]), time=np.arange(100)), 0.2, 0)
+
+
+def test_folds_that_cannot_be_are_refused() -> None:
+    for folds in (1, 31):
+        with pytest.raises(DataError, match=f"got folds={folds}"):
+            decide(rows(skewed([20, 10])), folds=folds)
+
+
+def test_more_folds_than_groups_leave_the_rest_empty() -> None:
+    data = rows(np.arange(30) % 2, group=np.arange(30) // 10)
+    found = parts(data, decide(data, folds=5), 0)
+    assert len(found) == 3
+    held = np.concatenate([held for _, held in found])
+    assert sorted(held) == list(range(30))
+    for fit, held in found:
+        assert not set(fit) & set(held)
+        assert len(fit) + len(held) == 30

@@ -108,6 +108,14 @@ def test_a_stopped_course_is_done_and_replays(watch: Watch) -> None:
     assert len(walk(again, watch, 1.0)) == 7
 
 
+def test_a_stop_at_the_last_step_is_no_change() -> None:
+    course = Course(3)
+    for _ in range(3):
+        course.advance()
+    course.stop()
+    assert course.changes == []
+
+
 def test_a_course_has_a_step() -> None:
     with pytest.raises(ValueError, match="steps >= 1"):
         Course(0)

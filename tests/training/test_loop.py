@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rarebird.checks import DataError
 from rarebird.protocols import Hook, TrainState
 from rarebird.training.batches import Rows
 from rarebird.training.course import Course
@@ -198,3 +199,73 @@ def test_the_history_has_about_twelve_entries_and_falls() -> None:
     assert 11 <= len(history) <= 13
     assert history[-1]["train_loss"] < history[0]["train_loss"]
     assert history[-1]["progress"] == 1
+
+
+def weighted_prior(batch_size: int) -> float:
+    """The log-odds that rows without features teach, 200 of weight 9 among 1800 of weight 1: the classes weigh the same."""
+
+    class Shuffled(InOrder):
+        def __call__(self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: object) -> Iterator[np.ndarray]:
+            yield from np.array_split(rng.permutation(len(y)), len(y) // batch_size)
+
+    rare = torch.arange(2000) < 200
+    rows = Rows({"numbers": torch.zeros(2000, 3)}, torch.eye(2)[rare.long()], torch.where(rare, 9.0, 1.0))
+    seen: list[float] = []
+
+    def look(state: TrainState) -> None:
+        if state.step > 400:
+            logits = state.network.head(torch.tanh(state.network.body.bias))  # type: ignore[union-attr,operator]
+            seen.append(float((logits[1] - logits[0]).detach()))
+
+    trained = training(rows, [stage(sampling=Shuffled(), optimizer=slow())], batch_size=batch_size, hooks=[recorder(look)])
+    trained.run(Course(1500))
+    return float(np.mean(seen))
+
+
+def test_heavy_rows_count_in_full_however_small_the_batch() -> None:
+    # Divided by its own sum of weights, a batch of 16 would teach log-odds of -0.3.
+    assert weighted_prior(16) == pytest.approx(0, abs=0.1)
+
+
+def test_a_batch_of_weightless_rows_changes_nothing() -> None:
+    weight = np.ones(12)
+    weight[:6] = 0
+    trained = training(some_rows(weight=weight), batch_size=6)
+    before = [parameter.detach().clone() for parameter in trained.network.parameters()]
+    trained.run(Course(1))
+    assert all(torch.equal(one, two) for one, two in zip(before, trained.network.parameters(), strict=True))
+
+
+def test_a_training_that_diverges_says_so() -> None:
+    lost = training(some_rows(), [stage(loss=Broken())])
+    with pytest.raises(DataError, match=r"step 1 is no number.*lower the learning rate"):
+        lost.run(Course(3))
+
+
+class Broken(nn.Module):
+    def forward(self, logits: Tensor, y: Tensor) -> Tensor:
+        return logits.sum(dim=1) * torch.inf
+
+
+@pytest.mark.parametrize("by_user", [True, False], ids=["user", "hook"])
+def test_a_training_that_was_ended_early_replays_to_the_same_history_and_weights(by_user: bool) -> None:
+    class Stop(Hook):
+        def after_step(self, state: TrainState) -> None:
+            state.stop = not by_user and state.step >= 7
+
+    def run(course: Course, ends: bool) -> tuple[list[dict[str, float]], Tensor, list[tuple[int, int]]]:
+        calls = itertools.count(1)
+        trained = training(some_rows(), judge=lambda network: {"loss": float(next(network.parameters()).detach().sum())})
+        trained.hooks = [Stop()] if ends else []
+        trained.report = lambda progress: ends and by_user and next(calls) >= 7
+        trained.run(course)
+        return trained.history, torch.cat([p.detach().flatten() for p in trained.network.parameters()]), course.changes
+
+    history, weights, changes = run(Course(100), ends=True)
+    assert changes == [(7, 7)]
+    assert history[-1]["step"] == 7
+    for ends in (True, False):
+        again = run(Course(100, changes=changes), ends)
+        assert again[0] == history
+        torch.testing.assert_close(again[1], weights, rtol=0, atol=0)
+        assert again[2] == changes

@@ -153,8 +153,17 @@ class Dataset:
         """``(n,)`` sample weights, ones where none were given."""
         return np.ones(len(self)) if self.weight is None else self.weight
 
+    @property
+    def weighted_counts(self) -> np.ndarray:
+        """``(n_classes,)`` what the rows of each class weigh together; a row with soft targets is shared out among its classes."""
+        require(self.y is not None and self.task == "classification", "labelled rows of classes", task=self.task)
+        assert self.y is not None
+        if self.y.ndim == 2:
+            return np.asarray(self.weights @ self.y)
+        return np.bincount(self.y, weights=self.weights, minlength=self.n_classes)
+
     def aligned(self, classes: Sequence[str]) -> Dataset:
-        """The same rows with codes into `classes`.
+        """The same rows with codes into `classes`; soft targets get their columns in that order.
 
         Raises:
             DataError: A row is of a class that is not among `classes`.
@@ -162,15 +171,19 @@ class Dataset:
         if self.task == "regression" or self.y is None:
             return replace(self, classes=tuple(classes))
         place = {label: code for code, label in enumerate(classes)}
-        counts = np.bincount(self.codes, minlength=self.n_classes)
-        unseen = [label for label, count in zip(self.classes, counts, strict=True) if count and label not in place]
+        shown = self.y.sum(axis=0) if self.y.ndim == 2 else np.bincount(self.y, minlength=self.n_classes)
+        unseen = [label for label, there in zip(self.classes, shown, strict=True) if there > 0 and label not in place]
         if unseen:
             raise DataError(
                 f"{self.name} holds rows of class {some(map(repr, unseen))}, which the training rows never show; "
                 "remove those rows or add some to training."
             )
         lookup = np.array([place.get(label, -1) for label in self.classes], dtype=np.int64)
-        return replace(self, y=lookup[self.codes], classes=tuple(classes))
+        if self.y.ndim == 1:
+            return replace(self, y=lookup[self.y], classes=tuple(classes))
+        soft = np.zeros((len(self), len(classes)))
+        soft[:, lookup[lookup >= 0]] = self.y[:, lookup >= 0]
+        return replace(self, y=soft, classes=tuple(classes))
 
 
 @dataclass(frozen=True)

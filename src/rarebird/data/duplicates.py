@@ -85,14 +85,15 @@ class Matches:
     chance: bool = False
     near_searched: bool = True
 
+    @property
+    def groups(self) -> np.ndarray:
+        """``(n,)`` int64 codes: rows that the split must keep together share one; none do where equal rows are to be expected by chance."""
+        return np.arange(len(self.near)) if self.chance else self.near
+
 
 def duplicate_groups(dataset: Dataset, *, near: bool = True) -> np.ndarray:
-    """``(n,)`` int64 codes: rows that the split must keep together share one.
-
-    Each row has a code of its own where equal rows are to be expected by chance.
-    """
-    found = find([dataset], near=near)
-    return np.arange(len(dataset)) if found.chance else found.near
+    """``(n,)`` int64 codes: rows that the split must keep together share one (`Matches.groups`)."""
+    return find([dataset], near=near).groups
 
 
 def across(train: Dataset, test: Dataset) -> Duplicates:

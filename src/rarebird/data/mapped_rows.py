@@ -1,4 +1,4 @@
-"""Some rows of a memory-mapped array, read only when a batch asks for them: pictures need not fit in memory."""
+"""Some rows of a memory-mapped or large array, read only when a batch asks for them: pictures need not fit in memory, nor twice."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class MappedRows:
     """Stands where a tensor of these rows would: what the batches ask of one, and nothing more.
 
     Args:
-        array: Memory-mapped, rows first.
+        array: Rows first; memory-mapped, or too large to be copied.
         index: ``(n,)`` which rows these are, in order.
     """
 
-    def __init__(self, array: np.memmap, index: np.ndarray) -> None:
+    def __init__(self, array: np.ndarray, index: np.ndarray) -> None:
         self._array, self._index = array, index
 
     def __len__(self) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from rarebird.checks import DataError
+from rarebird.checks import DataError, require
 from rarebird.data import prepare_table
 from rarebird.data.dataset import Dataset, Pixels
 from rarebird.data.mapped_rows import MappedRows
@@ -16,7 +16,12 @@ from rarebird.data.spec import InputSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-STATISTICS_ROWS = 5_000
+# Rows and pixel values that the statistics of pictures are taken of, and how many values at a time: their float64 copies take memory.
+STATISTICS_ROWS, STATISTICS_VALUES, CHUNK_VALUES = 5_000, 2**26, 2**22
+# Sides of a picture and steps of a series: larger ones fill the memory, and a file that names them is foreign.
+LARGEST = {"image": 4096, "series": 2**24, "table": 1}
+# Bytes of pictures above which a part of them is gathered batch by batch rather than copied.
+MOST_COPIED = 2**28
 
 
 class Prepared(BaseModel):
@@ -36,6 +41,20 @@ class Prepared(BaseModel):
     table: prepare_table.TableState | None = None
     target_mean: float = 0.0
     target_scale: float = 1.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """What was learned fits the spec, also where it was read from a file of unknown origin."""
+        spec, table = self.spec, self.table
+        require(min((*spec.std, self.target_scale)) > 0, "scales are above 0", std=spec.std[:5], target_scale=self.target_scale)
+        require(len(spec.mean) == len(spec.std) == spec.channels, "channels have a mean and std each", channels=spec.channels)
+        require((spec.kind == "table") == (table is not None), "tables have columns, and they alone", kind=spec.kind)
+        if table is not None:
+            require(table.cardinalities == spec.cardinalities, "categories have a code each", cardinalities=spec.cardinalities[:5])
+            require(table.n_numbers == spec.n_numbers == len(spec.bins), "numbers have bins each", numbers=spec.n_numbers)
+        sizes = (spec.height, spec.width) if spec.kind == "image" else (spec.length,) if spec.kind == "series" else (1,)
+        require(1 <= min(sizes) <= max(sizes) <= LARGEST[spec.kind], f"1 <= size <= {LARGEST[spec.kind]}", size=sizes)
+        return self
 
     def inputs(self, data: Dataset) -> dict[str, Tensor]:
         """Tensors of all rows on the CPU; pictures stay uint8 (or float in 0..1) and memory-mapped where they are.
@@ -75,10 +94,12 @@ class Prepared(BaseModel):
                 f"{data.name} holds pictures of (channels, height, width) {array.shape[1:]}, but the model needs "
                 f"{(self.spec.channels, self.spec.height, self.spec.width)}."
             )
-        if isinstance(array, np.memmap):
-            return {"pixels": cast("Tensor", MappedRows(array, data.index))}
         whole = len(data.index) == len(array) and bool((data.index == np.arange(len(array))).all())
-        return {"pixels": torch.from_numpy(array if whole and array.flags.writeable else array[data.index])}
+        if whole and array.flags.writeable and not isinstance(array, np.memmap):
+            return {"pixels": torch.from_numpy(array)}
+        if isinstance(array, np.memmap) or len(data) * array[:1].nbytes > MOST_COPIED:
+            return {"pixels": cast("Tensor", MappedRows(array, data.index))}
+        return {"pixels": torch.from_numpy(array[data.index])}
 
     def _series(self, data: Dataset) -> dict[str, Tensor]:
         import torch
@@ -123,19 +144,25 @@ def fit(train: Dataset, seed: int = 0) -> tuple[Prepared, list[str]]:
 
 def _pixel_statistics(train: Dataset, seed: int) -> dict[str, Any]:
     assert isinstance(train.source, Pixels)
-    rows = train.index
-    if len(rows) > STATISTICS_ROWS:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, STATISTICS_ROWS, replace=False))
-    sample = train.source.array[rows]
-    scale = 255.0 if sample.dtype == np.uint8 else 1.0
-    mean = sample.mean(axis=(0, 2, 3), dtype=np.float64) / scale
-    std = sample.std(axis=(0, 2, 3), dtype=np.float64) / scale
-    _, channels, height, width = sample.shape
+    array, rows = train.source.array, train.index
+    channels, height, width = array.shape[1:]
+    most = max(1, min(STATISTICS_ROWS, STATISTICS_VALUES // (channels * height * width)))
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    sums, squares = np.zeros(channels), np.zeros(channels)
+    step = max(1, CHUNK_VALUES // (channels * height * width))
+    for start in range(0, len(rows), step):
+        chunk = array[rows[start : start + step]].astype(np.float64)
+        sums += chunk.sum(axis=(0, 2, 3))
+        squares += np.square(chunk).sum(axis=(0, 2, 3))
+    scale = 255.0 if array.dtype == np.uint8 else 1.0
+    mean = sums / (len(rows) * height * width)
+    std = np.sqrt(np.maximum(squares / (len(rows) * height * width) - mean**2, 0)) / scale
     return {
         "channels": channels,
         "height": height,
         "width": width,
-        "mean": tuple(mean.tolist()),
+        "mean": tuple((mean / scale).tolist()),
         "std": tuple(np.where(std > 1e-4, std, 1.0).tolist()),
     }
 

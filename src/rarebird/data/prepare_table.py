@@ -22,6 +22,7 @@ MOST_CATEGORIES = 2_000
 MOST_BINS = 48
 ROWS_PER_BIN = 10
 CLIP = 3.0
+NUMBERS = {"number": 1, "date": 4}
 
 
 class Column(BaseModel):
@@ -51,6 +52,18 @@ class TableState(BaseModel):
     columns: tuple[Column, ...]
     left_out: dict[str, str]
 
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Codes of each categorical column."""
+        return tuple(len(column.categories) + 1 for column in self.columns if column.role == "category")
+
+    @property
+    def n_numbers(self) -> int:
+        """Numbers that the other columns give; -1 where a column has not as many centers and scales as it gives numbers."""
+        numbers = [column for column in self.columns if column.role != "category"]
+        whole = all(len(column.center) == len(column.scale) == NUMBERS[column.role] for column in numbers)
+        return sum(NUMBERS[column.role] for column in numbers) if whole else -1
+
 
 def fit(frame: pd.DataFrame, name: str) -> tuple[TableState, dict[str, Any], list[str]]:
     """Learn every column's role and scale.
@@ -72,7 +85,7 @@ def fit(frame: pd.DataFrame, name: str) -> tuple[TableState, dict[str, Any], lis
     shapes = {
         "n_numbers": numbers.shape[1],
         "bins": tuple(_bins(column[~gone]) for column, gone in zip(numbers.T, missing.T, strict=True)),
-        "cardinalities": tuple(len(column.categories) + 1 for column in used if column.role == "category"),
+        "cardinalities": state.cardinalities,
     }
     notes = [f"Column {column!r} is left out: {why}." for column, why in state.left_out.items()]
     return state, shapes, notes
@@ -121,7 +134,8 @@ def _numbers(state: TableState, frame: pd.DataFrame) -> tuple[np.ndarray, np.nda
         if column.role != "category":
             raw = _raw_numbers(column, frame[column.name])
             scaled = (raw - np.array(column.center)) * np.array(column.scale)
-            parts.append(scaled / np.sqrt(1 + (scaled / CLIP) ** 2))
+            # hypot and not the root of a square: that of a number beyond 1e154 is infinite.
+            parts.append(scaled / np.hypot(1, scaled / CLIP))
     numbers = np.concatenate(parts, axis=1) if parts else np.zeros((len(frame), 0))
     missing = np.isnan(numbers)
     return np.where(missing, 0, numbers).astype(np.float32), missing
@@ -169,8 +183,16 @@ def _bins(values: np.ndarray) -> tuple[float, ...]:
 
 
 def _codes(column: Column, values: pd.Series) -> np.ndarray:
+    """``(n,)`` codes; each distinct value is spelled and looked up once."""
+    import pandas as pd
+
     place = {value: code for code, value in enumerate(column.categories, start=1)}
-    return _as_text(values).map(place).fillna(0).to_numpy(dtype=np.int64)
+    # Objects are spelled first: True, 1 and 1.0 are equal to `factorize`, but not as text.
+    which, distinct = pd.factorize(_as_text(values) if values.dtype == object else values)
+    # The last entry is for the missing, which `factorize` gives the place -1.
+    known = np.array([*_as_text(pd.Series(distinct)).map(place).fillna(0), 0], dtype=np.int64)
+    coded: np.ndarray = known[which]
+    return coded
 
 
 def _as_text(values: pd.Series) -> pd.Series:

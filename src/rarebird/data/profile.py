@@ -111,18 +111,19 @@ class Profile(BaseModel):
         return to_text(self, width)
 
 
-def profile(train: Dataset, *, val: Dataset | None = None, test: Dataset | None = None) -> Profile:
+def profile(train: Dataset, *, val: Dataset | None = None, test: Dataset | None = None, found: Matches | None = None) -> Profile:
     """Look at labelled training rows, and at what validation and test rows have in common with them.
 
     Args:
         train: Training rows with labels.
         val: Validation rows, where given.
         test: Test rows, where given; their labels are counted, nothing is learned from them.
+        found: `duplicates.find` of these parts, where it is known already: on many pictures it takes a while.
     """
     require(train.y is not None, "profile takes labelled rows", y=train.y)
     require(len(train) > 0, "at least one training row", n=len(train))
     parts = [part for part in (train, val, test) if part is not None and len(part)]
-    found = find(parts)
+    found = find(parts) if found is None else found
     suspicious = suspicious_columns(train)
     known: dict[str, Any] = {
         "name": train.name,

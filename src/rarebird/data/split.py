@@ -1,7 +1,8 @@
 """Which rows judge which: the held-out test rows, and the one place that decides between cross-fitting and a hold-out.
 
 Always stratified by class (by target quantiles for regression), never across groups, in time order where rows carry a time. A class of one
-row, and a class all of whose rows stand in one group, is never held out: it trains, and is said to be too small to judge.
+row, and a class all of whose rows would be held out at once (they stand in one group, or came last), is never held out: it trains, and is
+said to be too small to judge.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rarebird.checks import DataError, require
+from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.rng import stream
 
@@ -37,14 +38,19 @@ class Protocol:
 
 
 def decide(train: Dataset, val: Dataset | None = None, *, folds: int | None = None, holdout: float | None = None) -> Protocol:
-    """The protocol for these training rows; `folds` or `holdout`, where given, are followed."""
+    """The protocol for these training rows; `folds` or `holdout`, where given, are followed.
+
+    Raises:
+        DataError: There are fewer rows than folds, or one fold.
+    """
     n = len(train)
     counts = train.class_counts
     smallest = n if counts is None else int(counts[counts > 0].min())
     if val is not None:
         return Protocol(0, 0.0, f"The {len(val)} given validation rows are the hold-out and never join training.")
     if folds:
-        require(2 <= folds <= n, "2 <= folds <= rows", folds=folds, rows=n)
+        if not 2 <= folds <= n:
+            raise DataError(f"Cross-fitting takes 2 folds or more and no more than there are training rows ({n}), but got folds={folds}.")
         return Protocol(folds, 0.0, f"{folds}-fold cross-fitting, as the recipe asks.")
     if holdout is not None:
         return Protocol(0, holdout, f"A hold-out of {holdout:.0%} of the training rows, as the recipe asks.")
@@ -60,12 +66,23 @@ def decide(train: Dataset, val: Dataset | None = None, *, folds: int | None = No
     return Protocol(0, share, f"A hold-out of {share:.0%} of the {n} training rows ({how}), which no training sees.")
 
 
+def parts(train: Dataset, protocol: Protocol, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(training rows, held-out rows) of each network; the only network trains on all rows where validation rows were given."""
+    everything = np.arange(len(train))
+    if protocol.folds:
+        fold = fold_of(train, protocol.folds, seed)
+        return [(everything[fold != place], everything[fold == place]) for place in range(protocol.folds) if (fold == place).any()]
+    if not protocol.holdout:
+        return [(everything, everything[:0])]
+    held = hold_out(train, protocol.holdout, seed)
+    return [(everything[~held], everything[held])]
+
+
 def fold_of(train: Dataset, folds: int, seed: int) -> np.ndarray:
     """``(n,)`` int: the fold that holds each row out; -1 for rows that every fold trains on."""
-    strata = _strata(train)
-    if train.group is not None:
-        return _grouped(strata, train.group, folds, stream(seed, "folds"))
-    return _dealt(strata, folds, stream(seed, "folds"))
+    if train.group is None:
+        return _dealt(_strata(train), folds, stream(seed, "folds"))
+    return _spared(_grouped(_strata(train), train.group, folds, stream(seed, "folds")), train)
 
 
 def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") -> np.ndarray:
@@ -79,7 +96,8 @@ def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") ->
     strata, rng = _strata(train), stream(seed, name)
     held = np.zeros(len(train), dtype=bool)
     if train.group is not None:
-        held = _grouped(strata, train.group, max(2, round(1 / share)), rng) == 0
+        fold = _spared(_grouped(strata, train.group, max(2, round(1 / share)), rng), train)
+        held = fold == _nearest(fold, strata, share)
     else:
         for rows in _rows_of(strata):
             if len(rows) >= 2:
@@ -90,11 +108,12 @@ def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") ->
 
 
 def _strata(data: Dataset) -> np.ndarray:
-    """Class codes, or for regression the target's decile."""
+    """Class codes, or for regression the target's decile; with few rows coarser, so that a stratum has about ten rows to deal out."""
     if data.task == "classification":
         return data.codes
     assert data.y is not None
-    edges = np.quantile(data.y, np.linspace(0.1, 0.9, 9))
+    n_strata = int(np.clip(len(data) // 10, 1, 10))
+    edges = np.quantile(data.y, np.linspace(0, 1, n_strata + 1)[1:-1])
     return np.searchsorted(edges, data.y)
 
 
@@ -129,10 +148,26 @@ def _grouped(strata: np.ndarray, group: np.ndarray, folds: int, rng: np.random.G
         cost = (with_it**2 - base**2).sum(axis=1) + 1e-9 * filled.sum(axis=1)
         place[one] = int(cost.argmin())
         filled[place[one]] += counts[one]
-    fold = place[code]
-    for rows in _rows_of(strata):
-        if len(np.unique(code[rows])) < 2:
-            fold[np.isin(code, code[rows])] = -1
+    return place[code]
+
+
+def _nearest(fold: np.ndarray, strata: np.ndarray, share: float) -> int:
+    """The fold, of those with rows, that holds nearest to `share` of each stratum; of about equal ones the first. -2 if none has rows."""
+    folds = int(fold.max()) + 1
+    shares = np.array([np.bincount(fold[rows] + 1, minlength=folds + 1)[1:] / len(rows) for rows in _rows_of(strata)])
+    # Groups are dealt largest first, so that the first fold may be one large group.
+    distance = np.where(shares.any(axis=0), np.abs(shares - share).mean(axis=0).round(1), np.inf)
+    return int(distance.argmin()) if folds else -2
+
+
+def _spared(fold: np.ndarray, data: Dataset) -> np.ndarray:
+    """`fold` with -1 for the rows (whole groups, where there are groups) of each class whose rows all fell to one fold."""
+    if data.task == "regression":
+        return fold
+    group = np.arange(len(data)) if data.group is None else data.group
+    for rows in _rows_of(data.codes):
+        if len(np.unique(fold[rows])) < 2:
+            fold[np.isin(group, group[rows])] = -1
     return fold
 
 
@@ -145,4 +180,7 @@ def _latest(data: Dataset, share: float) -> np.ndarray:
         held = np.isin(data.group, data.group[held])
     if held.all():
         raise DataError(f"The time column of {data.name} leaves no earlier rows to train on; give more moments or no --time.")
+    held = _spared(held.astype(np.int64), data) == 1
+    if not held.any():
+        raise DataError(f"The latest rows of {data.name} are the only ones of their classes; give test rows with --test, or no --time.")
     return held

@@ -83,5 +83,6 @@ class Course:
             self._relay(min(self.step + affordable, self._most))
 
     def _relay(self, total: int) -> None:
-        self.steps = total
-        self.changes.append((self.step, total))
+        if total != self.steps:
+            self.steps = total
+            self.changes.append((self.step, total))

@@ -45,13 +45,17 @@ def choose_device(wanted: str = "auto") -> str:
     """
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    kind = wanted.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise DataError(f"There is no device {wanted!r}; give auto, cpu or cuda.")
     try:
         torch.empty(1, device=wanted)
     except (RuntimeError, AssertionError) as error:
         raise DataError(f"The device {wanted!r} cannot be used here: {str(error).splitlines()[0]}") from None
-    return wanted
+    return wanted if kind == "cuda" else kind
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether a torch error says that memory has run out, on a GPU or a CPU."""
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error) or "out of memory" in str(error)
+    signs = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in signs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rarebird.checks import DataError
 from rarebird.protocols import BatchSampling, Hook, Inputs, Optimizer, SamplingState, Schedule, TrainState
 from rarebird.training.batches import Rows
 from rarebird.training.course import Course
@@ -17,6 +19,7 @@ from rarebird.training.device import Placement, is_out_of_memory
 Augment = Callable[[Inputs, Tensor, Tensor, torch.Generator], tuple[Inputs, Tensor, Tensor]]
 Judge = Callable[[nn.Module], dict[str, float]]
 EVALUATIONS = 12
+DIVERGED = "the training diverged; lower the learning rate with --set optimizer.learning_rate=RATE."
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,19 @@ class Training:
     report: Callable[[float], bool] = lambda progress: False
     history: list[dict[str, float]] = field(default_factory=list)
     parts: int = 1
+    mean_weight: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mean_weight = float(self.rows.weight.mean())
 
     def run(self, course: Course) -> list[dict[str, float]]:
         """Train until the course is done.
 
         Returns:
             The history: one entry per evaluation, ``step, progress, learning_rate, train_loss`` and the judge's scores.
+
+        Raises:
+            DataError: The loss is no number any more: the training has diverged.
         """
         self.network.train()
         state = TrainState(self.network, 0, course.steps)
@@ -84,10 +94,12 @@ class Training:
                 state.step, state.steps, state.learning_rate = course.step, course.steps, rate
                 for hook in self.hooks:
                     hook.after_step(state)
-                if course.progress >= next_evaluation or course.done:
+                # Asked before the evaluation, so that a training that is ended early is judged where it ends, as its replay is.
+                ending = self.report(course.progress) or state.stop
+                if course.progress >= next_evaluation or course.done or ending:
                     next_evaluation = course.progress + 1 / EVALUATIONS
                     self._evaluate(state, course, losses)
-                if self.report(course.progress) or state.stop:
+                if ending or state.stop:
                     course.stop()
             begin = stage.until
         for hook in self.hooks:
@@ -136,7 +148,9 @@ class Training:
 
     def _stepped(self, stage: StageParts, optimizer: torch.optim.Optimizer, batch: np.ndarray, state: TrainState) -> Tensor:
         drawn = [self._drawn(stage, part) for part in np.array_split(batch, self.parts)]
-        total = sum(weight.sum() for _, _, weight in drawn)
+        # By what a batch weighs on average, not by what this one does: dividing by a sum that a heavy row itself makes large would make
+        # heavy rows count too little, and bend the prior (by .3 in the log-odds at batches of 16 with rows of weight 9).
+        total = len(batch) * self.mean_weight
 
         def closure() -> Tensor:
             optimizer.zero_grad(set_to_none=True)
@@ -164,6 +178,8 @@ class Training:
     def _evaluate(self, state: TrainState, course: Course, losses: list[Tensor]) -> None:
         entry = {"step": float(course.step), "progress": course.progress, "learning_rate": state.learning_rate}
         entry["train_loss"] = float(torch.stack(losses).mean())
+        if not math.isfinite(entry["train_loss"]):
+            raise DataError(f"The loss at step {course.step} is no number: {DIVERGED}")
         losses.clear()
         if self.judge is not None:
             judged = next((net for hook in reversed(self.hooks) if (net := hook.before_evaluation(state)) is not None), self.network)
