@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rarebird.checks import DataError
     from rarebird.data.dataset import Dataset, Splits
     from rarebird.defaults import default_recipe
+    from rarebird.estimator import RarebirdClassifier, RarebirdRegressor
     from rarebird.experiment import Outcome, run
     from rarebird.readers import read
     from rarebird.readers.python import from_arrays
@@ -23,6 +24,8 @@ _HOMES = {
     "Dataset": "data.dataset",
     "Model": "artifact",
     "Outcome": "experiment",
+    "RarebirdClassifier": "estimator",
+    "RarebirdRegressor": "estimator",
     "Recipe": "recipe",
     "Result": "result",
     "Splits": "data.dataset",
@@ -37,6 +40,8 @@ __all__ = [
     "Dataset",
     "Model",
     "Outcome",
+    "RarebirdClassifier",
+    "RarebirdRegressor",
     "Recipe",
     "Result",
     "Splits",
