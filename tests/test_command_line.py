@@ -157,3 +157,28 @@ def test_profile_and_list_speak_to_people_and_machines(
     assert rarebird(capsys, monkeypatch, "list", "losses").code == 2
     cards = json.loads(rarebird(capsys, monkeypatch, "list", "--json").out)
     assert {"slot": "decision", "name": "argmax"}.items() <= next(card for card in cards if card["name"] == "argmax").items()
+
+
+def test_a_split_source_is_judged_by_its_test_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    pictures = (rng.random((40, 8, 8)) * 128 + 100 * labels[:, None, None]).astype(np.uint8)
+    path = tmp_path / "pictures.npz"
+    np.savez(path, train_images=pictures[:30], train_labels=labels[:30], test_images=pictures[30:], test_labels=labels[30:])
+    done = rarebird(capsys, monkeypatch, "fit", path, "--out", tmp_path / "run", "--steps", "10", "--json", "--set", "folds=2")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["n_test"] == 10
+    predicted = rarebird(capsys, monkeypatch, "predict", tmp_path / "run", path)
+    assert len(list(csv.DictReader(predicted.out.splitlines()))) == 10
+    found = json.loads(rarebird(capsys, monkeypatch, "evaluate", tmp_path / "run", path, "--json").out)
+    assert found["metrics"] == json.loads(done.out)["metrics"]
+    other = tmp_path / "other.npz"
+    np.savez(other, X=pictures[30:], y=labels[30:])
+    again = json.loads(rarebird(capsys, monkeypatch, "evaluate", tmp_path / "run", other, "--json").out)
+    assert again["metrics"] == found["metrics"]
+    beside = rarebird(
+        capsys, monkeypatch, "fit", path, "--test", other, "--out", tmp_path / "two", "--steps", "5", "--set", "folds=2", "--json"
+    )
+    assert json.loads(beside.out)["n_test"] == 10

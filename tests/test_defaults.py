@@ -52,6 +52,10 @@ def test_the_decision_serves_the_metric() -> None:
         assert names(default_recipe(rows, metric), "decision") == [decision]
     with pytest.raises(DataError, match="no metric"):
         default_recipe(rows, "accurracy")
+    with pytest.raises(DataError, match="does not judge classification; use one of balanced_accuracy"):
+        default_recipe(rows, "r2")
+    with pytest.raises(DataError, match="does not judge regression; use one of mean_squared_error"):
+        default_recipe(data("table", (100,), regression=True), "accuracy")
 
 
 def test_pictures_are_never_flipped() -> None:

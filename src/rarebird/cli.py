@@ -132,11 +132,12 @@ def predict(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Write the label and the probability per class of each row, as CSV."""
+    """Write the label and the probability per class of each row, as CSV; of the test rows where the data come split."""
     from rarebird import prediction
 
     loaded = prediction.load(model, device, threads)
-    table = prediction.predicted(loaded, prediction.read(loaded, data, kind, labelled=False).train)
+    rows = prediction.judged(prediction.read(loaded, data, kind, labelled=False))
+    table = prediction.predicted(loaded, rows)
     if out is None:
         sys.stdout.write(table.to_csv(index=False))
     else:
@@ -156,7 +157,7 @@ def evaluate(
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a model on labelled rows, with intervals."""
+    """Score a model on labelled rows, with intervals; on the test rows where the data come split."""
     from dataclasses import replace
 
     from rarebird import prediction

@@ -6,8 +6,9 @@
   (`balanced` for balanced accuracy, `argmax` for accuracy, a fitted threshold for the rest).
 - Batches grow with the rows, so that an epoch has some tens of steps at least; passes over the rows are limited where rows are few enough
   that a budget would allow thousands.
-- Pictures are moved, turned and scaled a little, and change brightness and contrast by more: the next patient or camera differs in these
-  first. They are never flipped, because a mirrored chest X-ray or a mirrored digit is no longer itself.
+- Pictures of up to 64 px are moved, turned and scaled a little. Larger ones are not: resampling blurs their texture, and a budget gives
+  them too few passes to make up for it. All change brightness and contrast: the next patient or camera differs in these first. None are
+  flipped, because a mirrored chest X-ray or a mirrored digit is no longer itself.
 - A table's network learns small tables by heart within some tens of passes, and nothing stops early inside a fold: 15 passes, or 300 steps
   where these are more. Many rows, which are held out and not cross-fitted, and regression get 40; a hold-out of many rows stops early.
 - Few series get a smaller InceptionTime: a budget then buys it passes over the rows rather than width.
@@ -19,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from rarebird.data.dataset import Dataset
+from rarebird.checks import DataError
+from rarebird.data.dataset import Dataset, Pixels
 from rarebird.data.split import CROSS_FIT_ROWS
 from rarebird.metrics import names
 from rarebird.recipe import Recipe
 
 SKEWED = 1.5
-FEW_SERIES = 2_000
+FEW_SERIES, SMALL_SIDE = 2_000, 64
 TABLE_EPOCHS, FEWEST_STEPS, TABLE_EPOCHS_MANY = 15, 300, 40
 
 
@@ -42,6 +44,9 @@ def default_recipe(train: Dataset, metric: str | None = None, seed: int = 0) -> 
     """
     metric = metric or ("balanced_accuracy" if train.task == "classification" else "mean_squared_error")
     needs = names.metric(metric, train.classes).needs
+    if (needs == "values") != (train.task == "regression"):
+        serving = [name for name, known in names.METRICS.items() if (known.needs == "values") == (train.task == "regression")]
+        raise DataError(f"The metric {metric!r} does not judge {train.task}; use one of {', '.join(serving)}.")
     build = {"table": _table, "image": _image, "series": _series}[train.kind]
     recipe = {"kind": train.kind, "seed": seed, "metric": metric, "batch_size": _batch_size(len(train)), **build(train)}
     if train.task == "regression":
@@ -64,17 +69,14 @@ def _table(train: Dataset) -> dict[str, Any]:
 
 
 def _image(train: Dataset) -> dict[str, Any]:
+    assert isinstance(train.source, Pixels)
+    large = max(train.source.array.shape[2:]) > SMALL_SIDE
+    moved = [{"name": "rotate", "degrees": 15}, {"name": "translate", "fraction": 0.1}, {"name": "scale", "strength": 0.15}]
     return {
-        "network": {"name": "resnet"},
+        "network": {"name": "resnet", "width": 32} if large else {"name": "resnet"},
         "batch_size": min(_batch_size(len(train)), 128),
         "loss": _loss(train),
-        "augmentation": [
-            {"name": "rotate", "degrees": 15},
-            {"name": "translate", "fraction": 0.1},
-            {"name": "scale", "strength": 0.15},
-            {"name": "brightness", "strength": 0.4},
-            {"name": "contrast", "strength": 0.4},
-        ],
+        "augmentation": [*([] if large else moved), {"name": "brightness", "strength": 0.4}, {"name": "contrast", "strength": 0.4}],
         "optimizer": {"name": "adamw", "learning_rate": 8e-3, "weight_decay": 5e-2},
         "regularization": ["ema", "gradient_clipping"],
         "epochs": 150.0,

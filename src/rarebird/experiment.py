@@ -169,8 +169,8 @@ def _check(data: Splits, recipe: Recipe) -> None:
     """What can be refused before anything is trained."""
     if recipe.kind != data.train.kind:
         raise DataError(f"The recipe is for data of kind {recipe.kind!r}, but {data.train.name} holds data of kind {data.train.kind!r}.")
-    if data.train.task == "classification":
-        names.metric(recipe.metric, data.train.classes)
+    if data.train.task == "classification" and names.metric(recipe.metric, data.train.classes).needs == "values":
+        raise DataError(f"The metric {recipe.metric!r} judges numbers, but the target holds classes; choose another with --metric.")
     for part, what in ((data.train, "training"), (data.val, "validation"), (data.test, "test")):
         if part is not None and (part.y is None or not len(part)):
             raise DataError(f"{part.name} has no {what} rows with labels; give some.")

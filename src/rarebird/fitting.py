@@ -14,7 +14,7 @@ from rarebird.data.fingerprint import fingerprint
 from rarebird.data.profile import profile
 from rarebird.defaults import default_recipe
 from rarebird.experiment import Outcome
-from rarebird.readers.options import ReadOptions
+from rarebird.readers.options import ReadOptions, remembered_target
 from rarebird.recipe import Recipe
 
 
@@ -95,8 +95,9 @@ def read(request: Request, recipe: Recipe | None) -> Splits:
         return data
     train = data.train
     shape = train.source.array.shape[1:] if isinstance(train.source, Pixels) else None
+    target = options.target or remembered_target(request.test, train.kind, train.target)
     test = readers.read(
-        request.test, replace(options, role="test rows", kind=train.kind, task=train.task, target=train.target, image_shape=shape)
+        request.test, replace(options, role="test rows", kind=train.kind, task=train.task, target=target, image_shape=shape)
     )
     return replace(data, test=test.train, notes=(*data.notes, *test.notes))
 

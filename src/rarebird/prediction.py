@@ -13,7 +13,7 @@ from rarebird import artifact, judging, readers
 from rarebird.artifact import Model
 from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset, Splits
-from rarebird.readers.options import ReadOptions
+from rarebird.readers.options import ReadOptions, remembered_target
 from rarebird.result import Scores, scores_for_machines
 from rarebird.training.device import choose_device
 from rarebird.writing import whole_file
@@ -41,11 +41,16 @@ def read(model: Model, data: Path, kind: str | None, labelled: bool, options: Re
             options,
             kind=spec.kind,
             task=spec.task,
-            target=options.target or model.target,
+            target=options.target or remembered_target(data, spec.kind, model.target),
             labelled=labelled,
             image_shape=(spec.channels, spec.height, spec.width) if spec.kind == "image" else None,
         ),
     )
+
+
+def judged(data: Splits) -> Dataset:
+    """The rows that a saved model is asked about: the test rows where the data came split, else all."""
+    return data.train if data.test is None else data.test
 
 
 def predicted(model: Model, data: Dataset) -> pd.DataFrame:
@@ -99,5 +104,5 @@ def evaluated(model: Model, data: Splits) -> Evaluation:
         DataError: A row is of a class the model does not know.
     """
     start = time.monotonic()
-    rows = (data.test or data.train).aligned(model.classes)
+    rows = judged(data).aligned(model.classes)
     return Evaluation(model, rows, judging.scores(model, rows), time.monotonic() - start)

@@ -49,11 +49,11 @@ def test_stochastic_depth_grows_up_to_the_setting() -> None:
     assert drops == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
 
 
-@pytest.mark.parametrize(("side", "stride"), [(8, 1), (28, 1), (64, 1), (65, 2), (128, 2), (129, 4), (224, 4), (512, 8)])
-def test_the_stem_brings_sides_to_64(side: int, stride: int) -> None:
+@pytest.mark.parametrize(("side", "stride"), [(8, 1), (28, 1), (32, 1), (33, 2), (64, 2), (65, 4), (128, 4), (224, 8), (512, 16)])
+def test_the_stem_brings_sides_to_32(side: int, stride: int) -> None:
     assert stem_stride(side) == stride
     network = Resnet(width=4).build(pictures(side))
-    assert network.stem(torch.rand(1, 3, side, side).expand(2, -1, -1, -1)).shape[2] == -(-side // stride) <= 64
+    assert network.stem(torch.rand(1, 3, side, side).expand(2, -1, -1, -1)).shape[2] == -(-side // stride) <= 32
 
 
 def test_pictures_of_other_sides_than_training_are_taken() -> None:

@@ -17,7 +17,7 @@ from rarebird.rng import stream
 
 # Cross-fitting asks for K trainings. On tables and series these are cheap beside what they give: an out-of-fold prediction for every
 # training row, and an average of K networks. On pictures, whose trainings fill the budget, only small sets gain from it.
-CROSS_FIT_ROWS = {"table": 20_000, "series": 20_000, "image": 5_000}
+CROSS_FIT_ROWS = {"table": 20_000, "series": 20_000, "image": 500}
 FEW_IN_SMALLEST_CLASS = {"table": 500, "series": 500, "image": 200}
 FEW_ROWS = 500
 
