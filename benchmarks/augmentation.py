@@ -47,7 +47,7 @@ def ours(policy: str) -> Augment:
 
     def augment(pixels: Tensor) -> Tensor:
         weight = torch.ones(len(pixels))
-        return pipeline({"pixels": pixels.float().div_(255)}, weight[:, None], weight, generator)[0]["pixels"]
+        return pipeline({"pixels": pixels}, weight[:, None], weight, generator)[0]["pixels"]
 
     return augment
 

@@ -279,10 +279,30 @@ def test_evaluations_look_at_no_more_rows_than_a_share_of_the_steps() -> None:
     for steps, expected in ((1, FEWEST_JUDGED), (300, int(0.2 / 12 * 300 * 64)), (20_000, 5000)):
         bench = Bench(recipe(steps=steps), train, held, 0, "cpu")
         bench._class_scores = lambda outputs, held: seen.append(len(held)) or {}  # type: ignore[method-assign,func-returns-value]
-        bench._judge()(bench.training(bench._candidates()[0]).network)
+        network = bench.training(bench._candidates()[0]).network
+        bench._judge(network)(network)
         assert seen[-1] == expected
 
 
 def test_a_loss_of_another_task_is_refused_with_those_that_serve() -> None:
-    with pytest.raises(DataError, match="does not serve classification; use one of cross_entropy"):
+    with pytest.raises(DataError, match=r"does not serve classification; use one of .*cross_entropy"):
         run(recipe(loss="mean_squared"), Splits(rows()), test_share=0)
+
+
+def test_passes_are_fewer_where_batches_repeat_rows() -> None:
+    from rarebird.member import Bench
+
+    def steps(**changes: object) -> int:
+        bench = Bench(recipe(**({"steps": None, "epochs": 20, "batch_size": 20} | changes)), rows(share=0.1), rows(seed=1), 0, "cpu")
+        laid_out = bench.lay_out(None, 1).steps
+        assert laid_out is not None
+        return laid_out
+
+    rare = rows(share=0.1).class_counts[1]  # type: ignore[index]
+    # Balanced batches show each rare row 200 / rare times in a pass of 400 draws.
+    expected = 20 * 20 / np.sqrt(200 / rare)
+    assert steps() == 400
+    assert steps(loss="weighted") == 400
+    assert steps(batch_sampling="class_balanced") == pytest.approx(expected, abs=1)
+    assert steps(resampling="random_over") == pytest.approx(expected, abs=1)
+    assert steps(resampling="random_under") == pytest.approx(expected, abs=1)

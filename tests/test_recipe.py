@@ -103,7 +103,7 @@ def test_set_forms(assignments: list[str], fields: dict[str, Any]) -> None:
         ("augmentation.rotate.degrees=5", "'augmentation.rotate.degrees' addresses no entry of augmentation; there are none."),
         ("resampling.k=3", "resampling holds no method, so 'resampling.k' cannot be set; set resampling=NAME first."),
         ("stages=[]", "stages"),
-        ("stages=[{overrides={los=focal}}]", "There is no slot 'los'; did you mean 'loss'?"),
+        ("stages=[{overrides={los=focal}}]", "a stage cannot override 'los'; did you mean 'loss'?"),
         ("stages=[{overrides={loss={name=focal,gama=1}}}]", "focal has no setting 'gama'; did you mean 'gamma'?"),
         ("kind=tabel", "`kind is 'image', 'table' or 'series'` must hold for recipe, but got kind='tabel'."),
         ("loss", "--set takes KEY=VALUE, but got 'loss'."),

@@ -6,65 +6,28 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rarebird import methods
 from rarebird.checks import DataError, require
 from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
 from rarebird.data.spec import InputSpec
+from rarebird.description import MOST_BYTES, Description, MemberDescription, Step, check, read
 from rarebird.methods import Method
-from rarebird.protocols import FittedCalibration, FittedDecision
+from rarebird.protocols import FittedCalibration, FittedDecision, Reference, TextModule
 from rarebird.recipe import Recipe
 from rarebird.writing import whole_folder
 
 if TYPE_CHECKING:
     from torch import nn
 
-DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
-# No description of ours is larger, and a foreign one would fill the memory.
-MOST_BYTES = 2**28
+    from rarebird.training.views import View
 
-
-class Step(BaseModel):
-    """One fitted calibration or decision: the method's name and the fitted value's fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    fitted: dict[str, Any]
-
-
-class MemberDescription(BaseModel):
-    """One network's preparation and its chain of fitted calibrations; its weights stand in the weights file under its place."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    prepared: Prepared
-    calibrations: tuple[Step, ...]
-
-
-class Description(BaseModel):
-    """What `model.json` holds.
-
-    Attributes:
-        prior: Natural class frequencies of the training rows.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    format: Literal["rarebird model"] = "rarebird model"
-    version: Literal[1] = 1
-    recipe: dict[str, Any]
-    members: list[MemberDescription] = Field(min_length=1)
-    target: str
-    positive: str | None
-    decision: Step | None
-    prior: list[float]
-    versions: dict[str, str]
+DESCRIPTION, WEIGHTS, TEXT = "model.json", "weights.safetensors", "member_{place}.txt"
 
 
 @dataclass
@@ -74,17 +37,19 @@ class Member:
     Attributes:
         prepared: Raw rows -> its inputs, learned from the rows it trained on.
         calibrations: Fitted calibrations with their names, logits -> logits, in order.
+        views: Augmented views of each row that are predicted beside it.
     """
 
     network: nn.Module
     prepared: Prepared
     calibrations: Sequence[tuple[str, FittedCalibration]] = ()
+    views: Sequence[View] = ()
 
     def logits(self, data: Dataset, device: str) -> np.ndarray:
         """``(n, n_outputs)`` raw outputs."""
         from rarebird.training.inference import logits
 
-        return logits(self.network, self.prepared.inputs(data), device)
+        return logits(self.network, self.prepared.inputs(data), device, views=self.views)
 
     def predict(self, data: Dataset, device: str) -> np.ndarray:
         """``(n, n_classes)`` probabilities under the natural prior, or ``(n, 1)`` values in the target's own unit."""
@@ -164,6 +129,9 @@ class Model:
             raise DataError(f"{folder} exists and is no rarebird model; give another folder.")
         with whole_folder(folder) as building:
             save_file(tensors, building / WEIGHTS)
+            for place, member in enumerate(self.members):
+                if isinstance(member.network, TextModule):
+                    (building / TEXT.format(place=place)).write_text(member.network.to_text(), encoding="utf-8")
             text = json.dumps(description.model_dump(mode="json"), indent=1, allow_nan=False)
             (building / DESCRIPTION).write_text(text, encoding="utf-8")
 
@@ -185,11 +153,12 @@ def load(folder: Path, device: str = "cpu") -> Model:
     if not (folder / DESCRIPTION).is_file():
         raise DataError(f"{folder} holds no rarebird model; there is no file {DESCRIPTION} in it.")
     try:
-        description = _read(folder / DESCRIPTION)
+        description = read(folder / DESCRIPTION)
         recipe = Recipe(**description.recipe)
-        _check(description, recipe)
+        check(description, recipe)
         tensors = load_file(folder / WEIGHTS)
-        members = [_member(recipe.network, part, tensors, place, device) for place, part in enumerate(description.members)]
+        networks = [_network(recipe, folder, part, tensors, place) for place, part in enumerate(description.members)]
+        members = [_member(recipe, network, part, device) for network, part in zip(networks, description.members, strict=True)]
         require(not tensors, "every tensor belongs to a network", left=sorted(tensors)[:3])
         decision = None if description.decision is None else _decision(description.decision, len(members[0].prepared.classes))
     except Exception as error:  # a foreign file may break the reading in any way
@@ -220,38 +189,6 @@ def _step(name: str, value: object) -> Step:
     return Step(name=name, fitted=value.model_dump(mode="json"))
 
 
-def _read(path: Path) -> Description:
-    """The description, every number of it finite."""
-
-    def finite(text: str) -> float:
-        number = float(text)
-        require(np.isfinite(number), "numbers are finite", number=text)
-        return number
-
-    require(path.stat().st_size <= MOST_BYTES, f"{DESCRIPTION} has at most {MOST_BYTES} bytes", bytes=path.stat().st_size)
-    plain = json.loads(path.read_text(encoding="utf-8"), parse_float=finite, parse_constant=finite)
-    return Description.model_validate(plain)
-
-
-def _check(description: Description, recipe: Recipe) -> None:
-    """That the parts of a description fit together.
-
-    Raises:
-        ValueError: They do not.
-    """
-    first = description.members[0].prepared
-    n, prior = len(first.classes), description.prior
-    require(len(prior) == n and min(prior, default=0) >= 0, "a prior of at least 0 per class", classes=n, prior=prior[:5])
-    require(description.positive is None or description.positive in first.classes, "positive is a class", positive=description.positive)
-    require((description.decision is not None) == (n > 0), "a decision for classes, and for them alone", classes=n)
-    for part in description.members:
-        prepared, spec = part.prepared, part.prepared.spec
-        require(spec.kind == recipe.kind, "networks are of the recipe's kind", network=spec.kind, recipe=recipe.kind)
-        require((spec.task, prepared.classes) == (first.spec.task, first.classes), "networks tell the same classes", task=spec.task)
-        require((spec.task == "classification") == (n > 0) and spec.n_outputs == (n or 1), "an output per class", outputs=spec.n_outputs)
-        require(n > 0 or not part.calibrations, "calibrations are for classes", calibrations=len(part.calibrations))
-
-
 def _loaded(slot: str, step: Step) -> tuple[str, Any]:
     return step.name, methods.load(slot, step.name).fitted(**step.fitted)  # type: ignore[attr-defined]
 
@@ -263,11 +200,17 @@ def _decision(step: Step, n_classes: int) -> tuple[str, Any]:
     return name, decision
 
 
-def _member(method: Method, part: MemberDescription, tensors: dict[str, Any], place: int, device: str) -> Member:
-    """A network with its weights, which are taken out of `tensors`."""
-    import torch
+def _network(recipe: Recipe, folder: Path, part: MemberDescription, tensors: dict[str, Any], place: int) -> nn.Module:
+    """A member's network with its weights, which are taken out of `tensors`, or the reference in its place with its text."""
+    if recipe.reference is None:
+        return _weighted(recipe.network, part, tensors, place)
+    path, reference = folder / TEXT.format(place=place), cast("Reference", recipe.reference)
+    require(path.stat().st_size <= MOST_BYTES, f"{path.name} has at most {MOST_BYTES} bytes", bytes=path.stat().st_size)
+    return reference.from_text(path.read_text(encoding="utf-8"), part.prepared.spec)
 
-    from rarebird.training.inference import placement
+
+def _weighted(method: Method, part: MemberDescription, tensors: dict[str, Any], place: int) -> nn.Module:
+    import torch
 
     build: Any = method.build  # type: ignore[attr-defined]
     mine = {name.partition(".")[2]: tensors.pop(name) for name in list(tensors) if name.partition(".")[0] == str(place)}
@@ -281,13 +224,20 @@ def _member(method: Method, part: MemberDescription, tensors: dict[str, Any], pl
     require(not bad, "weights are finite", not_finite=bad[:3])
     network: nn.Module = build(part.prepared.spec)
     network.load_state_dict(mine, strict=True)
+    return network
+
+
+def _member(recipe: Recipe, network: nn.Module, part: MemberDescription, device: str) -> Member:
+    from rarebird.training.inference import placement
+    from rarebird.training.views import views
+
     calibrations = [_loaded("calibration", step) for step in part.calibrations]
     if part.prepared.classes:
         n = len(part.prepared.classes)
         flat = probabilities(np.zeros((1, n)), calibrations)
         require(flat.shape == (1, n) and bool(np.isfinite(flat).all()), "calibrations fit the classes", classes=n)
     network = placement(device, part.prepared.spec.kind == "image").place(network)
-    return Member(network.eval(), part.prepared, calibrations)
+    return Member(network.eval(), part.prepared, calibrations, views(recipe, part.prepared.spec))
 
 
 def _reason(error: Exception) -> str:

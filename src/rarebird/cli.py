@@ -124,6 +124,75 @@ def profile(
 
 
 @app.command()
+def preview(
+    data: Data,
+    out: Annotated[Path | None, typer.Option(help="Folder for preview.html (default: runs/NAME-DATE).")] = None,
+    test: Annotated[Path | None, typer.Option(help="Test rows, which are never shown; without them a fifth is held out.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file in place of the default rules.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as augmentation=[mixup,noise]; repeatable.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many training rows.")] = 8,
+    views: Annotated[int, typer.Option(min=1, help="How many augmented versions of each.")] = 4,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed (default: the recipe's, 0).")] = None,
+    target: Target = None,
+    kind: Kind = None,
+    task: Task = None,
+    groups: Groups = None,
+    groups_pattern: Pattern = None,
+    weight: Weight = None,
+    time: Time = None,
+) -> None:
+    """Show training rows before and after augmentation and resampling, so that a person can judge them."""
+    from rarebird import fitting, run_folder
+    from rarebird import preview as page
+    from rarebird.recipe import Recipe
+
+    folder = out or run_folder.default_folder(data.stem)
+    options = _options(target, kind, task, groups, groups_pattern, weight, time)
+    request = fitting.Request(data, folder, test, options, recipe, tuple(settings or ()), seed=seed)
+    given = None if recipe is None else Recipe.read(recipe)
+    found = fitting.read(request, given)
+    typer.echo(page.write(fitting.chosen_recipe(request, given, found), found, folder, rows, views))
+
+
+@app.command("learning-rate")
+def learning_rate(
+    data: Data,
+    out: Annotated[Path | None, typer.Option(help="Folder for the curve and its values (default: runs/NAME-DATE).")] = None,
+    test: Annotated[Path | None, typer.Option(help="Test rows, which take no part; without them a fifth is held out.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file in place of the default rules.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, such as optimizer=sgd; repeatable.")] = None,
+    steps: Annotated[int, typer.Option(min=20, help="Steps from the lowest rate to the highest.")] = 200,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed (default: the recipe's, 0).")] = None,
+    target: Target = None,
+    kind: Kind = None,
+    task: Task = None,
+    groups: Groups = None,
+    groups_pattern: Pattern = None,
+    weight: Weight = None,
+    time: Time = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Propose a learning rate: train some steps at ever higher ones, and see where the loss falls and where it bursts."""
+    from rarebird import fitting, rate_range, run_folder
+    from rarebird.recipe import Recipe
+
+    folder = out or run_folder.default_folder(data.stem)
+    options = _options(target, kind, task, groups, groups_pattern, weight, time)
+    request = fitting.Request(data, folder, test, options, recipe, tuple(settings or ()), seed=seed)
+    given = None if recipe is None else Recipe.read(recipe)
+    rows = fitting.read(request, given)
+    with _progress(quiet or as_json) as report:
+        found = rate_range.find(fitting.chosen_recipe(request, given, rows), rows, steps=steps, device=device, report=report)
+    values, figure = found.write(folder)
+    if as_json:
+        _print_json(found.for_machines() | {"values": str(values), "figure": str(figure)})
+    else:
+        typer.echo(f"Learning rate of {found.optimizer}: {found.proposed:.2g} (least loss at {found.minimum:.2g}). The curve is {figure}.")
+
+
+@app.command()
 def predict(
     model: ModelPath,
     data: Data,

@@ -20,8 +20,10 @@ from rarebird.data.dataset import Dataset, Splits
 from rarebird.member import Bench, Trained
 from rarebird.metrics import names
 from rarebird.recipe import Recipe
+from rarebird.reference_bench import ReferenceBench
 from rarebird.result import Result
 from rarebird.training.device import choose_device
+from rarebird.training.views import views
 
 # Seconds kept for what follows training, besides the prediction of held-out and test rows, which is measured: files and the report, and
 # the intervals, for each row and class.
@@ -103,7 +105,7 @@ def run(
 
         with _timed(timings, "calibrate and decide"):
             report(1.0, "calibrating")
-            members = [Member(one.network, one.prepared) for one in trained]
+            members = [Member(one.network, one.prepared, (), views(recipe, one.prepared.spec)) for one in trained]
             prior = np.zeros(0) if train.task == "regression" else train.weighted_counts / train.weighted_counts.sum()
             model = Model(recipe, members, None, prior, train.target, positive, device, versions())
             held_rows = [np.arange(len(val)) if val is not None else held for _, held in parts[: len(trained)]]
@@ -215,7 +217,7 @@ def _train(
     replayed = recipe.relaid or ((),) * len(parts)
     stopped = False
     for fold, ((fit, held), changes) in enumerate(zip(parts, replayed, strict=False)):
-        bench = Bench(recipe, train.take(fit), val if val is not None else train.take(held), fold, device)
+        bench = _bench(recipe, train.take(fit), val if val is not None else train.take(held), fold, device)
         if fold == 0:
             deadline = None if deadline is None else _less_judging(deadline, bench, splits, parts)
             recipe = bench.recipe = bench.lay_out(deadline, len(parts))
@@ -236,7 +238,12 @@ def _train(
     return recipe.updated(relaid=relaid if any(relaid) or len(relaid) < len(parts) else ()), trained, stopped
 
 
-def _less_judging(deadline: float, bench: Bench, splits: Splits, parts: list[tuple[np.ndarray, np.ndarray]]) -> float:
+def _bench(recipe: Recipe, fit_rows: Dataset, held_rows: Dataset, fold: int, device: str) -> Bench | ReferenceBench:
+    """Where one network, or the reference in its place, is trained."""
+    return Bench(recipe, fit_rows, held_rows, fold, device) if recipe.reference is None else ReferenceBench(recipe, fit_rows, fold)
+
+
+def _less_judging(deadline: float, bench: Bench | ReferenceBench, splits: Splits, parts: list[tuple[np.ndarray, np.ndarray]]) -> float:
     """The deadline less the time that the prediction and scoring of held-out and test rows will take, and at most half of what is left."""
     held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
     test = 0 if splits.test is None else len(splits.test)

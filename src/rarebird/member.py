@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from rarebird import methods, rng
-from rarebird.checks import DataError
+from rarebird import rng, staging
 from rarebird.data import prepare
 from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
-from rarebird.protocols import TrainStatistics
-from rarebird.recipe import Recipe, Stage
-from rarebird.remedies.augmentation.pipeline import Pipeline
+from rarebird.protocols import TargetStatistics, TrainStatistics
+from rarebird.recipe import Recipe
 from rarebird.training.batches import Rows
 from rarebird.training.course import Course
 from rarebird.training.device import Placement
-from rarebird.training.inference import logits, placement, rows_at_once
-from rarebird.training.loop import EVALUATIONS, Judge, StageParts, Training
+from rarebird.training.inference import embedded, logits, placement, rows_at_once
+from rarebird.training.loop import EVALUATIONS, Judge, Training
 from rarebird.training.measure import fastest
+from rarebird.training.views import views
 
 MEASURING_SHARE, MEASURING_SECONDS = 0.03, 3.0
 # Evaluations and the batches' irregularities take their part of each second beside the measured steps.
@@ -75,7 +75,9 @@ class Bench:
         rows, self._resampling_factor = resampled(recipe, fit_rows, fold)
         weight = rows.weights / rows.weights.mean()
         self.rows = Rows(self.prepared.inputs(rows), self.prepared.targets(rows), torch.from_numpy(weight.astype(np.float32)))
-        self._counts, self._classes = rows.class_counts, rows.classes
+        values = self.rows.y[:, 0].double().numpy() if rows.task == "regression" else None
+        self.targets = TargetStatistics(rows.class_counts, rows.classes, values)
+        self._embedded: Rows | None = None
         self._natural = None if fit_rows.task == "regression" else fit_rows.weighted_counts
         self.statistics = TrainStatistics(self.prepared.spec, rows.class_counts)
 
@@ -102,14 +104,14 @@ class Bench:
         network = built.build(self.prepared.spec).to(self.device)
         some = self._fit_rows.take(np.arange(min(len(self._fit_rows), FEW_BATCHES * rows_at_once(self.rows.inputs, self.device))))
         start = time.monotonic()
-        logits(network, self.prepared.inputs(some), self.device)
+        logits(network, self.prepared.inputs(some), self.device, views=views(self.recipe, self.prepared.spec))
         return (time.monotonic() - start) / len(some)
 
     def run(self, deadline: float | None, changes: Sequence[tuple[int, int]], report: Callable[[float], bool]) -> Trained:
         """Train as the laid-out recipe says; a replay repeats `changes` and does not look at the clock."""
         training = self.training(self._candidates()[0])
         training.report = report
-        training.judge = self._judge() if len(self._held) else None
+        training.judge = self._judge(training.network) if len(self._held) else None
         assert self.recipe.steps is not None
         most = None if deadline is None else self._epochs_steps(otherwise=sys.maxsize)
         course = Course(self.recipe.steps, deadline, changes, most)
@@ -128,8 +130,8 @@ class Bench:
         network = placement.place(self.recipe.network.build(self.prepared.spec))
         return Training(
             network=network,
-            rows=self.rows.to(placement),
-            stages=self._stages(placement),
+            rows=self._rows_for(network).to(placement),
+            stages=staging.stages(self.recipe, self.statistics, self.targets, placement.device),
             placement=placement,
             batch_size=min(self.recipe.batch_size, len(self.rows)),
             rng=rng.stream(seed, "batches", self.fold),
@@ -140,19 +142,33 @@ class Bench:
 
     def prior_factor(self) -> np.ndarray | None:
         """The product of what each slot multiplied the natural prior by, in the last stage; None where one answers to no prior."""
-        if self._counts is None:
+        counts, last = self.targets.class_counts, self.recipe.stages[-1]
+        if counts is None or last.normalize_head is not None:
             return None
-        slots = _merged(self.recipe, self.recipe.stages[-1])
+        slots = staging.merged(self.recipe, last)
+        if any(getattr(method, "bends_prior", False) for method in slots["augmentation"]):
+            return None
         factors = [
             self._resampling_factor,
-            slots["loss"].prior_factor(self._counts, self._classes),
-            slots["batch_sampling"].prior_factor(self._counts),
+            slots["loss"].prior_factor(self.targets),
+            slots["batch_sampling"].prior_factor(counts),
+            np.ones(len(counts)) if last.class_weight is None else staging.class_weights(last.class_weight, self.targets),
         ]
         if any(factor is None for factor in factors):
             return None
         product: np.ndarray = np.prod(factors, axis=0)
         normalized: np.ndarray = product / product.sum()
         return normalized
+
+    def _rows_for(self, network: nn.Module) -> Rows:
+        """The rows as the network trains on them: past its frozen part, where it has one and no augmentation changes them."""
+        augmented = any(staging.merged(self.recipe, stage)["augmentation"] for stage in self.recipe.stages)
+        if not hasattr(network, "embed") or augmented:
+            return self.rows
+        if self._embedded is None:
+            # Weights are drawn from the recipe's seed, so that every training of this bench has the same frozen part.
+            self._embedded = replace(self.rows, inputs=embedded(network, self.rows.inputs, self.device))
+        return self._embedded
 
     def _steps(self, step_seconds: float, deadline: float | None, networks: int) -> int:
         """As many steps as fit, or as the recipe's epochs ask for where that is fewer."""
@@ -166,7 +182,25 @@ class Bench:
         return otherwise if self.recipe.epochs is None else self._steps_of(self.recipe.epochs)
 
     def _steps_of(self, epochs: float) -> int:
-        return max(1, round(epochs * len(self.rows) / min(self.recipe.batch_size, len(self.rows))))
+        """Steps of as many passes over the natural rows, fewer where some rows come more than once in a pass.
+
+        Rows that come again and again are learned by heart: mammography with balanced batches has an out-of-fold log loss of .060 after 15
+        passes, in which each rare row came 300 times, and of .049 after 3 to 5. The root is the balance between that and too few steps.
+        """
+        passes = epochs / math.sqrt(self._repetition())
+        return max(1, round(passes * len(self._fit_rows) / min(self.recipe.batch_size, len(self.rows))))
+
+    def _repetition(self) -> float:
+        """How often the rows of the most repeated class come in a pass of as many draws as there are natural rows, at least 1."""
+        counts, natural = self.targets.class_counts, self._fit_rows.class_counts
+        if counts is None or natural is None:
+            return 1.0
+        sampling: Any = self.recipe.batch_sampling
+        factor = sampling.prior_factor(counts)
+        draws = counts * (1.0 if factor is None else factor)
+        distinct = np.minimum(counts, natural)
+        kept = distinct > 0
+        return float(max(1.0, (len(self._fit_rows) * draws[kept] / draws.sum() / distinct[kept]).max()))
 
     def _candidates(self) -> list[Placement]:
         """The recipe's placement, or those worth measuring where it leaves it open."""
@@ -178,33 +212,7 @@ class Bench:
             return [plain]
         return [plain, Placement(self.device, "bfloat16", picture and recipe.channels_last is not False)]
 
-    def _stages(self, placement: Placement) -> list[StageParts]:
-        """Every stage of the recipe with its slots filled, ending with progress 1."""
-        shares = np.cumsum([stage.share for stage in self.recipe.stages])
-        return [
-            self._stage(stage, float(until / shares[-1]), first=place == 0, device=placement.device)
-            for place, (stage, until) in enumerate(zip(self.recipe.stages, shares, strict=True))
-        ]
-
-    def _stage(self, stage: Stage, until: float, first: bool, device: str) -> StageParts:
-        slots = _merged(self.recipe, stage)
-        if self.prepared.spec.task not in slots["loss"].tasks:
-            others: list[tuple[str, Any]] = [(name, methods.load("loss", name)) for name in methods.names("loss", self.recipe.kind)]
-            serving = [name for name, loss in others if self.prepared.spec.task in loss.tasks]
-            raise DataError(f"The loss {slots['loss'].name!r} does not serve {self.prepared.spec.task}; use one of {', '.join(serving)}.")
-        counts = None if self._counts is None else torch.from_numpy(self._counts)
-        return StageParts(
-            loss=slots["loss"].build(counts, self._classes).to(device),
-            sampling=slots["batch_sampling"],
-            optimizer=slots["optimizer"],
-            schedule=slots["schedule"],
-            augment=Pipeline(slots["augmentation"], self.statistics) if slots["augmentation"] else None,
-            trainable=stage.trainable,
-            until=until,
-            restarts=not first and (stage.trainable != "all" or bool({"optimizer", "schedule"} & set(stage.overrides))),
-        )
-
-    def _judge(self) -> Judge:
+    def _judge(self, network: nn.Module) -> Judge:
         """Scores of a network on held-out rows; which rows, depends on the recipe and its seed alone."""
         assert self.recipe.steps is not None
         most = max(FEWEST_JUDGED, int(JUDGED_SHARE * self.recipe.steps * self.recipe.batch_size))
@@ -212,6 +220,8 @@ class Bench:
         if len(held) > most:
             held = held.take(np.sort(rng.stream(self.recipe.seed, "judged", self.fold).permutation(len(held))[:most]))
         inputs = self.prepared.inputs(held)
+        if hasattr(network, "embed"):
+            inputs = embedded(network, inputs, self.device)
         score = self._regression_scores if self.prepared.spec.task == "regression" else self._class_scores
         return lambda network: score(logits(network, inputs, self.device), held)
 
@@ -248,13 +258,3 @@ def resampled(recipe: Recipe, train: Dataset, fold: int) -> tuple[Dataset, np.nd
     # A class that was not there, or is no longer, has no factor.
     known = (before > 0) & (after > 0)
     return rows, np.where(known, after, 1.0) / np.where(known, before, 1.0)
-
-
-def _merged(recipe: Recipe, stage: Stage) -> dict[str, Any]:
-    """The recipe's slots with a stage's overrides in place."""
-    slots: dict[str, Any] = {slot: getattr(recipe, slot) for slot in ("loss", "batch_sampling", "optimizer", "schedule", "augmentation")}
-    for slot, settings in stage.overrides.items():
-        if slot not in slots:
-            raise DataError(f"A stage cannot override {slot!r}; it can override {', '.join(slots)}.")
-        slots[slot] = tuple(methods.build(slot, one) for one in settings) if slot == "augmentation" else methods.build(slot, settings)
-    return slots

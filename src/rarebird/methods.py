@@ -26,6 +26,7 @@ SLOTS: dict[str, str] = {
     "batch_sampling": "remedies/batch_sampling",
     "augmentation": "remedies/augmentation",
     "network": "network",
+    "reference": "references",
     "transfer": "remedies/transfer",
     "loss": "remedies/loss",
     "regularization": "regularization",
@@ -146,6 +147,17 @@ def build(slot: str, settings: dict[str, Any]) -> Method:
     if not isinstance(name, str):
         raise DataError(f"{slot} needs the name of a method; {nearest('', names(slot))}")
     return load(slot, name)(**rest)
+
+
+def of(slot: str, value: object) -> Method:
+    """A method's value from itself, from its name, or from plain settings with its name among them."""
+    if isinstance(value, Method):
+        return value
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict):
+        raise ValueError(f"{slot} takes a method's name or a table with `name`, but got {value!r}.")
+    return build(slot, value)
 
 
 def camel(name: str) -> str:

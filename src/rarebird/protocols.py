@@ -11,7 +11,7 @@ Targets are soft, ``(batch, n_outputs)``: probabilities over classes, or the sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
@@ -52,7 +52,13 @@ class Synthesis(Protocol):
 
 @dataclass
 class SamplingState:
-    """What a batch sampler may look at when it lays out an epoch."""
+    """What a batch sampler may look at when it lays out an epoch.
+
+    Attributes:
+        progress: 0..1 of the whole training.
+        fold: Which part of a cross-fitting is trained.
+        last_loss: ``(n,)`` each training row's loss when it was last in a batch, NaN for a row that has not been; None before any.
+    """
 
     progress: float = 0.0
     fold: int = 0
@@ -89,6 +95,12 @@ class BoundAugmentation(Protocol):
     def __call__(self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]: ...
 
 
+class FeatureAugmentation(Protocol):
+    """A bound augmentation of features ``(batch, width)``, between the network's body and its head."""
+
+    def __call__(self, features: Tensor, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]: ...
+
+
 class GeometricAugmentation(BoundAugmentation, Protocol):
     """A bound picture augmentation that is an affine map; neighbours are composed into one resampling.
 
@@ -100,24 +112,45 @@ class GeometricAugmentation(BoundAugmentation, Protocol):
 
 @runtime_checkable
 class Augmentation(Protocol):
-    """Settings of an augmentation. `bind` is called once per training."""
+    """Settings of an augmentation. `bind` is called once per training.
+
+    A class with ``on_features = True`` gives a `FeatureAugmentation`. One with ``test_time = True`` only shows a row from elsewhere, one draw
+    for all channels alike, and so may serve at prediction too (`rarebird.training.views`). One that changes how often classes are named
+    says ``bends_prior = True``: the logits then answer to no known prior.
+    """
 
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation: ...
+
+
+@dataclass(frozen=True)
+class TargetStatistics:
+    """What a loss may know of the training rows' targets.
+
+    Attributes:
+        class_counts: ``(n_classes,)`` training rows of each class; None for regression.
+        classes: Class labels, for settings that are keyed by label.
+        values: ``(n,)`` standardized training targets, for regression alone.
+    """
+
+    class_counts: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    values: np.ndarray | None = None
 
 
 @runtime_checkable
 class Loss(Protocol):
     """Builds a module ``forward(logits (batch, n_outputs), y (batch, n_outputs)) -> (batch,)``; the loop weights and averages.
 
-    For classes it is linear in y. `tasks` says which of ``classification`` and ``regression`` it serves. `class_counts (n_classes,)` are
-    the training rows of each class, None for regression; `classes` their labels, for settings that are keyed by label.
+    For classes it is linear in y. `tasks` says which of ``classification`` and ``regression`` it serves. A loss of pairs of rows says
+    ``per_row = False``; its module is ``forward(logits, y, weight (batch,)) -> ()``, the weighted mean.
     """
 
     tasks: ClassVar[tuple[str, ...]]
+    per_row: ClassVar[bool]
 
-    def build(self, class_counts: Tensor | None, classes: tuple[str, ...] = ()) -> nn.Module: ...
+    def build(self, targets: TargetStatistics) -> nn.Module: ...
 
-    def prior_factor(self, class_counts: np.ndarray, classes: tuple[str, ...] = ()) -> np.ndarray | None:
+    def prior_factor(self, targets: TargetStatistics) -> np.ndarray | None:
         """``(n_classes,)`` by which the loss multiplies the prior its logits answer to; None where they answer to no prior.
 
         Scaled, as every slot's factor, so that the factor's mean over the training rows is 1.
@@ -131,14 +164,56 @@ class Network(Protocol):
 
     The module has `features(x) -> (batch, width)` and `head`, its last linear layer, with ``forward(x) == head(features(x))``, so that
     stages can freeze or re-train the head and remedies can work between features.
+
+    A module of several members may give ``(batch, members, n_outputs)`` while it trains: each member learns from its own loss. One with a
+    frozen part has `embed(x) -> Inputs`, whose result `forward` takes in place of `x`: where no augmentation changes the rows, it is
+    computed once.
     """
 
     def build(self, spec: InputSpec) -> nn.Module: ...
 
 
 @runtime_checkable
+class TextModule(Protocol):
+    """A fitted module that is kept as a text instead of tensors."""
+
+    def to_text(self) -> str: ...
+
+
+@runtime_checkable
+class Reference(Protocol):
+    """What a user would pick instead of a network, on the same splits.
+
+    `fit` trains on prepared rows and gives a module ``forward(x: Inputs) -> logits (batch, n_outputs)`` with nothing left to train; it is
+    a `TextModule`, whose text `from_text` takes. `told` hears of the progress 0..1 after each of the `rounds`; True from
+    it ends the fit.
+    """
+
+    rounds: int
+
+    def fit(
+        self,
+        x: Inputs,
+        y: Tensor,
+        weight: Tensor,
+        spec: InputSpec,
+        *,
+        rounds: int,
+        seed: int,
+        threads: int,
+        told: Callable[[float], bool],
+    ) -> nn.Module: ...
+
+    def from_text(self, text: str, spec: InputSpec) -> nn.Module: ...
+
+
+@runtime_checkable
 class Optimizer(Protocol):
-    """Builds a torch optimizer; the loop always calls ``step(closure)``."""
+    """Builds a torch optimizer; the loop always calls ``step(closure)``.
+
+    An optimizer that keeps other weights for use than for training (schedule-free ones do) has `eval()` and `train()`, which put the one
+    or the other into the network.
+    """
 
     learning_rate: float
 
@@ -147,9 +222,12 @@ class Optimizer(Protocol):
 
 @runtime_checkable
 class Schedule(Protocol):
-    """Progress 0..1 of the laid-out steps -> factor on the learning rate."""
+    """Progress 0..1 of the laid-out steps -> factor on the learning rate.
 
-    def __call__(self, progress: float) -> float: ...
+    `losses` are the held-out rows' losses (the training loss, where none are held out) at the evaluations since progress 0.
+    """
+
+    def __call__(self, progress: float, losses: Sequence[float] = ()) -> float: ...
 
 
 @dataclass
@@ -177,6 +255,14 @@ class TrainState:
 
 class Hook:
     """What may happen around a step; every method is empty, so that a hook overrides only what it means."""
+
+    def around(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """The optimizer, or one that wraps it: its ``step(closure)`` may compute the loss more than once."""
+        return optimizer
+
+    def targets(self, y: Tensor) -> Tensor:
+        """``(batch, n_classes)`` soft targets that the loss gets in place of `y`; not asked for regression."""
+        return y
 
     def penalty(self, network: nn.Module) -> Tensor | None:
         """A scalar added to the mean loss, or None."""

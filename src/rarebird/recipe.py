@@ -2,66 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from rarebird import methods
 from rarebird.checks import DataError, nearest
 from rarebird.methods import Method
 from rarebird.ranges import Float, Int
+from rarebird.stages import Stage, plan
 
 
 def _slot(slot: str) -> Any:
     """The type of a field that holds one method of `slot`."""
     return Annotated[
         Method,
-        BeforeValidator(lambda value: _build(slot, value)),
+        BeforeValidator(lambda value: methods.of(slot, value)),
         PlainSerializer(lambda method: method.settings()),
     ]
 
 
-def _build(slot: str, value: object) -> Method:
-    if isinstance(value, Method):
-        return value
-    if isinstance(value, str):
-        value = {"name": value}
-    if not isinstance(value, dict):
-        raise ValueError(f"{slot} takes a method's name or a table with `name`, but got {value!r}.")
-    return methods.build(slot, value)
-
-
 def _method(slot: str, name: str, **settings: Any) -> Any:
     return Field(default_factory=lambda: methods.build(slot, {"name": name, **settings}), validate_default=False)
-
-
-class Stage(BaseModel):
-    """A part of the training: its share of the steps, what is trainable, and which slots differ from the recipe's.
-
-    Attributes:
-        share: Share of the laid-out steps, relative to the other stages'.
-        trainable: ``all``, or ``head`` for the network's last layer alone.
-        overrides: Slot -> method settings that hold during this stage, for instance ``{"loss": {"name": "weighted"}}``.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    share: float = Field(default=1.0, gt=0)
-    trainable: Literal["all", "head"] = "all"
-    overrides: dict[str, Any] = {}
-
-    @field_validator("overrides")
-    @classmethod
-    def _methods(cls, overrides: dict[str, Any]) -> dict[str, Any]:
-        """Every override names a method that stands, with settings that hold: a misspelt one is refused before training, not half-way."""
-        plain: dict[str, Any] = {}
-        for slot, value in overrides.items():
-            built = [_build(slot, part).settings() for part in (value if isinstance(value, list | tuple) else [value])]
-            plain[slot] = built if isinstance(value, list | tuple) else built[0]
-        return plain
 
 
 class Recipe(BaseModel):
@@ -77,13 +44,17 @@ class Recipe(BaseModel):
         batch_size: Rows per step.
         steps: Optimizer steps of each network; None: as many as the budget allows.
         relaid: Per network, the changes (step, new total) made where the machine was slower than measured; recorded for a replay.
-        epochs: Passes over the training rows at most, where a budget would allow more; None: no limit.
+        epochs: Passes over the natural training rows at most, where a budget would allow more; fewer where batch sampling or resampling
+            repeats rows, by the root of how often the most repeated ones come in a pass; None: no limit.
         folds: Parts of the cross-fitting, 0 for a hold-out; None: decided by the number of rows.
         holdout: Share of the training rows held out where `folds` is 0; None: decided by the number of rows.
         precision: ``float32``, ``bfloat16``, or ``auto``: whichever a short measurement finds faster.
         channels_last: Memory layout of pictures; None: measured.
         threads: CPU threads of torch; None: all.
         image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
+        test_time_views: Augmented views of a row whose predictions are averaged beside the row's own; 0: none.
+        reference: What is trained in the network's place; the slots that act within the network's training then play no part.
+        stages: Parts of the training, or the name of a plan in `rarebird.stages`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
@@ -111,8 +82,10 @@ class Recipe(BaseModel):
     channels_last: bool | None = None
     threads: int | None = Field(default=None, ge=1)
     image_size: int | None = Field(default=None, ge=8)
+    test_time_views: int = Field(default=0, ge=0, le=64)
 
     network: _slot("network")  # type: ignore[valid-type]
+    reference: _slot("reference") | None = None  # type: ignore[valid-type]
     loss: _slot("loss") = _method("loss", "cross_entropy")  # type: ignore[valid-type]
     resampling: _slot("resampling") | None = None  # type: ignore[valid-type]
     synthesis: _slot("synthesis") | None = None  # type: ignore[valid-type]
@@ -125,7 +98,7 @@ class Recipe(BaseModel):
     schedule: _slot("schedule") = _method("schedule", "cosine")  # type: ignore[valid-type]
     calibration: tuple[_slot("calibration"), ...] = ()  # type: ignore[valid-type]
     decision: _slot("decision") = _method("decision", "balanced")  # type: ignore[valid-type]
-    stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1)
+    stages: Annotated[tuple[Stage, ...], BeforeValidator(plan)] = Field(default=(Stage(),), min_length=1)
 
     def __init__(self, /, **fields: Any) -> None:
         try:
@@ -162,13 +135,7 @@ class Recipe(BaseModel):
         Raises:
             DataError: An unknown key (the message has the nearest valid name) or a value that breaks a rule.
         """
-        plain = self.plain()
-        for setting in settings:
-            key, equals, text = setting.partition("=")
-            if not equals or not key:
-                raise DataError(f"--set takes KEY=VALUE, but got {setting!r}.")
-            _assign(plain, key.strip(), _parse(text.strip()), type(self).model_fields)
-        return type(self)(**plain)
+        return type(self)(**assigned(self.plain(), settings))
 
     def to_toml(self) -> str:
         """The recipe as a TOML document; `from_toml` gives it back equal."""
@@ -188,18 +155,47 @@ class Recipe(BaseModel):
         Raises:
             DataError: The document is no TOML, has an unknown key, or a value that breaks a rule.
         """
-        try:
-            return cls(**tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise DataError(f"{origin} is no valid TOML: {error}.") from None
+        return cls(**plain_of(text, origin))
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """A recipe from a TOML file."""
-        try:
-            return cls.from_toml(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"The recipe {path} cannot be read: {error}.") from None
+        return cls(**read_plain(path))
+
+
+def plain_of(text: str, origin: str) -> dict[str, Any]:
+    """A TOML document's values, not yet checked.
+
+    Raises:
+        DataError: The document is no TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{origin} is no valid TOML: {error}.") from None
+
+
+def read_plain(path: Path) -> dict[str, Any]:
+    """The values of a recipe file, not yet checked: what a search takes ranges from."""
+    try:
+        return plain_of(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"The recipe {path} cannot be read: {error}.") from None
+
+
+def assigned(plain: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """A recipe's plain values with ``--set`` assignments applied in order.
+
+    Raises:
+        DataError: A setting that is no assignment, or an unknown key (the message has the nearest valid name).
+    """
+    plain = copy.deepcopy(plain)
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise DataError(f"--set takes KEY=VALUE, but got {setting!r}.")
+        _assign(plain, key.strip(), _parse(text.strip()), Recipe.model_fields)
+    return plain
 
 
 def _assign(plain: dict[str, Any], key: str, value: Any, valid: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ PROTOCOLS: dict[str, type] = {
     "batch_sampling": protocols.BatchSampling,
     "augmentation": protocols.Augmentation,
     "network": protocols.Network,
+    "reference": protocols.Reference,
     "loss": protocols.Loss,
     "regularization": protocols.Regularization,
     "optimizer": protocols.Optimizer,

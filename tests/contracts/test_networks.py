@@ -85,14 +85,20 @@ def logits(network: nn.Module, x: dict[str, Tensor]) -> Tensor:
         return network.eval()(x)
 
 
+def loss(out: Tensor) -> Tensor:
+    """Cross entropy of logits, where row i is of class i modulo the number of classes; of several members, the mean of each one's own."""
+    y = torch.arange(len(out)) % CLASSES
+    members = [out] if out.ndim == 2 else out.unbind(dim=1)
+    return torch.stack([functional.cross_entropy(one, y) for one in members]).mean()
+
+
 def train(network: nn.Module, x: dict[str, Tensor], steps: int, after: Callable[[], None] | None = None) -> nn.Module:
-    """A few steps of Adam on cross entropy; row i is of class i modulo the number of classes."""
-    y = torch.arange(len(next(iter(x.values())))) % CLASSES
+    """A few steps of Adam."""
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     network.train()
     for _ in range(steps):
         optimizer.zero_grad()
-        functional.cross_entropy(network(x), y).backward()
+        loss(network(x)).backward()
         if after is not None:
             after()
         optimizer.step()
@@ -100,7 +106,7 @@ def train(network: nn.Module, x: dict[str, Tensor], steps: int, after: Callable[
 
 
 def test_the_folder_is_not_empty() -> None:
-    assert {"mlp", "cnn", "resnet", "rnn", "transformer", "inception_time"} <= set(NAMES)
+    assert {"mlp", "cnn", "resnet", "rnn", "transformer", "inception_time", "random_kernels", "tabm"} <= set(NAMES)
     assert {kind for name in NAMES for kind in methods.kinds(SLOT, name)} == set(methods.KIND_NAMES)
 
 
@@ -156,6 +162,32 @@ def test_logits_are_the_head_of_the_features(method: Method, kind: str) -> None:
     # Linear in the head's weights: no softmax behind it.
     torch.testing.assert_close(out, network.head(network.features(x)))
     assert all(torch.equal(x[name], before[name]) for name in x), "inputs stay as they are"
+
+
+@each_case
+def test_members_learn_one_by_one_and_agree_in_the_mean(method: Method, kind: str) -> None:
+    certain = method.model_copy(update={"dropout": 0.0}) if "dropout" in type(method).model_fields else method
+    network, x = build(certain, ORDINARY[kind]), inputs(ORDINARY[kind])
+    out = network.train()(x)
+    assert (out.shape[0], out.shape[-1]) == (8, CLASSES)
+    if out.ndim == 3:
+        assert not torch.allclose(out[:, 0], out[:, -1])
+        torch.testing.assert_close(out.mean(dim=1), logits(network, x), rtol=1e-4, atol=1e-5)
+
+
+@each_case
+def test_the_frozen_part_is_passed_once(method: Method, kind: str) -> None:
+    """`forward` and `features` take what `embed` gives in place of rows; it does not learn."""
+    network = build(method, ORDINARY[kind])
+    if not hasattr(network, "embed"):
+        return
+    x = inputs(ORDINARY[kind])
+    with torch.no_grad():
+        embedded = network.embed(x)
+    assert "embedded" in embedded
+    train(network, embedded, steps=2)
+    assert all(torch.equal(part, embedded[name]) for name, part in network.embed(x).items())
+    assert torch.equal(logits(network, embedded), logits(network, x))
 
 
 @each_case
@@ -244,8 +276,8 @@ def test_bfloat16(method: Method, kind: str) -> None:
     exact = logits(network, x)
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(logits(network, x).float(), exact, rtol=0.05, atol=0.05)
-        loss = functional.cross_entropy(network.train()(x).float(), torch.arange(8) % CLASSES)
-    loss.backward()
+        trained = loss(network.train()(x).float())
+    trained.backward()
     assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from rarebird import methods
-from rarebird.data.applicability import _RULES, Facts, applicable_methods, facts_of, imbalance_ratio
+from rarebird.data.applicability import _RULES, Facts, _tasks_of, applicable_methods, facts_of, imbalance_ratio
 from rarebird.data.dataset import Dataset, Frame
 
 FACTS = Facts(kind="table", classes=True, n=1000, n_classes=2, rarest=50, ratio=19.0)
@@ -55,6 +55,12 @@ def test_even_classes_need_no_remedy_against_skew():
         ("synthesis", "gan", {"rarest": 19}, False),
         ("loss", "mean_squared", {}, False),
         ("loss", "mean_squared", {"classes": False}, True),
+        ("loss", "density_weighted", {}, False),
+        ("loss", "density_weighted", {"classes": False}, True),
+        ("loss", "cross_entropy", {"classes": False}, False),
+        ("loss", "auc", {}, True),
+        ("loss", "auc", {"n_classes": 3}, False),
+        ("loss", "distillation", {}, False),
         ("loss", "focal", {"ratio": 1.4}, False),
         ("loss", "cross_entropy", {"ratio": 1.0}, True),
         ("regularization", "early_stopping", {}, False),
@@ -66,6 +72,11 @@ def test_even_classes_need_no_remedy_against_skew():
 )
 def test_rules(slot, name, changes, applies):
     assert bool(_RULES[slot](name, replace(FACTS, **changes))) is applies
+
+
+def test_the_tasks_read_from_a_losss_text_are_those_it_serves():
+    for name in methods.names("loss"):
+        assert _tasks_of(name) == methods.load("loss", name).tasks
 
 
 def test_facts_leave_out_classes_without_rows():

@@ -144,7 +144,7 @@ def test_regression_summary():
     assert found.target_summary["skewness"] == pytest.approx(pd.Series(y).skew(), rel=0.01)
     assert (found.classes, found.imbalance_ratio) == ((), None)
     place(found, "skewed")
-    assert {entry.method for entry in found.applicable if entry.slot == "loss"} == {"mean_squared"}
+    assert {entry.method for entry in found.applicable if entry.slot == "loss"} == {"mean_squared", "huber", "density_weighted"}
     assert not any(entry.slot in ("decision", "calibration", "resampling") for entry in found.applicable)
 
 

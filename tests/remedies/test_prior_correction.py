@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rarebird.protocols import TargetStatistics
 from rarebird.remedies.calibration.prior_correction import FittedPriorCorrection, PriorCorrection
 from rarebird.remedies.loss.logit_adjusted import LogitAdjusted
 
@@ -23,7 +24,7 @@ def test_gives_bayes_posterior_under_the_natural_prior() -> None:
 
 def test_undoes_logit_adjustment() -> None:
     counts = np.array([90, 9, 1])
-    shift = np.array(fit(LogitAdjusted().prior_factor(counts)).shift)
+    shift = np.array(fit(LogitAdjusted().prior_factor(TargetStatistics(counts))).shift)
     np.testing.assert_allclose(shift - shift[0], np.log(counts / counts[0]))
 
 

@@ -16,7 +16,8 @@ from rarebird.protocols import Hook, TrainState
 from rarebird.training.batches import Rows
 from rarebird.training.course import Course
 from rarebird.training.device import Placement
-from rarebird.training.loop import StageParts, Training
+from rarebird.training.loop import Training
+from rarebird.training.stage import StageParts
 
 
 class Linear(nn.Module):
@@ -50,7 +51,7 @@ class InOrder:
         yield from np.array_split(np.arange(len(y)), max(1, len(y) // batch_size))
 
 
-def constant(progress: float) -> float:
+def constant(progress: float, losses: object = ()) -> float:
     return 1.0
 
 
@@ -146,7 +147,7 @@ def test_each_schedule_runs_from_zero_to_one_of_its_own_stages() -> None:
     seen: dict[str, list[float]] = {"one": [], "two": []}
 
     def follow(name: str) -> Callable[[float], float]:
-        return lambda progress: seen[name].append(progress) or 1.0  # type: ignore[func-returns-value]
+        return lambda progress, losses=(): seen[name].append(progress) or 1.0  # type: ignore[func-returns-value]
 
     stages = [
         stage(until=0.25, schedule=follow("one")),

@@ -4,15 +4,19 @@ A method is listed if its card names the kind and its slot's rule gives a reason
 
 - remedies that act on the classes' frequencies need classes whose largest has at least 1.5 times the rows of its smallest;
 - those that draw new rows between neighbours need two rows of the rarest class, generators 20;
-- regression takes losses of values only, classes take the others; calibration and decision are for classes;
+- a loss serves the task that its file names; one of pairs needs two classes, one that learns from a teacher is never proposed; calibration
+  and decision are for classes;
 - early stopping needs 2000 rows, and 50 of the rarest class, for the held-out part to judge;
 - what only helps where rows are few (augmentation, transfer, regularization) is listed below 100,000 rows.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -24,7 +28,6 @@ SKEWED = 1.5
 _FEW_ROWS = 100_000
 _GENERATOR_ROWS = 20
 _STOPPING_ROWS = (2000, 50)
-_LOSSES_OF_VALUES = ("squared", "huber", "absolute", "quantile")
 _PLURAL = {"image": "pictures", "table": "tables", "series": "time series"}
 
 
@@ -111,17 +114,34 @@ def _network(_: str, facts: Facts) -> str:
     return f"takes {_PLURAL[facts.kind]}; {_rows(facts.n)} to learn from"
 
 
+def _reference(_: str, __: Facts) -> str:
+    return "what would be picked in a network's place, on the same splits"
+
+
 def _transfer(_: str, facts: Facts) -> str:
     return f"{_rows(facts.n)} are few to learn every weight from" if facts.n < _FEW_ROWS else ""
 
 
 def _loss(name: str, facts: Facts) -> str:
-    of_values = any(word in name for word in _LOSSES_OF_VALUES)
-    if of_values or not facts.classes:
-        return "for a target of values" if of_values and not facts.classes else ""
+    if ("classification" if facts.classes else "regression") not in _tasks_of(name) or name == "distillation":
+        return ""
+    if not facts.classes:
+        return "for a target of values"
     if name == "cross_entropy":
         return "the baseline: answers to the natural prior"
+    if name == "auc":
+        return "puts the rows of two classes in order, however rare one is" if facts.skewed and facts.n_classes == 2 else ""
     return f"counters classes whose rows differ {facts.ratio:.3g}-fold" if facts.skewed else ""
+
+
+@cache
+def _tasks_of(loss: str) -> tuple[str, ...]:
+    """The tasks that a loss serves, read from its file's text, as importing it would import torch."""
+    tree = ast.parse((Path(methods.__file__).parent / methods.SLOTS["loss"] / f"{loss}.py").read_text(encoding="utf-8"))
+    named = (node.value for node in ast.walk(tree) if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "tasks")
+    value = next(named)
+    assert value is not None
+    return tuple(ast.literal_eval(value))
 
 
 def _regularization(name: str, facts: Facts) -> str:
@@ -163,6 +183,7 @@ _RULES: dict[str, Callable[[str, Facts], str]] = {
     "batch_sampling": _batch_sampling,
     "augmentation": _augmentation,
     "network": _network,
+    "reference": _reference,
     "transfer": _transfer,
     "loss": _loss,
     "regularization": _regularization,

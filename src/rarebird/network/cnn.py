@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rarebird.methods import Method
-from rarebird.network.layers import HeadedNetwork, Standardize, mask_of, pool_segments, strided
+from rarebird.network.layers import AttentionPooling, HeadedNetwork, Standardize, mask_of, pool_segments, strided
 from rarebird.ranges import Choice, Float, Int
 
 if TYPE_CHECKING:
@@ -50,21 +50,24 @@ class Cnn(Method):
         dense: Width of the dense layer.
         dropout: Before the head.
         norm: ``batch`` normalization, or ``none``.
+        pooling: Of series: means over four ``parts``, which keep the place of things, or a learned weighted mean (``attention``).
     """
 
     width: Annotated[int, Int(16, 64, log=True)] = Field(default=32, ge=2, le=512)
     dense: Annotated[int, Int(64, 512, log=True)] = Field(default=512, ge=2, le=4096)
     dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.5, ge=0, lt=1)
     norm: Annotated[Literal["batch", "none"], Choice("batch", "none")] = "batch"
+    pooling: Annotated[Literal["parts", "attention"], Choice("parts", "attention")] = "parts"
 
     @classmethod
     def examples(cls) -> list[Self]:
-        return [cls(), cls(width=8, dense=32, dropout=0.0, norm="none")]
+        return [cls(), cls(width=8, dense=32, dropout=0.0, norm="none", pooling="attention")]
 
     def build(self, spec: InputSpec) -> nn.Module:
         """The network for pictures of any sides from 8 px, or series of any length from 1 step."""
-        network = ConvolutionalPictures if spec.kind == "image" else ConvolutionalSeries
-        return network(spec, self.width, self.dense, self.dropout, self.norm == "batch")
+        if spec.kind == "image":
+            return ConvolutionalPictures(spec, self.width, self.dense, self.dropout, self.norm == "batch")
+        return ConvolutionalSeries(self, spec)
 
 
 class ConvolutionalPictures(HeadedNetwork):
@@ -93,19 +96,21 @@ class ConvolutionalPictures(HeadedNetwork):
 
 
 class ConvolutionalSeries(HeadedNetwork):
-    """Three blocks in one dimension, means over four parts of each series' own length, dense, head.
+    """Three blocks in one dimension, pooling over each series' own length, dense, head.
 
     With batch normalization it needs two rows or more in training; its statistics include the padding's zeros.
     """
 
-    def __init__(self, spec: InputSpec, width: int, dense: int, dropout: float, norm: bool) -> None:
+    def __init__(self, settings: Cnn, spec: InputSpec) -> None:
         super().__init__()
+        norm, outermost = settings.norm == "batch", settings.width * 2 ** (BLOCKS - 1)
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
-        for inner, outer in _widths(spec.channels, width):
+        for inner, outer in _widths(spec.channels, settings.width):
             self.convolutions.append(nn.Conv1d(inner, outer, STEPS, padding=STEPS // 2, bias=not norm))
             self.norms.append(nn.BatchNorm1d(outer) if norm else nn.Identity())
-        self.dense = _dense(width * 2 ** (BLOCKS - 1) * PARTS, dense, dropout)
-        self.head = nn.Linear(dense, spec.n_outputs)
+        self.attention = AttentionPooling(outermost) if settings.pooling == "attention" else None
+        self.dense = _dense(outermost * (PARTS if self.attention is None else 1), settings.dense, settings.dropout)
+        self.head = nn.Linear(settings.dense, spec.n_outputs)
 
     def features(self, x: Inputs) -> Tensor:
         values, lengths = x["values"], x["lengths"]
@@ -115,7 +120,11 @@ class ConvolutionalSeries(HeadedNetwork):
             # Behind ReLU a zero is what padding would be, for the maximum as for the next convolution.
             found = found * mask_of(lengths, found.shape[2])[:, None, :]
             values, lengths = functional.max_pool1d(found, 2, ceil_mode=True), strided(lengths, 2)
-        dense: Tensor = self.dense(pool_segments(values, lengths, PARTS).flatten(1))
+        if self.attention is None:
+            pooled = pool_segments(values, lengths, PARTS).flatten(1)
+        else:
+            pooled = self.attention(values.transpose(1, 2), mask_of(lengths, values.shape[2]))
+        dense: Tensor = self.dense(pooled)
         return dense
 
 

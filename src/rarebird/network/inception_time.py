@@ -2,7 +2,7 @@
 
 Ismail Fawaz et al., "InceptionTime: Finding AlexNet for Time Series Classification", Data Mining and Knowledge Discovery 2020. A module
 narrows its input to `width` channels, convolves it with kernels of 39, 19 and 9 steps, adds a pooled branch, and joins the four; every
-third module adds a shortcut. The mean over time is what the head sees.
+third module adds a shortcut. The mean over time is what the head sees, or a learned weighted mean (Ilse, Tomczak and Welling, ICML 2018).
 
 *Helps when* what tells the classes apart is a shape, of unknown length, anywhere in the series.
 
@@ -13,7 +13,7 @@ data set.
 
 NOTE[DIFF]: one network where the paper averages five; odd kernels, so that they are centered (the paper's are 40, 20, 10), and none
 longer than the series of training; steps beyond a series' own length are zero for every layer and left out of the mean, so that padding
-changes nothing.
+changes nothing; optional stochastic depth (Huang et al., ECCV 2016) of what the shortcuts go around.
 """
 
 # Shape legend: B batch, C channels, T steps. Series are held as pictures of one line, (B, C, 1, T), with channels last: on CPUs the long
@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rarebird.methods import Method
-from rarebird.network.layers import HeadedNetwork, mask_of, pool_mean
+from rarebird.network.layers import DropPath, HeadedNetwork, Pooling, mask_of, pooling_of
 from rarebird.ranges import Choice, Float, Int
 
 if TYPE_CHECKING:
@@ -48,21 +48,25 @@ class InceptionTime(Method):
         width: Channels of each of a module's four branches.
         kernel: Steps of the longest kernel, odd; the others are about a half and a quarter of it.
         dropout: Before the head.
+        stochastic_depth: Probability of skipping the last shortcut's three modules; earlier ones' grow linearly up to it.
+        pooling: The ``mean`` over a series' steps, or a learned weighted mean (``attention``), for what happens but once in a long series.
     """
 
     depth: Annotated[int, Int(3, 9)] = Field(default=6, ge=1, le=24)
     width: Annotated[int, Int(8, 64, log=True)] = Field(default=32, ge=2, le=256)
     kernel: Annotated[int, Choice(19, 39, 79)] = Field(default=39, ge=3, le=999)
     dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.0, ge=0, lt=1)
+    stochastic_depth: Annotated[float, Float(0, 0.3)] = Field(default=0.0, ge=0, lt=1)
+    pooling: Annotated[Pooling, Choice("mean", "attention")] = "mean"
 
     @classmethod
     def examples(cls) -> list[Self]:
-        return [cls(), cls(depth=4, width=8, kernel=19, dropout=0.2)]
+        return [cls(), cls(depth=4, width=8, kernel=19, dropout=0.2, stochastic_depth=0.1, pooling="attention")]
 
     def build(self, spec: InputSpec) -> nn.Module:
         """The network for series of `spec`'s channels; it takes any length from 1 step."""
         kernels = sorted({odd(min(self.kernel // part, spec.length)) for part in (1, 2, 4)}, reverse=True)
-        return InceptionNetwork(spec, self.depth, self.width, kernels, self.dropout)
+        return InceptionNetwork(self, spec, kernels)
 
 
 def odd(steps: int) -> int:
@@ -71,13 +75,14 @@ def odd(steps: int) -> int:
 
 
 class InceptionNetwork(HeadedNetwork):
-    """Modules with a shortcut around every third, mean over each series' own steps, head.
+    """Modules with a shortcut around every third, pooling over each series' own steps, head.
 
     In training it needs two rows or more, as every batch normalization does; its statistics include the padding's zeros.
     """
 
-    def __init__(self, spec: InputSpec, depth: int, width: int, kernels: list[int], dropout: float) -> None:
+    def __init__(self, settings: InceptionTime, spec: InputSpec, kernels: list[int]) -> None:
         super().__init__()
+        width, depth = settings.width, settings.depth
         outer = width * (len(kernels) + 1)
         self.modules_in_order, self.shortcuts = nn.ModuleList(), nn.ModuleList()
         start = spec.channels
@@ -86,7 +91,10 @@ class InceptionNetwork(HeadedNetwork):
             if (place + 1) % RESIDUAL_EVERY == 0:
                 self.shortcuts.append(nn.Sequential(nn.Conv2d(start, outer, 1, bias=False), nn.BatchNorm2d(outer)))
                 start = outer
-        self.dropout = nn.Dropout(dropout)
+        drops = [settings.stochastic_depth * (place + 1) / max(len(self.shortcuts), 1) for place in range(len(self.shortcuts))]
+        self.drop_paths = nn.ModuleList(DropPath(drop) for drop in drops)
+        self.pool = pooling_of(settings.pooling, outer)
+        self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(outer, spec.n_outputs)
 
     def features(self, x: Inputs) -> Tensor:
@@ -96,10 +104,11 @@ class InceptionNetwork(HeadedNetwork):
         for place, module in enumerate(self.modules_in_order):
             values = functional.relu(module(values.contiguous(memory_format=torch.channels_last), inside))
             if (place + 1) % RESIDUAL_EVERY == 0:
-                values = shortcut = functional.relu(values + self.shortcuts[place // RESIDUAL_EVERY](shortcut)) * inside
+                block = place // RESIDUAL_EVERY
+                values = shortcut = functional.relu(self.drop_paths[block](values) + self.shortcuts[block](shortcut)) * inside
             else:
                 values = values * inside
-        pooled: Tensor = self.dropout(pool_mean(values.squeeze(2), mask))
+        pooled: Tensor = self.dropout(self.pool(values.squeeze(2).transpose(1, 2), mask))
         return pooled
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from rarebird.checks import require
 if TYPE_CHECKING:
     from rarebird.protocols import Inputs
 
+Pooling = Literal["mean", "attention"]
 FAR = 1e30  # Where the edges of absent bins stand; finite, so that averages of states stay finite.
 
 
@@ -119,6 +120,18 @@ class AttentionPooling(nn.Module):
             scores = scores.masked_fill(~mask, -torch.inf)
         share = scores.softmax(dim=1).to(tokens.dtype)
         return torch.einsum("bt,btd->bd", share, tokens)
+
+
+class MeanPooling(nn.Module):
+    """The plain mean of tokens, ``(B, T, D) -> (B, D)``, with the face of `AttentionPooling`."""
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        return tokens.mean(dim=1) if mask is None else pool_mean(tokens.transpose(1, 2), mask)
+
+
+def pooling_of(name: Pooling, width: int) -> nn.Module:
+    """The pooling of that name, for tokens of `width` numbers."""
+    return AttentionPooling(width) if name == "attention" else MeanPooling()
 
 
 class SeriesTokens(nn.Module):

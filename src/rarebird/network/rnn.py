@@ -1,4 +1,4 @@
-"""Recurrent network for series: LSTM or GRU, one or two directions, attention pooling.
+"""Recurrent network for series: LSTM or GRU, one or two directions, attention or mean pooling.
 
 Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 1997 (forget gates that start open: Gers, Schmidhuber and
 Cummins, 2000); Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014 (GRU); two directions: Schuster and
@@ -26,7 +26,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rarebird.methods import Method
-from rarebird.network.layers import AttentionPooling, HeadedNetwork, SeriesTokens, mask_of
+from rarebird.network.layers import HeadedNetwork, Pooling, SeriesTokens, mask_of, pooling_of
 from rarebird.ranges import Choice, Float, Int
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Rnn(Method):
         directions: 2 reads the series from both ends.
         dropout: On the states that a layer gives.
         most_steps: Longer series are shortened to this by a strided convolution.
+        pooling: The learned weighted mean of the states (``attention``), or their plain ``mean``.
     """
 
     cell: Annotated[Literal["lstm", "gru"], Choice("lstm", "gru")] = "gru"
@@ -54,10 +55,11 @@ class Rnn(Method):
     directions: Annotated[Literal[1, 2], Choice(1, 2)] = 2
     dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.1, ge=0, lt=1)
     most_steps: Annotated[int, Int(32, 256, log=True)] = Field(default=96, ge=1, le=4096)
+    pooling: Annotated[Pooling, Choice("mean", "attention")] = "attention"
 
     @classmethod
     def examples(cls) -> list[Self]:
-        return [cls(), cls(cell="lstm", depth=2, width=16, directions=1), cls(cell="lstm", width=8, most_steps=4)]
+        return [cls(), cls(cell="lstm", depth=2, width=16, directions=1), cls(cell="lstm", width=8, most_steps=4, pooling="mean")]
 
     def build(self, spec: InputSpec) -> nn.Module:
         """The network for series of `spec`'s channels; it takes any length from 1 step."""
@@ -65,7 +67,7 @@ class Rnn(Method):
 
 
 class RecurrentNetwork(HeadedNetwork):
-    """Series tokens, recurrent layers, attention pooling, head."""
+    """Series tokens, recurrent layers, pooling, head."""
 
     def __init__(self, settings: Rnn, spec: InputSpec) -> None:
         super().__init__()
@@ -75,7 +77,7 @@ class RecurrentNetwork(HeadedNetwork):
             RecurrentLayer(settings.cell, width if layer else settings.width, settings.width, settings.directions)
             for layer in range(settings.depth)
         )
-        self.pool = AttentionPooling(width)
+        self.pool = pooling_of(settings.pooling, width)
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(width, spec.n_outputs)
 

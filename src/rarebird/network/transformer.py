@@ -31,16 +31,17 @@ from torch.nn import functional
 
 from rarebird.methods import Method
 from rarebird.network.layers import (
-    AttentionPooling,
     CategoryEmbeddings,
     DropPath,
     HeadedNetwork,
     NumberEmbeddings,
+    Pooling,
     SeriesTokens,
     Standardize,
     mask_of,
+    pooling_of,
 )
-from rarebird.ranges import Float, Int
+from rarebird.ranges import Choice, Float, Int
 
 if TYPE_CHECKING:
     from rarebird.data.spec import InputSpec
@@ -59,6 +60,7 @@ class Transformer(Method):
         most_tokens: Of a picture or series, which decides the size of its patches.
         dropout: In the feed-forward layers and before the head.
         stochastic_depth: Probability of skipping the last block's branches; earlier blocks' grow linearly up to it.
+        pooling: A learned weighted mean of the tokens (``attention``), or their plain ``mean``.
     """
 
     depth: Annotated[int, Int(1, 6)] = Field(default=3, ge=1, le=24)
@@ -66,10 +68,11 @@ class Transformer(Method):
     most_tokens: Annotated[int, Int(16, 256, log=True)] = Field(default=64, ge=1, le=4096)
     dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.1, ge=0, lt=1)
     stochastic_depth: Annotated[float, Float(0, 0.3)] = Field(default=0.0, ge=0, lt=1)
+    pooling: Annotated[Pooling, Choice("mean", "attention")] = "attention"
 
     @classmethod
     def examples(cls) -> list[Self]:
-        return [cls(), cls(depth=2, heads=1, most_tokens=8, dropout=0.0, stochastic_depth=0.1)]
+        return [cls(), cls(depth=2, heads=1, most_tokens=8, dropout=0.0, stochastic_depth=0.1, pooling="mean")]
 
     def build(self, spec: InputSpec) -> nn.Module:
         """The network for inputs of `spec`'s shape; series may have any length from 1 step."""
@@ -77,7 +80,7 @@ class Transformer(Method):
 
 
 class AttentionNetwork(HeadedNetwork):
-    """A module that gives tokens and their mask, blocks, attention pooling, head."""
+    """A module that gives tokens and their mask, blocks, pooling, head."""
 
     def __init__(self, settings: Transformer, spec: InputSpec) -> None:
         super().__init__()
@@ -89,7 +92,7 @@ class AttentionNetwork(HeadedNetwork):
         drops = [settings.stochastic_depth * (place + 1) / settings.depth for place in range(settings.depth)]
         self.blocks = nn.ModuleList(AttentionBlock(settings.heads, settings.dropout, drop) for drop in drops)
         self.norm = nn.LayerNorm(width)
-        self.pool = AttentionPooling(width)
+        self.pool = pooling_of(settings.pooling, width)
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(width, spec.n_outputs)
 

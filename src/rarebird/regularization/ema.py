@@ -13,7 +13,8 @@ Cost: one pass over the weights per step, and their memory once more.
 
 NOTE[DIFF]: the memory is a share of the steps taken so far instead of a fixed decay (polynomial-decay averaging: Shamir and Zhang,
 "Stochastic gradient descent for non-smooth optimization", ICML 2013). So 200 steps and 200,000 are served alike, and the first, bad
-weights are soon forgotten. Batch-normalization statistics are averaged too.
+weights are soon forgotten. Batch-normalization statistics are averaged too. Where the network's weight is exactly zero, as `l1` leaves it,
+so is the mean's that is judged and kept.
 """
 
 from __future__ import annotations
@@ -58,6 +59,13 @@ def averaged(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     return [t.detach() for t in tensors if t.is_floating_point()], [t for t in tensors if not t.is_floating_point()]
 
 
+@torch.no_grad()
+def keep_zeros(mean: nn.Module, network: nn.Module) -> None:
+    """Make the mean's parameters exactly zero where the network's are: a mean alone only comes near."""
+    for averaged, parameter in zip(mean.parameters(), network.parameters(), strict=True):
+        averaged.masked_fill_(parameter == 0, 0.0)
+
+
 class _Average(Hook):
     def __init__(self, half_life: float) -> None:
         self.half_life = half_life
@@ -78,9 +86,12 @@ class _Average(Hook):
             counter.copy_(new)
 
     def before_evaluation(self, state: TrainState) -> nn.Module | None:
+        if self.mean is not None:
+            keep_zeros(self.mean, state.network)
         return self.mean
 
     @torch.no_grad()
     def after_fit(self, state: TrainState) -> None:
         if self.mean is not None:
+            keep_zeros(self.mean, state.network)
             state.network.load_state_dict(self.mean.state_dict())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from rarebird.training.device import Placement
 
 # Rows move to a GPU whole where they take no more than this share of its free memory; otherwise batch by batch.
 DEVICE_SHARE = 0.4
+Batch = tuple[Inputs, Tensor, Tensor]
+Change = Callable[[Inputs, Tensor, Tensor], Batch]
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,25 @@ class Rows:
         moved = {name: part.to(placement.device) for name, part in self.inputs.items()}
         return Rows(moved, self.y.to(placement.device), self.weight.to(placement.device))
 
-    def batch(self, index: np.ndarray, placement: Placement) -> tuple[Inputs, Tensor, Tensor]:
-        """The rows at `index` as (inputs, y, weight) on the device."""
+    def batch(self, index: np.ndarray, placement: Placement, change: Change | None = None) -> Batch:
+        """The rows at `index` as (inputs, y, weight) on the device, after `change`, which gets pictures as they are stored."""
         at = torch.from_numpy(index).to(self.y.device)
-        x = ready({name: part.index_select(0, at) for name, part in self.inputs.items()}, placement)
-        return x, self.y.index_select(0, at).to(placement.device), self.weight.index_select(0, at).to(placement.device)
+        x = {name: part.index_select(0, at).to(placement.device, non_blocking=True) for name, part in self.inputs.items()}
+        y, weight = (part.index_select(0, at).to(placement.device) for part in (self.y, self.weight))
+        if change is not None:
+            x, y, weight = change(x, y, weight)
+        return ready(x, placement), y, weight
 
 
 def ready(x: Inputs, placement: Placement) -> Inputs:
     """Inputs on the device; pictures as floats in 0..1 in the placement's layout."""
     x = {name: part.to(placement.device, non_blocking=True) for name, part in x.items()}
     if "pixels" in x:
-        pixels = x["pixels"]
-        if pixels.dtype == torch.uint8:
-            pixels = pixels.float().div_(255)
+        pixels = floats(x["pixels"])
         x["pixels"] = pixels.contiguous(memory_format=torch.channels_last) if placement.channels_last else pixels
     return x
+
+
+def floats(pixels: Tensor) -> Tensor:
+    """Pictures as floats in 0..1, whether they come as bytes or as floats already."""
+    return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels

@@ -7,16 +7,18 @@ Pictures are laid out channels-last, and batches on a CPU are small enough for i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rarebird.checks import DataError
 from rarebird.protocols import Inputs
 from rarebird.training.batches import ready
 from rarebird.training.device import Placement
 from rarebird.training.loop import DIVERGED
+from rarebird.training.views import View
 
 SMALLEST, LARGEST = 32, 512
 # Cells of all inputs in a batch.
@@ -24,7 +26,9 @@ CPU_CELLS, GPU_CELLS = 2**17, 2**25
 
 
 @torch.inference_mode()
-def logits(network: nn.Module, inputs: Inputs, device: str = "cpu", batch_size: int | None = None) -> np.ndarray:
+def logits(
+    network: nn.Module, inputs: Inputs, device: str = "cpu", batch_size: int | None = None, views: Sequence[View] = ()
+) -> np.ndarray:
     """``(n, n_outputs)`` float64 of the network in evaluation mode; its training mode is restored.
 
     Args:
@@ -32,6 +36,7 @@ def logits(network: nn.Module, inputs: Inputs, device: str = "cpu", batch_size: 
         inputs: As `prepare` gives them, of one row or more.
         device: Where the network is.
         batch_size: Rows at a time; None: by the size of a row.
+        views: Other views of the rows, whose probabilities (or values) are averaged with the rows' own.
 
     Raises:
         DataError: An output is no number: the training has diverged.
@@ -45,13 +50,35 @@ def logits(network: nn.Module, inputs: Inputs, device: str = "cpu", batch_size: 
     try:
         for start in range(0, n, batch_size):
             x = ready({name: part[start : start + batch_size] for name, part in inputs.items()}, wanted)
-            parts.append(network(x).float().cpu())
+            parts.append(_averaged([network(seen).float() for seen in (x, *(ready(view(x), wanted) for view in views))]).cpu())
     finally:
         network.train(was_training)
     outputs = torch.cat(parts).double().numpy()
     if not np.isfinite(outputs).all():
         raise DataError(f"The network gives outputs that are no numbers: {DIVERGED}")
     return outputs
+
+
+@torch.no_grad()
+def embedded(network: nn.Module, inputs: Inputs, device: str = "cpu") -> Inputs:
+    """The inputs past the frozen part of a network that has one, on the CPU, computed in batches."""
+    wanted, size = placement(device, pictures="pixels" in inputs), rows_at_once(inputs, device)
+    n = len(next(iter(inputs.values())))
+    parts: list[Inputs] = [
+        network.embed(ready({name: part[start : start + size] for name, part in inputs.items()}, wanted))  # type: ignore[operator]
+        for start in range(0, n, size)
+    ]
+    return {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
+
+
+def _averaged(outputs: Sequence[Tensor]) -> Tensor:
+    """The mean of values, or the logarithm of the mean probabilities; one output as it is."""
+    if len(outputs) == 1:
+        return outputs[0]
+    stacked = torch.stack(list(outputs))
+    if stacked.shape[2] == 1:
+        return stacked.mean(dim=0)
+    return stacked.log_softmax(dim=2).logsumexp(dim=0) - math.log(len(outputs))
 
 
 def placement(device: str, pictures: bool) -> Placement:

@@ -11,34 +11,25 @@ import torch
 from torch import Tensor, nn
 
 from rarebird.checks import DataError
-from rarebird.protocols import BatchSampling, Hook, Inputs, Optimizer, SamplingState, Schedule, TrainState
-from rarebird.training.batches import Rows
+from rarebird.protocols import Hook, Inputs, SamplingState, TrainState
+from rarebird.training.batches import Batch, Rows
 from rarebird.training.course import Course
 from rarebird.training.device import Placement, is_out_of_memory
+from rarebird.training.stage import StageParts, normalize_head, trainable_parameters
 
-Augment = Callable[[Inputs, Tensor, Tensor, torch.Generator], tuple[Inputs, Tensor, Tensor]]
 Judge = Callable[[nn.Module], dict[str, float]]
 EVALUATIONS = 12
 DIVERGED = "the training diverged; lower the learning rate with --set optimizer.learning_rate=RATE."
 
 
 @dataclass(frozen=True)
-class StageParts:
-    """What one stage trains with.
+class Drawn:
+    """Rows of one batch, or of a part of it, on the device."""
 
-    Attributes:
-        until: Progress of the whole course at which the stage ends.
-        restarts: Whether the stage begins with a fresh optimizer and its own schedule from 0 to 1.
-    """
-
-    loss: nn.Module
-    sampling: BatchSampling
-    optimizer: Optimizer
-    schedule: Schedule
-    augment: Augment | None = None
-    trainable: str = "all"
-    until: float = 1.0
-    restarts: bool = False
+    index: np.ndarray
+    x: Inputs
+    y: Tensor
+    weight: Tensor
 
 
 @dataclass
@@ -64,9 +55,11 @@ class Training:
     history: list[dict[str, float]] = field(default_factory=list)
     parts: int = 1
     mean_weight: float = field(init=False)
+    last_loss: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         self.mean_weight = float(self.rows.weight.mean())
+        self.last_loss = torch.full((len(self.rows),), torch.nan, device=self.placement.device)
 
     def run(self, course: Course) -> list[dict[str, float]]:
         """Train until the course is done.
@@ -77,16 +70,18 @@ class Training:
         Raises:
             DataError: The loss is no number any more: the training has diverged.
         """
-        self.network.train()
         state = TrainState(self.network, 0, course.steps)
         begin, optimizer = 0.0, None
         losses: list[Tensor] = []
         next_evaluation = 1 / EVALUATIONS
         for stage in self.stages:
             if optimizer is None or stage.restarts:
-                optimizer, since = self._optimizer(stage), begin
+                _put(optimizer, "eval")
+                optimizer, since, seen = self._optimizer(stage), begin, len(self.history)
+            self._set_modes(stage, optimizer)
             for batch in self._batches(stage, course):
-                rate = stage.optimizer.learning_rate * stage.schedule((course.progress - since) / (self._end(stage) - since))
+                progress = (course.progress - since) / (self._end(stage) - since)
+                rate = stage.optimizer.learning_rate * stage.schedule(progress, [_loss_of(entry) for entry in self.history[seen:]])
                 for group in optimizer.param_groups:
                     group["lr"] = rate * group.get("rate_factor", 1.0)
                 losses.append(self._step(stage, optimizer, batch, state))
@@ -98,12 +93,17 @@ class Training:
                 ending = self.report(course.progress) or state.stop
                 if course.progress >= next_evaluation or course.done or ending:
                     next_evaluation = course.progress + 1 / EVALUATIONS
+                    _put(optimizer, "eval")
                     self._evaluate(state, course, losses)
+                    self._set_modes(stage, optimizer)
                 if ending or state.stop:
                     course.stop()
             begin = stage.until
+        _put(optimizer, "eval")
         for hook in self.hooks:
             hook.after_fit(state)
+        if self.stages[-1].normalize_head is not None:
+            normalize_head(self.network, self.stages[-1].normalize_head)
         return self.history
 
     def _end(self, stage: StageParts) -> float:
@@ -117,16 +117,35 @@ class Training:
         return ends[-1]
 
     def _optimizer(self, stage: StageParts) -> torch.optim.Optimizer:
-        head = set(self.network.head.parameters())  # type: ignore[union-attr]
+        if stage.reset_head:
+            for module in self.network.head.modules():  # type: ignore[union-attr]
+                if hasattr(module, "reset_parameters"):
+                    module.reset_parameters()  # type: ignore[operator]
+        trained = trainable_parameters(self.network, stage.trainable)
         for parameter in self.network.parameters():
-            parameter.requires_grad_(stage.trainable == "all" or parameter in head)
-        return stage.optimizer.build(self.network)
+            parameter.requires_grad_(id(parameter) in trained)
+        optimizer = stage.optimizer.build(self.network)
+        for hook in self.hooks:
+            optimizer = hook.around(optimizer)
+        return optimizer
+
+    def _set_modes(self, stage: StageParts, optimizer: torch.optim.Optimizer) -> None:
+        """Put network and optimizer into training; what is frozen keeps its batch statistics too."""
+        self.network.train()
+        _put(optimizer, "train")
+        if stage.trainable == "all":
+            return
+        for module in self.network.modules():
+            own = list(module.parameters(recurse=False))
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and own and not any(one.requires_grad for one in own):
+                module.eval()
 
     def _batches(self, stage: StageParts, course: Course) -> Iterator[np.ndarray]:
         """Batches of one epoch after the other until the stage ends."""
         y = self.rows.y.argmax(dim=1).cpu().numpy() if self.rows.y.shape[1] > 1 else self.rows.y[:, 0].cpu().numpy()
         while course.progress < stage.until and not course.done:
-            state = SamplingState(progress=course.progress, fold=self.fold)
+            seen = None if self.last_loss.isnan().all() else self.last_loss.double().cpu().numpy()
+            state = SamplingState(progress=course.progress, fold=self.fold, last_loss=seen)
             for batch in stage.sampling(y, self.batch_size, self.rng, state):
                 yield batch
                 if course.progress >= stage.until or course.done:
@@ -148,20 +167,18 @@ class Training:
 
     def _stepped(self, stage: StageParts, optimizer: torch.optim.Optimizer, batch: np.ndarray, state: TrainState) -> Tensor:
         drawn = [self._drawn(stage, part) for part in np.array_split(batch, self.parts)]
-        # By what a batch weighs on average, not by what this one does: dividing by a sum that a heavy row itself makes large would make
-        # heavy rows count too little, and bend the prior (by .3 in the log-odds at batches of 16 with rows of weight 9).
-        total = len(batch) * self.mean_weight
+        # What is drawn within a step is the same each time an optimizer computes it (sharpness-aware ones do so twice).
+        seeded = None if stage.augment_features is None else self.generator.get_state()
 
         def closure() -> Tensor:
             optimizer.zero_grad(set_to_none=True)
             mean = torch.zeros((), device=self.placement.device)
-            for x, y, weight in drawn:
-                with self.placement.autocast():
-                    logits = self.network(x)
-                per_row = stage.loss(logits.float(), y)
-                part = (per_row * weight).sum() / total
+            if seeded is not None:
+                self.generator.set_state(seeded)
+            for rows in drawn:
+                part = self._loss(stage, rows, len(batch))
                 mean = mean + part.detach()
-                part.backward()
+                part.backward()  # type: ignore[no-untyped-call]
             penalties = [penalty for hook in self.hooks if (penalty := hook.penalty(self.network)) is not None]
             if penalties:
                 torch.stack(penalties).sum().backward()  # type: ignore[no-untyped-call]
@@ -171,9 +188,34 @@ class Training:
 
         return optimizer.step(closure)  # type: ignore[arg-type, return-value]
 
-    def _drawn(self, stage: StageParts, index: np.ndarray) -> tuple[Inputs, Tensor, Tensor]:
-        x, y, weight = self.rows.batch(index, self.placement)
-        return (x, y, weight) if stage.augment is None else stage.augment(x, y, weight, self.generator)
+    def _drawn(self, stage: StageParts, index: np.ndarray) -> Drawn:
+        def augmented(x: Inputs, y: Tensor, weight: Tensor) -> Batch:
+            return (x, y, weight) if stage.augment is None else stage.augment(x, y, weight, self.generator)
+
+        return Drawn(index, *self.rows.batch(index, self.placement, augmented))
+
+    def _loss(self, stage: StageParts, rows: Drawn, batch: int) -> Tensor:
+        """What these rows add to the batch's mean loss."""
+        y, weight = rows.y, rows.weight
+        with self.placement.autocast():
+            if stage.augment_features is None:
+                logits = self.network(rows.x)
+            else:
+                features, y, weight = stage.augment_features(self.network.features(rows.x), y, weight, self.generator)  # type: ignore[operator]
+                logits = self.network.head(features)  # type: ignore[operator]
+        logits = logits.float()
+        if stage.class_weight is not None:
+            weight = weight * (y @ stage.class_weight)
+        if y.shape[1] > 1:
+            for hook in self.hooks:
+                y = hook.targets(y)
+        if not stage.per_row:
+            return _mean_of_members(stage.loss, logits, y, weight) * (len(y) / batch)
+        per_row = _per_row(stage.loss, logits, y)
+        self.last_loss[torch.from_numpy(rows.index).to(per_row.device)] = per_row.detach()
+        # By what a batch weighs on average, not by what this one does: dividing by a sum that a heavy row itself makes large would make
+        # heavy rows count too little, and bend the prior (by .3 in the log-odds at batches of 16 with rows of weight 9).
+        return (per_row * weight).sum() / (batch * self.mean_weight)
 
     def _evaluate(self, state: TrainState, course: Course, losses: list[Tensor]) -> None:
         entry = {"step": float(course.step), "progress": course.progress, "learning_rate": state.learning_rate}
@@ -189,3 +231,32 @@ class Training:
             for hook in self.hooks:
                 hook.after_evaluation(state)
         self.history.append(entry)
+
+
+def _put(optimizer: torch.optim.Optimizer | None, mode: str) -> None:
+    """Let an optimizer that keeps other weights for use than for training put the ones asked for into the network."""
+    change = getattr(optimizer, mode, None)
+    if change is not None:
+        change()
+
+
+def _loss_of(entry: dict[str, float]) -> float:
+    return entry.get("val_loss", entry["train_loss"])
+
+
+def _per_row(loss: nn.Module, logits: Tensor, y: Tensor) -> Tensor:
+    """``(batch,)`` losses; with members ``(batch, members, n_outputs)``, the mean of each member's own."""
+    if logits.ndim == 2:
+        per_row: Tensor = loss(logits, y)
+        return per_row
+    members = logits.shape[1]
+    each: Tensor = loss(logits.flatten(0, 1), y.repeat_interleave(members, dim=0))
+    return each.view(-1, members).mean(dim=1)
+
+
+def _mean_of_members(loss: nn.Module, logits: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    """The loss of pairs, ``()``; with members, the mean of each member's own."""
+    if logits.ndim == 2:
+        mean: Tensor = loss(logits, y, weight)
+        return mean
+    return torch.stack([loss(member, y, weight) for member in logits.unbind(dim=1)]).mean()

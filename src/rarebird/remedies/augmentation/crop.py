@@ -7,8 +7,7 @@ uniform on a logarithmic scale; the window stands anywhere inside and is stretch
 *Label-safe when:* every large enough part still shows its class. Not when a small lesion or defect is the whole evidence: a crop that
 misses it is mislabelled; keep `min_area` high there.
 *Helps when:* objects fill varying parts of the picture; the standard for photographs at 224 pixels.
-*Does not help when:* pictures are tiny, registered, or the evidence is local. For padding and cropping see `translate` with
-``fill="zero"``.
+*Does not help when:* pictures are tiny, registered, or the evidence is local. For padding and cropping see `pad_crop`.
 *Cost:* one bilinear resampling, shared with neighboring geometric methods.
 
 NOTE[DIFF]: a window longer than the picture is cut to its side, where the original draws again up to ten times; no loop per row.
@@ -17,7 +16,7 @@ NOTE[DIFF]: a window longer than the picture is cut to its side, where the origi
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -41,6 +40,8 @@ class Crop(Method):
         ratio: Largest change of the aspect ratio, at least 1.
         p: Share of the rows that are cropped.
     """
+
+    test_time: ClassVar[bool] = True
 
     min_area: Annotated[float, Float(0.2, 0.95), Field(gt=0, le=1)] = 0.6
     ratio: Annotated[float, Float(1.0, 1.5), Field(ge=1, le=4)] = 4 / 3

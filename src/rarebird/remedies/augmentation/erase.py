@@ -17,6 +17,7 @@ drawn again.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Self
 
 import torch
@@ -60,14 +61,26 @@ class Erase(Method):
         """The augmentation for batches."""
         if self.max_area == 0 or self.p == 0:
             return rows.unchanged
-        mean = torch.tensor(statistics.spec.mean or (0.0,) * statistics.spec.channels)
 
         def erased(x: Inputs, generator: torch.Generator) -> Tensor:
-            pixels = x["pixels"]
-            area = rows.uniform(min(0.02, self.max_area), self.max_area, len(pixels), generator)
-            stretch = rows.symmetric(math.log(self.ratio) / 2, len(pixels), generator).exp()
-            height, width = ((area.sqrt() * factor).clamp_(max=1) for factor in (stretch, 1 / stretch))
-            box = geometry.boxes((height, width), (pixels.shape[-2], pixels.shape[-1]), generator)
-            return torch.where(box, mean.to(pixels)[:, None, None], pixels)
+            area = rows.uniform(min(0.02, self.max_area), self.max_area, len(x["pixels"]), generator)
+            return without_box(x["pixels"], area, self.ratio, statistics.spec.mean, generator)
 
         return rows.Changing("pixels", self.p, erased)
+
+
+def without_box(pixels: Tensor, area: Tensor, ratio: float, color: Sequence[float], generator: torch.Generator) -> Tensor:
+    """Pictures with a rectangle blanked, at a place and of an aspect ratio drawn for each.
+
+    Args:
+        pixels: ``(batch, channels, height, width)``.
+        area: ``(batch,)`` share of the picture that the rectangle takes; a little less where a side would be longer than the picture's.
+        ratio: Largest aspect ratio either way, at least 1.
+        color: What fills the rectangle, per channel; 0 where empty.
+        generator: On the device of `pixels`.
+    """
+    stretch = rows.symmetric(math.log(ratio) / 2, len(pixels), generator).exp()
+    height, width = ((area.sqrt() * factor).clamp_(max=1) for factor in (stretch, 1 / stretch))
+    box = geometry.boxes((height, width), (pixels.shape[-2], pixels.shape[-1]), generator)
+    blank = torch.tensor(color or (0.0,) * pixels.shape[1]).to(pixels)
+    return torch.where(box, blank[:, None, None], pixels)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rarebird.remedies.augmentation import rows
+from rarebird.remedies.augmentation import rows, warping
 
 if TYPE_CHECKING:
     from rarebird.protocols import Inputs
@@ -90,10 +90,11 @@ def affine(
 ) -> Tensor:
     """``(batch, 3, 3)`` matrices ``[[xx, xy, x], [yx, yy, y], [0, 0, 1]]``, entries are numbers or ``(batch,)``, not all numbers."""
     known = next(entry for entry in (xx, xy, yx, yy, x, y) if isinstance(entry, Tensor))
-    matrix = known.new_zeros(len(known), 3, 3)
-    for i, row in enumerate(((xx, xy, x), (yx, yy, y), (0.0, 0.0, 1.0))):
+    matrix = torch.eye(3, dtype=known.dtype, device=known.device).repeat(len(known), 1, 1)
+    for i, row in enumerate(((xx, xy, x), (yx, yy, y))):
         for j, entry in enumerate(row):
-            matrix[:, i, j] = entry
+            if isinstance(entry, Tensor) or entry != (i == j):
+                matrix[:, i, j] = entry
     return matrix
 
 
@@ -141,6 +142,8 @@ def resample(pixels: Tensor, matrix: Tensor, fill: Fill) -> Tensor:
     Returns:
         A new tensor of the shape and dtype of `pixels`.
     """
+    if warping.serves(pixels):
+        return warping.resample(pixels, matrix, fill)
     # Coordinates need more than bfloat16's 8 bits: at 224 pixels its steps are as wide as a pixel.
     work = pixels if pixels.dtype == torch.float64 else pixels.float()
     grid = sampling_grid(matrix.to(work.dtype), *pixels.shape[-2:])

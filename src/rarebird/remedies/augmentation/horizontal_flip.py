@@ -12,7 +12,7 @@ heart on the wrong side; a mirrored letter, digit or traffic sign is another one
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -34,6 +34,8 @@ class HorizontalFlip(Method):
     Attributes:
         p: Share of the rows that are mirrored.
     """
+
+    test_time: ClassVar[bool] = True
 
     p: Annotated[float, Float(0.1, 0.5), Field(ge=0, le=1)] = 0.5
 

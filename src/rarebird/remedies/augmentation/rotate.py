@@ -14,7 +14,7 @@ few degrees for X-rays, 180 for aerial, satellite and microscope pictures.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -38,6 +38,8 @@ class Rotate(Method):
         p: Share of the rows that are turned.
         fill: What stands beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture, ``zero`` is black.
     """
+
+    test_time: ClassVar[bool] = True
 
     degrees: Annotated[float, Float(2, 45), Field(ge=0, le=180)] = 10.0
     p: float = Field(default=1.0, ge=0, le=1)

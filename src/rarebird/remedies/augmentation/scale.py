@@ -16,7 +16,7 @@ interpolation aliases little.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -40,6 +40,8 @@ class Scale(Method):
         p: Share of the rows that are scaled.
         fill: What stands beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture, ``zero`` is black.
     """
+
+    test_time: ClassVar[bool] = True
 
     strength: Annotated[float, Float(0.02, 0.5), Field(ge=0, le=3)] = 0.1
     p: float = Field(default=1.0, ge=0, le=1)

@@ -14,7 +14,7 @@ angles are the label (cracks against joints, aligned parts).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -38,6 +38,8 @@ class Shear(Method):
         p: Share of the rows that are slanted.
         fill: What stands beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture, ``zero`` is black.
     """
+
+    test_time: ClassVar[bool] = True
 
     degrees: Annotated[float, Float(1, 20), Field(ge=0, le=60)] = 5.0
     p: float = Field(default=1.0, ge=0, le=1)

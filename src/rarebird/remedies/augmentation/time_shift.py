@@ -15,7 +15,7 @@ NOTE[DIFF]: sliding windows shorten the series; this keeps its length.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -38,6 +38,8 @@ class TimeShift(Method):
         fraction: Largest move as a share of the series' own length, either way.
         p: Share of the rows that are moved.
     """
+
+    test_time: ClassVar[bool] = True
 
     fraction: Annotated[float, Float(0.02, 0.3), Field(ge=0, le=1)] = 0.1
     p: float = Field(default=1.0, ge=0, le=1)

@@ -16,7 +16,7 @@ cannot.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -40,6 +40,8 @@ class TimeWarp(Method):
         knots: Moments at which a speed is drawn, the ends included.
         p: Share of the rows that are warped.
     """
+
+    test_time: ClassVar[bool] = True
 
     strength: Annotated[float, Float(0.05, 0.8), Field(ge=0, le=3)] = 0.2
     knots: Annotated[int, Int(2, 8), Field(ge=2, le=100)] = 4

@@ -1,20 +1,18 @@
 """Move each picture by a random part of its sides.
 
-Row i moves by draws from ``-fraction`` to ``fraction`` of its width and, independently, of its height; with ``fill="zero"`` and 4 pixels
-of 32 it is the "pad and crop" of He et al., "Deep Residual Learning for Image Recognition" (CVPR 2016), section 4.2.
+Row i moves by draws from ``-fraction`` to ``fraction`` of its width and, independently, of its height, by parts of a pixel too; TranslateX
+and TranslateY of Cubuk et al., "AutoAugment" (CVPR 2019). `pad_crop` moves by whole pixels.
 
 *Label-safe when:* the object stays inside the picture. Not where the place itself is the label (the side of a lesion, the cell of a
 grid).
 *Helps when:* objects are not centered in the field; small networks with dense layers learn the place by heart otherwise.
 *Does not help when:* all pictures, also the field's, are registered to a template.
 *Cost:* one bilinear resampling, shared with neighboring geometric methods.
-
-NOTE[DIFF]: moves by parts of a pixel too, where padding and cropping moves by whole pixels.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -39,6 +37,8 @@ class Translate(Method):
         fill: What stands beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture, ``zero`` is black.
     """
 
+    test_time: ClassVar[bool] = True
+
     fraction: Annotated[float, Float(0.02, 0.25), Field(ge=0, le=1)] = 0.1
     p: float = Field(default=1.0, ge=0, le=1)
     fill: geometry.Fill = "edge"
@@ -50,7 +50,7 @@ class Translate(Method):
 
     @classmethod
     def examples(cls) -> list[Self]:
-        """The default; pad-and-crop by an eighth; half of the rows, mirrored beyond the edge."""
+        """The default; an eighth, on black; half of the rows, mirrored beyond the edge."""
         return [cls(), cls(fraction=0.125, fill="zero"), cls(p=0.5, fill="reflect")]
 
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation:

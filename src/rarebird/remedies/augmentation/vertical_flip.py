@@ -13,7 +13,7 @@ X-rays of a standing patient, letters or digits (a mirrored 6 is no 9 either). O
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -35,6 +35,8 @@ class VerticalFlip(Method):
     Attributes:
         p: Share of the rows that are mirrored.
     """
+
+    test_time: ClassVar[bool] = True
 
     p: Annotated[float, Float(0.1, 0.5), Field(ge=0, le=1)] = 0.5
 

@@ -5,7 +5,7 @@
 
 *Helps when* the mean is what is wanted, and r2 or the squared error is how it will be judged.
 
-*Does not help when* a few targets are far out: their squared errors rule the gradient. Nor for classes, which it refuses.
+*Does not help when* a few targets are far out: their squared errors rule the gradient; see `huber`. Nor for classes, which it refuses.
 
 Cost: next to nothing.
 """
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from rarebird.methods import Method
+from rarebird.protocols import TargetStatistics
 
 KINDS = ("image", "table", "series")
 
@@ -27,12 +28,13 @@ class MeanSquared(Method):
     """Squared error of standardized targets; nothing to set."""
 
     tasks: ClassVar[tuple[str, ...]] = ("regression",)
+    per_row: ClassVar[bool] = True
 
-    def build(self, class_counts: Tensor | None, classes: tuple[str, ...] = ()) -> nn.Module:
-        """The loss as a module; there are no counts."""
+    def build(self, targets: TargetStatistics) -> nn.Module:
+        """The loss as a module; how the targets lie plays no part."""
         return MeanSquaredModule()
 
-    def prior_factor(self, class_counts: np.ndarray, classes: tuple[str, ...] = ()) -> np.ndarray | None:
+    def prior_factor(self, targets: TargetStatistics) -> np.ndarray | None:
         """None: numbers have no prior over classes."""
         return None
 
@@ -47,4 +49,9 @@ class MeanSquaredModule(nn.Module):
 
 def mean_squared(outputs: Tensor, y: Tensor) -> Tensor:
     """Squared error, mean over the outputs of a row, ``(batch, n_outputs) x (batch, n_outputs) -> (batch,)``, never below float32."""
-    return (outputs.to(torch.promote_types(outputs.dtype, torch.float32)) - y).square().mean(dim=1)
+    return errors(outputs, y).square().mean(dim=1)
+
+
+def errors(outputs: Tensor, y: Tensor) -> Tensor:
+    """``outputs - y``, never below float32."""
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32)) - y

@@ -1,4 +1,4 @@
-"""Which parameters weight decay may shrink: matrices and kernels, never biases, norms or other vectors."""
+"""Which parameters are weights, which decay and penalties may shrink: matrices and kernels, never biases, norms or other vectors."""
 
 from __future__ import annotations
 
@@ -10,24 +10,33 @@ from torch import nn
 from rarebird.checks import require
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """The trainable parameters in a decayed and a spared group, each only where it has a member.
+def weights(network: nn.Module) -> list[nn.Parameter]:
+    """The matrices and kernels of a network, frozen ones included.
 
-    Spared are parameters of one dimension or none, every parameter called a bias (batched layers have biases of two dimensions), and all of
-    normalization layers: shrinking those limits what the network can express instead of how complex it is.
+    Left out are parameters of one dimension or none, every parameter called a bias (batched layers have biases of two dimensions), and all
+    of normalization layers: shrinking those limits what the network can express instead of how complex it is.
+    """
+    norms = {id(p) for module in network.modules() if _is_norm(module) for p in module.parameters(recurse=False)}
+    return [
+        parameter
+        for name, parameter in network.named_parameters()
+        if parameter.ndim >= 2 and "bias" not in name.rpartition(".")[2] and id(parameter) not in norms
+    ]
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The trainable parameters in two groups, weights that decay and all others, which do not; each only where it has a member.
 
     Raises:
         ValueError: Nothing is trainable.
     """
-    spared_ids = {id(p) for module in network.modules() if _is_norm(module) for p in module.parameters(recurse=False)}
-    decayed: list[nn.Parameter] = []
-    spared: list[nn.Parameter] = []
-    for name, parameter in network.named_parameters():
-        if parameter.requires_grad:
-            spare = parameter.ndim < 2 or "bias" in name.rpartition(".")[2] or id(parameter) in spared_ids
-            (spared if spare else decayed).append(parameter)
-    require(bool(decayed or spared), "at least one trainable parameter", network=type(network).__name__)
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    decaying = {id(parameter) for parameter in weights(network)}
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    require(bool(trainable), "at least one trainable parameter", network=type(network).__name__)
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trainable if id(p) in decaying], "weight_decay": weight_decay},
+        {"params": [p for p in trainable if id(p) not in decaying], "weight_decay": 0.0},
+    ]
     return [group for group in groups if group["params"]]
 
 

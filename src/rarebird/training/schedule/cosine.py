@@ -13,17 +13,16 @@ Cost: nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
-from rarebird.checks import require
 from rarebird.methods import Method
 from rarebird.ranges import Float
+from rarebird.training.schedule.warm_up import after, rise
 
 KINDS = ("image", "table", "series")
-# The very first step is taken at progress 0; at a rate of 0 it would be wasted.
-FIRST = 0.01
 
 
 class Cosine(Method):
@@ -37,15 +36,12 @@ class Cosine(Method):
     warm_up: Annotated[float, Float(0, 0.3)] = Field(default=0.05, ge=0, le=0.3)
     final_factor: float = Field(default=0.0, ge=0, le=1)
 
-    def __call__(self, progress: float) -> float:
+    def __call__(self, progress: float, losses: Sequence[float] = ()) -> float:
         """Factor on the learning rate at `progress`, 0..1 of the laid-out steps."""
         return cosine(progress, self.warm_up, self.final_factor)
 
 
 def cosine(progress: float, warm_up: float, final_factor: float) -> float:
     """Linear from 0.01 to 1 up to `warm_up`, then half a cosine from 1 to `final_factor`."""
-    require(0 <= progress <= 1, "0 <= progress <= 1", progress=progress)
-    if progress < warm_up:
-        return FIRST + (1 - FIRST) * progress / warm_up
-    way = (progress - warm_up) / (1 - warm_up)
-    return final_factor + (1 - final_factor) * (1 + math.cos(math.pi * way)) / 2
+    way = after(progress, warm_up)
+    return rise(progress, warm_up) * (final_factor + (1 - final_factor) * (1 + math.cos(math.pi * way)) / 2)

@@ -1,0 +1,94 @@
+"""Train a reference in a network's place: the same rows, preparation and resampling, but trees instead of steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from rarebird import rng
+from rarebird.data import prepare
+from rarebird.data.dataset import Dataset
+from rarebird.member import Trained, resampled
+from rarebird.recipe import Recipe
+from rarebird.training.batches import Rows
+from rarebird.training.inference import logits
+
+MEASURED_ROUNDS, MEASURED_ROWS = 5, 2_000
+# Later trees look at the same rows as the first, but the clock of a shared machine wavers.
+SHARE = 0.8
+
+
+class ReferenceBench:
+    """One reference's training; it is used as `member.Bench` is, with a boosting round for a step.
+
+    Args:
+        recipe: What to train; its `reference` is given.
+        fit_rows: Natural training rows.
+        fold: Which part of the cross-fitting this is; it names the random streams.
+    """
+
+    def __init__(self, recipe: Recipe, fit_rows: Dataset, fold: int) -> None:
+        self.recipe, self.fold = recipe, fold
+        self.prepared, self.notes = prepare.fit(fit_rows, recipe.seed)
+        rows, self._factor = resampled(recipe, fit_rows, fold)
+        weight = rows.weights / rows.weights.mean()
+        self._fit_rows = fit_rows
+        self.rows = Rows(self.prepared.inputs(rows), self.prepared.targets(rows), torch.from_numpy(weight.astype(np.float32)))
+
+    def lay_out(self, deadline: float | None, networks: int) -> Recipe:
+        """The recipe with its rounds laid out as `steps`: the reference's own, or as many as fit where there is a deadline to meet."""
+        reference: Any = self.recipe.reference
+        rounds = self.recipe.steps or reference.rounds
+        if deadline is not None:
+            start = time.monotonic()
+            self._fit(MEASURED_ROUNDS, lambda progress: False)
+            seconds = (time.monotonic() - start) / MEASURED_ROUNDS
+            rounds = max(1, min(rounds, int(SHARE * max(deadline - time.monotonic(), 0.0) / networks / seconds)))
+        return self.recipe.updated(steps=rounds, precision="float32")
+
+    def seconds_per_row(self) -> float:
+        """About how long the prediction of one row takes with all rounds, by that of a few rows with a few."""
+        trees = self._fit(MEASURED_ROUNDS, lambda progress: False)
+        some = self._fit_rows.take(np.arange(min(len(self._fit_rows), MEASURED_ROWS)))
+        start = time.monotonic()
+        logits(trees, self.prepared.inputs(some))
+        reference: Any = self.recipe.reference
+        return (time.monotonic() - start) / len(some) * (self.recipe.steps or reference.rounds) / MEASURED_ROUNDS
+
+    def run(self, deadline: float | None, changes: Sequence[tuple[int, int]], report: Callable[[float], bool]) -> Trained:
+        """Train as the laid-out recipe says; a replay repeats the early end that `changes` recorded."""
+        rounds = changes[-1][1] if changes else self.recipe.steps
+        assert rounds is not None
+        done = 0
+
+        def told(progress: float) -> bool:
+            nonlocal done
+            done += 1
+            return report(progress)
+
+        trees = self._fit(rounds, told)
+        ended: list[tuple[int, int]] = [(done, done)] if done < (self.recipe.steps or rounds) else []
+        reference: Any = self.recipe.reference
+        reason = "stop" if ended else "epochs" if rounds >= reference.rounds else "clock"
+        return Trained(trees.eval(), self.prepared, self._prior_factor(), [], ended, self.notes, reason)
+
+    def _fit(self, rounds: int, told: Callable[[float], bool]) -> nn.Module:
+        reference: Any = self.recipe.reference
+        seed = rng.torch_seed(self.recipe.seed, "reference", self.fold) % 2**31
+        rows, threads = self.rows, self.recipe.threads or torch.get_num_threads()
+        trees: nn.Module = reference.fit(
+            rows.inputs, rows.y, rows.weight, self.prepared.spec, rounds=rounds, seed=seed, threads=threads, told=told
+        )
+        return trees
+
+    def _prior_factor(self) -> np.ndarray | None:
+        """What the resampling multiplied the natural prior by: the trees answer to the rows they saw."""
+        if self._factor is None:
+            return None
+        normalized: np.ndarray = self._factor / self._factor.sum()
+        return normalized

@@ -1,0 +1,97 @@
+"""Every method of every slot, on every kind of data it claims: named on the command line or in TOML, it trains on real rows."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rarebird import experiment, methods
+from rarebird.data.dataset import Dataset, Splits
+from rarebird.readers import read
+from rarebird.readers.options import ReadOptions
+from rarebird.recipe import Recipe
+
+pytestmark = pytest.mark.real_data
+FILES = {
+    "image": "images/pneumoniamnist.npz",
+    "table": "tables/adult.train.csv",
+    "series": "series/Earthquakes_TRAIN.tsv",
+    "values": "tables/california-housing.train.csv",
+}
+ROWS = 90
+# What a method needs beside itself.
+RESIDUAL = {"image": "resnet", "table": "transformer", "series": "inception_time"}
+COMPANIONS = {"feature_smote": ["batch_sampling=class_balanced"]}
+
+
+@cache
+def rows_of(shared: Path, what: str) -> Dataset:
+    """Rows of a file, classes in turn, so that the rarer one has enough."""
+    kind = "table" if what == "values" else what
+    train = read(shared / FILES[what], ReadOptions(kind=kind)).train  # type: ignore[arg-type]
+    if train.task == "regression":
+        return train.take(np.arange(ROWS))
+    shares = (ROWS // 3, ROWS - ROWS // 3)
+    rarer_first = np.argsort(train.class_counts)
+    return train.take(
+        np.sort(np.concatenate([np.flatnonzero(train.codes == code)[:share] for code, share in zip(rarer_first, shares, strict=True)]))
+    )
+
+
+def cases() -> list[object]:
+    found = []
+    for slot in methods.SLOTS:
+        for card in methods.cards(slot):
+            for kind in card.kinds:
+                tasks = getattr(methods.load(slot, card.name), "tasks", ("classification",))
+                what = kind if "classification" in tasks else "values"
+                if what == "values" and kind != "table":
+                    continue  # no regression of pictures or series is read from files yet
+                found.append(pytest.param(slot, card.name, what, id=f"{slot}-{card.name}-{what}"))
+    return found
+
+
+@pytest.mark.parametrize(("slot", "name", "what"), cases())
+def test_trains_on_real_rows(slot: str, name: str, what: str, shared_data: Path) -> None:
+    train = rows_of(shared_data, what)
+    network = {"name": "mlp", "width": 16, "depth": 1}
+    base = Recipe(kind=train.kind, network=network, steps=4, batch_size=24, folds=0, holdout=0.3, threads=1, precision="float32")
+    if what == "values":
+        base = base.updated(loss=methods.build("loss", {"name": "mean_squared"}), metric="r2")
+    given = methods.load(slot, name).examples()[0].settings() if slot == "resampling" and name == "imbalanced_learn" else name
+    companions = [f"network={RESIDUAL[what]}"] if name == "stochastic_depth" else COMPANIONS.get(name, [])
+    recipe = base.with_settings(companions + [f"{slot}={given}" if isinstance(given, str) else _assigned(slot, given)])
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+    assert name in [type(method).name for filled, method in recipe.methods() if filled == slot]
+
+    outcome = experiment.run(recipe, Splits(train), test_share=0.25)
+
+    outputs = outcome.model.outputs(outcome.splits.test)
+    assert np.isfinite(outputs).all()
+    if what != "values":
+        np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-6)
+        assert len(outcome.result.test.per_class) == 2
+
+
+@pytest.mark.parametrize("what", ["image", "table", "series"])
+@pytest.mark.parametrize("plan", ["deferred", "crt", "tau_normalized", "gradual_unfreezing", "feature_smote"])
+def test_plans_of_stages_train_on_real_rows(plan: str, what: str, shared_data: Path) -> None:
+    train = rows_of(shared_data, what)
+    base = Recipe(kind=train.kind, network="mlp", steps=10, batch_size=24, folds=0, holdout=0.3, threads=1, precision="float32")
+    recipe = base.with_settings([f"stages={plan}"])
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+    outcome = experiment.run(recipe, Splits(train), test_share=0.25)
+    assert np.isfinite(outcome.model.outputs(outcome.splits.test)).all()
+
+
+def _assigned(slot: str, settings: dict[str, object]) -> str:
+    return f"{slot}={{" + ", ".join(f"{key} = {_toml(value)}" for key, value in settings.items()) + "}"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items()) + "}"
+    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
