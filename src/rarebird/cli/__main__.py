@@ -1,0 +1,5 @@
+"""``python -m rarebird.cli``."""
+
+from rarebird.cli import main
+
+main()

@@ -1,0 +1,135 @@
+"""Commands that train: `fit`, and what is looked at before it, `preview` and `learning-rate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rarebird.cli.options import AsJson, Data, Device, Groups, Kind, Pattern, Quiet, Target, Task, Threads, Time, Weight, app, read_options
+from rarebird.cli.terminal import print_json, progress_bar
+from rarebird.clock import Clock, process_start, seconds_of
+
+
+@app.command()
+def fit(
+    data: Data,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/NAME-DATE).")] = None,
+    test: Annotated[Path | None, typer.Option(help="Test rows; without them a fifth is held out.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file in place of the default rules.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, such as loss=focal; repeatable.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What decisions serve (default: balanced_accuracy).")] = None,
+    budget: Annotated[str, typer.Option(help="Wall-clock time for everything, such as 90s or 5m.")] = "5m",
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps of each network in place of a budget.")] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="Of two classes, the one that precision and recall speak of (default: the rarer).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed (default: the recipe's, 0).")] = None,
+    target: Target = None,
+    kind: Kind = None,
+    task: Task = None,
+    groups: Groups = None,
+    groups_pattern: Pattern = None,
+    weight: Weight = None,
+    time: Time = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train, calibrate, decide, test and report: a path in, a model out."""
+    clock = Clock(seconds_of(budget), process_start())
+    from rarebird import fitting, run_folder
+
+    request = fitting.Request(
+        data=data,
+        out=out or run_folder.default_folder(data.stem),
+        test=test,
+        read=read_options(target, kind, task, groups, groups_pattern, weight, time),
+        recipe=recipe,
+        settings=tuple(settings or ()),
+        metric=metric,
+        positive=positive,
+        seed=seed,
+        steps=steps,
+        threads=threads,
+        device=device,
+    )
+    with progress_bar(quiet or as_json) as report:
+        outcome = fitting.fit(request, clock, report)
+    if as_json:
+        print_json(outcome.result.for_machines())
+    else:
+        from rarebird.report.terminal import summary
+
+        typer.echo(summary(outcome.result))
+
+
+@app.command()
+def preview(
+    data: Data,
+    out: Annotated[Path | None, typer.Option(help="Folder for preview.html (default: runs/NAME-DATE).")] = None,
+    test: Annotated[Path | None, typer.Option(help="Test rows, which are never shown; without them a fifth is held out.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file in place of the default rules.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as augmentation=[mixup,noise]; repeatable.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many training rows.")] = 8,
+    views: Annotated[int, typer.Option(min=1, help="How many augmented versions of each.")] = 4,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed (default: the recipe's, 0).")] = None,
+    target: Target = None,
+    kind: Kind = None,
+    task: Task = None,
+    groups: Groups = None,
+    groups_pattern: Pattern = None,
+    weight: Weight = None,
+    time: Time = None,
+) -> None:
+    """Show training rows before and after augmentation and resampling, so that a person can judge them."""
+    from rarebird import fitting, run_folder
+    from rarebird import preview as page
+    from rarebird.recipe import Recipe
+
+    folder = out or run_folder.default_folder(data.stem)
+    options = read_options(target, kind, task, groups, groups_pattern, weight, time)
+    request = fitting.Request(data, folder, test, options, recipe, tuple(settings or ()), seed=seed)
+    given = None if recipe is None else Recipe.read(recipe)
+    found = fitting.read(request, given)
+    typer.echo(page.write(fitting.chosen_recipe(request, given, found), found, folder, rows, views))
+
+
+@app.command("learning-rate")
+def learning_rate(
+    data: Data,
+    out: Annotated[Path | None, typer.Option(help="Folder for the curve and its values (default: runs/NAME-DATE).")] = None,
+    test: Annotated[Path | None, typer.Option(help="Test rows, which take no part; without them a fifth is held out.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file in place of the default rules.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, such as optimizer=sgd; repeatable.")] = None,
+    steps: Annotated[int, typer.Option(min=20, help="Steps from the lowest rate to the highest.")] = 200,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed (default: the recipe's, 0).")] = None,
+    target: Target = None,
+    kind: Kind = None,
+    task: Task = None,
+    groups: Groups = None,
+    groups_pattern: Pattern = None,
+    weight: Weight = None,
+    time: Time = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Propose a learning rate: train some steps at ever higher ones, and see where the loss falls and where it bursts."""
+    from rarebird import fitting, rate_range, run_folder
+    from rarebird.recipe import Recipe
+
+    folder = out or run_folder.default_folder(data.stem)
+    options = read_options(target, kind, task, groups, groups_pattern, weight, time)
+    request = fitting.Request(data, folder, test, options, recipe, tuple(settings or ()), seed=seed)
+    given = None if recipe is None else Recipe.read(recipe)
+    rows = fitting.read(request, given)
+    with progress_bar(quiet or as_json) as report:
+        found = rate_range.find(fitting.chosen_recipe(request, given, rows), rows, steps=steps, device=device, report=report)
+    values, figure = found.write(folder)
+    if as_json:
+        print_json(found.for_machines() | {"values": str(values), "figure": str(figure)})
+    else:
+        typer.echo(f"Learning rate of {found.optimizer}: {found.proposed:.2g} (least loss at {found.minimum:.2g}). The curve is {figure}.")
