@@ -257,7 +257,7 @@ def test_a_training_that_diverges_is_refused_in_words(optimizer: dict[str, objec
 
 
 def test_the_time_that_judging_takes_is_kept_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rarebird.experiment import _less_judging
+    from rarebird.networks import less_judging
     from rarebird.member import Bench
 
     monkeypatch.setattr(Bench, "seconds_per_row", lambda self: 0.01)
@@ -266,9 +266,9 @@ def test_the_time_that_judging_takes_is_kept_free(monkeypatch: pytest.MonkeyPatc
     parts = [(np.arange(200), np.arange(200, 400)), (np.arange(200, 400), np.arange(200))]
     far = time.monotonic() + 1000
     # 400 held-out rows once, 1000 test rows by each of two networks.
-    assert far - _less_judging(far, bench, splits, parts) == pytest.approx(24, abs=0.1)
+    assert far - less_judging(far, bench, splits, parts) == pytest.approx(24, abs=0.1)
     near = time.monotonic() + 10
-    assert near - _less_judging(near, bench, splits, parts) == pytest.approx(5, abs=0.1)
+    assert near - less_judging(near, bench, splits, parts) == pytest.approx(5, abs=0.1)
 
 
 def test_evaluations_look_at_no_more_rows_than_a_share_of_the_steps() -> None:

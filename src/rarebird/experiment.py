@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -17,24 +17,20 @@ from rarebird.checks import DataError, nearest
 from rarebird.clock import Clock
 from rarebird.data import duplicates, split
 from rarebird.data.dataset import Dataset, Splits
-from rarebird.member import Bench, Trained
+from rarebird.member import Trained
 from rarebird.metrics import names
+from rarebird.networks import Report, train_networks
 from rarebird.recipe import Recipe
-from rarebird.reference_bench import ReferenceBench
 from rarebird.result import Result
 from rarebird.training.device import choose_device
 from rarebird.training.views import views
 
-# Seconds kept for what follows training, besides the prediction of held-out and test rows, which is measured: files and the report, and
-# the intervals, for each row and class.
+# Seconds kept for what follows training, besides the prediction and scoring of held-out and test rows: files and the report.
 RESERVE = 4.0
 RESERVE_SHARE = 0.02
-SCORING = 5e-6
 TEST_SHARE = 0.2
 # Below this share of the budget, the user is told why the run ended early.
 EARLY = 0.7
-
-Report = Callable[[float, str], bool]
 
 
 @dataclass
@@ -99,7 +95,7 @@ def run(
 
         with _timed(timings, "train"):
             deadline = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
-            recipe, trained, stopped = _train(recipe, splits, parts, deadline, device, report)
+            recipe, trained, stopped = train_networks(recipe, splits, parts, deadline, device, report)
             notes += dict.fromkeys(note for one in trained for note in one.notes)
             notes += _ended_early(recipe, trained, clock, f"at {len(trained)} of {len(parts)} networks" if stopped else "")
 
@@ -200,55 +196,6 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "scikit-learn": sklearn.__version__,
     }
-
-
-def _train(
-    recipe: Recipe,
-    splits: Splits,
-    parts: list[tuple[np.ndarray, np.ndarray]],
-    deadline: float | None,
-    device: str,
-    report: Report,
-) -> tuple[Recipe, list[Trained], bool]:
-    """Train a network per part; the first one's measurement lays out the steps of all. The last value: whether `report` ended it."""
-    trained: list[Trained] = []
-    train, val = splits.train, splits.val
-    # A run that was ended early has changes for the networks that it trained; its replay trains those.
-    replayed = recipe.relaid or ((),) * len(parts)
-    stopped = False
-    for fold, ((fit, held), changes) in enumerate(zip(parts, replayed, strict=False)):
-        bench = _bench(recipe, train.take(fit), val if val is not None else train.take(held), fold, device)
-        if fold == 0:
-            deadline = None if deadline is None else _less_judging(deadline, bench, splits, parts)
-            recipe = bench.recipe = bench.lay_out(deadline, len(parts))
-        what = "training" if len(parts) == 1 else f"training fold {fold + 1} of {len(parts)}"
-
-        def tell(progress: float, fold: int = fold, what: str = what) -> bool:
-            nonlocal stopped
-            stopped = report((fold + progress) / len(parts), what) or stopped
-            return stopped
-
-        now = time.monotonic()
-        mine = None if deadline is None else now + max(deadline - now, 0.0) / (len(parts) - fold)
-        trained.append(bench.run(mine, changes, tell))
-        del bench  # its rows, before those of the next fold are prepared
-        if stopped:
-            break
-    relaid = tuple(tuple(one.changes) for one in trained)
-    return recipe.updated(relaid=relaid if any(relaid) or len(relaid) < len(parts) else ()), trained, stopped
-
-
-def _bench(recipe: Recipe, fit_rows: Dataset, held_rows: Dataset, fold: int, device: str) -> Bench | ReferenceBench:
-    """Where one network, or the reference in its place, is trained."""
-    return Bench(recipe, fit_rows, held_rows, fold, device) if recipe.reference is None else ReferenceBench(recipe, fit_rows, fold)
-
-
-def _less_judging(deadline: float, bench: Bench | ReferenceBench, splits: Splits, parts: list[tuple[np.ndarray, np.ndarray]]) -> float:
-    """The deadline less the time that the prediction and scoring of held-out and test rows will take, and at most half of what is left."""
-    held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
-    test = 0 if splits.test is None else len(splits.test)
-    seconds = bench.seconds_per_row() * (held + len(parts) * test) + SCORING * splits.train.n_classes * (held + test)
-    return deadline - min(seconds, max(deadline - time.monotonic(), 0.0) / 2)
 
 
 def _ended_early(recipe: Recipe, trained: list[Trained], clock: Clock, stopped: str) -> list[str]:

@@ -128,6 +128,41 @@ def decision_metric(name: str, positive: int | None, classes: Sequence[str] = ()
     return judge
 
 
+def value(
+    name: str,
+    y: np.ndarray,
+    outputs: np.ndarray,
+    labels: np.ndarray,
+    weight: np.ndarray,
+    classes: Sequence[str] = (),
+    positive: str | None = None,
+) -> float:
+    """One metric of one set of rows, without an interval; NaN where it is undefined.
+
+    Args:
+        name: A metric.
+        y: ``(n,)`` true codes, or values.
+        outputs: ``(n, n_classes)`` probabilities, or ``(n, 1)`` values.
+        labels: ``(n,)`` decided codes.
+        weight: ``(n,)`` sample weights.
+        classes: The class labels; empty for regression.
+        positive: Label of the positive class of two; None: the rarer of `y`.
+    """
+    known = metric(name, classes)
+    if known.needs == "values":
+        return float(OF_VALUES[name](y, outputs[:, 0], weight))
+    if name in OF_PROBABILITIES:
+        return float(OF_PROBABILITIES[name](y, outputs, weight))
+    code = None
+    if len(classes) == 2:
+        code = int(np.bincount(y, minlength=2).argmin()) if positive is None else list(classes).index(positive)
+    if known.needs == "probabilities":
+        return float(ranking.areas(y, outputs, weight, code)[OF_RANKING.index(name)])
+    head, colon, _ = name.partition(":")
+    counts = confusion.tally(y, labels, len(classes), weight)
+    return float((PER_CLASS[head](counts)[_code(name, classes)]) if colon else OF_LABELS[head](counts, code))
+
+
 def _code(name: str, classes: Sequence[str]) -> int:
     label = name.partition(":")[2]
     if label not in classes:

@@ -1,0 +1,80 @@
+"""Train the networks that a protocol asks for, one for each part of the training rows, within one deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from rarebird.data.dataset import Dataset, Splits
+from rarebird.member import Bench, Trained
+from rarebird.recipe import Recipe
+from rarebird.reference_bench import ReferenceBench
+
+# Seconds that the intervals of a figure take, for each row and class.
+SCORING = 5e-6
+
+Parts = Sequence[tuple[np.ndarray, np.ndarray]]
+Report = Callable[[float, str], bool]
+
+
+def train_networks(
+    recipe: Recipe,
+    splits: Splits,
+    parts: Parts,
+    deadline: float | None,
+    device: str,
+    report: Report,
+) -> tuple[Recipe, list[Trained], bool]:
+    """Train a network per part; the first one's measurement lays out the steps of all.
+
+    Args:
+        recipe: What to train; what it leaves open is laid out.
+        splits: Where the rows are; validation rows, where there are any, look on in place of a part's held-out ones.
+        parts: Per network, the positions of the rows that it learns from and of those that are held out.
+        deadline: When everything should be predicted and scored, on the scale of `time.monotonic`; None: no limit.
+        device: A torch device.
+        report: Told of the progress 0..1 and of what is being done; True from it ends the training early.
+
+    Returns:
+        The recipe as it was laid out, the networks, and whether `report` ended the training.
+    """
+    trained: list[Trained] = []
+    train, val = splits.train, splits.val
+    # A run that was ended early has changes for the networks that it trained; its replay trains those.
+    replayed = recipe.relaid or ((),) * len(parts)
+    stopped = False
+    for fold, ((fit, held), changes) in enumerate(zip(parts, replayed, strict=False)):
+        bench = _bench(recipe, train.take(fit), val if val is not None else train.take(held), fold, device)
+        if fold == 0:
+            deadline = None if deadline is None else less_judging(deadline, bench, splits, parts)
+            recipe = bench.recipe = bench.lay_out(deadline, len(parts))
+        what = "training" if len(parts) == 1 else f"training fold {fold + 1} of {len(parts)}"
+
+        def tell(progress: float, fold: int = fold, what: str = what) -> bool:
+            nonlocal stopped
+            stopped = report((fold + progress) / len(parts), what) or stopped
+            return stopped
+
+        now = time.monotonic()
+        mine = None if deadline is None else now + max(deadline - now, 0.0) / (len(parts) - fold)
+        trained.append(bench.run(mine, changes, tell))
+        del bench  # its rows, before those of the next fold are prepared
+        if stopped:
+            break
+    relaid = tuple(tuple(one.changes) for one in trained)
+    return recipe.updated(relaid=relaid if any(relaid) or len(relaid) < len(parts) else ()), trained, stopped
+
+
+def _bench(recipe: Recipe, fit_rows: Dataset, held_rows: Dataset, fold: int, device: str) -> Bench | ReferenceBench:
+    """Where one network, or the reference in its place, is trained."""
+    return Bench(recipe, fit_rows, held_rows, fold, device) if recipe.reference is None else ReferenceBench(recipe, fit_rows, fold)
+
+
+def less_judging(deadline: float, bench: Bench | ReferenceBench, splits: Splits, parts: Parts) -> float:
+    """The deadline less the time that the prediction and scoring of held-out and test rows will take, and at most half of what is left."""
+    held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
+    test = 0 if splits.test is None else len(splits.test)
+    seconds = bench.seconds_per_row() * (held + len(parts) * test) + SCORING * splits.train.n_classes * (held + test)
+    return deadline - min(seconds, max(deadline - time.monotonic(), 0.0) / 2)
