@@ -10,9 +10,12 @@ Gaussian noise. kornia and albumentations take part where they are installed; th
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 import torch
@@ -30,7 +33,7 @@ Augment = Callable[[Tensor], Tensor]
 
 
 def ours(policy: str) -> Augment:
-    """The whole batch at once; geometry composed into one resampling."""
+    """The pipeline as a training calls it: bytes in, geometry composed into one resampling, each step batched."""
     settings: list[dict[str, object]] = [
         {"name": "rotate", "degrees": DEGREES},
         {"name": "translate", "fraction": FRACTION},
@@ -83,11 +86,12 @@ def kornia(policy: str) -> Augment:
 
 
 def albumentations(policy: str) -> Augment:
-    """Row by row with OpenCV on uint8 rows."""
+    """Row by row with OpenCV on uint8 rows, the rows shared out among threads with a transform each (OpenCV lets go of Python's lock)."""
     import albumentations as A
     import cv2
 
-    cv2.setNumThreads(torch.get_num_threads())
+    cv2.setNumThreads(1)
+    threads = torch.get_num_threads()
     scale, shear = (1 / (1 + STRENGTH), 1 + STRENGTH), (-SHEAR, SHEAR)
     steps = [
         A.Affine(
@@ -102,11 +106,16 @@ def albumentations(policy: str) -> Augment:
     ]
     if policy == "full":
         steps = [A.HorizontalFlip(), *steps, A.GaussNoise(std_range=(NOISE, NOISE), p=1)]
-    transform = A.Compose(steps)
+    transforms = [A.Compose(copy.deepcopy(steps)) for _ in range(threads)]
+    pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def share(transform: A.Compose, rows: np.ndarray) -> list[np.ndarray]:
+        return [transform(image=row)["image"] for row in rows]
 
     def augment(pixels: Tensor) -> Tensor:
-        rows = pixels.permute(0, 2, 3, 1).contiguous().numpy()
-        batch = np.stack([transform(image=row)["image"] for row in rows])
+        rows = np.array_split(pixels.permute(0, 2, 3, 1).contiguous().numpy(), threads)
+        done = map(share, transforms, rows) if pool is None else pool.map(share, transforms, rows)
+        batch = np.stack(list(chain.from_iterable(done)))
         return torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous().float().div_(255)
 
     return augment

@@ -73,14 +73,45 @@ def test_rows_that_no_part_moves_stay_to_the_bit(pictures) -> None:
     assert 0.18 < (moved == pictures).flatten(1).all(1).float().mean() < 0.32
 
 
-def test_parts_of_a_batch_draw_for_themselves(pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+PLANNED = ["horizontal_flip", "rotate", {"name": "crop", "p": 0.5}, "brightness", {"name": "contrast", "p": 0.5}, "noise"]
+
+
+def test_in_which_parts_a_batch_goes_through_changes_no_bit(pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(build(*PLANNED), pictures)
+    for rows in (1, 7, 399):
+        monkeypatch.setattr(pipeline, "TILE_BYTES", rows * pictures[0].nbytes)
+        assert torch.equal(run(build(*PLANNED), pictures), whole)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_parts_keep_the_dtype(pictures, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
     monkeypatch.setattr(pipeline, "TILE_BYTES", 7 * pictures[0].nbytes)
+    changed = run(build(*PLANNED), pictures.to(dtype))
+    assert changed.dtype == dtype
+    torch.testing.assert_close(changed.float(), run(build(*PLANNED), pictures.to(dtype).float()), atol=2e-2, rtol=0)
+
+
+def test_steps_that_draw_on_the_way_draw_for_every_part(pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "TILE_BYTES", 2 * pictures[0].nbytes)
     same = pictures[:1].expand(50, -1, -1, -1)
-    made = build("rotate", "brightness")
+    made = build("brightness", "erase")
     moved = run(made, same)
     assert moved.shape == same.shape
     assert len(torch.unique(moved.flatten(1), dim=0)) == 50
     assert torch.equal(moved, run(made, same))
+
+
+@pytest.mark.parametrize("first", ["rotate", "horizontal_flip", "brightness", "erase", "mixup"])
+def test_bytes_are_floats_of_the_same_value(pictures, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    stored = (pictures * 255).round().to(torch.uint8)
+    before = stored.clone()
+    expected = run(build(first, "noise"), stored.float() / 255)
+    assert torch.equal(run(build(first, "noise"), stored), expected)
+    monkeypatch.setattr(pipeline, "TILE_BYTES", 30 * pictures[0].nbytes)
+    in_parts = run(build(first, "noise"), stored)
+    assert in_parts.dtype == torch.float32
+    assert first in {"erase", "mixup"} or torch.equal(in_parts, expected)
+    assert torch.equal(stored, before)
 
 
 def test_mixing_sees_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,3 +125,4 @@ def test_mixing_sees_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_empty_pipeline_is_the_identity(pictures) -> None:
     assert run(build(), pictures) is pictures
+    assert torch.equal(run(build(), (pictures * 255).to(torch.uint8)), (pictures * 255).to(torch.uint8) / 255)

@@ -25,6 +25,21 @@ def test_grid_is_affine_grid(generator: torch.Generator) -> None:
     torch.testing.assert_close(geometry.sampling_grid(matrix, 7, 11), expected)
 
 
+def test_a_grid_is_the_sum_of_its_parts_row_by_row(generator: torch.Generator) -> None:
+    matrix = torch.eye(3) + torch.randn(5, 3, 3, generator=generator) * 0.2
+    across, down = geometry.places(matrix, 7, 11)
+    assert across.shape == (5, 2, 1, 11)
+    assert down.shape == (5, 2, 7, 1)
+    assert torch.equal(geometry.spanned(across[2:4], down[2:4]), geometry.sampling_grid(matrix, 7, 11)[2:4])
+
+
+def test_matrices_hold_what_they_are_given() -> None:
+    x = torch.tensor([0.1, -0.2])
+    expected = torch.tensor([[[1.0, 0, 0.1], [0, -1, 0], [0, 0, 1]], [[1, 0, -0.2], [0, -1, 0], [0, 0, 1]]])
+    assert torch.equal(geometry.affine(x=x, yy=-1.0), expected)
+    assert torch.equal(geometry.affine(xx=0.0, xy=x)[:, 0, :2], torch.stack([torch.zeros(2), x], dim=1))
+
+
 def test_identity_keeps_the_picture(pictures: torch.Tensor) -> None:
     for fill in ("edge", "reflect", "zero"):
         torch.testing.assert_close(geometry.resample(pictures, torch.eye(3).repeat(len(pictures), 1, 1), fill), pictures, atol=1e-5, rtol=0)

@@ -36,6 +36,23 @@ def test_a_batch_is_its_rows_as_floats_with_targets_and_weights() -> None:
     assert pixels.dtype == torch.uint8
 
 
+def test_what_changes_a_batch_gets_pictures_as_they_are_stored() -> None:
+    seen = []
+
+    def change(x, y, weight):
+        seen.append(x["pixels"].dtype)
+        return {"pixels": 255 - x["pixels"]}, y.flip(0), weight * 2
+
+    pixels = torch.from_numpy(some_pixels())
+    rows = Rows({"pixels": pixels}, torch.eye(20), torch.arange(20.0))
+    x, y, weight = rows.batch(np.array([3, 17]), Placement(channels_last=True), change)
+    assert seen == [torch.uint8]
+    torch.testing.assert_close(x["pixels"], (255 - pixels[[3, 17]]) / 255)
+    assert x["pixels"].is_contiguous(memory_format=torch.channels_last)
+    assert y.argmax(dim=1).tolist() == [17, 3]
+    assert weight.tolist() == [6, 34]
+
+
 def test_the_memory_layout_is_the_placements_and_changes_no_value() -> None:
     x = {"pixels": torch.from_numpy(some_pixels())}
     last = ready(x, Placement(channels_last=True))["pixels"]

@@ -27,7 +27,7 @@ from rarebird.ranges import Float
 from rarebird.remedies.augmentation import rows
 
 if TYPE_CHECKING:
-    from rarebird.protocols import BoundAugmentation, Inputs, TrainStatistics
+    from rarebird.protocols import BoundAugmentation, TrainStatistics
 
 KINDS = ("image",)
 
@@ -59,10 +59,10 @@ class Brightness(Method):
         if most == 0 or self.p == 0:
             return rows.unchanged
 
-        def brightened(x: Inputs, generator: torch.Generator) -> Tensor:
-            return shifted(x["pixels"], rows.symmetric(most, len(x["pixels"]), generator))
+        def draw(pixels: Tensor, generator: torch.Generator) -> tuple[Tensor]:
+            return (rows.symmetric(most, len(pixels), generator),)
 
-        return rows.Changing("pixels", self.p, brightened)
+        return rows.Photometric(self.p, draw, shifted)
 
 
 def shifted(pixels: Tensor, shift: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from rarebird.ranges import Float
 from rarebird.remedies.augmentation import rows
 
 if TYPE_CHECKING:
-    from rarebird.protocols import BoundAugmentation, Inputs, TrainStatistics
+    from rarebird.protocols import BoundAugmentation, TrainStatistics
 
 KINDS = ("image",)
 
@@ -57,11 +57,10 @@ class Contrast(Method):
         if self.strength == 0 or self.p == 0:
             return rows.unchanged
 
-        def contrasted(x: Inputs, generator: torch.Generator) -> Tensor:
-            gain = rows.uniform(1 - self.strength, 1 + self.strength, len(x["pixels"]), generator)
-            return stretched(x["pixels"], gain)
+        def draw(pixels: Tensor, generator: torch.Generator) -> tuple[Tensor]:
+            return (rows.uniform(1 - self.strength, 1 + self.strength, len(pixels), generator),)
 
-        return rows.Changing("pixels", self.p, contrasted)
+        return rows.Photometric(self.p, draw, stretched)
 
 
 def stretched(pixels: Tensor, gain: Tensor) -> Tensor:

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rarebird.remedies.augmentation import rows, warping
-
-if TYPE_CHECKING:
-    from rarebird.protocols import Inputs
+from rarebird.remedies.augmentation import rows
 
 Fill = Literal["edge", "reflect", "zero"]
 _PADDING = {"edge": "border", "reflect": "reflection", "zero": "zeros"}
 
 
 @dataclass(frozen=True)
-class Geometric(rows.RowWise):
+class Geometric(rows.Planned):
     """A bound affine augmentation; see `rarebird.protocols.GeometricAugmentation`.
 
     Attributes:
@@ -45,8 +42,8 @@ class Geometric(rows.RowWise):
             return matrix
         return torch.where(rows.across(rows.hit(self.p, batch, generator), matrix), matrix, torch.eye(3, device=matrix.device))
 
-    def __call__(self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
-        return Composed((self,))(x, y, weight, generator)
+    def plan(self, pixels: Tensor, generator: torch.Generator) -> rows.Apply:
+        return Composed((self,)).plan(pixels, generator)
 
 
 @dataclass(frozen=True)
@@ -55,29 +52,31 @@ class Mirror(Geometric):
 
     axis: Literal[-2, -1] = -1
 
-    def __call__(self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
-        pixels = x["pixels"]
+    def plan(self, pixels: Tensor, generator: torch.Generator) -> rows.Apply:
         entry = -1 - self.axis
         flipped = self.matrix(len(pixels), generator)[:, entry, entry] < 0
-        return {**x, "pixels": torch.where(rows.across(flipped, pixels), pixels.flip(self.axis), pixels)}, y, weight
+        return lambda part, which: torch.where(rows.across(flipped[which], part), part.flip(self.axis), part)
 
 
 @dataclass(frozen=True)
-class Composed(rows.RowWise):
+class Composed(rows.Planned):
     """Neighboring affine augmentations as one resampling: each draws as it would alone, but the pixels are interpolated once."""
 
     parts: tuple[Geometric, ...]
 
-    def __call__(self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
-        pixels = x["pixels"]
-        matrix = compose([part.matrix(len(pixels), generator) for part in self.parts], *pixels.shape[-2:])
+    def plan(self, pixels: Tensor, generator: torch.Generator) -> rows.Apply:
+        height, width = pixels.shape[-2:]
+        matrix = compose([part.matrix(len(pixels), generator) for part in self.parts], height, width)
         fill: Fill = next((part.fill for part in self.parts if part.fill is not None), "edge")
-        moved = resample(pixels, matrix, fill)
-        if all(part.p < 1 for part in self.parts):
-            stays = (matrix == torch.eye(3, device=matrix.device)).flatten(1).all(1)
+        across, down = places(matrix, height, width)
+        stays = (matrix == torch.eye(3, device=matrix.device)).flatten(1).all(1) if all(part.p < 1 for part in self.parts) else None
+
+        def apply(part: Tensor, which: slice) -> Tensor:
+            moved = sampled(part, spanned(across[which], down[which]), fill)
             # Interpolating at the pixels' own centers is off by a rounding error, and a row that is left alone must stay as it was.
-            torch.where(rows.across(stays, pixels), pixels, moved, out=moved)
-        return {**x, "pixels": moved}, y, weight
+            return moved if stays is None else torch.where(rows.across(stays[which], part), part, moved)
+
+        return apply
 
 
 def affine(
@@ -120,15 +119,33 @@ def compose(matrices: Sequence[Tensor], height: int, width: int) -> Tensor:
 
 
 def sampling_grid(matrix: Tensor, height: int, width: int) -> Tensor:
-    """``(batch, height, width, 2)``: where each output pixel's center lies in the input, like `functional.affine_grid`.
+    """``(batch, height, width, 2)``: where each output pixel's center lies in the input, like `functional.affine_grid`."""
+    return spanned(*places(matrix, height, width))
+
+
+def places(matrix: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The two parts of a sampling grid: ``(batch, 2, 1, width)`` from left to right and ``(batch, 2, height, 1)`` from top to bottom."""
+    across, down = _centers(width, matrix), _centers(height, matrix)
+    along_row = matrix[:, :2, 0, None] * across + matrix[:, :2, 2, None]
+    along_column = matrix[:, :2, 1, None] * down
+    return along_row[:, :, None, :], along_column[:, :, :, None]
+
+
+def spanned(across: Tensor, down: Tensor) -> Tensor:
+    """The sampling grid of its two parts.
 
     Laid out as one plane of x and one of y, filled by a broadcast sum: several times as fast on a CPU as `affine_grid`'s interleaved
     matrix product, and `grid_sample` reads planes without sorting them out first.
     """
-    across, down = _centers(width, matrix), _centers(height, matrix)
-    along_row = matrix[:, :2, 0, None] * across + matrix[:, :2, 2, None]
-    along_column = matrix[:, :2, 1, None] * down
-    return (along_row[:, :, None, :] + along_column[:, :, :, None]).permute(0, 2, 3, 1)
+    return (across + down).permute(0, 2, 3, 1)
+
+
+def sampled(pixels: Tensor, grid: Tensor, fill: Fill) -> Tensor:
+    """`pixels` at the places of a `sampling_grid`, as `resample` has them."""
+    # Coordinates need more than bfloat16's 8 bits: at 224 pixels its steps are as wide as a pixel.
+    work = pixels if pixels.dtype == torch.float64 else pixels.float()
+    moved = functional.grid_sample(work, grid.to(work.dtype), mode="bilinear", padding_mode=_PADDING[fill], align_corners=False)
+    return moved.to(pixels.dtype)
 
 
 def resample(pixels: Tensor, matrix: Tensor, fill: Fill) -> Tensor:
@@ -142,13 +159,7 @@ def resample(pixels: Tensor, matrix: Tensor, fill: Fill) -> Tensor:
     Returns:
         A new tensor of the shape and dtype of `pixels`.
     """
-    if warping.serves(pixels):
-        return warping.resample(pixels, matrix, fill)
-    # Coordinates need more than bfloat16's 8 bits: at 224 pixels its steps are as wide as a pixel.
-    work = pixels if pixels.dtype == torch.float64 else pixels.float()
-    grid = sampling_grid(matrix.to(work.dtype), *pixels.shape[-2:])
-    moved = functional.grid_sample(work, grid, mode="bilinear", padding_mode=_PADDING[fill], align_corners=False)
-    return moved.to(pixels.dtype)
+    return sampled(pixels, sampling_grid(matrix, *pixels.shape[-2:]), fill)
 
 
 def boxes(shares: tuple[Tensor, Tensor], sides: tuple[int, int], generator: torch.Generator) -> Tensor:

@@ -28,7 +28,7 @@ from rarebird.ranges import Float
 from rarebird.remedies.augmentation import rows
 
 if TYPE_CHECKING:
-    from rarebird.protocols import BoundAugmentation, Inputs, TrainStatistics
+    from rarebird.protocols import BoundAugmentation, TrainStatistics
 
 KINDS = ("image",)
 # Prime, so that no shift by it is one of whole rows or channels of a picture.
@@ -62,24 +62,23 @@ class Noise(Method):
         if most == 0 or self.p == 0:
             return rows.unchanged
 
-        def noised(x: Inputs, generator: torch.Generator) -> Tensor:
-            pixels = x["pixels"]
-            return noisy(pixels, windows(pixels, generator), rows.uniform(0, most, len(pixels), generator))
+        def draw(pixels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+            return windows(pixels, generator), rows.uniform(0, most, len(pixels), generator)
 
-        return rows.Changing("pixels", self.p, noised)
+        return rows.Photometric(self.p, draw, noisy)
 
 
 def windows(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal draws, one for each element of `like`, in its dtype: of rows of up to `STEP` values all independent.
+    """Standard normal draws, one for each element of `like`: of rows of up to `STEP` values all independent.
 
     Longer rows are windows of one stretch, each `STEP` values after the one before: a view whose rows share memory, to be read only.
     """
     values = like[0].numel()
     step = min(values, STEP)
     drawn = torch.randn((len(like) - 1) * step + values, generator=generator, device=generator.device)
-    return drawn.to(like.dtype).unfold(0, values, step).view(like.shape)
+    return drawn.unfold(0, values, step).view(like.shape)
 
 
 def noisy(pixels: Tensor, noise: Tensor, level: Tensor) -> Tensor:
     """`pixels` ``(batch, channels, height, width)`` plus `noise` of the same shape times `level` ``(batch,)``, kept in 0..1."""
-    return torch.addcmul(pixels, noise, rows.across(level, pixels)).clamp_(0, 1)
+    return torch.addcmul(pixels, noise.to(pixels.dtype), rows.across(level, pixels)).clamp_(0, 1)

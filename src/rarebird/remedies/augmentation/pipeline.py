@@ -11,15 +11,17 @@ import torch
 from torch import Tensor
 
 from rarebird.remedies.augmentation.geometry import Composed, Geometric, Mirror
-from rarebird.remedies.augmentation.rows import RowWise, unchanged
+from rarebird.remedies.augmentation.rows import Apply, Planned, RowWise, unchanged
 from rarebird.training.batches import floats
 
 if TYPE_CHECKING:
     from rarebird.methods import Method
     from rarebird.protocols import Augmentation, BoundAugmentation, Inputs, TrainStatistics
 
-# For each thread; the fastest of 1, 2, 4, 8 and 16 MiB.
-TILE_BYTES = 2**22
+# For each thread; the fastest of 1/2 to 8 MiB: what a core's own cache holds.
+TILE_BYTES = 2**20
+# By this many times larger is a part where some of the steps have draws to make for it first.
+UNPLANNED = 4
 FLOAT_BYTES = 4
 
 
@@ -65,19 +67,33 @@ class Tiled:
 
     def __call__(self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
         pixels = x["pixels"]
-        size = max(1, TILE_BYTES * torch.get_num_threads() // (pixels[0].numel() * FLOAT_BYTES))
+        plans = [step.plan(pixels, generator) if isinstance(step, Planned) else on_the_way(step, generator) for step in self.steps]
+        most = TILE_BYTES if all(isinstance(step, Planned) for step in self.steps) else TILE_BYTES * UNPLANNED
+        # As many for every thread, as `grid_sample` shares out whole pictures.
+        size = max(1, most // (pixels[0].numel() * FLOAT_BYTES)) * torch.get_num_threads()
         if pixels.device.type != "cpu" or size >= len(pixels):
-            return {**x, "pixels": self._through(pixels, y, weight, generator)}, y, weight
+            return {**x, "pixels": _through(plans, pixels, slice(None))}, y, weight
         whole = fresh(pixels)
         for start in range(0, len(pixels), size):
-            whole[start : start + size] = self._through(pixels[start : start + size], y, weight, generator)
+            whole[start : start + size] = _through(plans, pixels, slice(start, start + size))
         return {**x, "pixels": whole}, y, weight
 
-    def _through(self, pixels: Tensor, y: Tensor, weight: Tensor, generator: torch.Generator) -> Tensor:
-        part: Inputs = {"pixels": floats(pixels)}
-        for step in self.steps:
-            part = step(part, y, weight, generator)[0]
-        return part["pixels"]
+
+def _through(plans: Sequence[Apply], pixels: Tensor, which: slice) -> Tensor:
+    part = floats(pixels[which])
+    for apply in plans:
+        part = apply(part, which)
+    return part
+
+
+def on_the_way(step: RowWise, generator: torch.Generator) -> Apply:
+    """A step that draws for each part of a batch when its turn comes."""
+
+    def apply(part: Tensor, which: slice) -> Tensor:
+        none = part.new_empty(0)
+        return step({"pixels": part}, none, none, generator)[0]["pixels"]
+
+    return apply
 
 
 def fresh(like: Tensor) -> Tensor:

@@ -75,6 +75,47 @@ class RowWise:
         raise NotImplementedError
 
 
+Apply = Callable[[Tensor, slice], Tensor]
+"""Some of a batch's pictures as floats, and which of them they are -> the same pictures, changed, as a fresh tensor."""
+
+
+class Planned(RowWise):
+    """A picture augmentation that draws for the whole batch first, so that few pictures at a time can go through all steps in cache."""
+
+    def plan(self, pixels: Tensor, generator: torch.Generator) -> Apply:
+        """What happens to each of these pictures, which may be bytes still: only their shape and device count."""
+        raise NotImplementedError
+
+    def __call__(self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
+        pixels = x["pixels"]
+        return {**x, "pixels": self.plan(pixels, generator)(pixels, slice(None))}, y, weight
+
+
+@dataclass(frozen=True)
+class Photometric(Planned):
+    """Changes pictures by what is drawn for each.
+
+    Attributes:
+        p: Share of the rows that change; the others keep their values to the bit.
+        draw: Pictures and generator to tensors with rows first.
+        function: Pictures as floats and what was drawn for them to a fresh tensor of the same shape and dtype.
+    """
+
+    p: float
+    draw: Callable[[Tensor, torch.Generator], tuple[Tensor, ...]]
+    function: Callable[..., Tensor]
+
+    def plan(self, pixels: Tensor, generator: torch.Generator) -> Apply:
+        drawn = self.draw(pixels, generator)
+        chosen = hit(self.p, len(pixels), generator) if self.p < 1 else None
+
+        def apply(part: Tensor, which: slice) -> Tensor:
+            changed = self.function(part, *(each[which] for each in drawn))
+            return changed if chosen is None else torch.where(across(chosen[which], part), changed, part)
+
+        return apply
+
+
 @dataclass(frozen=True)
 class Changing(RowWise):
     """Replaces one entry of the inputs.
