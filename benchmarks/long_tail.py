@@ -32,7 +32,7 @@ BASE: dict[str, Any] = {
     "folds": 0,
     "precision": "bfloat16",
     "channels_last": True,
-    "network": {"name": "resnet", "width": 16},
+    "network": {"name": "resnet", "width": 8},
     "optimizer": {"name": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4},
     "schedule": {"name": "cosine"},
     "augmentation": ["horizontal_flip", {"name": "translate", "fraction": 0.12, "fill": "zero"}],
