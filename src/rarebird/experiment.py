@@ -81,8 +81,8 @@ def run(
     timings: dict[str, float] = {}
     notes = list(data.notes)
     device = choose_device(device)
-    with _threads(recipe.threads) as threads:
-        recipe = recipe.updated(threads=threads)
+    with threads(recipe.threads) as n_threads:
+        recipe = recipe.updated(threads=n_threads)
 
         with _timed(timings, "split"):
             splits = separate(data, recipe, test_share, notes, duplicate_groups)
@@ -236,7 +236,7 @@ def _too_few(train: Dataset) -> list[str]:
 
 
 @contextmanager
-def _threads(wanted: int | None) -> Iterator[int]:
+def threads(wanted: int | None) -> Iterator[int]:
     """torch on `wanted` threads, and afterwards on as many as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(wanted or before)

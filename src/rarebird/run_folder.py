@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rarebird.checks import DataError
@@ -22,8 +24,8 @@ def default_folder(name: str) -> Path:
     return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def check_free(folder: Path) -> None:
-    """The folder can be written: it does not exist, is empty, or is an earlier run, which will be replaced.
+def check_free(folder: Path, kept: Sequence[str] = ()) -> None:
+    """The folder can be written: it does not exist, is empty but for `kept` files, or is an earlier run, which will be replaced.
 
     Raises:
         DataError: It holds something else, is a file, or cannot be made where it is asked for.
@@ -34,14 +36,14 @@ def check_free(folder: Path) -> None:
     standing = next(path for path in (place, *place.parents) if os.path.lexists(path))
     if not standing.is_dir():
         raise DataError(f"{standing} is a file; give a folder for the run with --out.")
-    if place.is_dir() and any(place.iterdir()) and not _is_run(place):
+    if place.is_dir() and any(path.name not in kept for path in place.iterdir()) and not _is_run(place):
         raise DataError(f"{folder} exists and is not a run of rarebird; give another folder with --out.")
     home = place.parent if standing == place else standing
     if not os.access(home, os.W_OK | os.X_OK):
         raise DataError(f"Nothing can be written in {home}; give another folder with --out.")
 
 
-def write(folder: Path, outcome: Outcome, fingerprint: str, profile: Profile, clock: Clock) -> None:
+def write(folder: Path, outcome: Outcome, fingerprint: str, profile: Profile, clock: Clock, kept: Sequence[str] = ()) -> None:
     """Write everything of a run; nothing half-written is ever seen under the folder's own name.
 
     `outcome.result` is completed with the paths of the model and the report, and with the seconds.
@@ -52,6 +54,7 @@ def write(folder: Path, outcome: Outcome, fingerprint: str, profile: Profile, cl
         fingerprint: Of the data as they were read.
         profile: Of the same.
         clock: Tells how long the run took.
+        kept: Names of files in the folder that stay as they are.
 
     Raises:
         DataError: Something else came to stand in the folder meanwhile.
@@ -67,7 +70,10 @@ def write(folder: Path, outcome: Outcome, fingerprint: str, profile: Profile, cl
         write_report(building / REPORT, result, outcome.recipe.to_toml(), profile.to_text(), described)
         result.seconds = round(clock.elapsed(), 2)
         _write_text(building / RESULT, result.to_json())
-        check_free(folder)
+        check_free(folder, kept)
+        for name in kept:
+            if (folder / name).is_file():
+                shutil.copy2(folder / name, building / name)
 
 
 def _is_run(folder: Path) -> bool:

@@ -103,6 +103,11 @@ class Study:
         trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [_finished(trial) for trial in sorted(trials, key=lambda trial: trial.number)]
 
+    def last_reason(self) -> str:
+        """Why the last trial that gave no value gave none; empty where there is none."""
+        failed = [trial for trial in self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,)) if "reason" in trial.user_attrs]
+        return str(failed[-1].user_attrs["reason"]) if failed else ""
+
     def ask(self) -> Asked:
         """Begin a trial. What a killed process left half-done counts as never begun, so that a resumed search proposes it again."""
         for left in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):

@@ -6,7 +6,7 @@ missing number counts as the column's mean; a missing category is a category.
 
 *A new row* starts at one row and goes a random part of the way to one of its neighbors. Numbers and dates are interpolated; where one of
 the two is missing, the cell is that of the nearer. A category is the most frequent one among the neighbors, of equally frequent ones that
-of the nearest neighbor. The weight and soft targets are interpolated; group, time and a cell that identifies rows are those of the start.
+of the nearest neighbor. The weight and soft targets are interpolated; id, group, time and cells that identify rows are the start's.
 
 NOTE[DIFF]: a column of whole numbers (or days) gets whole numbers (or days); the paper has no missing cells; columns without spread do not
 count in the median, and where none has any it is 1.
@@ -151,9 +151,11 @@ def with_rows_between(rows: MixedRows, drawn: Sequence[Pairs]) -> Dataset:
         column = rows.column(name)
         if role in ("number", "date"):
             new = like(column, interpolated(as_float(column), start, end, way, rows.steps[name]))
+            # By NumPy, which is faster by half where rows are many.
+            columns[name] = pd.Series(np.concatenate([column.to_numpy(), new.to_numpy()]), copy=False)
         else:
             new = column.iloc[next(category) if role == "category" else start]
-        columns[name] = pd.concat([column, new], ignore_index=True)
+            columns[name] = pd.concat([column, new], ignore_index=True)
     frame = pd.DataFrame(columns, copy=False)
     return replace(rows.data, source=Frame(frame), index=np.arange(len(frame)), **_per_row(rows.data, start, end, way))
 
@@ -170,15 +172,16 @@ def interpolated(values: np.ndarray, start: np.ndarray, end: np.ndarray, way: np
         way: ``(m,)`` in 0..1.
         step: What the new values are rounded to a multiple of; 0 for nothing.
     """
-    first, last = values[start], values[end]
+    first = values.take(start)
+    made: np.ndarray = values.take(end)
     with np.errstate(over="ignore", invalid="ignore"):
-        made: np.ndarray = last - first
+        made -= first
         made *= way
         made += first
         if step:
             made = np.rint(made / step) * step
     lost = ~np.isfinite(made)
-    return np.where(lost, np.where(way < 0.5, first, last), made) if lost.any() else made
+    return np.where(lost, np.where(way < 0.5, first, values.take(end)), made) if lost.any() else made
 
 
 def as_float(column: pd.Series) -> np.ndarray:

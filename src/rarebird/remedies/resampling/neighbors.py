@@ -23,21 +23,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Rows of one group, of which the product keeps the smallest distance, and groups of one block.
-GROUP, GROUPS = 8, 256
-# Rows whose products with one block are computed at a time: so many that the result stays in the processor's cache.
-ROWS_AT_ONCE = 512
-# What the smallest distances of a chunk may take (and, apart from these, the factors of all blocks, if they are kept); and what the
-# coordinates that are measured at a time may, which stay in the cache, too.
-CHUNK_BYTES, MEASURED_BYTES = 2**26, 2**21
+GROUP, GROUPS = 4, 512
+# What may take how much memory. The product of some rows and one block, and the coordinates that are measured at a time, stay in the
+# processor's cache. For more smallest distances than these, each chunk would get new pages from the system, which takes longer than to
+# fill them. The factors of all blocks are kept where they fit.
+PRODUCT_BYTES, MEASURED_BYTES, CHUNK_BYTES, KEPT_BYTES = 2**21, 2**21, 2**24, 2**26
+MOST_ROWS = 1024
 # Distances below which screening does not pay, and the most axes that a category column gets in it; rarer categories share the last one,
 # which makes distances smaller, never larger.
-FEW_DISTANCES, SCREENED_AXES = 2_000_000, 32
+FEW_DISTANCES, SCREENED_AXES = 2_000_000, 64
 PADDING = 1e30
 # Positions of the nearest rows, and which rows' are certain.
 Found = tuple[np.ndarray, np.ndarray]
-Part, Result = TypeVar("Part"), TypeVar("Result")
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 # Values of which one is looked at first, where the smallest of many are sought.
-SIFTED = 16
+SIFTED = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,22 +65,27 @@ def nearest(points: Points, of: np.ndarray, among: np.ndarray, neighbors: int) -
     Args:
         points: The rows.
         of: ``(m,)`` positions of the rows whose neighbors are sought.
-        among: ``(l,)`` positions of the rows where they are sought, those of `of` included.
-        neighbors: How many; k is fewer where `among` holds no more others.
+        among: ``(l,)`` distinct positions of the rows where they are sought; all, some or none of them may be in `of`.
+        neighbors: How many; k is fewer where `among` holds no more, or, if it holds some of `of`, no more others.
     """
-    k = min(neighbors, len(among) - 1)
-    found = np.zeros((len(of), max(k, 0)), dtype=np.int64)
-    if k < 1:
+    k = max(0, min(neighbors, len(among) - int(np.isin(of, among).any())))
+    found = np.zeros((len(of), k), dtype=np.int64)
+    if not found.size:
         return found
     left = np.arange(len(of))
     for device, dtype in _passes(len(of) * len(among)):
-        search = _Search(points, among, k, device, dtype)
-        chunks = np.split(left, range(search.rows_at_once, len(left), search.rows_at_once))
-        results = _in_threads(search.nearest, [of[chunk] for chunk in chunks], device)
-        sure = np.concatenate([certain for _, certain in results])
-        found[left] = np.concatenate([positions for positions, _ in results])
+        found[left], sure = _pass(_Search(points, among, k, device, dtype), of[left])
         left = left[~sure]
+        if not len(left):
+            break
     return among[found]
+
+
+def _pass(search: _Search, of: np.ndarray) -> Found:
+    """The rows' nearest by one number type, in chunks."""
+    chunks = np.split(of, range(search.rows_at_once, len(of), search.rows_at_once))
+    results = _in_threads(search.nearest, chunks, search.device)
+    return np.concatenate([positions for positions, _ in results]), np.concatenate([sure for _, sure in results])
 
 
 def _in_threads(work: Callable[[Part], Result], parts: list[Part], device: str) -> list[Result]:
@@ -131,14 +137,16 @@ class _Search:
         self.groups = min(2 * k + 4, len(self.members))
         most = len(among) if self.exact else SCREENED_AXES
         self.axes = [min(most, int(codes.max()) + 1) for codes in points.codes[among].T]
+        self.place = np.full(len(points), -1)
+        self.place[among] = np.arange(len(among))
         self.inputs = self._tensors(among)
         rows = self.size * GROUP
         self.blocks = [slice(start, start + rows) for start in range(0, len(among), rows)]
         self.rounding = 0.0 if self.exact else max(_in_threads(self._rounding, self.blocks, device))
-        width = self.inputs[0].shape[1] + sum(self.axes) + 6
-        fits = len(among) * width * dtype.itemsize <= CHUNK_BYTES
+        width = self.inputs[0].shape[1] + sum(self.axes) + 4
+        fits = len(among) * width * dtype.itemsize <= KEPT_BYTES
         self.kept = _in_threads(self._right, self.blocks, device) if fits else []
-        self.rows_at_once = int(np.clip(CHUNK_BYTES // (len(self.members) * dtype.itemsize), 32, 4 * ROWS_AT_ONCE))
+        self.rows_at_once = int(np.clip(CHUNK_BYTES // (len(self.members) * dtype.itemsize), 64, MOST_ROWS))
 
     def nearest(self, of: np.ndarray) -> Found:
         """``(m, k)`` positions in `among`, and ``(m,)`` whether they are surely the nearest."""
@@ -155,11 +163,11 @@ class _Search:
         """``(m,)`` a true distance that no row falls below whose squared distance was `screened` ``(m,)`` or more."""
         import torch
 
-        # The result's own rounding, and that of its sum, whose terms are at most (|a| + |b|)^2 together, where |b| <= |a| + distance.
+        # The result's own rounding; that of the norms and the sum, whose terms are at most (|a| + |b|)^2, where |b| <= |a| + distance.
         squared = screened * (1 - torch.finfo(self.dtype).eps)
-        norm = (numbers.square().sum(dim=1) + codes.shape[1] * self.points.penalty**2 / 2).sqrt()
-        width = numbers.shape[1] + sum(self.axes) + 6
-        squared = squared - width * torch.finfo(torch.float32).eps * (2 * norm + squared.sqrt()).square()
+        norm = (numbers.square().sum(dim=1) + codes.shape[1]).sqrt()
+        width = numbers.shape[1] + sum(self.axes) + 4
+        squared = squared - (2**-15 + width * 2**-23) * (2 * norm + squared.sqrt()).square()
         # The numbers themselves were rounded: by as much as is known for these rows, and at most by `rounding` of |b| for the others.
         moved = torch.linalg.vector_norm(numbers - numbers.to(self.dtype), dim=1) + self.rounding * norm
         least: Tensor = ((squared.clamp(min=0).sqrt() - moved) / (1 + self.rounding)).clamp(min=0)
@@ -174,13 +182,14 @@ class _Search:
 
         wide = numbers.new_empty((len(numbers), len(self.members)), dtype=self.sorted_as)
         left = self._factor(numbers, codes, first=True)
-        space = left.new_empty((min(ROWS_AT_ONCE, len(left)), self.size * GROUP))
+        step = max(1, PRODUCT_BYTES // (self.size * GROUP * self.dtype.itemsize))
+        space = left.new_empty((min(step, len(left)), self.size * GROUP))
         for place, block in enumerate(self.blocks):
             right = self.kept[place] if self.kept else self._right(block)
-            for start in range(0, len(left), ROWS_AT_ONCE):
-                part = left[start : start + ROWS_AT_ONCE]
+            for start in range(0, len(left), step):
+                part = left[start : start + step]
                 product = torch.mm(part, right, out=space[: len(part)]).view(self.sorted_as).view(len(part), GROUP, self.size)
-                into = wide[start : start + ROWS_AT_ONCE, place * self.size : (place + 1) * self.size]
+                into = wide[start : start + step, place * self.size : (place + 1) * self.size]
                 torch.amin(product, dim=1, out=into)
         return wide
 
@@ -188,7 +197,7 @@ class _Search:
         """``(width, size * GROUP)`` the second factor of a block; rows that are missing in the last one are far away."""
         import torch
 
-        right = self._factor(self.inputs[0][block], self.inputs[1][block], first=False).T
+        right = self._factor(self.inputs[0][block], self.inputs[1][block], first=False).T.contiguous()
         lacking = self.size * GROUP - right.shape[1]
         if not lacking:
             return right
@@ -201,17 +210,15 @@ class _Search:
         import torch
 
         one_hot = numbers.new_zeros((len(numbers), sum(self.axes)), dtype=self.dtype)
-        # Two categories differ in two axes, hence the root of one half; rounded down, lest a screened distance be too large.
-        height = (0.5**0.5) * self.points.penalty * (1 - (0 if self.exact else torch.finfo(self.dtype).eps))
         start = 0
         for code, axes in zip(codes.T, self.axes, strict=True):
-            one_hot[:, start : start + axes].scatter_(1, code.clamp(max=axes - 1)[:, None], height)
+            one_hot[:, start : start + axes].scatter_(1, code.clamp(max=axes - 1)[:, None], 1)
             start += axes
         point = torch.cat([numbers.to(self.dtype), one_hot], dim=1)
         norm = point.double().square().sum(dim=1, keepdim=True)
         parts: list[Tensor] = []
-        for _ in range(3 if self.dtype == torch.bfloat16 else 1):
-            # A short type holds the norm in several parts.
+        for _ in range(2 if self.dtype == torch.bfloat16 else 1):
+            # A short type holds the norm in two parts, to 16 bits.
             parts.append((norm - sum(parts, norm.new_zeros(()))).to(self.dtype))
         ones = torch.ones_like(parts[0])
         columns = [-2 * point, *parts, *[ones] * len(parts)] if first else [point, *[ones] * len(parts), *parts]
@@ -229,8 +236,7 @@ class _Search:
         """``(m, k)`` squared distances of the nearest candidates, ascending, and their positions in `among`."""
         import torch
 
-        own = torch.from_numpy(of).to(self.device)
-        names = torch.from_numpy(self.among).to(self.device)
+        own = torch.from_numpy(self.place[of]).to(self.device)
         distances, found = [], []
         step = max(1, MEASURED_BYTES // (8 * candidates.shape[1] * (numbers.shape[1] + codes.shape[1] + 1)))
         for start in range(0, len(candidates), step):
@@ -239,19 +245,20 @@ class _Search:
             near = torch.index_select(self.inputs[0], 0, inside.flatten()).view(*inside.shape, numbers.shape[1])
             distance = near.sub_(numbers[part, None]).square_().sum(dim=2)
             if codes.shape[1]:
-                distance += self.points.penalty**2 * (self.inputs[1][inside] != codes[part, None]).sum(dim=2)
-            distance[(candidates[part] != inside) | (names[inside] == own[part, None])] = torch.inf
+                distance += 2 * (self.inputs[1][inside] != codes[part, None]).sum(dim=2)
+            distance[(candidates[part] != inside) | (inside == own[part, None])] = torch.inf
             smallest = distance.topk(self.k, dim=1, largest=False)
             distances.append(smallest.values)
             found.append(inside.gather(1, smallest.indices))
         return torch.cat(distances), torch.cat(found)
 
     def _tensors(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Numbers and codes in a unit in which two categories lie the root of 2 apart: one axis each, without rounding."""
         import torch
 
-        parts = (self.points.numbers[rows], self.points.codes[rows])
-        numbers, codes = (torch.from_numpy(np.ascontiguousarray(part)).to(self.device) for part in parts)
-        return numbers, codes
+        unit = self.points.penalty * 0.5**0.5 if self.points.codes.shape[1] else 1.0
+        numbers, codes = (torch.from_numpy(np.ascontiguousarray(part[rows])) for part in (self.points.numbers, self.points.codes))
+        return (numbers / unit).to(self.device), codes.to(self.device)
 
 
 def _smallest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:

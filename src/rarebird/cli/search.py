@@ -1,0 +1,73 @@
+"""The command that searches: `tune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rarebird.cli.options import AsJson, Data, Device, Groups, Kind, Pattern, Quiet, Target, Task, Threads, Time, Weight, app, read_options
+from rarebird.cli.terminal import print_json, progress_bar
+from rarebird.clock import Clock, process_start, seconds_of
+
+
+@app.command()
+def tune(
+    data: Data,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run and its trials.db (default: runs/NAME-DATE).")] = None,
+    test: Annotated[Path | None, typer.Option(help="Test rows, judged once at the end; without them a fifth is held out.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A recipe file with ranges (default: the default rules with the usual ranges).")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE or a range, optimizer.learning_rate={low=1e-4,high=1e-2,log=true}; repeatable."),
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="auto, grid, random, tpe or gaussian_process.")] = "auto",
+    trials: Annotated[int | None, typer.Option(min=1, help="How many trials in place of a budget.")] = None,
+    budget: Annotated[str, typer.Option(help="Wall-clock time for everything, such as 90s or 5m.")] = "5m",
+    startup: Annotated[int, typer.Option(min=0, help="Trials that explore at random before a model is asked.")] = 10,
+    folds: Annotated[int | None, typer.Option(min=0, help="Parts that judge each trial; 0 for a hold-out (default: by rows).")] = None,
+    metric: Annotated[str | None, typer.Option(help="What is made best (default: the recipe's, balanced_accuracy).")] = None,
+    storage: Annotated[str | None, typer.Option(help="A database that several machines share, such as postgresql://...")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the trials that stand in the folder.")] = False,
+    positive: Annotated[str | None, typer.Option(help="Of two classes, the one that precision and recall speak of.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of splits and proposals.")] = 0,
+    target: Target = None,
+    kind: Kind = None,
+    task: Task = None,
+    groups: Groups = None,
+    groups_pattern: Pattern = None,
+    weight: Weight = None,
+    time: Time = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search the ranges of a recipe on training rows; the test rows judge the chosen one alone, once."""
+    clock = Clock(seconds_of(budget) if trials is None else None, process_start())
+    from rarebird import fitting, run_folder
+    from rarebird.search import tuning
+
+    request = fitting.Request(
+        data=data,
+        out=out or run_folder.default_folder(data.stem),
+        test=test,
+        read=read_options(target, kind, task, groups, groups_pattern, weight, time),
+        recipe=recipe,
+        settings=tuple(settings or ()),
+        metric=metric,
+        positive=positive,
+        seed=seed,
+        threads=threads,
+        device=device,
+    )
+    plan = tuning.Plan(strategy=strategy, trials=trials, startup=startup, folds=folds, storage=storage, resume=resume)
+    with progress_bar(quiet or as_json) as report:
+        found = tuning.tune(request, plan, clock, report)
+    if as_json:
+        print_json(found.for_machines())
+    else:
+        typer.echo(found.summary())
