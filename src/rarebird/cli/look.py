@@ -55,11 +55,12 @@ def list_methods(
     if as_json:
         print_json([{"slot": card.slot, "name": card.name, "line": card.line, "kinds": card.kinds} for card in cards])
         return
+    width = max((len(card.name) for card in cards), default=0)
     for name in dict.fromkeys(card.slot for card in cards):
         typer.echo(name)
         for card in cards:
             if card.slot == name:
-                typer.echo(f"  {card.name:<22} {card.line} [{', '.join(card.kinds)}]")
+                typer.echo(f"  {card.name:<{width}} {card.line} [{', '.join(card.kinds)}]")
 
 
 @app.command()

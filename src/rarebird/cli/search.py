@@ -1,4 +1,4 @@
-"""The command that searches: `tune`."""
+"""Commands that try many recipes: `tune` searches for the best, `compare` says which remedies help."""
 
 from __future__ import annotations
 
@@ -71,3 +71,58 @@ def tune(
         print_json(found.for_machines())
     else:
         typer.echo(found.summary())
+
+
+@app.command()
+def compare(
+    data: Data,
+    remedies: Annotated[str, typer.Option(help="all that apply, or names: focal,smote+focal,augmentation=mixup.")] = "all",
+    test: Annotated[Path | None, typer.Option(help="Test rows, which take no part; without them a fifth is held out.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="The baseline (default: the default rules, with plain cross entropy and no remedy).")
+    ] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the baseline; repeatable.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Parts of a split.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Splits with other parts and seeds.")] = 3,
+    budget: Annotated[str, typer.Option(help="Wall-clock time for everything, such as 5m.")] = "10m",
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps of each network in place of a budget.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What is compared (default: the recipe's, balanced_accuracy).")] = None,
+    positive: Annotated[str | None, typer.Option(help="Of two classes, the one that precision and recall speak of.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of splits and networks.")] = 0,
+    target: Target = None,
+    kind: Kind = None,
+    task: Task = None,
+    groups: Groups = None,
+    groups_pattern: Pattern = None,
+    weight: Weight = None,
+    time: Time = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Each remedy beside the same baseline on the same splits: which helps, which hurts, and where rows are too few to tell."""
+    clock = Clock(seconds_of(budget) if steps is None else None, process_start())
+    from rarebird import fitting
+    from rarebird.evaluation import comparing
+
+    request = fitting.Request(
+        data=data,
+        out=Path(),
+        test=test,
+        read=read_options(target, kind, task, groups, groups_pattern, weight, time),
+        recipe=recipe,
+        settings=tuple(settings or ()),
+        metric=metric,
+        positive=positive,
+        seed=seed,
+        steps=steps,
+        threads=threads,
+        device=device,
+    )
+    with progress_bar(quiet or as_json) as report:
+        found = comparing.compare(request, remedies, folds, repeats, clock, report)
+    if as_json:
+        print_json(found.for_machines())
+    else:
+        typer.echo(found.to_text())
