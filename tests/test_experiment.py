@@ -257,8 +257,8 @@ def test_a_training_that_diverges_is_refused_in_words(optimizer: dict[str, objec
 
 
 def test_the_time_that_judging_takes_is_kept_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rarebird.networks import less_judging
     from rarebird.member import Bench
+    from rarebird.networks import less_judging
 
     monkeypatch.setattr(Bench, "seconds_per_row", lambda self: 0.01)
     train, test = rows(), rows(1000, seed=1)

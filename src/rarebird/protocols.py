@@ -114,9 +114,9 @@ class GeometricAugmentation(BoundAugmentation, Protocol):
 class Augmentation(Protocol):
     """Settings of an augmentation. `bind` is called once per training.
 
-    A class with ``on_features = True`` gives a `FeatureAugmentation`. One with ``test_time = True`` only shows a row from elsewhere, one draw
-    for all channels alike, and so may serve at prediction too (`rarebird.training.views`). One that changes how often classes are named
-    says ``bends_prior = True``: the logits then answer to no known prior.
+    A class with ``on_features = True`` gives a `FeatureAugmentation`. One with ``test_time = True`` only shows a row from elsewhere, by one
+    draw for all channels alike, and so may serve at prediction too (`rarebird.training.views`). One that changes how often classes are
+    named says ``bends_prior = True``: the logits then answer to no known prior.
     """
 
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation: ...
