@@ -208,7 +208,7 @@ def test_a_text_that_is_no_description_is_refused(copy: Path, text: str, message
 
 
 def test_a_description_too_large_to_be_one_is_not_read(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifact, "MOST_BYTES", 100)
+    monkeypatch.setattr("rarebird.description.MOST_BYTES", 100)
     refused(copy, "has at most 100 bytes")
 
 

@@ -127,7 +127,8 @@ def finished(database: Path) -> list[float]:
 
     if not database.is_file():
         return []
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    # Not read-only: what a killed process left half-written has to be rolled back first.
+    connection = sqlite3.connect(f"file:{database}?mode=rw", uri=True)
     try:
         rows = connection.execute("SELECT value FROM trial_values ORDER BY trial_id").fetchall()
     except sqlite3.OperationalError:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 STUDY = "rarebird"
 DATABASE = "trials.db"
+# With the journal that a killed process leaves, by which SQLite puts right what was half-written.
+FILES = (DATABASE, f"{DATABASE}-journal")
 # Points that a grid puts on each number.
 GRID_POINTS = 5
 
@@ -113,6 +115,9 @@ class Study:
         for left in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if _is_dead(left):
                 self._study.tell(left.number, state=TrialState.FAIL)
+        # Enqueued with its worker's name, which a process that is killed right after could not leave behind any more; another process may
+        # take it first, hence the second time.
+        self._study.enqueue_trial({}, user_attrs={"worker": _worker()})
         trial = self._study.ask()
         trial.set_user_attr("worker", _worker())
         return Asked(self._study, trial, self.space.draw(lambda name, where: _suggested(trial, name, where)))
@@ -187,9 +192,9 @@ def _worker() -> str:
 
 
 def _is_void(trial: optuna.trial.FrozenTrial) -> bool:
-    """Whether a trial counts as never begun: it failed without a reason of its own, or its process died."""
-    if trial.state == TrialState.RUNNING:
-        return _is_dead(trial)
+    """Whether a trial counts as never begun: nobody has taken it, its process died, or it failed without a reason of its own."""
+    if trial.state in (TrialState.RUNNING, TrialState.WAITING):
+        return trial.state == TrialState.WAITING or _is_dead(trial)
     return trial.state == TrialState.FAIL and "reason" not in trial.user_attrs
 
 

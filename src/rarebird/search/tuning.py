@@ -27,7 +27,7 @@ from rarebird.recipe import Recipe, assigned, read_plain
 from rarebird.report.terminal import summary
 from rarebird.search import strategies
 from rarebird.search.space import Space, default_space
-from rarebird.search.study import DATABASE, Finished, Study
+from rarebird.search.study import DATABASE, FILES, Finished, Study
 from rarebird.training.device import choose_device
 
 # Share of a budget for the trials, the rest trains the chosen recipe to its full length; and of the former for one trial at most.
@@ -124,7 +124,7 @@ def tune(request: fitting.Request, plan: Plan, clock: Clock, tell: Tell = lambda
         f"Searched by {search.why} {len(finished)} trials; {search.metric} {best.value:.{DIGITS}f} on held-out rows."
     )
     described = profile(data.train, val=data.val, test=data.test)
-    run_folder.write(request.out, outcome, fingerprint(data.train), described, clock, kept=(DATABASE,))
+    run_folder.write(request.out, outcome, fingerprint(data.train), described, clock, kept=FILES)
     return found
 
 
@@ -230,7 +230,7 @@ def _check_folder(folder: Path, plan: Plan) -> None:
         raise DataError(f"{folder} holds the trials of an earlier search; go on with --resume, or give another folder with --out.")
     if plan.resume and not standing and plan.storage is None:
         raise DataError(f"{folder} holds no trials to go on with; leave out --resume, or give the search's folder with --out.")
-    run_folder.check_free(folder, kept=(DATABASE,))
+    run_folder.check_free(folder, kept=FILES)
 
 
 def _short(value: Any) -> str:
