@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from rarebird import experiment, readers, run_folder
 from rarebird.clock import Clock
 from rarebird.data import duplicates
 from rarebird.data.dataset import Pixels, Splits
 from rarebird.data.fingerprint import fingerprint
-from rarebird.data.profile import profile
+from rarebird.data.profile import Profile, profile
 from rarebird.defaults import default_recipe
 from rarebird.experiment import Outcome
 from rarebird.readers.options import ReadOptions, remembered_target
@@ -61,28 +63,57 @@ def fit(request: Request, clock: Clock, report: Callable[[float, str], bool] = l
         DataError: The data, the recipe or the folder cannot serve; nothing has been written.
     """
     run_folder.check_free(request.out)
-    given = None if request.recipe is None else Recipe.read(request.recipe)
     report(0.0, "reading the data")
-    data = read(request, given)
-    recipe = chosen_recipe(request, given, data)
+    recipe, data = opened(request)
     report(0.0, "profiling the data")
-    # Splits are to depend on the training rows alone, so that duplicates found among test rows too would not serve them.
-    alone = data.val is None and data.test is None
-    found = duplicates.find([data.train]) if alone else None
-    described = profile(data.train, val=data.val, test=data.test, found=found)
-    name = fingerprint(data.train)
+    known = described(data)
     outcome = experiment.run(
         recipe,
         data,
         clock=clock,
         device=request.device,
         positive=request.positive,
-        duplicate_groups=None if found is None else found.groups,
+        duplicate_groups=known.duplicate_groups,
         report=report,
     )
     report(1.0, "writing the report")
-    run_folder.write(request.out, outcome, name, described, clock)
+    run_folder.write(request.out, outcome, known.fingerprint, known.profile, clock)
     return outcome
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is known of data before anything is learned.
+
+    Attributes:
+        fingerprint: Of the training rows.
+        profile: Of all rows.
+        duplicate_groups: Of the training rows; None where validation or test rows were looked through with them.
+    """
+
+    fingerprint: str
+    profile: Profile
+    duplicate_groups: np.ndarray | None
+
+
+def described(data: Splits) -> Described:
+    """Fingerprint and profile of the data; copies are looked for once where the profile's search can serve the splits too."""
+    # Splits are to depend on the training rows alone, so that duplicates found among test rows too would not serve them.
+    alone = data.val is None and data.test is None
+    found = duplicates.find([data.train]) if alone else None
+    about = profile(data.train, val=data.val, test=data.test, found=found)
+    return Described(fingerprint(data.train), about, None if found is None else found.groups)
+
+
+def opened(request: Request) -> tuple[Recipe, Splits]:
+    """The recipe that a request asks for, and its rows.
+
+    Raises:
+        DataError: The data or the recipe cannot serve.
+    """
+    given = None if request.recipe is None else Recipe.read(request.recipe)
+    data = read(request, given)
+    return chosen_recipe(request, given, data), data
 
 
 def read(request: Request, recipe: Recipe | None) -> Splits:

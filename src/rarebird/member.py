@@ -73,8 +73,7 @@ class Bench:
         self._fit_rows, self._held = fit_rows, held_rows
         self.prepared, self.notes = prepare.fit(fit_rows, recipe.seed)
         rows, self._resampling_factor = resampled(recipe, fit_rows, fold)
-        weight = rows.weights / rows.weights.mean()
-        self.rows = Rows(self.prepared.inputs(rows), self.prepared.targets(rows), torch.from_numpy(weight.astype(np.float32)))
+        self.rows = prepared_rows(self.prepared, rows)
         values = self.rows.y[:, 0].double().numpy() if rows.task == "regression" else None
         self.targets = TargetStatistics(rows.class_counts, rows.classes, values)
         self._embedded: Rows | None = None
@@ -243,6 +242,12 @@ class Bench:
         right = balanced.argmax(axis=1) == y
         recalls = [np.average(right[y == code], weights=weight[y == code]) for code in np.unique(y)]
         return {"loss": float(loss), "balanced_accuracy": float(np.mean(recalls))}
+
+
+def prepared_rows(prepared: Prepared, rows: Dataset) -> Rows:
+    """Training rows as tensors, with weights of mean 1."""
+    weight = rows.weights / rows.weights.mean()
+    return Rows(prepared.inputs(rows), prepared.targets(rows), torch.from_numpy(weight.astype(np.float32)))
 
 
 def resampled(recipe: Recipe, train: Dataset, fold: int) -> tuple[Dataset, np.ndarray | None]:

@@ -46,7 +46,7 @@ def train_networks(
     replayed = recipe.relaid or ((),) * len(parts)
     stopped = False
     for fold, ((fit, held), changes) in enumerate(zip(parts, replayed, strict=False)):
-        bench = _bench(recipe, train.take(fit), val if val is not None else train.take(held), fold, device)
+        bench = bench_of(recipe, train.take(fit), val if val is not None else train.take(held), fold, device)
         if fold == 0:
             deadline = None if deadline is None else less_judging(deadline, bench, splits, parts)
             recipe = bench.recipe = bench.lay_out(deadline, len(parts))
@@ -67,7 +67,7 @@ def train_networks(
     return recipe.updated(relaid=relaid if any(relaid) or len(relaid) < len(parts) else ()), trained, stopped
 
 
-def _bench(recipe: Recipe, fit_rows: Dataset, held_rows: Dataset, fold: int, device: str) -> Bench | ReferenceBench:
+def bench_of(recipe: Recipe, fit_rows: Dataset, held_rows: Dataset, fold: int, device: str) -> Bench | ReferenceBench:
     """Where one network, or the reference in its place, is trained."""
     return Bench(recipe, fit_rows, held_rows, fold, device) if recipe.reference is None else ReferenceBench(recipe, fit_rows, fold)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,8 @@ from torch import nn
 from rarebird import rng
 from rarebird.data import prepare
 from rarebird.data.dataset import Dataset
-from rarebird.member import Trained, resampled
+from rarebird.member import Trained, prepared_rows, resampled
 from rarebird.recipe import Recipe
-from rarebird.training.batches import Rows
 from rarebird.training.inference import logits
 
 MEASURED_ROUNDS, MEASURED_ROWS = 5, 2_000
@@ -36,29 +36,22 @@ class ReferenceBench:
         self.recipe, self.fold = recipe, fold
         self.prepared, self.notes = prepare.fit(fit_rows, recipe.seed)
         rows, self._factor = resampled(recipe, fit_rows, fold)
-        weight = rows.weights / rows.weights.mean()
         self._fit_rows = fit_rows
-        self.rows = Rows(self.prepared.inputs(rows), self.prepared.targets(rows), torch.from_numpy(weight.astype(np.float32)))
+        self.rows = prepared_rows(self.prepared, rows)
 
     def lay_out(self, deadline: float | None, networks: int) -> Recipe:
         """The recipe with its rounds laid out as `steps`: the reference's own, or as many as fit where there is a deadline to meet."""
         reference: Any = self.recipe.reference
         rounds = self.recipe.steps or reference.rounds
         if deadline is not None:
-            start = time.monotonic()
-            self._fit(MEASURED_ROUNDS, lambda progress: False)
-            seconds = (time.monotonic() - start) / MEASURED_ROUNDS
+            seconds, _ = self._measured
             rounds = max(1, min(rounds, int(SHARE * max(deadline - time.monotonic(), 0.0) / networks / seconds)))
         return self.recipe.updated(steps=rounds, precision="float32")
 
     def seconds_per_row(self) -> float:
         """About how long the prediction of one row takes with all rounds, by that of a few rows with a few."""
-        trees = self._fit(MEASURED_ROUNDS, lambda progress: False)
-        some = self._fit_rows.take(np.arange(min(len(self._fit_rows), MEASURED_ROWS)))
-        start = time.monotonic()
-        logits(trees, self.prepared.inputs(some))
         reference: Any = self.recipe.reference
-        return (time.monotonic() - start) / len(some) * (self.recipe.steps or reference.rounds) / MEASURED_ROUNDS
+        return self._measured[1] * (self.recipe.steps or reference.rounds)
 
     def run(self, deadline: float | None, changes: Sequence[tuple[int, int]], report: Callable[[float], bool]) -> Trained:
         """Train as the laid-out recipe says; a replay repeats the early end that `changes` recorded."""
@@ -76,6 +69,16 @@ class ReferenceBench:
         reference: Any = self.recipe.reference
         reason = "stop" if ended else "epochs" if rounds >= reference.rounds else "clock"
         return Trained(trees.eval(), self.prepared, self._prior_factor(), [], ended, self.notes, reason)
+
+    @cached_property
+    def _measured(self) -> tuple[float, float]:
+        """Seconds that a round takes, and the prediction of one row with one round, by a few rounds and rows."""
+        start = time.monotonic()
+        trees = self._fit(MEASURED_ROUNDS, lambda progress: False)
+        grown = time.monotonic()
+        some = self._fit_rows.take(np.arange(min(len(self._fit_rows), MEASURED_ROWS)))
+        logits(trees, self.prepared.inputs(some))
+        return (grown - start) / MEASURED_ROUNDS, (time.monotonic() - grown) / len(some) / MEASURED_ROUNDS
 
     def _fit(self, rounds: int, told: Callable[[float], bool]) -> nn.Module:
         reference: Any = self.recipe.reference

@@ -87,14 +87,11 @@ def preview(
     """Show training rows before and after augmentation and resampling, so that a person can judge them."""
     from rarebird import fitting, run_folder
     from rarebird import preview as page
-    from rarebird.recipe import Recipe
 
     folder = out or run_folder.default_folder(data.stem)
     options = read_options(target, kind, task, groups, groups_pattern, weight, time)
     request = fitting.Request(data, folder, test, options, recipe, tuple(settings or ()), seed=seed)
-    given = None if recipe is None else Recipe.read(recipe)
-    found = fitting.read(request, given)
-    typer.echo(page.write(fitting.chosen_recipe(request, given, found), found, folder, rows, views))
+    typer.echo(page.write(*fitting.opened(request), folder, rows, views))
 
 
 @app.command("learning-rate")
@@ -119,15 +116,13 @@ def learning_rate(
 ) -> None:
     """Propose a learning rate: train some steps at ever higher ones, and see where the loss falls and where it bursts."""
     from rarebird import fitting, rate_range, run_folder
-    from rarebird.recipe import Recipe
 
     folder = out or run_folder.default_folder(data.stem)
     options = read_options(target, kind, task, groups, groups_pattern, weight, time)
     request = fitting.Request(data, folder, test, options, recipe, tuple(settings or ()), seed=seed)
-    given = None if recipe is None else Recipe.read(recipe)
-    rows = fitting.read(request, given)
+    chosen, rows = fitting.opened(request)
     with progress_bar(quiet or as_json) as report:
-        found = rate_range.find(fitting.chosen_recipe(request, given, rows), rows, steps=steps, device=device, report=report)
+        found = rate_range.find(chosen, rows, steps=steps, device=device, report=report)
     values, figure = found.write(folder)
     if as_json:
         print_json(found.for_machines() | {"values": str(values), "figure": str(figure)})

@@ -22,7 +22,7 @@ from rarebird.data.dataset import Dataset
 from rarebird.evaluation import cross_validate, paired
 from rarebird.evaluation.paired import Difference, Verdict
 from rarebird.metrics import names
-from rarebird.networks import Parts
+from rarebird.networks import Parts, bench_of
 from rarebird.recipe import Recipe
 
 # Slots whose methods are remedies that one may add to a recipe; a list grows, any other slot's method takes the place of the baseline's.
@@ -205,10 +205,8 @@ def _compared(
 
 def _laid_out(baseline: Recipe, train: Dataset, parts: Parts, deadline: float, total: int, device: str) -> Recipe:
     """The baseline with as many steps as let all trainings end in time, measured on it."""
-    from rarebird.member import Bench
-
     fit, held = parts[0]
-    bench = Bench(baseline, train.take(fit), train.take(held), 0, device)
+    bench = bench_of(baseline, train.take(fit), train.take(held), 0, device)
     left = max(deadline - time.monotonic(), 0.0)
     return bench.lay_out(time.monotonic() + left / total, len(parts))
 

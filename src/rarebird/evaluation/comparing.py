@@ -36,10 +36,8 @@ def compare(
     Raises:
         DataError: The data, the baseline or a name cannot serve.
     """
-    given = None if request.recipe is None else Recipe.read(request.recipe)
-    data = fitting.read(request, given)
-    recipe = fitting.chosen_recipe(request, given, data)
-    if given is None and not request.settings:
+    recipe, data = fitting.opened(request)
+    if request.recipe is None and not request.settings:
         recipe = plain(recipe)
     train = experiment.separate(data, recipe, experiment.TEST_SHARE, []).train
     wanted = remedies(asked, train, recipe)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rarebird.checks import require
 from rarebird.report import figures
-from rarebird.report.drawing import COLORS, FONTS, Drawing
+from rarebird.report.drawing import COLORS, Drawing
+from rarebird.report.page import rendered, write_page
 from rarebird.report.wording import TOO_FEW, better, estimate_of, interval_text, value_text, verdict, wording
 from rarebird.result import ClassScore, Estimate, Result, Scores
 
@@ -30,33 +30,22 @@ def write_report(path: Path, result: Result, recipe_toml: str, profile_text: str
     Raises:
         ValueError: The result holds no scores.
     """
-    document = render(result, recipe_toml, profile_text, profile)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        # A file name that is no Unicode gives lone surrogates, which UTF-8 refuses.
-        temporary.write_text(document, encoding="utf-8", errors="backslashreplace", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_page(path, render(result, recipe_toml, profile_text, profile))
 
 
 def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[str, Any]) -> str:
     """The report as text; arguments as in `write_report`."""
-    import jinja2
-
     scores = result.test or result.validation
     require(
         scores is not None and bool(scores.metrics), "scores on test or validation rows", test=result.test, validation=result.validation
     )
     assert scores is not None
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     headline = result.metric if estimate_of(scores, result.metric) else next(iter(scores.metrics))
-    return environment.get_template("report.html").render(
+    return rendered(
+        "report.html",
         result=result,
         judged="test rows" if result.test else "validation rows",
         n_judged=result.n_test if result.test else sum(row.support for row in scores.per_class) or result.n_train,
-        fonts=FONTS,
         headline=_metric_row(headline, estimate_of(scores, headline), None),
         verdict=verdict(result, scores, headline),
         ailments=profile.get("ailments") or [],

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rarebird.report.drawing import FONTS, SERIES
-from rarebird.writing import whole_file
+from rarebird.report.drawing import SERIES
+from rarebird.report.page import rendered, write_page
 
 # Of a curve: the box it is drawn in, and points at most; more lie closer than the eye can tell apart.
 WIDTH, HEIGHT, MOST_POINTS = 200, 80, 400
@@ -88,13 +88,7 @@ class Page:
 
 def write(path: Path, page: Page) -> None:
     """Write the page; whoever reads `path` meanwhile sees the old file or the new one, never half of one."""
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    document = environment.get_template("preview.html").render(page=page, fonts=FONTS)
-    with whole_file(path) as building:
-        building.write_text(document, encoding="utf-8", errors="backslashreplace", newline="\n")
+    write_page(path, rendered("preview.html", page=page))
 
 
 def picture(pixels: np.ndarray) -> str:

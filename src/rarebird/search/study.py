@@ -98,7 +98,7 @@ class Study:
 
     def begun(self) -> int:
         """Trials that are finished, were found to give no value, or are under way in a process that lives."""
-        return len(self._counted())
+        return sum(not _is_void(trial) for trial in self._study.get_trials(deepcopy=False))
 
     def finished(self) -> list[Finished]:
         """All finished trials in the order of their numbers."""
@@ -121,9 +121,6 @@ class Study:
         trial = self._study.ask()
         trial.set_user_attr("worker", _worker())
         return Asked(self._study, trial, self.space.draw(lambda name, where: _suggested(trial, name, where)))
-
-    def _counted(self) -> list[optuna.trial.FrozenTrial]:
-        return [trial for trial in self._study.get_trials(deepcopy=False) if not _is_void(trial)]
 
 
 @dataclass(frozen=True)
@@ -193,9 +190,9 @@ def _worker() -> str:
 
 def _is_void(trial: optuna.trial.FrozenTrial) -> bool:
     """Whether a trial counts as never begun: nobody has taken it, its process died, or it failed without a reason of its own."""
-    if trial.state in (TrialState.RUNNING, TrialState.WAITING):
-        return trial.state == TrialState.WAITING or _is_dead(trial)
-    return trial.state == TrialState.FAIL and "reason" not in trial.user_attrs
+    if trial.state == TrialState.RUNNING:
+        return _is_dead(trial)
+    return trial.state == TrialState.WAITING or (trial.state == TrialState.FAIL and "reason" not in trial.user_attrs)
 
 
 def _is_dead(trial: optuna.trial.FrozenTrial) -> bool:

@@ -17,8 +17,6 @@ from rarebird.checks import DataError
 from rarebird.clock import Clock
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Splits
-from rarebird.data.fingerprint import fingerprint
-from rarebird.data.profile import profile
 from rarebird.defaults import default_recipe
 from rarebird.evaluation import cross_validate
 from rarebird.metrics import names
@@ -104,7 +102,8 @@ def tune(request: fitting.Request, plan: Plan, clock: Clock, tell: Tell = lambda
     _check_folder(request.out, plan)
     tell(0.0, "reading the data")
     data = fitting.read(request, None)
-    search = _Search(request, plan, data)
+    known = fitting.described(data)
+    search = _Search(request, plan, data, known)
     deadline = None if clock.budget is None else clock.start + TRIALS_SHARE * clock.budget
     with experiment.threads(request.threads):
         search.run(deadline, lambda progress, what: tell(TRIALS_SHARE * progress, what))
@@ -117,43 +116,44 @@ def tune(request: fitting.Request, plan: Plan, clock: Clock, tell: Tell = lambda
         device=request.device,
         positive=request.positive,
         test_share=0,
+        # The rows were looked through: those that copy another are in groups, and where there are no groups there are no copies.
+        duplicate_groups=np.arange(len(search.train)),
         report=lambda progress, what: tell(TRIALS_SHARE + (1 - TRIALS_SHARE) * progress, what),
     )
     found = Found(outcome, finished, best, search.why, search.metric)
     outcome.result.notes.append(
         f"Searched by {search.why} {len(finished)} trials; {search.metric} {best.value:.{DIGITS}f} on held-out rows."
     )
-    described = profile(data.train, val=data.val, test=data.test)
-    run_folder.write(request.out, outcome, fingerprint(data.train), described, clock, kept=FILES)
+    run_folder.write(request.out, outcome, known.fingerprint, known.profile, clock, kept=FILES)
     return found
 
 
 class _Search:
     """A search under way: its rows, the parts that judge, and its trials."""
 
-    def __init__(self, request: fitting.Request, plan: Plan, data: Splits) -> None:
+    def __init__(self, request: fitting.Request, plan: Plan, data: Splits, known: fitting.Described) -> None:
         seed = request.seed or 0
         self.space = _space(request, data.train, seed)
         first = self.space.draw(lambda name, where: where.sample(np.random.default_rng(0)))
         self.metric = request.metric or first.metric
-        self.known = names.metric(self.metric, data.train.classes)
+        self.larger_is_better = names.metric(self.metric, data.train.classes).larger_is_better
         if data.val is not None:
             # Given validation rows judge every trial; they are no part of any training.
             raise DataError(
                 "A search judges trials on parts of the training rows, so it takes no validation rows; give them as training rows."
             )
         notes = list(data.notes)
-        separated = experiment.separate(data, first.updated(seed=seed), experiment.TEST_SHARE, notes)
+        separated = experiment.separate(data, first.updated(seed=seed), experiment.TEST_SHARE, notes, known.duplicate_groups)
         self.splits = Splits(separated.train, None, separated.test, tuple(notes))
         protocol = split.decide(self.train, folds=plan.folds)
         self.parts: Parts = split.parts(self.train, protocol, seed)
         self.positive, self.device = request.positive, choose_device(request.device)
         strategy, self.why = strategies.choose(plan.strategy, self.space, plan.trials)
-        identity = {"data": fingerprint(data.train), "metric": self.metric, "folds": len(self.parts), "seed": seed, "strategy": strategy}
+        identity = {"data": known.fingerprint, "metric": self.metric, "folds": len(self.parts), "seed": seed, "strategy": strategy}
         self.study = Study(
             plan.storage or request.out,
             self.space,
-            larger_is_better=self.known.larger_is_better,
+            larger_is_better=self.larger_is_better,
             strategy=strategy,
             seed=seed,
             startup=plan.startup,
@@ -197,7 +197,7 @@ class _Search:
 
     def best(self, finished: Sequence[Finished]) -> Finished:
         """The best trial; of equal ones the first."""
-        sign = 1 if self.known.larger_is_better else -1
+        sign = 1 if self.larger_is_better else -1
         return max(finished, key=lambda trial: (sign * trial.value, -trial.number))
 
     def _judged(self, recipe: Recipe, deadline: float | None) -> tuple[float, Mapping[str, Any]]:

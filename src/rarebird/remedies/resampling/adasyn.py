@@ -22,10 +22,9 @@ from pydantic import Field
 from rarebird.data.dataset import Dataset
 from rarebird.methods import Method
 from rarebird.ranges import Choice, Float, Int
-from rarebird.remedies.resampling.mixed_rows import drawn_pairs, mixed_rows, with_rows_between
+from rarebird.remedies.resampling.filling import filled
+from rarebird.remedies.resampling.mixed_rows import MixedRows
 from rarebird.remedies.resampling.neighbors import Points, nearest
-from rarebird.remedies.resampling.random_over import lacking
-from rarebird.remedies.resampling.selection import class_codes
 
 KINDS = ("table",)
 
@@ -55,18 +54,13 @@ class Adasyn(Method):
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """All rows in their order, and the new ones after them."""
-        codes = class_codes(train, "adasyn")
-        wanted = lacking(codes, self.ratio)
-        if not wanted.any():
-            return train
-        rows, drawn = mixed_rows(train, self.standardize), []
-        for code in np.flatnonzero(wanted):
-            own = np.flatnonzero(codes == code)
-            points = rows.points(np.arange(len(train)), own)
+
+        def choose(rows: MixedRows, codes: np.ndarray, own: np.ndarray, lack: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            points = rows.points(np.arange(len(codes)), own)
             hardness = others_share(points, codes, own, self.neighbors)
-            beside = nearest(points, own, own, self.neighbors)
-            drawn.append(drawn_pairs(rows, own, beside, np.repeat(np.arange(len(own)), allotted(hardness, wanted[code])), rng))
-        return with_rows_between(rows, drawn)
+            return own, nearest(points, own, own, self.neighbors), np.repeat(np.arange(len(own)), allotted(hardness, lack))
+
+        return filled(train, "adasyn", self.ratio, self.standardize, rng, choose)
 
 
 def others_share(points: Points, codes: np.ndarray, own: np.ndarray, neighbors: int) -> np.ndarray:

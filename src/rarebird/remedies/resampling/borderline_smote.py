@@ -22,10 +22,11 @@ from pydantic import Field
 from rarebird.data.dataset import Dataset
 from rarebird.methods import Method
 from rarebird.ranges import Choice, Float, Int
-from rarebird.remedies.resampling.mixed_rows import drawn_pairs, mixed_rows, with_rows_between
+from rarebird.remedies.resampling.adasyn import others_share
+from rarebird.remedies.resampling.filling import filled
+from rarebird.remedies.resampling.mixed_rows import MixedRows
 from rarebird.remedies.resampling.neighbors import Points, nearest
-from rarebird.remedies.resampling.random_over import lacking, turns
-from rarebird.remedies.resampling.selection import class_codes
+from rarebird.remedies.resampling.random_over import turns
 
 KINDS = ("table",)
 
@@ -57,19 +58,14 @@ class BorderlineSmote(Method):
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """All rows in their order, and the new ones after them."""
-        codes = class_codes(train, "borderline_smote")
-        wanted = lacking(codes, self.ratio)
-        if not wanted.any():
-            return train
-        rows, drawn = mixed_rows(train, self.standardize), []
-        for code in np.flatnonzero(wanted):
-            own = np.flatnonzero(codes == code)
-            points = rows.points(np.arange(len(train)), own)
+
+        def choose(rows: MixedRows, codes: np.ndarray, own: np.ndarray, lack: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            points = rows.points(np.arange(len(codes)), own)
             danger = in_danger(points, codes, own, self.border_neighbors)
             starts = own[danger] if danger.any() else own
-            beside = nearest(points, starts, own, self.neighbors)
-            drawn.append(drawn_pairs(rows, starts, beside, turns(len(starts), wanted[code], rng), rng))
-        return with_rows_between(rows, drawn)
+            return starts, nearest(points, starts, own, self.neighbors), turns(len(starts), lack, rng)
+
+        return filled(train, "borderline_smote", self.ratio, self.standardize, rng, choose)
 
 
 def in_danger(points: Points, codes: np.ndarray, own: np.ndarray, neighbors: int) -> np.ndarray:
@@ -81,6 +77,6 @@ def in_danger(points: Points, codes: np.ndarray, own: np.ndarray, neighbors: int
         own: Positions of the rows of one class.
         neighbors: How many neighbors are asked.
     """
-    others = (codes[nearest(points, own, np.arange(len(points)), neighbors)] != codes[own][:, None]).mean(axis=1)
+    others = others_share(points, codes, own, neighbors)
     danger: np.ndarray = (others >= 0.5) & (others < 1)
     return danger

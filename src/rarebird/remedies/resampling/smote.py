@@ -23,10 +23,10 @@ from pydantic import Field
 from rarebird.data.dataset import Dataset
 from rarebird.methods import Method
 from rarebird.ranges import Choice, Float, Int
-from rarebird.remedies.resampling.mixed_rows import drawn_pairs, mixed_rows, with_rows_between
+from rarebird.remedies.resampling.filling import filled
+from rarebird.remedies.resampling.mixed_rows import MixedRows
 from rarebird.remedies.resampling.neighbors import nearest
-from rarebird.remedies.resampling.random_over import lacking, turns
-from rarebird.remedies.resampling.selection import class_codes
+from rarebird.remedies.resampling.random_over import turns
 
 KINDS = ("table",)
 
@@ -56,14 +56,9 @@ class Smote(Method):
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """All rows in their order, and the new ones after them."""
-        codes = class_codes(train, "smote")
-        wanted = lacking(codes, self.ratio)
-        if not wanted.any():
-            return train
-        rows, drawn = mixed_rows(train, self.standardize), []
-        for code in np.flatnonzero(wanted):
-            own = np.flatnonzero(codes == code)
+
+        def choose(rows: MixedRows, codes: np.ndarray, own: np.ndarray, lack: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             every = np.arange(len(own))
-            beside = own[nearest(rows.points(own, own), every, every, self.neighbors)]
-            drawn.append(drawn_pairs(rows, own, beside, turns(len(own), wanted[code], rng), rng))
-        return with_rows_between(rows, drawn)
+            return own, own[nearest(rows.points(own, own), every, every, self.neighbors)], turns(len(own), lack, rng)
+
+        return filled(train, "smote", self.ratio, self.standardize, rng, choose)
