@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "src" / "rarebird"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("checks", "rng", "methods", "ranges", "clock", "writing"),
-    ("data", "metrics", "stages", "recipe"),
+    ("data", "metrics", "stages", "recipe", "ensemble"),
     ("protocols", "result", "network", "readers", "training", "executors", "description", "artifact", "defaults"),
     ("remedies", "regularization", "compression", "references", "report", "scoring"),
     ("staging", "member", "reference_bench", "networks", "judging", "experiment"),
@@ -27,6 +27,7 @@ SAME_FLOOR = {
     ("clock", "checks"),
     ("metrics", "data"),
     ("recipe", "stages"),
+    ("ensemble", "recipe"),
     ("protocols", "result"),
     ("network", "protocols"),
     ("readers", "protocols"),
@@ -37,10 +38,10 @@ SAME_FLOOR = {
     ("member", "staging"),
     ("networks", "member"),
     ("networks", "reference_bench"),
-    ("experiment", "member"),
     ("experiment", "networks"),
     ("reference_bench", "member"),
     ("experiment", "judging"),
+    ("judging", "networks"),
     ("fitting", "run_folder"),
     ("evaluation", "fitting"),
 }

@@ -41,17 +41,22 @@ class ReferenceBench:
 
     def lay_out(self, deadline: float | None, networks: int) -> Recipe:
         """The recipe with its rounds laid out as `steps`: the reference's own, or as many as fit where there is a deadline to meet."""
-        reference: Any = self.recipe.reference
-        rounds = self.recipe.steps or reference.rounds
+        rounds = self.own_steps
         if deadline is not None:
             seconds, _ = self._measured
             rounds = max(1, min(rounds, int(SHARE * max(deadline - time.monotonic(), 0.0) / networks / seconds)))
         return self.recipe.updated(steps=rounds, precision="float32")
 
+    @property
+    def own_steps(self) -> int:
+        """Rounds that the recipe asks for where time is no matter."""
+        reference: Any = self.recipe.reference
+        rounds: int = self.recipe.steps or reference.rounds
+        return rounds
+
     def seconds_per_row(self) -> float:
         """About how long the prediction of one row takes with all rounds, by that of a few rows with a few."""
-        reference: Any = self.recipe.reference
-        return self._measured[1] * (self.recipe.steps or reference.rounds)
+        return self._measured[1] * self.own_steps
 
     def run(self, deadline: float | None, changes: Sequence[tuple[int, int]], report: Callable[[float], bool]) -> Trained:
         """Train as the laid-out recipe says; a replay repeats the early end that `changes` recorded."""
@@ -73,6 +78,7 @@ class ReferenceBench:
     @cached_property
     def _measured(self) -> tuple[float, float]:
         """Seconds that a round takes, and the prediction of one row with one round, by a few rounds and rows."""
+        self._fit(1, lambda progress: False)  # what is done once, imports among it, is no round's
         start = time.monotonic()
         trees = self._fit(MEASURED_ROUNDS, lambda progress: False)
         grown = time.monotonic()

@@ -17,9 +17,13 @@ def fit(
     data: Data,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/NAME-DATE).")] = None,
     test: Annotated[Path | None, typer.Option(help="Test rows; without them a fifth is held out.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe file in place of the default rules.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, such as loss=focal; repeatable.")] = None,
-    metric: Annotated[str | None, typer.Option(help="What decisions serve (default: balanced_accuracy).")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file: it is trained as it is, and nothing is searched.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE of the default recipe, such as loss=focal, which is then trained alone; repeatable."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="What search and decisions serve (default: balanced_accuracy).")] = None,
+    references: Annotated[bool, typer.Option(help="Whether boosted trees and random kernels compete with the networks.")] = True,
     budget: Annotated[str, typer.Option(help="Wall-clock time for everything, such as 90s or 5m.")] = "5m",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps of each network in place of a budget.")] = None,
     positive: Annotated[
@@ -38,9 +42,10 @@ def fit(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train, calibrate, decide, test and report: a path in, a model out."""
+    """Search, train, calibrate, decide, test and report: a path in, a model out."""
     clock = Clock(seconds_of(budget), process_start())
     from rarebird import fitting, run_folder
+    from rarebird.search import within_budget
 
     request = fitting.Request(
         data=data,
@@ -57,7 +62,10 @@ def fit(
         device=device,
     )
     with progress_bar(quiet or as_json) as report:
-        outcome = fitting.fit(request, clock, report)
+        if within_budget.is_asked_for(request):
+            outcome = within_budget.fit(request, clock, report, references=references)
+        else:
+            outcome = fitting.fit(request, clock, report)
     if as_json:
         print_json(outcome.result.for_machines())
     else:

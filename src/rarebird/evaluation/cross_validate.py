@@ -115,7 +115,8 @@ def _decided(
         mine = judges == judge_
         others = HeldOut(held.logits[~mine], held.y[~mine], held.weight[~mine], held.member[~mine])
         chains = judging.calibrate(recipe, others, factors)
-        _, decision = judging.decide(recipe, others, chains, prior, train.classes, positive)
+        known = judging.held_probabilities(others, chains)
+        _, decision = judging.decide(recipe, known, others.y, others.weight, prior, train.classes, positive)
         for place, chain in enumerate(chains):
             own = mine & (held.member == place)
             if own.any():

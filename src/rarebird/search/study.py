@@ -120,7 +120,7 @@ class Study:
         self._study.enqueue_trial({}, user_attrs={"worker": _worker()})
         trial = self._study.ask()
         trial.set_user_attr("worker", _worker())
-        return Asked(self._study, trial, self.space.draw(lambda name, where: _suggested(trial, name, where)))
+        return Asked(self._study, trial, self.space.draw(lambda name, where: suggested(trial, name, where)))
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def _check_identity(study: optuna.Study, identity: Mapping[str, Any]) -> None:
         )
 
 
-def _suggested(trial: optuna.Trial, name: str, where: Range) -> Any:
+def suggested(trial: optuna.Trial, name: str, where: Range) -> Any:
     if isinstance(where, Choice):
         values: list[Any] = list(where.values)
         return trial.suggest_categorical(name, values)
