@@ -21,8 +21,6 @@ import numpy as np
 DOUBT = 0.5
 # Rounding: a mean of equal probabilities is reached by each of them.
 SLACK = 1e-9
-# Rows (of mean weight) by which a class's own share of wrong labels is drawn to that of all classes.
-DRAWN = 10.0
 
 
 def thresholds(probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -61,24 +59,20 @@ def estimated_counts(joint: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np
     return scaled + np.diag(np.where(clear > 0, 0.0, total))
 
 
-def agreement(probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, joint: np.ndarray) -> np.ndarray:
+def agreement(probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """``(n,)`` in 0..1: how well each given label agrees with the prediction; the lowest are the likeliest wrong.
 
-    With p the given label's probability and v the share of all other classes' rows that bear this label wrongly, ``p / (p + v (1 - p))``.
-    By Bayes' rule, among rows of this label and these features a share of at most ``v (1 - p) / p`` is wrong: the score falls as that
-    grows. Where labels are turned over at random, v is the same for all classes and the order is that of p. Where the rows of a rare
-    class are right, v is tiny, so that they do not come first only because p is low, as it is for all rows of a rare class.
-
-    v comes from the confident joint; for a class of few rows, its share of wrong labels is drawn to that of all classes.
+    With p the given label's probability and v the share of all other classes' rows that bear this label wrongly, at most
+    ``v (1 - p) / p`` of the rows like this one are wrong (Bayes), so that ``p / (p + v (1 - p))`` ranks them. If wrong labels fall on all
+    classes alike, v is the same for all, and the order is that of p, self-confidence: rows of a rare class come first, because most of
+    its labels are wrong then. If the same share of each class's labels is wrong, v goes with the class's odds: p is weighed against how
+    frequent the class is. Probabilities cannot tell which of both holds; v is their geometric mean, the root of the odds.
     """
-    total = np.bincount(y, weights=weight, minlength=len(joint))
-    clear, right = joint.sum(axis=1), np.diag(joint)
-    row = weight.mean()
-    overall = (clear.sum() - right.sum() + row) / (clear.sum() + 2 * row)
-    wrong = (clear - right + DRAWN * row * overall) / (clear + DRAWN * row)
-    stray = wrong * total / np.maximum(total.sum() - total, row)
+    total = np.bincount(y, weights=weight, minlength=probabilities.shape[1])
+    # Where one class alone is judged, there is at least one row beside it.
+    odds = total / np.maximum(total.sum() - total, weight.min())
     own = _own(probabilities, y).clip(min=np.finfo(float).tiny)
-    score: np.ndarray = own / (own + stray[y] * (1 - own))
+    score: np.ndarray = own / (own + np.sqrt(odds[y]) * (1 - own))
     return score
 
 

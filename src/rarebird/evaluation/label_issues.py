@@ -147,7 +147,7 @@ def find(train: Dataset, probabilities: np.ndarray) -> LabelIssues:
     suggested[held] = probabilities[held].argmax(axis=1)
     issue[known] = (spoken >= 0) & (spoken != own)
     suggested[issue] = spoken[issue[known]]
-    score[known] = confident_learning.agreement(p, own, weight, joint)
+    score[known] = confident_learning.agreement(p, own, weight)
     return LabelIssues(
         name=train.name,
         classes=train.classes,
