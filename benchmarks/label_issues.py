@@ -5,7 +5,8 @@
 NAME is a data set of the shared folder, `fashion_lt100`, or a table such as `adult` or `shuttle`. A share of the training labels is turned
 over, with `even` each to any other class, with `shuffled` among the chosen rows themselves, so that class counts stay. Then the code of the
 command runs: precision among as many first rows as were turned over (asked on fashion_lt100: .6), beside that of plain self-confidence;
-average precision; and precision and recall of the rows that are called issues. Labels that were wrong from the start count as found in vain.
+average precision; and precision and recall of the rows that are called issues. Labels that were wrong from the start count as found in
+vain, and labels that were turned over to a class too small to judge as missed.
 Nothing is asserted: read the table.
 """
 
@@ -48,7 +49,7 @@ def turned_over(train: Dataset, share: float, noise: str, seed: int) -> Dataset:
 
 def judged(review: Review, true: dict[str, str]) -> dict[str, float]:
     """How well the list finds the rows whose label is not the `true` one by their ids."""
-    rows = [row for row in review.found.rows if np.isfinite(row.score)]
+    rows = review.found.rows
     wrong = np.array([row.given != true[row.id] for row in rows])
     issue, own = np.array([row.is_issue for row in rows]), np.array([row.given_probability for row in rows])
     n = int(wrong.sum())
@@ -79,7 +80,8 @@ def main() -> None:
             noisy = turned_over(train, arguments.share, arguments.noise, seed)
             review = look_through(default_recipe(noisy, seed=seed), Splits(noisy), clock=clock)
             true = {str(row): train.classes[code] for row, code in zip(train.ids, train.codes, strict=True)}
-            shown = "  ".join(f"{what} {value:.3f}".replace(".000", "") for what, value in judged(review, true).items())
+            figures = judged(review, true)
+            shown = "  ".join(f"{what} {value if isinstance(value, int) else f'{value:.3f}'}" for what, value in figures.items())
             print(f"{name}, seed {seed}, {time.monotonic() - clock.start:.0f} s, {review.recipe.steps} steps: {shown}", flush=True)
 
 

@@ -9,8 +9,8 @@ all of them): a label that reaches its own threshold is never counted as wrong, 
 counted as wrong only below `DOUBT` of it, and where the other class is the more probable one. Rows between count for nothing.
 NOTE[DIFF] Rows are ranked by `agreement`, not by self-confidence or margin: see there.
 
-All functions are plain: probabilities ``(n, n_classes)`` that no row's own label has reached, under the natural prior and without NaN; given
-codes `y` ``(n,)``; sample weights ``(n,)``, where a weight of 2 counts as the row twice.
+All functions are plain: probabilities ``(n, n_classes)`` that no row's own label has reached, under the natural prior and without NaN;
+given codes `y` ``(n,)``; sample weights ``(n,)``, where a weight of 2 counts as the row twice.
 """
 
 from __future__ import annotations
@@ -24,11 +24,18 @@ SLACK = 1e-9
 
 
 def thresholds(probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """``(n_classes,)`` mean probability of a label among the rows that bear it; infinity for a class without rows, which none speaks for."""
+    """``(n_classes,)`` mean probability of a label among its own rows; infinity for a class without rows, which none speaks for."""
     n_classes = probabilities.shape[1]
     total = np.bincount(y, weights=weight, minlength=n_classes)
     summed = np.bincount(y, weights=weight * _own(probabilities, y), minlength=n_classes)
     return np.where(total > 0, summed / np.where(total > 0, total, 1), np.inf)
+
+
+def contradicted(probabilities: np.ndarray, y: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """``(n,)`` bool: the given label is far less probable than usual for its class, and another class is more probable."""
+    own = _own(probabilities, y)
+    clear: np.ndarray = (own < DOUBT * threshold[y]) & (own < probabilities.max(axis=1))
+    return clear
 
 
 def spoken_for(probabilities: np.ndarray, y: np.ndarray, threshold: np.ndarray) -> np.ndarray:
@@ -36,9 +43,9 @@ def spoken_for(probabilities: np.ndarray, y: np.ndarray, threshold: np.ndarray) 
     own = _own(probabilities, y)
     others = np.where(probabilities >= threshold - SLACK, probabilities, -1.0)
     others[np.arange(len(y)), y] = -1.0
-    best = others.argmax(axis=1)
-    contradicted = (own < DOUBT * threshold[y]) & (others.max(axis=1) > own)
-    return np.where(own >= threshold[y] - SLACK, y, np.where(contradicted, best, -1))
+    other = contradicted(probabilities, y, threshold) & (others.max(axis=1) > own)
+    spoken: np.ndarray = np.where(own >= threshold[y] - SLACK, y, np.where(other, others.argmax(axis=1), -1))
+    return spoken
 
 
 def confident_joint(spoken: np.ndarray, y: np.ndarray, weight: np.ndarray, n_classes: int) -> np.ndarray:
@@ -56,7 +63,28 @@ def estimated_counts(joint: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np
     total = np.bincount(y, weights=weight, minlength=len(joint))
     clear = joint.sum(axis=1)
     scaled = joint * (total / np.where(clear > 0, clear, 1))[:, None]
-    return scaled + np.diag(np.where(clear > 0, 0.0, total))
+    counts: np.ndarray = scaled + np.diag(np.where(clear > 0, 0.0, total))
+    return counts
+
+
+def issues(probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, threshold: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """``(n,)`` bool: of each class as many contradicted rows as labels are estimated wrong, those of the least probable label (the paper's
+    pruning by class). Rows that speak for another class would be about half of them: the others lie below the mean.
+
+    Args:
+        probabilities, y, weight: The rows.
+        threshold: Of `thresholds`.
+        counts: Of `estimated_counts`.
+    """
+    own, wrong = _own(probabilities, y), counts.sum(axis=1) - np.diag(counts)
+    listed = np.zeros(len(y), dtype=bool)
+    doubted = np.flatnonzero(contradicted(probabilities, y, threshold))
+    for code in np.unique(y[doubted]):
+        mine = doubted[y[doubted] == code]
+        mine = mine[np.argsort(own[mine], kind="stable")]
+        # A row is listed if at least half of it fits.
+        listed[mine] = weight[mine].cumsum() - weight[mine] / 2 <= wrong[code] + SLACK
+    return listed
 
 
 def agreement(probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:

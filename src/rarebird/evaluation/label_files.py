@@ -17,8 +17,8 @@ from rarebird.report.issues_page import Page, ShownClass, ShownIssue
 from rarebird.writing import whole_file
 
 ROWS, PAGE = "label_issues.csv", "label_issues.html"
-# Issues on the page: of a class, and of all classes together, where there are many.
-MOST, MOST_IN_ALL, LEAST = 36, 720, 6
+# Issues of a class on the page; where many classes have some, fewer, so that the page stays small.
+MOST, LEAST, MOST_IN_ALL = 36, 6, 720
 
 
 def check_folder(folder: Path) -> None:
@@ -58,7 +58,7 @@ def _page(review: Review) -> Page:
     found, train = review.found, review.train
     prepared, left_out = prepare.fit(train, review.recipe.seed)
     by_class = {label: [row for row in found.issues if row.given == label] for label in found.classes}
-    most = max(LEAST, min(MOST, MOST_IN_ALL // max(sum(map(bool, by_class.values())), 1)))
+    most = min(MOST, max(LEAST, MOST_IN_ALL // max(sum(map(bool, by_class.values())), 1)))
     classes = []
     for label, rows, wrong in zip(found.classes, found.counts, found.wrong, strict=True):
         some = by_class[label][:most]

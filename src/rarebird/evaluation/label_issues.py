@@ -27,7 +27,7 @@ class Row:
 
     Attributes:
         place: Its position among the rows that were looked through.
-        given, suggested: Labels; the suggested one contradicts the given one where `is_issue`, else it is the most probable one.
+        given, suggested: Labels; the suggested one is that which the row speaks for against its label, else the most probable one.
         given_probability, suggested_probability: NaN where the row was never held out.
         score: How well the given label agrees with the prediction, 0..1; NaN where it could not be judged.
     """
@@ -142,11 +142,11 @@ def find(train: Dataset, probabilities: np.ndarray) -> LabelIssues:
     p, own, weight = probabilities[known], y[known], train.weights[known]
     threshold = confident_learning.thresholds(p, own, weight)
     spoken = confident_learning.spoken_for(p, own, threshold)
-    joint = confident_learning.confident_joint(spoken, own, weight, train.n_classes)
+    counts = confident_learning.estimated_counts(confident_learning.confident_joint(spoken, own, weight, train.n_classes), own, weight)
     suggested, score, issue = np.array(y), np.full(len(y), np.nan), np.zeros(len(y), dtype=bool)
     suggested[held] = probabilities[held].argmax(axis=1)
-    issue[known] = (spoken >= 0) & (spoken != own)
-    suggested[issue] = spoken[issue[known]]
+    suggested[known] = np.where((spoken >= 0) & (spoken != own), spoken, suggested[known])
+    issue[known] = confident_learning.issues(p, own, weight, threshold, counts)
     score[known] = confident_learning.agreement(p, own, weight)
     return LabelIssues(
         name=train.name,
@@ -154,7 +154,7 @@ def find(train: Dataset, probabilities: np.ndarray) -> LabelIssues:
         counts=np.bincount(y, minlength=train.n_classes),
         judged=np.bincount(own, minlength=train.n_classes),
         thresholds=threshold,
-        estimated=confident_learning.estimated_counts(joint, own, weight),
+        estimated=counts,
         rows=_ranked(train, probabilities, suggested, score, issue),
         notes=tuple(_left_out(train, held, known)),
     )
