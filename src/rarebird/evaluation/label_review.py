@@ -128,6 +128,7 @@ def _without_stop(recipe: Recipe, notes: list[str]) -> Recipe:
 
 
 def _given_parts(data: Splits) -> list[str]:
-    """A sentence on rows that take no part."""
+    """Sentences on rows that take no part, and on time."""
     given = [f"{len(part)} {what}" for part, what in ((data.val, "validation"), (data.test, "test")) if part is not None]
-    return [f"Training rows alone are looked through; left out are the given {' and '.join(given)} rows."] if given else []
+    notes = [f"Training rows alone are looked through; left out are the given {' and '.join(given)} rows."] if given else []
+    return notes + ["Rows are held out in parts of all times, not in time order."] * (data.train.time is not None)
