@@ -291,7 +291,10 @@ class Hook:
 
 @runtime_checkable
 class Regularization(Protocol):
-    """Settings of a regularizer that acts while training; early stopping and weight averages among them."""
+    """Settings of a regularizer that acts while training; early stopping and weight averages among them.
+
+    One that has a strength names the setting that holds it, ``strength_field = "rate"``: larger values regularize more.
+    """
 
     def attach(self, network: nn.Module) -> Hook: ...
 

@@ -118,7 +118,7 @@ def judge(
 
 
 def _raw(trained: Sequence[Trained], train: Dataset, rows: Sequence[np.ndarray], device: str) -> Predicted:
-    """What each network gives for its own of `rows`: logits that are not yet calibrated, or values; labels mean nothing before a decision."""
+    """What each network gives for its own of `rows`: logits before calibration, or values; labels mean nothing before a decision."""
     rows = rows[: len(trained)]
     outputs = [logits(one.network, one.prepared.inputs(train.take(mine)), device) for one, mine in zip(trained, rows, strict=True)]
     if train.task == "regression":
