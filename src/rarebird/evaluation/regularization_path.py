@@ -16,13 +16,13 @@ import numpy as np
 
 from rarebird.checks import DataError, require
 from rarebird.data import split
-from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.dataset import Dataset
 from rarebird.evaluation import cross_validate
 from rarebird.evaluation.one_standard_error import Point, Scored, one_standard_error
 from rarebird.evaluation.path_walk import Walk
 from rarebird.evaluation.penalty import Penalty
 from rarebird.metrics import names
-from rarebird.networks import Parts, bench_of, less_judging
+from rarebird.networks import Parts, bench_of
 from rarebird.recipe import Recipe
 
 Tell = Callable[[float, str], bool]
@@ -155,10 +155,14 @@ def _laid_out(recipe: Recipe, train: Dataset, parts: Parts, deadline: float | No
     unhurried = bench.lay_out(None, len(parts))
     if deadline is None:
         return unhurried
-    now = time.monotonic()
-    # Every network is asked about all rows, those that it learned from too.
-    everything = [(own, np.concatenate([own, others])) for own, others in parts]
-    laid_out = bench.lay_out(less_judging(now + max(deadline - now, 0.0) / rounds, bench, Splits(train), everything), len(parts))
+    seconds = 0.0
+    for _ in range(2):  # a process's first steps and predictions take many times as long as all others
+        begun = time.monotonic()
+        cross_validate.judge(recipe.updated(steps=1), train, parts, device=device, learned=True)
+        seconds = time.monotonic() - begun
+    # What a round takes beside its steps (preparing, predicting all rows, calibrating), and at most half of what is left.
+    beside = min(rounds * seconds, max(deadline - time.monotonic(), 0.0) / 2)
+    laid_out = bench.lay_out(deadline - beside, rounds * len(parts))
     if recipe.epochs is not None and (laid_out.steps or 0) < (unhurried.steps or 0):
         notes.append(
             f"The budget leaves each training {laid_out.steps} of the {unhurried.steps} steps that the recipe asks for; "
