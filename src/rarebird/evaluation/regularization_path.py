@@ -166,7 +166,7 @@ def _laid_out(recipe: Recipe, train: Dataset, parts: Parts, deadline: float | No
     if recipe.epochs is not None and (laid_out.steps or 0) < (unhurried.steps or 0):
         notes.append(
             f"The budget leaves each training {laid_out.steps} of the {unhurried.steps} steps that the recipe asks for; "
-            "a longer training overfits more, and may want a stronger penalty."
+            "the strength that suits a longer training may be another."
         )
     return laid_out
 
