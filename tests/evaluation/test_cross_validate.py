@@ -133,3 +133,15 @@ def test_values_learned_from_are_in_their_own_unit() -> None:
     assert judged.learned is not None
     assert judged.learned.outputs.mean() == pytest.approx(100, abs=5)
     assert judged.learned.value("r2", train) > 0.7
+
+
+def test_rows_learned_from_are_of_the_classes_that_are_held_out_too() -> None:
+    y = np.repeat([0, 1, 2], [40, 40, 2])
+    frame = pd.DataFrame({"a": np.random.default_rng(0).normal(2.0 * y, 1)})
+    train = Dataset("table", "classification", Frame(frame), np.arange(82), y, ("a", "b", "rare"), np.arange(82).astype(str))
+    judged = cross_validate.judge(recipe(steps=5, calibration=[]), train, parts_of(train, 4), learned=True)
+    assert judged.learned is not None
+    for part in range(4):
+        seen = set(y[judged.learned.rows[judged.learned.part == part]])
+        assert seen == set(y[judged.rows[judged.part == part]])
+    assert {len(set(y[judged.rows[judged.part == part]])) for part in range(4)} == {2, 3}

@@ -63,7 +63,8 @@ class Judged(Predicted):
         training: Mean training loss at the end, over the networks.
         seconds: Wall-clock time of the training and the judging.
         recipe: The recipe with everything laid out.
-        learned: The same figures of the rows that each network learned from, where they were asked for: what it knows by heart.
+        learned: The same figures of the rows that each network learned from, of the classes that its held-out rows show, where they were
+            asked for: what it knows by heart.
     """
 
     training: float
@@ -103,7 +104,7 @@ def judge(
     if not any(len(held) for _, held in parts[: len(trained)]):
         raise DataError(f"{train.name} leaves no row to judge by.")
     held_out = _raw(trained, train, [held for _, held in parts], device)
-    seen = _raw(trained, train, [fit for fit, _ in parts], device) if learned else None
+    seen = _raw(trained, train, [_of_the_same_classes(train, fit, held) for fit, held in parts], device) if learned else None
     if train.task == "classification":
         factors = [one.prior_factor for one in trained]
         held, here = _with_targets(held_out, train), train.take(held_out.rows)
@@ -125,6 +126,11 @@ def _raw(trained: Sequence[Trained], train: Dataset, rows: Sequence[np.ndarray],
         outputs = [one.prepared.values(values) for one, values in zip(trained, outputs, strict=True)]
     together = np.concatenate(outputs)
     return Predicted(np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(mine) for mine in rows]), together, together[:, 0])
+
+
+def _of_the_same_classes(train: Dataset, fit: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Of the rows learned from, those whose class is held out too: a part may lack a rare class, which would count on one side alone."""
+    return fit if train.task == "regression" else fit[np.isin(train.codes[fit], train.codes[held])]
 
 
 def _with_targets(raw: Predicted, train: Dataset) -> HeldOut:
