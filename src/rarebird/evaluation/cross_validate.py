@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.data.split import fold_of
 from rarebird.judging import HeldOut
+from rarebird.member import Trained
 from rarebird.metrics import names
 from rarebird.networks import Parts, Report, train_networks
 from rarebird.recipe import Recipe
@@ -26,29 +27,23 @@ from rarebird.training.inference import logits
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What held-out rows say of a recipe.
+class Predicted:
+    """What the networks of all parts say of rows.
 
     Attributes:
-        rows: ``(n,)`` positions of the rows that were held out.
-        part: ``(n,)`` which part held each out.
+        rows: ``(n,)`` positions of the rows.
+        part: ``(n,)`` which part's network speaks of each.
         outputs: ``(n, n_classes)`` calibrated probabilities under the natural prior, or ``(n, 1)`` values in the target's own unit.
         labels: ``(n,)`` decided codes; the values themselves for regression.
-        training: Mean training loss at the end, over the networks.
-        seconds: Wall-clock time of the training and the judging.
-        recipe: The recipe with everything laid out.
     """
 
     rows: np.ndarray
     part: np.ndarray
     outputs: np.ndarray
     labels: np.ndarray
-    training: float
-    seconds: float
-    recipe: Recipe
 
     def value(self, metric: str, train: Dataset, positive: str | None = None, part: int | None = None) -> float:
-        """A metric on all held-out rows, or on those of one part; NaN where it is undefined."""
+        """A metric on all of the rows, or on those of one part; NaN where it is undefined."""
         mine = np.ones(len(self.rows), dtype=bool) if part is None else self.part == part
         here = train.take(self.rows[mine])
         y = here.y if here.task == "regression" else here.codes
@@ -60,6 +55,24 @@ class Judged:
         return np.array([self.value(metric, train, positive, part) for part in np.unique(self.part)])
 
 
+@dataclass(frozen=True)
+class Judged(Predicted):
+    """What held-out rows, each by the network that never saw it, say of a recipe.
+
+    Attributes:
+        training: Mean training loss at the end, over the networks.
+        seconds: Wall-clock time of the training and the judging.
+        recipe: The recipe with everything laid out.
+        learned: The same figures of the rows that each network learned from, of the classes that its held-out rows show, where they were
+            asked for: what it knows by heart.
+    """
+
+    training: float
+    seconds: float
+    recipe: Recipe
+    learned: Predicted | None = None
+
+
 def judge(
     recipe: Recipe,
     train: Dataset,
@@ -69,6 +82,7 @@ def judge(
     deadline: float | None = None,
     device: str = "cpu",
     report: Report = lambda progress, what: False,
+    learned: bool = False,
 ) -> Judged:
     """Train a network per part and judge it on the part's held-out rows.
 
@@ -80,48 +94,82 @@ def judge(
         deadline: When all should be trained, on the scale of `time.monotonic`; None: the recipe's own steps or epochs.
         device: A torch device.
         report: Told of the progress; True from it ends the training early.
+        learned: Whether each network is also asked about the rows that it learned from.
 
     Raises:
         DataError: The recipe and the rows do not fit, or the training diverged.
     """
     start = time.monotonic()
     recipe, trained, _ = train_networks(recipe, Splits(train), parts, deadline, device, report)
-    rows = np.concatenate([held for _, held in parts[: len(trained)]])
-    if not len(rows):
+    if not any(len(held) for _, held in parts[: len(trained)]):
         raise DataError(f"{train.name} leaves no row to judge by.")
-    part = np.repeat(np.arange(len(trained)), [len(held) for _, held in parts[: len(trained)]])
-    raw = np.concatenate(
-        [logits(one.network, one.prepared.inputs(train.take(held)), device) for one, (_, held) in zip(trained, parts, strict=False)]
-    )
-    if train.task == "regression":
-        outputs = np.concatenate([one.prepared.values(raw[part == place]) for place, one in enumerate(trained)])
-        labels = outputs[:, 0]
-    else:
-        here = train.take(rows)
-        held = HeldOut(raw, here.codes, here.weights, part)
-        outputs, labels = _decided(recipe, held, here, [one.prior_factor for one in trained], train, positive)
+    held_out = _raw(trained, train, [held for _, held in parts], device)
+    seen = _raw(trained, train, [_of_the_same_classes(train, fit, held) for fit, held in parts], device) if learned else None
+    if train.task == "classification":
+        factors = [one.prior_factor for one in trained]
+        held, here = _with_targets(held_out, train), train.take(held_out.rows)
+        outputs, labels = _decided(recipe, held, here, factors, train, positive)
+        held_out = replace(held_out, outputs=outputs, labels=labels)
+        if seen is not None:
+            outputs, labels = _decided(recipe, held, here, factors, train, positive, _with_targets(seen, train))
+            seen = replace(seen, outputs=outputs, labels=labels)
     losses = [one.history[-1]["train_loss"] for one in trained if one.history]
-    return Judged(rows, part, outputs, labels, float(np.mean(losses)) if losses else float("nan"), time.monotonic() - start, recipe)
+    loss = float(np.mean(losses)) if losses else float("nan")
+    return Judged(held_out.rows, held_out.part, held_out.outputs, held_out.labels, loss, time.monotonic() - start, recipe, seen)
+
+
+def _raw(trained: Sequence[Trained], train: Dataset, rows: Sequence[np.ndarray], device: str) -> Predicted:
+    """What each network gives for its own of `rows`: logits before calibration, or values; labels mean nothing before a decision."""
+    rows = rows[: len(trained)]
+    outputs = [logits(one.network, one.prepared.inputs(train.take(mine)), device) for one, mine in zip(trained, rows, strict=True)]
+    if train.task == "regression":
+        outputs = [one.prepared.values(values) for one, values in zip(trained, outputs, strict=True)]
+    together = np.concatenate(outputs)
+    return Predicted(np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(mine) for mine in rows]), together, together[:, 0])
+
+
+def _of_the_same_classes(train: Dataset, fit: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Of the rows learned from, those whose class is held out too: a part may lack a rare class, which would count on one side alone."""
+    return fit if train.task == "regression" else fit[np.isin(train.codes[fit], train.codes[held])]
+
+
+def _with_targets(raw: Predicted, train: Dataset) -> HeldOut:
+    here = train.take(raw.rows)
+    return HeldOut(raw.outputs, here.codes, here.weights, raw.part)
 
 
 def _decided(
-    recipe: Recipe, held: HeldOut, here: Dataset, factors: Sequence[np.ndarray | None], train: Dataset, positive: str | None
+    recipe: Recipe,
+    held: HeldOut,
+    here: Dataset,
+    factors: Sequence[np.ndarray | None],
+    train: Dataset,
+    positive: str | None,
+    seen: HeldOut | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and labels of held-out rows, from calibrations and decisions that were fitted on the others of them."""
+    """Probabilities and labels of held-out rows, from calibrations and decisions that were fitted on the others of them.
+
+    Given `seen`, those of the rows that each network learned from, under the calibration and decision of that network's own held-out rows:
+    what the two figures differ by is what the network knows by heart.
+    """
     judges = held.member if len(factors) > 1 else _halves(here, recipe.seed)
     prior = train.weighted_counts / train.weighted_counts.sum()
-    outputs, labels = np.empty_like(held.logits), np.empty(len(held.y), dtype=np.int64)
+    asked, turn = (held, judges) if seen is None else (seen, seen.member)
+    if seen is not None and len(factors) == 1:
+        # Of one hold-out, both halves' decisions serve in turn.
+        turn = np.resize(np.unique(judges), len(seen.y))
+    outputs, labels = np.empty_like(asked.logits), np.empty(len(asked.y), dtype=np.int64)
     for judge_ in np.unique(judges):
-        mine = judges == judge_
+        mine, answered = judges == judge_, turn == judge_
         others = HeldOut(held.logits[~mine], held.y[~mine], held.weight[~mine], held.member[~mine])
         chains = judging.calibrate(recipe, others, factors)
         known = judging.held_probabilities(others, chains)
         _, decision = judging.decide(recipe, known, others.y, others.weight, prior, train.classes, positive)
         for place, chain in enumerate(chains):
-            own = mine & (held.member == place)
+            own = answered & (asked.member == place)
             if own.any():
-                outputs[own] = probabilities(held.logits[own], chain)
-        labels[mine] = decision(outputs[mine])
+                outputs[own] = probabilities(asked.logits[own], chain)
+        labels[answered] = decision(outputs[answered])
     return outputs, labels
 
 
