@@ -68,6 +68,7 @@ def train_networks(
     report: Report,
     *,
     first: int = 0,
+    sharing: int | None = None,
     enough: float = 0.0,
 ) -> tuple[Recipe, list[Trained], bool]:
     """Train a network per part; the first one's measurement lays out the steps of all.
@@ -80,6 +81,7 @@ def train_networks(
         device: A torch device.
         report: Told of the progress 0..1 and of what is being done; True from it ends the training early.
         first: The number of the first part among all; above 0 the recipe is laid out already, by those before.
+        sharing: How many trainings share the time, where these parts are not all of them.
         enough: Share of the recipe's own course for which there must be time; with less nothing is trained.
 
     Returns:
@@ -88,6 +90,7 @@ def train_networks(
     trained: list[Trained] = []
     train, val = splits.train, splits.val
     # A run that was ended early has changes for the networks that it trained; its replay trains those.
+    sharing = len(parts) if sharing is None else sharing
     replayed = recipe.relaid or ((),) * len(parts)
     stopped = False
     for fold, ((fit, held), changes) in enumerate(zip(parts, replayed, strict=False)):
@@ -95,7 +98,7 @@ def train_networks(
         if first + fold == 0:
             deadline = None if deadline is None else less_judging(deadline, bench, splits, parts)
             own = bench.own_steps
-            recipe = bench.recipe = bench.lay_out(deadline, len(parts))
+            recipe = bench.recipe = bench.lay_out(deadline, sharing)
             if (recipe.steps or 0) < enough * own:
                 return recipe, [], False
         what = "training" if len(parts) == 1 else f"training fold {fold + 1} of {len(parts)}"
@@ -106,7 +109,7 @@ def train_networks(
             return stopped
 
         now = time.monotonic()
-        mine = None if deadline is None else now + max(deadline - now, 0.0) / (len(parts) - fold)
+        mine = None if deadline is None else now + max(deadline - now, 0.0) / (sharing - fold)
         trained.append(bench.run(mine, changes, tell))
         del bench  # its rows, before those of the next fold are prepared
         if stopped:

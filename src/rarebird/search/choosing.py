@@ -53,28 +53,38 @@ def families(finished: Sequence[Candidate], criterion: Criterion) -> list[Family
 
 
 def choose(known: Sequence[Family], criterion: Criterion, judges: np.ndarray) -> Chosen:
-    """An ensemble where averaging does not hurt, else the best family.
+    """An ensemble, unless averaging is surely worse than the best family alone.
+
+    Both are tried fairly: weights, and which family is best, are found on the rows of all parts but one and judged on that one. On the
+    development sets an ensemble taken only where it is surely better lost what averaging gives on rows nobody had chosen by (NOTES.md).
 
     Args:
         known: The families.
         criterion: What selection looks at.
-        judges: ``(n,)`` parts of the rows; weights are tried on the rows of one part after they were found on all others.
+        judges: ``(n,)`` parts of the rows.
     """
-    best = min(known, key=lambda one: loss(one.losses))
+    everything = np.ones(len(judges), dtype=bool)
+    best = known[_best(known, everything)]
     if len(known) == 1:
-        return Chosen(known, np.ones(1), 0.0, f"{best.name} alone was trained.")
-    tried = np.full(len(criterion.y), np.nan)
+        return Chosen(known, np.ones(1), 0.0, f"{best.name} alone was trained to the end.")
+    alone, mixed = np.full(len(judges), np.nan), np.full(len(judges), np.nan)
     for part in np.unique(judges):
         mine = judges == part
-        shares = _weights(known, criterion, ~mine) if not mine.all() else _weights(known, criterion, mine)
-        tried[mine] = criterion.rows(_mixed(known, shares))[mine]
-    gain = loss(best.losses) - loss(np.where(np.isfinite(best.losses), tried, np.nan))
-    if is_worse(tried, best.losses, errors=0.0):
-        return Chosen([best], np.ones(1), gain, f"{best.name} alone: averaging it with others did not lower the held-out loss.")
-    shares = _weights(known, criterion, np.ones(len(judges), dtype=bool))
+        others = everything if mine.all() else ~mine
+        alone[mine] = known[_best(known, others)].losses[mine]
+        mixed[mine] = criterion.rows(_mixed(known, _weights(known, criterion, others)))[mine]
+    gain = loss(alone) - loss(mixed)
+    if is_worse(mixed, alone):
+        return Chosen([best], np.ones(1), gain, f"{best.name} alone: averaged with others it was surely worse on held-out rows.")
+    shares = _weights(known, criterion, everything)
     order = [place for place in np.argsort(-shares, kind="stable") if shares[place] > 0]
     named = ", ".join(f"{known[place].name} {shares[place]:.0%}" for place in order)
     return Chosen([known[place] for place in order], shares[order], gain, f"An ensemble: {named}.")
+
+
+def _best(known: Sequence[Family], rows: np.ndarray) -> int:
+    """The place of the family of least loss on some of the rows."""
+    return int(np.argmin([loss(one.losses[rows]) for one in known]))
 
 
 def _family(name: str, runs: Sequence[Candidate], criterion: Criterion) -> Family:

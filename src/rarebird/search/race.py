@@ -118,10 +118,17 @@ class Race:
                 self.ended = self.tell(self._progress(), f"{name}: {what}") or self.ended
                 return self.ended
 
-            mine = deadline if low else _of_all(deadline, high - low, len(parts))
-            chunk = parts[low:high]
+            chunk, sharing = parts[low:high], len(parts) - low
             laid, trained, stopped = train_networks(
-                team.recipe, self.ground.splits, chunk, mine, self.ground.device, report, first=low, enough=0.0 if must else ENOUGH
+                team.recipe,
+                self.ground.splits,
+                chunk,
+                deadline,
+                self.ground.device,
+                report,
+                first=low,
+                sharing=sharing,
+                enough=0.0 if must else ENOUGH,
             )
             if not trained:
                 self.left[name] = "there was too little time for it"
@@ -163,12 +170,6 @@ def judges_of(ground: Ground, seed: int) -> np.ndarray:
     half = np.zeros(len(rows), dtype=np.int64)
     half[held] = np.maximum(fold_of(rows.take(held), 2, int(stream(seed, "halves").integers(2**31))), 0)
     return half
-
-
-def _of_all(deadline: float, some: int, parts: int) -> float:
-    """The deadline of some of the parts, where all share the time until a deadline."""
-    now = time.monotonic()
-    return now + (deadline - now) * some / parts
 
 
 def _joined(team: Team, laid: Recipe, trained: list[Trained], held: list[np.ndarray], stopped: bool) -> Team:

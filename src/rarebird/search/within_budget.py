@@ -26,6 +26,7 @@ from rarebird.search.space import Space, default_space
 from rarebird.search.study import FILES
 from rarebird.search.trial_log import TrialLog
 from rarebird.search.voting import Criterion, is_worse
+from rarebird.training import measure
 
 # Share of the time until which recipes around the leader are searched; the rest repeats the best under other seeds.
 SEARCH_SHARE = 0.5
@@ -114,6 +115,7 @@ class Search:
 
     def run(self, references: bool) -> None:
         """The portfolio, the search, the repeats."""
+        measure.warm_up()
         entries = portfolio(self.ground.splits.train, self.base, references)
         for entry in entries:
             self.race.enter(entry.name, entry.recipe, entry.share, must=entry.share == 1, is_reference=entry.is_reference)
