@@ -87,7 +87,9 @@ def boosting(train: pd.DataFrame, test: pd.DataFrame) -> float:
     """Histogram gradient boosting with the settings of PEERS, decided by the probability over the training prior."""
     text = _text(train)
     encoder = make_column_transformer(
-        (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), text), remainder="passthrough", verbose_feature_names_out=False
+        (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), text),
+        remainder="passthrough",
+        verbose_feature_names_out=False,
     )
     model = HistGradientBoostingClassifier(
         learning_rate=0.05, max_iter=150, max_leaf_nodes=15, min_samples_leaf=10, l2_regularization=1, random_state=0

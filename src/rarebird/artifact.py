@@ -175,7 +175,9 @@ def load(folder: Path, device: str = "cpu") -> Model:
         check(description, recipes)
         tensors = load_file(folder / WEIGHTS)
         networks = [_network(recipes[part.recipe], folder, part, tensors, place) for place, part in enumerate(description.members)]
-        members = [_member(recipes[part.recipe], network, part, device) for network, part in zip(networks, description.members, strict=True)]
+        members = [
+            _member(recipes[part.recipe], network, part, device) for network, part in zip(networks, description.members, strict=True)
+        ]
         require(not tensors, "every tensor belongs to a network", left=sorted(tensors)[:3])
         n_classes = len(members[0].prepared.classes)
         decision = None if description.decision is None else _decision(description.decision, n_classes)

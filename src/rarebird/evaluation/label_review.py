@@ -19,6 +19,7 @@ from rarebird.data import split
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.evaluation import cross_validate, label_issues
 from rarebird.evaluation.label_issues import LabelIssues
+from rarebird.ensemble import AnyRecipe
 from rarebird.networks import Parts
 from rarebird.recipe import Recipe
 from rarebird.training.device import choose_device
@@ -45,7 +46,7 @@ class Review:
     train: Dataset
     found: LabelIssues
     probabilities: np.ndarray
-    recipe: Recipe
+    recipe: AnyRecipe
 
 
 def review(request: fitting.Request, clock: Clock, tell: Tell = lambda progress, what: False) -> Review:

@@ -83,8 +83,9 @@ class ExtraTrees(Method):
         for grown in [*range(CHUNK, rounds, CHUNK), rounds]:
             forest.set_params(n_estimators=grown)
             forest.fit(columns, target, sample_weight=weight.double().numpy())
-            # The last of the trees' looks that lie within the chunk.
-            if any([told(place / rounds) for place in range(max(0, grown - CHUNK) + 1, grown + 1)]) and grown < rounds:
+            # A look per tree, as those who ask count them.
+            looks = [told(place / rounds) for place in range(max(0, grown - CHUNK) + 1, grown + 1)]
+            if any(looks) and grown < rounds:
                 break
         known = forest.classes_ if classes else np.zeros(1, dtype=np.int64)
         return Forest(_arrays([tree.tree_ for tree in forest.estimators_], known, spec), spec)

@@ -1,7 +1,7 @@
 """Train candidates one after the other until the time is up; those that are surely worse leave early.
 
-A candidate trains on the first part of the rows, then on half of the parts, then on all. After each rung it is compared with the best one so
-far on the very same held-out rows, and leaves where it is worse by more than twice the standard error of the paired difference: racing
+A candidate trains on the first part of the rows, then on half of the parts, then on all. After each rung it is compared with the best one
+so far on the very same held-out rows, and leaves where it is worse by more than twice the standard error of the paired difference: racing
 (Maron and Moore, "Hoeffding races", NeurIPS 1993) on the rungs of successive halving (Jamieson and Talwalkar, "Non-stochastic best arm
 identification and hyperparameter optimization", AISTATS 2016). Nothing is trained twice: the networks of a rung stay for the next.
 """
@@ -74,7 +74,14 @@ class Race:
         return self.deadline - time.monotonic() - judging
 
     def enter(
-        self, name: str, recipe: Recipe, share: float = 1.0, *, must: bool = False, is_reference: bool = False, settings: dict[str, object] | None = None
+        self,
+        name: str,
+        recipe: Recipe,
+        share: float = 1.0,
+        *,
+        must: bool = False,
+        is_reference: bool = False,
+        settings: dict[str, object] | None = None,
     ) -> Candidate | None:
         """Train a candidate on all parts; None where there is no time for it, it leaves early, or these rows cannot serve it.
 

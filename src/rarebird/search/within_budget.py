@@ -8,12 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from rarebird import experiment, fitting, run_folder
+from rarebird.checks import DataError
 from rarebird.clock import Clock
+from rarebird.data.dataset import Dataset
 from rarebird.ensemble import AnyRecipe, Ensemble
+from rarebird.evaluation import label_files, label_issues
+from rarebird.evaluation.label_review import Review
 from rarebird.experiment import RESERVE, RESERVE_SHARE, Ground, Outcome
 from rarebird.networks import Team
 from rarebird.recipe import Recipe
@@ -60,9 +65,7 @@ def fit(request: fitting.Request, clock: Clock, tell: Tell = lambda progress, wh
     known = fitting.described(data)
     with experiment.threads(request.threads) as threads:
         base = base.updated(threads=threads)
-        ground = experiment.lay_ground(
-            base, data, request.device, request.positive, experiment.TEST_SHARE, known.duplicate_groups
-        )
+        ground = experiment.lay_ground(base, data, request.device, request.positive, experiment.TEST_SHARE, known.duplicate_groups)
         base = base.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None)
         search = Search(base, ground, clock, TrialLog(request.out, base.seed), tell)
         with experiment.timed(ground.timings, "search"):
@@ -72,7 +75,8 @@ def fit(request: fitting.Request, clock: Clock, tell: Tell = lambda progress, wh
         outcome = experiment.conclude(recipe, ground, teams, tell)
         outcome.result.tried = search.tried()
     tell(1.0, "writing the report")
-    run_folder.write(request.out, outcome, known.fingerprint, known.profile, clock, kept=FILES)
+    issues = _label_issues(outcome, ground.judged)
+    run_folder.write(request.out, outcome, known.fingerprint, known.profile, clock, kept=FILES, beside=issues)
     return outcome
 
 
@@ -106,9 +110,7 @@ class Search:
         prior = np.zeros(0) if train.task == "regression" else train.weighted_counts / train.weighted_counts.sum()
         self.criterion = Criterion.of(self.ground.judged, prior, self.base.metric)
         deadline = self.clock.deadline(RESERVE + RESERVE_SHARE * (self.clock.budget or 0))
-        self.race = Race(
-            self.ground, self.criterion, self.base.seed, np.inf if deadline is None else deadline, self.tell, self.log.record
-        )
+        self.race = Race(self.ground, self.criterion, self.base.seed, np.inf if deadline is None else deadline, self.tell, self.log.record)
         self.begun = time.monotonic()
         self.searched: dict[str, int] = {}
         self.chosen: Chosen | None = None
@@ -198,6 +200,25 @@ class Search:
         if rivals and not is_worse(rivals[0].losses, best.losses, SURELY_BETTER):
             return plain
         return [*plain, *(one for one in self.race.finished if one.name == best.name)]
+
+
+def _label_issues(outcome: Outcome, judged: Dataset) -> Callable[[Path], object]:
+    """Writes the held-out rows whose given label is improbable, where there are some; the result gets a note on them."""
+    probabilities = outcome.out_of_fold
+    if judged.task == "regression" or probabilities is None:
+        return lambda building: None
+    try:
+        found = label_issues.find(judged, probabilities)
+    except DataError:  # no class has rows enough to judge its labels by
+        return lambda building: None
+    if not found.issues:
+        return lambda building: None
+    looked = int(found.judged.sum())
+    every = "" if looked == len(judged) == outcome.result.n_train else " `rarebird label-issues` looks through all training rows."
+    outcome.result.notes.append(
+        f"Of {looked} held-out rows {len(found.issues)} bear a label that is improbable; they are shown in {label_files.PAGE}.{every}"
+    )
+    return lambda building: label_files.write(Review(judged, found, probabilities, outcome.recipe), building)
 
 
 def _space(recipe: Recipe) -> Space:
