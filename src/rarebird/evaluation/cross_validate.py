@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.data.split import fold_of
 from rarebird.judging import HeldOut
+from rarebird.member import Trained
 from rarebird.metrics import names
 from rarebird.networks import Parts, Report, train_networks
 from rarebird.recipe import Recipe
@@ -60,6 +61,23 @@ class Judged:
         return np.array([self.value(metric, train, positive, part) for part in np.unique(self.part)])
 
 
+@dataclass(frozen=True)
+class Part:
+    """What a network gives for the rows of the part that it never saw.
+
+    Attributes:
+        rows: ``(n,)`` positions of the rows that were held out.
+        outputs: ``(n, n_classes)`` raw logits, or ``(n, 1)`` values in the target's own unit.
+        prior_factor: By what the network's training multiplied the natural prior.
+        loss: Training loss at the end; NaN where there is none.
+    """
+
+    rows: np.ndarray
+    outputs: np.ndarray
+    prior_factor: np.ndarray | None
+    loss: float
+
+
 def judge(
     recipe: Recipe,
     train: Dataset,
@@ -86,22 +104,38 @@ def judge(
     """
     start = time.monotonic()
     recipe, trained, _ = train_networks(recipe, Splits(train), parts, deadline, device, report)
-    rows = np.concatenate([held for _, held in parts[: len(trained)]])
+    held_out = [part_of(one, train, held, device) for one, (_, held) in zip(trained, parts, strict=False)]
+    return replace(assess(recipe, train, held_out, positive), seconds=time.monotonic() - start)
+
+
+def part_of(trained: Trained, train: Dataset, held: np.ndarray, device: str) -> Part:
+    """What a trained network gives for the rows that it has not seen, at the positions `held`."""
+    outputs = logits(trained.network, trained.prepared.inputs(train.take(held)), device)
+    if train.task == "regression":
+        outputs = trained.prepared.values(outputs)
+    loss = trained.history[-1]["train_loss"] if trained.history else float("nan")
+    return Part(held, outputs, trained.prior_factor, loss)
+
+
+def assess(recipe: Recipe, train: Dataset, parts: Sequence[Part], positive: str | None = None) -> Judged:
+    """Calibrate and decide each part's rows by the others', once all networks are trained; `seconds` are left at 0.
+
+    Raises:
+        DataError: No row was held out.
+    """
+    rows = np.concatenate([part.rows for part in parts])
     if not len(rows):
         raise DataError(f"{train.name} leaves no row to judge by.")
-    part = np.repeat(np.arange(len(trained)), [len(held) for _, held in parts[: len(trained)]])
-    raw = np.concatenate(
-        [logits(one.network, one.prepared.inputs(train.take(held)), device) for one, (_, held) in zip(trained, parts, strict=False)]
-    )
+    place = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
+    outputs = np.concatenate([part.outputs for part in parts])
     if train.task == "regression":
-        outputs = np.concatenate([one.prepared.values(raw[part == place]) for place, one in enumerate(trained)])
         labels = outputs[:, 0]
     else:
         here = train.take(rows)
-        held = HeldOut(raw, here.codes, here.weights, part)
-        outputs, labels = _decided(recipe, held, here, [one.prior_factor for one in trained], train, positive)
-    losses = [one.history[-1]["train_loss"] for one in trained if one.history]
-    return Judged(rows, part, outputs, labels, float(np.mean(losses)) if losses else float("nan"), time.monotonic() - start, recipe)
+        held = HeldOut(outputs, here.codes, here.weights, place)
+        outputs, labels = _decided(recipe, held, here, [part.prior_factor for part in parts], train, positive)
+    losses = [part.loss for part in parts if np.isfinite(part.loss)]
+    return Judged(rows, place, outputs, labels, float(np.mean(losses)) if losses else float("nan"), 0.0, recipe)
 
 
 def _decided(
