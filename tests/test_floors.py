@@ -43,6 +43,7 @@ SAME_FLOOR = {
     ("experiment", "judging"),
     ("fitting", "run_folder"),
     ("evaluation", "fitting"),
+    ("evaluation", "run_folder"),
 }
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS, start=1) for name in names}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts != ("__init__.py",))

@@ -12,7 +12,8 @@ import pytest
 
 from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset, Frame
-from rarebird.evaluation.compare import compare, remedies, with_remedy
+from rarebird.evaluation.compare import compare
+from rarebird.evaluation.remedy import remedies, with_remedy
 from rarebird.recipe import Recipe
 from tests.cli import rarebird
 

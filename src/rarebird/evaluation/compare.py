@@ -1,112 +1,42 @@
 """Which remedies help on this data: each beside the same baseline, on the same splits with the same seeds, and what can be said of it.
 
-Every remedy is one change of the baseline recipe. All are trained on the same parts of the training rows, repeated with other parts; the
-steps that the baseline was laid out with hold for all. Differences are paired and judged by the corrected resampled t-test, many of them at
-once by Holm's method (`rarebird.evaluation.paired`). The test rows take no part.
+Every remedy is one change of the baseline recipe. All are trained on the same parts of the training rows, repeated with other parts. Those
+that gained something alone are combined, and each member of the best combination is left out of it once, on repeats of their own.
+Differences are paired and judged by the corrected resampled t-test, all of them at once by Holm's method (`rarebird.evaluation.paired`).
+The test rows take no part.
+
+Networks get the steps that their recipes ask for, as `fit` would give them, and all the same number at most where time is short; a
+reference has its own rounds.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from rarebird import methods
-from rarebird.checks import DataError, nearest
-from rarebird.data import split
-from rarebird.data.applicability import applicable_methods
+from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset
-from rarebird.evaluation import cross_validate, paired
-from rarebird.evaluation.paired import Difference, Verdict
+from rarebird.evaluation import pace
+from rarebird.evaluation.claims import Claim, gain, mean, rows_of
+from rarebird.evaluation.combination import candidates, choose, left_out, most_sets
+from rarebird.evaluation.comparison import Combination, Comparison
+from rarebird.evaluation.remedy import joined, with_remedy
+from rarebird.evaluation.repeats import BASELINE, Repeats, Tell
 from rarebird.metrics import names
-from rarebird.networks import Parts, bench_of
 from rarebird.recipe import Recipe
 
-# Slots whose methods are remedies that one may add to a recipe; a list grows, any other slot's method takes the place of the baseline's.
-SLOTS = ("resampling", "batch_sampling", "augmentation", "loss", "regularization", "network", "reference", "calibration", "decision")
-TOGETHER = "+"
-
-Tell = Callable[[float, str], bool]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One remedy beside the baseline.
-
-    Attributes:
-        remedy: ``slot=method``, several joined by ``+``.
-        value: Its mean over splits.
-        difference: Remedy less baseline, turned so that larger is better.
-        verdict: What that says among all comparisons.
-        why: Why it could not be judged; empty where it was.
-    """
-
-    remedy: str
-    value: float
-    difference: Difference
-    verdict: Verdict
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What a comparison says.
-
-    Attributes:
-        metric: What was compared.
-        baseline: The baseline's mean over splits.
-        rows: One per remedy, as asked.
-        splits: Folds times repeats.
-        recipe: The baseline, with its steps laid out.
-    """
-
-    metric: str
-    baseline: float
-    rows: Sequence[Row]
-    splits: int
-    recipe: Recipe
-
-    def for_machines(self) -> dict[str, Any]:
-        """Per remedy its difference, interval and verdict."""
-        return {
-            "metric": self.metric,
-            "baseline": self.baseline,
-            "splits": self.splits,
-            "remedies": {row.remedy: _plain(row) for row in self.rows},
-        }
-
-    def to_text(self) -> str:
-        """A table for a person, the surest gains first."""
-        width = max((len(row.remedy) for row in self.rows), default=6)
-        head = f"{self.metric} of the baseline: {self.baseline:.3f}, mean of {self.splits} splits. Differences, with 95 % intervals:"
-        lines = [f"  {row.remedy:<{width}}  {_shown(row)}" for row in sorted(self.rows, key=lambda row: -_known(row.difference.mean))]
-        finest = min((row.difference.detectable for row in self.rows), default=float("inf"))
-        tail = f"The smallest effect that these splits would have shown four times in five: {finest:.3f}."
-        return "\n".join([head, *lines, tail])
-
-
-def remedies(asked: str, train: Dataset, baseline: Recipe) -> list[str]:
-    """The remedies that a user asked for.
-
-    Args:
-        asked: ``all`` that apply to the data, or names separated by commas, ``focal``, ``loss=focal``, ``smote+focal``.
-        train: Training rows.
-        baseline: What they are added to; what it holds already is no remedy.
-
-    Raises:
-        DataError: There is no such remedy for this kind of data.
-    """
-    held = {(slot, type(method).name) for slot, method in baseline.methods()}
-    known = [(slot, name) for slot in SLOTS for name in methods.names(slot, train.kind)]
-    if asked == "all":
-        applying = {(found.slot, found.method) for found in applicable_methods(train)}
-        return [
-            f"{slot}={name}" for slot, name in known if (slot, name) in applying and (slot, name) not in held and _stands_alone(slot, name)
-        ]
-    return [TOGETHER.join(_named(part.strip(), known) for part in remedy.split(TOGETHER)) for remedy in asked.split(",")]
+# What is scored beside the metric that decides; and the recall of each class, where there are not more of them.
+OF_CLASSES = (
+    *("balanced_accuracy", "accuracy", "macro_f1", "matthews_corrcoef", "geometric_mean"),
+    *("average_precision", "roc_auc", "log_loss", "brier_score", "expected_calibration_error"),
+)
+MOST_CLASSES = 30
+LUCK = (
+    "The combination was chosen on the splits that judged the remedies alone, and judged on other splits of the same rows: "
+    "some of the luck of the choice remains, so that its difference may be a little too good."
+)
 
 
 def compare(
@@ -120,128 +50,197 @@ def compare(
     positive: str | None = None,
     deadline: float | None = None,
     device: str = "cpu",
+    combine: bool = True,
     tell: Tell = lambda progress, what: False,
 ) -> Comparison:
-    """Judge each remedy beside the baseline.
+    """Judge each remedy beside the baseline, and then the best combination of them.
 
     Args:
         baseline: The recipe without remedies.
         train: Training rows; no test row is among them.
-        wanted: Remedies as `remedies` gives them.
+        wanted: Remedies as `remedy.remedies` gives them.
         folds: Parts of a split.
-        repeats: Splits with other parts and seeds.
-        metric: What is compared; None: the recipe's.
+        repeats: Splits with other parts and seeds; as many more judge the combination.
+        metric: What decides; None: the recipe's.
         positive: Of two classes, the one that precision and recall speak of.
-        deadline: When all should be done, on the scale of `time.monotonic`; None: the recipe's own steps or epochs.
+        deadline: When all should be done, on the scale of `time.monotonic`; where it is near, there are fewer repeats and steps. None: the
+            recipe's own steps or epochs.
         device: A torch device.
+        combine: Whether remedies that gained something alone are combined.
         tell: Told of the progress; True from it ends the comparison with the splits that are done.
 
     Raises:
-        DataError: The baseline cannot be trained on these rows.
+        DataError: The baseline cannot be trained on these rows, or the metric does not judge their task.
     """
-    metric = metric or baseline.metric
-    sign = 1.0 if names.metric(metric, train.classes).larger_is_better else -1.0
-    recipes = {remedy: with_remedy(baseline, remedy) for remedy in wanted}
-    total = repeats * (1 + len(wanted))
-    scores: dict[str, list[np.ndarray]] = {remedy: [] for remedy in ("", *wanted)}
-    failed: dict[str, str] = {}
-    done, stopped = 0, False
-    for repeat in range(repeats):
-        seed = baseline.seed + repeat
-        parts: Parts = split.parts(train, split.decide(train, folds=folds), seed)
-        if repeat == 0 and deadline is not None:
-            baseline = _laid_out(baseline, train, parts, deadline, total, device)
-        for remedy in ("", *wanted):
-            stopped = stopped or tell(done / total, f"split {repeat + 1} of {repeats}, {remedy or 'baseline'}")
-            if stopped:
+    metric, wanted = metric or baseline.metric, list(dict.fromkeys(wanted))
+    if (names.metric(metric, train.classes).needs == "values") != (train.task == "regression"):
+        raise DataError(f"The metric {metric!r} does not judge {train.task}; choose another with --metric.")
+    trained = Repeats(train, folds, scored(train, metric), baseline.seed, positive, device)
+    going = _Going(baseline, wanted, metric, trained, repeats, deadline, most_sets(wanted) if combine else (0, 0), tell)
+    if deadline is not None:
+        going.lay_out()
+    going.judge_alone()
+    if combine:
+        going.choose()
+        going.judge_together()
+    return going.result()
+
+
+def scored(train: Dataset, metric: str) -> tuple[str, ...]:
+    """The metrics in which differences are told: the one that decides, those of the task, and the recall of each class."""
+    if train.task == "regression":
+        return tuple(dict.fromkeys([metric, *names.OF_VALUES]))
+    recalls = [f"recall:{label}" for label in train.classes] if train.n_classes <= MOST_CLASSES else []
+    return tuple(dict.fromkeys([metric, *OF_CLASSES, *recalls]))
+
+
+@dataclass
+class _Going:
+    """A comparison under way.
+
+    Attributes:
+        trained: All trainings and their scores.
+        repeats: How many there are to be; fewer where time is short.
+        deadline: When all must be scored.
+        later: Recipes that the choice of a combination and its judgment ask for at most.
+        alone, together: Repeats that judged the remedies alone, and the combination.
+        members: Of the best combination.
+        notes: Sentences that the user should read.
+        done: Recipes times repeats that are over.
+    """
+
+    baseline: Recipe
+    wanted: Sequence[str]
+    metric: str
+    trained: Repeats
+    repeats: int
+    deadline: float | None
+    later: tuple[int, int]
+    tell: Tell
+    alone: list[int] = field(default_factory=list)
+    together: list[int] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    done: int = 0
+
+    def lay_out(self) -> None:
+        """Measure, and plan as many repeats and steps as the time allows."""
+        self.baseline = pace.placed(self.baseline, self.trained, self._left())
+        costs, self.trained.scoring = pace.measure(self._singles(), self.trained, self._left())
+        fixed = self.baseline.steps is not None
+        fewest = 1.0 if fixed else pace.FEWEST_OF_COURSE
+        planned = pace.plan(costs, self.trained.scoring, self.trained.folds, self.repeats, self._share() * self._left(), fewest)
+        if planned.repeats < self.repeats:
+            self.notes.append(f"The time allows {planned.repeats} of {self.repeats} repeats; give more with --budget.")
+            self.repeats = planned.repeats
+        if planned.steps < costs[0].course and not fixed:
+            self.trained.most_steps = planned.steps
+            self.notes.append(f"The time allows each network {planned.steps} of the {costs[0].course} steps that the baseline asks for.")
+
+    def judge_alone(self) -> None:
+        """Train and score the baseline and each remedy, repeat by repeat."""
+        self.alone = self._run(self._singles(), range(self.repeats), self._until(self._share()))
+        self.done = self.repeats * (1 + len(self.wanted))
+
+    def choose(self) -> None:
+        """Combine greedily what gained something alone, on the splits that told so."""
+        gains = {remedy: self._gain(remedy) for remedy in self.wanted}
+        tried, judged = most_sets(candidates(gains))
+        until = self._until(tried / max(tried + judged, 1))
+
+        def gain_of(members: Sequence[str]) -> float | None:
+            done = self._run({joined(members): self._recipe(*members)}, self.alone, until)
+            return self._gain(joined(members)) if done == self.alone else None
+
+        self.members = choose(gains, gain_of)
+        self.done = self.repeats * (1 + len(self.wanted) + self.later[0])
+
+    def judge_together(self) -> None:
+        """The best combination, and it without each of its members, beside the baseline on repeats that had no part in choosing it."""
+        if len(self.members) < 2:
+            return
+        sets = [self.members, *left_out(self.members).values()]
+        recipes = {BASELINE: self.baseline, **{joined(members): self._recipe(*members) for members in sets}}
+        self.together = self._run(recipes, range(self.repeats, 2 * self.repeats), self.deadline)
+
+    def result(self) -> Comparison:
+        """The rows of all remedies, and of the combination where there is one."""
+        alone = [Claim(remedy, remedy, BASELINE, self.alone) for remedy in self.wanted]
+        rows = rows_of([*alone, *self._claims_together()], self.trained, self.metric)
+        together = rows[len(alone) :]
+        splits = len(self.trained.values(BASELINE, self.metric, self.together))
+        return Comparison(
+            metric=self.metric,
+            baseline=mean(self.trained, BASELINE, self.metric, self.alone),
+            rows=rows[: len(alone)],
+            splits=len(self.trained.values(BASELINE, self.metric, self.alone)),
+            recipe=self.trained.laid_out.get(BASELINE, self.baseline).updated(seed=self.baseline.seed),
+            baselines={metric: mean(self.trained, BASELINE, metric, self.alone) for metric in self.trained.metrics},
+            combination=Combination(tuple(self.members), together[0], together[1:], splits) if together else None,
+            folds=self.trained.folds,
+            notes=(*self.notes, *self._ends()),
+        )
+
+    def _claims_together(self) -> list[Claim]:
+        """What is claimed of the combination: that it differs from the baseline, and from itself without each member."""
+        if not self.together:
+            return []
+        whole = joined(self.members)
+        others = {member: joined(rest) for member, rest in left_out(self.members).items()}
+        return [
+            Claim(whole, whole, BASELINE, self.together),
+            *(Claim(member, whole, rest, self.together) for member, rest in others.items()),
+        ]
+
+    def _ends(self) -> Iterator[str]:
+        """Sentences on where it ended, and on how the combination was judged."""
+        splits, asked = len(self.trained.values(BASELINE, self.metric, self.alone)), self.repeats * self.trained.folds
+        if splits < asked:
+            yield f"It ended early, {'on request' if self.trained.stopped else 'for want of time'}: after {splits} of {asked} splits."
+        if self.together:
+            yield LUCK
+        elif len(self.members) > 1:
+            yield f"No time was left to judge the combination {joined(self.members)} on splits of its own."
+
+    def _singles(self) -> dict[str, Recipe]:
+        return {BASELINE: self.baseline, **{remedy: self._recipe(remedy) for remedy in self.wanted}}
+
+    def _recipe(self, *remedies: str) -> Recipe:
+        """The baseline with some remedies; a reference that it lacks has its own rounds in place of a network's steps."""
+        recipe = with_remedy(self.baseline, joined(remedies))
+        return recipe.updated(steps=None) if recipe.reference is not None and self.baseline.reference is None else recipe
+
+    def _gain(self, name: str) -> float:
+        return gain(self.trained, name, self.metric, BASELINE, self.alone)
+
+    def _run(self, recipes: Mapping[str, Recipe], repeats: Iterable[int], deadline: float | None) -> list[int]:
+        """Train and score some recipes, and give the repeats that they have scores of."""
+        units = self.repeats * (1 + len(self.wanted) + self.later[0] + self.later[1])
+        scored = []
+        for repeat in repeats:
+
+            def told(share: float, what: str) -> bool:
+                return self.tell(min((self.done + share * len(recipes)) / units, 1.0), what)
+
+            if self.trained.stopped:
                 break
-            done += 1
-            if remedy in failed:
-                continue
-            recipe = (recipes[remedy] if remedy else baseline).updated(seed=seed, steps=baseline.steps, precision=baseline.precision)
-            try:
-                judged = cross_validate.judge(recipe, train, parts, positive=positive, device=device)
-            except DataError as error:
-                if not remedy:
-                    raise
-                failed[remedy] = str(error)
-                continue
-            scores[remedy].append(sign * judged.values(metric, train, positive))
-    return _compared(metric, sign, scores, wanted, failed, folds, baseline)
+            whole = self.trained.run(recipes, repeat, deadline, told)
+            self.done += len(recipes)
+            if whole or (BASELINE in recipes and self.trained.parts(repeat)):
+                scored.append(repeat)
+            if not whole:
+                break
+        return scored
 
+    def _share(self) -> float:
+        """Of the time, what the remedies alone may take."""
+        alone = 1 + len(self.wanted)
+        return alone / (alone + sum(self.later))
 
-def with_remedy(baseline: Recipe, remedy: str) -> Recipe:
-    """The baseline with one remedy, or several joined by ``+``: lists grow, and other slots change their method."""
-    recipe = baseline
-    for part in remedy.split(TOGETHER):
-        slot, _, name = part.partition("=")
-        method = methods.build(slot, {"name": name})
-        standing = getattr(recipe, slot)
-        recipe = recipe.updated(**{slot: (*standing, method) if isinstance(standing, tuple) else method})
-    return recipe
+    def _left(self) -> float:
+        """Seconds that are left."""
+        return math.inf if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
 
-
-def _compared(
-    metric: str,
-    sign: float,
-    scores: Mapping[str, Sequence[np.ndarray]],
-    wanted: Sequence[str],
-    failed: Mapping[str, str],
-    folds: int,
-    baseline: Recipe,
-) -> Comparison:
-    first = np.concatenate(scores[""]) if scores[""] else np.zeros(0)
-    differences = []
-    for remedy in wanted:
-        own = np.concatenate(scores[remedy]) if scores[remedy] and remedy not in failed else np.zeros(0)
-        n = min(len(own), len(first))
-        differences.append(paired.corrected(own[:n] - first[:n], 1 / (folds - 1)))
-    rows = [
-        Row(remedy, sign * _mean(scores[remedy]), difference, verdict, failed.get(remedy, ""))
-        for remedy, difference, verdict in zip(wanted, differences, paired.verdicts(differences), strict=True)
-    ]
-    return Comparison(metric, sign * _mean(scores[""]), rows, len(first), baseline)
-
-
-def _laid_out(baseline: Recipe, train: Dataset, parts: Parts, deadline: float, total: int, device: str) -> Recipe:
-    """The baseline with as many steps as let all trainings end in time, measured on it."""
-    fit, held = parts[0]
-    bench = bench_of(baseline, train.take(fit), train.take(held), 0, device)
-    left = max(deadline - time.monotonic(), 0.0)
-    return bench.lay_out(time.monotonic() + left / total, len(parts))
-
-
-def _named(part: str, known: Sequence[tuple[str, str]]) -> str:
-    slot, equals, name = part.partition("=")
-    serving = [(one, method) for one, method in known if (method == name and one == slot if equals else method == part)]
-    if not serving:
-        raise DataError(f"There is no remedy {part!r} for this data; {nearest(name if equals else part, [method for _, method in known])}")
-    return f"{serving[0][0]}={serving[0][1]}"
-
-
-def _stands_alone(slot: str, name: str) -> bool:
-    """Whether a method is a remedy by itself: it has defaults for every setting, and needs no stage of its own."""
-    method = methods.load(slot, name)
-    return all(not field.is_required() for field in method.model_fields.values()) and not getattr(method, "on_features", False)
-
-
-def _mean(values: Sequence[np.ndarray]) -> float:
-    known = np.concatenate(values) if values else np.zeros(0)
-    return float(np.nanmean(known)) if np.isfinite(known).any() else float("nan")
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    difference = row.difference
-    figures = {"difference": difference.mean, "low": difference.low, "high": difference.high, "detectable": difference.detectable}
-    plain = {name: value if np.isfinite(value) else None for name, value in figures.items()}
-    return {**plain, "verdict": row.verdict, **({"why": row.why} if row.why else {})}
-
-
-def _known(value: float) -> float:
-    return value if np.isfinite(value) else float("-inf")
-
-
-def _shown(row: Row) -> str:
-    if row.why:
-        return f"not judged: {row.why}"
-    return f"{row.difference.mean:+.3f} [{row.difference.low:+.3f}, {row.difference.high:+.3f}]  {row.verdict}"
+    def _until(self, share: float) -> float | None:
+        """When a share of what is left will have passed."""
+        return None if self.deadline is None else time.monotonic() + share * self._left()

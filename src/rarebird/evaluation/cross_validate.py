@@ -103,6 +103,8 @@ def judge(
         DataError: The recipe and the rows do not fit, or the training diverged.
     """
     start = time.monotonic()
+    if not any(len(held) for _, held in parts):
+        raise DataError(f"{train.name} leaves no row to judge by.")
     recipe, trained, _ = train_networks(recipe, Splits(train), parts, deadline, device, report)
     held_out = [part_of(one, train, held, device) for one, (_, held) in zip(trained, parts, strict=False)]
     return replace(assess(recipe, train, held_out, positive), seconds=time.monotonic() - start)
@@ -118,14 +120,8 @@ def part_of(trained: Trained, train: Dataset, held: np.ndarray, device: str) -> 
 
 
 def assess(recipe: Recipe, train: Dataset, parts: Sequence[Part], positive: str | None = None) -> Judged:
-    """Calibrate and decide each part's rows by the others', once all networks are trained; `seconds` are left at 0.
-
-    Raises:
-        DataError: No row was held out.
-    """
+    """Calibrate and decide each part's rows by the others', once all networks are trained; `seconds` are left at 0."""
     rows = np.concatenate([part.rows for part in parts])
-    if not len(rows):
-        raise DataError(f"{train.name} leaves no row to judge by.")
     place = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
     outputs = np.concatenate([part.outputs for part in parts])
     if train.task == "regression":

@@ -1,0 +1,151 @@
+"""How long the trainings of a comparison take, and so how many steps and repeats a budget allows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rarebird.checks import DataError
+from rarebird.data.dataset import Dataset
+from rarebird.evaluation.cross_validate import Part, assess
+from rarebird.evaluation.repeats import BASELINE, Repeats, watched_apart
+from rarebird.networks import bench_of
+from rarebird.recipe import Recipe
+
+# Share of the time that the measurement may take; for each recipe a bench is asked for the steps of so many seconds, of which it measures
+# some hundredths.
+MEASURING_SHARE, MEASURED_PART = 0.06, 0.03
+SHORTEST_PROBE, LONGEST_PROBE = 1.0, 20.0
+# A network that is trained for less than this share of its course says little of what a remedy does to it; fewer repeats are better then.
+FEWEST_OF_COURSE = 0.25
+# Share of the time that is planned for, so that a machine that slows down a little costs no repeat.
+PLANNED = 0.9
+WITHOUT_END = 100_000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one training takes.
+
+    Attributes:
+        start: Seconds however many steps there are: preparation, resampling, prediction; all of a reference.
+        step: Seconds of an optimizer step.
+        course: Steps that the recipe asks for.
+    """
+
+    start: float
+    step: float
+    course: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the time allows: optimizer steps of each network at most, and splits with parts of their own."""
+
+    steps: int
+    repeats: int
+
+
+def plan(costs: Sequence[Cost], scoring: float, folds: int, repeats: int, seconds: float, fewest: float = FEWEST_OF_COURSE) -> Plan:
+    """As many repeats as leave each network a fair part of its course, and at least one; then as many steps as fit.
+
+    Args:
+        costs: Of each recipe.
+        scoring: Seconds to score one repeat of one recipe.
+        folds: Trainings of a recipe in a repeat.
+        repeats: As many as are asked for.
+        seconds: For all of it.
+        fewest: The fair part.
+    """
+    course = max(cost.course for cost in costs)
+    for fewer in range(repeats, 0, -1):
+        steps = _steps(costs, course, PLANNED * seconds / fewer / folds - len(costs) * scoring / folds)
+        if steps >= fewest * course:
+            return Plan(steps, fewer)
+    return Plan(max(steps, 1), 1)
+
+
+def _steps(costs: Sequence[Cost], course: int, seconds: float) -> int:
+    """The most steps, up to the longest course, with which one training of each recipe fits; 0 where none does."""
+    low, high = 0, course
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = sum(cost.start + cost.step * min(middle, cost.course) for cost in costs) <= seconds
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return low
+
+
+def placed(baseline: Recipe, repeats: Repeats, seconds: float) -> Recipe:
+    """The baseline with the precision and memory layout that a short measurement finds best, which then hold for all networks."""
+    if baseline.precision != "auto":
+        return baseline
+    fit, out = repeats.parts(0)[0]
+    bench = bench_of(baseline, repeats.train.take(fit), repeats.train.take(out[:0]), 0, repeats.device)
+    laid = bench.lay_out(time.monotonic() + min(MEASURING_SHARE * seconds / MEASURED_PART, LONGEST_PROBE), 1)
+    return baseline.updated(precision=laid.precision, channels_last=laid.channels_last)
+
+
+def measure(recipes: Mapping[str, Recipe], repeats: Repeats, seconds: float) -> tuple[list[Cost], float]:
+    """What a training of each recipe takes, and the scoring of one repeat of a recipe.
+
+    Args:
+        recipes: Name -> recipe.
+        repeats: Whose first part is trained on.
+        seconds: That are left for everything; a small part of them is used.
+
+    Raises:
+        DataError: The baseline cannot be trained. Another recipe that cannot is left out; its own training will say why.
+    """
+    probe = float(np.clip(MEASURING_SHARE * seconds / len(recipes) / MEASURED_PART, SHORTEST_PROBE, LONGEST_PROBE))
+    costs = []
+    for name, recipe in recipes.items():
+        try:
+            costs.append(cost_of(recipe, repeats, probe))
+        except DataError:
+            if name == BASELINE:
+                raise
+    return costs, scoring_seconds(recipes[BASELINE], repeats)
+
+
+def cost_of(recipe: Recipe, repeats: Repeats, probe: float) -> Cost:
+    """What a training of this recipe on the first part takes, by a bench that is asked what fits into `probe` seconds."""
+    start = time.monotonic()
+    fit, out = repeats.parts(0)[0]
+    fit, watched = watched_apart(recipe, repeats.train, fit)
+    bench = bench_of(recipe, repeats.train.take(fit), repeats.train.take(watched), 0, repeats.device)
+    built = time.monotonic() - start
+    course = bench.lay_out(None, 1).steps
+    endless = recipe.updated(steps=None, epochs=None)
+    reference: Any = recipe.reference
+    if reference is not None:
+        endless = endless.updated(reference=reference.model_copy(update={"rounds": WITHOUT_END}))
+    bench.recipe = endless
+    steps = bench.lay_out(time.monotonic() + probe, 1).steps
+    assert course is not None
+    assert steps is not None
+    bench.recipe = recipe
+    started = built + len(out) * bench.seconds_per_row()
+    return Cost(started, probe / steps, course) if reference is None else Cost(started + course * probe / steps, 0.0, 1)
+
+
+def scoring_seconds(recipe: Recipe, repeats: Repeats) -> float:
+    """Seconds to calibrate, decide and score one repeat, by outputs drawn at random."""
+    rng, train = np.random.default_rng(0), repeats.train
+    parts = [Part(out, _drawn(train.take(out), rng), np.ones(max(train.n_classes, 1)), 0.0) for _, out in repeats.parts(0)]
+    start = time.monotonic()
+    judged = assess(recipe, train, parts, repeats.positive)
+    for metric in repeats.metrics:
+        judged.values(metric, train, repeats.positive)
+    return time.monotonic() - start
+
+
+def _drawn(rows: Dataset, rng: np.random.Generator) -> np.ndarray:
+    """``(n, n_outputs)`` outputs that know a little of the truth."""
+    assert rows.y is not None
+    truth = rows.y[:, None] if rows.task == "regression" else np.eye(rows.n_classes)[rows.codes]
+    drawn: np.ndarray = truth + rng.normal(size=truth.shape)
+    return drawn
