@@ -11,19 +11,16 @@ reference has its own rounds.
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset
-from rarebird.evaluation import pace
-from rarebird.evaluation.claims import Claim, gain, mean, rows_of
-from rarebird.evaluation.combination import candidates, choose, left_out, most_sets
-from rarebird.evaluation.comparison import Combination, Comparison
-from rarebird.evaluation.remedy import joined, with_remedy
+from rarebird.evaluation.claims import Claim, mean, rows_of
+from rarebird.evaluation.combination import left_out, most_sets
+from rarebird.evaluation.comparison import Combination, Comparison, Row
+from rarebird.evaluation.remedy import joined
 from rarebird.evaluation.repeats import BASELINE, Repeats, Tell
+from rarebird.evaluation.under_way import UnderWay
 from rarebird.metrics import names
 from rarebird.recipe import Recipe
 
@@ -76,14 +73,15 @@ def compare(
     if (names.metric(metric, train.classes).needs == "values") != (train.task == "regression"):
         raise DataError(f"The metric {metric!r} does not judge {train.task}; choose another with --metric.")
     trained = Repeats(train, folds, scored(train, metric), baseline.seed, positive, device)
-    going = _Going(baseline, wanted, metric, trained, repeats, deadline, most_sets(wanted) if combine else (0, 0), tell)
+    going = UnderWay(baseline, wanted, metric, trained, repeats, deadline, most_sets(wanted) if combine else (0, 0), tell)
     if deadline is not None:
         going.lay_out()
     going.judge_alone()
     if combine:
         going.choose()
         going.judge_together()
-    return going.result()
+    going.go_on()
+    return _result(going)
 
 
 def scored(train: Dataset, metric: str) -> tuple[str, ...]:
@@ -94,153 +92,47 @@ def scored(train: Dataset, metric: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([metric, *OF_CLASSES, *recalls]))
 
 
-@dataclass
-class _Going:
-    """A comparison under way.
+def _result(going: UnderWay) -> Comparison:
+    """The rows of all remedies, and of the combination where there is one."""
+    trained, metric, alone = going.trained, going.metric, going.alone
+    singles = [Claim(remedy, remedy, BASELINE, alone) for remedy in going.wanted]
+    rows = rows_of([*singles, *_claims_together(going)], trained, metric)
+    together = rows[len(singles) :]
+    return Comparison(
+        metric=metric,
+        baseline=mean(trained, BASELINE, metric, alone),
+        rows=rows[: len(singles)],
+        splits=len(trained.values(BASELINE, metric, alone)),
+        recipe=trained.laid_out.get(BASELINE, going.baseline).updated(seed=going.baseline.seed),
+        baselines={name: mean(trained, BASELINE, name, alone) for name in trained.metrics},
+        combination=_combination(going, together) if together else None,
+        folds=trained.folds,
+        notes=(*going.notes, *_ends(going)),
+    )
 
-    Attributes:
-        trained: All trainings and their scores.
-        repeats: How many there are to be; fewer where time is short.
-        deadline: When all must be scored.
-        later: Recipes that the choice of a combination and its judgment ask for at most.
-        alone, together: Repeats that judged the remedies alone, and the combination.
-        members: Of the best combination.
-        notes: Sentences that the user should read.
-        done: Recipes times repeats that are over.
-    """
 
-    baseline: Recipe
-    wanted: Sequence[str]
-    metric: str
-    trained: Repeats
-    repeats: int
-    deadline: float | None
-    later: tuple[int, int]
-    tell: Tell
-    alone: list[int] = field(default_factory=list)
-    together: list[int] = field(default_factory=list)
-    members: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    done: int = 0
+def _claims_together(going: UnderWay) -> list[Claim]:
+    """What is claimed of the combination: that it differs from the baseline, and from itself without each member."""
+    if not going.together:
+        return []
+    whole = joined(going.members)
+    others = {member: joined(rest) for member, rest in left_out(going.members).items()}
+    parts = [Claim(member, whole, rest, going.together) for member, rest in others.items()]
+    return [Claim(whole, whole, BASELINE, going.together), *parts]
 
-    def lay_out(self) -> None:
-        """Measure, and plan as many repeats and steps as the time allows."""
-        self.baseline = pace.placed(self.baseline, self.trained, self._left())
-        costs, self.trained.scoring = pace.measure(self._singles(), self.trained, self._left())
-        fixed = self.baseline.steps is not None
-        fewest = 1.0 if fixed else pace.FEWEST_OF_COURSE
-        planned = pace.plan(costs, self.trained.scoring, self.trained.folds, self.repeats, self._share() * self._left(), fewest)
-        if planned.repeats < self.repeats:
-            self.notes.append(f"The time allows {planned.repeats} of {self.repeats} repeats; give more with --budget.")
-            self.repeats = planned.repeats
-        if planned.steps < costs[0].course and not fixed:
-            self.trained.most_steps = planned.steps
-            self.notes.append(f"The time allows each network {planned.steps} of the {costs[0].course} steps that the baseline asks for.")
 
-    def judge_alone(self) -> None:
-        """Train and score the baseline and each remedy, repeat by repeat."""
-        self.alone = self._run(self._singles(), range(self.repeats), self._until(self._share()))
-        self.done = self.repeats * (1 + len(self.wanted))
+def _combination(going: UnderWay, rows: Sequence[Row]) -> Combination:
+    splits = len(going.trained.values(BASELINE, going.metric, going.together))
+    return Combination(tuple(going.members), rows[0], rows[1:], splits)
 
-    def choose(self) -> None:
-        """Combine greedily what gained something alone, on the splits that told so."""
-        gains = {remedy: self._gain(remedy) for remedy in self.wanted}
-        tried, judged = most_sets(candidates(gains))
-        until = self._until(tried / max(tried + judged, 1))
 
-        def gain_of(members: Sequence[str]) -> float | None:
-            done = self._run({joined(members): self._recipe(*members)}, self.alone, until)
-            return self._gain(joined(members)) if done == self.alone else None
-
-        self.members = choose(gains, gain_of)
-        self.done = self.repeats * (1 + len(self.wanted) + self.later[0])
-
-    def judge_together(self) -> None:
-        """The best combination, and it without each of its members, beside the baseline on repeats that had no part in choosing it."""
-        if len(self.members) < 2:
-            return
-        sets = [self.members, *left_out(self.members).values()]
-        recipes = {BASELINE: self.baseline, **{joined(members): self._recipe(*members) for members in sets}}
-        self.together = self._run(recipes, range(self.repeats, 2 * self.repeats), self.deadline)
-
-    def result(self) -> Comparison:
-        """The rows of all remedies, and of the combination where there is one."""
-        alone = [Claim(remedy, remedy, BASELINE, self.alone) for remedy in self.wanted]
-        rows = rows_of([*alone, *self._claims_together()], self.trained, self.metric)
-        together = rows[len(alone) :]
-        splits = len(self.trained.values(BASELINE, self.metric, self.together))
-        return Comparison(
-            metric=self.metric,
-            baseline=mean(self.trained, BASELINE, self.metric, self.alone),
-            rows=rows[: len(alone)],
-            splits=len(self.trained.values(BASELINE, self.metric, self.alone)),
-            recipe=self.trained.laid_out.get(BASELINE, self.baseline).updated(seed=self.baseline.seed),
-            baselines={metric: mean(self.trained, BASELINE, metric, self.alone) for metric in self.trained.metrics},
-            combination=Combination(tuple(self.members), together[0], together[1:], splits) if together else None,
-            folds=self.trained.folds,
-            notes=(*self.notes, *self._ends()),
-        )
-
-    def _claims_together(self) -> list[Claim]:
-        """What is claimed of the combination: that it differs from the baseline, and from itself without each member."""
-        if not self.together:
-            return []
-        whole = joined(self.members)
-        others = {member: joined(rest) for member, rest in left_out(self.members).items()}
-        return [
-            Claim(whole, whole, BASELINE, self.together),
-            *(Claim(member, whole, rest, self.together) for member, rest in others.items()),
-        ]
-
-    def _ends(self) -> Iterator[str]:
-        """Sentences on where it ended, and on how the combination was judged."""
-        splits, asked = len(self.trained.values(BASELINE, self.metric, self.alone)), self.repeats * self.trained.folds
-        if splits < asked:
-            yield f"It ended early, {'on request' if self.trained.stopped else 'for want of time'}: after {splits} of {asked} splits."
-        if self.together:
-            yield LUCK
-        elif len(self.members) > 1:
-            yield f"No time was left to judge the combination {joined(self.members)} on splits of its own."
-
-    def _singles(self) -> dict[str, Recipe]:
-        return {BASELINE: self.baseline, **{remedy: self._recipe(remedy) for remedy in self.wanted}}
-
-    def _recipe(self, *remedies: str) -> Recipe:
-        """The baseline with some remedies; a reference that it lacks has its own rounds in place of a network's steps."""
-        recipe = with_remedy(self.baseline, joined(remedies))
-        return recipe.updated(steps=None) if recipe.reference is not None and self.baseline.reference is None else recipe
-
-    def _gain(self, name: str) -> float:
-        return gain(self.trained, name, self.metric, BASELINE, self.alone)
-
-    def _run(self, recipes: Mapping[str, Recipe], repeats: Iterable[int], deadline: float | None) -> list[int]:
-        """Train and score some recipes, and give the repeats that they have scores of."""
-        units = self.repeats * (1 + len(self.wanted) + self.later[0] + self.later[1])
-        scored = []
-        for repeat in repeats:
-
-            def told(share: float, what: str) -> bool:
-                return self.tell(min((self.done + share * len(recipes)) / units, 1.0), what)
-
-            if self.trained.stopped:
-                break
-            whole = self.trained.run(recipes, repeat, deadline, told)
-            self.done += len(recipes)
-            if whole or (BASELINE in recipes and self.trained.parts(repeat)):
-                scored.append(repeat)
-            if not whole:
-                break
-        return scored
-
-    def _share(self) -> float:
-        """Of the time, what the remedies alone may take."""
-        alone = 1 + len(self.wanted)
-        return alone / (alone + sum(self.later))
-
-    def _left(self) -> float:
-        """Seconds that are left."""
-        return math.inf if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
-
-    def _until(self, share: float) -> float | None:
-        """When a share of what is left will have passed."""
-        return None if self.deadline is None else time.monotonic() + share * self._left()
+def _ends(going: UnderWay) -> Iterator[str]:
+    """Sentences on where it ended, and on how the combination was judged."""
+    done, asked = len(going.trained.values(BASELINE, going.metric, going.alone)), going.asked * going.trained.folds
+    if done < asked:
+        why, more = ("It was ended early", "") if going.trained.stopped else ("Time was short", "; give more with --budget")
+        yield f"{why}: {done} of {asked} splits were trained ({going.asked} repeats of {going.trained.folds} parts){more}."
+    if going.together:
+        yield LUCK
+    elif len(going.members) > 1:
+        yield f"No time was left to judge the combination {joined(going.members)} on splits of its own."

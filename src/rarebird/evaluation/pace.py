@@ -13,8 +13,10 @@ from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.evaluation.cross_validate import Part, assess
 from rarebird.evaluation.repeats import BASELINE, Repeats, watched_apart
+from rarebird.member import Bench
 from rarebird.networks import bench_of
 from rarebird.recipe import Recipe
+from rarebird.reference_bench import ReferenceBench
 
 # Share of the time that the measurement may take; for each recipe a bench is asked for the steps of so many seconds, of which it measures
 # some hundredths.
@@ -83,8 +85,7 @@ def placed(baseline: Recipe, repeats: Repeats, seconds: float) -> Recipe:
     """The baseline with the precision and memory layout that a short measurement finds best, which then hold for all networks."""
     if baseline.precision != "auto":
         return baseline
-    fit, out = repeats.parts(0)[0]
-    bench = bench_of(baseline, repeats.train.take(fit), repeats.train.take(out[:0]), 0, repeats.device)
+    bench = _bench(baseline, repeats)
     laid = bench.lay_out(time.monotonic() + min(MEASURING_SHARE * seconds / MEASURED_PART, LONGEST_PROBE), 1)
     return baseline.updated(precision=laid.precision, channels_last=laid.channels_last)
 
@@ -113,14 +114,15 @@ def measure(recipes: Mapping[str, Recipe], repeats: Repeats, seconds: float) -> 
 
 def cost_of(recipe: Recipe, repeats: Repeats, probe: float) -> Cost:
     """What a training of this recipe on the first part takes, by a bench that is asked what fits into `probe` seconds."""
+    reference: Any = recipe.reference
+    if reference is not None:
+        # The first of them also loads its library, once for all.
+        _bench(recipe, repeats).lay_out(time.monotonic(), 1)
     start = time.monotonic()
-    fit, out = repeats.parts(0)[0]
-    fit, watched = watched_apart(recipe, repeats.train, fit)
-    bench = bench_of(recipe, repeats.train.take(fit), repeats.train.take(watched), 0, repeats.device)
+    bench = _bench(recipe, repeats)
     built = time.monotonic() - start
     course = bench.lay_out(None, 1).steps
     endless = recipe.updated(steps=None, epochs=None)
-    reference: Any = recipe.reference
     if reference is not None:
         endless = endless.updated(reference=reference.model_copy(update={"rounds": WITHOUT_END}))
     bench.recipe = endless
@@ -128,8 +130,15 @@ def cost_of(recipe: Recipe, repeats: Repeats, probe: float) -> Cost:
     assert course is not None
     assert steps is not None
     bench.recipe = recipe
-    started = built + len(out) * bench.seconds_per_row()
+    started = built + len(repeats.parts(0)[0][1]) * bench.seconds_per_row()
     return Cost(started, probe / steps, course) if reference is None else Cost(started + course * probe / steps, 0.0, 1)
+
+
+def _bench(recipe: Recipe, repeats: Repeats) -> Bench | ReferenceBench:
+    """Where a recipe is trained on the first part."""
+    fit, _ = repeats.parts(0)[0]
+    fit, watched = watched_apart(recipe, repeats.train, fit)
+    return bench_of(recipe, repeats.train.take(fit), repeats.train.take(watched), 0, repeats.device)
 
 
 def scoring_seconds(recipe: Recipe, repeats: Repeats) -> float:
