@@ -31,20 +31,21 @@ class Claim:
 
 def rows_of(claims: Sequence[Claim], trained: Repeats, metric: str) -> list[Row]:
     """A row per claim; the verdicts are of `metric`, and share one level among all that could be judged."""
-    tested = max(sum(not _why(claim, trained) for claim in claims), 1)
-    found = [_differences(claim, trained, tested) for claim in claims]
-    verdicts = paired.verdicts([differences[metric] for differences in found])
+    why = [_why(claim, trained) for claim in claims]
+    judged = [place for place, reason in enumerate(why) if not reason]
+    found = [_differences(claim, trained, max(len(judged), 1)) for claim in claims]
+    verdicts = dict(zip(judged, paired.verdicts([found[place][metric] for place in judged]), strict=True))
     return [
         Row(
             remedy=claim.name,
             value=mean(trained, claim.recipe, metric, claim.repeats),
             beside=mean(trained, claim.beside, metric, claim.repeats),
-            difference=differences[metric],
-            verdict=verdict,
-            why=_why(claim, trained),
-            metrics=differences,
+            difference=found[place][metric],
+            verdict=verdicts.get(place, "too few rows to tell"),
+            why=why[place],
+            metrics=found[place],
         )
-        for claim, differences, verdict in zip(claims, found, verdicts, strict=True)
+        for place, claim in enumerate(claims)
     ]
 
 
