@@ -1,6 +1,6 @@
 """Does `compare` find nothing where there is nothing, and what helps where something does?
 
-    python benchmarks/shuffled_labels.py [--sets 200] [--helped 20] [--seed 0]
+    python benchmarks/shuffled_labels.py [--sets 200] [--helped 10] [--seed 0]
 
 First, small skewed tables whose labels are shuffled: any verdict of ``helps`` or ``hurts`` in balanced accuracy, of a remedy, of the
 combination or of a member, is a false claim; asked: at most 18 of 200 sets with one, where a level of 5 % would make 10.
@@ -116,7 +116,7 @@ def find_what_helps(sets: int, seed: int) -> None:
         named, wrong = 0, 0
         for number in range(sets):
             rng = np.random.default_rng([seed, 1000 + number])
-            found = compare(baseline(number, **changes), made(rng), [*REMEDIES, helpful], folds=FOLDS, repeats=REPEATS, combine=False)
+            found = compare(baseline(number, **changes), made(rng), [*REMEDIES[:3], helpful], folds=FOLDS, repeats=REPEATS, combine=False)
             named += any(row.remedy == helpful and row.verdict == "helps" for row in found.rows)
             wrong += any(row.remedy == helpful and row.verdict == "hurts" for row in found.rows)
         print(f"{helpful} on a {made.__name__} table: named 'helps' on {named} of {sets} sets, 'hurts' on {wrong}", flush=True)
@@ -125,7 +125,7 @@ def find_what_helps(sets: int, seed: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=200)
-    parser.add_argument("--helped", type=int, default=20)
+    parser.add_argument("--helped", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

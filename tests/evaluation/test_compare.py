@@ -140,7 +140,7 @@ def test_with_no_time_left_it_says_so_and_ends() -> None:
 def test_a_short_budget_means_fewer_steps_and_repeats_and_says_so(goes_on: bool, splits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # As if 100 steps took a second: 24 s for two recipes in three parts and four repeats, where 5 s are left. What turns out to be left
     # after three repeats of 25 steps is used for more of them.
-    monkeypatch.setattr(pace, "measure", lambda recipes, repeats, seconds: ([Cost(0.0, 0.01, 100) for _ in recipes], 0.0))
+    monkeypatch.setattr(pace, "measure", lambda recipes, repeats, seconds: dict.fromkeys(recipes, Cost(0.0, 0.01, 100)))
     monkeypatch.setattr(under_way.UnderWay, "_left", lambda going: 5.0)
     if not goes_on:
         monkeypatch.setattr(under_way.UnderWay, "go_on", lambda going: None)

@@ -60,7 +60,7 @@ def test_every_remedy_stands_with_its_difference_and_verdict() -> None:
         "helps",
         "hurts",
         "too few rows to tell",
-        "so many: 0.043.",
+        "its median is 0.043.",
         "steps = 300",
         "0.812",
     ):

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from rarebird.evaluation.paired import Difference, Verdict
 from rarebird.metrics import names
 from rarebird.recipe import Recipe
@@ -79,8 +81,8 @@ class Comparison:
 
     @property
     def detectable(self) -> float:
-        """The smallest effect on any remedy that these splits would have shown four times in five; without end where there is none."""
-        return min((row.difference.detectable for row in self.rows if not row.why and row.difference.detectable > 0), default=math.inf)
+        """The smallest effect that these splits would have shown four times in five: the median over remedies; NaN where there is none."""
+        return float(np.median(found)) if (found := [row.difference.detectable for row in self.rows if _varies(row)]) else math.nan
 
     def for_machines(self) -> dict[str, Any]:
         """Per remedy its difference, interval and verdict, in the metric that decides, and the difference in each metric."""
@@ -113,7 +115,7 @@ class Comparison:
         if self.combination is not None:
             lines += ["", f"Best combination, judged on {self.combination.splits} other splits:", *_lines([self.combination.row])]
             lines += ["What each member adds to it:", *_lines(self.combination.members)]
-        lines += ["", f"The smallest effect that these splits would have shown four times in five: {self.detectable:.3f}."]
+        lines += ["", f"The smallest effect that these splits would have shown four times in five, at the median: {self.detectable:.3f}."]
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
 
@@ -131,6 +133,11 @@ def by_gain(rows: Sequence[Row]) -> list[Row]:
 def known(value: float) -> float | None:
     """A figure as JSON holds it: None where there is none."""
     return value if math.isfinite(value) else None
+
+
+def _varies(row: Row) -> bool:
+    """Whether splits differ in what a remedy does; one that changes nothing says nothing of what could be shown."""
+    return not row.why and 0 < row.difference.detectable < math.inf
 
 
 def _plain(row: Row) -> dict[str, Any]:
@@ -151,4 +158,5 @@ def _lines(rows: Sequence[Row]) -> list[str]:
 def _shown(row: Row) -> str:
     if row.why:
         return f"not judged: {row.why}"
-    return f"{row.difference.mean:+.3f} [{row.difference.low:+.3f}, {row.difference.high:+.3f}]  {row.verdict}"
+    interval = f"[{row.difference.low:+.3f}, {row.difference.high:+.3f}]" if math.isfinite(row.difference.low) else "[no interval]"
+    return f"{row.difference.mean:+.3f} {interval}  {row.verdict}"

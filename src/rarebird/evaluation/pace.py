@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,11 +37,13 @@ class Cost:
         start: Seconds however many steps there are: preparation, resampling, prediction; all of a reference.
         step: Seconds of an optimizer step.
         course: Steps that the recipe asks for.
+        score: Seconds to calibrate, decide and score a repeat.
     """
 
     start: float
     step: float
     course: int
+    score: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,20 +54,19 @@ class Plan:
     repeats: int
 
 
-def plan(costs: Sequence[Cost], scoring: float, folds: int, repeats: int, seconds: float, fewest: float = FEWEST_OF_COURSE) -> Plan:
+def plan(costs: Sequence[Cost], folds: int, repeats: int, seconds: float, fewest: float = FEWEST_OF_COURSE) -> Plan:
     """As many repeats as leave each network a fair part of its course, and at least one; then as many steps as fit.
 
     Args:
         costs: Of each recipe.
-        scoring: Seconds to score one repeat of one recipe.
         folds: Trainings of a recipe in a repeat.
         repeats: As many as are asked for.
         seconds: For all of it.
         fewest: The fair part.
     """
-    course = max(cost.course for cost in costs)
+    course, scoring = max(cost.course for cost in costs), sum(cost.score for cost in costs)
     for fewer in range(repeats, 0, -1):
-        steps = _steps(costs, course, PLANNED * seconds / fewer / folds - len(costs) * scoring / folds)
+        steps = _steps(costs, course, (PLANNED * seconds / fewer - scoring) / folds)
         if steps >= fewest * course:
             return Plan(steps, fewer)
     return Plan(max(steps, 1), 1)
@@ -90,8 +91,8 @@ def placed(baseline: Recipe, repeats: Repeats, seconds: float) -> Recipe:
     return baseline.updated(precision=laid.precision, channels_last=laid.channels_last)
 
 
-def measure(recipes: Mapping[str, Recipe], repeats: Repeats, seconds: float) -> tuple[list[Cost], float]:
-    """What a training of each recipe takes, and the scoring of one repeat of a recipe.
+def measure(recipes: Mapping[str, Recipe], repeats: Repeats, seconds: float) -> dict[str, Cost]:
+    """What a training of each recipe takes, and its scoring.
 
     Args:
         recipes: Name -> recipe.
@@ -102,14 +103,18 @@ def measure(recipes: Mapping[str, Recipe], repeats: Repeats, seconds: float) -> 
         DataError: The baseline cannot be trained. Another recipe that cannot is left out; its own training will say why.
     """
     probe = float(np.clip(MEASURING_SHARE * seconds / len(recipes) / MEASURED_PART, SHORTEST_PROBE, LONGEST_PROBE))
-    costs = []
+    costs: dict[str, Cost] = {}
+    plain = recipes[BASELINE]
+    scored = scoring_seconds(plain, repeats)
     for name, recipe in recipes.items():
+        same = (recipe.calibration, recipe.decision) == (plain.calibration, plain.decision)
         try:
-            costs.append(cost_of(recipe, repeats, probe))
+            cost = cost_of(recipe, repeats, probe)
+            costs[name] = replace(cost, score=scored if same else scoring_seconds(recipe, repeats))
         except DataError:
             if name == BASELINE:
                 raise
-    return costs, scoring_seconds(recipes[BASELINE], repeats)
+    return costs
 
 
 def cost_of(recipe: Recipe, repeats: Repeats, probe: float) -> Cost:

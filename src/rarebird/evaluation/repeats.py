@@ -44,7 +44,7 @@ class Repeats:
         laid_out: Recipe -> with its steps, as it was last trained.
         stopped: Whether the user ended it.
         seconds: Recipe -> what its last training and prediction took.
-        scoring: Seconds to calibrate, decide and score one repeat of one recipe; the longest so far.
+        scoring: Recipe -> seconds to calibrate, decide and score a repeat of it.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Repeats:
         self.laid_out: dict[str, Recipe] = {}
         self.stopped = False
         self.seconds: dict[str, float] = {}
-        self.scoring = 0.0
+        self.scoring: dict[str, float] = {}
         self._parts: dict[int, Parts] = {}
         self._scores: dict[str, dict[int, dict[str, np.ndarray]]] = {}
 
@@ -86,7 +86,7 @@ class Repeats:
             DataError: The baseline cannot be trained on these rows.
         """
         parts = self.parts(repeat)
-        deadline = None if deadline is None else deadline - len(recipes) * self.scoring
+        deadline = None if deadline is None else deadline - sum(self.scoring.get(name, 0.0) for name in recipes)
         heard: list[dict[str, Part]] = []
         for place in range(len(parts)):
             given = self._part(recipes, repeat, place, deadline, tell)
@@ -176,7 +176,7 @@ class Repeats:
             return
         scores = {metric: judged.values(metric, self.train, self.positive) for metric in self.metrics}
         self._scores.setdefault(name, {})[repeat] = scores
-        self.scoring = max(self.scoring, time.monotonic() - start)
+        self.scoring[name] = time.monotonic() - start
 
     def _fails(self, name: str, error: DataError) -> None:
         if name == BASELINE:

@@ -52,22 +52,28 @@ class UnderWay:
     def lay_out(self) -> None:
         """Measure, and plan as many repeats and steps as the time allows."""
         self.baseline = pace.placed(self.baseline, self.trained, self._left())
-        costs, self.trained.scoring = pace.measure(self._singles(), self.trained, self._left())
-        fixed = self.baseline.steps is not None
+        costs = pace.measure(self._singles(), self.trained, self._left())
+        self.trained.scoring = {name: cost.score for name, cost in costs.items()}
+        fixed, course = self.baseline.steps is not None, costs[BASELINE].course
         fewest = 1.0 if fixed else pace.FEWEST_OF_COURSE
-        planned = pace.plan(costs, self.trained.scoring, self.trained.folds, self.repeats, self._share() * self._left(), fewest)
+        planned = pace.plan(list(costs.values()), self.trained.folds, self.asked, self._share() * self._left(), fewest)
         self.repeats = planned.repeats
-        if planned.steps < costs[0].course and not fixed:
+        if planned.steps < course and not fixed:
             self.trained.most_steps = planned.steps
-            self.notes.append(f"The time allows each network {planned.steps} of the {costs[0].course} steps that the baseline asks for.")
+            self.notes.append(f"The time allows each network {planned.steps} of the {course} steps that the baseline asks for.")
 
     def judge_alone(self) -> None:
-        """Train and score the baseline and each remedy, repeat by repeat."""
-        self.alone = self._run(self._singles(), range(self.repeats), self._until(self._share()))
+        """Train and score the baseline and each remedy, repeat by repeat; the first repeat may take all of the time."""
+        until = self._until(self._share())
+        self.alone = self._run(self._singles(), range(1), self.deadline)
+        if self._first_is_whole():
+            self.alone += self._run(self._singles(), range(1, self.repeats), until)
         self.done = self.repeats * (1 + len(self.wanted))
 
     def choose(self) -> None:
         """Combine greedily what gained something alone, on the splits that told so."""
+        if not self._first_is_whole():
+            return
         gains = {remedy: self._gain(remedy) for remedy in self.wanted}
         tried, judged = most_sets(candidates(gains))
         until = self._until(tried / max(tried + judged, 1))
@@ -89,8 +95,11 @@ class UnderWay:
 
     def go_on(self) -> None:
         """Where time was short and no combination asked for it, more of the repeats."""
-        if len(self.members) < 2 and self.alone and not self.trained.stopped:
+        if len(self.members) < 2 and self._first_is_whole():
             self.alone += self._run(self._singles(), range(self.alone[-1] + 1, self.asked), self.deadline)
+
+    def _first_is_whole(self) -> bool:
+        return bool(self.alone) and len(self.trained.values(BASELINE, self.metric, self.alone[:1])) == self.trained.folds
 
     def _singles(self) -> dict[str, Recipe]:
         return {BASELINE: self.baseline, **{remedy: self._recipe(remedy) for remedy in self.wanted}}

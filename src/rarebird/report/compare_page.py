@@ -58,7 +58,14 @@ def render(about: Mapping[str, Any], found: Mapping[str, Any], baseline_toml: st
 
 def _row(label: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry with its texts beside its figures."""
-    return {**entry, "label": label, "why": entry.get("why", ""), **_cell(entry), "mark": entry["verdict"].split()[0]}
+    return {
+        **entry,
+        "label": label,
+        "why": entry.get("why", ""),
+        **_cell(entry),
+        "from": _text(entry["detectable"] or None),
+        "mark": entry["verdict"].split()[0],
+    }
 
 
 def _cell(entry: Mapping[str, Any] | None) -> dict[str, Any]:
