@@ -151,6 +151,11 @@ def test_a_short_budget_means_fewer_steps_and_repeats_and_says_so(goes_on: bool,
     assert any("9 of 12 splits" in note for note in found.notes) != goes_on
 
 
+def test_the_same_comparison_gives_the_same_numbers() -> None:
+    first, second = (compare(baseline(steps=5), rows(), ["decision=balanced", "loss=focal"], folds=3, repeats=1) for _ in range(2))
+    assert first.for_machines() == second.for_machines()
+
+
 def test_a_user_who_ends_it_gets_pairs_for_all() -> None:
     found = compare(
         baseline(steps=5), rows(), ["loss=focal", "loss=weighted"], folds=4, repeats=3, tell=lambda share, what: "repeat 1, part 4" in what
@@ -180,11 +185,12 @@ def test_from_the_command_line(tmp_path: Path, capsys: Any, monkeypatch: Any) ->
     train, out = rows(200), tmp_path / "out"
     assert isinstance(train.source, Frame)
     train.source.frame.assign(target=np.where(train.codes, "yes", "no")).to_csv(tmp_path / "rows.csv", index=False)
-    more = ["--remedies", "focal,random_over,ema", "--folds", 3, "--repeats", 1, "--steps", 10, "--out", out]
+    more = ["--remedies", "focal,random_over,ema,cross_entropy", "--folds", 3, "--repeats", 1, "--steps", 10, "--out", out]
     done = rarebird(capsys, monkeypatch, "compare", tmp_path / "rows.csv", *more, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
-    assert set(found["remedies"]) == {"loss=focal", "resampling=random_over", "regularization=ema"}
+    assert set(found["remedies"]) == {"loss=focal", "resampling=random_over", "regularization=ema", "loss=cross_entropy"}
+    assert any("does loss=cross_entropy already" in note for note in found["notes"])
     for entry in found["remedies"].values():
         assert {"difference", "low", "high", "verdict", "metrics"} <= set(entry)
         assert entry["verdict"] in ("helps", "hurts", "too few rows to tell")

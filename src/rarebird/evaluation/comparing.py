@@ -14,7 +14,7 @@ from rarebird.clock import Clock
 from rarebird.data.dataset import Dataset
 from rarebird.evaluation.compare import compare as compared
 from rarebird.evaluation.comparison import Comparison
-from rarebird.evaluation.remedy import freed, remedies
+from rarebird.evaluation.remedy import freed, remedies, with_remedy
 from rarebird.recipe import Recipe
 from rarebird.report.compare_page import write_comparison
 from rarebird.training.device import choose_device
@@ -73,15 +73,7 @@ def compare(
     """
     run_folder.check_free(request.out, kept=(PAGE, VALUES, BASELINE))
     tell(0.0, "reading the data")
-    recipe, data = fitting.opened(request)
-    recipe, notes = _baseline(request, recipe), list(data.notes)
-    train = experiment.separate(data, recipe, experiment.TEST_SHARE, notes).train
-    if data.val is not None:
-        notes.append(f"The {len(data.val)} validation rows take no part.")
-    _check_positive(train, request.positive)
-    wanted = remedies(asked, train, recipe)
-    recipe, out = freed(recipe, wanted)
-    notes += [f"The baseline goes without {slot}={name}, which is asked for as a remedy." for slot, name in out]
+    recipe, train, wanted, notes = _asked(request, asked)
     with experiment.threads(request.threads) as threads:
         found = compared(
             recipe.updated(threads=threads),
@@ -97,6 +89,21 @@ def compare(
         )
     tell(1.0, "writing the report")
     return write(request.out, replace(found, notes=(*notes, *found.notes)), train, clock)
+
+
+def _asked(request: fitting.Request, asked: str) -> tuple[Recipe, Dataset, list[str], list[str]]:
+    """The baseline, the training rows, the remedies, and what the user should know of them."""
+    recipe, data = fitting.opened(request)
+    recipe, notes = _baseline(request, recipe), list(data.notes)
+    train = experiment.separate(data, recipe, experiment.TEST_SHARE, notes).train
+    if data.val is not None:
+        notes.append(f"The {len(data.val)} validation rows take no part.")
+    _check_positive(train, request.positive)
+    wanted = remedies(asked, train, recipe)
+    recipe, out = freed(recipe, wanted)
+    notes += [f"The baseline goes without {slot}={name}, which is asked for as a remedy." for slot, name in out]
+    notes += [f"The baseline does {remedy} already: no difference." for remedy in wanted if with_remedy(recipe, remedy) == recipe]
+    return recipe, train, wanted, notes
 
 
 def plain(recipe: Recipe) -> Recipe:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset
-from rarebird.evaluation.cross_validate import Part, assess
+from rarebird.evaluation.cross_validate import Part, assess, part_of
 from rarebird.evaluation.repeats import BASELINE, Repeats, watched_apart
 from rarebird.member import Bench
 from rarebird.networks import bench_of
@@ -26,7 +25,8 @@ SHORTEST_PROBE, LONGEST_PROBE = 1.0, 20.0
 FEWEST_OF_COURSE = 0.25
 # Share of the time that is planned for, so that a machine that slows down a little costs no repeat.
 PLANNED = 0.9
-WITHOUT_END = 100_000
+# Rounds of a reference, whose preparation takes longer than a few of them.
+ROUNDS = (5, 25)
 
 
 @dataclass(frozen=True)
@@ -119,24 +119,33 @@ def measure(recipes: Mapping[str, Recipe], repeats: Repeats, seconds: float) -> 
 
 def cost_of(recipe: Recipe, repeats: Repeats, probe: float) -> Cost:
     """What a training of this recipe on the first part takes, by a bench that is asked what fits into `probe` seconds."""
-    reference: Any = recipe.reference
-    if reference is not None:
-        # The first of them also loads its library, once for all.
-        _bench(recipe, repeats).lay_out(time.monotonic(), 1)
+    if recipe.reference is not None:
+        return _reference_cost(recipe, repeats)
     start = time.monotonic()
     bench = _bench(recipe, repeats)
     built = time.monotonic() - start
     course = bench.lay_out(None, 1).steps
-    endless = recipe.updated(steps=None, epochs=None)
-    if reference is not None:
-        endless = endless.updated(reference=reference.model_copy(update={"rounds": WITHOUT_END}))
-    bench.recipe = endless
+    bench.recipe = recipe.updated(steps=None, epochs=None)
     steps = bench.lay_out(time.monotonic() + probe, 1).steps
     assert course is not None
     assert steps is not None
-    bench.recipe = recipe
-    started = built + len(repeats.parts(0)[0][1]) * bench.seconds_per_row()
-    return Cost(started, probe / steps, course) if reference is None else Cost(started + course * probe / steps, 0.0, 1)
+    return Cost(built + len(repeats.parts(0)[0][1]) * bench.seconds_per_row(), probe / steps, course)
+
+
+def _reference_cost(recipe: Recipe, repeats: Repeats) -> Cost:
+    """What a reference takes, by trainings of few and of some more rounds; the first one of all also loads its library."""
+    out = repeats.parts(0)[0][1]
+    rounds, seconds = _bench(recipe, repeats).lay_out(None, 1).steps, []
+    assert rounds is not None
+    for few in (1, *ROUNDS):
+        start = time.monotonic()
+        bench = _bench(recipe, repeats)
+        bench.recipe = recipe.updated(steps=few, precision="float32")
+        part_of(bench.run(None, (), lambda progress: False), repeats.train, out, repeats.device)
+        seconds.append(time.monotonic() - start)
+    fewer, more = ROUNDS
+    each = max(seconds[2] - seconds[1], 0.0) / (more - fewer)
+    return Cost(seconds[2] + each * max(rounds - more, 0), 0.0, 1)
 
 
 def _bench(recipe: Recipe, repeats: Repeats) -> Bench | ReferenceBench:

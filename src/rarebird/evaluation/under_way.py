@@ -51,6 +51,7 @@ class UnderWay:
 
     def lay_out(self) -> None:
         """Measure, and plan as many repeats and steps as the time allows."""
+        self.tell(0.0, "measuring how long trainings take")
         self.baseline = pace.placed(self.baseline, self.trained, self._left())
         costs = pace.measure(self._singles(), self.trained, self._left())
         self.trained.scoring = {name: cost.score for name, cost in costs.items()}
@@ -60,7 +61,8 @@ class UnderWay:
         self.repeats = planned.repeats
         if planned.steps < course and not fixed:
             self.trained.most_steps = planned.steps
-            self.notes.append(f"The time allows each network {planned.steps} of the {course} steps that the baseline asks for.")
+            few = "; after full trainings the differences may be others" if planned.steps < fewest * course else ""
+            self.notes.append(f"The time allows each network {planned.steps} of the {course} steps that the baseline asks for{few}.")
 
     def judge_alone(self) -> None:
         """Train and score the baseline and each remedy, repeat by repeat; the first repeat may take all of the time."""
