@@ -73,6 +73,23 @@ class Judged(Predicted):
     learned: Predicted | None = None
 
 
+@dataclass(frozen=True)
+class Part:
+    """What a network gives for the rows of the part that it never saw.
+
+    Attributes:
+        rows: ``(n,)`` positions of the rows that were held out.
+        outputs: ``(n, n_classes)`` raw logits, or ``(n, 1)`` values in the target's own unit.
+        prior_factor: By what the network's training multiplied the natural prior.
+        loss: Training loss at the end; NaN where there is none.
+    """
+
+    rows: np.ndarray
+    outputs: np.ndarray
+    prior_factor: np.ndarray | None
+    loss: float
+
+
 def judge(
     recipe: Recipe,
     train: Dataset,
@@ -100,32 +117,56 @@ def judge(
         DataError: The recipe and the rows do not fit, or the training diverged.
     """
     start = time.monotonic()
-    recipe, trained, _ = train_networks(recipe, Splits(train), parts, deadline, device, report)
-    if not any(len(held) for _, held in parts[: len(trained)]):
+    if not any(len(held) for _, held in parts):
         raise DataError(f"{train.name} leaves no row to judge by.")
-    held_out = _raw(trained, train, [held for _, held in parts], device)
-    seen = _raw(trained, train, [_of_the_same_classes(train, fit, held) for fit, held in parts], device) if learned else None
+    recipe, trained, _ = train_networks(recipe, Splits(train), parts, deadline, device, report)
+    pairs = list(zip(trained, parts, strict=False))
+    held_out = [part_of(one, train, held, device) for one, (_, held) in pairs]
+    seen = [part_of(one, train, _of_the_same_classes(train, fit, held), device) for one, (fit, held) in pairs] if learned else None
+    return replace(assess(recipe, train, held_out, positive, seen), seconds=time.monotonic() - start)
+
+
+def part_of(trained: Trained, train: Dataset, rows: np.ndarray, device: str) -> Part:
+    """What a trained network gives for the rows at given positions."""
+    outputs = logits(trained.network, trained.prepared.inputs(train.take(rows)), device)
+    if train.task == "regression":
+        outputs = trained.prepared.values(outputs)
+    loss = trained.history[-1]["train_loss"] if trained.history else float("nan")
+    return Part(rows, outputs, trained.prior_factor, loss)
+
+
+def assess(
+    recipe: Recipe, train: Dataset, parts: Sequence[Part], positive: str | None = None, seen: Sequence[Part] | None = None
+) -> Judged:
+    """Calibrate and decide each part's rows by the others', once all networks are trained; `seconds` are left at 0.
+
+    Args:
+        recipe: What was trained.
+        train: Training rows.
+        parts: Per network, what it gives for the rows that it never saw.
+        positive: Of two classes, which one the decision's metric speaks of.
+        seen: Per network, what it gives for rows that it learned from, where these are asked for.
+    """
+    held_out = _together(parts)
+    learned = None if seen is None else _together(seen)
     if train.task == "classification":
-        factors = [one.prior_factor for one in trained]
+        factors = [part.prior_factor for part in parts]
         held, here = _with_targets(held_out, train), train.take(held_out.rows)
         outputs, labels = _decided(recipe, held, here, factors, train, positive)
         held_out = replace(held_out, outputs=outputs, labels=labels)
-        if seen is not None:
-            outputs, labels = _decided(recipe, held, here, factors, train, positive, _with_targets(seen, train))
-            seen = replace(seen, outputs=outputs, labels=labels)
-    losses = [one.history[-1]["train_loss"] for one in trained if one.history]
+        if learned is not None:
+            outputs, labels = _decided(recipe, held, here, factors, train, positive, _with_targets(learned, train))
+            learned = replace(learned, outputs=outputs, labels=labels)
+    losses = [part.loss for part in parts if np.isfinite(part.loss)]
     loss = float(np.mean(losses)) if losses else float("nan")
-    return Judged(held_out.rows, held_out.part, held_out.outputs, held_out.labels, loss, time.monotonic() - start, recipe, seen)
+    return Judged(held_out.rows, held_out.part, held_out.outputs, held_out.labels, loss, 0.0, recipe, learned)
 
 
-def _raw(trained: Sequence[Trained], train: Dataset, rows: Sequence[np.ndarray], device: str) -> Predicted:
-    """What each network gives for its own of `rows`: logits before calibration, or values; labels mean nothing before a decision."""
-    rows = rows[: len(trained)]
-    outputs = [logits(one.network, one.prepared.inputs(train.take(mine)), device) for one, mine in zip(trained, rows, strict=True)]
-    if train.task == "regression":
-        outputs = [one.prepared.values(values) for one, values in zip(trained, outputs, strict=True)]
-    together = np.concatenate(outputs)
-    return Predicted(np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(mine) for mine in rows]), together, together[:, 0])
+def _together(parts: Sequence[Part]) -> Predicted:
+    """The parts one after the other; labels mean nothing before a decision."""
+    outputs = np.concatenate([part.outputs for part in parts])
+    place = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
+    return Predicted(np.concatenate([part.rows for part in parts]), place, outputs, outputs[:, 0])
 
 
 def _of_the_same_classes(train: Dataset, fit: np.ndarray, held: np.ndarray) -> np.ndarray:

@@ -17,9 +17,9 @@ from rarebird.checks import DataError
 from rarebird.clock import Clock
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Splits
+from rarebird.ensemble import AnyRecipe
 from rarebird.evaluation import cross_validate, label_issues
 from rarebird.evaluation.label_issues import LabelIssues
-from rarebird.ensemble import AnyRecipe
 from rarebird.networks import Parts
 from rarebird.recipe import Recipe
 from rarebird.training.device import choose_device
