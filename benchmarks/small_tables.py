@@ -3,9 +3,9 @@
     python benchmarks/small_tables.py [NAME ...] [--budget 60] [--seed 0] [--data ../shared/data]
     python benchmarks/small_tables.py [NAME ...] --splits 5
 
-Without ``--splits`` the tables' own test files are judged, beside the columns of PEERS (measured once, on the same files). With it, all rows
-of a table are split anew so many times (a class of one row always trains), and each split is also given to histogram gradient boosting with
-a decision at the prior, and to balanced logistic regression: printed are the paired differences with their corrected 95 % interval.
+Without ``--splits`` the tables' own test files are judged, beside the columns of PEERS (measured once, on the same files). With it, all
+rows of a table are split anew so many times (a class of one row always trains), and each split is also given to histogram gradient boosting
+with a decision at the prior, and to balanced logistic regression: printed are the paired differences with their corrected 95 % interval.
 Balanced accuracy averages the classes that have test rows; average precision is the rarer class's, or the macro mean over classes with test
 rows; calibration error has 15 bins. Every fit is a process of its own.
 """

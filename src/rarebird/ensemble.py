@@ -50,6 +50,7 @@ class Ensemble(BaseModel):
         calibration: What is fitted to the mean of the members' probabilities.
         decision: Probabilities -> labels.
         members: The recipes with their weights.
+        student: The one network that the members are distilled to; None: the members themselves are the model.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
@@ -63,6 +64,7 @@ class Ensemble(BaseModel):
     image_size: int | None = Field(default=None, ge=8)
     calibration: tuple[_methods("calibration"), ...] = ()  # type: ignore[valid-type]
     decision: _methods("decision") = Field(default_factory=lambda: methods.build("decision", {"name": "balanced"}))  # type: ignore[valid-type]
+    student: Annotated[Recipe | None, BeforeValidator(lambda value: Recipe(**value) if isinstance(value, dict) else value)] = None
     members: tuple[Annotated[Weighted, BeforeValidator(_member)], ...] = Field(min_length=1)
 
     def __init__(self, /, **fields: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import rarebird
-from rarebird import ensemble, judging
+from rarebird import distilling, ensemble, judging
 from rarebird.artifact import Member, Model
 from rarebird.checks import DataError, nearest
 from rarebird.clock import Clock
@@ -108,7 +108,9 @@ def run(
     """
     # A recipe that lays out its steps is not bound by a clock: it gives the same run each time.
     recipes = ensemble.members(recipe)
-    clock = clock if clock and any(one.steps is None for _, one in recipes) else Clock()
+    student = recipe.student if isinstance(recipe, Ensemble) else None
+    open_steps = any(one.steps is None for one in (*(one for _, one in recipes), *([student] if student else [])))
+    clock = clock if clock and open_steps else Clock()
     with threads(recipe.threads) as n_threads:
         recipe = recipe.updated(threads=n_threads)
         ground = lay_ground(recipe, data, device, positive, test_share, duplicate_groups)
@@ -118,7 +120,7 @@ def run(
             teams = _train(recipe, ground, deadline, report)
             ground.notes += _ended_early(teams, clock, ground)
         recipe = recipe.updated(members=[_laid_out(team) for team in teams]) if isinstance(recipe, Ensemble) else teams[0].recipe
-        return conclude(recipe, ground, teams, report)
+        return conclude(recipe, ground, teams, report, clock)
 
 
 def lay_ground(
@@ -135,26 +137,23 @@ def lay_ground(
     return Ground(splits, protocol, positive, choose_device(device), notes, timings)
 
 
-def conclude(recipe: AnyRecipe, ground: Ground, teams: Sequence[Team], report: Report) -> Outcome:
-    """Calibrate, decide, judge the test rows once, and put together what the run gave.
+def conclude(recipe: AnyRecipe, ground: Ground, teams: Sequence[Team], report: Report, clock: Clock) -> Outcome:
+    """Distil where there is a student, calibrate, decide, judge the test rows once, and put together what the run gave.
 
     Args:
         recipe: As it was laid out; an ensemble where there is more than one team.
         ground: What the run stands on.
         teams: The networks.
         report: Told of what is being done.
+        clock: The budget.
     """
+    if isinstance(recipe, Ensemble) and recipe.student is not None:
+        return _distilled(recipe, recipe.student, ground, teams, report, clock)
     train, test_rows = ground.splits.train, ground.splits.test
     ground.notes += dict.fromkeys(note for team in teams for one in team.trained for note in one.notes)
     with timed(ground.timings, "calibrate and decide"):
         report(1.0, "calibrating")
-        members = [
-            Member(one.network, one.prepared, (), views(team.recipe, one.prepared.spec), place, team.weight / len(team.trained))
-            for place, team in enumerate(teams)
-            for one in team.trained
-        ]
-        prior = np.zeros(0) if train.task == "regression" else train.weighted_counts / train.weighted_counts.sum()
-        model = Model(recipe, members, None, prior, train.target, ground.positive, ground.device, versions())
+        model = _model(recipe, ground, teams)
         validation, out_of_fold = judging.complete(model, ground.judged, teams)
 
     with timed(ground.timings, "test"):
@@ -181,6 +180,39 @@ def conclude(recipe: AnyRecipe, ground: Ground, teams: Sequence[Team], report: R
         notes=ground.notes,
     )
     return Outcome(model, result, recipe, out_of_fold, ground.splits)
+
+
+def _model(recipe: AnyRecipe, ground: Ground, teams: Sequence[Team]) -> Model:
+    """The teams' networks as a model, not yet calibrated."""
+    train = ground.splits.train
+    members = [
+        Member(one.network, one.prepared, (), views(team.recipe, one.prepared.spec), place, team.weight / len(team.trained))
+        for place, team in enumerate(teams)
+        for one in team.trained
+    ]
+    prior = np.zeros(0) if train.task == "regression" else train.weighted_counts / train.weighted_counts.sum()
+    return Model(recipe, members, None, prior, train.target, ground.positive, ground.device, versions())
+
+
+def _distilled(recipe: Ensemble, student: Recipe, ground: Ground, teams: Sequence[Team], report: Report, clock: Clock) -> Outcome:
+    """A student in the members' place; the recipe that repeats the run holds both."""
+    with timed(ground.timings, "distil"):
+        model = _model(recipe, ground, teams)
+        taught, _ = judging.complete(model, ground.judged, teams)
+        rows = distilling.student_rows(ground.splits, teams, model.members, ground.device, recipe.seed)
+        deadline = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0)) if student.steps is None else None
+        laid, team = distilling.train_student(recipe, rows, deadline, ground.device, report)
+    counts = ground.splits.train.class_counts
+    own = replace(ground, splits=rows, protocol=replace(ground.protocol, folds=0, holdout=0.0))
+    outcome = conclude(laid, own, [team], report, clock)
+    result = outcome.result
+    result.n_train = len(ground.splits.train)
+    result.class_counts = {} if counts is None else dict(zip(ground.splits.train.classes, counts.tolist(), strict=True))
+    name = recipe.metric
+    before = taught.metrics.get(name)
+    said = f"; on held-out rows the members had {name} {before.value:.3f}" if before is not None and before.value is not None else ""
+    result.notes.append(f"{len(teams)} members were distilled to one network{said}.")
+    return replace(outcome, recipe=recipe.updated(student=laid), splits=ground.splits)
 
 
 def _train(recipe: AnyRecipe, ground: Ground, deadline: float | None, report: Report) -> list[Team]:

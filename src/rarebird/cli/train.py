@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rarebird.checks import DataError
 from rarebird.cli.options import AsJson, Data, Device, Groups, Kind, Pattern, Quiet, Target, Task, Threads, Time, Weight, app, read_options
 from rarebird.cli.terminal import print_json, progress_bar
 from rarebird.clock import Clock, process_start, seconds_of
@@ -24,8 +25,11 @@ def fit(
     ] = None,
     metric: Annotated[str | None, typer.Option(help="What search and decisions serve (default: balanced_accuracy).")] = None,
     references: Annotated[bool, typer.Option(help="Whether boosted trees and random kernels compete with the networks.")] = True,
+    single: Annotated[bool, typer.Option("--single", help="Distil what the search found to one network.")] = False,
     budget: Annotated[str, typer.Option(help="Wall-clock time for everything, such as 90s or 5m.")] = "5m",
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps of each network in place of a budget.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimizer steps of each network in place of a budget; nothing is then searched.")
+    ] = None,
     positive: Annotated[
         str | None, typer.Option(help="Of two classes, the one that precision and recall speak of (default: the rarer).")
     ] = None,
@@ -61,9 +65,12 @@ def fit(
         threads=threads,
         device=device,
     )
+    searches = within_budget.is_asked_for(request)
+    if single and not searches:
+        raise DataError("--single distils what a search found; leave out --recipe, --steps and --set with choices of the recipe.")
     with progress_bar(quiet or as_json) as report:
-        if within_budget.is_asked_for(request):
-            outcome = within_budget.fit(request, clock, report, references=references)
+        if searches:
+            outcome = within_budget.fit(request, clock, report, references=references, single=single)
         else:
             outcome = fitting.fit(request, clock, report)
     if as_json:

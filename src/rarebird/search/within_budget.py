@@ -41,12 +41,21 @@ MOST_REPEATS = 3
 # A searched recipe takes its leader's place where it is better by so many standard errors of the paired difference.
 SURELY_BETTER = 1.0
 SEED_STEP = 1_000
+# Share of the time that is kept for the network that the others are distilled to.
+STUDENT_SHARE = 0.3
 ENSEMBLE_CALIBRATION = ("temperature",)
 
 Tell = Callable[[float, str], bool]
 
 
-def fit(request: fitting.Request, clock: Clock, tell: Tell = lambda progress, what: False, *, references: bool = True) -> Outcome:
+def fit(
+    request: fitting.Request,
+    clock: Clock,
+    tell: Tell = lambda progress, what: False,
+    *,
+    references: bool = True,
+    single: bool = False,
+) -> Outcome:
     """Carry out a request as a search; the outcome's result names the model and the report.
 
     Args:
@@ -54,6 +63,7 @@ def fit(request: fitting.Request, clock: Clock, tell: Tell = lambda progress, wh
         clock: The budget.
         tell: Told of the progress; True from it ends the search early, keeping what there is.
         references: Whether boosted trees and random kernels compete.
+        single: Whether what is best is distilled to one network.
 
     Raises:
         DataError: The data or the folder cannot serve; nothing has been written.
@@ -67,12 +77,12 @@ def fit(request: fitting.Request, clock: Clock, tell: Tell = lambda progress, wh
         base = base.updated(threads=threads)
         ground = experiment.lay_ground(base, data, request.device, request.positive, experiment.TEST_SHARE, known.duplicate_groups)
         base = base.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None)
-        search = Search(base, ground, clock, TrialLog(request.out, base.seed), tell)
+        search = Search(base, ground, clock, TrialLog(request.out, base.seed), tell, single)
         with experiment.timed(ground.timings, "search"):
             search.run(references)
         recipe, teams = search.shipped()
         ground.notes += search.notes()
-        outcome = experiment.conclude(recipe, ground, teams, tell)
+        outcome = experiment.conclude(recipe, ground, teams, tell, clock)
         outcome.result.tried = search.tried()
     tell(1.0, "writing the report")
     issues = _label_issues(outcome, ground.judged)
@@ -97,6 +107,7 @@ class Search:
         clock: The budget.
         log: Where trials are recorded.
         tell: Told of the progress.
+        single: Whether what ships is one network, for whose training time is kept.
     """
 
     base: Recipe
@@ -104,6 +115,7 @@ class Search:
     clock: Clock
     log: TrialLog
     tell: Tell
+    single: bool = False
 
     def __post_init__(self) -> None:
         train = self.ground.splits.train
@@ -134,12 +146,13 @@ class Search:
             for family, share in zip(self.chosen.families, self.chosen.shares, strict=True)
             for one in family.candidates
         ]
-        if len(teams) == 1:
+        if len(teams) == 1 and (not self.single or len(teams[0].trained) == 1):
             return teams[0].recipe, teams
         classes = self.ground.splits.train.task == "classification"
         recipe = Ensemble.of([(team.weight, team.recipe) for team in teams], ENSEMBLE_CALIBRATION if classes else ())
         # What holds for the run is the base recipe's, whoever comes first among the members.
-        return recipe.updated(seed=self.base.seed, decision=self.base.decision, members=recipe.members), teams
+        student = self._leader().team.recipe.updated(steps=None, relaid=(), seed=self.base.seed) if self.single else None
+        return recipe.updated(seed=self.base.seed, decision=self.base.decision, members=recipe.members, student=student), teams
 
     def notes(self) -> list[str]:
         """Sentences for the user: what was tried, and what ships."""
