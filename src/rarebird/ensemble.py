@@ -45,7 +45,6 @@ class Ensemble(BaseModel):
         seed: Seed of the splits; each member has its own for its networks, and for its folds.
         metric: What the decision serves.
         folds, holdout: As a recipe's; they hold for all members.
-        threads: CPU threads of torch; None: all.
         image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
         calibration: What is fitted to the mean of the members' probabilities.
         decision: Probabilities -> labels.
@@ -60,7 +59,6 @@ class Ensemble(BaseModel):
     metric: str = "balanced_accuracy"
     folds: int | None = Field(default=None, ge=0)
     holdout: float | None = Field(default=None, gt=0, lt=1)
-    threads: int | None = Field(default=None, ge=1)
     image_size: int | None = Field(default=None, ge=8)
     calibration: tuple[_methods("calibration"), ...] = ()  # type: ignore[valid-type]
     decision: _methods("decision") = Field(default_factory=lambda: methods.build("decision", {"name": "balanced"}))  # type: ignore[valid-type]
@@ -80,7 +78,7 @@ class Ensemble(BaseModel):
     def of(cls, members: Sequence[tuple[float, Recipe]], calibration: Sequence[str | dict[str, Any]] = ()) -> Self:
         """Recipes with their weights, under what the first of them says of the run."""
         first = members[0][1]
-        own = {name: getattr(first, name) for name in ("kind", "seed", "metric", "folds", "holdout", "threads", "image_size", "decision")}
+        own = {name: getattr(first, name) for name in ("kind", "seed", "metric", "folds", "holdout", "image_size", "decision")}
         return cls(**own, calibration=tuple(calibration), members=[_weighted(recipe, weight) for weight, recipe in members])
 
     def plain(self) -> dict[str, Any]:

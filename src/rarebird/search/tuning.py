@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from rarebird import experiment, fitting, run_folder
 from rarebird.checks import DataError
@@ -26,7 +25,7 @@ from rarebird.report.terminal import summary
 from rarebird.search import strategies
 from rarebird.search.space import Space, default_space
 from rarebird.search.study import DATABASE, FILES, Finished, Study
-from rarebird.training.device import choose_device
+from rarebird.training.device import choose_device, threads
 
 # Share of a budget for the trials, the rest trains the chosen recipe to its full length; and of the former for one trial at most.
 TRIALS_SHARE, ONE_SHARE = 0.65, 0.1
@@ -105,7 +104,7 @@ def tune(request: fitting.Request, plan: Plan, clock: Clock, tell: Tell = lambda
     known = fitting.described(data)
     search = _Search(request, plan, data, known)
     deadline = None if clock.budget is None else clock.start + TRIALS_SHARE * clock.budget
-    with experiment.threads(request.threads):
+    with threads(request.threads):
         search.run(deadline, lambda progress, what: tell(TRIALS_SHARE * progress, what))
     finished = search.finished()
     best = search.best(finished)
@@ -201,7 +200,6 @@ class _Search:
         return max(finished, key=lambda trial: (sign * trial.value, -trial.number))
 
     def _judged(self, recipe: Recipe, deadline: float | None) -> tuple[float, Mapping[str, Any]]:
-        recipe = recipe.updated(threads=torch.get_num_threads())
         judged = cross_validate.judge(recipe, self.train, self.parts, positive=self.positive, deadline=deadline, device=self.device)
         values = judged.values(self.metric, self.train, self.positive)
         value = float(np.nanmean(values)) if np.isfinite(values).any() else math.nan

@@ -32,12 +32,13 @@ from rarebird.search.study import FILES
 from rarebird.search.trial_log import TrialLog
 from rarebird.search.voting import Criterion, is_worse
 from rarebird.training import measure
+from rarebird.training.device import threads
 
 # Share of the time until which recipes around the leader are searched; the rest repeats the best under other seeds.
 SEARCH_SHARE = 0.5
 # A search around the leader pays where so many recipes like it fit into its time.
 FEWEST_TRIALS = 8
-MOST_REPEATS = 3
+MOST_REPEATS = 5
 # A searched recipe takes its leader's place where it is better by so many standard errors of the paired difference.
 SURELY_BETTER = 1.0
 SEED_STEP = 1_000
@@ -73,8 +74,7 @@ def fit(
     base, data = fitting.opened(request)
     tell(0.0, "profiling the data")
     known = fitting.described(data)
-    with experiment.threads(request.threads) as threads:
-        base = base.updated(threads=threads)
+    with threads(request.threads):
         ground = experiment.lay_ground(base, data, request.device, request.positive, experiment.TEST_SHARE, known.duplicate_groups)
         base = base.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None)
         search = Search(base, ground, clock, TrialLog(request.out, base.seed), tell, single)
@@ -199,7 +199,7 @@ class Search:
                 if one.seconds < self.race.time_left() and not self.race.ended:
                     # A course that was laid out is repeated as it is; what the clock changed of it is not.
                     again = one.team.recipe.updated(seed=self.base.seed + SEED_STEP * repeat, relaid=())
-                    self.race.enter(one.name, again, is_reference=one.is_reference)
+                    self.race.enter(one.name, again, stays=True, is_reference=one.is_reference)
 
     def _standing(self) -> list[Candidate]:
         """The candidates that may ship: of all searched around one leader only the best, and only where it surely beats its leader."""
