@@ -47,7 +47,9 @@ def test_everything_survives_toml() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.text(max_size=12), st.dictionaries(st.text(max_size=8), st.floats(1e-300, 1e300), min_size=1, max_size=3), st.floats(1e-300, 1e300))
+@given(
+    st.text(max_size=12), st.dictionaries(st.text(max_size=8), st.floats(1e-300, 1e300), min_size=1, max_size=3), st.floats(1e-300, 1e300)
+)
 def test_any_text_and_number_survives_toml(metric: str, class_weight: dict[str, float], weight: float) -> None:
     loss = {"name": "weighted", "class_weight": class_weight}
     whole = two(metric=metric, members=[{**PLAIN, "loss": loss, "metric": metric, "weight": weight}])
