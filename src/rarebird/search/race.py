@@ -1,7 +1,7 @@
 """Train candidates one after the other until the time is up; those that are surely worse leave early.
 
-A candidate trains on the first part of the rows, then on half of the parts, then on all. After each rung it is compared with the best one so
-far on the very same held-out rows, and leaves where it is worse by more than twice the standard error of the paired difference: racing
+A candidate trains on the first part of the rows, then on half of the parts, then on all. After each rung it is compared with the best one
+so far on the very same held-out rows, and leaves where it is worse by more than twice the standard error of the paired difference: racing
 (Maron and Moore, "Hoeffding races", NeurIPS 1993) on the rungs of successive halving (Jamieson and Talwalkar, "Non-stochastic best arm
 identification and hyperparameter optimization", AISTATS 2016). Nothing is trained twice: the networks of a rung stay for the next.
 """
@@ -41,6 +41,7 @@ class Race:
         criterion: What selection looks at.
         seed: Of the splits.
         deadline: When training must have ended, on the scale of `time.monotonic`; judging the test rows is taken off as it adds up.
+            Infinite: no limit, and nothing is measured, so that a race repeats.
         tell: Told of the progress 0..1 and of what is being done; True from it ends the race.
         record: Given every finished candidate at once, so that nothing is lost.
         finished: Candidates that went through all parts.
@@ -74,7 +75,14 @@ class Race:
         return self.deadline - time.monotonic() - judging
 
     def enter(
-        self, name: str, recipe: Recipe, share: float = 1.0, *, must: bool = False, is_reference: bool = False, settings: dict[str, object] | None = None
+        self,
+        name: str,
+        recipe: Recipe,
+        share: float = 1.0,
+        *,
+        must: bool = False,
+        is_reference: bool = False,
+        settings: dict[str, object] | None = None,
     ) -> Candidate | None:
         """Train a candidate on all parts; None where there is no time for it, it leaves early, or these rows cannot serve it.
 
@@ -90,8 +98,9 @@ class Race:
         if self.ended or (seconds < LEAST_SECONDS and not must):
             return None
         start = time.monotonic()
+        deadline = start + max(seconds, LEAST_SECONDS) if np.isfinite(seconds) else None
         try:
-            team = self._train(name, recipe, start + max(seconds, LEAST_SECONDS), must)
+            team = self._train(name, recipe, deadline, must)
         except DataError as error:
             if must:
                 raise
@@ -108,7 +117,7 @@ class Race:
         self.record(candidate)
         return candidate
 
-    def _train(self, name: str, recipe: Recipe, deadline: float, must: bool) -> Team:
+    def _train(self, name: str, recipe: Recipe, deadline: float | None, must: bool) -> Team:
         """A network per part, rung by rung."""
         parts = self.ground.parts(recipe.seed if self.ground.protocol.folds else self.seed)
         team = Team(recipe, [], [])

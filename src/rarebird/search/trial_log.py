@@ -1,4 +1,4 @@
-"""The candidates of a `fit` on disk: each stands in the run's `trials.db` before the next one begins, for optuna-dashboard and for people."""
+"""The candidates of a `fit` on disk: each stands in the run's `trials.db` before the next one begins, for people and optuna-dashboard."""
 
 from __future__ import annotations
 
