@@ -69,7 +69,7 @@ class Ensemble(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise DataError(methods.sentence(error, "recipe", type(self).model_fields)) from None
+            raise DataError(_complaint(error, type(self).model_fields)) from None
         odd = sorted({member.kind for member in self.members} - {self.kind})
         if odd:
             raise DataError(f"The recipe is for data of kind {self.kind!r}, but one of its members is for {odd[0]!r}.")
@@ -88,10 +88,14 @@ class Ensemble(BaseModel):
     def updated(self, **changes: Any) -> Self:
         """An ensemble with some fields replaced; what holds for all members (steps, threads, folds ...) is replaced in each.
 
-        A new seed moves every member's own seed along.
+        A new seed moves every member's own seed along; calibration and decision are those of the mean.
+
+        Raises:
+            DataError: An unknown field, or a value that breaks a rule.
         """
-        own = {name: value for name, value in changes.items() if name in type(self).model_fields}
-        theirs = {name: value for name, value in changes.items() if name in Recipe.model_fields and name not in ("seed", "decision")}
+        shared = set(Recipe.model_fields) - {"seed", "calibration", "decision"}
+        own = {name: value for name, value in changes.items() if name in type(self).model_fields or name not in shared}
+        theirs = {name: value for name, value in changes.items() if name in shared}
         moved = changes.get("seed", self.seed) - self.seed
         members = changes.get("members") or [
             member.updated(**theirs, seed=max(0, member.seed + moved)) if theirs or moved else member for member in self.members
@@ -132,6 +136,14 @@ def read(path: Path) -> AnyRecipe:
 def members(recipe: AnyRecipe) -> list[tuple[float, Recipe]]:
     """The recipes to train with their weights; a recipe is its own only member."""
     return [(one.weight, one.alone) for one in recipe.members] if isinstance(recipe, Ensemble) else [(1.0, recipe)]
+
+
+def _complaint(error: ValidationError, valid: dict[str, Any]) -> str:
+    """One sentence for pydantic's first complaint, which names the member that it is about."""
+    first = error.errors()[0]
+    if first["type"] == "value_error" and first["loc"][:1] == ("members",):
+        return f"members.{first['loc'][1]}: {first['ctx']['error']}"
+    return methods.sentence(error, "recipe", valid)
 
 
 def _weighted(recipe: Recipe, weight: float) -> Weighted:

@@ -41,6 +41,7 @@ class Race:
         criterion: What selection looks at.
         seed: Of the splits.
         deadline: When training must have ended, on the scale of `time.monotonic`; judging the test rows is taken off as it adds up.
+            Infinite: no limit, and nothing is measured, so that a race repeats.
         tell: Told of the progress 0..1 and of what is being done; True from it ends the race.
         record: Given every finished candidate at once, so that nothing is lost.
         finished: Candidates that went through all parts.
@@ -99,8 +100,9 @@ class Race:
         if self.ended or (seconds < LEAST_SECONDS and not must):
             return None
         start = time.monotonic()
+        deadline = start + max(seconds, LEAST_SECONDS) if np.isfinite(seconds) else None
         try:
-            team = self._train(name, recipe, start + max(seconds, LEAST_SECONDS), must, stays or must)
+            team = self._train(name, recipe, deadline, must, stays or must)
         except DataError as error:
             if must:
                 raise
@@ -117,7 +119,7 @@ class Race:
         self.record(candidate)
         return candidate
 
-    def _train(self, name: str, recipe: Recipe, deadline: float, must: bool, stays: bool) -> Team:
+    def _train(self, name: str, recipe: Recipe, deadline: float | None, must: bool, stays: bool) -> Team:
         """A network per part, rung by rung."""
         parts = self.ground.parts(recipe.seed if self.ground.protocol.folds else self.seed)
         team = Team(recipe, [], [])
