@@ -44,7 +44,7 @@ def members(task: str = "classification", weights: tuple[float, ...] = WEIGHTS) 
 
 
 def whole(task: str = "classification", **changes: Any) -> Ensemble:
-    fields = {"kind": "table", "folds": 2, "threads": 1, "members": members(task), "metric": "macro_f1", "decision": "threshold"}
+    fields = {"kind": "table", "folds": 2, "members": members(task), "metric": "macro_f1", "decision": "threshold"}
     if task == "regression":
         fields |= {"metric": "r2", "decision": "argmax"}
     return Ensemble(**fields | changes)
