@@ -83,7 +83,7 @@ def test_a_seed_below_a_members_distance_stays_allowed() -> None:
     assert early.updated(seed=0).members[0].seed == 0
 
 
-@pytest.mark.parametrize("change", [{"folds": 4}, {"holdout": 0.3}, {"threads": 1}, {"metric": "accuracy"}, {"image_size": 32}])
+@pytest.mark.parametrize("change", [{"folds": 4}, {"holdout": 0.3}, {"metric": "accuracy"}, {"image_size": 32}])
 def test_what_holds_for_all_is_said_by_all(change: dict[str, Any]) -> None:
     (name, value), changed = next(iter(change.items())), two().updated(**change)
     assert getattr(changed, name) == value
