@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -40,6 +40,19 @@ def train_networks(
     Returns:
         The recipe as it was laid out, the networks, and whether `report` ended the training.
     """
+    *_, last = train_in_turn(recipe, splits, parts, deadline, device, report)
+    return last
+
+
+def train_in_turn(
+    recipe: Recipe,
+    splits: Splits,
+    parts: Parts,
+    deadline: float | None,
+    device: str,
+    report: Report,
+) -> Iterator[tuple[Recipe, list[Trained], bool]]:
+    """The same, with what `train_networks` would return so far after each network, so that the rest need not be trained."""
     trained: list[Trained] = []
     train, val = splits.train, splits.val
     # A run that was ended early has changes for the networks that it trained; its replay trains those.
@@ -61,10 +74,10 @@ def train_networks(
         mine = None if deadline is None else now + max(deadline - now, 0.0) / (len(parts) - fold)
         trained.append(bench.run(mine, changes, tell))
         del bench  # its rows, before those of the next fold are prepared
+        relaid = tuple(tuple(one.changes) for one in trained)
+        yield recipe.updated(relaid=relaid if any(relaid) or len(relaid) < len(parts) else ()), trained, stopped
         if stopped:
             break
-    relaid = tuple(tuple(one.changes) for one in trained)
-    return recipe.updated(relaid=relaid if any(relaid) or len(relaid) < len(parts) else ()), trained, stopped
 
 
 def bench_of(recipe: Recipe, fit_rows: Dataset, held_rows: Dataset, fold: int, device: str) -> Bench | ReferenceBench:

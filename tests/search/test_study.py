@@ -15,7 +15,8 @@ import pytest
 
 from rarebird.checks import DataError
 from rarebird.search.space import Space
-from rarebird.search.study import DATABASE, STUDY, Study
+from rarebird.search.storage import DATABASE
+from rarebird.search.study import STUDY, Study
 
 SPACE = Space.of(
     {

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from rarebird.recipe import Recipe
-from rarebird.search.study import DATABASE
+from rarebird.search.storage import DATABASE
 from tests.cli import rarebird
 
 RECIPE = """

@@ -117,7 +117,7 @@ def part_of(trained: Trained, train: Dataset, held: np.ndarray, device: str) -> 
     return Part(held, outputs, trained.prior_factor, loss)
 
 
-def assess(recipe: Recipe, train: Dataset, parts: Sequence[Part], positive: str | None = None) -> Judged:
+def assess(recipe: Recipe, train: Dataset, parts: Sequence[Part], positive: str | None = None, val: Dataset | None = None) -> Judged:
     """Calibrate and decide each part's rows by the others', once all networks are trained; `seconds` are left at 0.
 
     Raises:
@@ -131,7 +131,7 @@ def assess(recipe: Recipe, train: Dataset, parts: Sequence[Part], positive: str 
     if train.task == "regression":
         labels = outputs[:, 0]
     else:
-        here = train.take(rows)
+        here = (train if val is None else val).take(rows)
         held = HeldOut(outputs, here.codes, here.weights, place)
         outputs, labels = _decided(recipe, held, here, [part.prior_factor for part in parts], train, positive)
     losses = [part.loss for part in parts if np.isfinite(part.loss)]
