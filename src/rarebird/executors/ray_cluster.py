@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Generator
@@ -18,8 +19,12 @@ from rarebird.checks import DataError
 from rarebird.executors.contract import ATTEMPTS, Closing, Event, Lost, Said, Work, told
 
 GPU, CPU = "GPU", "CPU"
+# Read when Ray is imported: nothing is sent anywhere, and its words on dead machines, which are no error here, stay out of the output.
+ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "."}
 # Seconds for which the cluster's size is taken as it was.
 SIZE_HOLDS = 1.0
+# Seconds in which a cluster's head must take a connection.
+KNOCKING = 10.0
 
 
 @dataclass
@@ -58,7 +63,7 @@ class RayCluster(Closing):
     ) -> None:
         self._ray = _connected(address)
         self._cpus, self._gpus, self._only_gpus = cpus, gpus or only_gpus, only_gpus
-        self._task = self._ray.remote(_task)
+        self._task = {kind: self._ray.remote(**_options(kind, cpus))(_task) for kind in (GPU, CPU)}
         self._work, self._shared = work, self._ray.put(shared)
         self._again: deque[_Item] = deque()
         self._tasks: list[_Task] = []
@@ -132,23 +137,11 @@ class RayCluster(Closing):
             while self._again and idle[kind] > 0:
                 idle[kind] -= 1
                 item = self._again.popleft()
-                task = self._task.options(**self._options(kind)).remote(self._work, self._shared, item.value, item.key)
-                self._tasks.append(_Task(item, kind, task))
-
-    def _options(self, kind: str) -> dict[str, Any]:
-        # Backpressure: a task waits until what it told has been read, so that it can be dropped before it goes on.
-        options: dict[str, Any] = {
-            "num_returns": "streaming",
-            "_generator_backpressure_num_objects": 1,
-            "max_retries": 0,
-        }
-        if kind == GPU:
-            # No CPU is asked for, so that a free GPU never waits for one; `_slots` leaves one item's CPUs for each. And Ray ends a worker
-            # after each task with a GPU unless told otherwise: to import torch anew each time would cost seconds.
-            return {**options, "num_cpus": 0, "num_gpus": 1, "max_calls": 0}
-        options["num_cpus"] = self._cpus
-        # A worker without a GPU must not see one, and must not be given a task with one later, when it could no longer find it.
-        return {**options, "runtime_env": {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}}} if self._slots()[GPU] else options
+                task = self._task[kind]
+                if kind == CPU and self._slots()[GPU]:
+                    # A worker without a GPU must not see one, and must not get a task with one later, when it could no longer find it.
+                    task = task.options(runtime_env={"env_vars": {"CUDA_VISIBLE_DEVICES": ""}})
+                self._tasks.append(_Task(item, kind, task.remote(self._work, self._shared, item.value, item.key)))
 
     def _idle(self) -> dict[str, int]:
         taken = [task.kind for task in self._tasks]
@@ -165,19 +158,38 @@ class RayCluster(Closing):
         return self._size[1]
 
 
+def _options(kind: str, cpus: int) -> dict[str, Any]:
+    """How Ray runs a task. Backpressure: it waits until what it told has been read, so that it can be dropped before it goes on."""
+    options = {"num_returns": "streaming", "_generator_backpressure_num_objects": 1, "max_retries": 0}
+    if kind == CPU:
+        return {**options, "num_cpus": cpus}
+    # No CPU is asked for, so that a free GPU never waits for one; `_slots` leaves one item's CPUs for each. And Ray ends a worker after
+    # each task with a GPU unless told otherwise: to import torch anew each time would cost seconds.
+    return {**options, "num_cpus": 0, "num_gpus": 1, "max_calls": 0}
+
+
 def _connected(address: str) -> Any:
     """Ray, connected to the cluster at an address."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError:
         raise DataError("A cluster needs Ray, which is not installed; install it with pip install 'rarebird[cluster]'.") from None
     try:
+        _knock(address)
         ray.init(address=address, configure_logging=False, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         why = str(error).splitlines()[0]
         raise DataError(f"No Ray cluster answers at {address!r} ({why}); docs/scaling.md says how one is started.") from None
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raises an OSError where nobody listens; Ray itself would go on trying for minutes."""
+    if address != "auto":
+        host, _, port = address.rpartition("://")[2].rpartition(":")
+        socket.create_connection((host, int(port)), timeout=KNOCKING).close()
 
 
 def _task(work: Work, shared: Any, item: Any, key: int) -> Generator[Event, None, None]:

@@ -38,8 +38,8 @@ def applies(name: str, parts: int) -> bool:
 def pruner(name: str) -> optuna.pruners.BasePruner:
     """A pruner by its name.
 
-    ``median`` ends a trial that is worse after some parts than the median of the finished trials after as many. ``halving`` (ASHA, Li et al.
-    2020) lets about half of the trials go on after 2, 4, 8 parts, whichever are best there.
+    ``median`` ends a trial that is worse after some parts than the median of the finished trials after as many. ``halving`` (Li et al.
+    2020, ASHA) lets about half of the trials go on after 2, 4, 8 parts, whichever are best there.
     """
     from optuna import pruners
 
