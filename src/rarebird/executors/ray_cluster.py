@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rarebird.checks import DataError
@@ -187,9 +188,16 @@ def _connected(address: str) -> Any:
 
 def _knock(address: str) -> None:
     """Raises an OSError where nobody listens; Ray itself would go on trying for minutes."""
-    if address != "auto":
-        host, _, port = address.rpartition("://")[2].rpartition(":")
+    where = _current() if address == "auto" else address
+    if where:
+        host, _, port = where.rpartition("://")[2].rpartition(":")
         socket.create_connection((host, int(port)), timeout=KNOCKING).close()
+
+
+def _current() -> str:
+    """The address of the cluster that was last started on this machine; empty where Ray has left none, or has it from elsewhere."""
+    note = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
+    return os.environ.get("RAY_ADDRESS") or (note.read_text(encoding="utf-8").strip() if note.is_file() else "")
 
 
 def _task(work: Work, shared: Any, item: Any, key: int) -> Generator[Event, None, None]:

@@ -62,12 +62,14 @@ class Driver:
     def _fill(self) -> bool:
         """Begin a trial on each free worker; False where no more is to begin."""
         while self.executor.free:
-            if self.deadline is not None and time.monotonic() >= self.deadline:
+            # Where other processes are at the same study, more trials were begun than this one knows of, which `ask` finds.
+            enough = self.most is not None and self._begun >= self.most
+            if enough or (self.deadline is not None and time.monotonic() >= self.deadline):
                 return False
             asked = self.study.ask(self.most)
             if asked is None:
                 return False
-            self._begun = asked.place + 1
+            self._begun = max(self._begun + 1, asked.place + 1)
             self._under_way[asked.number] = asked
             self.executor.start(asked.number, Task(asked.recipe, self.longest, self.prunes))
         return True

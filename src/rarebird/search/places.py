@@ -17,16 +17,12 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from rarebird.search import strategies
+from rarebird.search.storage import WORKER, worker
 
 if TYPE_CHECKING:
     import optuna
 
-PLACE, REASON, WORKER = "place", "reason", "worker"
-
-
-def worker() -> str:
-    """Who drives a trial: machine and process."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+PLACE, REASON = "place", "reason"
 
 
 def is_void(trial: optuna.trial.FrozenTrial) -> bool:
@@ -97,7 +93,12 @@ class Placed(BaseSampler):
 
     def _of(self, study: optuna.Study, number: int) -> tuple[int, BaseSampler]:
         if number not in self._known:
-            place = places(study.get_trials(deepcopy=False))[number]
+            trials = study.get_trials(deepcopy=False)
+            for left in trials:
+                if left.state == TrialState.RUNNING and is_dead(left):
+                    # Before the sampler is asked, which takes a trial that is under way for a bad one, so as not to propose it twice.
+                    study.tell(left.number, state=TrialState.FAIL)
+            place = places(trials)[number]
             self._known = {number: (place, strategies.sampler(self.strategy, self.seed, place, self.startup))}
         return self._known[number]
 

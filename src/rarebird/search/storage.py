@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
 from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.engine import make_url
 
 DATABASE = "trials.db"
+WORKER = "worker"
 # With what SQLite keeps beside a file that is open, or that a killed process left: by it the next one puts right what was half-written.
 FILES = (DATABASE, *(f"{DATABASE}-{kind}" for kind in ("journal", "wal", "shm")))
 # Several processes may write one file: each waits so many seconds for the other's lock rather than giving up.
@@ -22,7 +26,7 @@ def opened(where: Path | str) -> RDBStorage:
         where.mkdir(parents=True, exist_ok=True)
         where = f"sqlite:///{where / DATABASE}"
     file = _file(where)
-    return RDBStorage(where, engine_kwargs={"creator": lambda: _connected(file)} if file else None)
+    return _Named(where, engine_kwargs={"creator": lambda: _connected(file)} if file else None)
 
 
 def close(storage: RDBStorage) -> None:
@@ -33,6 +37,19 @@ def close(storage: RDBStorage) -> None:
     if file and Path(file).is_file():
         with suppress(sqlite3.OperationalError), closing(sqlite3.connect(file, timeout=0)) as connection:
             connection.execute("PRAGMA journal_mode=DELETE")
+
+
+class _Named(RDBStorage):
+    """Begins trials with their worker's name in them: a process that is killed right after could not leave it behind any more."""
+
+    def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
+        named = template_trial or create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker()})
+        return super()._create_new_trial(study_id, named)
+
+
+def worker() -> str:
+    """Who drives a trial: machine and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _file(address: str) -> str | None:

@@ -19,9 +19,10 @@ from rarebird.ranges import Choice, Float, Range
 from rarebird.recipe import Recipe
 from rarebird.search import storage as storages
 from rarebird.search import strategies
-from rarebird.search.places import PLACE, REASON, WORKER, Placed, Standing, is_dead, is_void, worker
+from rarebird.search.places import PLACE, REASON, Placed, Standing, is_dead, is_void
 from rarebird.search.pruning import pruner as pruner_of
 from rarebird.search.space import Space
+from rarebird.search.storage import WORKER, worker
 
 if TYPE_CHECKING:
     import optuna
@@ -134,25 +135,14 @@ class Study:
 
         What a killed process left half-done counts as never begun, so that a resumed search proposes it again.
         """
-        for left in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if is_dead(left):
-                self._study.tell(left.number, state=TrialState.FAIL)
-        if most is not None and self.begun() >= most:
-            return None
-        # Enqueued with its worker's name, which a process that is killed right after could not leave behind any more; another process may
-        # take it first, hence the second time.
-        self._study.enqueue_trial({}, user_attrs={WORKER: worker()})
         trial = self._study.ask()
-        trial.set_user_attr(WORKER, worker())
         place = self._sampler.place(self._study, trial.number)
-        trial.set_user_attr(PLACE, place)
-        recipe = self.space.draw(lambda name, where: _suggested(trial, name, where))
-        asked = Asked(self._study, trial, recipe, place)
         if most is not None and place >= most:
-            # Another process began the last one at the same moment.
-            asked.withdraw()
+            # Other processes have begun the last ones. This one counts as never begun.
+            self._study.tell(trial, state=TrialState.FAIL)
             return None
-        return asked
+        trial.set_user_attr(PLACE, place)
+        return Asked(self._study, trial, self.space.draw(lambda name, where: _suggested(trial, name, where)), place)
 
 
 @dataclass(frozen=True)
