@@ -2,9 +2,10 @@
 
     python benchmarks/quadratic.py [--seeds 20] [--trials 30]
 
-The bowl is a quadratic of three ranges of a recipe, each on its own scale and in units of its width, four times as steep in one of them, its
-bottom away from the middle and from the ends. All trials go through `search.study.Study`, as in `tune`. Prints for each strategy the median
-over seeds of the distance between the best trial and the bottom, which for `tpe` and `gaussian_process` must be smaller than for `random`.
+The bowl is a quadratic of three ranges of a recipe, each on its own scale and in units of its width, four times as steep in one of them,
+its bottom away from the middle and from the ends. All trials go through `search.study.Study`, as in `tune`. Prints for each strategy the
+median over seeds of the distance between the best trial and the bottom, which for `tpe` and `gaussian_process` must be smaller than for
+`random`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from rarebird.checks import DataError
 from rarebird.executors.contract import Closing, Event, Lost
 from rarebird.executors.local_processes import LocalProcesses
 from rarebird.executors.this_process import ThisProcess
+from rarebird.recipe import Recipe
 from rarebird.search.driver import Driver
 from rarebird.search.storage import DATABASE
 from rarebird.search.study import STUDY
@@ -71,7 +73,9 @@ def test_pruned_trials_are_those_that_are_behind_and_are_recorded_with_what_they
             [one.params["optimizer.learning_rate"]] * len(one.intermediate_values)
         )
         assert max(one.intermediate_values) in (2, 4)
-        assert "recipe" in one.user_attrs
+        assert (
+            Recipe.from_toml(json.loads(one.user_attrs["notes"])["recipe"]).optimizer.learning_rate == one.params["optimizer.learning_rate"]
+        )
     assert study(tmp_path).pruned() == len(pruned)
     assert all(len(one.intermediate_values) == 4 for one in finished)
 

@@ -93,7 +93,8 @@ class Placed(BaseSampler):
 
     def _of(self, study: optuna.Study, number: int) -> tuple[int, BaseSampler]:
         if number not in self._known:
-            trials = study.get_trials(deepcopy=False)
+            # As Optuna's own samplers do it: what is read here once, the sampler behind this one need not read again.
+            trials = study._get_trials(deepcopy=False, use_cache=True)
             for left in trials:
                 if left.state == TrialState.RUNNING and is_dead(left):
                     # Before the sampler is asked, which takes a trial that is under way for a bad one, so as not to propose it twice.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import optuna
 
 STUDY = "rarebird"
+NOTES, RECIPE = "notes", "recipe"
 # Points that a grid puts on each number.
 GRID_POINTS = 5
 
@@ -166,8 +167,7 @@ class Asked:
 
     def tell(self, value: float, notes: Mapping[str, Any]) -> None:
         """Record the trial's value; it survives whatever comes after."""
-        self._record_recipe()
-        self.trial.set_user_attr("notes", json.dumps(dict(notes), allow_nan=True))
+        self._note(notes)
         self.study.tell(self.trial, value)
 
     def report(self, parts: int, value: float) -> None:
@@ -180,7 +180,7 @@ class Asked:
 
     def prune(self) -> None:
         """Record that the trial was ended by what it reported."""
-        self._record_recipe()
+        self._note({})
         self.study.tell(self.trial, state=TrialState.PRUNED)
 
     def fail(self, reason: str) -> None:
@@ -192,8 +192,9 @@ class Asked:
         """Let the trial count as never begun."""
         self.study.tell(self.trial, state=TrialState.FAIL)
 
-    def _record_recipe(self) -> None:
-        self.trial.set_user_attr("recipe", self.recipe.to_toml())
+    def _note(self, notes: Mapping[str, Any]) -> None:
+        # One attribute and not several: each is a transaction of its own.
+        self.trial.set_user_attr(NOTES, json.dumps({RECIPE: self.recipe.to_toml(), **notes}, allow_nan=True))
 
 
 def _check_identity(study: optuna.Study, identity: Mapping[str, Any]) -> None:
@@ -219,5 +220,5 @@ def _suggested(trial: optuna.Trial, name: str, where: Range) -> Any:
 
 def _finished(trial: optuna.trial.FrozenTrial) -> Finished:
     assert trial.value is not None
-    notes = json.loads(trial.user_attrs.get("notes", "{}"))
-    return Finished(trial.number, trial.value, Recipe.from_toml(trial.user_attrs["recipe"]), trial.params, notes)
+    notes = json.loads(trial.user_attrs[NOTES])
+    return Finished(trial.number, trial.value, Recipe.from_toml(notes.pop(RECIPE)), trial.params, notes)
