@@ -86,6 +86,7 @@ def test_what_cannot_be_searched_is_refused(table: Path, capsys: Any, monkeypatc
         (["--resume"], "holds no trials to go on with"),
         (["--set", "network.dropout={low=0.5,high=0.1}"], "low < high"),
         (["--metric", "r2"], "judges numbers"),
+        (["--workers", 2, "--cluster", "auto"], "give one of --workers and --cluster"),
         (["--pruner", "medain"], "There is no pruner 'medain'; did you mean 'median'?"),
     ):
         done = rarebird(capsys, monkeypatch, *arguments(table, "run", "--trials", 2, *more))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -98,9 +99,8 @@ def tune(request: fitting.Request, plan: Plan, clock: Clock, tell: Tell = lambda
         report=lambda progress, what: tell(TRIALS_SHARE + (1 - TRIALS_SHARE) * progress, what),
     )
     found = Found(outcome, finished, best, search.why, search.metric, pruned, search.remarks)
-    outcome.result.notes.append(
-        f"Searched by {search.why} {len(finished)} trials; {search.metric} {best.value:.{DIGITS}f} on held-out rows."
-    )
+    tried = f"{len(finished)} trials" + (f" and {pruned} that were pruned" if pruned else "")
+    outcome.result.notes.append(f"Searched by {search.why} {tried}; {search.metric} {best.value:.{DIGITS}f} on held-out rows.")
     outcome.result.notes.extend(search.remarks)
     run_folder.write(request.out, outcome, known.fingerprint, known.profile, clock, kept=FILES)
     return found
@@ -129,29 +129,27 @@ class _Search:
             device=_device(request.device, plan),
             threads=threads,
         )
-        self.plan, parts = plan, len(self.judging.parts)
-        self.remarks = _remarks(plan, parts)
-        strategy, self.why = strategies.choose(plan.strategy, self.space, plan.trials)
-        identity = {"data": known.fingerprint, "metric": self.metric, "folds": parts, "seed": seed, "strategy": strategy}
-        if self.splits.val is not None:
-            identity["validation rows"] = fingerprint(self.splits.val)
-        self.study = Study(
-            plan.storage or request.out,
-            self.space,
-            larger_is_better=self.larger_is_better,
-            strategy=strategy,
-            seed=seed,
-            startup=plan.startup,
-            identity={**identity, "space": repr(self.space.tree)},
-            pruner=plan.pruner,
-        )
-        self.most = self.study.grid_size or plan.trials
+        self.request, self.plan, self.known = request, plan, known
+        self.remarks = _remarks(plan, len(self.judging.parts))
+        self.strategy, self.why = strategies.choose(plan.strategy, self.space, plan.trials)
+        self.executor: Executor
+        self.study: Study
 
     def __enter__(self) -> Self:
+        """Opens what trials need; the executor first, so that a cluster that does not answer leaves no folder behind."""
+        with ExitStack() as stack:
+            self.executor = stack.enter_context(self._executor())
+            self.study = self._study()
+            stack.callback(self.study.close)
+            if self.plan.storage is None and self.study.is_shared():
+                raise DataError(
+                    f"Another process is at the trials in {self.request.out}; give both the same --storage, and each its own --out."
+                )
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.study.close()
+        self._open.close()
 
     @property
     def train(self) -> Dataset:
@@ -160,12 +158,9 @@ class _Search:
 
     def run(self, deadline: float | None, tell: Tell) -> None:
         """Trials until there are enough of them, the time is over, or `tell` ends them."""
-        if self.plan.storage is None and self.study.is_shared():
-            raise DataError("Another process is at the trials in this folder; let both work on one database, given to both with --storage.")
         longest = None if deadline is None else ONE_SHARE * (deadline - time.monotonic())
         prunes = pruning.applies(self.plan.pruner, len(self.judging.parts))
-        with self._executor() as executor:
-            Driver(self.study, executor, self.most, deadline, longest, prunes).run(tell)
+        Driver(self.study, self.executor, self.study.grid_size or self.plan.trials, deadline, longest, prunes).run(tell)
 
     def finished(self) -> list[Finished]:
         """The finished trials.
@@ -182,6 +177,21 @@ class _Search:
         """The best trial; of equal ones the first."""
         sign = 1 if self.larger_is_better else -1
         return max(finished, key=lambda trial: (sign * trial.value, -trial.number))
+
+    def _study(self) -> Study:
+        seed, val = self.request.seed or 0, self.splits.val
+        same = {"data": self.known.fingerprint, "metric": self.metric, "folds": len(self.judging.parts), "seed": seed}
+        validation = {} if val is None else {"validation rows": fingerprint(val)}
+        return Study(
+            self.plan.storage or self.request.out,
+            self.space,
+            larger_is_better=self.larger_is_better,
+            strategy=self.strategy,
+            seed=seed,
+            startup=self.plan.startup,
+            identity={**same, "strategy": self.strategy, **validation, "space": repr(self.space.tree)},
+            pruner=self.plan.pruner,
+        )
 
     def _executor(self) -> Executor:
         return executors.opened(
