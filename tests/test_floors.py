@@ -10,10 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1] / "src" / "rarebird"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("checks", "rng", "methods", "ranges", "clock", "writing"),
-    ("data", "metrics", "stages", "recipe"),
+    ("data", "metrics", "stages", "recipe", "ensemble"),
     ("protocols", "result", "network", "readers", "training", "executors", "description", "artifact", "defaults"),
     ("remedies", "regularization", "compression", "references", "report", "scoring"),
-    ("staging", "member", "reference_bench", "networks", "judging", "experiment"),
+    ("staging", "member", "reference_bench", "networks", "judging", "distilling", "experiment"),
     ("prediction", "run_folder", "fitting", "preview", "evaluation", "rate_range"),
     ("search",),
     ("estimator", "demo"),
@@ -27,6 +27,7 @@ SAME_FLOOR = {
     ("clock", "checks"),
     ("metrics", "data"),
     ("recipe", "stages"),
+    ("ensemble", "recipe"),
     ("protocols", "result"),
     ("network", "protocols"),
     ("readers", "protocols"),
@@ -37,12 +38,16 @@ SAME_FLOOR = {
     ("member", "staging"),
     ("networks", "member"),
     ("networks", "reference_bench"),
-    ("experiment", "member"),
     ("experiment", "networks"),
     ("reference_bench", "member"),
     ("experiment", "judging"),
+    ("judging", "networks"),
+    ("distilling", "networks"),
+    ("experiment", "distilling"),
     ("fitting", "run_folder"),
     ("evaluation", "fitting"),
+    ("evaluation", "preview"),
+    ("evaluation", "run_folder"),
 }
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS, start=1) for name in names}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts != ("__init__.py",))

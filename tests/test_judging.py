@@ -84,7 +84,7 @@ def test_one_or_two_rows_of_one_class_serve(calibration: tuple[str, ...], decisi
     chains = judging.calibrate(chosen, held, [np.array([1.0, 1.0, 3.0])])
     p = judging.held_probabilities(held, chains)
     np.testing.assert_allclose(p.sum(axis=1), 1)
-    _, decided = judging.decide(chosen, held, chains, prior, ("a", "b", "c"), None)
+    _, decided = judging.decide(chosen, p, held.y, held.weight, prior, ("a", "b", "c"), None)
     assert set(decided(p)) <= {0, 1, 2}
 
 
@@ -110,7 +110,15 @@ def test_weights_decide_as_repeated_rows_do() -> None:
 def test_a_metric_of_probabilities_is_served_by_the_balanced_decision() -> None:
     held = held_out(members=1)
     prior = np.bincount(held.y, minlength=3) / len(held.y)
-    name, decided = judging.decide(recipe(metric="roc_auc", decision="balanced"), held, [[]], prior, ("a", "b", "c"), None)
+    name, decided = judging.decide(
+        recipe(metric="roc_auc", decision="balanced"),
+        judging.held_probabilities(held, [[]]),
+        held.y,
+        held.weight,
+        prior,
+        ("a", "b", "c"),
+        None,
+    )
     assert name == "balanced"
     p = judging.held_probabilities(held, [[]])
     np.testing.assert_array_equal(decided(p), (p / prior).argmax(axis=1))

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from rarebird import methods
+from rarebird import ensemble, methods
 from rarebird.checks import DataError, require
 from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
 from rarebird.data.spec import InputSpec
 from rarebird.description import MOST_BYTES, Description, MemberDescription, Step, check, read
+from rarebird.ensemble import AnyRecipe
 from rarebird.methods import Method
 from rarebird.protocols import FittedCalibration, FittedDecision, Reference, TextModule
 from rarebird.recipe import Recipe
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from rarebird.training.views import View
 
+# Probabilities below this count as this where logarithms are taken.
+LEAST = 1e-12
 DESCRIPTION, WEIGHTS, TEXT = "model.json", "weights.safetensors", "member_{place}.txt"
 
 
@@ -38,12 +41,16 @@ class Member:
         prepared: Raw rows -> its inputs, learned from the rows it trained on.
         calibrations: Fitted calibrations with their names, logits -> logits, in order.
         views: Augmented views of each row that are predicted beside it.
+        place: Of its recipe among the model's.
+        weight: Among the members, relative.
     """
 
     network: nn.Module
     prepared: Prepared
     calibrations: Sequence[tuple[str, FittedCalibration]] = ()
     views: Sequence[View] = ()
+    place: int = 0
+    weight: float = 1.0
 
     def logits(self, data: Dataset, device: str) -> np.ndarray:
         """``(n, n_outputs)`` raw outputs."""
@@ -62,13 +69,14 @@ class Model:
     """A fitted model: its members' predictions, averaged; for classes, a decision on top.
 
     Attributes:
-        recipe: How it was trained.
+        recipe: How it was trained; an ensemble's members are networks of several recipes.
         members: Trained networks; several are averaged as probabilities under the natural prior.
+        calibrations: Fitted to the members' mean, as its logarithm; none where one recipe was trained.
         decision: Name and fitted value, probabilities -> class codes; None for regression.
         prior: ``(n_classes,)`` natural class frequencies of the training rows.
     """
 
-    recipe: Recipe
+    recipe: AnyRecipe
     members: Sequence[Member]
     decision: tuple[str, FittedDecision] | None
     prior: np.ndarray
@@ -76,6 +84,7 @@ class Model:
     positive: str | None = None
     device: str = "cpu"
     versions: dict[str, str] = field(default_factory=dict)
+    calibrations: Sequence[tuple[str, FittedCalibration]] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -88,13 +97,14 @@ class Model:
         return self.members[0].prepared.spec
 
     def outputs(self, data: Dataset) -> np.ndarray:
-        """``(n, n_classes)`` probabilities, or ``(n, 1)`` values: the mean of the members'.
+        """``(n, n_classes)`` probabilities, or ``(n, 1)`` values: the weighted mean of the members'.
 
         Raises:
             DataError: The rows do not fit the model.
         """
-        mean: np.ndarray = np.mean([member.predict(data, self.device) for member in self.members], axis=0)
-        return mean
+        total = sum(member.weight for member in self.members)
+        mean: np.ndarray = sum(member.weight / total * member.predict(data, self.device) for member in self.members)  # type: ignore[assignment]
+        return again(mean, self.calibrations)
 
     def labels(self, outputs: np.ndarray) -> np.ndarray:
         """``(n,)`` class codes for probabilities ``(n, n_classes)``, or values for ``(n, 1)``."""
@@ -111,9 +121,15 @@ class Model:
         description = Description(
             recipe=self.recipe.plain(),
             members=[
-                MemberDescription(prepared=member.prepared, calibrations=tuple(_step(*calibration) for calibration in member.calibrations))
+                MemberDescription(
+                    prepared=member.prepared,
+                    calibrations=tuple(_step(*calibration) for calibration in member.calibrations),
+                    recipe=member.place,
+                    weight=member.weight,
+                )
                 for member in self.members
             ],
+            calibrations=tuple(_step(*calibration) for calibration in self.calibrations),
             target=self.target,
             positive=self.positive,
             decision=None if self.decision is None else _step(*self.decision),
@@ -154,13 +170,18 @@ def load(folder: Path, device: str = "cpu") -> Model:
         raise DataError(f"{folder} holds no rarebird model; there is no file {DESCRIPTION} in it.")
     try:
         description = read(folder / DESCRIPTION)
-        recipe = Recipe(**description.recipe)
-        check(description, recipe)
+        recipe = ensemble.of_plain(description.recipe)
+        recipes = [one for _, one in ensemble.members(recipe)]
+        check(description, recipes)
         tensors = load_file(folder / WEIGHTS)
-        networks = [_network(recipe, folder, part, tensors, place) for place, part in enumerate(description.members)]
-        members = [_member(recipe, network, part, device) for network, part in zip(networks, description.members, strict=True)]
+        networks = [_network(recipes[part.recipe], folder, part, tensors, place) for place, part in enumerate(description.members)]
+        members = [
+            _member(recipes[part.recipe], network, part, device) for network, part in zip(networks, description.members, strict=True)
+        ]
         require(not tensors, "every tensor belongs to a network", left=sorted(tensors)[:3])
-        decision = None if description.decision is None else _decision(description.decision, len(members[0].prepared.classes))
+        n_classes = len(members[0].prepared.classes)
+        decision = None if description.decision is None else _decision(description.decision, n_classes)
+        calibrations = _calibrations(description.calibrations, n_classes)
     except Exception as error:  # a foreign file may break the reading in any way
         raise DataError(f"{folder} is no model that can be read: {_reason(error)}") from None
     return Model(
@@ -172,6 +193,7 @@ def load(folder: Path, device: str = "cpu") -> Model:
         positive=description.positive,
         device=device,
         versions=description.versions,
+        calibrations=calibrations,
     )
 
 
@@ -182,6 +204,11 @@ def probabilities(logits: np.ndarray, chain: Sequence[tuple[str, FittedCalibrati
     unscaled = np.exp(logits - logits.max(axis=1, keepdims=True))
     softmax: np.ndarray = unscaled / unscaled.sum(axis=1, keepdims=True)
     return softmax
+
+
+def again(mean: np.ndarray, chain: Sequence[tuple[str, FittedCalibration]]) -> np.ndarray:
+    """``(n, n_classes)`` mean probabilities after a chain of calibrations that were fitted to their logarithm."""
+    return probabilities(np.log(np.clip(mean, LEAST, None)), chain) if chain else mean
 
 
 def _step(name: str, value: object) -> Step:
@@ -231,13 +258,17 @@ def _member(recipe: Recipe, network: nn.Module, part: MemberDescription, device:
     from rarebird.training.inference import placement
     from rarebird.training.views import views
 
-    calibrations = [_loaded("calibration", step) for step in part.calibrations]
-    if part.prepared.classes:
-        n = len(part.prepared.classes)
-        flat = probabilities(np.zeros((1, n)), calibrations)
-        require(flat.shape == (1, n) and bool(np.isfinite(flat).all()), "calibrations fit the classes", classes=n)
+    calibrations = _calibrations(part.calibrations, len(part.prepared.classes))
     network = placement(device, part.prepared.spec.kind == "image").place(network)
-    return Member(network.eval(), part.prepared, calibrations, views(recipe, part.prepared.spec))
+    return Member(network.eval(), part.prepared, calibrations, views(recipe, part.prepared.spec), part.recipe, part.weight)
+
+
+def _calibrations(steps: Sequence[Step], n_classes: int) -> list[tuple[str, Any]]:
+    calibrations = [_loaded("calibration", step) for step in steps]
+    if n_classes:
+        flat = probabilities(np.zeros((1, n_classes)), calibrations)
+        require(flat.shape == (1, n_classes) and bool(np.isfinite(flat).all()), "calibrations fit the classes", classes=n_classes)
+    return calibrations
 
 
 def _reason(error: Exception) -> str:

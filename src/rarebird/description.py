@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,18 +28,26 @@ class Step(BaseModel):
 
 
 class MemberDescription(BaseModel):
-    """One network's preparation and its chain of fitted calibrations; its weights stand in the weights file under its place."""
+    """One network's preparation and its chain of fitted calibrations; its weights stand in the weights file under its place.
+
+    Attributes:
+        recipe: Place of its recipe among the model's.
+        weight: Among the members, relative.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prepared: Prepared
     calibrations: tuple[Step, ...]
+    recipe: int = Field(default=0, ge=0)
+    weight: float = Field(default=1.0, gt=0)
 
 
 class Description(BaseModel):
     """What `model.json` holds.
 
     Attributes:
+        calibrations: Fitted to the members' mean.
         prior: Natural class frequencies of the training rows.
     """
 
@@ -48,6 +57,7 @@ class Description(BaseModel):
     version: Literal[1] = 1
     recipe: dict[str, Any]
     members: list[MemberDescription] = Field(min_length=1)
+    calibrations: tuple[Step, ...] = ()
     target: str
     positive: str | None
     decision: Step | None
@@ -68,8 +78,8 @@ def read(path: Path) -> Description:
     return Description.model_validate(plain)
 
 
-def check(description: Description, recipe: Recipe) -> None:
-    """That the parts of a description fit together.
+def check(description: Description, recipes: Sequence[Recipe]) -> None:
+    """That the parts of a description fit together, and to the model's recipes.
 
     Raises:
         ValueError: They do not.
@@ -81,7 +91,10 @@ def check(description: Description, recipe: Recipe) -> None:
     require((description.decision is not None) == (n > 0), "a decision for classes, and for them alone", classes=n)
     for part in description.members:
         prepared, spec = part.prepared, part.prepared.spec
-        require(spec.kind == recipe.kind, "networks are of the recipe's kind", network=spec.kind, recipe=recipe.kind)
+        require(part.recipe < len(recipes), "a network's recipe is among the model's", place=part.recipe, recipes=len(recipes))
+        kind = recipes[part.recipe].kind
+        require(spec.kind == kind, "networks are of the recipe's kind", network=spec.kind, recipe=kind)
         require((spec.task, prepared.classes) == (first.spec.task, first.classes), "networks tell the same classes", task=spec.task)
         require((spec.task == "classification") == (n > 0) and spec.n_outputs == (n or 1), "an output per class", outputs=spec.n_outputs)
-        require(n > 0 or not part.calibrations, "calibrations are for classes", calibrations=len(part.calibrations))
+        calibrations = len(part.calibrations) + len(description.calibrations)
+        require(n > 0 or not calibrations, "calibrations are for classes", calibrations=calibrations)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -11,15 +11,16 @@ import numpy as np
 import torch
 
 import rarebird
-from rarebird import judging
+from rarebird import distilling, ensemble, judging
 from rarebird.artifact import Member, Model
 from rarebird.checks import DataError, nearest
 from rarebird.clock import Clock
 from rarebird.data import duplicates, split
 from rarebird.data.dataset import Dataset, Splits
-from rarebird.member import Trained
+from rarebird.data.split import Protocol
+from rarebird.ensemble import AnyRecipe, Ensemble, Weighted
 from rarebird.metrics import names
-from rarebird.networks import Report, train_networks
+from rarebird.networks import Parts, Report, Team, train_team
 from rarebird.recipe import Recipe
 from rarebird.result import Result
 from rarebird.training.device import choose_device
@@ -45,13 +46,42 @@ class Outcome:
 
     model: Model
     result: Result
-    recipe: Recipe
+    recipe: AnyRecipe
     out_of_fold: np.ndarray | None
     splits: Splits
 
 
+@dataclass
+class Ground:
+    """What every training of a run stands on.
+
+    Attributes:
+        splits: Training, validation and test rows.
+        protocol: How the training rows judge models.
+        positive: Of two classes, the one that two-class figures speak of.
+        notes: Sentences that the user should read.
+        timings: Seconds of each part of the way.
+    """
+
+    splits: Splits
+    protocol: Protocol
+    positive: str | None
+    device: str
+    notes: list[str]
+    timings: dict[str, float]
+
+    @property
+    def judged(self) -> Dataset:
+        """The rows of which networks hold some out: the validation rows where there are any, else the training rows."""
+        return self.splits.train if self.splits.val is None else self.splits.val
+
+    def parts(self, seed: int) -> Parts:
+        """(training rows, held-out rows) of each network. The seed decides the folds; a hold-out is the same for all."""
+        return split.parts(self.splits.train, self.protocol, seed)
+
+
 def run(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     data: Splits,
     *,
     clock: Clock | None = None,
@@ -77,40 +107,58 @@ def run(
         DataError: The rows, their split or the recipe cannot serve.
     """
     # A recipe that lays out its steps is not bound by a clock: it gives the same run each time.
-    clock = clock if clock and recipe.steps is None else Clock()
-    timings: dict[str, float] = {}
-    notes = list(data.notes)
-    device = choose_device(device)
+    recipes = ensemble.members(recipe)
+    student = recipe.student if isinstance(recipe, Ensemble) else None
+    open_steps = any(one.steps is None for one in (*(one for _, one in recipes), *([student] if student else [])))
+    clock = clock if clock and open_steps else Clock()
     with threads(recipe.threads) as n_threads:
         recipe = recipe.updated(threads=n_threads)
-
-        with _timed(timings, "split"):
-            splits = separate(data, recipe, test_share, notes, duplicate_groups)
-            train, val = splits.train, splits.val
-            positive = _positive(train, positive)
-            protocol = split.decide(train, val, folds=recipe.folds, holdout=recipe.holdout)
-            recipe = recipe.updated(folds=protocol.folds, holdout=protocol.holdout or None)
-            parts = split.parts(train, protocol, recipe.seed)
-            notes += _too_few(train)
-
-        with _timed(timings, "train"):
+        ground = lay_ground(recipe, data, device, positive, test_share, duplicate_groups)
+        recipe = recipe.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None)
+        with timed(ground.timings, "train"):
             deadline = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
-            recipe, trained, stopped = train_networks(recipe, splits, parts, deadline, device, report)
-            notes += dict.fromkeys(note for one in trained for note in one.notes)
-            notes += _ended_early(recipe, trained, clock, f"at {len(trained)} of {len(parts)} networks" if stopped else "")
+            teams = _train(recipe, ground, deadline, report)
+            ground.notes += _ended_early(teams, clock, ground)
+        recipe = recipe.updated(members=[_laid_out(team) for team in teams]) if isinstance(recipe, Ensemble) else teams[0].recipe
+        return conclude(recipe, ground, teams, report, clock)
 
-        with _timed(timings, "calibrate and decide"):
-            report(1.0, "calibrating")
-            members = [Member(one.network, one.prepared, (), views(recipe, one.prepared.spec)) for one in trained]
-            prior = np.zeros(0) if train.task == "regression" else train.weighted_counts / train.weighted_counts.sum()
-            model = Model(recipe, members, None, prior, train.target, positive, device, versions())
-            held_rows = [np.arange(len(val)) if val is not None else held for _, held in parts[: len(trained)]]
-            factors = [one.prior_factor for one in trained]
-            validation, out_of_fold = judging.complete(model, train if val is None else val, held_rows, factors)
 
-        with _timed(timings, "test"):
-            report(1.0, "judging the test rows")
-            test = None if splits.test is None else judging.scores(model, splits.test)
+def lay_ground(
+    recipe: AnyRecipe, data: Splits, device: str, positive: str | None, test_share: float, duplicate_groups: np.ndarray | None
+) -> Ground:
+    """Split the rows and decide how they judge; arguments as in `run`."""
+    timings: dict[str, float] = {}
+    notes = list(data.notes)
+    with timed(timings, "split"):
+        splits = separate(data, recipe, test_share, notes, duplicate_groups)
+        positive = _positive(splits.train, positive)
+        protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
+        notes += _too_few(splits.train)
+    return Ground(splits, protocol, positive, choose_device(device), notes, timings)
+
+
+def conclude(recipe: AnyRecipe, ground: Ground, teams: Sequence[Team], report: Report, clock: Clock) -> Outcome:
+    """Distil where there is a student, calibrate, decide, judge the test rows once, and put together what the run gave.
+
+    Args:
+        recipe: As it was laid out; an ensemble where there is more than one team.
+        ground: What the run stands on.
+        teams: The networks.
+        report: Told of what is being done.
+        clock: The budget.
+    """
+    if isinstance(recipe, Ensemble) and recipe.student is not None:
+        return _distilled(recipe, recipe.student, ground, teams, report, clock)
+    train, test_rows = ground.splits.train, ground.splits.test
+    ground.notes += dict.fromkeys(note for team in teams for one in team.trained for note in one.notes)
+    with timed(ground.timings, "calibrate and decide"):
+        report(1.0, "calibrating")
+        model = _model(recipe, ground, teams)
+        validation, out_of_fold = judging.complete(model, ground.judged, teams)
+
+    with timed(ground.timings, "test"):
+        report(1.0, "judging the test rows")
+        test = None if test_rows is None else judging.scores(model, test_rows)
 
     counts = [] if train.class_counts is None else train.class_counts.tolist()
     result = Result(
@@ -118,23 +166,86 @@ def run(
         task=train.task,
         name=train.name,
         n_train=len(train),
-        n_test=0 if splits.test is None else len(splits.test),
+        n_test=0 if test_rows is None else len(test_rows),
         classes=list(train.classes),
         class_counts=dict(zip(train.classes, counts, strict=True)),
-        positive=positive,
+        positive=ground.positive,
         metric=recipe.metric,
-        protocol=protocol.reason,
+        protocol=ground.protocol.reason,
         test=test,
         validation=validation,
-        history=[{"fold": float(fold), **entry} for fold, one in enumerate(trained) for entry in one.history],
-        timings=timings,
+        history=_history(teams),
+        timings=ground.timings,
         versions=model.versions,
-        notes=notes,
+        notes=ground.notes,
     )
-    return Outcome(model, result, recipe, out_of_fold, splits)
+    return Outcome(model, result, recipe, out_of_fold, ground.splits)
 
 
-def separate(data: Splits, recipe: Recipe, test_share: float, notes: list[str], duplicate_groups: np.ndarray | None = None) -> Splits:
+def _model(recipe: AnyRecipe, ground: Ground, teams: Sequence[Team]) -> Model:
+    """The teams' networks as a model, not yet calibrated."""
+    train = ground.splits.train
+    members = [
+        Member(one.network, one.prepared, (), views(team.recipe, one.prepared.spec), place, team.weight / len(team.trained))
+        for place, team in enumerate(teams)
+        for one in team.trained
+    ]
+    prior = np.zeros(0) if train.task == "regression" else train.weighted_counts / train.weighted_counts.sum()
+    return Model(recipe, members, None, prior, train.target, ground.positive, ground.device, versions())
+
+
+def _distilled(recipe: Ensemble, student: Recipe, ground: Ground, teams: Sequence[Team], report: Report, clock: Clock) -> Outcome:
+    """A student in the members' place; the recipe that repeats the run holds both."""
+    with timed(ground.timings, "distil"):
+        model = _model(recipe, ground, teams)
+        taught, _ = judging.complete(model, ground.judged, teams)
+        rows = distilling.student_rows(ground.splits, teams, model.members, ground.device, recipe.seed)
+        deadline = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0)) if student.steps is None else None
+        laid, team = distilling.train_student(recipe, rows, deadline, ground.device, report)
+    counts = ground.splits.train.class_counts
+    own = replace(ground, splits=rows, protocol=replace(ground.protocol, folds=0, holdout=0.0))
+    outcome = conclude(laid, own, [team], report, clock)
+    result = outcome.result
+    result.n_train = len(ground.splits.train)
+    result.class_counts = {} if counts is None else dict(zip(ground.splits.train.classes, counts.tolist(), strict=True))
+    name = recipe.metric
+    before = taught.metrics.get(name)
+    said = f"; on held-out rows the members had {name} {before.value:.3f}" if before is not None and before.value is not None else ""
+    result.notes.append(f"{len(teams)} members were distilled to one network{said}.")
+    return replace(outcome, recipe=recipe.updated(student=laid), splits=ground.splits)
+
+
+def _train(recipe: AnyRecipe, ground: Ground, deadline: float | None, report: Report) -> list[Team]:
+    """A team per recipe, each with an equal part of the time that is left; a user's end keeps what is there."""
+    teams: list[Team] = []
+    recipes = ensemble.members(recipe)
+    for place, (weight, one) in enumerate(recipes):
+
+        def tell(progress: float, what: str, place: int = place) -> bool:
+            member = f" of member {place + 1} of {len(recipes)}" if len(recipes) > 1 else ""
+            return report((place + progress) / len(recipes), what + member)
+
+        now = time.monotonic()
+        mine = None if deadline is None else now + max(deadline - now, 0.0) / (len(recipes) - place)
+        # A recipe's seed is of its networks and its folds; a hold-out is the run's.
+        parts = ground.parts(one.seed if ground.protocol.folds else recipe.seed)
+        teams.append(train_team(one, ground.splits, parts, mine, ground.device, tell, weight))
+        if teams[-1].ended_by_user:
+            break
+    return teams
+
+
+def _laid_out(team: Team) -> Weighted:
+    return Weighted(**{name: getattr(team.recipe, name) for name in Recipe.model_fields}, weight=team.weight)
+
+
+def _history(teams: Sequence[Team]) -> list[dict[str, float]]:
+    """Learning curves, a number for each network."""
+    networks = [one for team in teams for one in team.trained]
+    return [{"fold": float(fold), **entry} for fold, one in enumerate(networks) for entry in one.history]
+
+
+def separate(data: Splits, recipe: AnyRecipe, test_share: float, notes: list[str], duplicate_groups: np.ndarray | None = None) -> Splits:
     """Training, validation and test rows; near-duplicates form groups where no groups were given, so that they do not straddle.
 
     Raises:
@@ -163,7 +274,7 @@ def separate(data: Splits, recipe: Recipe, test_share: float, notes: list[str], 
     return Splits(train, val, test, data.notes)
 
 
-def _check(data: Splits, recipe: Recipe) -> None:
+def _check(data: Splits, recipe: AnyRecipe) -> None:
     """What can be refused before anything is trained."""
     if recipe.kind != data.train.kind:
         raise DataError(f"The recipe is for data of kind {recipe.kind!r}, but {data.train.name} holds data of kind {data.train.kind!r}.")
@@ -198,17 +309,19 @@ def versions() -> dict[str, str]:
     }
 
 
-def _ended_early(recipe: Recipe, trained: list[Trained], clock: Clock, stopped: str) -> list[str]:
-    """Why a training ended before it had to; `stopped` says where the user ended it."""
-    if stopped:
-        return [f"Training was ended early, {stopped}."]
+def _ended_early(teams: Sequence[Team], clock: Clock, ground: Ground) -> list[str]:
+    """Why a training ended before it had to."""
+    last = teams[-1]
+    if last.ended_by_user:
+        return [f"Training was ended early, at {len(last.trained)} of {max(ground.protocol.folds, 1)} networks."]
     if clock.budget is None or clock.elapsed() >= EARLY * clock.budget:
         return []
     why = {
-        "epochs": f"after {recipe.epochs or 0:g} passes over the rows; more were not expected to help (--set epochs=N allows them).",
+        "epochs": f"after {last.recipe.epochs or 0:g} passes over the rows; more were not expected to help (--set epochs=N allows them).",
         "stop": "when held-out rows stopped gaining.",
     }
-    return [f"Training ended before the budget, {why[cause]}" for cause in why if any(one.ended == cause for one in trained)][:1]
+    ends = {one.ended for team in teams for one in team.trained}
+    return [f"Training ended before the budget, {why[cause]}" for cause in why if cause in ends][:1]
 
 
 def _positive(train: Dataset, positive: str | None) -> str | None:
@@ -247,7 +360,7 @@ def threads(wanted: int | None) -> Iterator[int]:
 
 
 @contextmanager
-def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+def timed(timings: dict[str, float], name: str) -> Iterator[None]:
     """Puts the seconds of a block into `timings` under a name."""
     start = time.monotonic()
     yield

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from rarebird import experiment, readers, run_folder
+from rarebird import ensemble, experiment, readers, run_folder
+from rarebird.checks import DataError
 from rarebird.clock import Clock
 from rarebird.data import duplicates
 from rarebird.data.dataset import Pixels, Splits
 from rarebird.data.fingerprint import fingerprint
 from rarebird.data.profile import Profile, profile
 from rarebird.defaults import default_recipe
+from rarebird.ensemble import AnyRecipe, Ensemble
 from rarebird.experiment import Outcome
 from rarebird.readers.options import ReadOptions, remembered_target
 from rarebird.recipe import Recipe
@@ -64,7 +66,7 @@ def fit(request: Request, clock: Clock, report: Callable[[float, str], bool] = l
     """
     run_folder.check_free(request.out)
     report(0.0, "reading the data")
-    recipe, data = opened(request)
+    recipe, data = chosen(request)
     report(0.0, "profiling the data")
     known = described(data)
     outcome = experiment.run(
@@ -106,17 +108,25 @@ def described(data: Splits) -> Described:
 
 
 def opened(request: Request) -> tuple[Recipe, Splits]:
-    """The recipe that a request asks for, and its rows.
+    """The one recipe that a request asks for, and its rows.
 
     Raises:
-        DataError: The data or the recipe cannot serve.
+        DataError: The data or the recipe cannot serve, or the recipe is an ensemble.
     """
-    given = None if request.recipe is None else Recipe.read(request.recipe)
+    recipe, data = chosen(request)
+    if isinstance(recipe, Ensemble):
+        raise DataError(f"{request.recipe} holds an ensemble, but one recipe is asked for; write one of its members to a file of its own.")
+    return recipe, data
+
+
+def chosen(request: Request) -> tuple[AnyRecipe, Splits]:
+    """The recipe or ensemble that a request asks for, and its rows."""
+    given = None if request.recipe is None else ensemble.read(request.recipe)
     data = read(request, given)
     return chosen_recipe(request, given, data), data
 
 
-def read(request: Request, recipe: Recipe | None) -> Splits:
+def read(request: Request, recipe: AnyRecipe | None) -> Splits:
     """The rows of a request, its test rows read as the training rows were."""
     options = request.read
     if options.image_size is None and recipe is not None:
@@ -133,13 +143,19 @@ def read(request: Request, recipe: Recipe | None) -> Splits:
     return replace(data, test=test.train, notes=(*data.notes, *test.notes))
 
 
-def chosen_recipe(request: Request, given: Recipe | None, data: Splits) -> Recipe:
+def chosen_recipe(request: Request, given: AnyRecipe | None, data: Splits) -> AnyRecipe:
     """The recipe file or the default rules, with the request's own choices on top."""
     seed = 0 if request.seed is None else request.seed
     recipe = given or default_recipe(data.train, request.metric, seed)
     chosen = {"metric": request.metric, "seed": request.seed, "steps": request.steps, "threads": request.threads}
     recipe = recipe.updated(**{name: value for name, value in chosen.items() if value is not None})
     recipe = recipe.with_settings(list(request.settings)) if request.settings else recipe
-    # Changes that a recorded course underwent belong to its steps and networks; another course has none to repeat.
-    same = given is None or all(getattr(recipe, name) == getattr(given, name) for name in ("steps", "batch_size", "folds", "holdout"))
-    return recipe if same else recipe.updated(relaid=())
+    return recipe if given is None or _same_course(recipe, given) else recipe.updated(relaid=())
+
+
+def _same_course(recipe: AnyRecipe, given: AnyRecipe) -> bool:
+    """Whether changes that a recorded course underwent hold for the recipe: they belong to its steps and networks."""
+    if isinstance(recipe, Ensemble) and isinstance(given, Ensemble):
+        pairs = zip(recipe.members, given.members, strict=False)
+        return len(recipe.members) == len(given.members) and all(_same_course(one, other) for one, other in pairs)
+    return all(getattr(recipe, name, None) == getattr(given, name, None) for name in ("steps", "batch_size", "folds", "holdout"))

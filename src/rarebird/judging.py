@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from rarebird import methods
-from rarebird.artifact import Model, probabilities
+from rarebird.artifact import LEAST, Member, Model, again, probabilities
 from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset
+from rarebird.ensemble import AnyRecipe
 from rarebird.metrics import names
+from rarebird.networks import Team
 from rarebird.protocols import FittedCalibration, FittedDecision
 from rarebird.recipe import Recipe
 from rarebird.result import Scores
@@ -37,17 +39,18 @@ class HeldOut:
     weight: np.ndarray
     member: np.ndarray
 
+    def where(self, chosen: np.ndarray) -> HeldOut:
+        """The chosen rows, ``(n,)`` bool."""
+        return HeldOut(self.logits[chosen], self.y[chosen], self.weight[chosen], self.member[chosen])
 
-def complete(
-    model: Model, judged: Dataset, held_rows: Sequence[np.ndarray], factors: Sequence[np.ndarray | None]
-) -> tuple[Scores, np.ndarray]:
+
+def complete(model: Model, judged: Dataset, teams: Sequence[Team]) -> tuple[Scores, np.ndarray]:
     """Calibrate and decide on held-out rows, put both into the model, and score those rows.
 
     Args:
-        model: Trained networks, not yet calibrated.
+        model: Trained networks, not yet calibrated, in the order of the teams.
         judged: Rows of which the networks have held some out.
-        held_rows: Per network, the positions in `judged` of the rows that it has never seen.
-        factors: Per network, what its training multiplied the natural prior by.
+        teams: Who trained them.
 
     Returns:
         The scores, and ``(n, n_outputs)`` held-out probabilities (or values), NaN for rows that were never held out.
@@ -55,24 +58,87 @@ def complete(
     Raises:
         DataError: No row was held out.
     """
-    rows = np.concatenate(held_rows) if len(held_rows) else np.zeros(0, dtype=np.int64)
+    total, place = sum(team.weight for team in teams), 0
+    out_of_fold = np.zeros((len(judged), model.spec.n_outputs))
+    for team in teams:
+        mine = model.members[place : place + len(team.trained)]
+        place += len(team.trained)
+        out_of_fold += team.weight / total * _voice(team, mine, judged, model.device)
+    rows = np.flatnonzero(np.isfinite(out_of_fold).all(axis=1))
     if not len(rows):
         raise DataError(f"{judged.name} leaves no row to calibrate and decide on; give more rows (or groups) of each class.")
-    outputs = np.concatenate([one.logits(judged.take(mine), model.device) for one, mine in zip(model.members, held_rows, strict=True)])
-    member = np.repeat(np.arange(len(held_rows)), [len(mine) for mine in held_rows])
     here = judged.take(rows)
-    if here.task == "regression":
-        predicted = np.concatenate([one.prepared.values(outputs[member == place]) for place, one in enumerate(model.members)])
-    else:
-        held = HeldOut(outputs, here.codes, here.weights, member)
-        chains = calibrate(model.recipe, held, factors)
-        for one, chain in zip(model.members, chains, strict=True):
-            one.calibrations = chain
-        model.decision = decide(model.recipe, held, chains, model.prior, judged.classes, model.positive)
-        predicted = held_probabilities(held, chains)
-    out_of_fold = np.full((len(judged), outputs.shape[1]), np.nan)
-    out_of_fold[rows] = predicted
-    return scores_of(model, here, predicted), out_of_fold
+    if here.task == "classification":
+        if len(teams) > 1:
+            model.calibrations = recalibrate(model.recipe, out_of_fold[rows], here)
+            out_of_fold[rows] = again(out_of_fold[rows], model.calibrations)
+        model.decision = decide(model.recipe, out_of_fold[rows], here.codes, here.weights, model.prior, judged.classes, model.positive)
+    return scores_of(model, here, out_of_fold[rows]), out_of_fold
+
+
+def held_out(team: Team, members: Sequence[Member], judged: Dataset, device: str) -> HeldOut:
+    """The raw logits of a team's held-out rows, in the order of its networks."""
+    rows = np.concatenate(team.held_rows)
+    outputs = np.concatenate([one.logits(judged.take(mine), device) for one, mine in zip(members, team.held_rows, strict=True)])
+    member = np.repeat(np.arange(len(team.held_rows)), [len(mine) for mine in team.held_rows])
+    here = judged.take(rows)
+    y = here.codes if here.task == "classification" else np.zeros(len(rows), dtype=np.int64)
+    return HeldOut(outputs, y, here.weights, member)
+
+
+def _voice(team: Team, members: Sequence[Member], judged: Dataset, device: str) -> np.ndarray:
+    """``(n, n_outputs)`` a team's held-out probabilities or values, NaN for rows that it never held out; its members are calibrated."""
+    voice = np.full((len(judged), members[0].prepared.spec.n_outputs), np.nan)
+    rows = np.concatenate(team.held_rows) if team.held_rows else np.zeros(0, dtype=np.int64)
+    if not len(rows):
+        return voice
+    held = held_out(team, members, judged, device)
+    if judged.task == "regression":
+        values = [one.prepared.values(held.logits[held.member == place]) for place, one in enumerate(members)]
+        voice[rows] = np.concatenate(values)
+        return voice
+    chains = calibrate(team.recipe, held, [one.prior_factor for one in team.trained])
+    for one, chain in zip(members, chains, strict=True):
+        one.calibrations = chain
+    voice[rows] = held_probabilities(held, chains)
+    return voice
+
+
+def crossed(team: Team, members: Sequence[Member], judged: Dataset, device: str, judges: np.ndarray) -> np.ndarray:
+    """``(n, n_outputs)`` held-out probabilities (or values), calibrated for each row without that row: what selection may look at.
+
+    Args:
+        team: Who trained the networks.
+        members: The networks, without calibrations.
+        judged: Rows of which the networks have held some out.
+        device: Where they compute.
+        judges: ``(n,)`` parts of the judged rows; the calibrations of one part's rows are fitted on the rows of all others.
+
+    Returns:
+        NaN for rows that were never held out.
+    """
+    voice = np.full((len(judged), members[0].prepared.spec.n_outputs), np.nan)
+    rows = np.concatenate(team.held_rows)
+    held = held_out(team, members, judged, device)
+    if judged.task == "regression":
+        voice[rows] = np.concatenate([one.prepared.values(held.logits[held.member == place]) for place, one in enumerate(members)])
+        return voice
+    factors = [one.prior_factor for one in team.trained]
+    for part in np.unique(judges[rows]):
+        mine = judges[rows] == part
+        known = held if mine.all() else held.where(~mine)
+        chains = calibrate(team.recipe, known, factors)
+        voice[rows[mine]] = held_probabilities(held.where(mine), chains)
+    return voice
+
+
+def recalibrate(recipe: AnyRecipe, mean: np.ndarray, rows: Dataset) -> Chain:
+    """Calibrations of an ensemble's mean probabilities, fitted to their logarithm on held-out rows."""
+    chain: Chain = []
+    for method in recipe.calibration:
+        logits = np.log(again(mean, chain).clip(LEAST))
+        chain.append((type(method).name, method.fit(logits, rows.codes, rows.weights, None)))
+    return chain
 
 
 def scores(model: Model, data: Dataset) -> Scores:
@@ -116,14 +182,19 @@ def calibrate(recipe: Recipe, held: HeldOut, factors: Sequence[np.ndarray | None
 
 
 def decide(
-    recipe: Recipe, held: HeldOut, chains: Sequence[Chain], prior: np.ndarray, classes: tuple[str, ...], positive: str | None
+    recipe: AnyRecipe,
+    probabilities: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    prior: np.ndarray,
+    classes: tuple[str, ...],
+    positive: str | None,
 ) -> tuple[str, FittedDecision]:
     """Fit the decision on held-out probabilities for the recipe's metric; balanced accuracy serves the metrics of probabilities."""
     metric = recipe.metric if names.metric(recipe.metric, classes).needs == "labels" else "balanced_accuracy"
     code = None if positive is None else classes.index(positive)
-    judged = held_probabilities(held, chains)
     method: Any = recipe.decision
-    fitted = method.fit(judged, held.y, held.weight, names.decision_metric(metric, code, classes), prior)
+    fitted = method.fit(probabilities, y, weight, names.decision_metric(metric, code, classes), prior)
     return type(method).name, fitted
 
 

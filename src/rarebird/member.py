@@ -90,12 +90,17 @@ class Bench:
             networks: How many trainings share the time.
         """
         candidates = self._candidates()
-        best, steps = candidates[0], self.recipe.steps or self._epochs_steps(otherwise=self._steps_of(DEFAULT_EPOCHS))
+        best, steps = candidates[0], self.own_steps
         if deadline is not None:
             left = max(deadline - time.monotonic(), 0.0)
             best, seconds = fastest(candidates, self.training, min(MEASURING_SHARE * left, MEASURING_SECONDS))
             steps = self._steps(seconds, deadline, networks)
         return self.recipe.updated(steps=steps, precision=best.precision, channels_last=best.channels_last)
+
+    @property
+    def own_steps(self) -> int:
+        """Steps that the recipe asks for where time is no matter."""
+        return self.recipe.steps or self._epochs_steps(otherwise=self._steps_of(DEFAULT_EPOCHS))
 
     def seconds_per_row(self) -> float:
         """About how long the prediction of one row takes, preparation included, by that of a few batches."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +20,45 @@ Parts = Sequence[tuple[np.ndarray, np.ndarray]]
 Report = Callable[[float, str], bool]
 
 
+@dataclass
+class Team:
+    """The networks of one recipe, one per part of the training rows.
+
+    Attributes:
+        recipe: As it was laid out.
+        trained: The networks.
+        held_rows: Per network, the positions of the rows that it has never seen, in the rows that judge.
+        weight: Of the team among the others.
+        ended_by_user: Whether the user ended the training before all parts had a network.
+    """
+
+    recipe: Recipe
+    trained: list[Trained]
+    held_rows: list[np.ndarray]
+    weight: float = 1.0
+    ended_by_user: bool = False
+
+
+def train_team(
+    recipe: Recipe,
+    splits: Splits,
+    parts: Parts,
+    deadline: float | None,
+    device: str,
+    report: Report,
+    weight: float = 1.0,
+    enough: float = 0.0,
+) -> Team:
+    """Train a network per part; arguments as in `train_networks`."""
+    recipe, trained, stopped = train_networks(recipe, splits, parts, deadline, device, report, enough=enough)
+    return Team(recipe, trained, held_rows(splits, parts[: len(trained)]), weight, stopped)
+
+
+def held_rows(splits: Splits, parts: Parts) -> list[np.ndarray]:
+    """Per part, the positions of the rows that its network never sees, in the rows that judge: all given validation rows, or its own."""
+    return [np.arange(len(splits.val)) if splits.val is not None else held for _, held in parts]
+
+
 def train_networks(
     recipe: Recipe,
     splits: Splits,
@@ -26,6 +66,10 @@ def train_networks(
     deadline: float | None,
     device: str,
     report: Report,
+    *,
+    first: int = 0,
+    sharing: int | None = None,
+    enough: float = 0.0,
 ) -> tuple[Recipe, list[Trained], bool]:
     """Train a network per part; the first one's measurement lays out the steps of all.
 
@@ -36,11 +80,15 @@ def train_networks(
         deadline: When everything should be predicted and scored, on the scale of `time.monotonic`; None: no limit.
         device: A torch device.
         report: Told of the progress 0..1 and of what is being done; True from it ends the training early.
+        first: The number of the first part among all; above 0 the recipe is laid out already, by those before.
+        sharing: How many trainings share the time, where these parts are not all of them.
+        enough: Share of the recipe's own course for which there must be time; with less nothing is trained.
 
     Returns:
         The recipe as it was laid out, the networks, and whether `report` ended the training.
     """
-    *_, last = train_in_turn(recipe, splits, parts, deadline, device, report)
+    turns = train_in_turn(recipe, splits, parts, deadline, device, report, first=first, sharing=sharing, enough=enough)
+    *_, last = (recipe, [], False), *turns
     return last
 
 
@@ -51,18 +99,27 @@ def train_in_turn(
     deadline: float | None,
     device: str,
     report: Report,
+    *,
+    first: int = 0,
+    sharing: int | None = None,
+    enough: float = 0.0,
 ) -> Iterator[tuple[Recipe, list[Trained], bool]]:
     """The same, with what `train_networks` would return so far after each network, so that the rest need not be trained."""
     trained: list[Trained] = []
     train, val = splits.train, splits.val
     # A run that was ended early has changes for the networks that it trained; its replay trains those.
+    sharing = len(parts) if sharing is None else sharing
     replayed = recipe.relaid or ((),) * len(parts)
     stopped = False
     for fold, ((fit, held), changes) in enumerate(zip(parts, replayed, strict=False)):
-        bench = bench_of(recipe, train.take(fit), val if val is not None else train.take(held), fold, device)
-        if fold == 0:
+        bench = bench_of(recipe, train.take(fit), val if val is not None else train.take(held), first + fold, device)
+        if first + fold == 0:
             deadline = None if deadline is None else less_judging(deadline, bench, splits, parts)
-            recipe = bench.recipe = bench.lay_out(deadline, len(parts))
+            own = bench.own_steps
+            recipe = bench.recipe = bench.lay_out(deadline, sharing)
+            if (recipe.steps or 0) < enough * own:
+                yield recipe, [], False
+                return
         what = "training" if len(parts) == 1 else f"training fold {fold + 1} of {len(parts)}"
 
         def tell(progress: float, fold: int = fold, what: str = what) -> bool:
@@ -71,7 +128,7 @@ def train_in_turn(
             return stopped
 
         now = time.monotonic()
-        mine = None if deadline is None else now + max(deadline - now, 0.0) / (len(parts) - fold)
+        mine = None if deadline is None else now + max(deadline - now, 0.0) / (sharing - fold)
         trained.append(bench.run(mine, changes, tell))
         del bench  # its rows, before those of the next fold are prepared
         relaid = tuple(tuple(one.changes) for one in trained)

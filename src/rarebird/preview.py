@@ -99,7 +99,7 @@ def _augmented(data: Dataset, prepared: Prepared, pipeline: Pipeline, seed: int,
     batches = [pipeline(x, y, weight, rng.torch_stream(seed, "preview", view))[:2] for view in range(views)]
     return [
         ShownRow(str(name), (original, *(_view(prepared, row, original, x, changed, target[row]) for changed, target in batches)))
-        for row, (name, original) in enumerate(zip(data.ids, _originals(data, prepared), strict=True))
+        for row, (name, original) in enumerate(zip(data.ids, originals(data, prepared), strict=True))
     ]
 
 
@@ -119,7 +119,7 @@ def _resampled(train: Dataset, after: Dataset, prepared: Prepared, rows: int, dr
     groups = {}
     for heading, data in fates.items():
         some = chosen(data, rows, draw)
-        views = _originals(some, prepared) if len(some) else []
+        views = originals(some, prepared) if len(some) else []
         said = "made from " if heading == "New rows" else ""
         groups[heading] = tuple(ShownRow(f"{said}{name}", (view,)) for name, view in zip(some.ids, views, strict=True))
     sentence = "Rows: " + ", ".join(f"{number:,} {fate}" for number, fate in told) + "."
@@ -142,8 +142,8 @@ def _origin(train: Dataset, after: Dataset, prepared: Prepared) -> np.ndarray:
     return origin
 
 
-def _originals(data: Dataset, prepared: Prepared) -> list[View]:
-    """The rows as they are; a table's cells in the user's own values."""
+def originals(data: Dataset, prepared: Prepared) -> list[View]:
+    """The rows as they are, pictures and curves drawn; a table's cells in the user's own values."""
     targets = [_target(prepared, row) for row in prepared.targets(data)]
     if data.kind == "table":
         assert prepared.table is not None

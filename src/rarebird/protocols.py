@@ -57,7 +57,8 @@ class SamplingState:
     Attributes:
         progress: 0..1 of the whole training.
         fold: Which part of a cross-fitting is trained.
-        last_loss: ``(n,)`` each training row's loss when it was last in a batch, NaN for a row that has not been; None before any.
+        last_loss: ``(n,)`` each training row's loss when it was last in a batch, NaN for a row that has not been; None before any, and
+            where no stage's sampling reads it.
     """
 
     progress: float = 0.0
@@ -69,7 +70,10 @@ class SamplingState:
 
 @runtime_checkable
 class BatchSampling(Protocol):
-    """Rows of the next epoch's batches, each an int64 array of positions into the training rows."""
+    """Rows of the next epoch's batches, each an int64 array of positions into the training rows.
+
+    One that looks at `SamplingState.last_loss` says ``reads_last_loss = True``; the loop records it for nobody else.
+    """
 
     def __call__(self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState) -> Iterator[np.ndarray]: ...
 
@@ -287,7 +291,10 @@ class Hook:
 
 @runtime_checkable
 class Regularization(Protocol):
-    """Settings of a regularizer that acts while training; early stopping and weight averages among them."""
+    """Settings of a regularizer that acts while training; early stopping and weight averages among them.
+
+    One that has a strength names the setting that holds it, ``strength_field = "rate"``: larger values regularize more.
+    """
 
     def attach(self, network: nn.Module) -> Hook: ...
 

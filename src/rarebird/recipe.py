@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -139,14 +140,7 @@ class Recipe(BaseModel):
 
     def to_toml(self) -> str:
         """The recipe as a TOML document; `from_toml` gives it back equal."""
-        plain = self.plain()
-        scalars = {key: value for key, value in plain.items() if not isinstance(value, dict) and not _is_tables(value)}
-        lines = [f"{key} = {_toml(value)}" for key, value in scalars.items()]
-        for key, value in plain.items():
-            for entry in [value] if isinstance(value, dict) else value if _is_tables(value) else []:
-                lines += ["", f"[{key}]" if isinstance(value, dict) else f"[[{key}]]"]
-                lines += [f"{name} = {_toml(setting)}" for name, setting in entry.items()]
-        return "\n".join(lines) + "\n"
+        return toml_of(self.plain())
 
     @classmethod
     def from_toml(cls, text: str, origin: str = "the recipe") -> Self:
@@ -161,6 +155,17 @@ class Recipe(BaseModel):
     def read(cls, path: Path) -> Self:
         """A recipe from a TOML file."""
         return cls(**read_plain(path))
+
+
+def toml_of(plain: Mapping[str, Any]) -> str:
+    """Plain values as a TOML document: single values first, then a section for each table or list of tables."""
+    scalars = {key: value for key, value in plain.items() if not isinstance(value, dict) and not _is_tables(value)}
+    lines = [f"{key} = {_toml(value)}" for key, value in scalars.items()]
+    for key, value in plain.items():
+        for entry in [value] if isinstance(value, dict) else value if _is_tables(value) else []:
+            lines += ["", f"[{key}]" if isinstance(value, dict) else f"[[{key}]]"]
+            lines += [f"{name} = {_toml(setting)}" for name, setting in entry.items()]
+    return "\n".join(lines) + "\n"
 
 
 def plain_of(text: str, origin: str) -> dict[str, Any]:
@@ -183,8 +188,8 @@ def read_plain(path: Path) -> dict[str, Any]:
         raise DataError(f"The recipe {path} cannot be read: {error}.") from None
 
 
-def assigned(plain: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
-    """A recipe's plain values with ``--set`` assignments applied in order.
+def assigned(plain: dict[str, Any], settings: Sequence[str], valid: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A recipe's plain values with ``--set`` assignments applied in order; `valid` are the keys there may be, a recipe's by default.
 
     Raises:
         DataError: A setting that is no assignment, or an unknown key (the message has the nearest valid name).
@@ -194,11 +199,11 @@ def assigned(plain: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise DataError(f"--set takes KEY=VALUE, but got {setting!r}.")
-        _assign(plain, key.strip(), _parse(text.strip()), Recipe.model_fields)
+        _assign(plain, key.strip(), _parse(text.strip()), Recipe.model_fields if valid is None else valid)
     return plain
 
 
-def _assign(plain: dict[str, Any], key: str, value: Any, valid: dict[str, Any]) -> None:
+def _assign(plain: dict[str, Any], key: str, value: Any, valid: Mapping[str, Any]) -> None:
     """Put `value` at the dotted `key`; a slot given by name alone starts from that method's defaults."""
     head, _, rest = key.partition(".")
     if head not in valid:
@@ -278,12 +283,17 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_text(str(key))} = {_toml(entry)}" for key, entry in value.items() if entry is not None) + "}"
+        return "{" + ", ".join(f"{_key(str(key))} = {_toml(entry)}" for key, entry in value.items() if entry is not None) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(entry) for entry in value) + "]"
     if isinstance(value, float) and value == int(value) and abs(value) < 1e15:
         return f"{value:.1f}"
     return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _key(key: str) -> str:
+    """A TOML key, bare where it may be."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _text(key)
 
 
 def _text(value: str) -> str:

@@ -15,10 +15,11 @@ from rarebird import rng
 from rarebird.data import prepare
 from rarebird.data.dataset import Dataset
 from rarebird.member import Trained, prepared_rows, resampled
+from rarebird.protocols import Inputs
 from rarebird.recipe import Recipe
 from rarebird.training.inference import logits
 
-MEASURED_ROUNDS, MEASURED_ROWS = 5, 2_000
+MEASURED_ROUNDS, MEASURED_ROWS = 11, 2_000
 # Later trees look at the same rows as the first, but the clock of a shared machine wavers.
 SHARE = 0.8
 
@@ -41,17 +42,22 @@ class ReferenceBench:
 
     def lay_out(self, deadline: float | None, networks: int) -> Recipe:
         """The recipe with its rounds laid out as `steps`: the reference's own, or as many as fit where there is a deadline to meet."""
-        reference: Any = self.recipe.reference
-        rounds = self.recipe.steps or reference.rounds
+        rounds = self.own_steps
         if deadline is not None:
             seconds, _ = self._measured
             rounds = max(1, min(rounds, int(SHARE * max(deadline - time.monotonic(), 0.0) / networks / seconds)))
         return self.recipe.updated(steps=rounds, precision="float32")
 
+    @property
+    def own_steps(self) -> int:
+        """Rounds that the recipe asks for where time is no matter."""
+        reference: Any = self.recipe.reference
+        rounds: int = self.recipe.steps or reference.rounds
+        return rounds
+
     def seconds_per_row(self) -> float:
         """About how long the prediction of one row takes with all rounds, by that of a few rows with a few."""
-        reference: Any = self.recipe.reference
-        return self._measured[1] * (self.recipe.steps or reference.rounds)
+        return self._measured[1] * self.own_steps
 
     def run(self, deadline: float | None, changes: Sequence[tuple[int, int]], report: Callable[[float], bool]) -> Trained:
         """Train as the laid-out recipe says; a replay repeats the early end that `changes` recorded."""
@@ -72,13 +78,21 @@ class ReferenceBench:
 
     @cached_property
     def _measured(self) -> tuple[float, float]:
-        """Seconds that a round takes, and the prediction of one row with one round, by a few rounds and rows."""
+        """Seconds that a round takes, and the prediction of one row with one round, by what some rounds take more than one."""
+        some = self.prepared.inputs(self._fit_rows.take(np.arange(min(len(self._fit_rows), MEASURED_ROWS))))
+        self._timed(1, some)  # what is done once, imports among it, is no round's
+        (one, of_one), (all_, of_all) = self._timed(1, some), self._timed(MEASURED_ROUNDS, some)
+        rows, more = min(len(self._fit_rows), MEASURED_ROWS), MEASURED_ROUNDS - 1
+        # On a shared machine the difference of two short times may come out as nothing.
+        return max((all_ - one) / more, all_ / MEASURED_ROUNDS**2), max((of_all - of_one) / more, of_all / MEASURED_ROUNDS**2) / rows
+
+    def _timed(self, rounds: int, some: Inputs) -> tuple[float, float]:
+        """Seconds of the growing of so many rounds, and of their prediction of some rows."""
         start = time.monotonic()
-        trees = self._fit(MEASURED_ROUNDS, lambda progress: False)
+        trees = self._fit(rounds, lambda progress: False)
         grown = time.monotonic()
-        some = self._fit_rows.take(np.arange(min(len(self._fit_rows), MEASURED_ROWS)))
-        logits(trees, self.prepared.inputs(some))
-        return (grown - start) / MEASURED_ROUNDS, (time.monotonic() - grown) / len(some) / MEASURED_ROUNDS
+        logits(trees, some)
+        return grown - start, time.monotonic() - grown
 
     def _fit(self, rounds: int, told: Callable[[float], bool]) -> nn.Module:
         reference: Any = self.recipe.reference

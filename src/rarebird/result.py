@@ -49,6 +49,33 @@ class Scores(BaseModel):
     curves: dict[str, Any] = {}
 
 
+class Tried(BaseModel):
+    """A recipe that a search tried.
+
+    Attributes:
+        name: What it is called.
+        loss: Its loss on held-out rows; None where it did not go through all parts.
+        behind: By how much that is above the best one's, the mean of paired differences.
+        error: The standard error of that difference.
+        share: Its weight in what ships.
+        runs: Under how many seeds it was trained.
+        is_reference: Whether it is no network, but what a user would pick instead.
+        why: Why it did not go through, where it did not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    loss: float | None = None
+    behind: float | None = None
+    error: float = 0.0
+    share: float = 0.0
+    runs: int = 0
+    seconds: float = 0.0
+    is_reference: bool = False
+    why: str = ""
+
+
 class Result(BaseModel):
     """One run's outcome, written as `result.json`.
 
@@ -58,6 +85,7 @@ class Result(BaseModel):
         history: One entry per evaluation while training: ``fold, step, learning_rate, train_loss, ...``.
         timings: Seconds of each part of the way.
         notes: Sentences that the user should read, in order.
+        tried: What a search tried, the best first; empty where one recipe was trained.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -78,6 +106,7 @@ class Result(BaseModel):
     timings: dict[str, float]
     versions: dict[str, str]
     notes: list[str]
+    tried: list[Tried] = []
     seconds: float = 0.0
     model: str = ""
     report: str = ""

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rarebird.checks import DataError
@@ -43,7 +43,15 @@ def check_free(folder: Path, kept: Sequence[str] = ()) -> None:
         raise DataError(f"Nothing can be written in {home}; give another folder with --out.")
 
 
-def write(folder: Path, outcome: Outcome, fingerprint: str, profile: Profile, clock: Clock, kept: Sequence[str] = ()) -> None:
+def write(
+    folder: Path,
+    outcome: Outcome,
+    fingerprint: str,
+    profile: Profile,
+    clock: Clock,
+    kept: Sequence[str] = (),
+    beside: Callable[[Path], object] = lambda building: None,
+) -> None:
     """Write everything of a run; nothing half-written is ever seen under the folder's own name.
 
     `outcome.result` is completed with the paths of the model and the report, and with the seconds.
@@ -55,6 +63,7 @@ def write(folder: Path, outcome: Outcome, fingerprint: str, profile: Profile, cl
         profile: Of the same.
         clock: Tells how long the run took.
         kept: Names of files in the folder that stay as they are.
+        beside: Writes what else belongs into the folder, while it still has its temporary name.
 
     Raises:
         DataError: Something else came to stand in the folder meanwhile.
@@ -64,6 +73,7 @@ def write(folder: Path, outcome: Outcome, fingerprint: str, profile: Profile, cl
     with whole_folder(folder) as building:
         outcome.model.save(building / MODEL)
         _write_text(building / RECIPE, outcome.recipe.to_toml())
+        beside(building)
         described = profile.model_dump(mode="json")
         _write_text(building / DATA, json.dumps({"fingerprint": fingerprint, "profile": described}, indent=1, ensure_ascii=False))
         result.seconds = round(clock.elapsed(), 2)

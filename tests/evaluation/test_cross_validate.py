@@ -89,3 +89,59 @@ def test_the_same_recipe_and_parts_give_the_same_numbers() -> None:
     first, second = (cross_validate.judge(recipe(), train, parts) for _ in range(2))
     np.testing.assert_array_equal(first.outputs, second.outputs)
     assert np.isfinite(first.training)
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_rows_learned_from_are_judged_beside_the_held_out_ones_and_change_nothing_of_them(folds: int) -> None:
+    train = rows(120)
+    parts = parts_of(train, folds)
+    # So many steps on so few rows that a network without regularization knows them by heart.
+    plain = recipe(steps=200, network={"name": "mlp", "width": 64, "depth": 2, "dropout": 0.0}, calibration=[])
+    alone, both = (cross_validate.judge(plain, train, parts, learned=learned) for learned in (False, True))
+    assert alone.learned is None
+    np.testing.assert_array_equal(alone.outputs, both.outputs)
+    np.testing.assert_array_equal(alone.labels, both.labels)
+    assert both.learned is not None
+    np.testing.assert_array_equal(both.learned.rows, np.concatenate([fit for fit, _ in parts]))
+    np.testing.assert_allclose(both.learned.outputs.sum(axis=1), 1)
+    assert both.learned.value("balanced_accuracy", train) > 0.9
+    assert both.learned.value("balanced_accuracy", train) > both.value("balanced_accuracy", train) + 0.1
+    y = train.take(both.learned.rows[both.learned.part == 0]).codes
+    mine = both.learned.labels[both.learned.part == 0]
+    assert both.learned.value("balanced_accuracy", train, part=0) == pytest.approx(balanced_accuracy_score(y, mine))
+
+
+def test_rows_learned_from_get_the_calibration_and_decision_of_their_networks_held_out_rows() -> None:
+    train, rng = rows(), np.random.default_rng(3)
+    member = np.arange(240) % 4
+    logits = rng.normal(size=(240, 2)) + np.eye(2)[train.codes]
+    held = HeldOut(logits, train.codes, np.ones(240), member)
+    outputs, labels = cross_validate._decided(recipe(), held, train, [None] * 4, train, "yes")
+    # The same rows with the same logits, asked as rows learned from: whatever is fitted on them would show.
+    again = cross_validate._decided(recipe(), held, train, [None] * 4, train, "yes", HeldOut(logits, 1 - train.codes, np.ones(240), member))
+    np.testing.assert_array_equal(again[0], outputs)
+    np.testing.assert_array_equal(again[1], labels)
+
+
+def test_values_learned_from_are_in_their_own_unit() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=150)})
+    train = Dataset("table", "regression", Frame(frame), np.arange(150), 100 + 30 * frame["a"].to_numpy(), (), np.arange(150).astype(str))
+    judged = cross_validate.judge(
+        recipe(loss="mean_squared", metric="r2", calibration=[], steps=150), train, parts_of(train, 3), learned=True
+    )
+    assert judged.learned is not None
+    assert judged.learned.outputs.mean() == pytest.approx(100, abs=5)
+    assert judged.learned.value("r2", train) > 0.7
+
+
+def test_rows_learned_from_are_of_the_classes_that_are_held_out_too() -> None:
+    y = np.repeat([0, 1, 2], [40, 40, 2])
+    frame = pd.DataFrame({"a": np.random.default_rng(0).normal(2.0 * y, 1)})
+    train = Dataset("table", "classification", Frame(frame), np.arange(82), y, ("a", "b", "rare"), np.arange(82).astype(str))
+    judged = cross_validate.judge(recipe(steps=5, calibration=[]), train, parts_of(train, 4), learned=True)
+    assert judged.learned is not None
+    for part in range(4):
+        seen = set(y[judged.learned.rows[judged.learned.part == part]])
+        assert seen == set(y[judged.rows[judged.part == part]])
+    assert {len(set(y[judged.rows[judged.part == part]])) for part in range(4)} == {2, 3}

@@ -61,3 +61,26 @@ def test_verdicts_name_the_direction() -> None:
     unsure = corrected(RNG.normal(0, 1, 15), 0.25)
     assert verdicts([better, worse, unsure]) == ["helps", "hurts", "too few rows to tell"]
     assert verdicts([corrected(np.zeros(10), 0.25)]) == ["too few rows to tell"]
+
+
+def test_equal_differences_on_every_split_are_as_sure_as_the_sign_test() -> None:
+    assert corrected(np.full(6, 0.05), 0.25).p_value == 2.0**-5
+    # Rounding is no spread.
+    assert corrected(0.1 + 0.05 * (1 + 1e-15 * np.arange(6)) - 0.1, 0.25).p_value == 2.0**-5
+    assert corrected(np.zeros(6), 0.25).p_value == 1.0
+
+
+def test_two_or_three_splits_claim_nothing_however_alike() -> None:
+    for n in (2, 3):
+        few = corrected(np.full(n, 0.3) + 1e-4 * np.arange(n), 0.25)
+        assert few.p_value == 1.0
+        assert few.low > 0
+    assert corrected(np.full(4, 0.3) + 1e-4 * np.arange(4), 0.25).p_value < 0.01
+
+
+def test_many_comparisons_ask_for_a_larger_effect_and_leave_the_interval() -> None:
+    differences = RNG.normal(0, 0.05, 15)
+    one, ten = corrected(differences, 0.25), corrected(differences, 0.25, comparisons=10)
+    assert (one.low, one.high, one.p_value) == (ten.low, ten.high, ten.p_value)
+    error = (one.high - one.mean) / stats.t.ppf(0.975, 14)
+    assert ten.detectable == pytest.approx((stats.t.ppf(0.9975, 14) + stats.t.ppf(0.8, 14)) * error)

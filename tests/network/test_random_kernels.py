@@ -102,6 +102,10 @@ def test_a_finer_precision_is_kept_where_autocast_would_round() -> None:
         assert torch.equal(network.embed(x)["embedded"], exact)
 
 
+def test_the_head_sees_as_many_features_as_the_card_says() -> None:
+    assert RandomKernels().build(series(500)).head.in_features == 7_680
+
+
 def test_only_the_head_learns() -> None:
     network = RandomKernels().build(series(60))
     assert {name for name, _ in network.named_parameters()} == {"head.weight", "head.bias"}

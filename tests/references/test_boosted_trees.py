@@ -57,7 +57,14 @@ def test_cells_have_holes_where_numbers_are_missing() -> None:
 def test_logits_are_lightgbms_scores() -> None:
     x, y = inputs()
     model = lightgbm.LGBMClassifier(
-        n_estimators=20, learning_rate=0.05, num_leaves=15, min_child_samples=10, reg_lambda=1.0, min_child_weight=0.0, n_jobs=1, verbose=-1
+        n_estimators=20,
+        learning_rate=0.05,
+        num_leaves=15,
+        min_child_samples=10,
+        reg_lambda=1.0,
+        min_child_weight=1e-3,
+        n_jobs=1,
+        verbose=-1,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn's words on names of columns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rarebird.checks import DataError
 from rarebird.protocols import SamplingState
 from rarebird.remedies.batch_sampling.class_balanced import ClassBalanced, balanced_order
 
@@ -36,5 +37,5 @@ def test_soft_targets_count_for_their_most_probable_class() -> None:
 
 
 def test_numbers_are_refused() -> None:
-    with pytest.raises(ValueError, match="class_balanced is for classes"):
+    with pytest.raises(DataError, match="class_balanced draws by class, which regression lacks"):
         list(ClassBalanced()(np.linspace(0, 1, 10), 4, np.random.default_rng(0), SamplingState()))

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from rarebird.checks import DataError
 from rarebird.protocols import Hook, TrainState
+from rarebird.remedies.batch_sampling.by_loss import ByLoss, expected_draws
 from rarebird.training.course import Course
 from rarebird.training.stage import normalize_head, trainable_parameters
-from tests.training.test_loop import CrossEntropy, Descent, Linear, recorder, some_rows, stage, training, weights_after
+from tests.training.test_loop import CrossEntropy, Descent, InOrder, Linear, recorder, some_rows, stage, training, weights_after
 
 
 def ids(*modules: nn.Module) -> set[int]:
@@ -208,6 +209,8 @@ def test_samplers_see_each_rows_last_loss() -> None:
     seen: list[np.ndarray | None] = []
 
     class Looking:
+        reads_last_loss = True
+
         def __call__(self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: Any) -> Any:
             seen.append(state.last_loss)
             yield np.arange(6)
@@ -219,3 +222,35 @@ def test_samplers_see_each_rows_last_loss() -> None:
     expected = CrossEntropy()(Linear()({"numbers": rows.inputs["numbers"]}), rows.y).detach().double().numpy()
     np.testing.assert_allclose(seen[1][:6], expected[:6], rtol=1e-5)  # type: ignore[index]
     assert np.isnan(seen[1][6:]).all()  # type: ignore[index]
+
+
+def test_last_losses_are_recorded_for_those_who_read_them_alone_and_change_nothing_by_themselves() -> None:
+    class Asking(InOrder):
+        reads_last_loss = True
+
+    plain, asking = (training(some_rows(), [stage(sampling=sampling)]) for sampling in (InOrder(), Asking()))
+    assert torch.equal(weights_after(plain), weights_after(asking))
+    assert plain.last_loss is None
+    assert asking.last_loss is not None
+    assert asking.last_loss.isfinite().all()
+
+
+def test_a_later_stage_by_loss_begins_with_the_losses_of_the_first() -> None:
+    drawn: list[np.ndarray] = []
+    rows = some_rows(60)
+
+    class Recorded(ByLoss):
+        def __call__(self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: Any) -> Any:
+            for batch in super().__call__(y, batch_size, rng, state):
+                drawn.append(batch)
+                yield batch
+
+    by_loss = Recorded(uniform=0, most=10)
+    trained = training(rows, [stage(until=0.5, optimizer=scaled(0)), stage(sampling=by_loss, optimizer=scaled(0))], batch_size=30)
+    trained.network.head.weight.data.mul_(20)  # so that losses differ
+    trained.run(Course(4))
+    losses = CrossEntropy()(trained.network({"numbers": rows.inputs["numbers"]}), rows.y).detach().double().numpy()
+    times = np.bincount(np.concatenate(drawn), minlength=60)
+    # Each row as often as its share of the losses says, up to the rounding to whole draws.
+    assert (np.abs(times - expected_draws(losses, 0, 10)) < 1).all()
+    assert times.max() > 1

@@ -11,7 +11,7 @@ from rarebird.checks import DataError
 
 # Importing the commands puts them into the application, in the order that its help shows.
 # isort: off
-from rarebird.cli import train, search, use, look  # noqa: F401
+from rarebird.cli import train, search, regularization, labels, use, look  # noqa: F401
 from rarebird.cli.options import app
 # isort: on
 

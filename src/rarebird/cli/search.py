@@ -89,6 +89,7 @@ def tune(
 @app.command()
 def compare(
     data: Data,
+    out: Annotated[Path | None, typer.Option(help="Folder for compare.html and compare.json (default: runs/NAME-DATE).")] = None,
     remedies: Annotated[str, typer.Option(help="all that apply, or names: focal,smote+focal,augmentation=mixup.")] = "all",
     test: Annotated[Path | None, typer.Option(help="Test rows, which take no part; without them a fifth is held out.")] = None,
     recipe: Annotated[
@@ -96,7 +97,7 @@ def compare(
     ] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the baseline; repeatable.")] = None,
     folds: Annotated[int, typer.Option(min=2, help="Parts of a split.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, help="Splits with other parts and seeds.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="Splits with other parts and seeds; as many more judge the best combination.")] = 3,
     budget: Annotated[str, typer.Option(help="Wall-clock time for everything, such as 5m.")] = "10m",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps of each network in place of a budget.")] = None,
     metric: Annotated[str | None, typer.Option(help="What is compared (default: the recipe's, balanced_accuracy).")] = None,
@@ -116,12 +117,12 @@ def compare(
 ) -> None:
     """Each remedy beside the same baseline on the same splits: which helps, which hurts, and where rows are too few to tell."""
     clock = Clock(seconds_of(budget) if steps is None else None, process_start())
-    from rarebird import fitting
+    from rarebird import fitting, run_folder
     from rarebird.evaluation import comparing
 
     request = fitting.Request(
         data=data,
-        out=Path(),
+        out=out or run_folder.default_folder(data.stem),
         test=test,
         read=read_options(target, kind, task, groups, groups_pattern, weight, time),
         recipe=recipe,

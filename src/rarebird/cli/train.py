@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rarebird.checks import DataError
 from rarebird.cli.options import AsJson, Data, Device, Groups, Kind, Pattern, Quiet, Target, Task, Threads, Time, Weight, app, read_options
 from rarebird.cli.terminal import print_json, progress_bar
 from rarebird.clock import Clock, process_start, seconds_of
@@ -17,11 +18,18 @@ def fit(
     data: Data,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/NAME-DATE).")] = None,
     test: Annotated[Path | None, typer.Option(help="Test rows; without them a fifth is held out.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe file in place of the default rules.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, such as loss=focal; repeatable.")] = None,
-    metric: Annotated[str | None, typer.Option(help="What decisions serve (default: balanced_accuracy).")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe file: it is trained as it is, and nothing is searched.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE of the default recipe, such as loss=focal, which is then trained alone; repeatable."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="What search and decisions serve (default: balanced_accuracy).")] = None,
+    references: Annotated[bool, typer.Option(help="Whether boosted trees and random kernels compete with the networks.")] = True,
+    single: Annotated[bool, typer.Option("--single", help="Distil what the search found to one network.")] = False,
     budget: Annotated[str, typer.Option(help="Wall-clock time for everything, such as 90s or 5m.")] = "5m",
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps of each network in place of a budget.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimizer steps of each network in place of a budget; nothing is then searched.")
+    ] = None,
     positive: Annotated[
         str | None, typer.Option(help="Of two classes, the one that precision and recall speak of (default: the rarer).")
     ] = None,
@@ -38,9 +46,10 @@ def fit(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train, calibrate, decide, test and report: a path in, a model out."""
+    """Search, train, calibrate, decide, test and report: a path in, a model out."""
     clock = Clock(seconds_of(budget), process_start())
     from rarebird import fitting, run_folder
+    from rarebird.search import within_budget
 
     request = fitting.Request(
         data=data,
@@ -56,8 +65,14 @@ def fit(
         threads=threads,
         device=device,
     )
+    searches = within_budget.is_asked_for(request)
+    if single and not searches:
+        raise DataError("--single distils what a search found; leave out --recipe, --steps and --set with choices of the recipe.")
     with progress_bar(quiet or as_json) as report:
-        outcome = fitting.fit(request, clock, report)
+        if searches:
+            outcome = within_budget.fit(request, clock, report, references=references, single=single)
+        else:
+            outcome = fitting.fit(request, clock, report)
     if as_json:
         print_json(outcome.result.for_machines())
     else:

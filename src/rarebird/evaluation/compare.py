@@ -1,112 +1,39 @@
 """Which remedies help on this data: each beside the same baseline, on the same splits with the same seeds, and what can be said of it.
 
-Every remedy is one change of the baseline recipe. All are trained on the same parts of the training rows, repeated with other parts; the
-steps that the baseline was laid out with hold for all. Differences are paired and judged by the corrected resampled t-test, many of them at
-once by Holm's method (`rarebird.evaluation.paired`). The test rows take no part.
+Every remedy is one change of the baseline recipe. All are trained on the same parts of the training rows, repeated with other parts. Those
+that gained something alone are combined, and each member of the best combination is left out of it once, on repeats of their own.
+Differences are paired and judged by the corrected resampled t-test, all of them at once by Holm's method (`rarebird.evaluation.paired`).
+The test rows take no part.
+
+Networks get the steps that their recipes ask for, as `fit` would give them, and all the same number at most where time is short; a
+reference has its own rounds.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from rarebird import methods
-from rarebird.checks import DataError, nearest
-from rarebird.data import split
-from rarebird.data.applicability import applicable_methods
+from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset
-from rarebird.evaluation import cross_validate, paired
-from rarebird.evaluation.paired import Difference, Verdict
+from rarebird.evaluation.claims import Claim, mean, rows_of
+from rarebird.evaluation.combination import left_out, most_sets
+from rarebird.evaluation.comparison import Combination, Comparison, Row
+from rarebird.evaluation.remedy import joined
+from rarebird.evaluation.repeats import BASELINE, Repeats, Tell
+from rarebird.evaluation.under_way import UnderWay
 from rarebird.metrics import names
-from rarebird.networks import Parts, bench_of
 from rarebird.recipe import Recipe
 
-# Slots whose methods are remedies that one may add to a recipe; a list grows, any other slot's method takes the place of the baseline's.
-SLOTS = ("resampling", "batch_sampling", "augmentation", "loss", "regularization", "network", "reference", "calibration", "decision")
-TOGETHER = "+"
-
-Tell = Callable[[float, str], bool]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One remedy beside the baseline.
-
-    Attributes:
-        remedy: ``slot=method``, several joined by ``+``.
-        value: Its mean over splits.
-        difference: Remedy less baseline, turned so that larger is better.
-        verdict: What that says among all comparisons.
-        why: Why it could not be judged; empty where it was.
-    """
-
-    remedy: str
-    value: float
-    difference: Difference
-    verdict: Verdict
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What a comparison says.
-
-    Attributes:
-        metric: What was compared.
-        baseline: The baseline's mean over splits.
-        rows: One per remedy, as asked.
-        splits: Folds times repeats.
-        recipe: The baseline, with its steps laid out.
-    """
-
-    metric: str
-    baseline: float
-    rows: Sequence[Row]
-    splits: int
-    recipe: Recipe
-
-    def for_machines(self) -> dict[str, Any]:
-        """Per remedy its difference, interval and verdict."""
-        return {
-            "metric": self.metric,
-            "baseline": self.baseline,
-            "splits": self.splits,
-            "remedies": {row.remedy: _plain(row) for row in self.rows},
-        }
-
-    def to_text(self) -> str:
-        """A table for a person, the surest gains first."""
-        width = max((len(row.remedy) for row in self.rows), default=6)
-        head = f"{self.metric} of the baseline: {self.baseline:.3f}, mean of {self.splits} splits. Differences, with 95 % intervals:"
-        lines = [f"  {row.remedy:<{width}}  {_shown(row)}" for row in sorted(self.rows, key=lambda row: -_known(row.difference.mean))]
-        finest = min((row.difference.detectable for row in self.rows), default=float("inf"))
-        tail = f"The smallest effect that these splits would have shown four times in five: {finest:.3f}."
-        return "\n".join([head, *lines, tail])
-
-
-def remedies(asked: str, train: Dataset, baseline: Recipe) -> list[str]:
-    """The remedies that a user asked for.
-
-    Args:
-        asked: ``all`` that apply to the data, or names separated by commas, ``focal``, ``loss=focal``, ``smote+focal``.
-        train: Training rows.
-        baseline: What they are added to; what it holds already is no remedy.
-
-    Raises:
-        DataError: There is no such remedy for this kind of data.
-    """
-    held = {(slot, type(method).name) for slot, method in baseline.methods()}
-    known = [(slot, name) for slot in SLOTS for name in methods.names(slot, train.kind)]
-    if asked == "all":
-        applying = {(found.slot, found.method) for found in applicable_methods(train)}
-        return [
-            f"{slot}={name}" for slot, name in known if (slot, name) in applying and (slot, name) not in held and _stands_alone(slot, name)
-        ]
-    return [TOGETHER.join(_named(part.strip(), known) for part in remedy.split(TOGETHER)) for remedy in asked.split(",")]
+# What is scored beside the metric that decides; and the recall of each class, where there are not more of them.
+OF_CLASSES = (
+    *("balanced_accuracy", "accuracy", "macro_f1", "matthews_corrcoef", "geometric_mean"),
+    *("average_precision", "roc_auc", "log_loss", "brier_score", "expected_calibration_error"),
+)
+MOST_CLASSES = 30
+LUCK = (
+    "The combination was chosen on the splits that judged the remedies alone, and judged on other splits of the same rows: "
+    "some of the luck of the choice remains, so that its difference may be a little too good."
+)
 
 
 def compare(
@@ -120,128 +47,92 @@ def compare(
     positive: str | None = None,
     deadline: float | None = None,
     device: str = "cpu",
+    combine: bool = True,
     tell: Tell = lambda progress, what: False,
 ) -> Comparison:
-    """Judge each remedy beside the baseline.
+    """Judge each remedy beside the baseline, and then the best combination of them.
 
     Args:
         baseline: The recipe without remedies.
         train: Training rows; no test row is among them.
-        wanted: Remedies as `remedies` gives them.
+        wanted: Remedies as `remedy.remedies` gives them.
         folds: Parts of a split.
-        repeats: Splits with other parts and seeds.
-        metric: What is compared; None: the recipe's.
+        repeats: Splits with other parts and seeds; as many more judge the combination.
+        metric: What decides; None: the recipe's.
         positive: Of two classes, the one that precision and recall speak of.
-        deadline: When all should be done, on the scale of `time.monotonic`; None: the recipe's own steps or epochs.
+        deadline: When all should be done, on the scale of `time.monotonic`; where it is near, there are fewer repeats and steps. None: the
+            recipe's own steps or epochs.
         device: A torch device.
+        combine: Whether remedies that gained something alone are combined.
         tell: Told of the progress; True from it ends the comparison with the splits that are done.
 
     Raises:
-        DataError: The baseline cannot be trained on these rows.
+        DataError: The baseline cannot be trained on these rows, or the metric does not judge their task.
     """
-    metric = metric or baseline.metric
-    sign = 1.0 if names.metric(metric, train.classes).larger_is_better else -1.0
-    recipes = {remedy: with_remedy(baseline, remedy) for remedy in wanted}
-    total = repeats * (1 + len(wanted))
-    scores: dict[str, list[np.ndarray]] = {remedy: [] for remedy in ("", *wanted)}
-    failed: dict[str, str] = {}
-    done, stopped = 0, False
-    for repeat in range(repeats):
-        seed = baseline.seed + repeat
-        parts: Parts = split.parts(train, split.decide(train, folds=folds), seed)
-        if repeat == 0 and deadline is not None:
-            baseline = _laid_out(baseline, train, parts, deadline, total, device)
-        for remedy in ("", *wanted):
-            stopped = stopped or tell(done / total, f"split {repeat + 1} of {repeats}, {remedy or 'baseline'}")
-            if stopped:
-                break
-            done += 1
-            if remedy in failed:
-                continue
-            recipe = (recipes[remedy] if remedy else baseline).updated(seed=seed, steps=baseline.steps, precision=baseline.precision)
-            try:
-                judged = cross_validate.judge(recipe, train, parts, positive=positive, device=device)
-            except DataError as error:
-                if not remedy:
-                    raise
-                failed[remedy] = str(error)
-                continue
-            scores[remedy].append(sign * judged.values(metric, train, positive))
-    return _compared(metric, sign, scores, wanted, failed, folds, baseline)
+    metric, wanted = metric or baseline.metric, list(dict.fromkeys(wanted))
+    if (names.metric(metric, train.classes).needs == "values") != (train.task == "regression"):
+        raise DataError(f"The metric {metric!r} does not judge {train.task}; choose another with --metric.")
+    trained = Repeats(train, folds, scored(train, metric), baseline.seed, positive, device)
+    going = UnderWay(baseline, wanted, metric, trained, repeats, deadline, most_sets(wanted) if combine else (0, 0), tell)
+    if deadline is not None:
+        going.lay_out()
+    going.judge_alone()
+    if combine:
+        going.choose()
+        going.judge_together()
+    going.go_on()
+    return _result(going)
 
 
-def with_remedy(baseline: Recipe, remedy: str) -> Recipe:
-    """The baseline with one remedy, or several joined by ``+``: lists grow, and other slots change their method."""
-    recipe = baseline
-    for part in remedy.split(TOGETHER):
-        slot, _, name = part.partition("=")
-        method = methods.build(slot, {"name": name})
-        standing = getattr(recipe, slot)
-        recipe = recipe.updated(**{slot: (*standing, method) if isinstance(standing, tuple) else method})
-    return recipe
+def scored(train: Dataset, metric: str) -> tuple[str, ...]:
+    """The metrics in which differences are told: the one that decides, those of the task, and the recall of each class."""
+    if train.task == "regression":
+        return tuple(dict.fromkeys([metric, *names.OF_VALUES]))
+    recalls = [f"recall:{label}" for label in train.classes] if train.n_classes <= MOST_CLASSES else []
+    return tuple(dict.fromkeys([metric, *OF_CLASSES, *recalls]))
 
 
-def _compared(
-    metric: str,
-    sign: float,
-    scores: Mapping[str, Sequence[np.ndarray]],
-    wanted: Sequence[str],
-    failed: Mapping[str, str],
-    folds: int,
-    baseline: Recipe,
-) -> Comparison:
-    first = np.concatenate(scores[""]) if scores[""] else np.zeros(0)
-    differences = []
-    for remedy in wanted:
-        own = np.concatenate(scores[remedy]) if scores[remedy] and remedy not in failed else np.zeros(0)
-        n = min(len(own), len(first))
-        differences.append(paired.corrected(own[:n] - first[:n], 1 / (folds - 1)))
-    rows = [
-        Row(remedy, sign * _mean(scores[remedy]), difference, verdict, failed.get(remedy, ""))
-        for remedy, difference, verdict in zip(wanted, differences, paired.verdicts(differences), strict=True)
-    ]
-    return Comparison(metric, sign * _mean(scores[""]), rows, len(first), baseline)
+def _result(going: UnderWay) -> Comparison:
+    """The rows of all remedies, and of the combination where there is one."""
+    trained, metric, alone = going.trained, going.metric, going.alone
+    singles = [Claim(remedy, remedy, BASELINE, alone) for remedy in going.wanted]
+    rows = rows_of([*singles, *_claims_together(going)], trained, metric)
+    together = rows[len(singles) :]
+    return Comparison(
+        metric=metric,
+        baseline=mean(trained, BASELINE, metric, alone),
+        rows=rows[: len(singles)],
+        splits=len(trained.values(BASELINE, metric, alone)),
+        recipe=trained.laid_out.get(BASELINE, going.baseline).updated(seed=going.baseline.seed),
+        baselines={name: mean(trained, BASELINE, name, alone) for name in trained.metrics},
+        combination=_combination(going, together) if together else None,
+        folds=trained.folds,
+        notes=(*going.notes, *_ends(going)),
+    )
 
 
-def _laid_out(baseline: Recipe, train: Dataset, parts: Parts, deadline: float, total: int, device: str) -> Recipe:
-    """The baseline with as many steps as let all trainings end in time, measured on it."""
-    fit, held = parts[0]
-    bench = bench_of(baseline, train.take(fit), train.take(held), 0, device)
-    left = max(deadline - time.monotonic(), 0.0)
-    return bench.lay_out(time.monotonic() + left / total, len(parts))
+def _claims_together(going: UnderWay) -> list[Claim]:
+    """What is claimed of the combination: that it differs from the baseline, and from itself without each member."""
+    if not going.together:
+        return []
+    whole = joined(going.members)
+    others = {member: joined(rest) for member, rest in left_out(going.members).items()}
+    parts = [Claim(member, whole, rest, going.together) for member, rest in others.items()]
+    return [Claim(whole, whole, BASELINE, going.together), *parts]
 
 
-def _named(part: str, known: Sequence[tuple[str, str]]) -> str:
-    slot, equals, name = part.partition("=")
-    serving = [(one, method) for one, method in known if (method == name and one == slot if equals else method == part)]
-    if not serving:
-        raise DataError(f"There is no remedy {part!r} for this data; {nearest(name if equals else part, [method for _, method in known])}")
-    return f"{serving[0][0]}={serving[0][1]}"
+def _combination(going: UnderWay, rows: Sequence[Row]) -> Combination:
+    splits = len(going.trained.values(BASELINE, going.metric, going.together))
+    return Combination(tuple(going.members), rows[0], rows[1:], splits)
 
 
-def _stands_alone(slot: str, name: str) -> bool:
-    """Whether a method is a remedy by itself: it has defaults for every setting, and needs no stage of its own."""
-    method = methods.load(slot, name)
-    return all(not field.is_required() for field in method.model_fields.values()) and not getattr(method, "on_features", False)
-
-
-def _mean(values: Sequence[np.ndarray]) -> float:
-    known = np.concatenate(values) if values else np.zeros(0)
-    return float(np.nanmean(known)) if np.isfinite(known).any() else float("nan")
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    difference = row.difference
-    figures = {"difference": difference.mean, "low": difference.low, "high": difference.high, "detectable": difference.detectable}
-    plain = {name: value if np.isfinite(value) else None for name, value in figures.items()}
-    return {**plain, "verdict": row.verdict, **({"why": row.why} if row.why else {})}
-
-
-def _known(value: float) -> float:
-    return value if np.isfinite(value) else float("-inf")
-
-
-def _shown(row: Row) -> str:
-    if row.why:
-        return f"not judged: {row.why}"
-    return f"{row.difference.mean:+.3f} [{row.difference.low:+.3f}, {row.difference.high:+.3f}]  {row.verdict}"
+def _ends(going: UnderWay) -> Iterator[str]:
+    """Sentences on where it ended, and on how the combination was judged."""
+    done, asked = len(going.trained.values(BASELINE, going.metric, going.alone)), going.asked * going.trained.folds
+    if done < asked:
+        why, more = ("It was ended early", "") if going.trained.stopped else ("Time was short", "; give more with --budget")
+        yield f"{why}: {done} of {asked} splits were trained ({going.asked} repeats of {going.trained.folds} parts){more}."
+    if going.together:
+        yield LUCK
+    elif len(going.members) > 1:
+        yield f"No time was left to judge the combination {joined(going.members)} on splits of its own."

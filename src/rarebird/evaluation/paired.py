@@ -20,6 +20,10 @@ from scipy import stats
 from rarebird.checks import require
 
 LEVEL, POWER = 0.05, 0.8
+# Scores of few rows take few values: on two or three splits they agree by chance too often for a test that reads their spread.
+FEWEST_SPLITS = 4
+# Below this share of the mean a spread is rounding.
+NO_SPREAD = 1e-9
 
 Verdict = Literal["helps", "hurts", "too few rows to tell"]
 
@@ -32,7 +36,7 @@ class Difference:
         mean: Of the differences over splits, larger is better.
         low, high: Ends of the interval.
         p_value: Two-sided, of no difference; before any correction for many comparisons.
-        detectable: The smallest true difference that these splits would have shown four times in five.
+        detectable: The smallest true difference that these splits would have shown four times in five among so many comparisons.
         splits: How many splits had both scores.
     """
 
@@ -44,17 +48,19 @@ class Difference:
     splits: int
 
 
-def corrected(differences: np.ndarray, test_to_train: float) -> Difference:
+def corrected(differences: np.ndarray, test_to_train: float, comparisons: int = 1) -> Difference:
     """The corrected resampled t-test.
 
     Args:
         differences: ``(splits,)`` paired differences; undefined ones (NaN) are left out.
         test_to_train: Judging rows over training rows of a split; ``1 / (folds - 1)`` for folds.
+        comparisons: How many share one level; `detectable` answers to the strictest step of Holm's method. Interval and p-value do not.
 
     Returns:
-        The difference; an interval without end where fewer than two splits are left.
+        The difference; a p-value of 1 where fewer than `FEWEST_SPLITS` are left, an interval without end where fewer than two.
     """
     require(test_to_train > 0, "test_to_train > 0", test_to_train=test_to_train)
+    require(comparisons >= 1, "comparisons >= 1", comparisons=comparisons)
     known = differences[np.isfinite(differences)]
     n = len(known)
     mean = float(known.mean()) if n else math.nan
@@ -62,10 +68,17 @@ def corrected(differences: np.ndarray, test_to_train: float) -> Difference:
         return Difference(mean, -math.inf, math.inf, 1.0, math.inf, n)
     error = math.sqrt((1 / n + test_to_train) * float(known.var(ddof=1)))
     quantile = float(stats.t.ppf(1 - LEVEL / 2, n - 1))
-    # Without any spread the difference is certain where there is one, and there is none where it is 0.
-    p_value = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > 0 else float(mean == 0)
-    detectable = (quantile + float(stats.t.ppf(POWER, n - 1))) * error
-    return Difference(mean, mean - quantile * error, mean + quantile * error, p_value, detectable, n)
+    strictest = float(stats.t.ppf(1 - LEVEL / comparisons / 2, n - 1))
+    detectable = (strictest + float(stats.t.ppf(POWER, n - 1))) * error
+    return Difference(mean, mean - quantile * error, mean + quantile * error, _p_value(known, mean, error), detectable, n)
+
+
+def _p_value(known: np.ndarray, mean: float, error: float) -> float:
+    n = len(known)
+    if n < FEWEST_SPLITS or mean == 0:
+        return 1.0
+    # Without any spread, t has no end; that all splits agree is then all there is to say: the sign test.
+    return float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > NO_SPREAD * abs(mean) else 2.0 ** (1 - n)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

@@ -17,8 +17,9 @@ The features are standardized, and a linear head is all that learns.
 *Does not help when* rows number in many thousands, where kernels that learn see more, or the place in time matters: every statistic is
 taken over the whole series.
 
-Cost: about ``groups * kernels * steps * dilations * 100`` operations per row, once; the head sees 6,400 features of a series of 500
-steps. The head is a convex problem: SGD reaches its optimum in some hundred steps, at a learning rate of about 1.
+Cost: about ``groups * kernels * steps * dilations * 100`` operations per row, once; the head sees 7,680 features of a series of 500
+steps. The head is a convex problem: SGD reaches its optimum in some hundred steps, at a learning rate of 1 and with a weight decay of
+3e-4, ``optimizer={name=sgd, learning_rate=1.0, weight_decay=3e-4}`` (NOTES.md has figures).
 
 NOTE[DIFF]: thresholds are normal quantiles, in units of each output's own spread and of white noise's, where MultiRocket takes quantiles of
 the training rows' outputs: the features know no training rows. Of its other statistics (means and places of what is above) none is kept:

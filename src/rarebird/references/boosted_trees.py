@@ -24,7 +24,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from rarebird.checks import require
+from rarebird.checks import DataError, require
 from rarebird.methods import Method
 from rarebird.ranges import Float, Int
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from rarebird.protocols import Inputs
 
 KINDS = ("table",)
+LEAST_HESSIAN = 1e-3
+ROWS_PER_THREAD = 2_000
 
 
 class BoostedTrees(Method):
@@ -80,17 +82,11 @@ class BoostedTrees(Method):
             threads: CPU threads.
             told: Told of the progress 0..1 after each round; True from it makes that round the last.
         """
-        import lightgbm
-
-        def tell(env: Any) -> None:
-            if told((env.iteration + 1) / rounds):
-                raise lightgbm.callback.EarlyStopException(env.iteration, [])
-
+        # On few rows threads wait for each other longer than they work; the trees are the same with any number.
+        threads = min(threads, max(1, len(y) // ROWS_PER_THREAD))
         columns = [spec.n_numbers + place for place in range(len(spec.cardinalities))]
         label = (y[:, 0] if spec.task == "regression" else y.argmax(dim=1)).numpy()
-        data = lightgbm.Dataset(cells(x), label, weight=weight.numpy(), categorical_feature=columns, params={"verbose": -1})
-        booster = lightgbm.train(self._parameters(spec, seed, threads), data, rounds, callbacks=[tell])
-        return Trees(booster, spec)
+        return Trees(grown(self._parameters(spec, seed, threads), cells(x), label, weight.numpy(), columns, rounds, told), spec)
 
     def from_text(self, text: str, spec: InputSpec) -> Trees:
         """Trees from LightGBM's text format.
@@ -102,10 +98,7 @@ class BoostedTrees(Method):
 
         require(text.startswith("tree\n"), "trees are in LightGBM's text format", begins=text[:20])
         booster = lightgbm.Booster(model_str=text)
-        columns = spec.n_numbers + len(spec.cardinalities)
-        require(booster.num_feature() == max(columns, 1), "trees know the table's columns", columns=booster.num_feature())
-        outputs = booster.num_model_per_iteration()
-        require(outputs == (1 if spec.n_outputs <= 2 else spec.n_outputs), "trees have an output per class", outputs=outputs)
+        knows(booster, spec, outputs=1 if spec.n_outputs <= 2 else spec.n_outputs)
         return Trees(booster, spec)
 
     def _parameters(self, spec: InputSpec, seed: int, threads: int) -> dict[str, Any]:
@@ -116,7 +109,8 @@ class BoostedTrees(Method):
             "num_leaves": self.leaves,
             "min_data_in_leaf": self.fewest_rows,
             "min_data_per_group": self.fewest_rows,
-            "min_sum_hessian_in_leaf": 0.0,
+            # Not 0, at which LightGBM may fail on a leaf whose rows are all certain.
+            "min_sum_hessian_in_leaf": LEAST_HESSIAN,
             "lambda_l2": self.l2,
             "feature_fraction": self.column_share,
             "seed": seed,
@@ -147,6 +141,54 @@ class Trees(nn.Module):
         """The trees in LightGBM's text format."""
         text: str = self.booster.model_to_string()
         return text
+
+
+def grown(
+    parameters: dict[str, Any],
+    table: np.ndarray,
+    label: np.ndarray,
+    weight: np.ndarray,
+    categorical: list[int],
+    rounds: int,
+    told: Callable[[float], bool],
+) -> lightgbm.Booster:
+    """LightGBM's trees.
+
+    Args:
+        parameters: As LightGBM names them.
+        table: ``(n, columns)`` as `cells` gives it.
+        label: ``(n,)``.
+        weight: ``(n,)``.
+        categorical: Places of the columns that hold categories.
+        rounds: How often trees are added.
+        told: Told of the progress 0..1 after each round; True from it makes that round the last.
+
+    Raises:
+        DataError: LightGBM cannot grow trees on these rows.
+    """
+    import lightgbm
+
+    def tell(env: Any) -> None:
+        if told((env.iteration + 1) / rounds):
+            raise lightgbm.callback.EarlyStopException(env.iteration, [])
+
+    data = lightgbm.Dataset(table, label, weight=weight, categorical_feature=categorical, params={"verbose": -1})
+    try:
+        return lightgbm.train(parameters, data, rounds, callbacks=[tell])
+    except lightgbm.basic.LightGBMError as error:
+        raise DataError(f"Trees cannot be grown on these rows: {error}") from None
+
+
+def knows(booster: lightgbm.Booster, spec: InputSpec, outputs: int) -> None:
+    """That trees are of a table's columns and give so many outputs.
+
+    Raises:
+        ValueError: They are not.
+    """
+    columns = spec.n_numbers + len(spec.cardinalities)
+    require(booster.num_feature() == max(columns, 1), "trees know the table's columns", columns=booster.num_feature())
+    found = booster.num_model_per_iteration()
+    require(found == outputs, "trees have an output per class", outputs=found)
 
 
 def cells(x: Inputs) -> np.ndarray:

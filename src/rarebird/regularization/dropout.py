@@ -13,7 +13,7 @@ Cost: a random number per unit; and more steps until the same training loss.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import nn
@@ -33,6 +33,8 @@ class Dropout(Method):
     Attributes:
         rate: Probability that a unit is zeroed.
     """
+
+    strength_field: ClassVar[str] = "rate"
 
     rate: Annotated[float, Float(0, 0.7)] = Field(default=0.3, ge=0, lt=1)
 

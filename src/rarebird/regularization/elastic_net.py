@@ -16,7 +16,7 @@ or norms. See `l1` on strengths under Adam.
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 from torch import nn
@@ -36,6 +36,8 @@ class ElasticNet(Method):
         strength: Of both parts together.
         l1_share: Share of the L1 part; 1 is `l1`, 0 is `l2`.
     """
+
+    strength_field: ClassVar[str] = "strength"
 
     strength: Annotated[float, Float(1e-4, 1.0, log=True)] = Field(default=0.01, ge=0)
     l1_share: Annotated[float, Float(0.05, 0.95)] = Field(default=0.5, ge=0, le=1)

@@ -18,7 +18,7 @@ step, each time. Weights alone are shrunk, never biases or norms. The means of `
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -38,6 +38,8 @@ class L1(Method):
     Attributes:
         strength: Taken off a weight's size per step at learning rate 1.
     """
+
+    strength_field: ClassVar[str] = "strength"
 
     strength: Annotated[float, Float(1e-4, 1.0, log=True)] = Field(default=0.01, ge=0)
 

@@ -16,7 +16,7 @@ NOTE weights alone are pulled, never biases or norms.
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -38,6 +38,8 @@ class L2(Method):
         strength: Share of a weight that is taken off per step at learning rate 1; as a penalty, the factor of half its square.
         decoupled: Whether weights shrink after the step; else the penalty joins the loss, and optimizers scale its gradient with the rest.
     """
+
+    strength_field: ClassVar[str] = "strength"
 
     strength: Annotated[float, Float(1e-5, 0.5, log=True)] = Field(default=0.01, ge=0)
     decoupled: Annotated[bool, Choice(True, False)] = True

@@ -16,7 +16,7 @@ loss, and on targets that augmentation has mixed.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -35,6 +35,8 @@ class LabelSmoothing(Method):
     Attributes:
         smoothing: Share of a target that is spread evenly over all classes, the row's own included.
     """
+
+    strength_field: ClassVar[str] = "smoothing"
 
     smoothing: Annotated[float, Float(0, 0.3)] = Field(default=0.1, ge=0, lt=1)
 

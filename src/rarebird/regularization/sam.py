@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -43,6 +43,8 @@ class Sam(Method):
         radius: Of the neighborhood; the adaptive form wants one 10 to 40 times as large.
         adaptive: Whether distances are measured in units of each weight.
     """
+
+    strength_field: ClassVar[str] = "radius"
 
     radius: Annotated[float, Float(0.01, 2.0, log=True)] = Field(default=0.05, gt=0)
     adaptive: Annotated[bool, Choice(True, False)] = False

@@ -14,7 +14,7 @@ NOTE[DIFF]: each row of a batch has its own draw, where the paper drops a branch
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import nn
@@ -34,6 +34,8 @@ class StochasticDepth(Method):
     Attributes:
         rate: Probability that the last branch is skipped; earlier ones' grow linearly up to it.
     """
+
+    strength_field: ClassVar[str] = "rate"
 
     rate: Annotated[float, Float(0, 0.5)] = Field(default=0.1, ge=0, lt=1)
 

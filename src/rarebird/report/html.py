@@ -15,6 +15,8 @@ from rarebird.result import ClassScore, Estimate, Result, Scores
 
 MOST_IN_MATRIX = 30
 MOST_CONFUSIONS = 20
+# Standard errors to each side of a 95 % interval.
+TWO_SIDED = 1.96
 
 
 def write_report(path: Path, result: Result, recipe_toml: str, profile_text: str, profile: dict[str, Any]) -> None:
@@ -54,6 +56,7 @@ def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[st
         confusion=_confusion_matrix(scores),
         confusions=_top_confusions(scores),
         figures=list(_figures(result, scores)),
+        tried=_tried_rows(result),
         recipe_toml=recipe_toml,
         profile_text=profile_text,
         applicable=profile.get("applicable") or [],
@@ -106,6 +109,18 @@ def _class_rows(result: Result, scores: Scores) -> list[dict[str, Any]]:
 
 def _class_note(score: ClassScore) -> str:
     return score.note or (TOO_FEW if score.recall.value is None else "")
+
+
+def _tried_rows(result: Result) -> list[dict[str, Any]]:
+    """What a search tried: the held-out loss of each recipe, and how far it is behind the best with a 95 % interval."""
+    rows = []
+    for one in result.tried:
+        behind = "" if one.behind is None else "the best" if one.behind == 0 else f"+{one.behind:.4f} ± {TWO_SIDED * one.error:.4f}"
+        rows.append(
+            {"name": one.name, "loss": one.loss, "behind": behind, "percent": round(100 * one.share), "seconds": one.seconds}
+            | {"runs": one.runs, "is_reference": one.is_reference, "why": one.why}
+        )
+    return rows
 
 
 def _confusion_matrix(scores: Scores) -> list[dict[str, Any]]:

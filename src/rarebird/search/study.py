@@ -143,7 +143,7 @@ class Study:
             self._study.tell(trial, state=TrialState.FAIL)
             return None
         trial.set_user_attr(PLACE, place)
-        return Asked(self._study, trial, self.space.draw(lambda name, where: _suggested(trial, name, where)), place)
+        return Asked(self._study, trial, self.space.draw(lambda name, where: suggested(trial, name, where)), place)
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _check_identity(study: optuna.Study, identity: Mapping[str, Any]) -> None:
         )
 
 
-def _suggested(trial: optuna.Trial, name: str, where: Range) -> Any:
+def suggested(trial: optuna.Trial, name: str, where: Range) -> Any:
     if isinstance(where, Choice):
         values: list[Any] = list(where.values)
         return trial.suggest_categorical(name, values)

@@ -15,7 +15,7 @@ from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.evaluation import cross_validate
 from rarebird.evaluation.cross_validate import Judged, Part
-from rarebird.networks import Parts, train_in_turn
+from rarebird.networks import Parts, held_rows, train_in_turn
 from rarebird.recipe import Recipe
 from rarebird.training.device import choose_device
 
@@ -42,13 +42,14 @@ class Judging:
     device: str
     threads: int
 
-    def held(self, place: int) -> tuple[Dataset, np.ndarray]:
-        """The rows that judge a part's network: a data set, and the positions in it."""
-        return (self.train, self.parts[place][1]) if self.val is None else (self.val, np.arange(len(self.val)))
+    @property
+    def judges(self) -> Dataset:
+        """The rows among which those that judge are."""
+        return self.train if self.val is None else self.val
 
     def values(self, judged: Judged) -> np.ndarray:
         """The metric of each part."""
-        return judged.values(self.metric, self.train if self.val is None else self.val, self.positive)
+        return judged.values(self.metric, self.judges, self.positive)
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,9 @@ def trial(judging: Judging, task: Task) -> Generator[tuple[int, float], None, tu
         device, held_out = choose_device(judging.device), list[Part]()
         recipe = task.recipe.updated(threads=threads)
         rows = Splits(judging.train, judging.val)
+        held = held_rows(rows, judging.parts)
         for laid_out, trained, _ in train_in_turn(recipe, rows, judging.parts, deadline, device, lambda progress, what: False):
-            source, held = judging.held(len(held_out))
-            held_out.append(cross_validate.part_of(trained[-1], source, held, device))
+            held_out.append(cross_validate.part_of(trained[-1], judging.judges, held[len(held_out)], device))
             recipe = laid_out
             if task.reports and len(held_out) < len(judging.parts):
                 value = _mean(judging.values(_assessed(recipe, judging, held_out)))
@@ -101,7 +102,7 @@ def trial(judging: Judging, task: Task) -> Generator[tuple[int, float], None, tu
 
 
 def _assessed(recipe: Recipe, judging: Judging, held_out: list[Part]) -> Judged:
-    return cross_validate.assess(recipe, judging.train, held_out, judging.positive, judging.val)
+    return cross_validate.assess(recipe, judging.train, held_out, judging.positive, val=judging.val)
 
 
 def _mean(values: np.ndarray) -> float:

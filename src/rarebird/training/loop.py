@@ -37,6 +37,7 @@ class Training:
     """One network's training: what it learns from, in which stages, how it is computed, and who looks on.
 
     Attributes:
+        last_loss: ``(n,)`` each row's loss when it was last in a batch, NaN before; None where no stage's batch sampling reads it.
         judge: Scores of a network on held-out rows, or None; called about `EVALUATIONS` times.
         report: Told of the progress 0..1 after every step; True from it makes that step the last.
     """
@@ -55,11 +56,13 @@ class Training:
     history: list[dict[str, float]] = field(default_factory=list)
     parts: int = 1
     mean_weight: float = field(init=False)
-    last_loss: Tensor = field(init=False)
+    last_loss: Tensor | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.mean_weight = float(self.rows.weight.mean())
-        self.last_loss = torch.full((len(self.rows),), torch.nan, device=self.placement.device)
+        # Kept from the first stage on where a later one asks for it: it then begins with what the rows cost before.
+        asked = any(getattr(stage.sampling, "reads_last_loss", False) for stage in self.stages)
+        self.last_loss = torch.full((len(self.rows),), torch.nan, device=self.placement.device) if asked else None
 
     def run(self, course: Course) -> list[dict[str, float]]:
         """Train until the course is done.
@@ -144,7 +147,7 @@ class Training:
         """Batches of one epoch after the other until the stage ends."""
         y = self.rows.y.argmax(dim=1).cpu().numpy() if self.rows.y.shape[1] > 1 else self.rows.y[:, 0].cpu().numpy()
         while course.progress < stage.until and not course.done:
-            seen = None if self.last_loss.isnan().all() else self.last_loss.double().cpu().numpy()
+            seen = None if self.last_loss is None or self.last_loss.isnan().all() else self.last_loss.double().cpu().numpy()
             state = SamplingState(progress=course.progress, fold=self.fold, last_loss=seen)
             for batch in stage.sampling(y, self.batch_size, self.rng, state):
                 yield batch
@@ -212,7 +215,8 @@ class Training:
         if not stage.per_row:
             return _mean_of_members(stage.loss, logits, y, weight) * (len(y) / batch)
         per_row = _per_row(stage.loss, logits, y)
-        self.last_loss[torch.from_numpy(rows.index).to(per_row.device)] = per_row.detach()
+        if self.last_loss is not None:
+            self.last_loss[torch.from_numpy(rows.index).to(per_row.device)] = per_row.detach()
         # By what a batch weighs on average, not by what this one does: dividing by a sum that a heavy row itself makes large would make
         # heavy rows count too little, and bend the prior (by .3 in the log-odds at batches of 16 with rows of weight 9).
         return (per_row * weight).sum() / (batch * self.mean_weight)

@@ -18,6 +18,13 @@ MOST_STEPS = 40
 WORTHWHILE = 1.15
 
 
+def warm_up() -> None:
+    """Have torch import what it imports with the first optimizer, so that no recipe's time is taken for it."""
+    import torch
+
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+
+
 def fastest(candidates: Sequence[Placement], make: Callable[[Placement], Training], seconds: float) -> tuple[Placement, float]:
     """The placement with the shortest step, and the step's seconds.
 

@@ -21,7 +21,7 @@ Loshchilov and Hutter take ranks, and as old as the row's last draw.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -44,6 +44,8 @@ class ByLoss(Method):
         uniform: Share of the draws that do not look at the loss.
         most: Most draws of a row in an epoch among those that do.
     """
+
+    reads_last_loss: ClassVar[bool] = True
 
     uniform: Annotated[float, Float(0.2, 0.9), Field(ge=0, le=1)] = 0.5
     most: Annotated[float, Float(2, 10, log=True), Field(gt=1)] = 4.0

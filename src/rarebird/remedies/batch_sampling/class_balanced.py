@@ -20,9 +20,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rarebird.checks import require
 from rarebird.methods import Method
 from rarebird.protocols import SamplingState
+from rarebird.remedies.batch_sampling.shares import class_codes, occupied, scaled, turns
 from rarebird.remedies.batch_sampling.shuffled import even_batches
 
 KINDS = ("image", "table", "series")
@@ -33,15 +33,11 @@ class ClassBalanced(Method):
 
     def __call__(self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState) -> Iterator[np.ndarray]:
         """The next epoch's batches, each ``(about batch_size,)`` int64 positions; `y` has ``(n,)`` codes or ``(n, n_classes)`` targets."""
-        codes = y.argmax(axis=1) if y.ndim == 2 else y
-        require(np.issubdtype(codes.dtype, np.integer), "class_balanced is for classes", dtype=str(y.dtype))
-        yield from even_batches(balanced_order(codes, rng), batch_size)
+        yield from even_batches(balanced_order(class_codes(y, self.name), rng), batch_size)
 
     def prior_factor(self, class_counts: np.ndarray) -> np.ndarray:
         """``1 / count``, scaled to mean 1 over the training rows; a class without rows counts as one row."""
-        factor: np.ndarray = 1 / np.where(class_counts > 0, class_counts, 1)
-        factor *= class_counts.sum() / (factor * class_counts).sum()
-        return factor
+        return scaled(1 / occupied(class_counts), class_counts)
 
 
 def balanced_order(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -60,9 +56,3 @@ def balanced_order(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     when = np.concatenate([np.arange(quota) for quota in quotas] or [np.zeros(0)]) + rng.random(len(codes))
     order: np.ndarray = np.concatenate(drawn or [codes])[np.argsort(when, kind="stable")]
     return order
-
-
-def turns(rows: np.ndarray, quota: int, rng: np.random.Generator) -> np.ndarray:
-    """`quota` draws from `rows`, each row as often as any other or once more."""
-    rounds = [rng.permutation(rows) for _ in range(-(-quota // len(rows)))]
-    return np.concatenate(rounds)[:quota] if rounds else rows[:0]

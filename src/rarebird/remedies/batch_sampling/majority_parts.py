@@ -27,8 +27,7 @@ from pydantic import Field
 from rarebird.methods import Method
 from rarebird.protocols import SamplingState
 from rarebird.ranges import Float
-from rarebird.remedies.batch_sampling.class_balanced import turns
-from rarebird.remedies.batch_sampling.shares import class_codes, occupied, scaled
+from rarebird.remedies.batch_sampling.shares import class_codes, occupied, scaled, turns
 from rarebird.remedies.batch_sampling.shuffled import even_batches
 
 KINDS = ("image", "table", "series")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from rarebird.checks import DataError
-from rarebird.remedies.batch_sampling.class_balanced import turns
 
 
 def class_codes(y: np.ndarray, sampler: str) -> np.ndarray:
@@ -47,6 +46,12 @@ def order_in_shares(codes: np.ndarray, shares: np.ndarray, rng: np.random.Genera
     when = np.concatenate([(np.arange(quota) + rng.random(quota)) / quota for quota in quotas])
     order: np.ndarray = np.concatenate(drawn)[np.argsort(when, kind="stable")]
     return order
+
+
+def turns(rows: np.ndarray, quota: int, rng: np.random.Generator) -> np.ndarray:
+    """`quota` draws from `rows`, each row as often as any other or once more."""
+    rounds = [rng.permutation(rows) for _ in range(-(-quota // len(rows)))]
+    return np.concatenate(rounds)[:quota] if rounds else rows[:0]
 
 
 def occupied(class_counts: np.ndarray) -> np.ndarray:

@@ -1,0 +1,259 @@
+"""`fit` as a search within a budget: a portfolio, then a search around its leader, then repeats, then an ensemble of what is best.
+
+Everything is decided on held-out training rows; the test rows are judged once, by what ships.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rarebird import experiment, fitting, run_folder
+from rarebird.checks import DataError
+from rarebird.clock import Clock
+from rarebird.data.dataset import Dataset
+from rarebird.ensemble import AnyRecipe, Ensemble
+from rarebird.evaluation import label_files, label_issues
+from rarebird.evaluation.label_review import Review
+from rarebird.experiment import RESERVE, RESERVE_SHARE, Ground, Outcome
+from rarebird.networks import Team
+from rarebird.recipe import Recipe
+from rarebird.result import Tried
+from rarebird.search.candidate import Candidate
+from rarebird.search.choosing import Chosen, Family, choose, families
+from rarebird.search.portfolio import portfolio
+from rarebird.search.race import Race
+from rarebird.search.space import Space, default_space
+from rarebird.search.storage import FILES
+from rarebird.search.trial_log import TrialLog
+from rarebird.search.voting import Criterion, is_worse
+from rarebird.training import measure
+
+# Share of the time until which recipes around the leader are searched; the rest repeats the best under other seeds.
+SEARCH_SHARE = 0.5
+# A search around the leader pays where so many recipes like it fit into its time.
+FEWEST_TRIALS = 8
+MOST_REPEATS = 3
+# A searched recipe takes its leader's place where it is better by so many standard errors of the paired difference.
+SURELY_BETTER = 1.0
+SEED_STEP = 1_000
+# Share of the time that is kept for the network that the others are distilled to.
+STUDENT_SHARE = 0.3
+ENSEMBLE_CALIBRATION = ("temperature",)
+
+Tell = Callable[[float, str], bool]
+
+
+def fit(
+    request: fitting.Request,
+    clock: Clock,
+    tell: Tell = lambda progress, what: False,
+    *,
+    references: bool = True,
+    single: bool = False,
+) -> Outcome:
+    """Carry out a request as a search; the outcome's result names the model and the report.
+
+    Args:
+        request: What is asked for, without a recipe file; settings hold for every candidate.
+        clock: The budget.
+        tell: Told of the progress; True from it ends the search early, keeping what there is.
+        references: Whether boosted trees and random kernels compete.
+        single: Whether what is best is distilled to one network.
+
+    Raises:
+        DataError: The data or the folder cannot serve; nothing has been written.
+    """
+    run_folder.check_free(request.out, kept=FILES)
+    tell(0.0, "reading the data")
+    base, data = fitting.opened(request)
+    tell(0.0, "profiling the data")
+    known = fitting.described(data)
+    with experiment.threads(request.threads) as threads:
+        base = base.updated(threads=threads)
+        ground = experiment.lay_ground(base, data, request.device, request.positive, experiment.TEST_SHARE, known.duplicate_groups)
+        base = base.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None)
+        search = Search(base, ground, clock, TrialLog(request.out, base.seed), tell, single)
+        with experiment.timed(ground.timings, "search"):
+            search.run(references)
+        recipe, teams = search.shipped()
+        ground.notes += search.notes()
+        outcome = experiment.conclude(recipe, ground, teams, tell, clock)
+        outcome.result.tried = search.tried()
+    tell(1.0, "writing the report")
+    issues = _label_issues(outcome, ground.judged)
+    run_folder.write(request.out, outcome, known.fingerprint, known.profile, clock, kept=FILES, beside=issues)
+    return outcome
+
+
+def is_asked_for(request: fitting.Request) -> bool:
+    """Whether a request leaves the recipe open: it gives none, no steps, and settings of the run alone (threads, folds, image size)."""
+    of_run = set(Recipe.run_fields) - {"steps", "batch_size"}
+    settings = {setting.partition("=")[0].strip() for setting in request.settings}
+    return request.recipe is None and request.steps is None and settings <= of_run
+
+
+@dataclass
+class Search:
+    """A search under way.
+
+    Attributes:
+        base: The default recipe.
+        ground: What the run stands on.
+        clock: The budget.
+        log: Where trials are recorded.
+        tell: Told of the progress.
+        single: Whether what ships is one network, for whose training time is kept.
+    """
+
+    base: Recipe
+    ground: Ground
+    clock: Clock
+    log: TrialLog
+    tell: Tell
+    single: bool = False
+
+    def __post_init__(self) -> None:
+        train = self.ground.splits.train
+        prior = np.zeros(0) if train.task == "regression" else train.weighted_counts / train.weighted_counts.sum()
+        self.criterion = Criterion.of(self.ground.judged, prior, self.base.metric)
+        deadline = self.clock.deadline(RESERVE + RESERVE_SHARE * (self.clock.budget or 0))
+        self.race = Race(self.ground, self.criterion, self.base.seed, np.inf if deadline is None else deadline, self.tell, self.log.record)
+        self.begun = time.monotonic()
+        self.searched: dict[str, int] = {}
+        self.chosen: Chosen | None = None
+
+    def run(self, references: bool) -> None:
+        """The portfolio, the search, the repeats."""
+        measure.warm_up()
+        entries = portfolio(self.ground.splits.train, self.base, references)
+        for entry in entries:
+            self.race.enter(entry.name, entry.recipe, entry.share, must=entry.share == 1, is_reference=entry.is_reference)
+        if self.race.best is not None:
+            self._around(self._leader())
+            self._repeat()
+        self.chosen = choose(families(self._standing(), self.criterion), self.criterion, self.race.judges)
+
+    def shipped(self) -> tuple[AnyRecipe, list[Team]]:
+        """The recipe of what ships, and its networks."""
+        assert self.chosen is not None
+        teams = [
+            _with_weight(one.team, share / len(family.candidates))
+            for family, share in zip(self.chosen.families, self.chosen.shares, strict=True)
+            for one in family.candidates
+        ]
+        if len(teams) == 1 and (not self.single or len(teams[0].trained) == 1):
+            return teams[0].recipe, teams
+        classes = self.ground.splits.train.task == "classification"
+        recipe = Ensemble.of([(team.weight, team.recipe) for team in teams], ENSEMBLE_CALIBRATION if classes else ())
+        # What holds for the run is the base recipe's, whoever comes first among the members.
+        student = self._leader().team.recipe.updated(steps=None, relaid=(), seed=self.base.seed) if self.single else None
+        return recipe.updated(seed=self.base.seed, decision=self.base.decision, members=recipe.members, student=student), teams
+
+    def notes(self) -> list[str]:
+        """Sentences for the user: what was tried, and what ships."""
+        assert self.chosen is not None
+        ended = ["The search was ended early; what had been trained by then competed."] if self.race.ended else []
+        searched = f", {sum(self.searched.values())} searched recipes among them" if self.searched else ""
+        return [*ended, f"{len(self.race.finished)} recipes were trained to the end{searched}. {self.chosen.why}"]
+
+    def tried(self) -> list[Tried]:
+        """Every family with its held-out loss beside the best one's, and every recipe that left early."""
+        assert self.chosen is not None
+        shares = {family.name: float(share) for family, share in zip(self.chosen.families, self.chosen.shares, strict=True)}
+        known = sorted(families(self.race.finished, self.criterion), key=lambda family: float(np.nanmean(family.losses)))
+        best = known[0].losses
+        rows = [_tried(family, best, shares.get(family.name, 0.0)) for family in known]
+        return rows + [Tried(name=name, why=why) for name, why in self.race.left.items()]
+
+    def _leader(self) -> Candidate:
+        """The best network: the recipe that is searched around."""
+        networks = [one for one in self.race.finished if not one.is_reference]
+        return min(networks or self.race.finished, key=lambda one: one.loss)
+
+    def _around(self, leader: Candidate) -> None:
+        """Search the usual ranges around the leader while there is time; nothing where too few trials would fit."""
+        until = self.begun + SEARCH_SHARE * (self.race.deadline - self.begun)
+        if time.monotonic() + FEWEST_TRIALS * leader.seconds > until or not np.isfinite(until):
+            return
+        space, name = _space(leader.team.recipe), f"{leader.name}, searched"
+        number = 0
+        while time.monotonic() + leader.seconds < until and not self.race.ended:
+            number += 1
+            recipe, values = self.log.propose(space)
+            own = f"{name} #{number}"
+            found = self.race.enter(own, recipe, 4 * leader.seconds / max(self.race.time_left(), 1e-9), settings=values)
+            if found is None:
+                self.log.drop(self.race.left.pop(own, "it was ended"))
+        self.searched[name] = number
+
+    def _repeat(self) -> None:
+        """Repeat what would ship under other seeds, and with cross-fitting on other folds, while there is time for it."""
+        for repeat in range(1, MOST_REPEATS):
+            for family in choose(families(self._standing(), self.criterion), self.criterion, self.race.judges).families:
+                one = family.candidates[0]
+                if one.seconds < self.race.time_left() and not self.race.ended:
+                    # A course that was laid out is repeated as it is; what the clock changed of it is not.
+                    again = one.team.recipe.updated(seed=self.base.seed + SEED_STEP * repeat, relaid=())
+                    self.race.enter(one.name, again, is_reference=one.is_reference)
+
+    def _standing(self) -> list[Candidate]:
+        """The candidates that may ship: of all searched around one leader only the best, and only where it surely beats its leader."""
+        searched = [one for one in self.race.finished if one.settings]
+        plain = [one for one in self.race.finished if not one.settings]
+        if not searched:
+            return plain
+        best = min(searched, key=lambda one: one.loss)
+        rivals = families([one for one in plain if best.name.startswith(f"{one.name}, searched #")], self.criterion)
+        # What was chosen among many on these rows looks better than it is.
+        if rivals and not is_worse(rivals[0].losses, best.losses, SURELY_BETTER):
+            return plain
+        return [*plain, *(one for one in self.race.finished if one.name == best.name)]
+
+
+def _label_issues(outcome: Outcome, judged: Dataset) -> Callable[[Path], object]:
+    """Writes the held-out rows whose given label is improbable, where there are some; the result gets a note on them."""
+    probabilities = outcome.out_of_fold
+    if judged.task == "regression" or probabilities is None:
+        return lambda building: None
+    try:
+        found = label_issues.find(judged, probabilities)
+    except DataError:  # no class has rows enough to judge its labels by
+        return lambda building: None
+    if not found.issues:
+        return lambda building: None
+    looked = int(found.judged.sum())
+    every = "" if looked == len(judged) == outcome.result.n_train else " `rarebird label-issues` looks through all training rows."
+    outcome.result.notes.append(
+        f"Of {looked} held-out rows {len(found.issues)} bear a label that is improbable; they are shown in {label_files.PAGE}.{every}"
+    )
+    return lambda building: label_files.write(Review(judged, found, probabilities, outcome.recipe), building)
+
+
+def _space(recipe: Recipe) -> Space:
+    """The usual ranges around a recipe; its course is laid out anew."""
+    return default_space(recipe.updated(steps=None, relaid=()))
+
+
+def _with_weight(team: Team, weight: float) -> Team:
+    return Team(team.recipe, team.trained, team.held_rows, float(weight), team.ended_by_user)
+
+
+def _tried(family: Family, best: np.ndarray, share: float) -> Tried:
+    difference = family.losses - best
+    known = difference[np.isfinite(difference)]
+    error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else 0.0
+    return Tried(
+        name=family.name,
+        loss=float(np.nanmean(family.losses)),
+        behind=float(known.mean()) if len(known) else None,
+        error=error,
+        share=share,
+        runs=len(family.candidates),
+        seconds=round(sum(one.seconds for one in family.candidates), 2),
+        is_reference=family.candidates[0].is_reference,
+    )
