@@ -66,7 +66,7 @@ class LocalProcesses(Closing):
     """
 
     def __init__(self, work: Work, shared: Any, workers: int, threads: int = 1) -> None:
-        self._work, self._threads = work, threads
+        self._work, self._wanted, self._threads = work, workers, threads
         self._folder = Path(tempfile.mkdtemp(prefix="rarebird-"))
         self._again: deque[_Item] = deque()
         self._stillborn = 0
@@ -80,8 +80,8 @@ class LocalProcesses(Closing):
 
     @property
     def free(self) -> int:
-        """Processes without an item, less the items that wait to be tried again."""
-        return max(0, sum(worker.item is None for worker in self._workers) - len(self._again))
+        """Processes without an item, less the items that wait to be tried again; those that died are begun anew as they are needed."""
+        return max(0, self._wanted - sum(worker.item is not None for worker in self._workers) - len(self._again))
 
     def start(self, key: int, item: Any) -> None:
         """Begin an item on a process that has none, or as soon as there is one."""
@@ -101,7 +101,7 @@ class LocalProcesses(Closing):
         return events
 
     def drop(self, key: int) -> None:
-        """End an item: a process that asks is told no, and one that is in the midst of it is replaced."""
+        """End an item: a process that asks is told no, and one that is in the midst of it is ended."""
         self._again = deque(item for item in self._again if item.key != key)
         for worker in list(self._workers):
             if worker.item is not None and worker.item.key == key:
@@ -109,7 +109,7 @@ class LocalProcesses(Closing):
                 if worker.asks:
                     self._answer(worker, goes_on=False)
                 else:
-                    self._replace(worker)
+                    self._end(worker)
 
     def close(self) -> None:
         """End all processes, and remove the file that they share."""
@@ -140,15 +140,18 @@ class LocalProcesses(Closing):
         its.close()
         return _Worker(process, mine)
 
-    def _replace(self, worker: _Worker) -> None:
+    def _end(self, worker: _Worker) -> None:
         worker.process.kill()
         worker.process.join()
         worker.process.close()
         worker.connection.close()
-        self._workers[self._workers.index(worker)] = self._spawned()
+        self._workers.remove(worker)
 
     def _deal(self) -> None:
         """Waiting items to idle processes."""
+        busy = sum(worker.item is not None for worker in self._workers)
+        while len(self._workers) < min(self._wanted, busy + len(self._again)):
+            self._workers.append(self._spawned())
         for worker in self._workers:
             if self._again and worker.item is None:
                 worker.item = self._again.popleft()
@@ -181,7 +184,7 @@ class LocalProcesses(Closing):
         self._stillborn += not worker.ready
         if self._stillborn >= STILLBORN:
             raise RuntimeError(f"the processes that should work on trials die as they start (exit code {code}).")
-        self._replace(worker)
+        self._end(worker)
         if item is None:
             return []
         item.attempts += worker.ready
