@@ -45,7 +45,6 @@ class Ensemble(BaseModel):
         seed: Seed of the splits; each member has its own for its networks, and for its folds.
         metric: What the decision serves.
         folds, holdout: As a recipe's; they hold for all members.
-        threads: CPU threads of torch; None: all.
         image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
         calibration: What is fitted to the mean of the members' probabilities.
         decision: Probabilities -> labels.
@@ -60,7 +59,6 @@ class Ensemble(BaseModel):
     metric: str = "balanced_accuracy"
     folds: int | None = Field(default=None, ge=0)
     holdout: float | None = Field(default=None, gt=0, lt=1)
-    threads: int | None = Field(default=None, ge=1)
     image_size: int | None = Field(default=None, ge=8)
     calibration: tuple[_methods("calibration"), ...] = ()  # type: ignore[valid-type]
     decision: _methods("decision") = Field(default_factory=lambda: methods.build("decision", {"name": "balanced"}))  # type: ignore[valid-type]
@@ -71,7 +69,7 @@ class Ensemble(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise DataError(methods.sentence(error, "recipe", type(self).model_fields)) from None
+            raise DataError(_complaint(error, type(self).model_fields)) from None
         odd = sorted({member.kind for member in self.members} - {self.kind})
         if odd:
             raise DataError(f"The recipe is for data of kind {self.kind!r}, but one of its members is for {odd[0]!r}.")
@@ -80,7 +78,7 @@ class Ensemble(BaseModel):
     def of(cls, members: Sequence[tuple[float, Recipe]], calibration: Sequence[str | dict[str, Any]] = ()) -> Self:
         """Recipes with their weights, under what the first of them says of the run."""
         first = members[0][1]
-        own = {name: getattr(first, name) for name in ("kind", "seed", "metric", "folds", "holdout", "threads", "image_size", "decision")}
+        own = {name: getattr(first, name) for name in ("kind", "seed", "metric", "folds", "holdout", "image_size", "decision")}
         return cls(**own, calibration=tuple(calibration), members=[_weighted(recipe, weight) for weight, recipe in members])
 
     def plain(self) -> dict[str, Any]:
@@ -90,10 +88,14 @@ class Ensemble(BaseModel):
     def updated(self, **changes: Any) -> Self:
         """An ensemble with some fields replaced; what holds for all members (steps, threads, folds ...) is replaced in each.
 
-        A new seed moves every member's own seed along.
+        A new seed moves every member's own seed along; calibration and decision are those of the mean.
+
+        Raises:
+            DataError: An unknown field, or a value that breaks a rule.
         """
-        own = {name: value for name, value in changes.items() if name in type(self).model_fields}
-        theirs = {name: value for name, value in changes.items() if name in Recipe.model_fields and name not in ("seed", "decision")}
+        shared = set(Recipe.model_fields) - {"seed", "calibration", "decision"}
+        own = {name: value for name, value in changes.items() if name in type(self).model_fields or name not in shared}
+        theirs = {name: value for name, value in changes.items() if name in shared}
         moved = changes.get("seed", self.seed) - self.seed
         members = changes.get("members") or [
             member.updated(**theirs, seed=max(0, member.seed + moved)) if theirs or moved else member for member in self.members
@@ -134,6 +136,14 @@ def read(path: Path) -> AnyRecipe:
 def members(recipe: AnyRecipe) -> list[tuple[float, Recipe]]:
     """The recipes to train with their weights; a recipe is its own only member."""
     return [(one.weight, one.alone) for one in recipe.members] if isinstance(recipe, Ensemble) else [(1.0, recipe)]
+
+
+def _complaint(error: ValidationError, valid: dict[str, Any]) -> str:
+    """One sentence for pydantic's first complaint, which names the member that it is about."""
+    first = error.errors()[0]
+    if first["type"] == "value_error" and first["loc"][:1] == ("members",):
+        return f"members.{first['loc'][1]}: {first['ctx']['error']}"
+    return methods.sentence(error, "recipe", valid)
 
 
 def _weighted(recipe: Recipe, weight: float) -> Weighted:

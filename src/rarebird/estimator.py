@@ -24,6 +24,7 @@ from rarebird.metrics import names
 from rarebird.readers import targets
 from rarebird.readers.python import from_arrays
 from rarebird.recipe import Recipe
+from rarebird.training.device import threads
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]
@@ -78,7 +79,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         data = _without_weightless(self._rows(X, kind, reset=True, y=y, sample_weight=weight, groups=groups))
         recipe = self._chosen_recipe(given, data)
         clock = Clock(self.budget if recipe.steps is None else None)
-        self.outcome_ = experiment.run(recipe, Splits(data), clock=clock, device=self.device, test_share=0)
+        with threads(self.threads):
+            self.outcome_ = experiment.run(recipe, Splits(data), clock=clock, device=self.device, test_share=0)
         self.model_, self.recipe_, self.result_ = self.outcome_.model, self.outcome_.recipe, self.outcome_.result
 
     def _chosen_recipe(self, given: Recipe | None, data: Dataset) -> Recipe:
@@ -155,7 +157,7 @@ class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     device : str, default="auto"
         A torch device, or ``"auto"`` for the GPU where there is one.
     threads : int, default=None
-        CPU threads of torch, for the whole process. None: as they are.
+        CPU threads of torch while fitting. None: as they are; tables train on one.
 
     Attributes
     ----------

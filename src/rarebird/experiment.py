@@ -111,16 +111,14 @@ def run(
     student = recipe.student if isinstance(recipe, Ensemble) else None
     open_steps = any(one.steps is None for one in (*(one for _, one in recipes), *([student] if student else [])))
     clock = clock if clock and open_steps else Clock()
-    with threads(recipe.threads) as n_threads:
-        recipe = recipe.updated(threads=n_threads)
-        ground = lay_ground(recipe, data, device, positive, test_share, duplicate_groups)
-        recipe = recipe.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None)
-        with timed(ground.timings, "train"):
-            deadline = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
-            teams = _train(recipe, ground, deadline, report)
-            ground.notes += _ended_early(teams, clock, ground)
-        recipe = recipe.updated(members=[_laid_out(team) for team in teams]) if isinstance(recipe, Ensemble) else teams[0].recipe
-        return conclude(recipe, ground, teams, report, clock)
+    ground = lay_ground(recipe, data, device, positive, test_share, duplicate_groups)
+    recipe = recipe.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None)
+    with timed(ground.timings, "train"):
+        deadline = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
+        teams = _train(recipe, ground, deadline, report)
+        ground.notes += _ended_early(teams, clock, ground)
+    recipe = recipe.updated(members=[_laid_out(team) for team in teams]) if isinstance(recipe, Ensemble) else teams[0].recipe
+    return conclude(recipe, ground, teams, report, clock)
 
 
 def lay_ground(
@@ -198,7 +196,7 @@ def _distilled(recipe: Ensemble, student: Recipe, ground: Ground, teams: Sequenc
     """A student in the members' place; the recipe that repeats the run holds both."""
     with timed(ground.timings, "distil"):
         model = _model(recipe, ground, teams)
-        taught, _ = judging.complete(model, ground.judged, teams)
+        taught, out_of_fold = judging.complete(model, ground.judged, teams)
         rows = distilling.student_rows(ground.splits, teams, model.members, ground.device, recipe.seed)
         deadline = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0)) if student.steps is None else None
         laid, team = distilling.train_student(recipe, rows, deadline, ground.device, report)
@@ -212,7 +210,7 @@ def _distilled(recipe: Ensemble, student: Recipe, ground: Ground, teams: Sequenc
     before = taught.metrics.get(name)
     said = f"; on held-out rows the members had {name} {before.value:.3f}" if before is not None and before.value is not None else ""
     result.notes.append(f"{len(teams)} members were distilled to one network{said}.")
-    return replace(outcome, recipe=recipe.updated(student=laid), splits=ground.splits)
+    return replace(outcome, recipe=recipe.updated(student=laid), splits=ground.splits, out_of_fold=out_of_fold)
 
 
 def _train(recipe: AnyRecipe, ground: Ground, deadline: float | None, report: Report) -> list[Team]:
@@ -346,17 +344,6 @@ def _too_few(train: Dataset) -> list[str]:
         for label, count in zip(train.classes, counts, strict=True)
         if count < 3
     ]
-
-
-@contextmanager
-def threads(wanted: int | None) -> Iterator[int]:
-    """torch on `wanted` threads, and afterwards on as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(wanted or before)
-    try:
-        yield torch.get_num_threads()
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

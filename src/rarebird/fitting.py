@@ -20,6 +20,7 @@ from rarebird.ensemble import AnyRecipe, Ensemble
 from rarebird.experiment import Outcome
 from rarebird.readers.options import ReadOptions, remembered_target
 from rarebird.recipe import Recipe
+from rarebird.training.device import threads
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,16 @@ def fit(request: Request, clock: Clock, report: Callable[[float, str], bool] = l
     recipe, data = chosen(request)
     report(0.0, "profiling the data")
     known = described(data)
-    outcome = experiment.run(
-        recipe,
-        data,
-        clock=clock,
-        device=request.device,
-        positive=request.positive,
-        duplicate_groups=known.duplicate_groups,
-        report=report,
-    )
+    with threads(request.threads):
+        outcome = experiment.run(
+            recipe,
+            data,
+            clock=clock,
+            device=request.device,
+            positive=request.positive,
+            duplicate_groups=known.duplicate_groups,
+            report=report,
+        )
     report(1.0, "writing the report")
     run_folder.write(request.out, outcome, known.fingerprint, known.profile, clock)
     return outcome

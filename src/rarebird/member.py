@@ -21,7 +21,7 @@ from rarebird.protocols import TargetStatistics, TrainStatistics
 from rarebird.recipe import Recipe
 from rarebird.training.batches import Rows
 from rarebird.training.course import Course
-from rarebird.training.device import Placement
+from rarebird.training.device import Placement, threads
 from rarebird.training.inference import embedded, logits, placement, rows_at_once
 from rarebird.training.loop import EVALUATIONS, Judge, Training
 from rarebird.training.measure import fastest
@@ -95,7 +95,7 @@ class Bench:
             left = max(deadline - time.monotonic(), 0.0)
             best, seconds = fastest(candidates, self.training, min(MEASURING_SHARE * left, MEASURING_SECONDS))
             steps = self._steps(seconds, deadline, networks)
-        return self.recipe.updated(steps=steps, precision=best.precision, channels_last=best.channels_last)
+        return self.recipe.updated(steps=steps, precision=best.precision, channels_last=best.channels_last, threads=best.threads)
 
     @property
     def own_steps(self) -> int:
@@ -119,7 +119,8 @@ class Bench:
         assert self.recipe.steps is not None
         most = None if deadline is None else self._epochs_steps(otherwise=sys.maxsize)
         course = Course(self.recipe.steps, deadline, changes, most)
-        history = training.run(course)
+        with threads(self.recipe.threads):
+            history = training.run(course)
         network = placement(self.device, self.prepared.spec.kind == "image").place(training.network)
         unseen = ["Training ended before a network had seen every training row once; it needs more time."]
         notes = self.notes + unseen * (deadline is not None and course.step * training.batch_size < len(self.rows))
@@ -207,14 +208,26 @@ class Bench:
         return float(max(1.0, (len(self._fit_rows) * draws[kept] / draws.sum() / distinct[kept]).max()))
 
     def _candidates(self) -> list[Placement]:
-        """The recipe's placement, or those worth measuring where it leaves it open."""
+        """The recipe's placement, or those worth measuring where it leaves it open; the first is taken unless another is clearly faster."""
         recipe, picture = self.recipe, self.prepared.spec.kind == "image"
+        channels_last = bool(recipe.channels_last) and picture
+        counts = self._thread_counts()
         if recipe.precision != "auto":
-            return [Placement(self.device, recipe.precision, bool(recipe.channels_last) and picture)]
-        plain = Placement(self.device, "float32", bool(recipe.channels_last) and picture)
+            return [Placement(self.device, recipe.precision, channels_last, count) for count in counts]
+        plain = [Placement(self.device, "float32", channels_last, count) for count in counts]
         if self.prepared.spec.kind == "table" and self.device == "cpu":
-            return [plain]
-        return [plain, Placement(self.device, "bfloat16", picture and recipe.channels_last is not False)]
+            return plain
+        return [*plain, Placement(self.device, "bfloat16", picture and recipe.channels_last is not False, counts[0])]
+
+    def _thread_counts(self) -> list[int]:
+        """CPU threads worth measuring. A table's steps are short: threads wait for each other longer than they work, and on a busy machine
+        that takes a multiple (mammography, 256 rows a step, one core busy: 7 ms with one thread, 41 ms with two)."""
+        if self.recipe.threads is not None:
+            return [self.recipe.threads]
+        every = torch.get_num_threads()
+        if self.device != "cpu" or every == 1:
+            return [every]
+        return [1, every] if self.prepared.spec.kind == "table" else [every, 1]
 
     def _judge(self, network: nn.Module) -> Judge:
         """Scores of a network on held-out rows; which rows, depends on the recipe and its seed alone."""

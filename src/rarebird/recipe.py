@@ -51,7 +51,7 @@ class Recipe(BaseModel):
         holdout: Share of the training rows held out where `folds` is 0; None: decided by the number of rows.
         precision: ``float32``, ``bfloat16``, or ``auto``: whichever a short measurement finds faster.
         channels_last: Memory layout of pictures; None: measured.
-        threads: CPU threads of torch; None: all.
+        threads: CPU threads of torch while training; None: measured, or one for tables and all for others where nothing is measured.
         image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
         test_time_views: Augmented views of a row whose predictions are averaged beside the row's own; 0: none.
         reference: What is trained in the network's place; the slots that act within the network's training then play no part.

@@ -17,7 +17,7 @@ from rarebird.evaluation.comparison import Comparison
 from rarebird.evaluation.remedy import freed, remedies, with_remedy
 from rarebird.recipe import Recipe
 from rarebird.report.compare_page import write_comparison
-from rarebird.training.device import choose_device
+from rarebird.training.device import choose_device, threads
 from rarebird.writing import whole_file
 
 PAGE, VALUES, BASELINE = "compare.html", "compare.json", "baseline.toml"
@@ -74,9 +74,9 @@ def compare(
     run_folder.check_free(request.out, kept=(PAGE, VALUES, BASELINE))
     tell(0.0, "reading the data")
     recipe, train, wanted, notes = _asked(request, asked)
-    with experiment.threads(request.threads) as threads:
+    with threads(request.threads):
         found = compared(
-            recipe.updated(threads=threads),
+            recipe,
             train,
             wanted,
             folds=folds,

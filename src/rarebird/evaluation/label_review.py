@@ -22,7 +22,7 @@ from rarebird.evaluation import cross_validate, label_issues
 from rarebird.evaluation.label_issues import LabelIssues
 from rarebird.networks import Parts
 from rarebird.recipe import Recipe
-from rarebird.training.device import choose_device
+from rarebird.training.device import choose_device, threads
 
 # Parts where the protocol of `fit` would be a hold-out.
 FOLDS = 5
@@ -92,8 +92,8 @@ def look_through(
     train = experiment.separate(Splits(data.train), recipe, 0, notes).train
     recipe, parts = _without_stop(recipe, notes), _parts(train, recipe)
     deadline = None if clock is None or recipe.steps is not None else clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
-    with experiment.threads(recipe.threads) as threads:
-        recipe = recipe.updated(threads=threads, folds=len(parts), holdout=None, relaid=())
+    with threads(recipe.threads):
+        recipe = recipe.updated(folds=len(parts), holdout=None, relaid=())
         judged = cross_validate.judge(recipe, train, parts, deadline=deadline, device=choose_device(device), report=tell)
     tell(1.0, "ranking")
     probabilities = np.full((len(train), train.n_classes), np.nan)

@@ -13,7 +13,7 @@ from rarebird.clock import Clock
 from rarebird.evaluation.penalty import penalty_of
 from rarebird.evaluation.regularization_path import RegularizationPath, regularization_path
 from rarebird.report.path_figure import path_figure
-from rarebird.training.device import choose_device
+from rarebird.training.device import choose_device, threads
 from rarebird.writing import whole_folder
 
 FIGURE, VALUES = "regularization_path.svg", "regularization_path.json"
@@ -66,7 +66,7 @@ def walk(
     for strength in (strengths[0], strengths[-1]):
         penalty.at(recipe, strength)  # refused before anything is trained
     train = experiment.separate(data, recipe, experiment.TEST_SHARE, []).train
-    with experiment.threads(request.threads):
+    with threads(request.threads):
         found = regularization_path(
             recipe,
             train,

@@ -36,9 +36,11 @@ if TYPE_CHECKING:
 KINDS = ("table",)
 # A share of rows that a forest of some hundred trees can tell from none.
 LEAST_SHARE = 1e-3
-ROWS_PER_LEAF, MOST_COLUMNS, DIGITS = 1_000, 32, 7
+ROWS_PER_LEAF, MOST_COLUMNS = 1_000, 32
 # Trees between two looks at whether to go on; below so many rows a thread costs more than it gives.
 CHUNK, ROWS_PER_THREAD = 20, 2_000
+# By how much a share may be above 1 through rounding.
+SLACK = 1e-6
 ARRAYS = ("feature", "threshold", "left", "right", "value", "roots")
 
 
@@ -67,7 +69,7 @@ class ExtraTrees(Method):
         threads: int,
         told: Callable[[float], bool] = lambda progress: False,
     ) -> Forest:
-        """Grow the forest; arguments as those of `boosted_trees`."""
+        """Grow the forest; arguments as those of `boosted_trees`, but that True from `told` makes that chunk of trees the last."""
         from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
         classes = spec.task == "classification"
@@ -79,14 +81,15 @@ class ExtraTrees(Method):
             n_jobs=min(threads, max(1, len(y) // ROWS_PER_THREAD)),
             warm_start=True,
         )
-        columns = columns_of(x, spec)
+        columns, before = columns_of(x, spec), 0
         for grown in [*range(CHUNK, rounds, CHUNK), rounds]:
             forest.set_params(n_estimators=grown)
             forest.fit(columns, target, sample_weight=weight.double().numpy())
-            # A look per tree, as those who ask count them.
-            looks = [told(place / rounds) for place in range(max(0, grown - CHUNK) + 1, grown + 1)]
-            if any(looks) and grown < rounds:
+            # Every tree is told of, so that whoever counts knows how many there are.
+            answers = [told(place / rounds) for place in range(before + 1, grown + 1)]
+            if any(answers):
                 break
+            before = grown
         known = forest.classes_ if classes else np.zeros(1, dtype=np.int64)
         return Forest(_arrays([tree.tree_ for tree in forest.estimators_], known, spec), spec)
 
@@ -96,9 +99,12 @@ class ExtraTrees(Method):
         Raises:
             ValueError: The text holds no forest, or that of other data.
         """
-        plain = json.loads(text)
-        require(isinstance(plain, dict) and set(plain) == set(ARRAYS), "a forest's text has its arrays", arrays=list(plain)[:6])
-        arrays = {name: np.array(plain[name], dtype=np.float32 if name in ("threshold", "value") else np.int64) for name in ARRAYS}
+        try:
+            plain = json.loads(text)
+        except RecursionError:
+            plain = None
+        require(isinstance(plain, dict) and set(plain) == set(ARRAYS), "a forest's text has its arrays", begins=text[:20])
+        arrays = {name: _array(name, plain[name]) for name in ARRAYS}
         check(arrays, spec)
         return Forest(arrays, spec)
 
@@ -124,7 +130,7 @@ class Forest(nn.Module):
         while (inner := arrays["feature"][node] >= 0).any():
             goes_left = columns[rows, arrays["feature"][node]] <= arrays["threshold"][node]
             node = np.where(inner, np.where(goes_left, arrays["left"][node], arrays["right"][node]), node)
-        shares = arrays["value"][node].mean(axis=1)
+        shares = arrays["value"][node].mean(axis=1, dtype=np.float64)
         if self.spec.task == "regression":
             return torch.from_numpy(shares.astype(np.float32))
         shares = shares.clip(LEAST_SHARE, None)
@@ -132,7 +138,7 @@ class Forest(nn.Module):
 
     def to_text(self) -> str:
         """The trees as JSON."""
-        plain = {name: array.tolist() for name, array in self.arrays.items()}
+        plain = {name: self.arrays[name].tolist() for name in ARRAYS}
         for name in ("threshold", "value"):
             # As many digits as float32 has; the shortest text that gives the same float again would be longer.
             plain[name] = np.vectorize(lambda value: float(f"{value:.9g}"), otypes=[float])(self.arrays[name]).tolist()
@@ -155,18 +161,35 @@ def check(arrays: dict[str, np.ndarray], spec: InputSpec) -> None:
     Raises:
         ValueError: They are not.
     """
-    nodes, inner = len(arrays["feature"]), arrays["feature"] >= 0
+    nodes, inner = arrays["feature"].size, arrays["feature"] >= 0
+    flat = all(arrays[name].shape == (nodes,) for name in ("feature", "threshold", "left", "right"))
+    require(nodes > 0 and flat and arrays["value"].shape == (nodes, spec.n_outputs), "one entry per node", nodes=nodes)
     columns = max(1, 2 * spec.n_numbers + sum(codes if codes <= MOST_COLUMNS else 1 for codes in spec.cardinalities))
-    flat = all(arrays[name].shape == (nodes,) for name in ("threshold", "left", "right"))
-    require(flat and arrays["value"].shape == (nodes, spec.n_outputs), "one entry per node", nodes=nodes)
-    require(nodes > 0 and bool((arrays["feature"] < columns).all()), "trees split at the table's columns", columns=columns)
-    place = np.arange(nodes)
+    known = (arrays["feature"] >= -1) & (arrays["feature"] < columns)
+    require(bool(known.all()), "trees split at the table's columns", columns=columns)
+    place = np.arange(nodes)[inner]
     for name in ("left", "right"):
         child = arrays[name][inner]
-        require(bool(((child > place[inner]) & (child < nodes)).all()), "a child comes after its parent", array=name)
+        require(bool(((child > place) & (child < nodes)).all()), "a child comes after its parent", array=name)
     roots = arrays["roots"]
-    require(roots.ndim == 1 and len(roots) > 0 and bool(((roots >= 0) & (roots < nodes)).all()), "roots are nodes", roots=len(roots))
-    require(bool(np.isfinite(arrays["value"]).all()), "shares are finite", nodes=nodes)
+    require(roots.ndim == 1 and len(roots) > 0 and bool(((roots >= 0) & (roots < nodes)).all()), "roots are nodes", roots=roots.size)
+    for name in ("threshold", "value"):
+        require(bool(np.isfinite(arrays[name]).all()), "numbers are finite", array=name)
+    shares = spec.task == "regression" or bool(((arrays["value"] >= 0) & (arrays["value"] <= 1 + SLACK)).all())
+    require(shares, "shares of classes are between 0 and 1", nodes=nodes)
+
+
+def _array(name: str, numbers: Any) -> np.ndarray:
+    """An array of a forest's text; numbers that its type cannot hold become infinite, or are refused.
+
+    Raises:
+        ValueError: What stands there is no array of numbers.
+    """
+    wanted, kinds = (np.float32, "iuf") if name in ("threshold", "value") else (np.int64, "iu")
+    found = np.array(numbers)
+    require(found.dtype.kind in kinds, "a forest's arrays hold numbers", array=name, type=str(found.dtype))
+    with np.errstate(over="ignore"):
+        return found.astype(wanted)
 
 
 def _arrays(trees: list[Any], known: np.ndarray, spec: InputSpec) -> dict[str, np.ndarray]:

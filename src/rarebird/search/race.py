@@ -41,6 +41,7 @@ class Race:
         criterion: What selection looks at.
         seed: Of the splits.
         deadline: When training must have ended, on the scale of `time.monotonic`; judging the test rows is taken off as it adds up.
+            Infinite: no limit, and nothing is measured, so that a race repeats.
         tell: Told of the progress 0..1 and of what is being done; True from it ends the race.
         record: Given every finished candidate at once, so that nothing is lost.
         finished: Candidates that went through all parts.
@@ -80,6 +81,7 @@ class Race:
         share: float = 1.0,
         *,
         must: bool = False,
+        stays: bool = False,
         is_reference: bool = False,
         settings: dict[str, object] | None = None,
     ) -> Candidate | None:
@@ -89,7 +91,8 @@ class Race:
             name: What it is called.
             recipe: What to train.
             share: Of the time that is left, how much it may take at most.
-            must: Whether it is trained however little time there is, and to the end.
+            must: Whether it is trained however little time there is.
+            stays: Whether it goes through all parts even where it is worse; what must be trained stays too.
             is_reference: Whether it is no network.
             settings: What a search chose for it.
         """
@@ -97,8 +100,9 @@ class Race:
         if self.ended or (seconds < LEAST_SECONDS and not must):
             return None
         start = time.monotonic()
+        deadline = start + max(seconds, LEAST_SECONDS) if np.isfinite(seconds) else None
         try:
-            team = self._train(name, recipe, start + max(seconds, LEAST_SECONDS), must)
+            team = self._train(name, recipe, deadline, must, stays or must)
         except DataError as error:
             if must:
                 raise
@@ -115,7 +119,7 @@ class Race:
         self.record(candidate)
         return candidate
 
-    def _train(self, name: str, recipe: Recipe, deadline: float, must: bool) -> Team:
+    def _train(self, name: str, recipe: Recipe, deadline: float | None, must: bool, stays: bool) -> Team:
         """A network per part, rung by rung."""
         parts = self.ground.parts(recipe.seed if self.ground.protocol.folds else self.seed)
         team = Team(recipe, [], [])
@@ -143,7 +147,7 @@ class Race:
             team = _joined(team, laid, trained, held_rows(self.ground.splits, chunk), stopped)
             if stopped:
                 break
-            if high < len(parts) and not must and self._is_beaten(team):
+            if high < len(parts) and not stays and self._is_beaten(team):
                 self.left[name] = f"it was surely worse than {self.best.name if self.best else ''} after {high} of {len(parts)} parts"
                 return Team(recipe, [], [])
         return _recorded(team)

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from rarebird import experiment
 from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.evaluation import cross_validate
 from rarebird.evaluation.cross_validate import Judged, Part
 from rarebird.networks import Parts, held_rows, train_in_turn
 from rarebird.recipe import Recipe
-from rarebird.training.device import choose_device
+from rarebird.training.device import choose_device, threads
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Judging:
         metric: What a trial's value is.
         positive: Of two classes, the one that the metric speaks of.
         device: A torch device, or ``auto`` for what the trial finds where it runs.
-        threads: CPU threads of a trial.
+        threads: CPU threads of a trial, at most.
     """
 
     train: Dataset
@@ -80,11 +79,10 @@ def trial(judging: Judging, task: Task) -> Generator[tuple[int, float], None, tu
         DataError: The recipe and the rows do not fit, the training diverged, or the metric is undefined.
     """
     start = time.monotonic()
-    with experiment.threads(judging.threads) as threads:
+    with threads(judging.threads):
         deadline = None if task.seconds is None else start + task.seconds
         device, held_out = choose_device(judging.device), list[Part]()
-        recipe = task.recipe.updated(threads=threads)
-        rows = Splits(judging.train, judging.val)
+        recipe, rows = task.recipe, Splits(judging.train, judging.val)
         held = held_rows(rows, judging.parts)
         for laid_out, trained, _ in train_in_turn(recipe, rows, judging.parts, deadline, device, lambda progress, what: False):
             held_out.append(cross_validate.part_of(trained[-1], judging.judges, held[len(held_out)], device))

@@ -30,7 +30,7 @@ from rarebird.search.space import Space, default_space
 from rarebird.search.storage import DATABASE, FILES
 from rarebird.search.study import Finished, Study
 from rarebird.search.trial import Judging, trial
-from rarebird.training.device import choose_device
+from rarebird.training.device import choose_device, threads
 
 # Share of a budget for the trials, the rest trains the chosen recipe to its full length; and of the former for one trial at most.
 TRIALS_SHARE, ONE_SHARE = 0.65, 0.1
@@ -83,7 +83,7 @@ def tune(request: fitting.Request, plan: Plan, clock: Clock, tell: Tell = lambda
     data = fitting.read(request, None)
     known = fitting.described(data)
     deadline = None if clock.budget is None else clock.start + TRIALS_SHARE * clock.budget
-    with experiment.threads(request.threads), _Search(request, plan, data, known) as search:
+    with threads(request.threads), _Search(request, plan, data, known) as search:
         search.run(deadline, lambda progress, what: tell(TRIALS_SHARE * progress, what))
         finished, pruned = search.finished(), search.study.pruned()
     best = search.best(finished)
@@ -119,7 +119,7 @@ class _Search:
         separated = experiment.separate(data, first.updated(seed=seed), experiment.TEST_SHARE, notes, known.duplicate_groups)
         self.splits = Splits(separated.train, separated.val, separated.test, tuple(notes))
         protocol = split.decide(self.train, self.splits.val, folds=plan.folds)
-        threads = (request.threads or CLUSTER_THREADS) if plan.cluster else max(1, torch.get_num_threads() // plan.workers)
+        own_threads = (request.threads or CLUSTER_THREADS) if plan.cluster else max(1, torch.get_num_threads() // plan.workers)
         self.judging = Judging(
             train=self.train,
             val=self.splits.val,
@@ -127,7 +127,7 @@ class _Search:
             metric=self.metric,
             positive=request.positive,
             device=_device(request.device, plan),
-            threads=threads,
+            threads=own_threads,
         )
         self.request, self.plan, self.known = request, plan, known
         self.remarks = _remarks(plan, len(self.judging.parts))

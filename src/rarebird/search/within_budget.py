@@ -20,7 +20,7 @@ from rarebird.ensemble import AnyRecipe, Ensemble
 from rarebird.evaluation import label_files, label_issues
 from rarebird.evaluation.label_review import Review
 from rarebird.experiment import RESERVE, RESERVE_SHARE, Ground, Outcome
-from rarebird.networks import Team
+from rarebird.networks import Team, bench_of
 from rarebird.recipe import Recipe
 from rarebird.result import Tried
 from rarebird.search.candidate import Candidate
@@ -32,15 +32,18 @@ from rarebird.search.storage import FILES
 from rarebird.search.trial_log import TrialLog
 from rarebird.search.voting import Criterion, is_worse
 from rarebird.training import measure
+from rarebird.training.device import threads
 
 # Share of the time until which recipes around the leader are searched; the rest repeats the best under other seeds.
 SEARCH_SHARE = 0.5
 # A search around the leader pays where so many recipes like it fit into its time.
 FEWEST_TRIALS = 8
-MOST_REPEATS = 3
+MOST_REPEATS = 5
 # A searched recipe takes its leader's place where it is better by so many standard errors of the paired difference.
 SURELY_BETTER = 1.0
 SEED_STEP = 1_000
+# Passes over its rows after which a second network of another seed gives more than a longer course of the first; and how many at most.
+ENOUGH_PASSES, MOST_SEEDS = 35, 3
 # Share of the time that is kept for the network that the others are distilled to.
 STUDENT_SHARE = 0.3
 ENSEMBLE_CALIBRATION = ("temperature",)
@@ -73,8 +76,7 @@ def fit(
     base, data = fitting.opened(request)
     tell(0.0, "profiling the data")
     known = fitting.described(data)
-    with experiment.threads(request.threads) as threads:
-        base = base.updated(threads=threads)
+    with threads(request.threads):
         ground = experiment.lay_ground(base, data, request.device, request.positive, experiment.TEST_SHARE, known.duplicate_groups)
         base = base.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None)
         search = Search(base, ground, clock, TrialLog(request.out, base.seed), tell, single)
@@ -121,9 +123,12 @@ class Search:
         train = self.ground.splits.train
         prior = np.zeros(0) if train.task == "regression" else train.weighted_counts / train.weighted_counts.sum()
         self.criterion = Criterion.of(self.ground.judged, prior, self.base.metric)
-        deadline = self.clock.deadline(RESERVE + RESERVE_SHARE * (self.clock.budget or 0))
-        self.race = Race(self.ground, self.criterion, self.base.seed, np.inf if deadline is None else deadline, self.tell, self.log.record)
         self.begun = time.monotonic()
+        known = self.clock.deadline(RESERVE + RESERVE_SHARE * (self.clock.budget or 0))
+        deadline = np.inf if known is None else known
+        if self.single and known is not None:
+            deadline -= STUDENT_SHARE * (known - self.begun)
+        self.race = Race(self.ground, self.criterion, self.base.seed, deadline, self.tell, self.log.record)
         self.searched: dict[str, int] = {}
         self.chosen: Chosen | None = None
 
@@ -132,11 +137,24 @@ class Search:
         measure.warm_up()
         entries = portfolio(self.ground.splits.train, self.base, references)
         for entry in entries:
-            self.race.enter(entry.name, entry.recipe, entry.share, must=entry.share == 1, is_reference=entry.is_reference)
+            main = entry.share == 1
+            share = self._share_of_main(entry.recipe) if main and len(entries) == 1 else entry.share
+            self.race.enter(entry.name, entry.recipe, share, must=main, is_reference=entry.is_reference)
         if self.race.best is not None:
             self._around(self._leader())
             self._repeat()
         self.chosen = choose(families(self._standing(), self.criterion), self.criterion, self.race.judges)
+
+    def _share_of_main(self, recipe: Recipe) -> float:
+        """Share of the time for a recipe that stands alone: several seeds of it where each sees its rows often enough, one where not."""
+        left = self.race.time_left()
+        if self.ground.protocol.folds or self.single or not np.isfinite(left):
+            return 1.0
+        splits, (fit, held) = self.ground.splits, self.ground.parts(self.base.seed)[0]
+        bench = bench_of(recipe, splits.train.take(fit), splits.train.take(held), 0, self.ground.device)
+        laid = bench.lay_out(time.monotonic() + left, 1)
+        passes = (laid.steps or 0) * laid.batch_size / max(len(fit), 1)
+        return 1 / min(MOST_SEEDS, max(1, int(passes / ENOUGH_PASSES)))
 
     def shipped(self) -> tuple[AnyRecipe, list[Team]]:
         """The recipe of what ships, and its networks."""
@@ -199,7 +217,7 @@ class Search:
                 if one.seconds < self.race.time_left() and not self.race.ended:
                     # A course that was laid out is repeated as it is; what the clock changed of it is not.
                     again = one.team.recipe.updated(seed=self.base.seed + SEED_STEP * repeat, relaid=())
-                    self.race.enter(one.name, again, is_reference=one.is_reference)
+                    self.race.enter(one.name, again, stays=True, is_reference=one.is_reference)
 
     def _standing(self) -> list[Candidate]:
         """The candidates that may ship: of all searched around one leader only the best, and only where it surely beats its leader."""

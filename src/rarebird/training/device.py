@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -19,11 +20,13 @@ class Placement:
         device: A torch device, ``cpu`` or ``cuda``.
         precision: ``float32`` or ``bfloat16`` (autocast; weights stay float32).
         channels_last: Whether pictures and their convolutions are laid out channels-last.
+        threads: CPU threads of torch; None: as they are.
     """
 
     device: str = "cpu"
     precision: str = "float32"
     channels_last: bool = False
+    threads: int | None = None
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which a forward pass runs."""
@@ -35,6 +38,17 @@ class Placement:
         """The network on the device, in the memory layout."""
         network = network.to(self.device)
         return network.to(memory_format=torch.channels_last) if self.channels_last else network
+
+
+@contextmanager
+def threads(wanted: int | None) -> Iterator[int]:
+    """torch on `wanted` CPU threads, and afterwards on as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted or before)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_device(wanted: str = "auto") -> str:

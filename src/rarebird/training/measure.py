@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from rarebird.training.course import Course
-from rarebird.training.device import Placement
+from rarebird.training.device import Placement, threads
 from rarebird.training.loop import Training
 
 WARM_UP_STEPS = 3
@@ -33,7 +33,10 @@ def fastest(candidates: Sequence[Placement], make: Callable[[Placement], Trainin
         make: A training for a placement; its network is copied, so that nothing of it changes.
         seconds: About how long the measurement may take in all.
     """
-    timed = [(step_seconds(make(placement), seconds / len(candidates)), placement) for placement in candidates]
+    timed = []
+    for placement in candidates:
+        with threads(placement.threads):
+            timed.append((step_seconds(make(placement), seconds / len(candidates)), placement))
     best_seconds, best = timed[0]
     for step, placement in timed[1:]:
         if step * WORTHWHILE < best_seconds:
