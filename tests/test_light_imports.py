@@ -14,6 +14,7 @@ LIGHT = [
     "readers",
     "metrics",
     "report",
+    "executors",
     "remedies/resampling",
     "remedies/batch_sampling",
     "remedies/calibration",

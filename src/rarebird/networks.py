@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +87,24 @@ def train_networks(
     Returns:
         The recipe as it was laid out, the networks, and whether `report` ended the training.
     """
+    turns = train_in_turn(recipe, splits, parts, deadline, device, report, first=first, sharing=sharing, enough=enough)
+    *_, last = (recipe, [], False), *turns
+    return last
+
+
+def train_in_turn(
+    recipe: Recipe,
+    splits: Splits,
+    parts: Parts,
+    deadline: float | None,
+    device: str,
+    report: Report,
+    *,
+    first: int = 0,
+    sharing: int | None = None,
+    enough: float = 0.0,
+) -> Iterator[tuple[Recipe, list[Trained], bool]]:
+    """The same, with what `train_networks` would return so far after each network, so that the rest need not be trained."""
     trained: list[Trained] = []
     train, val = splits.train, splits.val
     # A run that was ended early has changes for the networks that it trained; its replay trains those.
@@ -100,7 +118,8 @@ def train_networks(
             own = bench.own_steps
             recipe = bench.recipe = bench.lay_out(deadline, sharing)
             if (recipe.steps or 0) < enough * own:
-                return recipe, [], False
+                yield recipe, [], False
+                return
         what = "training" if len(parts) == 1 else f"training fold {fold + 1} of {len(parts)}"
 
         def tell(progress: float, fold: int = fold, what: str = what) -> bool:
@@ -112,10 +131,10 @@ def train_networks(
         mine = None if deadline is None else now + max(deadline - now, 0.0) / (sharing - fold)
         trained.append(bench.run(mine, changes, tell))
         del bench  # its rows, before those of the next fold are prepared
+        relaid = tuple(tuple(one.changes) for one in trained)
+        yield recipe.updated(relaid=relaid if any(relaid) or len(relaid) < len(parts) else ()), trained, stopped
         if stopped:
             break
-    relaid = tuple(tuple(one.changes) for one in trained)
-    return recipe.updated(relaid=relaid if any(relaid) or len(relaid) < len(parts) else ()), trained, stopped
 
 
 def bench_of(recipe: Recipe, fit_rows: Dataset, held_rows: Dataset, fold: int, device: str) -> Bench | ReferenceBench:

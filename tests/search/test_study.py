@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 
 from rarebird.checks import DataError
 from rarebird.search.space import Space
-from rarebird.search.study import DATABASE, STUDY, Study
+from rarebird.search.storage import DATABASE
+from rarebird.search.study import STUDY, Study
 
 SPACE = Space.of(
     {
@@ -102,10 +104,12 @@ def test_what_a_killed_process_left_is_begun_again_with_the_same_values(tmp_path
     assert child.stdout.readline() == "begun\n"
     one = study(tmp_path / "b")
     assert one.begun() == 3
+    assert one.is_shared()
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     child.stdout.close()
     assert one.begun() == 2
+    assert not one.is_shared()
     for _ in range(4):
         step(one)
     assert [trial.value for trial in one.finished()] == straight
@@ -132,3 +136,22 @@ def test_two_processes_share_a_search_and_propose_different_things(tmp_path: Pat
     for trial in asked:
         trial.tell(1.0, {})
     assert first.begun() == second.begun() == 4
+
+
+@pytest.mark.parametrize("as_address", [False, True])
+def test_a_closed_study_is_one_ordinary_file(as_address: bool, tmp_path: Path) -> None:
+    where: Any = f"sqlite:///{tmp_path / DATABASE}" if as_address else tmp_path
+    one = study(where)
+    step(one)
+    assert (tmp_path / f"{DATABASE}-wal").is_file()
+    other = study(where)
+    step(other)
+    other.close()
+    # The other one is still at it.
+    assert step(one) is not None
+    one.close()
+    assert [path.name for path in tmp_path.iterdir()] == [DATABASE]
+    connection = sqlite3.connect(tmp_path / DATABASE)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    connection.close()
+    assert len(study(where).finished()) == 3

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from rarebird.recipe import Recipe
-from rarebird.search.study import DATABASE
+from rarebird.search.storage import DATABASE
 from tests.cli import rarebird
 
 RECIPE = """
@@ -86,6 +86,8 @@ def test_what_cannot_be_searched_is_refused(table: Path, capsys: Any, monkeypatc
         (["--resume"], "holds no trials to go on with"),
         (["--set", "network.dropout={low=0.5,high=0.1}"], "low < high"),
         (["--metric", "r2"], "judges numbers"),
+        (["--workers", 2, "--cluster", "auto"], "give one of --workers and --cluster"),
+        (["--pruner", "medain"], "There is no pruner 'medain'; did you mean 'median'?"),
     ):
         done = rarebird(capsys, monkeypatch, *arguments(table, "run", "--trials", 2, *more))
         assert done.code == 2, more
@@ -119,6 +121,60 @@ def test_a_killed_search_goes_on_and_ends_like_one_that_was_not(table: Path, cap
     assert one["search"]["value"] == two["search"]["value"]
     assert one["search"]["values"] == two["search"]["values"]
     assert one["metrics"] == two["metrics"]
+
+
+@pytest.mark.xdist_group("heavy")
+def test_ctrl_c_ends_a_search_on_workers_with_what_there_is_and_all_of_them(table: Path) -> None:
+    more = ["--trials", 500, "--strategy", "random", "--workers", 2, "--pruner", "median"]
+    command = [sys.executable, "-m", "rarebird.cli", *map(str, arguments(table, "run", *more))]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    end = time.monotonic() + 60
+    while time.monotonic() < end and child.poll() is None and not finished(table.with_name("run") / DATABASE):
+        time.sleep(0.05)
+    # To the whole group, as a terminal does it.
+    os.killpg(child.pid, signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    found = json.loads(out)
+    assert 1 <= found["search"]["trials"] < 500
+    assert len(finished(table.with_name("run") / DATABASE)) == found["search"]["trials"] + found["search"]["pruned"]
+    end = time.monotonic() + 20
+    while time.monotonic() < end and is_there(child.pid):
+        time.sleep(0.05)
+    assert not is_there(child.pid)
+
+
+def test_a_hold_out_cannot_be_pruned_and_says_so(table: Path, capsys: Any, monkeypatch: Any) -> None:
+    done = rarebird(capsys, monkeypatch, *arguments(table, "run", "--trials", 2, "--folds", 0, "--pruner", "halving"))
+    assert done.code == 0, done.err
+    assert "Nothing is pruned: a hold-out has one part." in json.loads(done.out)["notes"]
+
+
+def test_given_validation_rows_judge_the_trials_and_the_chosen_recipe(table: Path, capsys: Any, monkeypatch: Any) -> None:
+    rng, arrays = np.random.default_rng(1), {}
+    for name, n in (("train", 100), ("val", 50), ("test", 40)):
+        y = (rng.random(n) < 0.3).astype(np.uint8)
+        arrays[f"{name}_images"] = rng.integers(0, 99, (n, 8, 8), dtype=np.uint8) + 120 * y[:, None, None]
+        arrays[f"{name}_labels"] = y
+    np.savez(table.with_name("split.npz"), **arrays)
+    settings = ["--set", "network={name=cnn,width=8}", "--set", "optimizer.learning_rate={low=1e-3,high=1e-2}", "--set", "steps=8"]
+    command = ["tune", table.with_name("split.npz"), "--out", table.with_name("run"), "--trials", 2, "--json", *settings]
+    done = rarebird(capsys, monkeypatch, *command)
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert (found["n_train"], found["n_test"]) == (100, 40)
+    result = json.loads((table.with_name("run") / "result.json").read_text(encoding="utf-8"))
+    assert result["protocol"] == "The 50 given validation rows are the hold-out and never join training."
+    assert len(finished(table.with_name("run") / DATABASE)) == 2
+
+
+def is_there(group: int) -> bool:
+    """Whether any process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def finished(database: Path) -> list[float]:

@@ -30,7 +30,10 @@ def tune(
     startup: Annotated[int, typer.Option(min=0, help="Trials that explore at random before a model is asked.")] = 10,
     folds: Annotated[int | None, typer.Option(min=0, help="Parts that judge each trial; 0 for a hold-out (default: by rows).")] = None,
     metric: Annotated[str | None, typer.Option(help="What is made best (default: the recipe's, balanced_accuracy).")] = None,
-    storage: Annotated[str | None, typer.Option(help="A database that several machines share, such as postgresql://...")] = None,
+    pruner: Annotated[str, typer.Option(help="none, median or halving: ends trials that are behind after some of their parts.")] = "none",
+    workers: Annotated[int, typer.Option(min=1, help="Processes of this machine that trials run in; they share its threads.")] = 1,
+    cluster: Annotated[str | None, typer.Option(help="A Ray cluster that trials run on: auto, or its HOST:PORT.")] = None,
+    storage: Annotated[str | None, typer.Option(help="A database that several processes share, such as postgresql://...")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the trials that stand in the folder.")] = False,
     positive: Annotated[str | None, typer.Option(help="Of two classes, the one that precision and recall speak of.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of splits and proposals.")] = 0,
@@ -64,7 +67,17 @@ def tune(
         threads=threads,
         device=device,
     )
-    plan = tuning.Plan(strategy=strategy, trials=trials, startup=startup, folds=folds, storage=storage, resume=resume)
+    plan = tuning.Plan(
+        strategy=strategy,
+        trials=trials,
+        startup=startup,
+        folds=folds,
+        storage=storage,
+        resume=resume,
+        workers=workers,
+        cluster=cluster,
+        pruner=pruner,
+    )
     with progress_bar(quiet or as_json) as report:
         found = tuning.tune(request, plan, clock, report)
     if as_json:

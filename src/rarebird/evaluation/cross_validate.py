@@ -136,7 +136,12 @@ def part_of(trained: Trained, train: Dataset, rows: np.ndarray, device: str) -> 
 
 
 def assess(
-    recipe: Recipe, train: Dataset, parts: Sequence[Part], positive: str | None = None, seen: Sequence[Part] | None = None
+    recipe: Recipe,
+    train: Dataset,
+    parts: Sequence[Part],
+    positive: str | None = None,
+    seen: Sequence[Part] | None = None,
+    val: Dataset | None = None,
 ) -> Judged:
     """Calibrate and decide each part's rows by the others', once all networks are trained; `seconds` are left at 0.
 
@@ -146,12 +151,14 @@ def assess(
         parts: Per network, what it gives for the rows that it never saw.
         positive: Of two classes, which one the decision's metric speaks of.
         seen: Per network, what it gives for rows that it learned from, where these are asked for.
+        val: Given validation rows, where the rows of `parts` are theirs.
     """
     held_out = _together(parts)
     learned = None if seen is None else _together(seen)
     if train.task == "classification":
         factors = [part.prior_factor for part in parts]
-        held, here = _with_targets(held_out, train), train.take(held_out.rows)
+        judging_rows = train if val is None else val
+        held, here = _with_targets(held_out, judging_rows), judging_rows.take(held_out.rows)
         outputs, labels = _decided(recipe, held, here, factors, train, positive)
         held_out = replace(held_out, outputs=outputs, labels=labels)
         if learned is not None:

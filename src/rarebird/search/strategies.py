@@ -63,7 +63,7 @@ def sampler(strategy: Strategy, seed: int, number: int, startup: int) -> optuna.
         # The multivariate and grouped forms are marked experimental; they are what Optuna's own guide recommends for conditional spaces.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if strategy == "tpe":
-            return optuna.samplers.TPESampler(n_startup_trials=startup, multivariate=True, group=True, seed=own)
+            return optuna.samplers.TPESampler(n_startup_trials=startup, multivariate=True, group=True, constant_liar=True, seed=own)
         if strategy == "gaussian_process":
             return optuna.samplers.GPSampler(n_startup_trials=startup, seed=own, deterministic_objective=False)
     return optuna.samplers.RandomSampler(seed=own)

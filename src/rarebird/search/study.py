@@ -1,35 +1,34 @@
 """A search's trials on disk: each finished trial stands in the storage before the next one begins, so that nothing is lost.
 
 The storage is Optuna's own, opened by optuna-dashboard as it is: a SQLite file in the run's folder, or a PostgreSQL address that several
-machines share.
+machines share (`search.storage`).
 """
 
 from __future__ import annotations
 
 import json
-import os
-import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from rarebird.checks import DataError
 from rarebird.ranges import Choice, Float, Range
 from rarebird.recipe import Recipe
+from rarebird.search import storage as storages
 from rarebird.search import strategies
+from rarebird.search.places import PLACE, REASON, Placed, Standing, is_dead, is_void
+from rarebird.search.pruning import pruner as pruner_of
 from rarebird.search.space import Space
+from rarebird.search.storage import WORKER, worker
 
 if TYPE_CHECKING:
     import optuna
 
 STUDY = "rarebird"
-DATABASE = "trials.db"
-# With the journal that a killed process leaves, by which SQLite puts right what was half-written.
-FILES = (DATABASE, f"{DATABASE}-journal")
+NOTES, RECIPE = "notes", "recipe"
 # Points that a grid puts on each number.
 GRID_POINTS = 5
 
@@ -54,16 +53,17 @@ class Finished:
 
 
 class Study:
-    """Trials of one space under one metric.
+    """Trials of one space under one metric, until it is closed.
 
     Args:
-        storage: A folder, in which `DATABASE` is kept, or a database's address.
+        storage: A folder, in which `storage.DATABASE` is kept, or a database's address.
         space: What is searched.
         larger_is_better: The metric's direction.
         strategy: Who proposes.
         seed: Of the search.
         startup: Trials that explore at random first.
         identity: What must be the same for trials to be comparable (data, metric, folds, space); another one's storage is refused.
+        pruner: Who ends a trial early, one of `pruning.PRUNERS`.
     """
 
     def __init__(
@@ -76,20 +76,32 @@ class Study:
         seed: int,
         startup: int,
         identity: Mapping[str, Any],
+        pruner: str = "none",
     ) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space = space
         self._grid = space.grid(GRID_POINTS) if strategy == "grid" else []
+        self._sampler = Placed(strategy, seed, startup, self._grid)
+        self._storage = storages.opened(storage)
         self._study = optuna.create_study(
-            storage=_storage(storage),
+            storage=self._storage,
             study_name=STUDY,
             direction="maximize" if larger_is_better else "minimize",
             load_if_exists=True,
-            sampler=_Placed(strategy, seed, startup, self._grid),
+            sampler=self._sampler,
+            pruner=Standing(pruner_of(pruner)),
         )
-        _check_identity(self._study, identity)
+        try:
+            _check_identity(self._study, identity)
+        except DataError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the storage."""
+        storages.close(self._storage)
 
     @property
     def grid_size(self) -> int:
@@ -97,8 +109,17 @@ class Study:
         return len(self._grid)
 
     def begun(self) -> int:
-        """Trials that are finished, were found to give no value, or are under way in a process that lives."""
-        return sum(not _is_void(trial) for trial in self._study.get_trials(deepcopy=False))
+        """Trials that are finished, were pruned or found to give no value, or are under way in a process that lives."""
+        return sum(not is_void(trial) for trial in self._study.get_trials(deepcopy=False))
+
+    def pruned(self) -> int:
+        """Trials that were ended before their last part."""
+        return len(self._study.get_trials(deepcopy=False, states=(TrialState.PRUNED,)))
+
+    def is_shared(self) -> bool:
+        """Whether a trial is under way in another process."""
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return any(not is_dead(trial) and trial.user_attrs.get(WORKER) != worker() for trial in running)
 
     def finished(self) -> list[Finished]:
         """All finished trials in the order of their numbers."""
@@ -107,106 +128,73 @@ class Study:
 
     def last_reason(self) -> str:
         """Why the last trial that gave no value gave none; empty where there is none."""
-        failed = [trial for trial in self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,)) if "reason" in trial.user_attrs]
-        return str(failed[-1].user_attrs["reason"]) if failed else ""
+        failed = [trial for trial in self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,)) if REASON in trial.user_attrs]
+        return str(failed[-1].user_attrs[REASON]) if failed else ""
 
-    def ask(self) -> Asked:
-        """Begin a trial. What a killed process left half-done counts as never begun, so that a resumed search proposes it again."""
-        for left in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if _is_dead(left):
-                self._study.tell(left.number, state=TrialState.FAIL)
-        # Enqueued with its worker's name, which a process that is killed right after could not leave behind any more; another process may
-        # take it first, hence the second time.
-        self._study.enqueue_trial({}, user_attrs={"worker": _worker()})
+    def ask(self, most: int | None = None) -> Asked | None:
+        """Begin a trial; None where `most` trials were begun already, by this process or others.
+
+        What a killed process left half-done counts as never begun, so that a resumed search proposes it again.
+        """
         trial = self._study.ask()
-        trial.set_user_attr("worker", _worker())
-        return Asked(self._study, trial, self.space.draw(lambda name, where: suggested(trial, name, where)))
+        place = self._sampler.place(self._study, trial.number)
+        if most is not None and place >= most:
+            # Other processes have begun the last ones. This one counts as never begun.
+            self._study.tell(trial, state=TrialState.FAIL)
+            return None
+        trial.set_user_attr(PLACE, place)
+        return Asked(self._study, trial, self.space.draw(lambda name, where: suggested(trial, name, where)), place)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial that has begun."""
+    """A trial that has begun.
+
+    Attributes:
+        recipe: What to train.
+        place: Its place among the trials that count.
+    """
 
     study: optuna.Study
     trial: optuna.Trial
     recipe: Recipe
+    place: int
+
+    @property
+    def number(self) -> int:
+        """In the order in which trials were begun."""
+        return self.trial.number
 
     def tell(self, value: float, notes: Mapping[str, Any]) -> None:
         """Record the trial's value; it survives whatever comes after."""
-        self.trial.set_user_attr("recipe", self.recipe.to_toml())
-        self.trial.set_user_attr("notes", json.dumps(dict(notes), allow_nan=True))
+        self._note(notes)
         self.study.tell(self.trial, value)
+
+    def report(self, parts: int, value: float) -> None:
+        """Record the value over so many parts."""
+        self.trial.report(value, parts)
+
+    def is_pruned(self) -> bool:
+        """Whether what was reported so far says that the trial should end."""
+        return self.trial.should_prune()
+
+    def prune(self) -> None:
+        """Record that the trial was ended by what it reported."""
+        self._note({})
+        self.study.tell(self.trial, state=TrialState.PRUNED)
 
     def fail(self, reason: str) -> None:
         """Record that the trial gave no value, and why."""
-        self.trial.set_user_attr("reason", reason)
+        self.trial.set_user_attr(REASON, reason)
         self.study.tell(self.trial, state=TrialState.FAIL)
 
+    def withdraw(self) -> None:
+        """Let the trial count as never begun."""
+        self.study.tell(self.trial, state=TrialState.FAIL)
 
-class _Placed(BaseSampler):
-    """Proposes by the seed and a trial's place among those that count, so that a resumed search goes on as if it had not been killed."""
-
-    def __init__(self, strategy: strategies.Strategy, seed: int, startup: int, grid: Sequence[Mapping[str, Any]]) -> None:
-        self.strategy, self.seed, self.startup, self.grid = strategy, seed, startup, grid
-        self._known: dict[int, tuple[int, BaseSampler]] = {}
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-        """As Optuna asks for."""
-        return self._of(study, trial)[1].infer_relative_search_space(study, trial)
-
-    def sample_relative(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, search_space: dict[str, Any]) -> dict[str, Any]:
-        """As Optuna asks for."""
-        return self._of(study, trial)[1].sample_relative(study, trial, search_space)
-
-    def sample_independent(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, param_name: str, param_distribution: Any) -> Any:
-        """As Optuna asks for; of a grid, the point's own value."""
-        place, sampler = self._of(study, trial)
-        if self.grid:
-            return self.grid[place % len(self.grid)][param_name]
-        return sampler.sample_independent(study, trial, param_name, param_distribution)
-
-    def _of(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> tuple[int, BaseSampler]:
-        if trial.number not in self._known:
-            others = study.get_trials(deepcopy=False)
-            place = sum(other.number < trial.number and not _is_void(other) for other in others)
-            self._known = {trial.number: (place, strategies.sampler(self.strategy, self.seed, place, self.startup))}
-        return self._known[trial.number]
-
-
-def _storage(storage: Path | str) -> Any:
-    import optuna
-
-    if isinstance(storage, str):
-        return storage
-    storage.mkdir(parents=True, exist_ok=True)
-    # Several processes may write one file: each waits for the other's lock rather than giving up.
-    return optuna.storages.RDBStorage(f"sqlite:///{storage / DATABASE}", engine_kwargs={"connect_args": {"timeout": 60}})
-
-
-def _worker() -> str:
-    """Who runs a trial: machine and process."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _is_void(trial: optuna.trial.FrozenTrial) -> bool:
-    """Whether a trial counts as never begun: nobody has taken it, its process died, or it failed without a reason of its own."""
-    if trial.state == TrialState.RUNNING:
-        return _is_dead(trial)
-    return trial.state == TrialState.WAITING or (trial.state == TrialState.FAIL and "reason" not in trial.user_attrs)
-
-
-def _is_dead(trial: optuna.trial.FrozenTrial) -> bool:
-    """Whether a trial's process was of this machine and is no more; of another machine nobody here can tell."""
-    host, _, process = trial.user_attrs.get("worker", _worker()).rpartition(":")
-    if host != socket.gethostname() or int(process) == os.getpid():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    def _note(self, notes: Mapping[str, Any]) -> None:
+        # One attribute and not several: each is a transaction of its own.
+        self.trial.set_user_attr(NOTES, json.dumps({RECIPE: self.recipe.to_toml(), **notes}, allow_nan=True))
 
 
 def _check_identity(study: optuna.Study, identity: Mapping[str, Any]) -> None:
@@ -232,5 +220,5 @@ def suggested(trial: optuna.Trial, name: str, where: Range) -> Any:
 
 def _finished(trial: optuna.trial.FrozenTrial) -> Finished:
     assert trial.value is not None
-    notes = json.loads(trial.user_attrs.get("notes", "{}"))
-    return Finished(trial.number, trial.value, Recipe.from_toml(trial.user_attrs["recipe"]), trial.params, notes)
+    notes = json.loads(trial.user_attrs[NOTES])
+    return Finished(trial.number, trial.value, Recipe.from_toml(notes.pop(RECIPE)), trial.params, notes)

@@ -10,7 +10,8 @@ from rarebird.recipe import Recipe
 from rarebird.search import strategies
 from rarebird.search.candidate import Candidate
 from rarebird.search.space import Space
-from rarebird.search.study import DATABASE, suggested
+from rarebird.search.storage import DATABASE, FILES
+from rarebird.search.study import suggested
 
 if TYPE_CHECKING:
     import optuna
@@ -33,7 +34,8 @@ class TrialLog:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / DATABASE).unlink(missing_ok=True)
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
         storage = optuna.storages.RDBStorage(f"sqlite:///{folder / DATABASE}")
         self.seed = seed
         self._study = optuna.create_study(storage=storage, study_name=STUDY, direction="minimize")

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Self
 
 import numpy as np
+import torch
 
-from rarebird import experiment, fitting, run_folder
+from rarebird import executors, experiment, fitting, run_folder
 from rarebird.checks import DataError
 from rarebird.clock import Clock
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.fingerprint import fingerprint
 from rarebird.defaults import default_recipe
-from rarebird.evaluation import cross_validate
+from rarebird.executors.contract import Executor
 from rarebird.metrics import names
-from rarebird.networks import Parts
 from rarebird.recipe import Recipe, assigned, read_plain
-from rarebird.report.terminal import summary
-from rarebird.search import strategies
+from rarebird.search import pruning, strategies
+from rarebird.search.driver import Driver, Tell
+from rarebird.search.found import DIGITS, Found
 from rarebird.search.space import Space, default_space
-from rarebird.search.study import DATABASE, FILES, Finished, Study
+from rarebird.search.storage import DATABASE, FILES
+from rarebird.search.study import Finished, Study
+from rarebird.search.trial import Judging, trial
 from rarebird.training.device import choose_device, threads
 
 # Share of a budget for the trials, the rest trains the chosen recipe to its full length; and of the former for one trial at most.
 TRIALS_SHARE, ONE_SHARE = 0.65, 0.1
-DIGITS = 4
-
-Tell = Callable[[float, str], bool]
+# A trial on a cluster takes one CPU unless --threads says otherwise: networks for small data gain little from more.
+CLUSTER_THREADS = 1
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,9 @@ class Plan:
         folds: Parts of the training rows that judge a trial; 0 for a hold-out; None: as `data.split` decides.
         storage: A database's address in place of a file in the run's folder.
         resume: Whether trials that stand in the folder are gone on with.
+        workers: Processes of this machine that trials run in; 1: this one.
+        cluster: A Ray cluster's address, or ``auto``, in their place.
+        pruner: Who ends a trial before its last part, one of `pruning.PRUNERS`.
     """
 
     strategy: str = "auto"
@@ -53,37 +60,9 @@ class Plan:
     folds: int | None = None
     storage: str | None = None
     resume: bool = False
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search found.
-
-    Attributes:
-        outcome: The run of the chosen recipe.
-        trials: All finished trials.
-        best: The chosen one of them.
-        why: Who proposed, and why.
-        metric: What was made best.
-    """
-
-    outcome: experiment.Outcome
-    trials: Sequence[Finished]
-    best: Finished
-    why: str
-    metric: str
-
-    def for_machines(self) -> dict[str, Any]:
-        """The run's own object, with the search beside it."""
-        search = {"strategy": self.why, "metric": self.metric, "trials": len(self.trials), "best": self.best.number}
-        return {**self.outcome.result.for_machines(), "search": {**search, "value": self.best.value, "values": dict(self.best.values)}}
-
-    def summary(self) -> str:
-        """The search and the run in some lines."""
-        values = ", ".join(f"{name}={_short(value)}" for name, value in self.best.values.items())
-        judged = f"{self.metric} {self.best.value:.{DIGITS}f} on held-out training rows"
-        chosen = f"Trial {self.best.number} of {len(self.trials)} was best: {judged}."
-        return "\n".join([f"Strategy {self.why}", chosen, f"  {values}", "", summary(self.outcome.result)])
+    workers: int = 1
+    cluster: str | None = None
+    pruner: str = "none"
 
 
 def tune(request: fitting.Request, plan: Plan, clock: Clock, tell: Tell = lambda progress, what: False) -> Found:
@@ -98,15 +77,15 @@ def tune(request: fitting.Request, plan: Plan, clock: Clock, tell: Tell = lambda
     Raises:
         DataError: The data, the space or the folder cannot serve, or no trial gave a value.
     """
+    pruning.check(plan.pruner)
     _check_folder(request.out, plan)
     tell(0.0, "reading the data")
     data = fitting.read(request, None)
     known = fitting.described(data)
-    search = _Search(request, plan, data, known)
     deadline = None if clock.budget is None else clock.start + TRIALS_SHARE * clock.budget
-    with threads(request.threads):
+    with threads(request.threads), _Search(request, plan, data, known) as search:
         search.run(deadline, lambda progress, what: tell(TRIALS_SHARE * progress, what))
-    finished = search.finished()
+        finished, pruned = search.finished(), search.study.pruned()
     best = search.best(finished)
     outcome = experiment.run(
         best.recipe.updated(threads=request.threads),
@@ -119,10 +98,10 @@ def tune(request: fitting.Request, plan: Plan, clock: Clock, tell: Tell = lambda
         duplicate_groups=np.arange(len(search.train)),
         report=lambda progress, what: tell(TRIALS_SHARE + (1 - TRIALS_SHARE) * progress, what),
     )
-    found = Found(outcome, finished, best, search.why, search.metric)
-    outcome.result.notes.append(
-        f"Searched by {search.why} {len(finished)} trials; {search.metric} {best.value:.{DIGITS}f} on held-out rows."
-    )
+    found = Found(outcome, finished, best, search.why, search.metric, pruned, search.remarks)
+    tried = f"{len(finished)} trials" + (f" and {pruned} that were pruned" if pruned else "")
+    outcome.result.notes.append(f"Searched by {search.why} {tried}; {search.metric} {best.value:.{DIGITS}f} on held-out rows.")
+    outcome.result.notes.extend(search.remarks)
     run_folder.write(request.out, outcome, known.fingerprint, known.profile, clock, kept=FILES)
     return found
 
@@ -136,29 +115,41 @@ class _Search:
         first = self.space.draw(lambda name, where: where.sample(np.random.default_rng(0)))
         self.metric = request.metric or first.metric
         self.larger_is_better = names.metric(self.metric, data.train.classes).larger_is_better
-        if data.val is not None:
-            # Given validation rows judge every trial; they are no part of any training.
-            raise DataError(
-                "A search judges trials on parts of the training rows, so it takes no validation rows; give them as training rows."
-            )
         notes = list(data.notes)
         separated = experiment.separate(data, first.updated(seed=seed), experiment.TEST_SHARE, notes, known.duplicate_groups)
-        self.splits = Splits(separated.train, None, separated.test, tuple(notes))
-        protocol = split.decide(self.train, folds=plan.folds)
-        self.parts: Parts = split.parts(self.train, protocol, seed)
-        self.positive, self.device = request.positive, choose_device(request.device)
-        strategy, self.why = strategies.choose(plan.strategy, self.space, plan.trials)
-        identity = {"data": known.fingerprint, "metric": self.metric, "folds": len(self.parts), "seed": seed, "strategy": strategy}
-        self.study = Study(
-            plan.storage or request.out,
-            self.space,
-            larger_is_better=self.larger_is_better,
-            strategy=strategy,
-            seed=seed,
-            startup=plan.startup,
-            identity={**identity, "space": repr(self.space.tree)},
+        self.splits = Splits(separated.train, separated.val, separated.test, tuple(notes))
+        protocol = split.decide(self.train, self.splits.val, folds=plan.folds)
+        own_threads = (request.threads or CLUSTER_THREADS) if plan.cluster else max(1, torch.get_num_threads() // plan.workers)
+        self.judging = Judging(
+            train=self.train,
+            val=self.splits.val,
+            parts=split.parts(self.train, protocol, seed),
+            metric=self.metric,
+            positive=request.positive,
+            device=_device(request.device, plan),
+            threads=own_threads,
         )
-        self.most = self.study.grid_size or plan.trials
+        self.request, self.plan, self.known = request, plan, known
+        self.remarks = _remarks(plan, len(self.judging.parts))
+        self.strategy, self.why = strategies.choose(plan.strategy, self.space, plan.trials)
+        self.executor: Executor
+        self.study: Study
+
+    def __enter__(self) -> Self:
+        """Opens what trials need; the executor first, so that a cluster that does not answer leaves no folder behind."""
+        with ExitStack() as stack:
+            self.executor = stack.enter_context(self._executor())
+            self.study = self._study()
+            stack.callback(self.study.close)
+            if self.plan.storage is None and self.study.is_shared():
+                raise DataError(
+                    f"Another process is at the trials in {self.request.out}; give both the same --storage, and each its own --out."
+                )
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._open.close()
 
     @property
     def train(self) -> Dataset:
@@ -167,21 +158,9 @@ class _Search:
 
     def run(self, deadline: float | None, tell: Tell) -> None:
         """Trials until there are enough of them, the time is over, or `tell` ends them."""
-        begun = time.monotonic()
-        longest = None if deadline is None else ONE_SHARE * (deadline - begun)
-        while (done := self.study.begun()) < (self.most or math.inf):
-            now = time.monotonic()
-            if deadline is not None and now >= deadline:
-                return
-            share = done / self.most if self.most else (now - begun) / max(1e-9, (deadline or math.inf) - begun)
-            if tell(share, f"trial {done + 1}" + (f" of {self.most}" if self.most else "")):
-                return
-            asked = self.study.ask()
-            try:
-                asked.tell(*self._judged(asked.recipe, None if longest is None else now + longest))
-            except DataError as error:
-                # A recipe that diverges, or that these rows cannot serve, is a result of the search and not its end.
-                asked.fail(str(error))
+        longest = None if deadline is None else ONE_SHARE * (deadline - time.monotonic())
+        prunes = pruning.applies(self.plan.pruner, len(self.judging.parts))
+        Driver(self.study, self.executor, self.study.grid_size or self.plan.trials, deadline, longest, prunes).run(tell)
 
     def finished(self) -> list[Finished]:
         """The finished trials.
@@ -199,13 +178,44 @@ class _Search:
         sign = 1 if self.larger_is_better else -1
         return max(finished, key=lambda trial: (sign * trial.value, -trial.number))
 
-    def _judged(self, recipe: Recipe, deadline: float | None) -> tuple[float, Mapping[str, Any]]:
-        judged = cross_validate.judge(recipe, self.train, self.parts, positive=self.positive, deadline=deadline, device=self.device)
-        values = judged.values(self.metric, self.train, self.positive)
-        value = float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
-        if not math.isfinite(value):
-            raise DataError(f"The metric {self.metric!r} is undefined on the rows that judge; choose another with --metric.")
-        return value, {"values": values.tolist(), "training_loss": judged.training, "seconds": round(judged.seconds, 3)}
+    def _study(self) -> Study:
+        seed, val = self.request.seed or 0, self.splits.val
+        same = {"data": self.known.fingerprint, "metric": self.metric, "folds": len(self.judging.parts), "seed": seed}
+        validation = {} if val is None else {"validation rows": fingerprint(val)}
+        return Study(
+            self.plan.storage or self.request.out,
+            self.space,
+            larger_is_better=self.larger_is_better,
+            strategy=self.strategy,
+            seed=seed,
+            startup=self.plan.startup,
+            identity={**same, "strategy": self.strategy, **validation, "space": repr(self.space.tree)},
+            pruner=self.plan.pruner,
+        )
+
+    def _executor(self) -> Executor:
+        return executors.opened(
+            trial,
+            self.judging,
+            workers=self.plan.workers,
+            cluster=self.plan.cluster,
+            threads=self.judging.threads,
+            gpus=self.judging.device != "cpu",
+            only_gpus=self.judging.device.startswith("cuda"),
+        )
+
+
+def _device(wanted: str, plan: Plan) -> str:
+    """A device of this machine; on a cluster ``auto`` is left to each machine."""
+    chosen = choose_device(wanted)
+    return wanted if plan.cluster else chosen
+
+
+def _remarks(plan: Plan, parts: int) -> list[str]:
+    if plan.pruner == "none" or pruning.applies(plan.pruner, parts):
+        return []
+    what = "a hold-out has one part" if parts == 1 else f"{parts} parts are too few to end a trial by the first"
+    return [f"Nothing is pruned: {what}."]
 
 
 def _space(request: fitting.Request, train: Dataset, seed: int) -> Space:
@@ -229,7 +239,3 @@ def _check_folder(folder: Path, plan: Plan) -> None:
     if plan.resume and not standing and plan.storage is None:
         raise DataError(f"{folder} holds no trials to go on with; leave out --resume, or give the search's folder with --out.")
     run_folder.check_free(folder, kept=FILES)
-
-
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

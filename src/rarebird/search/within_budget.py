@@ -28,7 +28,7 @@ from rarebird.search.choosing import Chosen, Family, choose, families
 from rarebird.search.portfolio import portfolio
 from rarebird.search.race import Race
 from rarebird.search.space import Space, default_space
-from rarebird.search.study import FILES
+from rarebird.search.storage import FILES
 from rarebird.search.trial_log import TrialLog
 from rarebird.search.voting import Criterion, is_worse
 from rarebird.training import measure

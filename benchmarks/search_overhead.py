@@ -1,0 +1,147 @@
+"""What a search costs beside its trials: seconds of the driver for each trial, with the trials on disk.
+
+    python benchmarks/search_overhead.py [--trials 200] [--seconds 0.1] [--under-way 10,100] [--workers 2] [--cluster auto]
+
+The first part runs trials that sleep, one after another in this process, as `tune` does, and prints the mean time per trial less the sleep
+(asked: under 50 ms for random and TPE; the Gaussian process is fitted anew for each trial). The second keeps so many trials under way at
+once, which answer at once, so that the driver is never idle: the reciprocal of its time per trial is the most trials in a second, whatever
+the cluster. The last runs random trials that sleep in local processes, or on a Ray cluster, and prints the time of each trial on its worker
+less the sleep: what handing over costs. `docs/scaling.md` reads these figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rarebird import executors
+from rarebird.executors.contract import Closing, Done, Event, Executor
+from rarebird.executors.this_process import ThisProcess
+from rarebird.search.driver import Driver
+from rarebird.search.space import Space
+from rarebird.search.study import Study
+from rarebird.search.trial import Task
+
+# The usual ranges of `tune` around a table's default recipe: six numbers and a choice.
+SPACE = Space.of(
+    {
+        "kind": "table",
+        "batch_size": {"low": 32, "high": 512, "log": True},
+        "network": {
+            "name": "mlp",
+            "depth": {"low": 1, "high": 4},
+            "width": {"low": 32, "high": 512, "log": True},
+            "dropout": {"low": 0.0, "high": 0.5},
+        },
+        "optimizer": {
+            "name": "adamw",
+            "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
+            "weight_decay": {"low": 1e-5, "high": 1e-1, "log": True},
+        },
+        "loss": {"choices": ["cross_entropy", "logit_adjusted", "balanced_softmax"]},
+    }
+)
+
+
+def asleep(seconds: float, task: Task) -> Generator[Any, None, tuple[float, dict[str, Any]]]:
+    """A trial that trains nothing."""
+    time.sleep(seconds)
+    return task.recipe.optimizer.learning_rate, {"values": [0.5] * 5, "training_loss": 0.3, "seconds": seconds}
+    yield
+
+
+class Instant(Closing):
+    """So many workers that answer at once, the longest under way first."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._under_way: dict[int, Task] = {}
+
+    @property
+    def free(self) -> int:
+        return self._workers - len(self._under_way)
+
+    def start(self, key: int, item: Task) -> None:
+        self._under_way[key] = item
+
+    def wait(self, seconds: float) -> Sequence[Event]:
+        key = next(iter(self._under_way))
+        return [Done(key, (self._under_way.pop(key).recipe.optimizer.learning_rate, {"values": [0.5] * 5}))]
+
+    def drop(self, key: int) -> None:
+        self._under_way.pop(key)
+
+
+def seconds_per_trial(strategy: Any, executor: Executor, trials: int) -> float:
+    """Wall-clock seconds of a search, over its trials."""
+    with tempfile.TemporaryDirectory() as folder, executor:
+        study = Study(Path(folder), SPACE, larger_is_better=True, strategy=strategy, seed=0, startup=10, identity={})
+        start = time.perf_counter()
+        Driver(study, executor, trials).run(lambda progress, what: False)
+        seconds = time.perf_counter() - start
+        assert len(study.finished()) == trials
+        study.close()
+    return seconds / trials
+
+
+def napping(shared: None, seconds: float) -> Generator[Any, None, None]:
+    """An item that takes so long."""
+    time.sleep(seconds)
+    return
+    yield
+
+
+def handing_over(executor: Executor, seconds: float, items: int) -> float:
+    """Seconds of a worker beside each item, once all workers are there."""
+    with executor:
+        slots = executor.free
+        through(executor, [1.0] * slots)
+        return through(executor, [seconds] * items) * slots / items - seconds
+
+
+def through(executor: Executor, items: Sequence[float]) -> float:
+    """Wall-clock seconds until all items are done."""
+    start, begun, done = time.perf_counter(), 0, 0
+    while done < len(items):
+        while begun < len(items) and executor.free:
+            executor.start(begun, items[begun])
+            begun += 1
+        done += len(executor.wait(1.0))
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=0.1)
+    parser.add_argument("--strategies", default="random,tpe,gaussian_process")
+    parser.add_argument("--under-way", default="10,100")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--cluster", help="also a Ray cluster's address, or auto")
+    arguments = parser.parse_args()
+    for strategy in arguments.strategies.split(","):
+        # A Gaussian process is fitted to all that is known; fifty trials show what it costs.
+        trials = arguments.trials if strategy != "gaussian_process" else min(arguments.trials, 50)
+        taken = seconds_per_trial(strategy, ThisProcess(asleep, arguments.seconds), trials)
+        print(
+            f"{strategy}: {1000 * (taken - arguments.seconds):.1f} ms beside each of {trials} trials of {arguments.seconds} s", flush=True
+        )
+    for workers in [int(part) for part in arguments.under_way.split(",") if part]:
+        for strategy in ("random", "tpe"):
+            taken = seconds_per_trial(strategy, Instant(workers), 2 * workers + 20)
+            print(f"{strategy}, {workers} under way: {1000 * taken:.1f} ms of the driver for each trial", flush=True)
+    places: dict[str, dict[str, Any]] = (
+        {f"{arguments.workers} local processes": {"workers": arguments.workers}} if arguments.workers > 1 else {}
+    )
+    places |= {"a Ray cluster": {"cluster": arguments.cluster}} if arguments.cluster else {}
+    for name, where in places.items():
+        taken = handing_over(executors.opened(napping, None, **where), arguments.seconds, arguments.trials)
+        print(f"{name}: {1000 * taken:.1f} ms of a worker beside each of {arguments.trials} items of {arguments.seconds} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
