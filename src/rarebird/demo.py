@@ -11,6 +11,7 @@ from rarebird import fitting
 from rarebird.clock import Clock
 from rarebird.report.terminal import summary
 from rarebird.rng import stream
+from rarebird.search import within_budget
 
 MOST_DIGITS, FEWEST_DIGITS, TEST_SHARE = 130, 8, 0.25
 
@@ -21,7 +22,7 @@ def run(folder: Path, seconds: float, say: Callable[[str], None], report: Callab
     for write, what in ((digits, "Handwritten digits, thinned to a long tail"), (breast_cancer, "Breast cancer, a table")):
         data = write(folder)
         say(f"\n== {what}: rarebird fit {data} --budget {seconds:g}s --out {folder / data.stem}")
-        outcome = fitting.fit(fitting.Request(data=data, out=folder / data.stem), Clock(seconds), report)
+        outcome = within_budget.fit(fitting.Request(data=data, out=folder / data.stem), Clock(seconds), report)
         say(summary(outcome.result))
 
 

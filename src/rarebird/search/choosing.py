@@ -67,12 +67,7 @@ def choose(known: Sequence[Family], criterion: Criterion, judges: np.ndarray) ->
     best = known[_best(known, everything)]
     if len(known) == 1:
         return Chosen(known, np.ones(1), 0.0, f"{best.name} alone was trained to the end.")
-    alone, mixed = np.full(len(judges), np.nan), np.full(len(judges), np.nan)
-    for part in np.unique(judges):
-        mine = judges == part
-        others = everything if mine.all() else ~mine
-        alone[mine] = known[_best(known, others)].losses[mine]
-        mixed[mine] = criterion.rows(_mixed(known, _weights(known, criterion, others)))[mine]
+    alone, mixed = tried_fairly(known, criterion, judges)
     gain = loss(alone) - loss(mixed)
     if is_worse(mixed, alone):
         return Chosen([best], np.ones(1), gain, f"{best.name} alone: averaged with others it was surely worse on held-out rows.")
@@ -80,6 +75,17 @@ def choose(known: Sequence[Family], criterion: Criterion, judges: np.ndarray) ->
     order = [place for place in np.argsort(-shares, kind="stable") if shares[place] > 0]
     named = ", ".join(f"{known[place].name} {shares[place]:.0%}" for place in order)
     return Chosen([known[place] for place in order], shares[order], gain, f"An ensemble: {named}.")
+
+
+def tried_fairly(known: Sequence[Family], criterion: Criterion, judges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(n,)`` losses of the best family alone and of the ensemble, each found on the rows of all other parts."""
+    alone, mixed = np.full(len(judges), np.nan), np.full(len(judges), np.nan)
+    for part in np.unique(judges):
+        mine = judges == part
+        others = mine if mine.all() else ~mine
+        alone[mine] = known[_best(known, others)].losses[mine]
+        mixed[mine] = criterion.rows(_mixed(known, _weights(known, criterion, others)))[mine]
+    return alone, mixed
 
 
 def _best(known: Sequence[Family], rows: np.ndarray) -> int:
