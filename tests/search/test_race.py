@@ -135,6 +135,17 @@ def test_who_must_is_trained_to_the_end(shuffling: None) -> None:
     assert one.best.name == "trees"
 
 
+def test_who_stays_is_trained_to_the_end_where_there_is_time(shuffling: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = race()
+    one.enter("trees", trees())
+    found = one.enter("shuffled", trees(seed=SHUFFLED), stays=True)
+    assert found is not None
+    assert len(found.team.trained) == FOLDS
+    assert not one.left
+    monkeypatch.setattr(one, "deadline", time.monotonic())
+    assert one.enter("late", trees(), stays=True) is None
+
+
 def test_who_is_as_good_goes_through() -> None:
     one = race()
     for seed in range(4):
