@@ -1,0 +1,40 @@
+"""A small table with its split, and recipes of few steps, for tests of a search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rarebird import experiment
+from rarebird.data.dataset import Dataset, Frame, Splits
+from rarebird.experiment import Ground
+from rarebird.recipe import Recipe
+
+FOLDS = 4
+
+
+def rows(n: int = 160, seed: int = 0) -> Dataset:
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < 0.35).astype(np.int64)
+    frame = pd.DataFrame({"a": rng.normal(3 * y, 1), "b": rng.normal(size=n), "c": rng.choice(["u", "v"], n)})
+    return Dataset("table", "classification", Frame(frame), np.arange(n), y, ("no", "yes"), np.arange(n).astype(str))
+
+
+def trees(**changes: Any) -> Recipe:
+    """Boosted trees of a few rounds: the quickest that learns these rows."""
+    # All columns in each tree: of few trees, chance would leave some without the one that matters.
+    reference = {"name": "boosted_trees", "leaves": 4, "learning_rate": 0.3, "column_share": 1.0, "rounds": changes.pop("rounds", 8)}
+    plain = {"kind": "table", "network": "mlp", "reference": reference, "calibration": ["temperature"], "folds": FOLDS, "threads": 1}
+    return Recipe(**plain | changes)
+
+
+def perceptron(**changes: Any) -> Recipe:
+    network, optimizer = {"name": "mlp", "width": 8, "depth": 1}, {"name": "adamw", "learning_rate": 0.03}
+    return trees(**{"reference": None, "network": network, "optimizer": optimizer, "steps": 20, "batch_size": 16} | changes)
+
+
+def ground(recipe: Recipe | None = None, *, val: bool = False, test: Dataset | None = None) -> Ground:
+    data = Splits(rows(), rows(60, seed=2) if val else None, test)
+    return experiment.lay_ground(recipe or trees(), data, "cpu", None, 0.0 if test is None else 0.2, None)
