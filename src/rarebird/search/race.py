@@ -82,6 +82,7 @@ class Race:
         *,
         must: bool = False,
         stays: bool = False,
+        partial: bool = False,
         is_reference: bool = False,
         settings: dict[str, object] | None = None,
     ) -> Candidate | None:
@@ -93,6 +94,7 @@ class Race:
             share: Of the time that is left, how much it may take at most.
             must: Whether it is trained however little time there is.
             stays: Whether it goes through all parts even where it is worse; what must be trained stays too.
+            partial: Whether this is a short course that is only to be compared with others of its kind; it does not finish the race.
             is_reference: Whether it is no network.
             settings: What a search chose for it.
         """
@@ -115,7 +117,8 @@ class Race:
         if not np.isfinite(candidate.loss):
             self.left[name] = "it predicted nothing that can be judged"
             return None
-        self.finished.append(candidate)
+        if not partial:
+            self.finished.append(candidate)
         self.record(candidate)
         return candidate
 

@@ -20,6 +20,7 @@ from rarebird.ensemble import AnyRecipe, Ensemble
 from rarebird.evaluation import label_files, label_issues
 from rarebird.evaluation.label_review import Review
 from rarebird.experiment import RESERVE, RESERVE_SHARE, Ground, Outcome
+from rarebird.member import DEFAULT_EPOCHS
 from rarebird.networks import Team, bench_of
 from rarebird.recipe import Recipe
 from rarebird.result import Tried
@@ -38,6 +39,8 @@ from rarebird.training.device import threads
 SEARCH_SHARE = 0.5
 # A search around the leader pays where so many recipes like it fit into its time.
 FEWEST_TRIALS = 8
+# Of a hold-out, so many recipes train on a share of the passes, and the best of them on all.
+BRACKET, SHORT, WHOLE = 6, 0.25, 2
 MOST_REPEATS = 5
 # A searched recipe takes its leader's place where it is better by so many standard errors of the paired difference.
 SURELY_BETTER = 1.0
@@ -199,15 +202,41 @@ class Search:
         if time.monotonic() + FEWEST_TRIALS * leader.seconds > until or not np.isfinite(until):
             return
         space, name = _space(leader.team.recipe), f"{leader.name}, searched"
+        if not self.ground.protocol.folds:
+            self._halve(leader, space, name, until)
+            return
         number = 0
         while time.monotonic() + leader.seconds < until and not self.race.ended:
             number += 1
             recipe, values = self.log.propose(space)
             own = f"{name} #{number}"
-            found = self.race.enter(own, recipe, 4 * leader.seconds / max(self.race.time_left(), 1e-9), settings=values)
+            found = self.race.enter(own, recipe, self._share(4 * leader.seconds), settings=values)
             if found is None:
                 self.log.drop(self.race.left.pop(own, "it was ended"))
         self.searched[name] = number
+
+    def _halve(self, leader: Candidate, space: Space, name: str, until: float) -> None:
+        """Of a hold-out, which has one part: brackets of short courses, of which the best go on to a whole one."""
+        bracket = leader.seconds * (BRACKET * SHORT + WHOLE)
+        number = 0
+        while time.monotonic() + bracket < until and not self.race.ended:
+            tried = []
+            for _ in range(BRACKET):
+                number += 1
+                recipe, values = self.log.propose(space)
+                own, course = f"{name} #{number}", recipe.updated(epochs=SHORT * (recipe.epochs or DEFAULT_EPOCHS))
+                found = self.race.enter(own, course, self._share(leader.seconds), partial=True, settings=values)
+                if found is None:
+                    self.log.drop(self.race.left.pop(own, "it was ended"))
+                else:
+                    tried.append((found.loss, own, recipe, values))
+            for _, own, recipe, values in sorted(tried, key=lambda one: one[0])[:WHOLE]:
+                self.race.enter(own, recipe, self._share(4 * leader.seconds), settings=values)
+        self.searched[name] = number
+
+    def _share(self, seconds: float) -> float:
+        """Seconds as a share of the time that is left."""
+        return min(1.0, seconds / max(self.race.time_left(), 1e-9))
 
     def _repeat(self) -> None:
         """Repeat what would ship under other seeds, and with cross-fitting on other folds, while there is time for it."""
