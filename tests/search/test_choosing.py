@@ -42,7 +42,7 @@ def test_one_family_ships_alone() -> None:
     assert len(found.families[0].candidates) == 2
     np.testing.assert_array_equal(found.shares, [1])
     assert found.gain == 0
-    assert found.why == "a alone was trained to the end."
+    assert found.why == "What ships: a, under 2 seeds."
 
 
 def test_families_that_complement_each_other_are_averaged() -> None:
@@ -53,7 +53,7 @@ def test_families_that_complement_each_other_are_averaged() -> None:
     assert found.shares.sum() == pytest.approx(1)
     assert (found.shares > 0.4).all()
     assert found.gain > 0.5
-    assert found.why.startswith("An ensemble: ")
+    assert found.why.startswith("What ships is an ensemble: ")
 
 
 def test_the_gain_is_judged_by_weights_of_the_other_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_a_surely_harmful_average_gives_the_best_alone(monkeypatch: pytest.Monke
     assert [family.name for family in found.families] == ["good"]
     np.testing.assert_array_equal(found.shares, [1])
     assert found.gain < 0
-    assert "good alone: averaged with others it was surely worse" in found.why
+    assert "good alone; averaged with others it was surely worse" in found.why
 
 
 def test_what_is_not_surely_worse_is_averaged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,15 +66,16 @@ def choose(known: Sequence[Family], criterion: Criterion, judges: np.ndarray) ->
     everything = np.ones(len(judges), dtype=bool)
     best = known[_best(known, everything)]
     if len(known) == 1:
-        return Chosen(known, np.ones(1), 0.0, f"{best.name} alone was trained to the end.")
+        seeds = f", under {len(best.candidates)} seeds" if len(best.candidates) > 1 else ""
+        return Chosen(known, np.ones(1), 0.0, f"What ships: {best.name}{seeds}.")
     alone, mixed = tried_fairly(known, criterion, judges)
     gain = loss(alone) - loss(mixed)
     if is_worse(mixed, alone):
-        return Chosen([best], np.ones(1), gain, f"{best.name} alone: averaged with others it was surely worse on held-out rows.")
+        return Chosen([best], np.ones(1), gain, f"What ships: {best.name} alone; averaged with others it was surely worse on held-out rows.")
     shares = _weights(known, criterion, everything)
     order = [place for place in np.argsort(-shares, kind="stable") if shares[place] > 0]
     named = ", ".join(f"{known[place].name} {shares[place]:.0%}" for place in order)
-    return Chosen([known[place] for place in order], shares[order], gain, f"An ensemble: {named}.")
+    return Chosen([known[place] for place in order], shares[order], gain, f"What ships is an ensemble: {named}.")
 
 
 def tried_fairly(known: Sequence[Family], criterion: Criterion, judges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
