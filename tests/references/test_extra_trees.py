@@ -19,7 +19,7 @@ from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.data.spec import InputSpec
 from rarebird.experiment import run
 from rarebird.recipe import Recipe
-from rarebird.references.extra_trees import LEAST_SHARE, ExtraTrees, Forest, columns_of
+from rarebird.references.extra_trees import LEAST_SHARE, ExtraTrees, Forest, _floor32, columns_of
 
 MANY = 40
 SPEC = InputSpec(kind="table", task="classification", n_outputs=3, n_numbers=3, bins=((0.0, 1.0),) * 3, cardinalities=(4, MANY))
@@ -77,6 +77,18 @@ def test_shares_are_scikit_learns(rounds: int) -> None:
     ours = grown(rounds)
     for rows in (x, fresh):
         np.testing.assert_allclose(shares(ours, rows), clipped(model.predict_proba(columns_of(rows, SPEC))), atol=1e-6)
+
+
+def test_thresholds_in_single_precision_keep_every_row_on_its_side() -> None:
+    rng = np.random.default_rng(0)
+    exact = rng.normal(size=200).astype(np.float32)
+    values = np.concatenate([exact.astype(np.float64), exact + 1e-12, exact - 1e-12, rng.normal(size=200), [0.0, -1e-60, 1e-60]])
+    found = _floor32(values)
+    assert found.dtype == np.float32
+    assert (found <= values).all()
+    assert (np.nextafter(found, np.float32(np.inf)) > values).all()
+    for row in (exact, np.nextafter(exact, np.float32(np.inf))):
+        np.testing.assert_array_equal(row[:, None] <= found, row[:, None].astype(np.float64) <= values)
 
 
 def test_settings_reach_the_trees() -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from rarebird import experiment
+from rarebird.clock import Clock
 from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.experiment import Ground
 from rarebird.recipe import Recipe
+from rarebird.search import within_budget
+from rarebird.search.portfolio import Entry
+from rarebird.search.within_budget import Search
 
 FOLDS = 4
 
@@ -38,3 +45,24 @@ def perceptron(**changes: Any) -> Recipe:
 def ground(recipe: Recipe | None = None, *, val: bool = False, test: Dataset | None = None) -> Ground:
     data = Splits(rows(), rows(60, seed=2) if val else None, test)
     return experiment.lay_ground(recipe or trees(), data, "cpu", None, 0.0 if test is None else 0.2, None)
+
+
+def entries(base: Recipe) -> list[Entry]:
+    """A portfolio of three small recipes with their steps laid out: what a search does with them needs no clock."""
+    linear = base.updated(network={"name": "linear"}, loss="weighted", calibration=["prior_correction", "temperature"])
+    return [
+        Entry("linear", linear, 0.2),
+        Entry("trees", base.updated(reference=trees().reference, steps=8), 0.3, is_reference=True),
+        Entry("mlp", base, 1.0),
+    ]
+
+
+def search(of: Ground, base: Recipe, tell: Callable[[float, str], bool] = lambda progress, what: False) -> Search:
+    """A search on a ground without a budget and without a file of trials; `entries` take the portfolio's place."""
+    log: Any = SimpleNamespace(record=lambda candidate: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(within_budget, "portfolio", lambda train, base, references: entries(base))
+        patch.setattr(within_budget, "MOST_REPEATS", 2)
+        one = Search(base, of, Clock(), log, tell)
+        one.run(references=True)
+    return one

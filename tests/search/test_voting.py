@@ -104,9 +104,11 @@ def test_a_class_without_rows_and_certain_errors_stay_finite() -> None:
     assert np.isfinite(criterion().rows(wrong)).all()
     few = np.flatnonzero(Y != 2)
     prior = np.bincount(Y[few], minlength=CLASSES) / len(few)
-    here = criterion(y=Y[few], weight=np.ones(len(few)), prior=prior)
+    here = criterion(1.0, y=Y[few], weight=np.ones(len(few)), prior=prior)
     assert np.isfinite(here.rows(GUESS[few])).all()
     assert loss(here.rows(np.eye(CLASSES)[Y[few]])) == pytest.approx(0)
+    # The two classes that are there weigh half each.
+    assert loss(here.rows(np.tile(prior, (len(few), 1)))) == pytest.approx(np.log(2))
 
 
 def test_values_lose_their_share_of_the_variance() -> None:
