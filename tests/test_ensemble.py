@@ -166,3 +166,14 @@ def test_what_breaks_a_rule_is_refused(changes: dict[str, Any], message: str) ->
 def test_settings_that_address_nothing_are_refused(setting: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         two().with_settings([setting])
+
+
+def test_a_student_goes_along_and_has_no_folds() -> None:
+    changed = two(student={"kind": "table", "network": "linear", "seed": 7}).updated(seed=9, steps=5, folds=4)
+    assert changed.student is not None
+    assert (changed.student.seed, changed.student.steps, changed.student.folds) == (9, 5, None)
+
+
+def test_a_student_of_another_kind_is_refused() -> None:
+    with pytest.raises(DataError, match="is for 'image'"):
+        two(student={"kind": "image", "network": "resnet"})

@@ -70,7 +70,7 @@ class Ensemble(BaseModel):
             super().__init__(**fields)
         except ValidationError as error:
             raise DataError(_complaint(error, type(self).model_fields)) from None
-        odd = sorted({member.kind for member in self.members} - {self.kind})
+        odd = sorted({one.kind for one in (*self.members, *([self.student] if self.student else []))} - {self.kind})
         if odd:
             raise DataError(f"The recipe is for data of kind {self.kind!r}, but one of its members is for {odd[0]!r}.")
 
@@ -88,7 +88,7 @@ class Ensemble(BaseModel):
     def updated(self, **changes: Any) -> Self:
         """An ensemble with some fields replaced; what holds for all members (steps, threads, folds ...) is replaced in each.
 
-        A new seed moves every member's own seed along; calibration and decision are those of the mean.
+        A new seed moves every member's own seed, and the student's, along; calibration and decision are those of the mean.
 
         Raises:
             DataError: An unknown field, or a value that breaks a rule.
@@ -100,7 +100,13 @@ class Ensemble(BaseModel):
         members = changes.get("members") or [
             member.updated(**theirs, seed=max(0, member.seed + moved)) if theirs or moved else member for member in self.members
         ]
-        return type(self)(**{name: getattr(self, name) for name in type(self).model_fields} | own | {"members": members})
+        student = changes.get("student", self.student)
+        # A student has one part of its own, whatever the members' protocol.
+        its = {name: value for name, value in theirs.items() if name not in ("folds", "holdout")}
+        if student is not None and (its or moved):
+            student = student.updated(**its, seed=max(0, student.seed + moved))
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**fields | own | {"members": members, "student": student})
 
     def with_settings(self, settings: list[str]) -> Self:
         """The ensemble with ``--set`` assignments applied, ``decision=argmax``, ``members.0.loss.gamma=3``."""

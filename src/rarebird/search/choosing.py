@@ -71,7 +71,9 @@ def choose(known: Sequence[Family], criterion: Criterion, judges: np.ndarray) ->
     alone, mixed = tried_fairly(known, criterion, judges)
     gain = loss(alone) - loss(mixed)
     if is_worse(mixed, alone):
-        return Chosen([best], np.ones(1), gain, f"What ships: {best.name} alone; averaged with others it was surely worse on held-out rows.")
+        return Chosen(
+            [best], np.ones(1), gain, f"What ships: {best.name} alone; averaged with others it was surely worse on held-out rows."
+        )
     shares = _weights(known, criterion, everything)
     order = [place for place in np.argsort(-shares, kind="stable") if shares[place] > 0]
     named = ", ".join(f"{known[place].name} {shares[place]:.0%}" for place in order)
