@@ -180,7 +180,7 @@ class Search:
         assert self.chosen is not None
         ended = ["The search was ended early; what had been trained by then competed."] if self.race.ended else []
         searched = f", {sum(self.searched.values())} searched recipes among them" if self.searched else ""
-        return [*ended, f"{len(self.race.finished)} recipes were trained to the end{searched}. {self.chosen.why}"]
+        return [*ended, f"Recipes trained to the end: {len(self.race.finished)}{searched}. {self.chosen.why}"]
 
     def tried(self) -> list[Tried]:
         """Every family with its held-out loss beside the best one's, and every recipe that left early."""
