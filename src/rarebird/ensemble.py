@@ -23,6 +23,11 @@ class Weighted(Recipe):
 
     weight: float = Field(default=1.0, gt=0)
 
+    @classmethod
+    def of(cls, recipe: Recipe, weight: float) -> Self:
+        """A recipe with a weight."""
+        return cls(**{name: getattr(recipe, name) for name in Recipe.model_fields}, weight=weight)
+
     @property
     def alone(self) -> Recipe:
         """The recipe without its weight."""
@@ -79,7 +84,7 @@ class Ensemble(BaseModel):
         """Recipes with their weights, under what the first of them says of the run."""
         first = members[0][1]
         own = {name: getattr(first, name) for name in ("kind", "seed", "metric", "folds", "holdout", "image_size", "decision")}
-        return cls(**own, calibration=tuple(calibration), members=[_weighted(recipe, weight) for weight, recipe in members])
+        return cls(**own, calibration=tuple(calibration), members=[Weighted.of(recipe, weight) for weight, recipe in members])
 
     def plain(self) -> dict[str, Any]:
         """The ensemble as plain values for TOML and JSON, without the fields that are None."""
@@ -150,7 +155,3 @@ def _complaint(error: ValidationError, valid: dict[str, Any]) -> str:
     if first["type"] == "value_error" and first["loc"][:1] == ("members",):
         return f"members.{first['loc'][1]}: {first['ctx']['error']}"
     return methods.sentence(error, "recipe", valid)
-
-
-def _weighted(recipe: Recipe, weight: float) -> Weighted:
-    return Weighted(**{name: getattr(recipe, name) for name in Recipe.model_fields}, weight=weight)

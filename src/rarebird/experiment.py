@@ -117,7 +117,11 @@ def run(
         deadline = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
         teams = _train(recipe, ground, deadline, report)
         ground.notes += _ended_early(teams, clock, ground)
-    recipe = recipe.updated(members=[_laid_out(team) for team in teams]) if isinstance(recipe, Ensemble) else teams[0].recipe
+    recipe = (
+        recipe.updated(members=[Weighted.of(team.recipe, team.weight) for team in teams])
+        if isinstance(recipe, Ensemble)
+        else teams[0].recipe
+    )
     return conclude(recipe, ground, teams, report, clock)
 
 
@@ -188,8 +192,7 @@ def _model(recipe: AnyRecipe, ground: Ground, teams: Sequence[Team]) -> Model:
         for place, team in enumerate(teams)
         for one in team.trained
     ]
-    prior = np.zeros(0) if train.task == "regression" else train.weighted_counts / train.weighted_counts.sum()
-    return Model(recipe, members, None, prior, train.target, ground.positive, ground.device, versions())
+    return Model(recipe, members, None, train.prior, train.target, ground.positive, ground.device, versions())
 
 
 def _distilled(recipe: Ensemble, student: Recipe, ground: Ground, teams: Sequence[Team], report: Report, clock: Clock) -> Outcome:
@@ -231,10 +234,6 @@ def _train(recipe: AnyRecipe, ground: Ground, deadline: float | None, report: Re
         if teams[-1].ended_by_user:
             break
     return teams
-
-
-def _laid_out(team: Team) -> Weighted:
-    return Weighted(**{name: getattr(team.recipe, name) for name in Recipe.model_fields}, weight=team.weight)
 
 
 def _history(teams: Sequence[Team]) -> list[dict[str, float]]:

@@ -162,6 +162,14 @@ class Dataset:
             return np.asarray(self.weights @ self.y)
         return np.bincount(self.y, weights=self.weights, minlength=self.n_classes)
 
+    @property
+    def prior(self) -> np.ndarray:
+        """``(n_classes,)`` the natural prior, the share of the rows' weight that each class has; empty for regression."""
+        if self.task == "regression":
+            return np.zeros(0)
+        share: np.ndarray = self.weighted_counts / self.weighted_counts.sum()
+        return share
+
     def aligned(self, classes: Sequence[str]) -> Dataset:
         """The same rows with codes into `classes`; soft targets get their columns in that order.
 

@@ -85,6 +85,12 @@ def fold_of(train: Dataset, folds: int, seed: int) -> np.ndarray:
     return _spared(_grouped(_strata(train), train.group, folds, stream(seed, "folds")), train)
 
 
+def halves(held: Dataset, seed: int) -> np.ndarray:
+    """``(n,)`` 0 or 1: two stratified halves of held-out rows, which judge each other; a row that neither may lack is of the first."""
+    half: np.ndarray = np.maximum(fold_of(held, 2, int(stream(seed, "halves").integers(2**31))), 0)
+    return half
+
+
 def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") -> np.ndarray:
     """``(n,)`` bool: the rows that are held out, about `share` of each class and at least one row of each class of two or more.
 

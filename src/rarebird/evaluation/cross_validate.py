@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rarebird import judging, rng
+from rarebird import judging
 from rarebird.artifact import probabilities
 from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset, Splits
-from rarebird.data.split import fold_of
+from rarebird.data.split import halves
 from rarebird.judging import HeldOut
 from rarebird.member import Trained
 from rarebird.metrics import names
@@ -200,8 +200,8 @@ def _decided(
     Given `seen`, those of the rows that each network learned from, under the calibration and decision of that network's own held-out rows:
     what the two figures differ by is what the network knows by heart.
     """
-    judges = held.member if len(factors) > 1 else _halves(here, recipe.seed)
-    prior = train.weighted_counts / train.weighted_counts.sum()
+    judges = held.member if len(factors) > 1 else halves(here, recipe.seed)
+    prior = train.prior
     asked, turn = (held, judges) if seen is None else (seen, seen.member)
     if seen is not None and len(factors) == 1:
         # Of one hold-out, both halves' decisions serve in turn.
@@ -219,9 +219,3 @@ def _decided(
                 outputs[own] = probabilities(asked.logits[own], chain)
         labels[answered] = decision(outputs[answered])
     return outputs, labels
-
-
-def _halves(here: Dataset, seed: int) -> np.ndarray:
-    """``(n,)`` 0 or 1: two stratified halves of a hold-out; a row that no half may lack judges with the first."""
-    half: np.ndarray = np.maximum(fold_of(here, 2, int(rng.stream(seed, "halves").integers(2**31))), 0)
-    return half

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rarebird.checks import DataError
-from rarebird.data.split import fold_of
+from rarebird.data.split import fold_of, halves
 from rarebird.experiment import Ground
 from rarebird.member import Trained
 from rarebird.networks import SCORING, Team, held_rows, train_networks
 from rarebird.recipe import Recipe
-from rarebird.rng import stream
 from rarebird.search.candidate import Candidate, judged
 from rarebird.search.voting import Criterion, is_worse, loss
 
@@ -182,7 +181,7 @@ def judges_of(ground: Ground, seed: int) -> np.ndarray:
         return fold
     held = np.concatenate(held_rows(ground.splits, ground.parts(seed)))
     half = np.zeros(len(rows), dtype=np.int64)
-    half[held] = np.maximum(fold_of(rows.take(held), 2, int(stream(seed, "halves").integers(2**31))), 0)
+    half[held] = halves(rows.take(held), seed)
     return half
 
 

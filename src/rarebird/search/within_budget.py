@@ -123,9 +123,7 @@ class Search:
     single: bool = False
 
     def __post_init__(self) -> None:
-        train = self.ground.splits.train
-        prior = np.zeros(0) if train.task == "regression" else train.weighted_counts / train.weighted_counts.sum()
-        self.criterion = Criterion.of(self.ground.judged, prior, self.base.metric)
+        self.criterion = Criterion.of(self.ground.judged, self.ground.splits.train.prior, self.base.metric)
         self.begun = time.monotonic()
         known = self.clock.deadline(RESERVE + RESERVE_SHARE * (self.clock.budget or 0))
         deadline = np.inf if known is None else known
