@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rarebird import methods
 from rarebird.checks import DataError
-from rarebird.methods import Method
-from rarebird.recipe import Recipe, assigned, plain_of, read_plain, toml_of
+from rarebird.recipe import Recipe, assigned, plain_of, read_plain, slot_type, toml_of
 
 
 class Weighted(Recipe):
@@ -36,10 +35,6 @@ class Weighted(Recipe):
 
 def _member(value: Any) -> Any:
     return Weighted(**value) if isinstance(value, dict) else value
-
-
-def _methods(slot: str) -> Any:
-    return Annotated[Method, BeforeValidator(lambda value: methods.of(slot, value)), PlainSerializer(lambda method: method.settings())]
 
 
 class Ensemble(BaseModel):
@@ -65,8 +60,8 @@ class Ensemble(BaseModel):
     folds: int | None = Field(default=None, ge=0)
     holdout: float | None = Field(default=None, gt=0, lt=1)
     image_size: int | None = Field(default=None, ge=8)
-    calibration: tuple[_methods("calibration"), ...] = ()  # type: ignore[valid-type]
-    decision: _methods("decision") = Field(default_factory=lambda: methods.build("decision", {"name": "balanced"}))  # type: ignore[valid-type]
+    calibration: tuple[slot_type("calibration"), ...] = ()  # type: ignore[valid-type]
+    decision: slot_type("decision") = Field(default_factory=lambda: methods.build("decision", {"name": "balanced"}))  # type: ignore[valid-type]
     student: Annotated[Recipe | None, BeforeValidator(lambda value: Recipe(**value) if isinstance(value, dict) else value)] = None
     members: tuple[Annotated[Weighted, BeforeValidator(_member)], ...] = Field(min_length=1)
 

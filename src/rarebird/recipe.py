@@ -19,7 +19,7 @@ from rarebird.ranges import Float, Int
 from rarebird.stages import Stage, plan
 
 
-def _slot(slot: str) -> Any:
+def slot_type(slot: str) -> Any:
     """The type of a field that holds one method of `slot`."""
     return Annotated[
         Method,
@@ -85,20 +85,20 @@ class Recipe(BaseModel):
     image_size: int | None = Field(default=None, ge=8)
     test_time_views: int = Field(default=0, ge=0, le=64)
 
-    network: _slot("network")  # type: ignore[valid-type]
-    reference: _slot("reference") | None = None  # type: ignore[valid-type]
-    loss: _slot("loss") = _method("loss", "cross_entropy")  # type: ignore[valid-type]
-    resampling: _slot("resampling") | None = None  # type: ignore[valid-type]
-    synthesis: _slot("synthesis") | None = None  # type: ignore[valid-type]
-    external: _slot("external") | None = None  # type: ignore[valid-type]
-    batch_sampling: _slot("batch_sampling") = _method("batch_sampling", "shuffled")  # type: ignore[valid-type]
-    augmentation: tuple[_slot("augmentation"), ...] = ()  # type: ignore[valid-type]
-    transfer: _slot("transfer") | None = None  # type: ignore[valid-type]
-    regularization: tuple[_slot("regularization"), ...] = ()  # type: ignore[valid-type]
-    optimizer: _slot("optimizer") = _method("optimizer", "adamw")  # type: ignore[valid-type]
-    schedule: _slot("schedule") = _method("schedule", "cosine")  # type: ignore[valid-type]
-    calibration: tuple[_slot("calibration"), ...] = ()  # type: ignore[valid-type]
-    decision: _slot("decision") = _method("decision", "balanced")  # type: ignore[valid-type]
+    network: slot_type("network")  # type: ignore[valid-type]
+    reference: slot_type("reference") | None = None  # type: ignore[valid-type]
+    loss: slot_type("loss") = _method("loss", "cross_entropy")  # type: ignore[valid-type]
+    resampling: slot_type("resampling") | None = None  # type: ignore[valid-type]
+    synthesis: slot_type("synthesis") | None = None  # type: ignore[valid-type]
+    external: slot_type("external") | None = None  # type: ignore[valid-type]
+    batch_sampling: slot_type("batch_sampling") = _method("batch_sampling", "shuffled")  # type: ignore[valid-type]
+    augmentation: tuple[slot_type("augmentation"), ...] = ()  # type: ignore[valid-type]
+    transfer: slot_type("transfer") | None = None  # type: ignore[valid-type]
+    regularization: tuple[slot_type("regularization"), ...] = ()  # type: ignore[valid-type]
+    optimizer: slot_type("optimizer") = _method("optimizer", "adamw")  # type: ignore[valid-type]
+    schedule: slot_type("schedule") = _method("schedule", "cosine")  # type: ignore[valid-type]
+    calibration: tuple[slot_type("calibration"), ...] = ()  # type: ignore[valid-type]
+    decision: slot_type("decision") = _method("decision", "balanced")  # type: ignore[valid-type]
     stages: Annotated[tuple[Stage, ...], BeforeValidator(plan)] = Field(default=(Stage(),), min_length=1)
 
     def __init__(self, /, **fields: Any) -> None:
