@@ -15,6 +15,7 @@ import torch
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.experiment import Outcome, run
+from rarebird.networks import watched_apart
 from rarebird.recipe import Recipe
 
 N, FOLDS = 90, 3
@@ -130,3 +131,26 @@ def test_calibration_and_decision_see_held_out_rows_only(monkeypatch: pytest.Mon
         mine = held.member == member
         expected = outcome.model.members[member].logits(train.take(fold == member), "cpu")
         np.testing.assert_allclose(held.logits[mine], expected)
+
+
+@pytest.mark.parametrize("watching", [{"regularization": [{"name": "early_stopping", "patience": 1}]}, {"schedule": "reduce_on_plateau"}])
+@pytest.mark.parametrize("given", [True, False])
+def test_rows_that_judge_do_not_steer_a_training(watching: dict[str, object], given: bool) -> None:
+    train, val = rows(), rows(30, seed=1) if given else None
+    steered = recipe(folds=0, holdout=None if given else 0.3, steps=40, **watching)
+    held = split.hold_out(train, 0.3, steered.seed)
+    other = Splits(train, marked(val, np.arange(30))) if val is not None else Splits(marked(train, np.flatnonzero(held), flip=False))
+    one, two = (run(steered, data, test_share=0) for data in (Splits(train, val), other))
+    assert same_member(one, two, 0)
+    assert one.result.validation != two.result.validation
+
+
+def test_what_watches_gets_rows_of_the_networks_own() -> None:
+    train = rows()
+    fit, held = split.parts(train, split.decide(train, folds=FOLDS), 0)[0]
+    left, watched = watched_apart(recipe(regularization=["early_stopping"]), train, fit)
+    assert set(left) | set(watched) == set(fit)
+    assert not set(left) & set(watched)
+    assert not set(watched) & set(held)
+    assert train.codes[watched].any()
+    assert not len(watched_apart(recipe(), train, fit)[1])

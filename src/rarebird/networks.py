@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rarebird.data import split
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.member import Bench, Trained
 from rarebird.recipe import Recipe
@@ -15,6 +16,9 @@ from rarebird.reference_bench import ReferenceBench
 
 # Seconds that the intervals of a figure take, for each row and class.
 SCORING = 5e-6
+# Methods that look at scores while they train, and the share of its training rows that a network then gives up for them.
+WATCHING = (("regularization", "early_stopping"), ("schedule", "reduce_on_plateau"))
+WATCHED_SHARE = 0.1
 
 Parts = Sequence[tuple[np.ndarray, np.ndarray]]
 Report = Callable[[float, str], bool]
@@ -75,7 +79,7 @@ def train_networks(
 
     Args:
         recipe: What to train; what it leaves open is laid out.
-        splits: Where the rows are; validation rows, where there are any, look on in place of a part's held-out ones.
+        splits: Where the rows are; validation rows, where there are any, judge in place of a part's held-out ones.
         parts: Per network, the positions of the rows that it learns from and of those that are held out.
         deadline: When everything should be predicted and scored, on the scale of `time.monotonic`; None: no limit.
         device: A torch device.
@@ -112,7 +116,7 @@ def train_in_turn(
     replayed = recipe.relaid or ((),) * len(parts)
     stopped = False
     for fold, ((fit, held), changes) in enumerate(zip(parts, replayed, strict=False)):
-        bench = bench_of(recipe, train.take(fit), val if val is not None else train.take(held), first + fold, device)
+        bench = bench_of(recipe, train, fit, val if val is not None else train.take(held), first + fold, device)
         if first + fold == 0:
             deadline = None if deadline is None else less_judging(deadline, bench, splits, parts)
             own = bench.own_steps
@@ -137,9 +141,34 @@ def train_in_turn(
             break
 
 
-def bench_of(recipe: Recipe, fit_rows: Dataset, held_rows: Dataset, fold: int, device: str) -> Bench | ReferenceBench:
-    """Where one network, or the reference in its place, is trained."""
-    return Bench(recipe, fit_rows, held_rows, fold, device) if recipe.reference is None else ReferenceBench(recipe, fit_rows, fold)
+def bench_of(recipe: Recipe, train: Dataset, fit: np.ndarray, judging: Dataset | None, fold: int, device: str) -> Bench | ReferenceBench:
+    """Where one network, or the reference in its place, is trained.
+
+    Args:
+        recipe: What to train.
+        train: Training rows.
+        fit: Positions of those that it learns from.
+        judging: Rows that judge it, for the learning curve where nothing decides by that; None: no curve.
+        fold: The number of the part.
+        device: A torch device.
+    """
+    if recipe.reference is not None:
+        return ReferenceBench(recipe, train.take(fit), fold)
+    fit, watched = watched_apart(recipe, train, fit)
+    if len(watched):
+        return Bench(recipe, train.take(fit), train.take(watched), fold, device)
+    return Bench(recipe, train.take(fit), train.take(fit[:0]) if judging is None else judging, fold, device)
+
+
+def watched_apart(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions to learn from, and those of training rows that are watched meanwhile: none, where nothing in the recipe watches.
+
+    What decides by held-out scores while a network trains has seen these rows; they can judge it no more than those that it learned from.
+    """
+    if not any((slot, type(method).name) in WATCHING for slot, method in recipe.methods()):
+        return fit, fit[:0]
+    held = split.hold_out(train.take(fit), WATCHED_SHARE, recipe.seed, "watched")
+    return fit[~held], fit[held]
 
 
 def less_judging(deadline: float, bench: Bench | ReferenceBench, splits: Splits, parts: Parts) -> float:

@@ -130,12 +130,6 @@ def test_every_row_gets_a_prediction_where_fit_would_hold_some_out() -> None:
     np.testing.assert_array_equal(again.probabilities, review.probabilities)
 
 
-def test_rows_that_are_looked_through_do_not_stop_a_training() -> None:
-    review = label_review.look_through(plain(regularization=["early_stopping", "ema"], folds=2), Splits(made()))
-    assert [type(method).name for method in review.recipe.regularization] == ["ema"]
-    assert any(note.startswith("early_stopping is left out") for note in review.found.notes)
-
-
 def test_an_early_end_keeps_the_rows_that_were_looked_through() -> None:
     review = label_review.look_through(plain(folds=4), Splits(made()), tell=lambda progress, what: progress > 0.3)
     known = np.isfinite(review.probabilities).all(axis=1)

@@ -11,7 +11,7 @@ from rarebird.checks import DataError
 from rarebird.data import split
 from rarebird.evaluation import cross_validate
 from rarebird.evaluation.remedy import with_remedy
-from rarebird.evaluation.repeats import BASELINE, Repeats, watched_apart
+from rarebird.evaluation.repeats import BASELINE, Repeats
 from tests.evaluation.made_rows import baseline, rows
 
 METRICS = ("balanced_accuracy", "log_loss")
@@ -87,18 +87,6 @@ def test_steps_are_shortened_for_networks_and_not_for_references() -> None:
     recipes = {BASELINE: baseline(), "reference=boosted_trees": with_remedy(baseline(steps=None), "reference=boosted_trees")}
     trained.run(recipes, 0)
     assert [recipe.steps for recipe in trained.laid_out.values()] == [4, 200]
-
-
-def test_what_watches_gets_rows_of_its_own_and_never_those_that_judge() -> None:
-    train = rows()
-    fit, held = split.parts(train, split.decide(train, folds=3), 0)[0]
-    stopping = baseline(regularization=["early_stopping"])
-    left, watched = watched_apart(stopping, train, fit)
-    assert set(left) | set(watched) == set(fit)
-    assert not set(left) & set(watched)
-    assert not set(watched) & set(held)
-    assert train.codes[watched].any()
-    assert not len(watched_apart(baseline(), train, fit)[1])
 
 
 def test_the_labels_of_judging_rows_do_not_reach_early_stopping() -> None:

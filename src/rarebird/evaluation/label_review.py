@@ -90,7 +90,7 @@ def look_through(
     notes = [*data.notes, *_given_parts(data)]
     tell(0.0, "looking for copies")
     train = experiment.separate(Splits(data.train), recipe, 0, notes).train
-    recipe, parts = _without_stop(recipe, notes), _parts(train, recipe)
+    parts = _parts(train, recipe)
     deadline = None if clock is None or recipe.steps is not None else clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
     with threads(recipe.threads):
         recipe = recipe.updated(folds=len(parts), holdout=None, relaid=())
@@ -118,14 +118,6 @@ def _parts(train: Dataset, recipe: Recipe) -> Parts:
     if not parts:
         raise DataError(f"{train.name} leaves no row to judge: each class stands in one group, or has one row.")
     return parts
-
-
-def _without_stop(recipe: Recipe, notes: list[str]) -> Recipe:
-    """The recipe without early stopping: the rows that would end a training are those that are to be judged by it."""
-    kept = tuple(method for method in recipe.regularization if type(method).name != "early_stopping")
-    if len(kept) < len(recipe.regularization):
-        notes.append("early_stopping is left out: it would look at the labels that are looked through.")
-    return recipe.updated(regularization=kept)
 
 
 def _given_parts(data: Splits) -> list[str]:

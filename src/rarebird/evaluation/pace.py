@@ -11,7 +11,7 @@ import numpy as np
 from rarebird.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.evaluation.cross_validate import Part, assess, part_of
-from rarebird.evaluation.repeats import BASELINE, Repeats, watched_apart
+from rarebird.evaluation.repeats import BASELINE, Repeats
 from rarebird.member import Bench
 from rarebird.networks import bench_of
 from rarebird.recipe import Recipe
@@ -151,8 +151,7 @@ def _reference_cost(recipe: Recipe, repeats: Repeats) -> Cost:
 def _bench(recipe: Recipe, repeats: Repeats) -> Bench | ReferenceBench:
     """Where a recipe is trained on the first part."""
     fit, _ = repeats.parts(0)[0]
-    fit, watched = watched_apart(recipe, repeats.train, fit)
-    return bench_of(recipe, repeats.train.take(fit), repeats.train.take(watched), 0, repeats.device)
+    return bench_of(recipe, repeats.train, fit, None, 0, repeats.device)
 
 
 def scoring_seconds(recipe: Recipe, repeats: Repeats) -> float:

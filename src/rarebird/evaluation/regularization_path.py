@@ -144,14 +144,13 @@ def regularization_path(
 def _without_stopping(recipe: Recipe) -> tuple[Recipe, list[str]]:
     """The recipe as the path trains it: nothing ends a training early, and no changes of an earlier run are repeated."""
     kept = [method for method in recipe.regularization if type(method).name != STOPPING]
-    stopping = ["Early stopping took no part in the path: the rows that end a training cannot judge it. The recipe keeps it."]
+    stopping = ["Early stopping took no part in the path, whose trainings are all of one length. The recipe keeps it."]
     return recipe.updated(regularization=kept, relaid=()), stopping if len(kept) < len(recipe.regularization) else []
 
 
 def _laid_out(recipe: Recipe, train: Dataset, parts: Parts, deadline: float | None, rounds: int, device: str, notes: list[str]) -> Recipe:
     """The recipe with the steps that all trainings of all strengths take, by one measurement where there is a deadline to meet."""
-    fit, held = parts[0]
-    bench = bench_of(recipe, train.take(fit), train.take(held), 0, device)
+    bench = bench_of(recipe, train, parts[0][0], None, 0, device)
     unhurried = bench.lay_out(None, len(parts))
     if deadline is None:
         return unhurried

@@ -19,9 +19,6 @@ from rarebird.evaluation.cross_validate import Part
 from rarebird.networks import Parts, bench_of
 from rarebird.recipe import Recipe
 
-# Methods that look at scores while they train, and the share of its training rows that a network then gives up for them.
-WATCHING = (("regularization", "early_stopping"), ("schedule", "reduce_on_plateau"))
-WATCHED_SHARE = 0.15
 BASELINE = "baseline"
 
 Tell = Callable[[float, str], bool]
@@ -154,8 +151,7 @@ class Repeats:
             return None
         fit, out = self.parts(repeat)[place]
         recipe = recipe.updated(seed=self.seed + repeat)
-        fit, watched = watched_apart(recipe, self.train, fit)
-        bench = bench_of(recipe, self.train.take(fit), self.train.take(watched), place, self.device)
+        bench = bench_of(recipe, self.train, fit, None, place, self.device)
         self.laid_out[name] = bench.recipe = self._shortened(bench.lay_out(None, self.folds))
         ended = False
 
@@ -182,14 +178,6 @@ class Repeats:
         if name == BASELINE:
             raise error
         self.failed[name] = str(error)
-
-
-def watched_apart(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions to train on, and those of training rows that are watched meanwhile: none, where nothing in the recipe watches."""
-    if not any((slot, type(method).name) in WATCHING for slot, method in recipe.methods()):
-        return fit, fit[:0]
-    held = split.hold_out(train.take(fit), WATCHED_SHARE, recipe.seed, "watched")
-    return fit[~held], fit[held]
 
 
 def _joined(values: Sequence[np.ndarray]) -> np.ndarray:

@@ -151,8 +151,8 @@ class Search:
         left = self.race.time_left()
         if self.ground.protocol.folds or self.single or not np.isfinite(left):
             return 1.0
-        splits, (fit, held) = self.ground.splits, self.ground.parts(self.base.seed)[0]
-        bench = bench_of(recipe, splits.train.take(fit), splits.train.take(held), 0, self.ground.device)
+        fit, _ = self.ground.parts(self.base.seed)[0]
+        bench = bench_of(recipe, self.ground.splits.train, fit, None, 0, self.ground.device)
         laid = bench.lay_out(time.monotonic() + left, 1)
         passes = (laid.steps or 0) * laid.batch_size / max(len(fit), 1)
         return 1 / min(MOST_SEEDS, max(1, int(passes / ENOUGH_PASSES)))
