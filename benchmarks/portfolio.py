@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from rarebird.networks import Team
 from rarebird.readers.options import ReadOptions
 from rarebird.result import Scores
 from rarebird.search.choosing import Family, choose, families, tried_fairly
+from rarebird.search.contest import Contest
 from rarebird.search.portfolio import portfolio
 from rarebird.search.race import Race
 from rarebird.search.voting import Criterion, is_worse, loss, weights
@@ -58,16 +60,15 @@ def one_split(path: Path, seed: int) -> dict[str, list[float]]:
     base = base.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None, threads=1)
     train = ground.splits.train
     criterion = Criterion.of(train, train.weighted_counts / train.weighted_counts.sum(), base.metric)
-    race = Race(ground, criterion, base.seed, np.inf, quiet)
-    for entry in portfolio(train, base):
-        race.enter(entry.name, entry.recipe, must=True)
+    race = Race(Contest(ground, criterion, base.seed), np.inf, quiet)
+    race.run(replace(entry, must=True) for entry in portfolio(train, base))
     known = families(race.finished, criterion)
     figures = {family.name: judged(ground, [(family, 1.0)]) for family in known}
     best = min(known, key=lambda family: loss(family.losses))
     shares = weights([family.predicted for family in known], criterion)
     mixed = judged(ground, [(family, float(share)) for family, share in zip(known, shares, strict=True) if share > 0])
-    alone, average = tried_fairly(known, criterion, race.judges)
-    chosen = choose(known, criterion, race.judges)
+    alone, average = tried_fairly(known, criterion, race.contest.judges)
+    chosen = choose(known, criterion, race.contest.judges)
     return figures | {
         "RULE never": figures[best.name],
         "RULE where surely better": mixed if is_worse(alone, average) else figures[best.name],

@@ -62,7 +62,7 @@ def write(
         fingerprint: Of the data as they were read.
         profile: Of the same.
         clock: Tells how long the run took.
-        kept: Names of files in the folder that stay as they are.
+        kept: Names of what may stand in the folder; the files among it stay as they are.
         beside: Writes what else belongs into the folder, while it still has its temporary name.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -267,6 +268,13 @@ def test_state_survives_a_file(method: Method, kind: str) -> None:
     restored = build(method, ORDINARY[kind], seed=9)
     restored.load_state_dict(safetensors.torch.load(safetensors.torch.save(network.state_dict())))
     assert torch.equal(logits(restored, x), logits(network, x))
+
+
+@each_case
+def test_comes_back_from_another_process(method: Method, kind: str) -> None:
+    network, x = method.build(ORDINARY[kind]).eval(), inputs(ORDINARY[kind])  # type: ignore[attr-defined]
+    again = pickle.loads(pickle.dumps(network))
+    torch.testing.assert_close(again(x), network(x), rtol=0, atol=0)
 
 
 @each_case

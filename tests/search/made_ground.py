@@ -16,7 +16,7 @@ from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.experiment import Ground
 from rarebird.recipe import Recipe
 from rarebird.search import within_budget
-from rarebird.search.portfolio import Entry
+from rarebird.search.entry import Entry
 from rarebird.search.within_budget import Search
 
 FOLDS = 4
@@ -59,7 +59,9 @@ def entries(base: Recipe) -> list[Entry]:
 
 def search(of: Ground, base: Recipe, tell: Callable[[float, str], bool] = lambda progress, what: False) -> Search:
     """A search on a ground without a budget and without a file of trials; `entries` take the portfolio's place."""
-    log: Any = SimpleNamespace(record=lambda candidate: None)
+    log: Any = SimpleNamespace(
+        record=lambda entry, candidate: None, drop=lambda entry, why: None, restored=lambda device: [], left=dict, let_go=lambda one: None
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(within_budget, "portfolio", lambda train, base, references: entries(base))
         patch.setattr(within_budget, "MOST_REPEATS", 2)

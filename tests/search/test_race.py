@@ -15,10 +15,14 @@ from rarebird.checks import DataError
 from rarebird.data import split
 from rarebird.experiment import Ground
 from rarebird.networks import SCORING, Team, train_networks
+from rarebird.recipe import Recipe
 from rarebird.search import candidate as candidates
+from rarebird.search import contest as contests
 from rarebird.search import race as racing
 from rarebird.search.candidate import Candidate, members_of
-from rarebird.search.race import ENOUGH, LEAST_SECONDS, Race, judges_of, rungs
+from rarebird.search.contest import ENOUGH, Contest, judges_of, rungs
+from rarebird.search.entry import Entry
+from rarebird.search.race import LEAST_SECONDS, Race
 from rarebird.search.voting import Criterion
 from tests.search.made_ground import FOLDS, ground, perceptron, rows, trees
 
@@ -30,7 +34,11 @@ def race(of: Ground | None = None, *, deadline: float = np.inf, tell: Callable[[
     of = of or ground()
     train = of.splits.train
     prior = train.weighted_counts / train.weighted_counts.sum()
-    return Race(of, Criterion.of(of.judged, prior, "balanced_accuracy"), 0, deadline, tell)
+    return Race(Contest(of, Criterion.of(of.judged, prior, "balanced_accuracy"), 0), deadline, tell)
+
+
+def enter(one: Race, name: str, recipe: Recipe, share: float = 1.0, **more: Any) -> Candidate | None:
+    return next(iter(one.run([Entry(name, recipe, share, **more)])), None)
 
 
 @pytest.fixture
@@ -46,7 +54,7 @@ def shuffling(monkeypatch: pytest.MonkeyPatch) -> None:
             found.losses = criterion.rows(found.predicted)
         return found
 
-    monkeypatch.setattr(racing, "judged", judged)
+    monkeypatch.setattr(contests, "judged", judged)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +73,9 @@ def test_rungs_are_one_part_half_of_them_and_all(parts: int, expected: list[tupl
 
 def test_a_candidate_is_judged_on_every_row_by_networks_that_never_saw_it() -> None:
     one = race()
-    found = one.enter("trees", trees(seed=5))
+    found = enter(one, "trees", trees(seed=5))
     assert found is not None
-    train = one.ground.splits.train
+    train = one.contest.ground.splits.train
     assert one.finished == [found]
     assert one.best is found
     assert [len(rows) for rows in found.team.held_rows] == [len(train) // FOLDS] * FOLDS
@@ -76,16 +84,17 @@ def test_a_candidate_is_judged_on_every_row_by_networks_that_never_saw_it() -> N
         np.testing.assert_array_equal(held, np.flatnonzero(fold == part))
     assert found.rows.all()
     np.testing.assert_allclose(found.predicted.sum(axis=1), 1)
-    np.testing.assert_array_equal(found.losses, one.criterion.rows(found.predicted))
-    assert found.loss < one.criterion.rows(np.tile(one.criterion.prior, (len(train), 1))).mean() / 2
+    np.testing.assert_array_equal(found.losses, one.contest.criterion.rows(found.predicted))
+    assert found.loss < one.contest.criterion.rows(np.tile(one.contest.criterion.prior, (len(train), 1))).mean() / 2
 
 
 def test_rungs_change_nothing_of_the_networks() -> None:
     """Part by part in rungs, the networks are those of one training of all parts."""
     one, recipe = race(), perceptron(seed=3)
-    found = one.enter("mlp", recipe)
+    found = enter(one, "mlp", recipe)
     assert found is not None
-    _, together, _ = train_networks(recipe, one.ground.splits, one.ground.parts(3), None, "cpu", lambda progress, what: False)
+    of = one.contest.ground
+    _, together, _ = train_networks(recipe, of.splits, of.parts(3), None, "cpu", lambda progress, what: False)
     fresh = rows(30, seed=1)
     for ours, theirs in zip(members_of(found.team), together, strict=True):
         np.testing.assert_array_equal(ours.logits(fresh, "cpu"), members_of(Team(recipe, [theirs], []))[0].logits(fresh, "cpu"))
@@ -96,15 +105,15 @@ def test_a_row_is_calibrated_without_its_own_part(monkeypatch: pytest.MonkeyPatc
     seen: list[int] = []
     original = judging.calibrate
     monkeypatch.setattr(judging, "calibrate", lambda recipe, held, factors: seen.append(len(held.y)) or original(recipe, held, factors))
-    found = one.enter("trees", trees())
+    found = enter(one, "trees", trees())
     assert found is not None
-    n = len(one.ground.judged)
+    n = len(one.contest.ground.judged)
     # The last judging is that of all rows: each part by what the other parts say.
     assert seen[-FOLDS:] == [n - n // FOLDS] * FOLDS
 
 
 def test_repeats_of_a_race_without_a_deadline_are_the_same() -> None:
-    found = [race().enter("mlp", perceptron()) for _ in range(2)]
+    found = [enter(race(), "mlp", perceptron()) for _ in range(2)]
     assert found[0] is not None
     assert found[1] is not None
     np.testing.assert_array_equal(found[0].predicted, found[1].predicted)
@@ -113,10 +122,10 @@ def test_repeats_of_a_race_without_a_deadline_are_the_same() -> None:
 
 def test_what_is_surely_worse_leaves_early_by_name(shuffling: None) -> None:
     one = race()
-    one.enter("trees", trees())
+    enter(one, "trees", trees())
     trained: list[str] = []
     one.tell = lambda progress, what: trained.append(what) or False  # type: ignore[func-returns-value]
-    assert one.enter("shuffled", trees(seed=SHUFFLED)) is None
+    assert enter(one, "shuffled", trees(seed=SHUFFLED)) is None
     assert [candidate.name for candidate in one.finished] == ["trees"]
     assert list(one.left) == ["shuffled"]
     assert one.left["shuffled"] in {f"it was surely worse than trees after {parts} of {FOLDS} parts" for parts in (1, 2)}
@@ -126,8 +135,8 @@ def test_what_is_surely_worse_leaves_early_by_name(shuffling: None) -> None:
 
 def test_who_must_is_trained_to_the_end(shuffling: None) -> None:
     one = race()
-    one.enter("trees", trees())
-    found = one.enter("shuffled", trees(seed=SHUFFLED), must=True)
+    enter(one, "trees", trees())
+    found = enter(one, "shuffled", trees(seed=SHUFFLED), must=True)
     assert found is not None
     assert len(found.team.trained) == FOLDS
     assert not one.left
@@ -137,27 +146,27 @@ def test_who_must_is_trained_to_the_end(shuffling: None) -> None:
 
 def test_who_stays_is_trained_to_the_end_where_there_is_time(shuffling: None, monkeypatch: pytest.MonkeyPatch) -> None:
     one = race()
-    one.enter("trees", trees())
-    found = one.enter("shuffled", trees(seed=SHUFFLED), stays=True)
+    enter(one, "trees", trees())
+    found = enter(one, "shuffled", trees(seed=SHUFFLED), stays=True)
     assert found is not None
     assert len(found.team.trained) == FOLDS
     assert not one.left
     monkeypatch.setattr(one, "deadline", time.monotonic())
-    assert one.enter("late", trees(), stays=True) is None
+    assert enter(one, "late", trees(), stays=True) is None
 
 
 def test_who_is_as_good_goes_through() -> None:
     one = race()
     for seed in range(4):
-        assert one.enter("trees", trees(seed=seed)) is not None
-    assert one.enter("the same again", trees()) is not None
+        assert enter(one, "trees", trees(seed=seed)) is not None
+    assert enter(one, "the same again", trees()) is not None
     assert not one.left
 
 
 def test_the_first_candidate_has_nobody_to_lose_to(shuffling: None) -> None:
     one = race()
-    assert one.enter("shuffled", trees(seed=SHUFFLED)) is not None
-    assert one.enter("trees", trees()) is not None
+    assert enter(one, "shuffled", trees(seed=SHUFFLED)) is not None
+    assert enter(one, "trees", trees()) is not None
     assert one.best is not None
     assert one.best.name == "trees"
 
@@ -165,25 +174,29 @@ def test_the_first_candidate_has_nobody_to_lose_to(shuffling: None) -> None:
 def test_every_finished_candidate_is_recorded_at_once(shuffling: None) -> None:
     one = race()
     recorded: list[tuple[str, int]] = []
-    one.record = lambda candidate: recorded.append((candidate.name, len(one.finished)))
-    one.enter("trees", trees())
-    one.enter("shuffled", trees(seed=SHUFFLED))
-    one.enter("more", trees(rounds=12), settings={"reference.rounds": 12}, is_reference=True)
+    dropped: list[str] = []
+    one.log = SimpleNamespace(
+        record=lambda entry, candidate: recorded.append((candidate.name, len(one.finished))), drop=lambda entry, why: dropped.append(why)
+    )
+    enter(one, "trees", trees())
+    enter(one, "shuffled", trees(seed=SHUFFLED))
+    enter(one, "more", trees(rounds=12), settings={"reference.rounds": 12}, is_reference=True)
     assert recorded == [("trees", 1), ("more", 2)]
+    assert dropped == list(one.left.values())
     assert (one.finished[1].settings, one.finished[1].is_reference) == ({"reference.rounds": 12}, True)
 
 
 def test_a_recipe_that_these_rows_cannot_serve_leaves_with_the_reason() -> None:
     one = race()
-    assert one.enter("values", perceptron(loss="mean_squared")) is None
+    assert enter(one, "values", perceptron(loss="mean_squared")) is None
     assert "does not serve classification" in one.left["values"]
     with pytest.raises(DataError, match="does not serve classification"):
-        one.enter("values", perceptron(loss="mean_squared"), must=True)
+        enter(one, "values", perceptron(loss="mean_squared"), must=True)
 
 
 def test_a_diverged_training_leaves_with_the_reason() -> None:
     one = race()
-    assert one.enter("wild", perceptron(optimizer={"name": "sgd", "learning_rate": 1e30})) is None
+    assert enter(one, "wild", perceptron(optimizer={"name": "sgd", "learning_rate": 1e30})) is None
     assert "diverged" in one.left["wild"]
 
 
@@ -201,7 +214,7 @@ def test_a_hold_out_is_one_part_that_two_halves_judge(val: bool) -> None:
         assert abs(int(sizes[0]) - int(sizes[1])) <= 1
     one = race(of)
     # A hold-out is the run's, whatever seed the candidate has.
-    found = one.enter("trees", recipe.updated(seed=7))
+    found = enter(one, "trees", recipe.updated(seed=7))
     assert found is not None
     np.testing.assert_array_equal(np.flatnonzero(found.rows), held)
     assert len(found.team.trained) == 1
@@ -209,17 +222,17 @@ def test_a_hold_out_is_one_part_that_two_halves_judge(val: bool) -> None:
 
 def test_an_end_by_the_user_keeps_the_first_candidate_and_drops_later_ones() -> None:
     one = race(tell=lambda progress, what: True)
-    found = one.enter("trees", trees())
+    found = enter(one, "trees", trees())
     assert found is not None
     assert len(found.team.trained) == 1
-    assert found.rows.sum() == len(one.ground.judged) // FOLDS
+    assert found.rows.sum() == len(one.contest.ground.judged) // FOLDS
     assert found.team.recipe.relaid == (((1, 1),),)
     assert one.ended
-    assert one.enter("later", trees(), must=True) is None
+    assert enter(one, "later", trees(), must=True) is None
     two = race()
-    two.enter("trees", trees())
+    enter(two, "trees", trees())
     two.tell = lambda progress, what: True
-    assert two.enter("ended", trees(seed=1)) is None
+    assert enter(two, "ended", trees(seed=1)) is None
     assert (two.ended, [candidate.name for candidate in two.finished], two.left) == (True, ["trees"], {})
 
 
@@ -231,7 +244,8 @@ class Fake:
         clock = SimpleNamespace(monotonic=lambda: self.now)
         monkeypatch.setattr(racing, "time", clock)
         monkeypatch.setattr(candidates, "time", clock)
-        monkeypatch.setattr(racing, "train_networks", self._train)
+        monkeypatch.setattr(contests, "time", clock)
+        monkeypatch.setattr(contests, "train_networks", self._train)
 
     def _train(self, recipe: Any, splits: Any, parts: Any, deadline: float, device: str, report: Any, **others: Any) -> Any:
         self.deadlines.append(deadline)
@@ -245,13 +259,13 @@ class Fake:
 def test_a_candidate_takes_no_more_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake(monkeypatch)
     one = race(deadline=1100.0)
-    found = one.enter("a", trees(), 0.25)
+    found = enter(one, "a", trees(), 0.25)
     assert found is not None
     assert fake.deadlines == [1025.0] * 3
     assert found.seconds == pytest.approx(25)
     assert fake.now == pytest.approx(1025)
     left = one.time_left()
-    one.enter("b", trees(seed=1), 1.0)
+    enter(one, "b", trees(seed=1), 1.0)
     assert fake.deadlines[-1] == pytest.approx(1025 + left)
     assert fake.now <= one.deadline
 
@@ -260,29 +274,29 @@ def test_nothing_is_begun_when_time_is_up_but_what_must(monkeypatch: pytest.Monk
     fake = Fake(monkeypatch)
     one = race(deadline=1010.0)
     fake.now = 1010.0 - 0.9 * LEAST_SECONDS
-    assert one.enter("a", trees()) is None
+    assert enter(one, "a", trees()) is None
     assert fake.deadlines == []
-    assert one.enter("b", trees(), must=True) is not None
+    assert enter(one, "b", trees(), must=True) is not None
     assert fake.deadlines[0] == fake.now == pytest.approx(1010 - 0.9 * LEAST_SECONDS + LEAST_SECONDS)
     fake.now = 2000.0
-    assert one.enter("c", trees()) is None
+    assert enter(one, "c", trees()) is None
     # However late it is.
-    assert one.enter("d", trees(), must=True) is not None
+    assert enter(one, "d", trees(), must=True) is not None
 
 
 def test_a_small_share_of_much_time_is_enough_and_of_little_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     Fake(monkeypatch)
     one = race(deadline=1000.0 + 10 * LEAST_SECONDS)
-    assert one.enter("a", trees(), 0.09) is None
-    assert one.enter("a", trees(), 0.11) is not None
+    assert enter(one, "a", trees(), 0.09) is None
+    assert enter(one, "a", trees(), 0.11) is not None
 
 
 def test_a_course_that_would_be_cut_short_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     Fake(monkeypatch, steps=ENOUGH - 0.1)
     one = race(deadline=1100.0)
-    assert one.enter("long", trees()) is None
+    assert enter(one, "long", trees()) is None
     assert one.left == {"long": "there was too little time for it"}
-    assert one.enter("default", trees(), must=True) is not None
+    assert enter(one, "default", trees(), must=True) is not None
 
 
 def test_the_time_that_the_test_rows_take_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +305,7 @@ def test_the_time_that_the_test_rows_take_is_kept(monkeypatch: pytest.MonkeyPatc
     scoring = 50 * SCORING * 2
     assert one.time_left() == pytest.approx(100 - scoring)
     for name, per_row in (("a", 0.1), ("b", 0.3)):
-        found = one.enter(name, trees(), 0.1)
+        found = enter(one, name, trees(), 0.1)
         assert found is not None
         found.per_row = per_row
     assert one.time_left() == pytest.approx(1100 - fake.now - scoring - 50 * 0.4)
@@ -308,26 +322,26 @@ def test_a_row_takes_the_time_of_all_networks(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(judging, "crossed", slow)
     one = race(deadline=1500.0)
-    found = one.enter("a", trees())
+    found = enter(one, "a", trees())
     assert found is not None
-    assert found.per_row == pytest.approx(8.0 / len(one.ground.judged) * FOLDS)
+    assert found.per_row == pytest.approx(8.0 / len(one.contest.ground.judged) * FOLDS)
 
 
 def test_progress_is_of_the_whole_race(monkeypatch: pytest.MonkeyPatch) -> None:
     fake, told = Fake(monkeypatch), []
     one = race(deadline=1100.0, tell=lambda progress, what: told.append((progress, what)) or False)  # type: ignore[func-returns-value]
-    one.enter("a", trees(), 0.5)
+    enter(one, "a", trees(), 0.5)
     assert told[0] == (0.0, "a: training")
     assert [progress for progress, _ in told] == sorted(progress for progress, _ in told)
     assert told[-1][0] <= 0.5
     fake.now = 5000.0
-    one.enter("b", trees(), must=True)
+    enter(one, "b", trees(), must=True)
     assert told[-1][0] == 1.0
 
 
 def test_a_race_on_the_real_clock_ends_with_a_whole_recipe() -> None:
     one = race(deadline=time.monotonic() + 1.5)
-    found = one.enter("default", perceptron(steps=None, epochs=2.0), must=True)
+    found = enter(one, "default", perceptron(steps=None, epochs=2.0), must=True)
     assert found is not None
     assert len(found.team.trained) == FOLDS
     assert found.team.recipe.steps is not None

@@ -15,7 +15,7 @@ from rarebird.experiment import Outcome
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe import Recipe
 from rarebird.search import within_budget
-from rarebird.search.portfolio import Entry
+from rarebird.search.entry import Entry
 
 
 def table(path: Path, n: int = 160, regression: bool = False, seed: int = 0) -> Path:

@@ -27,6 +27,9 @@ def fit(
     references: Annotated[bool, typer.Option(help="Whether boosted trees and random kernels compete with the networks.")] = True,
     single: Annotated[bool, typer.Option("--single", help="Distil what the search found to one network.")] = False,
     budget: Annotated[str, typer.Option(help="Wall-clock time for everything, such as 90s or 5m.")] = "5m",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in --out, which was killed, for another budget.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of this machine in which recipes train at once.")] = 1,
+    cluster: Annotated[str | None, typer.Option(help="A Ray cluster for them instead: auto, or HOST:PORT.")] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps of each network in place of a budget; nothing is then searched.")
     ] = None,
@@ -50,6 +53,7 @@ def fit(
     clock = Clock(seconds_of(budget), process_start())
     from rarebird import fitting, run_folder
     from rarebird.search import within_budget
+    from rarebird.search.race import Workers
 
     request = fitting.Request(
         data=data,
@@ -66,11 +70,15 @@ def fit(
         device=device,
     )
     searches = within_budget.is_asked_for(request)
-    if single and not searches:
-        raise DataError("--single distils what a search found; leave out --recipe, --steps and --set with choices of the recipe.")
+    for name, given in (("--single", single), ("--resume", resume), ("--workers", workers > 1), ("--cluster", cluster is not None)):
+        if given and not searches:
+            raise DataError(f"{name} belongs to a search; leave out --recipe, --steps and --set with choices of the recipe.")
+    if resume and out is None:
+        raise DataError("--resume needs the folder of the search; give it with --out.")
     with progress_bar(quiet or as_json) as report:
         if searches:
-            outcome = within_budget.fit(request, clock, report, references=references, single=single)
+            where = Workers(workers, cluster)
+            outcome = within_budget.fit(request, clock, report, references=references, single=single, resume=resume, workers=where)
         else:
             outcome = fitting.fit(request, clock, report)
     if as_json:

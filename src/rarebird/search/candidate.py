@@ -44,6 +44,11 @@ class Candidate:
         """The criterion on all rows that were held out."""
         return loss(self.losses)
 
+    def let_go(self) -> None:
+        """Give up the networks; what they said of held-out rows stays."""
+        self.team = Team(self.team.recipe, [], [])
+        self.per_row = 0.0
+
     @property
     def rows(self) -> np.ndarray:
         """``(n,)`` bool: the rows that were held out."""

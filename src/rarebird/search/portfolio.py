@@ -7,31 +7,14 @@ default recipe of `rarebird.defaults` is always among them; it is the one that g
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rarebird.data.dataset import Dataset
 from rarebird.recipe import Recipe
+from rarebird.search.entry import Entry
 
 # A convex problem is solved in so many steps of large batches.
 LINEAR_STEPS, LINEAR_BATCH = 200, 512
 SMALL_TREES = "{name=boosted_trees,leaves=4,rounds=150,fewest_rows=5}"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A recipe of the portfolio.
-
-    Attributes:
-        name: What it is called in reports.
-        recipe: What to train.
-        share: Of the time that is left, how much it may take at most; 1 for the recipe that gets whatever there is.
-        is_reference: Whether it is no network, but what a user would pick instead.
-    """
-
-    name: str
-    recipe: Recipe
-    share: float
-    is_reference: bool = False
 
 
 def portfolio(train: Dataset, base: Recipe, references: bool = True) -> list[Entry]:

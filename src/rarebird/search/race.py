@@ -1,66 +1,126 @@
-"""Train candidates one after the other until the time is up; those that are surely worse leave early.
+"""Candidates against each other within a deadline: one after the other, or as many at once as there are workers; the surely worse leave.
 
-A candidate trains on the first part of the rows, then on half of the parts, then on all. After each rung it is compared with the best one
-so far on the very same held-out rows, and leaves where it is worse by more than twice the standard error of the paired difference: racing
-(Maron and Moore, "Hoeffding races", NeurIPS 1993) on the rungs of successive halving (Jamieson and Talwalkar, "Non-stochastic best arm
-identification and hyperparameter optimization", AISTATS 2016). Nothing is trained twice: the networks of a rung stay for the next.
+After each rung a candidate is compared with the best one so far on the very same held-out rows, and leaves where it is worse by more than
+twice the standard error of the paired difference (Maron and Moore, "Hoeffding races", NeurIPS 1993).
 """
 
 from __future__ import annotations
 
+import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Protocol, Self
 
 import numpy as np
 
+from rarebird import executors
 from rarebird.checks import DataError
-from rarebird.data.split import fold_of, halves
-from rarebird.experiment import Ground
-from rarebird.member import Trained
-from rarebird.networks import SCORING, Team, held_rows, train_networks
-from rarebird.recipe import Recipe
-from rarebird.search.candidate import Candidate, judged
-from rarebird.search.voting import Criterion, is_worse, loss
+from rarebird.executors.contract import Done, Event, Executor, Lost, Said
+from rarebird.networks import SCORING
+from rarebird.search.candidate import Candidate
+from rarebird.search.contest import TOO_LATE, Contest, Heat, SoFar, compete, compete_elsewhere
+from rarebird.search.entry import Entry
+from rarebird.search.voting import is_worse, loss
 
-# A course that is cut below this share of its length says little of a recipe, so that it is not begun.
-ENOUGH = 0.6
 # Seconds below which nothing new is begun.
 LEAST_SECONDS = 0.5
 # Standard errors of the paired difference beyond which a candidate leaves before it is through.
 LEAVES = 2.0
+# Seconds between two looks at the clock and at whether the user ends the race, while candidates train elsewhere.
+LOOK = 0.2
+# Seconds after the deadline at which candidates that train elsewhere are given up.
+GRACE = 2.0
+
+
+class Log(Protocol):
+    """Where what came of an entry is recorded, before the next one begins."""
+
+    def record(self, entry: Entry, candidate: Candidate) -> None:
+        """An entry went through all parts."""
+        ...
+
+    def drop(self, entry: Entry, why: str) -> None:
+        """An entry did not."""
+        ...
+
+
+class Nowhere:
+    """Records nothing."""
+
+    def record(self, entry: Entry, candidate: Candidate) -> None:
+        """As `Log` asks for."""
+
+    def drop(self, entry: Entry, why: str) -> None:
+        """As `Log` asks for."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where candidates train: in so many processes of this machine, 1 for this one, or on a Ray cluster at an address."""
+
+    processes: int = 1
+    cluster: str | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether they train in other processes than this."""
+        return self.processes > 1 or self.cluster is not None
 
 
 @dataclass
 class Race:
-    """Candidates on one ground within one deadline.
+    """A race under way; it is left with `close`, or as a ``with`` block.
 
     Attributes:
-        ground: What the run stands on.
-        criterion: What selection looks at.
-        seed: Of the splits.
+        contest: What all candidates share.
         deadline: When training must have ended, on the scale of `time.monotonic`; judging the test rows is taken off as it adds up.
             Infinite: no limit, and nothing is measured, so that a race repeats.
         tell: Told of the progress 0..1 and of what is being done; True from it ends the race.
-        record: Given every finished candidate at once, so that nothing is lost.
+        log: Where everything is recorded at once.
+        workers: Where candidates train.
         finished: Candidates that went through all parts.
         left: Name -> why a candidate was not tried, or left.
         ended: Whether the user ended the race.
     """
 
-    ground: Ground
-    criterion: Criterion
-    seed: int
+    contest: Contest
     deadline: float
     tell: Callable[[float, str], bool]
-    record: Callable[[Candidate], None] = lambda candidate: None
+    log: Log = field(default_factory=Nowhere)
+    workers: Workers = Workers()
     finished: list[Candidate] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
     ended: bool = False
 
     def __post_init__(self) -> None:
         self.begun = time.monotonic()
-        self.judges = judges_of(self.ground, self.seed)
+        self._under_way: dict[int, Entry] = {}
+        self._keys = 0
+        self._known: set[tuple[str, int]] = set()
+        self._gone: set[str] = set()
+        contest, elsewhere = self.contest, self.workers.elsewhere
+        device = contest.ground.device
+        self._executor: Executor = executors.opened(
+            compete_elsewhere if elsewhere else compete,
+            contest if elsewhere else replace(contest, report=self._said),
+            workers=self.workers.processes,
+            cluster=self.workers.cluster,
+            threads=contest.threads or 1,
+            gpus=device != "cpu",
+            only_gpus=device.startswith("cuda"),
+        )
+
+    def close(self) -> None:
+        """End what is under way."""
+        self._executor.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
     @property
     def best(self) -> Candidate | None:
@@ -69,128 +129,139 @@ class Race:
 
     def time_left(self) -> float:
         """Seconds for training, without those that the judging of the test rows by the finished candidates will take."""
-        test = 0 if self.ground.splits.test is None else len(self.ground.splits.test)
-        judging = test * (sum(one.per_row for one in self.finished) + SCORING * max(self.ground.splits.train.n_classes, 1))
+        splits = self.contest.ground.splits
+        test = 0 if splits.test is None else len(splits.test)
+        judging = test * (sum(one.per_row for one in self.finished) + SCORING * max(splits.train.n_classes, 1))
         return self.deadline - time.monotonic() - judging
 
-    def enter(
-        self,
-        name: str,
-        recipe: Recipe,
-        share: float = 1.0,
-        *,
-        must: bool = False,
-        stays: bool = False,
-        partial: bool = False,
-        is_reference: bool = False,
-        settings: dict[str, object] | None = None,
-    ) -> Candidate | None:
-        """Train a candidate on all parts; None where there is no time for it, it leaves early, or these rows cannot serve it.
+    def go_on_with(self, finished: Iterable[Candidate], left: Mapping[str, str]) -> None:
+        """Take over what came of entries in an earlier process; they are not trained again."""
+        self.finished += finished
+        self.left |= left
+        self._known = {(one.name, one.team.recipe.seed) for one in self.finished}
+        self._gone = set(left)
+
+    def run(self, entries: Iterable[Entry]) -> list[Candidate]:
+        """Train entries, each as soon as a worker is free for it; what is not worth it, or has no time, leaves.
 
         Args:
-            name: What it is called.
-            recipe: What to train.
-            share: Of the time that is left, how much it may take at most.
-            must: Whether it is trained however little time there is.
-            stays: Whether it goes through all parts even where it is worse; what must be trained stays too.
-            partial: Whether this is a short course that is only to be compared with others of its kind; it does not finish the race.
-            is_reference: Whether it is no network.
-            settings: What a search chose for it.
+            entries: Drawn one at a time, so that what comes next may depend on what has come so far.
+
+        Returns:
+            The candidates that went through, short courses among them, in the order in which they ended.
+
+        Raises:
+            DataError: An entry that must be trained cannot be.
         """
-        seconds = share * self.time_left()
-        if self.ended or (seconds < LEAST_SECONDS and not must):
+        source, came = iter(entries), list[Candidate]()
+        goes_on = True
+        while True:
+            goes_on = goes_on and self._fill(source)
+            if not self._under_way:
+                return came
+            for event in self._executor.wait(LOOK):
+                candidate = self._taken(event)
+                came += [] if candidate is None else [candidate]
+            if self.workers.elsewhere:
+                self._look()
+
+    def _fill(self, source: Iterator[Entry]) -> bool:
+        """Begin an entry on each free worker; False where none is to begin any more."""
+        while self._executor.free:
+            entry = None if self.ended else next(source, None)
+            if entry is None:
+                return False
+            seconds = entry.share * self.time_left()
+            if self._is_known(entry):
+                continue
+            if seconds < LEAST_SECONDS and not entry.must:
+                self._leaves(entry, TOO_LATE)
+                continue
+            self._begin(entry, seconds)
+        return True
+
+    def _begin(self, entry: Entry, seconds: float) -> None:
+        self._keys += 1
+        self._under_way[self._keys] = entry
+        heat = Heat(entry.name, entry.recipe, must=entry.must, tells=not (entry.stays or entry.must), is_reference=entry.is_reference)
+        if np.isfinite(seconds):
+            seconds = max(seconds, LEAST_SECONDS)
+            # A process that has yet to start begins its entry late.
+            deadline = time.monotonic() + seconds if self.workers.cluster is None else None
+            heat = replace(heat, seconds=seconds, deadline=deadline)
+        self._executor.start(self._keys, heat)
+
+    def _is_known(self, entry: Entry) -> bool:
+        """Whether an entry has been tried before, in a race that this one goes on with."""
+        return not entry.partial and (entry.name in self._gone or (entry.name, entry.recipe.seed) in self._known)
+
+    def _taken(self, event: Event) -> Candidate | None:
+        """The candidate that an event brings, if it does."""
+        entry = self._under_way[event.key]
+        if isinstance(event, Said):
+            so_far: SoFar = event.value
+            if self._is_beaten(so_far):
+                self._executor.drop(event.key)
+                del self._under_way[event.key]
+                done, parts = so_far.parts
+                self._leaves(entry, f"it was surely worse than {self.best.name if self.best else ''} after {done} of {parts} parts")
             return None
-        start = time.monotonic()
-        deadline = start + max(seconds, LEAST_SECONDS) if np.isfinite(seconds) else None
-        try:
-            team = self._train(name, recipe, deadline, must, stays or must)
-        except DataError as error:
-            if must:
-                raise
-            self.left[name] = str(error)
+        del self._under_way[event.key]
+        if isinstance(event, Done):
+            return self._arrived(entry, pickle.loads(event.value) if isinstance(event.value, bytes) else event.value)
+        if isinstance(event, Lost):
+            self._leaves(entry, f"it could not be trained: {event.reason}")
+        elif isinstance(event.error, DataError) and not entry.must:
+            self._leaves(entry, str(event.error))
+        else:
+            raise event.error
+        return None
+
+    def _arrived(self, entry: Entry, candidate: Candidate) -> Candidate | None:
+        """A candidate that is through, or was ended by the user; of the latter only the first is kept."""
+        if candidate.team.ended_by_user and self.finished:
+            self.log.drop(entry, "it was ended")
             return None
-        if not team.trained or (team.ended_by_user and self.finished):
-            return None
-        candidate = judged(name, team, self.ground, self.criterion, self.judges, start, is_reference)
-        candidate.settings = settings or {}
+        candidate.settings = dict(entry.settings)
         if not np.isfinite(candidate.loss):
-            self.left[name] = "it predicted nothing that can be judged"
+            self._leaves(entry, "it predicted nothing that can be judged")
             return None
-        if not partial:
+        if not entry.partial:
             self.finished.append(candidate)
-        self.record(candidate)
+        self.log.record(entry, candidate)
         return candidate
 
-    def _train(self, name: str, recipe: Recipe, deadline: float | None, must: bool, stays: bool) -> Team:
-        """A network per part, rung by rung."""
-        parts = self.ground.parts(recipe.seed if self.ground.protocol.folds else self.seed)
-        team = Team(recipe, [], [])
-        for low, high in rungs(len(parts)):
+    def _leaves(self, entry: Entry, why: str) -> None:
+        # What a search proposed is one of many, and a repeat is of a recipe that is through; the log has them.
+        if not entry.settings and not any(one.name == entry.name for one in self.finished):
+            self.left[entry.name] = why
+        self.log.drop(entry, why)
 
-            def report(progress: float, what: str, low: int = low, high: int = high) -> bool:
-                self.ended = self.tell(self._progress(), f"{name}: {what}") or self.ended
-                return self.ended
-
-            chunk, sharing = parts[low:high], len(parts) - low
-            laid, trained, stopped = train_networks(
-                team.recipe,
-                self.ground.splits,
-                chunk,
-                deadline,
-                self.ground.device,
-                report,
-                first=low,
-                sharing=sharing,
-                enough=0.0 if must else ENOUGH,
-            )
-            if not trained:
-                self.left[name] = "there was too little time for it"
-                return Team(recipe, [], [])
-            team = _joined(team, laid, trained, held_rows(self.ground.splits, chunk), stopped)
-            if stopped:
-                break
-            if high < len(parts) and not stays and self._is_beaten(team):
-                self.left[name] = f"it was surely worse than {self.best.name if self.best else ''} after {high} of {len(parts)} parts"
-                return Team(recipe, [], [])
-        return _recorded(team)
-
-    def _is_beaten(self, team: Team) -> bool:
-        """Whether a team is surely worse than the best candidate on the rows that it has held out so far."""
+    def _is_beaten(self, so_far: SoFar) -> bool:
+        """Whether a candidate is surely worse than the best one on the rows that it has held out so far."""
         best = self.best
         if best is None:
             return False
-        so_far = judged("", team, self.ground, self.criterion, self.judges, 0.0, False)
-        return is_worse(so_far.losses, best.losses, LEAVES) and so_far.loss > loss(np.where(so_far.rows, best.losses, np.nan))
+        known = np.isfinite(so_far.losses)
+        return is_worse(so_far.losses, best.losses, LEAVES) and loss(so_far.losses) > loss(np.where(known, best.losses, np.nan))
+
+    def _said(self, name: str, what: str) -> bool:
+        """Passes on what a candidate in this process is doing, and the user's answer."""
+        self.ended = self.tell(self._progress(), f"{name}: {what}") or self.ended
+        return self.ended
+
+    def _look(self) -> None:
+        """Ask the user, and give up candidates that train elsewhere where it is time to; the first one is waited for."""
+        names = list(dict.fromkeys(entry.name for entry in self._under_way.values()))
+        if names:
+            self._said(", ".join(names), "training")
+        late = time.monotonic() > self.deadline + GRACE
+        if self.finished and (self.ended or late):
+            for key, entry in self._under_way.items():
+                self._executor.drop(key)
+                self.log.drop(entry, TOO_LATE if late else "it was ended")
+            self._under_way.clear()
 
     def _progress(self) -> float:
         now = time.monotonic()
         return min(1.0, (now - self.begun) / max(self.deadline - self.begun, 1e-9))
-
-
-def rungs(parts: int) -> list[tuple[int, int]]:
-    """First and last part of each rung: one part, half of them, all."""
-    ends = sorted({1, (parts + 1) // 2, parts})
-    return list(zip([0, *ends[:-1]], ends, strict=True))
-
-
-def judges_of(ground: Ground, seed: int) -> np.ndarray:
-    """``(n,)`` parts of the rows that judge, for calibrations that are fitted on the others: the folds, or two halves of a hold-out."""
-    rows, folds = ground.judged, ground.protocol.folds
-    if folds:
-        fold: np.ndarray = np.maximum(fold_of(rows, folds, seed), 0)
-        return fold
-    held = np.concatenate(held_rows(ground.splits, ground.parts(seed)))
-    half = np.zeros(len(rows), dtype=np.int64)
-    half[held] = halves(rows.take(held), seed)
-    return half
-
-
-def _joined(team: Team, laid: Recipe, trained: list[Trained], held: list[np.ndarray], stopped: bool) -> Team:
-    # What the clock changed belongs to networks that are trained; those of the next rung have their own courses.
-    return Team(laid.updated(relaid=()), [*team.trained, *trained], [*team.held_rows, *held[: len(trained)]], 1.0, stopped)
-
-
-def _recorded(team: Team) -> Team:
-    """A team whose recipe says what the clock changed, so that it can be replayed."""
-    relaid = tuple(tuple(one.changes) for one in team.trained)
-    return replace(team, recipe=team.recipe.updated(relaid=relaid if any(relaid) or team.ended_by_user else ()))

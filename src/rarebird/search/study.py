@@ -94,7 +94,7 @@ class Study:
             pruner=Standing(pruner_of(pruner)),
         )
         try:
-            _check_identity(self._study, identity)
+            check_identity(self._study, identity)
         except DataError:
             self.close()
             raise
@@ -197,7 +197,7 @@ class Asked:
         self.trial.set_user_attr(NOTES, json.dumps({RECIPE: self.recipe.to_toml(), **notes}, allow_nan=True))
 
 
-def _check_identity(study: optuna.Study, identity: Mapping[str, Any]) -> None:
+def check_identity(study: optuna.Study, identity: Mapping[str, Any]) -> None:
     known = study.user_attrs.get("identity")
     if known is None:
         study.set_user_attr("identity", dict(identity))

@@ -6,11 +6,15 @@ Everything is decided on held-out training rows; the test rows are judged once, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
+import torch
 
 from rarebird import experiment, fitting, run_folder
 from rarebird.checks import DataError
@@ -26,11 +30,12 @@ from rarebird.recipe import Recipe
 from rarebird.result import Tried
 from rarebird.search.candidate import Candidate
 from rarebird.search.choosing import Chosen, Family, choose, families
+from rarebird.search.contest import Contest
+from rarebird.search.entry import Entry
 from rarebird.search.portfolio import portfolio
-from rarebird.search.race import Race
+from rarebird.search.race import Race, Workers
 from rarebird.search.space import Space, default_space
-from rarebird.search.storage import FILES
-from rarebird.search.trial_log import TrialLog
+from rarebird.search.trial_log import KEPT, TrialLog, is_unfinished
 from rarebird.search.voting import Criterion, is_worse
 from rarebird.training import measure
 from rarebird.training.device import threads
@@ -51,6 +56,10 @@ ENOUGH_PASSES, MOST_SEEDS = 35, 3
 STUDENT_SHARE = 0.3
 ENSEMBLE_CALIBRATION = ("temperature",)
 
+# A candidate on a cluster takes one CPU unless --threads says otherwise: networks for small data gain little from more.
+CLUSTER_THREADS = 1
+ONE = Workers()
+
 Tell = Callable[[float, str], bool]
 
 
@@ -61,6 +70,8 @@ def fit(
     *,
     references: bool = True,
     single: bool = False,
+    resume: bool = False,
+    workers: Workers = ONE,
 ) -> Outcome:
     """Carry out a request as a search; the outcome's result names the model and the report.
 
@@ -70,19 +81,23 @@ def fit(
         tell: Told of the progress; True from it ends the search early, keeping what there is.
         references: Whether boosted trees and random kernels compete.
         single: Whether what is best is distilled to one network.
+        resume: Whether a search that was killed is gone on with, in its folder.
+        workers: Where candidates train.
 
     Raises:
         DataError: The data or the folder cannot serve; nothing has been written.
     """
-    run_folder.check_free(request.out, kept=FILES)
+    _check_folder(request.out, resume)
     tell(0.0, "reading the data")
     base, data = fitting.opened(request)
     tell(0.0, "profiling the data")
     known = fitting.described(data)
-    with threads(request.threads):
+    with threads(request.threads), ExitStack() as stack:
         ground = experiment.lay_ground(base, data, request.device, request.positive, experiment.TEST_SHARE, known.duplicate_groups)
         base = base.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None)
-        search = Search(base, ground, clock, TrialLog(request.out, base.seed), tell, single)
+        log = TrialLog(request.out, base.seed, ground.splits.train, _identity(base, ground, known.fingerprint))
+        stack.callback(log.close)
+        search = stack.enter_context(Search(base, ground, clock, log, tell, single, workers, request.device))
         with experiment.timed(ground.timings, "search"):
             search.run(references)
         recipe, teams = search.shipped()
@@ -91,7 +106,7 @@ def fit(
         outcome.result.tried = search.tried()
     tell(1.0, "writing the report")
     issues = _label_issues(outcome, ground.judged)
-    run_folder.write(request.out, outcome, known.fingerprint, known.profile, clock, kept=FILES, beside=issues)
+    run_folder.write(request.out, outcome, known.fingerprint, known.profile, clock, kept=KEPT, beside=issues)
     return outcome
 
 
@@ -102,49 +117,67 @@ def is_asked_for(request: fitting.Request) -> bool:
     return request.recipe is None and request.steps is None and settings <= of_run
 
 
-@dataclass
 class Search:
-    """A search under way.
+    """A search under way, to be used as a ``with`` block.
 
-    Attributes:
+    Args:
         base: The default recipe.
         ground: What the run stands on.
         clock: The budget.
-        log: Where trials are recorded.
+        log: Where trials are recorded; what stands there already is gone on with.
         tell: Told of the progress.
         single: Whether what ships is one network, for whose training time is kept.
+        workers: Where candidates train.
+        device: What was asked for; on a cluster ``auto`` is left to each machine.
     """
 
-    base: Recipe
-    ground: Ground
-    clock: Clock
-    log: TrialLog
-    tell: Tell
-    single: bool = False
-
-    def __post_init__(self) -> None:
-        self.criterion = Criterion.of(self.ground.judged, self.ground.splits.train.prior, self.base.metric)
+    def __init__(
+        self,
+        base: Recipe,
+        ground: Ground,
+        clock: Clock,
+        log: TrialLog,
+        tell: Tell,
+        single: bool = False,
+        workers: Workers = ONE,
+        device: str = "auto",
+    ) -> None:
+        self.base, self.ground, self.log, self.single, self.workers = base, ground, log, single, workers
+        self.criterion = Criterion.of(ground.judged, ground.splits.train.prior, base.metric)
         self.begun = time.monotonic()
-        known = self.clock.deadline(RESERVE + RESERVE_SHARE * (self.clock.budget or 0))
+        known = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
         deadline = np.inf if known is None else known
-        if self.single and known is not None:
+        if single and known is not None:
             deadline -= STUDENT_SHARE * (known - self.begun)
-        self.race = Race(self.ground, self.criterion, self.base.seed, deadline, self.tell, self.log.record)
+        contest = Contest(replace(ground, device=device) if workers.cluster else ground, self.criterion, base.seed, _threads(base, workers))
+        self.race = Race(contest, deadline, tell, log, workers)
         self.searched: dict[str, int] = {}
+        self.restored = 0
         self.chosen: Chosen | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.race.close()
+
     def run(self, references: bool) -> None:
-        """The portfolio, the search, the repeats."""
+        """The portfolio, the search, the repeats.
+
+        Raises:
+            DataError: No recipe could be trained.
+        """
         measure.warm_up()
+        self.race.go_on_with(self.log.restored(self.ground.device), self.log.left())
+        self.restored = len(self.race.finished)
         entries = portfolio(self.ground.splits.train, self.base, references)
-        for entry in entries:
-            main = entry.share == 1
-            share = self._share_of_main(entry.recipe) if main and len(entries) == 1 else entry.share
-            self.race.enter(entry.name, entry.recipe, share, must=main, is_reference=entry.is_reference)
-        if self.race.best is not None:
-            self._around(self._leader())
-            self._repeat()
-        self.chosen = choose(families(self._standing(), self.criterion), self.criterion, self.race.judges)
+        alone = self._share_of_main(entries[0].recipe) if len(entries) == 1 else 1.0
+        self.race.run(replace(entry, share=alone, must=True) if entry.share == 1 else entry for entry in entries)
+        if self.race.best is None:
+            raise DataError(f"No recipe could be trained. {' '.join(f'{name}: {why}.' for name, why in self.race.left.items())}")
+        self._around(self._leader())
+        self.race.run(self._repeats())
+        self.chosen = choose(families(self._standing(), self.criterion), self.criterion, self.race.contest.judges)
 
     def _share_of_main(self, recipe: Recipe) -> float:
         """Share of the time for a recipe that stands alone: several seeds of it where each sees its rows often enough, one where not."""
@@ -170,15 +203,16 @@ class Search:
         classes = self.ground.splits.train.task == "classification"
         recipe = Ensemble.of([(team.weight, team.recipe) for team in teams], ENSEMBLE_CALIBRATION if classes else ())
         # What holds for the run is the base recipe's, whoever comes first among the members.
-        student = self._leader().team.recipe.updated(steps=None, relaid=(), seed=self.base.seed) if self.single else None
+        student = self._leader(searched=True).team.recipe.updated(steps=None, relaid=(), seed=self.base.seed) if self.single else None
         return recipe.updated(seed=self.base.seed, decision=self.base.decision, members=recipe.members, student=student), teams
 
     def notes(self) -> list[str]:
         """Sentences for the user: what was tried, and what ships."""
         assert self.chosen is not None
         ended = ["The search was ended early; what had been trained by then competed."] if self.race.ended else []
+        stood = [f"The search was gone on with: {self.restored} trials stood in the folder."] if self.restored else []
         searched = f", {sum(self.searched.values())} searched recipes among them" if self.searched else ""
-        return [*ended, f"Recipes trained to the end: {len(self.race.finished)}{searched}. {self.chosen.why}"]
+        return [*stood, *ended, f"Recipes trained to the end: {len(self.race.finished)}{searched}. {self.chosen.why}"]
 
     def tried(self) -> list[Tried]:
         """Every family with its held-out loss beside the best one's, and every recipe that left early."""
@@ -189,75 +223,82 @@ class Search:
         rows = [_tried(family, best, shares.get(family.name, 0.0)) for family in known]
         return rows + [Tried(name=name, why=why) for name, why in self.race.left.items()]
 
-    def _leader(self) -> Candidate:
-        """The best network: the recipe that is searched around."""
-        networks = [one for one in self.race.finished if not one.is_reference]
-        return min(networks or self.race.finished, key=lambda one: one.loss)
+    def _leader(self, searched: bool = False) -> Candidate:
+        """The best network: of the portfolio, whose recipe is searched around, or of all that may ship."""
+        known = self._standing() if searched else [one for one in self.race.finished if not one.settings]
+        return min([one for one in known if not one.is_reference] or known, key=lambda one: one.loss)
 
     def _around(self, leader: Candidate) -> None:
         """Search the usual ranges around the leader while there is time; nothing where too few trials would fit."""
         until = self.begun + SEARCH_SHARE * (self.race.deadline - self.begun)
-        if time.monotonic() + FEWEST_TRIALS * leader.seconds > until or not np.isfinite(until):
+        if time.monotonic() + FEWEST_TRIALS * leader.seconds / self.workers.processes > until or not np.isfinite(until):
             return
         space, name = _space(leader.team.recipe), f"{leader.name}, searched"
-        if not self.ground.protocol.folds:
+        self.searched[name] = self.log.proposed()
+        if self.ground.protocol.folds:
+            self.race.run(self._proposals(leader, space, name, until))
+        else:
             self._halve(leader, space, name, until)
-            return
-        number = 0
-        while time.monotonic() + leader.seconds < until and not self.race.ended:
-            number += 1
-            recipe, values = self.log.propose(space)
-            own = f"{name} #{number}"
-            found = self.race.enter(own, recipe, self._share(4 * leader.seconds), settings=values)
-            if found is None:
-                self.log.drop(self.race.left.pop(own, "it was ended"))
-        self.searched[name] = number
+        self._let_go()
+
+    def _proposals(self, leader: Candidate, space: Space, name: str, until: float) -> Iterator[Entry]:
+        """Recipes around the leader, while there is time for one more."""
+        while time.monotonic() + leader.seconds < until:
+            self._let_go()
+            yield self._proposal(space, name, 4 * leader.seconds)
+
+    def _proposal(self, space: Space, name: str, seconds: float) -> Entry:
+        self.searched[name] += 1
+        own = f"{name} #{self.searched[name]}"
+        recipe, values = self.log.propose(space, own)
+        return Entry(own, recipe, self._share(seconds), settings=values)
 
     def _halve(self, leader: Candidate, space: Space, name: str, until: float) -> None:
         """Of a hold-out, which has one part: brackets of short courses, of which the best go on to a whole one."""
-        bracket = leader.seconds * (BRACKET * SHORT + WHOLE)
-        number = 0
+        bracket = leader.seconds * (BRACKET * SHORT + WHOLE) / self.workers.processes
         while time.monotonic() + bracket < until and not self.race.ended:
-            tried = []
-            for _ in range(BRACKET):
-                number += 1
-                recipe, values = self.log.propose(space)
-                own, course = f"{name} #{number}", recipe.updated(epochs=SHORT * (recipe.epochs or DEFAULT_EPOCHS))
-                found = self.race.enter(own, course, self._share(leader.seconds), partial=True, settings=values)
-                if found is None:
-                    self.log.drop(self.race.left.pop(own, "it was ended"))
-                else:
-                    tried.append((found.loss, own, recipe, values))
-            for _, own, recipe, values in sorted(tried, key=lambda one: one[0])[:WHOLE]:
-                self.race.enter(own, recipe, self._share(4 * leader.seconds), settings=values)
-        self.searched[name] = number
+            proposals = {entry.name: entry for entry in (self._proposal(space, name, leader.seconds) for _ in range(BRACKET))}
+            tried = self.race.run(_short(entry) for entry in proposals.values())
+            best = sorted(tried, key=lambda one: one.loss)[:WHOLE]
+            self.race.run(replace(proposals[one.name], share=self._share(4 * leader.seconds)) for one in best)
+            self._let_go()
 
     def _share(self, seconds: float) -> float:
         """Seconds as a share of the time that is left."""
         return min(1.0, seconds / max(self.race.time_left(), 1e-9))
 
-    def _repeat(self) -> None:
-        """Repeat what would ship under other seeds, and with cross-fitting on other folds, while there is time for it."""
+    def _repeats(self) -> Iterator[Entry]:
+        """What would ship, under other seeds and with cross-fitting on other folds, while there is time for it."""
         for repeat in range(1, MOST_REPEATS):
-            for family in choose(families(self._standing(), self.criterion), self.criterion, self.race.judges).families:
+            for family in choose(families(self._standing(), self.criterion), self.criterion, self.race.contest.judges).families:
                 one = family.candidates[0]
-                if one.seconds < self.race.time_left() and not self.race.ended:
+                if one.seconds < self.race.time_left():
                     # A course that was laid out is repeated as it is; what the clock changed of it is not.
                     again = one.team.recipe.updated(seed=self.base.seed + SEED_STEP * repeat, relaid=())
-                    self.race.enter(one.name, again, stays=True, is_reference=one.is_reference)
+                    yield Entry(one.name, again, stays=True, is_reference=one.is_reference, settings=one.settings)
 
     def _standing(self) -> list[Candidate]:
         """The candidates that may ship: of all searched around one leader only the best, and only where it surely beats its leader."""
-        searched = [one for one in self.race.finished if one.settings]
         plain = [one for one in self.race.finished if not one.settings]
-        if not searched:
+        best = self._best_searched()
+        if best is None:
             return plain
-        best = min(searched, key=lambda one: one.loss)
         rivals = families([one for one in plain if best.name.startswith(f"{one.name}, searched #")], self.criterion)
         # What was chosen among many on these rows looks better than it is.
         if rivals and not is_worse(rivals[0].losses, best.losses, SURELY_BETTER):
             return plain
         return [*plain, *(one for one in self.race.finished if one.name == best.name)]
+
+    def _best_searched(self) -> Candidate | None:
+        return min((one for one in self.race.finished if one.settings), key=lambda one: one.loss, default=None)
+
+    def _let_go(self) -> None:
+        """The networks of searched candidates that cannot ship any more, in memory and on disk."""
+        best = self._best_searched()
+        for one in self.race.finished:
+            if one.settings and best is not None and one.name != best.name and one.team.trained:
+                one.let_go()
+                self.log.let_go(one)
 
 
 def _label_issues(outcome: Outcome, judged: Dataset) -> Callable[[Path], object]:
@@ -277,6 +318,38 @@ def _label_issues(outcome: Outcome, judged: Dataset) -> Callable[[Path], object]
         f"Of {looked} held-out rows {len(found.issues)} bear a label that is improbable; they are shown in {label_files.PAGE}.{every}"
     )
     return lambda building: label_files.write(Review(judged, found, probabilities, outcome.recipe), building)
+
+
+def _check_folder(folder: Path, resume: bool) -> None:
+    """A new search needs a free folder; one that is gone on with needs its trials.
+
+    Raises:
+        DataError: The folder cannot serve.
+    """
+    standing = is_unfinished(folder)
+    if standing and not resume:
+        raise DataError(f"{folder} holds a search that did not end; go on with --resume, or give another folder with --out.")
+    if resume and not standing:
+        raise DataError(f"{folder} holds no search to go on with; leave out --resume, or give the search's folder with --out.")
+    run_folder.check_free(folder, kept=KEPT)
+
+
+def _identity(base: Recipe, ground: Ground, data: str) -> dict[str, Any]:
+    """What must be the same for candidates of two processes to be comparable."""
+    rows = {"training rows": len(ground.splits.train), "validation rows": 0 if ground.splits.val is None else len(ground.splits.val)}
+    return {"data": data, **rows, "metric": base.metric, "seed": base.seed, "default recipe": base.to_toml()}
+
+
+def _threads(base: Recipe, workers: Workers) -> int | None:
+    """CPU threads of a candidate: all of them, its part where several share this machine, and one on a cluster."""
+    if not workers.elsewhere or base.threads is not None:
+        return base.threads
+    return CLUSTER_THREADS if workers.cluster else max(1, torch.get_num_threads() // workers.processes)
+
+
+def _short(entry: Entry) -> Entry:
+    """A part of a recipe's course."""
+    return replace(entry, recipe=entry.recipe.updated(epochs=SHORT * (entry.recipe.epochs or DEFAULT_EPOCHS)), partial=True)
 
 
 def _space(recipe: Recipe) -> Space:
