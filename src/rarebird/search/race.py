@@ -183,7 +183,14 @@ class Race:
     def _begin(self, entry: Entry, seconds: float) -> None:
         self._keys += 1
         self._under_way[self._keys] = entry
-        heat = Heat(entry.name, entry.recipe, must=entry.must, tells=not (entry.stays or entry.must), is_reference=entry.is_reference)
+        heat = Heat(
+            entry.name,
+            entry.recipe,
+            must=entry.must,
+            tells=not (entry.stays or entry.must),
+            is_reference=entry.is_reference,
+            rows=entry.rows,
+        )
         if np.isfinite(seconds):
             seconds = max(seconds, LEAST_SECONDS)
             # A process that has yet to start begins its entry late.

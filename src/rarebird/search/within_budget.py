@@ -44,8 +44,9 @@ from rarebird.training.device import threads
 SEARCH_SHARE = 0.5
 # A search around the leader pays where so many recipes like it fit into its time.
 FEWEST_TRIALS = 8
-# Of a hold-out, so many recipes train on a share of the passes, and the best of them on all.
-BRACKET, SHORT, WHOLE = 6, 0.25, 2
+# Of a hold-out, so many recipes train on a short course of this cost, which is by this share of the rows and the rest by fewer passes
+# (`benchmarks/short_courses.py`), and the best of them on a whole one.
+BRACKET, SHORT, SHORT_ROWS, WHOLE = 6, 0.25, 0.5, 2
 MOST_REPEATS = 5
 # A searched recipe takes its leader's place where it is better by so many standard errors of the paired difference.
 SURELY_BETTER = 1.0
@@ -348,8 +349,9 @@ def _threads(base: Recipe, workers: Workers) -> int | None:
 
 
 def _short(entry: Entry) -> Entry:
-    """A part of a recipe's course."""
-    return replace(entry, recipe=entry.recipe.updated(epochs=SHORT * (entry.recipe.epochs or DEFAULT_EPOCHS)), partial=True)
+    """A recipe's course on some of the rows, in fewer passes."""
+    passes = SHORT / SHORT_ROWS * (entry.recipe.epochs or DEFAULT_EPOCHS)
+    return replace(entry, recipe=entry.recipe.updated(epochs=passes), partial=True, rows=SHORT_ROWS)
 
 
 def _space(recipe: Recipe) -> Space:

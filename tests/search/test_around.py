@@ -1,0 +1,177 @@
+"""What a search does with its time: recipes around the leader while there is time for them, and only the best of them kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rarebird.clock import Clock
+from rarebird.experiment import RESERVE, RESERVE_SHARE
+from rarebird.member import DEFAULT_EPOCHS
+from rarebird.networks import Team
+from rarebird.recipe import Recipe
+from rarebird.search import race as racing
+from rarebird.search import within_budget
+from rarebird.search.candidate import Candidate
+from rarebird.search.entry import Entry
+from rarebird.search.trial_log import TrialLog
+from rarebird.search.within_budget import (
+    BRACKET,
+    ENOUGH_PASSES,
+    FEWEST_TRIALS,
+    MOST_SEEDS,
+    SEARCH_SHARE,
+    SHORT,
+    WHOLE,
+    Search,
+)
+from tests.search.made_ground import ground, perceptron
+
+BUDGET = 1000.0
+
+
+class Made:
+    """A search whose candidates take a time and have losses that are made up; its clock stands still but for them."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *, folds: int = 4, seconds: float = 10.0) -> None:
+        self.now, self.seconds, self.entries = 5000.0, seconds, list[Entry]()
+        clock = SimpleNamespace(monotonic=lambda: self.now)
+        monkeypatch.setattr(within_budget, "time", clock)
+        monkeypatch.setattr(racing, "time", clock)
+        base = perceptron(folds=folds, holdout=None if folds else 0.4, steps=None, epochs=8.0)
+        of = ground(base)
+        self.log = TrialLog(folder, 0, of.splits.train, {})
+        self.search = Search(base, of, Clock(BUDGET, self.now), self.log, lambda progress, what: False)
+        monkeypatch.setattr(self.search.race, "run", self._run)
+        self.leader = self._candidate(Entry("mlp", base), 0.5)
+        self.search.race.finished.append(self.leader)
+
+    @property
+    def until(self) -> float:
+        return 5000 + SEARCH_SHARE * (BUDGET - RESERVE - RESERVE_SHARE * BUDGET)
+
+    def _run(self, entries: Iterable[Entry]) -> list[Candidate]:
+        return list(self._came(entries))
+
+    def _came(self, entries: Iterable[Entry]) -> Iterator[Candidate]:
+        for entry in entries:
+            self.entries.append(entry)
+            self.now += self.seconds * (SHORT if entry.partial else 1)
+            # Candidates with more dropout are better.
+            one = self._candidate(entry, 0.5 - 0.1 * float(entry.recipe.network.dropout))
+            if not entry.partial:
+                self.search.race.finished.append(one)
+            self.log.record(entry, one)
+            yield one
+
+    def _candidate(self, entry: Entry, loss: float) -> Candidate:
+        n = len(self.search.ground.judged)
+        noise = np.random.default_rng(0).normal(0, 0.01, n)
+        made: Any = SimpleNamespace(history=[], changes=[], notes=[], ended="epochs", prior_factor=None)
+        predicted = np.full((n, 2), 0.5)
+        one = Candidate(entry.name, Team(entry.recipe, [made], []), predicted, loss + noise - noise.mean(), self.seconds, 0.0)
+        one.settings = dict(entry.settings)
+        return one
+
+
+@pytest.fixture
+def without_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rarebird.search import candidate_files
+
+    monkeypatch.setattr(candidate_files, "save", lambda candidate, folder, train: None)
+
+
+def test_recipes_around_the_leader_take_their_share_of_the_time(
+    without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Made(tmp_path, monkeypatch)
+    made.search._around(made.leader)
+    expected = int((made.until - 5000) / made.seconds)
+    assert len(made.entries) == expected - (5000 + expected * made.seconds >= made.until)
+    assert made.now <= made.until
+    assert [entry.name for entry in made.entries[:2]] == ["mlp, searched #1", "mlp, searched #2"]
+    assert made.search.searched == {"mlp, searched": len(made.entries)}
+    assert all(entry.settings for entry in made.entries)
+    assert len({entry.recipe.to_toml() for entry in made.entries}) == len(made.entries)
+    for entry in made.entries[:3]:
+        assert (entry.partial, entry.must, entry.stays) == (False, False, False)
+    assert made.entries[0].share == pytest.approx(4 * made.seconds / (BUDGET - RESERVE - RESERVE_SHARE * BUDGET), rel=0.01)
+
+
+def test_only_the_best_of_them_keeps_its_networks(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(tmp_path, monkeypatch)
+    made.search._around(made.leader)
+    searched = [one for one in made.search.race.finished if one.settings]
+    best = min(searched, key=lambda one: one.loss)
+    assert [one.name for one in searched if one.team.trained] == [best.name]
+    assert made.leader.team.trained
+    # It is surely better than its leader, and so may ship.
+    assert [one.name for one in made.search._standing()] == ["mlp", best.name]
+
+
+def test_the_best_of_many_needs_to_be_surely_better(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(tmp_path, monkeypatch)
+    noise = np.random.default_rng(1).normal(0, 0.5, len(made.leader.losses))
+    made.search.race.finished.append(made._candidate(Entry("mlp, searched #1", made.leader.team.recipe, settings={"loss": "x"}), 0.49))
+    made.search.race.finished[-1].losses += noise - noise.mean()
+    assert made.search.race.finished[-1].loss < made.leader.loss
+    assert [one.name for one in made.search._standing()] == ["mlp"]
+
+
+def test_few_trials_are_no_search(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(tmp_path, monkeypatch, seconds=1.01 * SEARCH_SHARE * BUDGET / FEWEST_TRIALS)
+    made.search._around(made.leader)
+    assert made.entries == []
+    assert made.search.searched == {}
+
+
+def test_of_a_hold_out_the_best_short_courses_go_on(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(tmp_path, monkeypatch, folds=0)
+    made.search._around(made.leader)
+    bracket = BRACKET + WHOLE
+    assert len(made.entries) % bracket == 0
+    assert len(made.entries) // bracket == int((made.until - 5000) / (made.seconds * (BRACKET * SHORT + WHOLE)))
+    for start in range(0, len(made.entries), bracket):
+        short, whole = made.entries[start : start + BRACKET], made.entries[start + BRACKET : start + bracket]
+        assert all(entry.partial for entry in short)
+        assert not any(entry.partial for entry in whole)
+        best = sorted(short, key=lambda entry: -float(entry.recipe.network.dropout))[:WHOLE]
+        assert [entry.name for entry in whole] == [entry.name for entry in best]
+        for one, other in zip(best, whole, strict=True):
+            assert one.rows < 1
+            assert other.rows == 1
+            assert (one.recipe.epochs or 0) * one.rows == pytest.approx(SHORT * (other.recipe.epochs or DEFAULT_EPOCHS))
+            assert one.recipe.updated(epochs=None) == other.recipe.updated(epochs=None)
+            assert one.settings == other.settings
+    # Short courses are no candidates.
+    assert len([one for one in made.search.race.finished if one.settings]) == len(made.entries) * WHOLE // bracket
+
+
+@pytest.mark.parametrize(
+    ("passes", "expected"), [(0.5, 1.0), (ENOUGH_PASSES, 1.0), (2 * ENOUGH_PASSES, 1 / 2), (50 * ENOUGH_PASSES, 1 / MOST_SEEDS)]
+)
+def test_a_recipe_alone_leaves_time_for_other_seeds_where_each_sees_its_rows_often(
+    passes: float, expected: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Made(tmp_path, monkeypatch, folds=0)
+    rows = len(made.search.ground.parts(0)[0][0])
+
+    def laid(recipe: Recipe, train: Any, fit: np.ndarray, judging: Any, fold: int, device: str) -> Any:
+        steps = round(passes * len(fit) / recipe.batch_size)
+        return SimpleNamespace(lay_out=lambda deadline, networks: recipe.updated(steps=steps))
+
+    monkeypatch.setattr(within_budget, "bench_of", laid)
+    assert rows == len(made.search.ground.splits.train) - 64
+    assert made.search._share_of_main(made.search.base) == pytest.approx(expected)
+    made.search.single = True
+    assert made.search._share_of_main(made.search.base) == 1.0
+
+
+def test_parts_of_a_cross_fitting_are_repeated_anyway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(tmp_path, monkeypatch)
+    assert made.search._share_of_main(made.search.base) == 1.0
