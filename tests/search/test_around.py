@@ -48,7 +48,7 @@ class Made:
         self.log = TrialLog(folder, 0, of.splits.train, {})
         self.search = Search(base, of, Clock(BUDGET, self.now), self.log, lambda progress, what: False)
         monkeypatch.setattr(self.search.race, "run", self._run)
-        self.leader = self._candidate(Entry("mlp", base), 0.5)
+        self.leader = self.candidate(Entry("mlp", base), 1.0)
         self.search.race.finished.append(self.leader)
 
     @property
@@ -63,18 +63,24 @@ class Made:
             self.entries.append(entry)
             self.now += self.seconds * (SHORT if entry.partial else 1)
             # Candidates with more dropout are better.
-            one = self._candidate(entry, 0.5 - 0.1 * float(entry.recipe.network.dropout))
+            one = self.candidate(entry, 1.0 + float(entry.recipe.network.dropout))
             if not entry.partial:
                 self.search.race.finished.append(one)
             self.log.record(entry, one)
             yield one
 
-    def _candidate(self, entry: Entry, loss: float) -> Candidate:
-        n = len(self.search.ground.judged)
-        noise = np.random.default_rng(0).normal(0, 0.01, n)
+    def candidate(self, entry: Entry, strength: float, others: bool = False) -> Candidate:
+        """A candidate that leans to the true class by a strength, with the leader's errors or, at as many rows of each class, with others."""
+        y = self.search.ground.judged.codes
+        errors = np.random.default_rng(0).normal(0, 1, len(y))
+        if others:
+            for code in (0, 1):
+                errors[y == code] = errors[y == code][::-1]
+        true = 1 / (1 + np.exp(-strength - errors))
+        predicted = np.where(np.eye(2)[y] > 0, true[:, None], 1 - true[:, None])
         made: Any = SimpleNamespace(history=[], changes=[], notes=[], ended="epochs", prior_factor=None)
-        predicted = np.full((n, 2), 0.5)
-        one = Candidate(entry.name, Team(entry.recipe, [made], []), predicted, loss + noise - noise.mean(), self.seconds, 0.0)
+        losses = self.search.criterion.rows(predicted)
+        one = Candidate(entry.name, Team(entry.recipe, [made], []), predicted, losses, self.seconds, 0.0)
         one.settings = dict(entry.settings)
         return one
 
@@ -116,10 +122,9 @@ def test_only_the_best_of_them_keeps_its_networks(without_files: None, tmp_path:
 
 def test_the_best_of_many_needs_to_be_surely_better(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(tmp_path, monkeypatch)
-    noise = np.random.default_rng(1).normal(0, 0.5, len(made.leader.losses))
-    made.search.race.finished.append(made._candidate(Entry("mlp, searched #1", made.leader.team.recipe, settings={"loss": "x"}), 0.49))
-    made.search.race.finished[-1].losses += noise - noise.mean()
-    assert made.search.race.finished[-1].loss < made.leader.loss
+    one = made.candidate(Entry("mlp, searched #1", made.leader.team.recipe, settings={"loss": "x"}), 1.001, others=True)
+    made.search.race.finished.append(one)
+    assert one.loss < made.leader.loss
     assert [one.name for one in made.search._standing()] == ["mlp"]
 
 
