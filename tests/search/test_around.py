@@ -70,7 +70,7 @@ class Made:
             yield one
 
     def candidate(self, entry: Entry, strength: float, others: bool = False) -> Candidate:
-        """A candidate that leans to the true class by a strength, with the leader's errors or, at as many rows of each class, with others."""
+        """A candidate that leans to the true class by a strength, with the leader's errors or with those of other rows of a class."""
         y = self.search.ground.judged.codes
         errors = np.random.default_rng(0).normal(0, 1, len(y))
         if others:
