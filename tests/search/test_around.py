@@ -18,14 +18,17 @@ from rarebird.recipe import Recipe
 from rarebird.search import race as racing
 from rarebird.search import within_budget
 from rarebird.search.candidate import Candidate
+from rarebird.search.choosing import choose, families
 from rarebird.search.entry import Entry
 from rarebird.search.trial_log import TrialLog
 from rarebird.search.within_budget import (
     BRACKET,
     ENOUGH_PASSES,
     FEWEST_TRIALS,
+    MOST_REPEATS,
     MOST_SEEDS,
     SEARCH_SHARE,
+    SEED_STEP,
     SHORT,
     WHOLE,
     Search,
@@ -180,3 +183,32 @@ def test_a_recipe_alone_leaves_time_for_other_seeds_where_each_sees_its_rows_oft
 def test_parts_of_a_cross_fitting_are_repeated_anyway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(tmp_path, monkeypatch)
     assert made.search._share_of_main(made.search.base) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("spent", "skipped", "said"),
+    [
+        (0.5, False, "what ships was trained under up to 5 seeds, and more are not expected to help"),
+        (0.5, True, "one training more had not ended in time"),
+        (0.9, False, None),
+    ],
+)
+def test_an_early_end_has_a_reason(spent: float, skipped: bool, said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = Made(tmp_path, monkeypatch).search
+    search.chosen = choose(families(search.race.finished, search.criterion), search.criterion, search.race.contest.judges)
+    search.clock = SimpleNamespace(budget=BUDGET, elapsed=lambda: spent * BUDGET)  # type: ignore[assignment]
+    search.skipped = skipped
+    notes = [note for note in search.notes() if "ended before the budget" in note]
+    assert notes == ([] if said is None else [f"The search ended before the budget: {said}."])
+
+
+def test_what_would_ship_is_repeated_while_there_is_time(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(tmp_path, monkeypatch)
+    made.search.race.run(made.search._repeats())
+    assert [entry.recipe.seed for entry in made.entries] == [SEED_STEP * repeat for repeat in range(1, MOST_REPEATS)]
+    assert all(entry.stays for entry in made.entries)
+    assert not made.search.skipped
+    late = Made(tmp_path / "late", monkeypatch, seconds=0.4 * BUDGET)
+    late.search.race.run(late.search._repeats())
+    assert len(late.entries) == 2
+    assert late.search.skipped

@@ -23,7 +23,7 @@ from rarebird.data.dataset import Dataset
 from rarebird.ensemble import AnyRecipe, Ensemble
 from rarebird.evaluation import label_files, label_issues
 from rarebird.evaluation.label_review import Review
-from rarebird.experiment import RESERVE, RESERVE_SHARE, Ground, Outcome
+from rarebird.experiment import EARLY, RESERVE, RESERVE_SHARE, Ground, Outcome
 from rarebird.member import DEFAULT_EPOCHS
 from rarebird.networks import Team, bench_of
 from rarebird.recipe import Recipe
@@ -143,7 +143,7 @@ class Search:
         workers: Workers = ONE,
         device: str = "auto",
     ) -> None:
-        self.base, self.ground, self.log, self.single, self.workers = base, ground, log, single, workers
+        self.base, self.ground, self.clock, self.log, self.single, self.workers = base, ground, clock, log, single, workers
         self.criterion = Criterion.of(ground.judged, ground.splits.train.prior, base.metric)
         self.begun = time.monotonic()
         known = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
@@ -154,6 +154,8 @@ class Search:
         self.race = Race(contest, deadline, tell, log, workers)
         self.searched: dict[str, int] = {}
         self.restored = 0
+        # Whether a repeat had to be left out for want of time.
+        self.skipped = False
         self.chosen: Chosen | None = None
 
     def __enter__(self) -> Self:
@@ -213,6 +215,9 @@ class Search:
         ended = ["The search was ended early; what had been trained by then competed."] if self.race.ended else []
         stood = [f"The search was gone on with: {self.restored} trials stood in the folder."] if self.restored else []
         searched = f", {sum(self.searched.values())} searched recipes among them" if self.searched else ""
+        if not ended and self.clock.budget is not None and self.clock.elapsed() < EARLY * self.clock.budget:
+            enough = f"what ships was trained under up to {MOST_REPEATS} seeds, and more are not expected to help"
+            ended = [f"The search ended before the budget: {'one training more had not ended in time' if self.skipped else enough}."]
         return [*stood, *ended, f"Recipes trained to the end: {len(self.race.finished)}{searched}. {self.chosen.why}"]
 
     def tried(self) -> list[Tried]:
@@ -273,7 +278,9 @@ class Search:
         for repeat in range(1, MOST_REPEATS):
             for family in choose(families(self._standing(), self.criterion), self.criterion, self.race.contest.judges).families:
                 one = family.candidates[0]
-                if one.seconds < self.race.time_left():
+                if one.seconds >= self.race.time_left():
+                    self.skipped = True
+                else:
                     # A course that was laid out is repeated as it is; what the clock changed of it is not.
                     again = one.team.recipe.updated(seed=self.base.seed + SEED_STEP * repeat, relaid=())
                     yield Entry(one.name, again, stays=True, is_reference=one.is_reference, settings=one.settings)
