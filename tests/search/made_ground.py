@@ -53,7 +53,7 @@ def entries(base: Recipe) -> list[Entry]:
     return [
         Entry("linear", linear, 0.2),
         Entry("trees", base.updated(reference=trees().reference, steps=8), 0.3, is_reference=True),
-        Entry("mlp", base, 1.0),
+        Entry("mlp", base, 1.0, stays=True),
     ]
 
 

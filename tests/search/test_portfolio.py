@@ -48,6 +48,14 @@ def test_the_default_recipe_gets_whatever_time_there_is(what: str, references: b
     assert all(0 < entry.share <= 1 for entry in found)
 
 
+@pytest.mark.parametrize("references", [True, False])
+@pytest.mark.parametrize("what", WHAT)
+def test_the_first_is_trained_in_whatever_time_there_is(what: str, references: bool) -> None:
+    _, (first, *others) = entries(what, references)
+    assert first.enough == 0
+    assert all(0 < entry.enough < 1 for entry in others)
+
+
 @pytest.mark.parametrize("what", WHAT)
 def test_names_and_recipes_differ(what: str) -> None:
     _, found = entries(what)
@@ -59,7 +67,7 @@ def test_names_and_recipes_differ(what: str) -> None:
 def test_references_are_left_out_where_none_are_wanted(what: str) -> None:
     _, everything = entries(what)
     _, networks = entries(what, references=False)
-    assert networks == [entry for entry in everything if not entry.is_reference]
+    assert [entry.recipe for entry in networks] == [entry.recipe for entry in everything if not entry.is_reference]
     assert all(entry.recipe.reference is None for entry in networks)
     assert "random_kernels" not in {type(entry.recipe.network).name for entry in networks}
     assert [entry.is_reference for entry in everything] == [

@@ -20,9 +20,9 @@ from rarebird.search import candidate as candidates
 from rarebird.search import contest as contests
 from rarebird.search import race as racing
 from rarebird.search.candidate import Candidate, members_of
-from rarebird.search.contest import ENOUGH, Contest, judges_of, rungs
-from rarebird.search.entry import Entry
-from rarebird.search.race import LEAST_SECONDS, Race
+from rarebird.search.contest import Contest, judges_of, rungs
+from rarebird.search.entry import ENOUGH, Entry
+from rarebird.search.race import GRANTED_SECONDS, LEAST_SECONDS, Race
 from rarebird.search.voting import Criterion
 from tests.search.made_ground import FOLDS, ground, perceptron, rows, trees
 
@@ -305,11 +305,13 @@ def test_nothing_is_begun_when_time_is_up_but_what_must(monkeypatch: pytest.Monk
     assert enter(one, "d", trees(), must=True) is not None
 
 
-def test_a_small_share_of_much_time_is_enough_and_of_little_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    Fake(monkeypatch)
-    one = race(deadline=1000.0 + 10 * LEAST_SECONDS)
-    assert enter(one, "a", trees(), 0.09) is None
-    assert enter(one, "a", trees(), 0.11) is not None
+def test_a_small_share_of_a_short_time_is_no_less_than_what_a_small_recipe_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(monkeypatch)
+    one = race(deadline=1000.0 + 1.5 * GRANTED_SECONDS)
+    assert enter(one, "a", trees(), 0.01) is not None
+    assert fake.deadlines[-1] == pytest.approx(1000 + GRANTED_SECONDS)
+    assert enter(one, "b", trees(), 0.01) is not None
+    assert fake.deadlines[-1] == pytest.approx(1000 + 1.5 * GRANTED_SECONDS, abs=0.01)
 
 
 def test_a_course_that_would_be_cut_short_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def short(train: object, base: Recipe, references: bool = True) -> list[Entry]:
     linear = base.with_settings(["network=linear", "steps=15", "batch_size=64"])
     trees = base.with_settings(["reference={name=boosted_trees,rounds=8}"])
     mlp = base.with_settings(["network={name=mlp,depth=1,width=16}", "steps=15"])
-    entries = [Entry("linear", linear, 0.5), Entry("trees", trees, 0.5, is_reference=True), Entry("mlp", mlp, 1.0)]
+    entries = [Entry("linear", linear, 0.5), Entry("trees", trees, 0.5, is_reference=True), Entry("mlp", mlp, 1.0, stays=True)]
     return [entry for entry in entries if references or not entry.is_reference]
 
 

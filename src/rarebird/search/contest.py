@@ -26,8 +26,6 @@ from rarebird.search.voting import Criterion
 from rarebird.training import measure
 from rarebird.training.device import choose_device, threads
 
-# A course that is cut below this share of its length says little of a recipe, so that it is not begun.
-ENOUGH = 0.6
 TOO_LATE = "there was too little time for it"
 
 
@@ -68,7 +66,7 @@ class Heat:
         recipe: What to train.
         seconds: For how long at most, from where it begins; None: no limit, and nothing is measured, so that it repeats.
         deadline: And until when, on the scale of this machine's `time.monotonic`; None on a cluster, whose machines' clocks differ.
-        must: Whether it is trained however little time there is.
+        enough: Share of its own course for which there must be time; with less it is not begun.
         tells: Whether its losses so far are told after each rung but the last, so that it may be ended.
         is_reference: Whether it is no network.
         rows: Share of the training rows that it learns from.
@@ -78,7 +76,7 @@ class Heat:
     recipe: Recipe
     seconds: float | None = None
     deadline: float | None = None
-    must: bool = False
+    enough: float = 0.0
     tells: bool = True
     is_reference: bool = False
     rows: float = 1.0
@@ -123,7 +121,7 @@ def compete(contest: Contest, heat: Heat) -> Generator[SoFar, None, Candidate]:
                 lambda progress, what: contest.report(heat.name, what),
                 first=low,
                 sharing=len(parts) - low,
-                enough=0.0 if heat.must else ENOUGH,
+                enough=heat.enough,
             )
             if not trained:
                 raise DataError(TOO_LATE)

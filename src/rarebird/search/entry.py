@@ -8,6 +8,9 @@ from typing import Any
 
 from rarebird.recipe import Recipe
 
+# A course that is cut below this share of its length says little of a recipe, so that it is not begun.
+ENOUGH = 0.6
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -18,6 +21,7 @@ class Entry:
         recipe: What to train.
         share: Of the time that is left, how much it may take at most; 1 for the recipe that gets whatever there is.
         is_reference: Whether it is no network, but what a user would pick instead.
+        enough: Share of its own course for which there must be time.
         must: Whether it is trained however little time there is.
         stays: Whether it goes through all parts even where it is worse; what must be trained stays too.
         partial: Whether this is a short course that is only to be compared with others of its kind; it does not finish the race.
@@ -29,6 +33,7 @@ class Entry:
     recipe: Recipe
     share: float = 1.0
     is_reference: bool = False
+    enough: float = ENOUGH
     must: bool = False
     stays: bool = False
     partial: bool = False

@@ -7,11 +7,15 @@ default recipe of `rarebird.defaults` is always among them; it is the one that g
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rarebird.data.dataset import Dataset
+from rarebird.member import DEFAULT_EPOCHS
 from rarebird.recipe import Recipe
 from rarebird.search.entry import Entry
 
+# A default network that saw its rows fewer times than this says nothing, and is not begun where there is no time for more.
+FEWEST_PASSES = 4.0
 # A convex problem is solved in so many steps of large batches.
 LINEAR_STEPS, LINEAR_BATCH = 200, 512
 SMALL_TREES = "{name=boosted_trees,leaves=4,rounds=150,fewest_rows=5}"
@@ -26,7 +30,9 @@ def portfolio(train: Dataset, base: Recipe, references: bool = True) -> list[Ent
         references: Whether boosted trees (tables) and random kernels (series) compete.
     """
     build = {"table": _tables, "series": _series, "image": _pictures}[base.kind]
-    return [entry for entry in build(train, base) if references or not entry.is_reference]
+    first, *others = (entry for entry in build(train, base) if references or not entry.is_reference)
+    # However short its course must be: a model of some trees is better than none.
+    return [replace(first, enough=0.0), *others]
 
 
 def _tables(train: Dataset, base: Recipe) -> list[Entry]:
@@ -42,10 +48,10 @@ def _tables(train: Dataset, base: Recipe) -> list[Entry]:
     # Weights of each class alike, where there are classes: on skewed tables they serve a linear model's one direction best.
     balanced = ["loss=weighted"] if train.task == "classification" else []
     return [
-        Entry("linear", _with(base, [*linear, *balanced]), 0.2),
-        Entry("extra trees", _with(base, ["reference=extra_trees"]), 0.3, is_reference=True),
         Entry("boosted trees", _with(base, ["reference=boosted_trees"]), 0.4, is_reference=True),
-        Entry("mlp", base, 1.0),
+        Entry("linear", _with(base, [*linear, *balanced]), 0.3),
+        Entry("extra trees", _with(base, ["reference=extra_trees"]), 0.3, is_reference=True),
+        _main("mlp", base),
         Entry("boosted trees, small", _with(base, [f"reference={SMALL_TREES}"]), 0.4, is_reference=True),
         Entry("mlp, one layer", _with(base, ["network={name=mlp,depth=1,width=64,dropout=0.5}"]), 0.4),
     ]
@@ -57,11 +63,16 @@ def _series(train: Dataset, base: Recipe) -> list[Entry]:
         "optimizer={name=sgd,learning_rate=1.0,weight_decay=3e-4}",
         f"epochs={max(1, 400 * base.batch_size / len(train)):.0f}",
     ]
-    return [Entry("random kernels", _with(base, kernels), 0.35, is_reference=True), Entry("inception time", base, 1.0)]
+    return [Entry("random kernels", _with(base, kernels), 0.35, is_reference=True), _main("inception time", base)]
 
 
 def _pictures(train: Dataset, base: Recipe) -> list[Entry]:
-    return [Entry("residual network", base, 1.0)]
+    return [_main("residual network", base)]
+
+
+def _main(name: str, base: Recipe) -> Entry:
+    """The default recipe, which goes through all parts: a network is searched around, or is distilled to."""
+    return Entry(name, base, 1.0, enough=FEWEST_PASSES / (base.epochs or DEFAULT_EPOCHS), stays=True)
 
 
 def _with(base: Recipe, settings: Sequence[str]) -> Recipe:

@@ -26,6 +26,8 @@ from rarebird.search.voting import is_worse, loss
 
 # Seconds below which nothing new is begun.
 LEAST_SECONDS = 0.5
+# So many seconds may be taken whatever the share, where there are as many: of a short time a share would be too little for anything.
+GRANTED_SECONDS = 2.0
 # Standard errors of the paired difference beyond which a candidate leaves before it is through.
 LEAVES = 2.0
 # Seconds between two looks at the clock and at whether the user ends the race, while candidates train elsewhere.
@@ -171,13 +173,13 @@ class Race:
             entry = None if self.ended else next(source, None)
             if entry is None:
                 return False
-            seconds = entry.share * self.time_left()
+            left = self.time_left()
             if self._is_known(entry):
                 continue
-            if seconds < LEAST_SECONDS and not entry.must:
+            if left < LEAST_SECONDS and not entry.must:
                 self._leaves(entry, TOO_LATE)
                 continue
-            self._begin(entry, seconds)
+            self._begin(entry, max(entry.share * left, min(GRANTED_SECONDS, left), LEAST_SECONDS))
         return True
 
     def _begin(self, entry: Entry, seconds: float) -> None:
@@ -186,13 +188,12 @@ class Race:
         heat = Heat(
             entry.name,
             entry.recipe,
-            must=entry.must,
+            enough=0.0 if entry.must else entry.enough,
             tells=not (entry.stays or entry.must),
             is_reference=entry.is_reference,
             rows=entry.rows,
         )
         if np.isfinite(seconds):
-            seconds = max(seconds, LEAST_SECONDS)
             # A process that has yet to start begins its entry late.
             deadline = time.monotonic() + seconds if self.workers.cluster is None else None
             heat = replace(heat, seconds=seconds, deadline=deadline)
@@ -234,6 +235,7 @@ class Race:
             self._leaves(entry, "it predicted nothing that can be judged")
             return None
         if not entry.partial:
+            self.left.pop(entry.name, None)
             self.finished.append(candidate)
         self.log.record(entry, candidate)
         return candidate

@@ -6,7 +6,7 @@ Everything is decided on held-out training rows; the test rows are judged once, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from rarebird.recipe import Recipe
 from rarebird.result import Tried
 from rarebird.search.candidate import Candidate
 from rarebird.search.choosing import Chosen, Family, choose, families
-from rarebird.search.contest import Contest
+from rarebird.search.contest import TOO_LATE, Contest
 from rarebird.search.entry import Entry
 from rarebird.search.portfolio import portfolio
 from rarebird.search.race import Race, Workers
@@ -175,10 +175,15 @@ class Search:
         self.restored = len(self.race.finished)
         entries = portfolio(self.ground.splits.train, self.base, references)
         alone = self._share_of_main(entries[0].recipe) if len(entries) == 1 else 1.0
-        self.race.run(replace(entry, share=alone, must=True) if entry.share == 1 else entry for entry in entries)
+        self.race.run(replace(entry, share=alone) if entry.share == 1 else entry for entry in entries)
+        if self.race.best is None:
+            late = self.race.left.get(entries[0].name) == TOO_LATE
+            self.race.run([replace(entries[0] if late else _main(entries), must=True)])
         if self.race.best is None:
             raise DataError(f"No recipe could be trained. {' '.join(f'{name}: {why}.' for name, why in self.race.left.items())}")
-        self._around(self._leader())
+        leader = self._best_network([one for one in self.race.finished if not one.settings])
+        if leader is not None:
+            self._around(leader)
         self.race.run(self._repeats())
         self.chosen = choose(families(self._standing(), self.criterion), self.criterion, self.race.contest.judges)
 
@@ -206,7 +211,9 @@ class Search:
         classes = self.ground.splits.train.task == "classification"
         recipe = Ensemble.of([(team.weight, team.recipe) for team in teams], ENSEMBLE_CALIBRATION if classes else ())
         # What holds for the run is the base recipe's, whoever comes first among the members.
-        student = self._leader(searched=True).team.recipe.updated(steps=None, relaid=(), seed=self.base.seed) if self.single else None
+        network = self._best_network(self._standing())
+        learner = self.base if network is None else network.team.recipe.updated(steps=None, relaid=(), seed=self.base.seed)
+        student = learner if self.single else None
         return recipe.updated(seed=self.base.seed, decision=self.base.decision, members=recipe.members, student=student), teams
 
     def notes(self) -> list[str]:
@@ -229,10 +236,10 @@ class Search:
         rows = [_tried(family, best, shares.get(family.name, 0.0)) for family in known]
         return rows + [Tried(name=name, why=why) for name, why in self.race.left.items()]
 
-    def _leader(self, searched: bool = False) -> Candidate:
-        """The best network: of the portfolio, whose recipe is searched around, or of all that may ship."""
-        known = self._standing() if searched else [one for one in self.race.finished if not one.settings]
-        return min([one for one in known if not one.is_reference] or known, key=lambda one: one.loss)
+    @staticmethod
+    def _best_network(known: Sequence[Candidate]) -> Candidate | None:
+        """The best of some candidates that is no reference."""
+        return min((one for one in known if not one.is_reference), key=lambda one: one.loss, default=None)
 
     def _around(self, leader: Candidate) -> None:
         """Search the usual ranges around the leader while there is time; nothing where too few trials would fit."""
@@ -326,6 +333,11 @@ def _label_issues(outcome: Outcome, judged: Dataset) -> Callable[[Path], object]
         f"Of {looked} held-out rows {len(found.issues)} bear a label that is improbable; they are shown in {label_files.PAGE}.{every}"
     )
     return lambda building: label_files.write(Review(judged, found, probabilities, outcome.recipe), building)
+
+
+def _main(entries: Sequence[Entry]) -> Entry:
+    """The default recipe among the entries."""
+    return next(entry for entry in entries if entry.share == 1)
 
 
 def _check_folder(folder: Path, resume: bool) -> None:
