@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -26,12 +27,14 @@ def main() -> None:
     except (DataError, ValueError) as error:
         code = _failed(str(error), 2 if isinstance(error, DataError) else 1, error)
     except KeyboardInterrupt:
-        code = _failed("Interrupted; nothing was written.", 1, None)
+        code = _failed("Interrupted; no result was written.", 1, None)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
         code = _click_exit(error)
+    # The interpreter would else look through all that is about to be freed, for a second and more.
+    gc.freeze()
     sys.exit(code if isinstance(code, int) else 0)
 
 
