@@ -15,10 +15,15 @@ from rarebird.checks import DataError
 from rarebird.executors.contract import Done, Lost
 from rarebird.executors.ray_cluster import CPU, ENVIRONMENT, GPU, RayCluster
 from rarebird.executors.this_process import ThisProcess
+from rarebird.search.contest import Contest
 from rarebird.search.driver import Driver
+from rarebird.search.entry import Entry
+from rarebird.search.race import Race, Workers
 from rarebird.search.trial import trial
+from rarebird.search.voting import Criterion
 from tests.executors import works
 from tests.executors.test_executors import SHARED, all_of
+from tests.search.made_ground import ground, perceptron, trees
 from tests.search.searches import judging, recorded, study
 
 os.environ.update(ENVIRONMENT)
@@ -49,6 +54,19 @@ def test_trials_and_values_are_those_of_this_process(cluster: Any, tmp_path: Pat
     here, there = recorded(tmp_path / "here"), recorded(tmp_path / "there")
     assert len(here) == 3
     assert there == here
+
+
+def test_candidates_of_a_fit_are_those_of_this_process(cluster: Any) -> None:
+    of = ground()
+    criterion = Criterion.of(of.judged, of.splits.train.prior, "balanced_accuracy")
+    found = []
+    for workers in (Workers(), Workers(cluster=cluster.address)):
+        with Race(Contest(of, criterion, 0, threads=1), np.inf, lambda progress, what: False, workers=workers) as race:
+            race.run([Entry("trees", trees(), must=True), Entry("mlp", perceptron(), must=True)])
+        found.append({one.name: one.predicted for one in race.finished})
+    assert set(found[0]) == set(found[1]) == {"trees", "mlp"}
+    for name, predicted in found[0].items():
+        np.testing.assert_array_equal(found[1][name], predicted)
 
 
 def test_what_is_told_is_told_once_dropped_items_end_and_dead_workers_cost_an_attempt(cluster: Any, tmp_path: Path) -> None:

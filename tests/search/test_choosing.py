@@ -45,6 +45,13 @@ def test_one_family_ships_alone() -> None:
     assert found.why == "What ships: a, under 2 seeds."
 
 
+def test_an_ensemble_of_one_is_called_what_it_is() -> None:
+    found = chosen(candidate("a", good(6, 1)), candidate("b", LOST))
+    assert [family.name for family in found.families] == ["a"]
+    np.testing.assert_array_equal(found.shares, [1])
+    assert found.why == "What ships: a; all others were surely worse on held-out rows."
+
+
 def test_families_that_complement_each_other_are_averaged() -> None:
     half = (np.arange(N) // 7 % 2 == 0)[:, None]
     one, two = candidate("a", np.where(half, good(6, 1), LOST)), candidate("b", np.where(half, LOST, good(6, 2)))

@@ -76,6 +76,10 @@ def choose(known: Sequence[Family], criterion: Criterion, judges: np.ndarray) ->
         )
     shares = _weights(known, criterion, everything)
     order = [place for place in np.argsort(-shares, kind="stable") if shares[place] > 0]
+    if len(order) == 1:
+        return Chosen(
+            [known[order[0]]], np.ones(1), gain, f"What ships: {known[order[0]].name}; all others were surely worse on held-out rows."
+        )
     named = ", ".join(f"{known[place].name} {shares[place]:.0%}" for place in order)
     return Chosen([known[place] for place in order], shares[order], gain, f"What ships is an ensemble: {named}.")
 
