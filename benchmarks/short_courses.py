@@ -20,12 +20,12 @@ from rarebird import experiment, readers
 from rarebird.data.dataset import Splits
 from rarebird.defaults import default_recipe
 from rarebird.readers.options import ReadOptions
+from rarebird.search.around import BRACKET, WHOLE
 from rarebird.search.contest import Contest
 from rarebird.search.entry import Entry
 from rarebird.search.race import Race
 from rarebird.search.space import default_space
 from rarebird.search.voting import Criterion
-from rarebird.search.within_budget import BRACKET, WHOLE
 
 FILES = {"adult": "tables/adult.train.csv", "shuttle": "tables/shuttle.train.csv", "fashion_lt100": "images/fashion_lt100.npz"}
 # Passes of a whole course: what two cores can do here in minutes.

@@ -15,9 +15,9 @@ from rarebird.clock import Clock
 from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.experiment import Ground
 from rarebird.recipe import Recipe
-from rarebird.search import within_budget
+from rarebird.search import searching
 from rarebird.search.entry import Entry
-from rarebird.search.within_budget import Search
+from rarebird.search.searching import Search
 
 FOLDS = 4
 
@@ -63,8 +63,8 @@ def search(of: Ground, base: Recipe, tell: Callable[[float, str], bool] = lambda
         record=lambda entry, candidate: None, drop=lambda entry, why: None, restored=lambda device: [], left=dict, let_go=lambda one: None
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(within_budget, "portfolio", lambda train, base, references: entries(base))
-        patch.setattr(within_budget, "MOST_REPEATS", 2)
+        patch.setattr(searching, "portfolio", lambda train, base, references: entries(base))
+        patch.setattr(searching, "MOST_REPEATS", 2)
         one = Search(base, of, Clock(), log, tell)
         one.run(references=True)
     return one

@@ -15,24 +15,14 @@ from rarebird.experiment import RESERVE, RESERVE_SHARE
 from rarebird.member import DEFAULT_EPOCHS
 from rarebird.networks import Team
 from rarebird.recipe import Recipe
+from rarebird.search import around, searching
 from rarebird.search import race as racing
-from rarebird.search import within_budget
+from rarebird.search.around import BRACKET, FEWEST_TRIALS, SHORT, WHOLE, Around
 from rarebird.search.candidate import Candidate
 from rarebird.search.choosing import choose, families
 from rarebird.search.entry import Entry
+from rarebird.search.searching import ENOUGH_PASSES, MOST_REPEATS, MOST_SEEDS, SEARCH_SHARE, SEED_STEP, Search
 from rarebird.search.trial_log import TrialLog
-from rarebird.search.within_budget import (
-    BRACKET,
-    ENOUGH_PASSES,
-    FEWEST_TRIALS,
-    MOST_REPEATS,
-    MOST_SEEDS,
-    SEARCH_SHARE,
-    SEED_STEP,
-    SHORT,
-    WHOLE,
-    Search,
-)
 from tests.search.made_ground import ground, perceptron
 
 BUDGET = 1000.0
@@ -44,7 +34,8 @@ class Made:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *, folds: int = 4, seconds: float = 10.0) -> None:
         self.now, self.seconds, self.entries = 5000.0, seconds, list[Entry]()
         clock = SimpleNamespace(monotonic=lambda: self.now)
-        monkeypatch.setattr(within_budget, "time", clock)
+        monkeypatch.setattr(around, "time", clock)
+        monkeypatch.setattr(searching, "time", clock)
         monkeypatch.setattr(racing, "time", clock)
         base = perceptron(folds=folds, holdout=None if folds else 0.4, steps=None, epochs=8.0)
         of = ground(base)
@@ -57,6 +48,12 @@ class Made:
     @property
     def until(self) -> float:
         return 5000 + SEARCH_SHARE * (BUDGET - RESERVE - RESERVE_SHARE * BUDGET)
+
+    def around(self) -> int:
+        """Search around the leader; how many recipes were proposed."""
+        one = Around(self.search.race, self.log, self.leader, self.until)
+        one.run()
+        return one.number
 
     def _run(self, entries: Iterable[Entry]) -> list[Candidate]:
         return list(self._came(entries))
@@ -99,12 +96,12 @@ def test_recipes_around_the_leader_take_their_share_of_the_time(
     without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Made(tmp_path, monkeypatch)
-    made.search._around(made.leader)
+    proposed = made.around()
     expected = int((made.until - 5000) / made.seconds)
     assert len(made.entries) == expected - (5000 + expected * made.seconds >= made.until)
     assert made.now <= made.until
     assert [entry.name for entry in made.entries[:2]] == ["mlp, searched #1", "mlp, searched #2"]
-    assert made.search.searched == {"mlp, searched": len(made.entries)}
+    assert proposed == len(made.entries)
     assert all(entry.settings for entry in made.entries)
     assert len({entry.recipe.to_toml() for entry in made.entries}) == len(made.entries)
     for entry in made.entries[:3]:
@@ -114,7 +111,7 @@ def test_recipes_around_the_leader_take_their_share_of_the_time(
 
 def test_only_the_best_of_them_keeps_its_networks(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(tmp_path, monkeypatch)
-    made.search._around(made.leader)
+    made.around()
     searched = [one for one in made.search.race.finished if one.settings]
     best = min(searched, key=lambda one: one.loss)
     assert [one.name for one in searched if one.team.trained] == [best.name]
@@ -133,14 +130,13 @@ def test_the_best_of_many_needs_to_be_surely_better(without_files: None, tmp_pat
 
 def test_few_trials_are_no_search(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(tmp_path, monkeypatch, seconds=1.01 * SEARCH_SHARE * BUDGET / FEWEST_TRIALS)
-    made.search._around(made.leader)
+    assert made.around() == 0
     assert made.entries == []
-    assert made.search.searched == {}
 
 
 def test_of_a_hold_out_the_best_short_courses_go_on(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(tmp_path, monkeypatch, folds=0)
-    made.search._around(made.leader)
+    made.around()
     bracket = BRACKET + WHOLE
     assert len(made.entries) % bracket == 0
     assert len(made.entries) // bracket == int((made.until - 5000) / (made.seconds * (BRACKET * SHORT + WHOLE)))
@@ -173,7 +169,7 @@ def test_a_recipe_alone_leaves_time_for_other_seeds_where_each_sees_its_rows_oft
         steps = round(passes * len(fit) / recipe.batch_size)
         return SimpleNamespace(lay_out=lambda deadline, networks: recipe.updated(steps=steps))
 
-    monkeypatch.setattr(within_budget, "bench_of", laid)
+    monkeypatch.setattr(searching, "bench_of", laid)
     assert rows == len(made.search.ground.splits.train) - 64
     assert made.search._share_of_main(made.search.base) == pytest.approx(expected)
     made.search.single = True

@@ -30,11 +30,11 @@ import os, signal, sys
 from pathlib import Path
 from rarebird import fitting
 from rarebird.clock import Clock
-from rarebird.search import trial_log, within_budget
+from rarebird.search import searching, trial_log, within_budget
 from tests.search.test_within_budget import short
 
-within_budget.portfolio = short
-within_budget.MOST_REPEATS = 2
+searching.portfolio = short
+searching.MOST_REPEATS = 2
 record, seen = trial_log.TrialLog.record, []
 
 def recorded(self, entry, candidate):

@@ -14,7 +14,7 @@ from rarebird.data.dataset import Splits
 from rarebird.ensemble import Ensemble
 from rarebird.experiment import Outcome
 from rarebird.recipe import Recipe
-from rarebird.search.within_budget import Search
+from rarebird.search.searching import Search
 from tests.search.made_ground import FOLDS, ground, perceptron, rows, search
 
 FRESH = rows(50, seed=4)

@@ -14,7 +14,7 @@ from rarebird.ensemble import Ensemble
 from rarebird.experiment import Outcome
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe import Recipe
-from rarebird.search import within_budget
+from rarebird.search import searching, within_budget
 from rarebird.search.entry import Entry
 
 
@@ -38,8 +38,8 @@ def short(train: object, base: Recipe, references: bool = True) -> list[Entry]:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(within_budget, "portfolio", short)
-    monkeypatch.setattr(within_budget, "MOST_REPEATS", 2)
+    monkeypatch.setattr(searching, "portfolio", short)
+    monkeypatch.setattr(searching, "MOST_REPEATS", 2)
 
 
 def search(folder: Path, **more: bool) -> tuple[Outcome, fitting.Request]:
