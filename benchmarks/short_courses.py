@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from rarebird import experiment, readers
+from rarebird.data import split
 from rarebird.data.dataset import Splits
 from rarebird.defaults import default_recipe
+from rarebird.experiment import Ground
+from rarebird.networks import Parts
 from rarebird.readers.options import ReadOptions
 from rarebird.search.around import BRACKET, WHOLE
 from rarebird.search.contest import Contest
@@ -35,19 +39,34 @@ COURSES = {"whole": (1.0, 1.0), "passes": (1.0, 0.25), "rows": (0.25, 1.0), "row
 DRAWS = 500
 
 
+@dataclass
+class FewerRows(Ground):
+    """A ground whose networks learn from a share of the rows of each class."""
+
+    share: float = 1.0
+
+    def parts(self, seed: int) -> Parts:
+        """As the ground's, but for the rows that are learned from."""
+        whole = super().parts(seed)
+        if self.share == 1:
+            return whole
+        return [(fit[~split.hold_out(self.splits.train.take(fit), 1 - self.share, seed, "short")], held) for fit, held in whole]
+
+
 def losses(name: str, recipes: int, seed: int, data: Path) -> dict[str, np.ndarray]:
     train = readers.read(data / FILES[name], ReadOptions()).train
     base = default_recipe(train, seed=seed).updated(folds=0, epochs=PASSES[name])
     ground = experiment.lay_ground(base, Splits(train), "cpu", None, 0.2, np.arange(len(train)))
     base = base.updated(holdout=ground.protocol.holdout)
-    race = Race(Contest(ground, Criterion.of(ground.judged, ground.splits.train.prior, base.metric), seed), np.inf, lambda *told: False)
+    criterion = Criterion.of(ground.judged, ground.splits.train.prior, base.metric)
     space, rng, found = default_space(base), np.random.default_rng(seed), {course: [] for course in COURSES}
     for number in range(recipes):
         recipe = space.draw(lambda name, where: where.sample(rng))
         row = []
         for course, (rows, passes) in COURSES.items():
             short = recipe.updated(epochs=PASSES[name] * passes)
-            came = race.run([Entry(f"{number} {course}", short, must=True, partial=True, rows=rows)])
+            race = Race(Contest(FewerRows(**vars(ground), share=rows), criterion, seed), np.inf, lambda *told: False)
+            came = race.run([Entry(f"{number} {course}", short, must=True)])
             found[course].append(came[0].loss if came else np.inf)
             row.append(f"{course} {found[course][-1]:.4f}")
         print(f"{name} {number}: {'  '.join(row)}", flush=True)

@@ -164,8 +164,8 @@ def test_a_row_is_calibrated_by_the_rows_of_the_other_part() -> None:
     one = plain("validation rows")[0]
     at = np.flatnonzero(one.race.contest.judges == 0)[:1]
     two = search(ground("validation rows", val=marked(val, at, flip=False)), base("validation rows"))
-    np.testing.assert_array_equal(two.race.contest.judges, one.race.judges)
-    own, others = (one.race.contest.judges == 0) & (np.arange(60) != at), one.race.judges == 1
+    np.testing.assert_array_equal(two.race.contest.judges, one.race.contest.judges)
+    own, others = (one.race.contest.judges == 0) & (np.arange(60) != at), one.race.contest.judges == 1
     for ours, theirs in pairs(one.race.finished, two.race.finished):
         np.testing.assert_array_equal(theirs.predicted[own], ours.predicted[own])
         assert not np.array_equal(theirs.predicted[others], ours.predicted[others])

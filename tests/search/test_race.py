@@ -220,27 +220,6 @@ def test_a_hold_out_is_one_part_that_two_halves_judge(val: bool) -> None:
     assert len(found.team.trained) == 1
 
 
-def test_a_short_course_learns_from_some_rows_of_each_class_and_is_judged_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = perceptron(folds=0, holdout=0.4)
-    of, taken = ground(recipe), []
-    original = contests.train_networks
-
-    def train(recipe: Recipe, splits: Any, parts: Any, *others: Any, **more: Any) -> Any:
-        taken.append(parts[0])
-        return original(recipe, splits, parts, *others, **more)
-
-    monkeypatch.setattr(contests, "train_networks", train)
-    one = race(of)
-    (found,) = one.run([Entry("short", recipe, partial=True, rows=0.5)])
-    (fit, held), (some, judging) = of.parts(0)[0], taken[0]
-    np.testing.assert_array_equal(held, judging)
-    assert set(some) < set(fit)
-    counts = [np.bincount(of.splits.train.codes[rows]) for rows in (some, fit)]
-    np.testing.assert_allclose(*counts[:1], counts[1] / 2, atol=1)
-    assert found.rows.sum() == len(held)
-    assert one.finished == []
-
-
 def test_an_end_by_the_user_keeps_the_first_candidate_and_drops_later_ones() -> None:
     one = race(tell=lambda progress, what: True)
     found = enter(one, "trees", trees())

@@ -1,8 +1,9 @@
 """A search of the usual ranges around a portfolio's best network, while there is time; of all that it tries, only the best is kept.
 
-With cross-fitting the recipes race like any other. A hold-out has one part: there brackets of short courses train, on some of the rows in
-fewer passes, and the best of each bracket go on to a whole course (successive halving; Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar,
-"Hyperband", JMLR 2018).
+With cross-fitting the recipes race like any other. A hold-out has one part: there brackets of short courses train, and the best of each go
+on to a whole course (successive halving; Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, "Hyperband", JMLR 2018). A short course has
+fewer passes over all rows, and where that is less than one pass it sees a share of them; as many passes over fewer rows say much less of how
+a recipe will stand on all (`benchmarks/short_courses.py`).
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ from rarebird.search.trial_log import TrialLog
 
 # A search pays where so many recipes like its leader fit into its time.
 FEWEST_TRIALS = 8
-# Of a hold-out, so many recipes train on a short course of this cost, which is by this share of the rows and the rest by fewer passes
-# (`benchmarks/short_courses.py`), and the best of them on a whole one.
-BRACKET, SHORT, SHORT_ROWS, WHOLE = 6, 0.25, 0.5, 2
+# Of a hold-out, so many recipes train on a share of the passes, and the best of them on all.
+BRACKET, SHORT, WHOLE = 6, 0.25, 2
 # A recipe may take so many times as long as its leader: wider and deeper ones do.
 LONGER = 4.0
 
@@ -111,6 +111,5 @@ def best_searched(finished: Sequence[Candidate]) -> Candidate | None:
 
 
 def _short(entry: Entry) -> Entry:
-    """A recipe's course on some of the rows, in fewer passes."""
-    passes = SHORT / SHORT_ROWS * (entry.recipe.epochs or DEFAULT_EPOCHS)
-    return replace(entry, recipe=entry.recipe.updated(epochs=passes), partial=True, rows=SHORT_ROWS)
+    """A recipe's course in fewer passes."""
+    return replace(entry, recipe=entry.recipe.updated(epochs=SHORT * (entry.recipe.epochs or DEFAULT_EPOCHS)), partial=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rarebird.checks import DataError
-from rarebird.data.split import fold_of, halves, hold_out
+from rarebird.data.split import fold_of, halves
 from rarebird.experiment import Ground
 from rarebird.member import Trained
 from rarebird.networks import Team, held_rows, train_networks
@@ -69,7 +69,6 @@ class Heat:
         enough: Share of its own course for which there must be time; with less it is not begun.
         tells: Whether its losses so far are told after each rung but the last, so that it may be ended.
         is_reference: Whether it is no network.
-        rows: Share of the training rows that it learns from.
     """
 
     name: str
@@ -79,7 +78,6 @@ class Heat:
     enough: float = 0.0
     tells: bool = True
     is_reference: bool = False
-    rows: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,6 @@ def compete(contest: Contest, heat: Heat) -> Generator[SoFar, None, Candidate]:
     with threads(contest.threads):
         measure.warm_up()
         parts = ground.parts(heat.recipe.seed if ground.protocol.folds else contest.seed)
-        if heat.rows < 1:
-            parts = [(fit[~hold_out(ground.splits.train.take(fit), 1 - heat.rows, contest.seed, "short")], held) for fit, held in parts]
         team = Team(heat.recipe, [], [])
         for low, high in rungs(len(parts)):
             laid, trained, stopped = train_networks(

@@ -25,7 +25,6 @@ class Entry:
         must: Whether it is trained however little time there is.
         stays: Whether it goes through all parts even where it is worse; what must be trained stays too.
         partial: Whether this is a short course that is only to be compared with others of its kind; it does not finish the race.
-        rows: Share of the training rows that it learns from, of each class; below 1 for short courses alone.
         settings: What a search chose for it.
     """
 
@@ -37,5 +36,4 @@ class Entry:
     must: bool = False
     stays: bool = False
     partial: bool = False
-    rows: float = 1.0
     settings: Mapping[str, Any] = field(default_factory=dict)

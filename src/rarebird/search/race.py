@@ -191,7 +191,6 @@ class Race:
             enough=0.0 if entry.must else entry.enough,
             tells=not (entry.stays or entry.must),
             is_reference=entry.is_reference,
-            rows=entry.rows,
         )
         if np.isfinite(seconds):
             # A process that has yet to start begins its entry late.
