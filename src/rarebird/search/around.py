@@ -2,8 +2,8 @@
 
 With cross-fitting the recipes race like any other. A hold-out has one part: there brackets of short courses train, and the best of each go
 on to a whole course (successive halving; Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, "Hyperband", JMLR 2018). A short course has
-fewer passes over all rows, and where that is less than one pass it sees a share of them; as many passes over fewer rows say much less of how
-a recipe will stand on all (`benchmarks/short_courses.py`).
+fewer passes over all rows, and where that is less than one pass it sees a share of them; as many passes over fewer rows say much less of
+how a recipe will stand on all (`benchmarks/short_courses.py`).
 """
 
 from __future__ import annotations
