@@ -125,6 +125,7 @@ def test_the_best_of_many_needs_to_be_surely_better(without_files: None, tmp_pat
     one = made.candidate(Entry("mlp, searched #1", made.leader.team.recipe, settings={"loss": "x"}), 1.001, others=True)
     made.search.race.finished.append(one)
     assert one.loss < made.leader.loss
+    monkeypatch.setattr(made.log, "proposed", lambda: 8)
     assert [one.name for one in made.search._standing()] == ["mlp"]
 
 

@@ -1,9 +1,9 @@
-"""A search of the usual ranges around a portfolio's best network, while there is time; of all that it tries, only the best is kept.
+"""A search of the usual ranges around the best of a portfolio, while there is time; of all that it tries, only the best is kept.
 
-With cross-fitting the recipes race like any other. A hold-out has one part: there brackets of short courses train, and the best of each go
-on to a whole course (successive halving; Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, "Hyperband", JMLR 2018). A short course has
-fewer passes over all rows, and where that is less than one pass it sees a share of them; as many passes over fewer rows say much less of
-how a recipe will stand on all (`benchmarks/short_courses.py`).
+With cross-fitting the recipes race like any other, and so do trees. A network's hold-out has one part: there brackets of short courses train,
+and the best of each go on to a whole course (successive halving; Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, "Hyperband", JMLR 2018).
+A short course has fewer passes over all rows, and where that is less than one pass it sees a share of them; as many passes over fewer rows
+say much less of how a recipe will stand on all (`benchmarks/short_courses.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtri
 
 from rarebird.member import DEFAULT_EPOCHS
 from rarebird.search.candidate import Candidate
@@ -55,7 +56,7 @@ class Around:
         # The course is laid out anew.
         space = default_space(recipe.updated(steps=None, relaid=()))
         self.number = self.log.proposed()
-        if self.race.contest.ground.protocol.folds:
+        if self.race.contest.ground.protocol.folds or recipe.reference is not None:
             self.race.run(self._proposals(space))
         else:
             self._halve(space)
@@ -75,7 +76,7 @@ class Around:
         self.number += 1
         name = f"{prefix(self.leader)}{self.number}"
         recipe, values = self.log.propose(space, name)
-        return Entry(name, recipe, self._share(longer), settings=values)
+        return Entry(name, recipe, self._share(longer), settings=values, is_reference=self.leader.is_reference)
 
     def _halve(self, space: Space) -> None:
         """Brackets of short courses, of which the best go on to a whole one."""
@@ -103,6 +104,11 @@ class Around:
 def prefix(leader: Candidate) -> str:
     """How the names of recipes that were searched around a leader begin."""
     return f"{leader.name}, searched #"
+
+
+def luck(tried: int) -> float:
+    """By how many standard errors the best of so many recipes that are all alike looks better than one of them."""
+    return float(ndtri(1 - 1 / (tried + 1))) if tried > 1 else 0.0
 
 
 def best_searched(finished: Sequence[Candidate]) -> Candidate | None:

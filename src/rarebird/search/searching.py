@@ -18,7 +18,7 @@ from rarebird.experiment import EARLY, RESERVE, RESERVE_SHARE, Ground
 from rarebird.networks import Team, bench_of
 from rarebird.recipe import Recipe
 from rarebird.result import Tried
-from rarebird.search.around import Around, best_searched, prefix
+from rarebird.search.around import Around, best_searched, luck, prefix
 from rarebird.search.candidate import Candidate
 from rarebird.search.choosing import Chosen, Family, choose, families
 from rarebird.search.contest import TOO_LATE, Contest
@@ -29,11 +29,10 @@ from rarebird.search.trial_log import TrialLog
 from rarebird.search.voting import Criterion, is_worse
 from rarebird.training import measure
 
-# Share of the time until which recipes around the leader are searched; the rest repeats the best under other seeds.
-SEARCH_SHARE = 0.5
+# Share of the time until which recipes around the leader are searched at least; the rest repeats the best under other seeds. Where the
+# repeats need less than the rest, by their own seconds times this, the search goes on.
+SEARCH_SHARE, REPEATS_TAKE = 0.5, 1.5
 MOST_REPEATS = 5
-# A searched recipe takes its leader's place where it is better by so many standard errors of the paired difference.
-SURELY_BETTER = 1.0
 SEED_STEP = 1_000
 # Passes over its rows after which a second network of another seed gives more than a longer course of the first; and how many at most.
 ENOUGH_PASSES, MOST_SEEDS = 35, 3
@@ -110,12 +109,10 @@ class Search:
             self.race.run([replace(entries[0] if late else _main(entries), must=True)])
         if self.race.best is None:
             raise DataError(f"No recipe could be trained. {' '.join(f'{name}: {why}.' for name, why in self.race.left.items())}")
-        leader = self._best_network([one for one in self.race.finished if not one.settings])
-        if leader is not None:
-            self.around = Around(self.race, self.log, leader, self.begun + SEARCH_SHARE * (self.race.deadline - self.begun))
-            self.around.run()
+        self.around = Around(self.race, self.log, self._leader(), self._search_ends())
+        self.around.run()
         self.race.run(self._repeats())
-        self.chosen = choose(families(self._standing(), self.criterion), self.criterion, self.race.contest.judges)
+        self.chosen = self._choice()
 
     def _share_of_main(self, recipe: Recipe) -> float:
         """Share of the time for a recipe that stands alone: several seeds of it where each sees its rows often enough, one where not."""
@@ -166,6 +163,21 @@ class Search:
         rows = [_tried(family, best, shares.get(family.name, 0.0)) for family in known]
         return rows + [Tried(name=name, why=why) for name, why in self.race.left.items()]
 
+    def _leader(self) -> Candidate:
+        """The candidate that is searched around: the best, or the best network where one network shall ship."""
+        known = [one for one in self.race.finished if not one.settings]
+        return (self._best_network(known) if self.single else None) or min(known, key=lambda one: one.loss)
+
+    def _search_ends(self) -> float:
+        """When the search has to leave what remains to the repeats, on the scale of `time.monotonic`."""
+        deadline = self.race.deadline
+        seconds = sum(family.candidates[0].seconds for family in self._choice().families)
+        return max(self.begun + SEARCH_SHARE * (deadline - self.begun), deadline - REPEATS_TAKE * (MOST_REPEATS - 1) * seconds)
+
+    def _choice(self) -> Chosen:
+        """What would ship if nothing more were trained."""
+        return choose(families(self._standing(), self.criterion), self.criterion, self.race.contest.judges)
+
     @staticmethod
     def _best_network(known: Sequence[Candidate]) -> Candidate | None:
         """The best of some candidates that is no reference."""
@@ -174,7 +186,7 @@ class Search:
     def _repeats(self) -> Iterator[Entry]:
         """What would ship, under other seeds and with cross-fitting on other folds, while there is time for it."""
         for repeat in range(1, MOST_REPEATS):
-            for family in choose(families(self._standing(), self.criterion), self.criterion, self.race.contest.judges).families:
+            for family in self._choice().families:
                 one = family.candidates[0]
                 if one.seconds >= self.race.time_left():
                     self.skipped = True
@@ -191,7 +203,8 @@ class Search:
             return plain
         rivals = families([one for one in plain if best.name.startswith(prefix(one))], self.criterion)
         # What was chosen among many on these rows looks better than it is.
-        if rivals and not is_worse(rivals[0].losses, best.losses, SURELY_BETTER):
+        tried = self.log.proposed()
+        if rivals and not is_worse(rivals[0].losses, best.losses, luck(tried)):
             return plain
         return [*plain, *(one for one in self.race.finished if one.name == best.name)]
 

@@ -108,8 +108,14 @@ class Space:
 
 
 def default_space(recipe: Recipe) -> Space:
-    """The space around a recipe: learning rate, batch size, weight decay, depth, width, dropout, loss and augmentation strength."""
+    """The space around a recipe: learning rate, batch size, weight decay, depth, width, dropout, loss and augmentation strength.
+
+    Of a reference, whose training none of these touches, all of its own ranges.
+    """
     tree: dict[str, Any] = dict(recipe.plain())
+    if recipe.reference is not None:
+        tree["reference"] = {**tree["reference"], **type(recipe.reference).ranges()}
+        return Space(tree)
     tree["batch_size"] = Int(max(8, recipe.batch_size // 2), recipe.batch_size * 2, log=True)
     for slot, wanted in (("optimizer", ("learning_rate", "weight_decay")), ("network", ("depth", "width", "dropout"))):
         ranges = type(getattr(recipe, slot)).ranges()
