@@ -17,13 +17,13 @@ from rarebird.networks import Team
 from rarebird.recipe import Recipe
 from rarebird.search import around, searching
 from rarebird.search import race as racing
-from rarebird.search.around import BRACKET, FEWEST_TRIALS, SHORT, WHOLE, Around
+from rarebird.search.around import BRACKET, FEWEST_TRIALS, SHORT, WHOLE, Around, luck
 from rarebird.search.candidate import Candidate
 from rarebird.search.choosing import choose, families
 from rarebird.search.entry import Entry
-from rarebird.search.searching import ENOUGH_PASSES, MOST_REPEATS, MOST_SEEDS, SEARCH_SHARE, SEED_STEP, Search
+from rarebird.search.searching import ENOUGH_PASSES, MOST_REPEATS, MOST_SEEDS, REPEATS_TAKE, SEARCH_SHARE, SEED_STEP, Search
 from rarebird.search.trial_log import TrialLog
-from tests.search.made_ground import ground, perceptron
+from tests.search.made_ground import ground, perceptron, trees
 
 BUDGET = 1000.0
 
@@ -207,3 +207,35 @@ def test_what_would_ship_is_repeated_while_there_is_time(without_files: None, tm
     late.search.race.run(late.search._repeats())
     assert len(late.entries) == 2
     assert late.search.skipped
+
+
+@pytest.mark.parametrize("tried", [1, 2, 8, 20, 200])
+def test_luck_is_what_the_best_of_equals_gains(tried: int) -> None:
+    best = np.random.default_rng(0).normal(size=(4000, tried)).max(axis=1)
+    assert luck(tried) == pytest.approx(float(best.mean()), abs=0.15)
+
+
+def test_trees_are_searched_where_they_lead(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(tmp_path, monkeypatch, folds=0)
+    forest = made.candidate(Entry("trees", trees(folds=0, holdout=0.4), is_reference=True), 2.0)
+    forest.is_reference = True
+    made.search.race.finished.append(forest)
+    assert made.search._leader() is forest
+    made.leader = forest
+    made.around()
+    assert all(entry.is_reference for entry in made.entries)
+    # They have no passes to halve.
+    assert not any(entry.partial for entry in made.entries)
+    assert {name for entry in made.entries for name in entry.settings} == {
+        f"reference.{name}" for name in ("rounds", "learning_rate", "leaves", "fewest_rows", "l2", "column_share")
+    }
+    made.search.single = True
+    assert made.search._leader().name == "mlp"
+
+
+@pytest.mark.parametrize(("seconds", "share"), [(1.0, 1 - REPEATS_TAKE * (MOST_REPEATS - 1) / BUDGET), (500.0, SEARCH_SHARE)])
+def test_a_search_goes_on_where_repeats_need_little(
+    seconds: float, share: float, without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Made(tmp_path, monkeypatch, seconds=seconds)
+    assert made.search._search_ends() == pytest.approx(5000 + share * BUDGET, abs=0.03 * BUDGET)

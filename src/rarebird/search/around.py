@@ -1,9 +1,9 @@
 """A search of the usual ranges around the best of a portfolio, while there is time; of all that it tries, only the best is kept.
 
-With cross-fitting the recipes race like any other, and so do trees. A network's hold-out has one part: there brackets of short courses train,
-and the best of each go on to a whole course (successive halving; Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, "Hyperband", JMLR 2018).
-A short course has fewer passes over all rows, and where that is less than one pass it sees a share of them; as many passes over fewer rows
-say much less of how a recipe will stand on all (`benchmarks/short_courses.py`).
+With cross-fitting the recipes race like any other, and so do trees. Of a hold-out, which has one part, networks train short courses in
+brackets, and the best of each go on to a whole one (successive halving; Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, "Hyperband",
+JMLR 2018). A short course has fewer passes over all rows, and where that is less than one pass it sees a share of them; as many passes over
+fewer rows say much less of how a recipe will stand on all (`benchmarks/short_courses.py`).
 """
 
 from __future__ import annotations
@@ -107,8 +107,11 @@ def prefix(leader: Candidate) -> str:
 
 
 def luck(tried: int) -> float:
-    """By how many standard errors the best of so many recipes that are all alike looks better than one of them."""
-    return float(ndtri(1 - 1 / (tried + 1))) if tried > 1 else 0.0
+    """By how many standard errors the best of so many recipes that are all alike looks better than one of them.
+
+    The mean of the greatest of normal draws (Blom, "Statistical estimates and transformed beta-variables", 1958).
+    """
+    return float(ndtri((tried - 0.375) / (tried + 0.25)))
 
 
 def best_searched(finished: Sequence[Candidate]) -> Candidate | None:
