@@ -148,7 +148,8 @@ class Search:
         assert self.chosen is not None
         ended = ["The search was ended early; what had been trained by then competed."] if self.race.ended else []
         stood = [f"The search was gone on with: {self.restored} trials stood in the folder."] if self.restored else []
-        searched = f", recipes searched around {self.around.leader.name}: {self.around.number}" if self.around and self.around.number else ""
+        around = self.around
+        searched = f", recipes searched around {around.leader.name}: {around.number}" if around and around.number else ""
         if not ended and self.clock.budget is not None and self.clock.elapsed() < EARLY * self.clock.budget:
             enough = f"what ships was trained under up to {MOST_REPEATS} seeds, and more are not expected to help"
             ended = [f"The search ended before the budget: {'one training more had not ended in time' if self.skipped else enough}."]
