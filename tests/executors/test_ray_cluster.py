@@ -18,9 +18,10 @@ from rarebird.executors.this_process import ThisProcess
 from rarebird.search.contest import Contest
 from rarebird.search.driver import Driver
 from rarebird.search.entry import Entry
-from rarebird.search.race import Race, Workers
+from rarebird.search.race import Race
 from rarebird.search.trial import trial
 from rarebird.search.voting import Criterion
+from rarebird.search.workers import Workers
 from tests.executors import works
 from tests.executors.test_executors import SHARED, all_of
 from tests.search.made_ground import ground, perceptron, trees

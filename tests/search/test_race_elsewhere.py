@@ -11,8 +11,9 @@ from rarebird.experiment import Ground
 from rarebird.search.candidate import members_of
 from rarebird.search.contest import Contest, Heat, compete_elsewhere
 from rarebird.search.entry import Entry
-from rarebird.search.race import Race, Workers
+from rarebird.search.race import Race
 from rarebird.search.voting import Criterion
+from rarebird.search.workers import Workers
 from tests.search.made_ground import FOLDS, ground, perceptron, rows, trees
 
 pytestmark = pytest.mark.xdist_group("heavy")

@@ -53,7 +53,7 @@ def fit(
     clock = Clock(seconds_of(budget), process_start())
     from rarebird import fitting, run_folder
     from rarebird.search import within_budget
-    from rarebird.search.race import Workers
+    from rarebird.search.workers import Workers
 
     request = fitting.Request(
         data=data,

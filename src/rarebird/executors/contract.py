@@ -18,6 +18,21 @@ Work = Callable[[Any, Any], Generator[Any, None, Any]]
 ATTEMPTS = 2
 
 
+@dataclass
+class Item:
+    """What is worked on, for executors that give it out again where a worker dies.
+
+    Attributes:
+        key: That no other item has.
+        value: The item itself.
+        attempts: How often it was begun.
+    """
+
+    key: int
+    value: Any
+    attempts: int = 0
+
+
 @dataclass(frozen=True)
 class Said:
     """The work on an item yielded a value; it goes on with the next `wait`, unless it is dropped before."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from rarebird.executors import shared_file
-from rarebird.executors.contract import ATTEMPTS, Closing, Event, Lost, Said, Work, told
+from rarebird.executors.contract import ATTEMPTS, Closing, Event, Item, Lost, Said, Work, told
 
 # Read when the numeric libraries are first imported, hence set before a process starts.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -30,13 +30,6 @@ READY = "ready"
 STILLBORN = 3
 # Seconds for a process that was asked to end, before it is killed.
 ENDING = 1.0
-
-
-@dataclass
-class _Item:
-    key: int
-    value: Any
-    attempts: int = 0
 
 
 @dataclass
@@ -50,7 +43,7 @@ class _Worker:
 
     process: SpawnProcess
     connection: Connection
-    item: _Item | None = None
+    item: Item | None = None
     ready: bool = False
     asks: bool = False
 
@@ -68,7 +61,7 @@ class LocalProcesses(Closing):
     def __init__(self, work: Work, shared: Any, workers: int, threads: int = 1) -> None:
         self._work, self._wanted, self._threads = work, workers, threads
         self._folder = Path(tempfile.mkdtemp(prefix="rarebird-"))
-        self._again: deque[_Item] = deque()
+        self._again: deque[Item] = deque()
         self._stillborn = 0
         self._workers: list[_Worker] = []
         try:
@@ -85,7 +78,7 @@ class LocalProcesses(Closing):
 
     def start(self, key: int, item: Any) -> None:
         """Begin an item on a process that has none, or as soon as there is one."""
-        self._again.append(_Item(key, item))
+        self._again.append(Item(key, item))
         self._deal()
 
     def wait(self, seconds: float) -> list[Event]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rarebird.checks import DataError
-from rarebird.executors.contract import ATTEMPTS, Closing, Event, Lost, Said, Work, told
+from rarebird.executors.contract import ATTEMPTS, Closing, Event, Item, Lost, Said, Work, told
 
 GPU, CPU = "GPU", "CPU"
 # Read when Ray is imported: nothing is sent anywhere, and its words on dead machines, which are no error here, stay out of the output.
@@ -29,17 +29,10 @@ KNOCKING = 10.0
 
 
 @dataclass
-class _Item:
-    key: int
-    value: Any
-    attempts: int = 0
-
-
-@dataclass
 class _Task:
     """An item under way: on which kind of slot, and Ray's generator of what is told."""
 
-    item: _Item
+    item: Item
     kind: str
     told: Any
 
@@ -66,7 +59,7 @@ class RayCluster(Closing):
         self._cpus, self._gpus, self._only_gpus = cpus, gpus or only_gpus, only_gpus
         self._task = {kind: self._ray.remote(**_options(kind, cpus))(_task) for kind in (GPU, CPU)}
         self._work, self._shared = work, self._ray.put(shared)
-        self._again: deque[_Item] = deque()
+        self._again: deque[Item] = deque()
         self._tasks: list[_Task] = []
         self._size: tuple[float, dict[str, int]] = (-SIZE_HOLDS, {})
         if not self.free:
@@ -82,7 +75,7 @@ class RayCluster(Closing):
 
     def start(self, key: int, item: Any) -> None:
         """Begin an item where there is a slot, GPUs first, or as soon as there is one."""
-        self._again.append(_Item(key, item))
+        self._again.append(Item(key, item))
         self._deal()
 
     def wait(self, seconds: float) -> list[Event]:
@@ -123,7 +116,7 @@ class RayCluster(Closing):
             self._tasks.remove(task)
         return [event]
 
-    def _died(self, item: _Item, error: Exception) -> list[Event]:
+    def _died(self, item: Item, error: Exception) -> list[Event]:
         item.attempts += 1
         self._size = (-SIZE_HOLDS, {})
         if item.attempts >= ATTEMPTS:

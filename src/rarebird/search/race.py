@@ -15,7 +15,6 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from rarebird import executors
 from rarebird.checks import DataError
 from rarebird.executors.contract import Done, Event, Executor, Lost, Said
 from rarebird.networks import SCORING
@@ -23,6 +22,7 @@ from rarebird.search.candidate import Candidate
 from rarebird.search.contest import TOO_LATE, Contest, Heat, SoFar, compete, compete_elsewhere
 from rarebird.search.entry import Entry
 from rarebird.search.voting import is_worse, loss
+from rarebird.search.workers import ONE, Workers
 
 # Seconds below which nothing new is begun.
 LEAST_SECONDS = 0.5
@@ -58,19 +58,6 @@ class Nowhere:
         """As `Log` asks for."""
 
 
-@dataclass(frozen=True)
-class Workers:
-    """Where candidates train: in so many processes of this machine, 1 for this one, or on a Ray cluster at an address."""
-
-    processes: int = 1
-    cluster: str | None = None
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether they train in other processes than this."""
-        return self.processes > 1 or self.cluster is not None
-
-
 @dataclass
 class Race:
     """A race under way; it is left with `close`, or as a ``with`` block.
@@ -91,7 +78,7 @@ class Race:
     deadline: float
     tell: Callable[[float, str], bool]
     log: Log = field(default_factory=Nowhere)
-    workers: Workers = Workers()
+    workers: Workers = ONE
     finished: list[Candidate] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
     ended: bool = False
@@ -102,16 +89,12 @@ class Race:
         self._keys = 0
         self._known: set[tuple[str, int]] = set()
         self._gone: set[str] = set()
-        contest, elsewhere = self.contest, self.workers.elsewhere
-        device = contest.ground.device
-        self._executor: Executor = executors.opened(
+        elsewhere = self.workers.elsewhere
+        self._executor: Executor = self.workers.executor(
             compete_elsewhere if elsewhere else compete,
-            contest if elsewhere else replace(contest, report=self._said),
-            workers=self.workers.processes,
-            cluster=self.workers.cluster,
-            threads=contest.threads or 1,
-            gpus=device != "cpu",
-            only_gpus=device.startswith("cuda"),
+            self.contest if elsewhere else replace(self.contest, report=self._said),
+            self.contest.threads or 1,
+            self.contest.ground.device,
         )
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import torch
 
 from rarebird.checks import DataError
 from rarebird.clock import Clock
@@ -24,9 +23,10 @@ from rarebird.search.choosing import Chosen, Family, choose, families
 from rarebird.search.contest import TOO_LATE, Contest
 from rarebird.search.entry import Entry
 from rarebird.search.portfolio import portfolio
-from rarebird.search.race import Race, Workers
+from rarebird.search.race import Race
 from rarebird.search.trial_log import TrialLog
 from rarebird.search.voting import Criterion, is_worse
+from rarebird.search.workers import ONE, Workers
 from rarebird.training import measure
 
 # Share of the time until which recipes around the leader are searched at least; the rest repeats the best under other seeds. Where the
@@ -39,9 +39,6 @@ ENOUGH_PASSES, MOST_SEEDS = 35, 3
 # Share of the time that is kept for the network that the others are distilled to.
 STUDENT_SHARE = 0.3
 ENSEMBLE_CALIBRATION = ("temperature",)
-# A candidate on a cluster takes one CPU unless --threads says otherwise: networks for small data gain little from more.
-CLUSTER_THREADS = 1
-ONE = Workers()
 
 Tell = Callable[[float, str], bool]
 
@@ -129,7 +126,7 @@ class Search:
         """The recipe of what ships, and its networks."""
         assert self.chosen is not None
         teams = [
-            _with_weight(one.team, share / len(family.candidates))
+            replace(one.team, weight=float(share / len(family.candidates)))
             for family, share in zip(self.chosen.families, self.chosen.shares, strict=True)
             for one in family.candidates
         ]
@@ -216,14 +213,8 @@ def _main(entries: Sequence[Entry]) -> Entry:
 
 
 def _threads(base: Recipe, workers: Workers) -> int | None:
-    """CPU threads of a candidate: all of them, its part where several share this machine, and one on a cluster."""
-    if not workers.elsewhere or base.threads is not None:
-        return base.threads
-    return CLUSTER_THREADS if workers.cluster else max(1, torch.get_num_threads() // workers.processes)
-
-
-def _with_weight(team: Team, weight: float) -> Team:
-    return Team(team.recipe, team.trained, team.held_rows, float(weight), team.ended_by_user)
+    """CPU threads of a candidate, where its recipe does not say; None for all of them."""
+    return workers.threads(None) if workers.elsewhere and base.threads is None else base.threads
 
 
 def _tried(family: Family, best: np.ndarray, share: float) -> Tried:

@@ -80,9 +80,10 @@ class TrialLog:
             space: What is searched.
             name: What the entry will be called.
         """
-        place = len(self._study.get_trials(deepcopy=False))
+        trials = self._study.get_trials(deepcopy=False)
         # Trials that were not proposed have no values to learn from, but would count.
-        self._study.sampler = strategies.sampler("tpe", self.seed, place, STARTUP + place - self.proposed())
+        others = sum(not trial.params for trial in trials)
+        self._study.sampler = strategies.sampler("tpe", self.seed, len(trials), STARTUP + others)
         trial = self._open[name] = self._study.ask()
         recipe = space.draw(lambda name, where: suggested(trial, name, where))
         return recipe, dict(trial.params)

@@ -11,9 +11,8 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import torch
 
-from rarebird import executors, experiment, fitting, run_folder
+from rarebird import experiment, fitting, run_folder
 from rarebird.checks import DataError
 from rarebird.clock import Clock
 from rarebird.data import split
@@ -30,12 +29,11 @@ from rarebird.search.space import Space, default_space
 from rarebird.search.storage import DATABASE, FILES
 from rarebird.search.study import Finished, Study
 from rarebird.search.trial import Judging, trial
+from rarebird.search.workers import Workers
 from rarebird.training.device import choose_device, threads
 
 # Share of a budget for the trials, the rest trains the chosen recipe to its full length; and of the former for one trial at most.
 TRIALS_SHARE, ONE_SHARE = 0.65, 0.1
-# A trial on a cluster takes one CPU unless --threads says otherwise: networks for small data gain little from more.
-CLUSTER_THREADS = 1
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ class _Search:
         separated = experiment.separate(data, first.updated(seed=seed), experiment.TEST_SHARE, notes, known.duplicate_groups)
         self.splits = Splits(separated.train, separated.val, separated.test, tuple(notes))
         protocol = split.decide(self.train, self.splits.val, folds=plan.folds)
-        own_threads = (request.threads or CLUSTER_THREADS) if plan.cluster else max(1, torch.get_num_threads() // plan.workers)
+        self.workers = Workers(plan.workers, plan.cluster)
         self.judging = Judging(
             train=self.train,
             val=self.splits.val,
@@ -127,7 +125,7 @@ class _Search:
             metric=self.metric,
             positive=request.positive,
             device=_device(request.device, plan),
-            threads=own_threads,
+            threads=self.workers.threads(request.threads),
         )
         self.request, self.plan, self.known = request, plan, known
         self.remarks = _remarks(plan, len(self.judging.parts))
@@ -138,7 +136,7 @@ class _Search:
     def __enter__(self) -> Self:
         """Opens what trials need; the executor first, so that a cluster that does not answer leaves no folder behind."""
         with ExitStack() as stack:
-            self.executor = stack.enter_context(self._executor())
+            self.executor = stack.enter_context(self.workers.executor(trial, self.judging, self.judging.threads, self.judging.device))
             self.study = self._study()
             stack.callback(self.study.close)
             if self.plan.storage is None and self.study.is_shared():
@@ -191,17 +189,6 @@ class _Search:
             startup=self.plan.startup,
             identity={**same, "strategy": self.strategy, **validation, "space": repr(self.space.tree)},
             pruner=self.plan.pruner,
-        )
-
-    def _executor(self) -> Executor:
-        return executors.opened(
-            trial,
-            self.judging,
-            workers=self.plan.workers,
-            cluster=self.plan.cluster,
-            threads=self.judging.threads,
-            gpus=self.judging.device != "cpu",
-            only_gpus=self.judging.device.startswith("cuda"),
         )
 
 

@@ -18,9 +18,9 @@ from rarebird.evaluation import label_files, label_issues
 from rarebird.evaluation.label_review import Review
 from rarebird.experiment import Ground, Outcome
 from rarebird.recipe import Recipe
-from rarebird.search.race import Workers
-from rarebird.search.searching import ONE, Search, Tell
+from rarebird.search.searching import Search, Tell
 from rarebird.search.trial_log import KEPT, TrialLog, is_unfinished
+from rarebird.search.workers import ONE, Workers
 from rarebird.training.device import threads
 
 
