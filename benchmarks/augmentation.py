@@ -1,10 +1,12 @@
-"""Pictures per second that our augmentation and its peers' manage with the same policy, from uint8 rows to one float32 batch.
+"""Pictures per second that our augmentation and its peers' manage with the same policy, from uint8 rows to one float32
+batch.
 
     python benchmarks/augmentation.py --sides 32 64 224 --threads 2
 
-Every library starts from the same uint8 pictures in memory and ends with a float32 tensor ``(batch, 3, side, side)`` in 0..1, each picture
-with its own draw. The policy `affine` is rotation, translation, scaling, shear, brightness and contrast; `full` adds a horizontal flip and
-Gaussian noise. kornia and albumentations take part where they are installed; the project does not depend on them.
+Every library starts from the same uint8 pictures in memory and ends with a float32 tensor ``(batch, 3, side, side)`` in
+0..1, each picture with its own draw. The policy `affine` is rotation, translation, scaling, shear, brightness and
+contrast; `full` adds a horizontal flip and Gaussian noise. kornia and albumentations take part where they are
+installed; the project does not depend on them.
 """
 
 from __future__ import annotations
@@ -22,10 +24,10 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from rarebird import methods
 from rarebird.data.spec import InputSpec
-from rarebird.protocols import TrainStatistics
-from rarebird.remedies.augmentation.pipeline import Pipeline
+from rarebird.methods.augmentation._pipeline import Pipeline
+from rarebird.slots import methods
+from rarebird.slots.protocols import TrainStatistics
 
 DEGREES, FRACTION, STRENGTH, SHEAR, COLOR, NOISE = 10.0, 0.1, 0.1, 5.0, 0.2, 0.03
 STD = 0.25
@@ -59,7 +61,11 @@ def torchvision(policy: str) -> Augment:
     """Row by row, as a data loader does, so that each picture has its own draw."""
     steps: list[torch.nn.Module] = [
         v2.RandomAffine(
-            DEGREES, (FRACTION, FRACTION), (1 / (1 + STRENGTH), 1 + STRENGTH), (-SHEAR, SHEAR), interpolation=v2.InterpolationMode.BILINEAR
+            DEGREES,
+            (FRACTION, FRACTION),
+            (1 / (1 + STRENGTH), 1 + STRENGTH),
+            (-SHEAR, SHEAR),
+            interpolation=v2.InterpolationMode.BILINEAR,
         ),
         v2.ColorJitter(brightness=COLOR, contrast=COLOR),
         v2.ToDtype(torch.float32, scale=True),
@@ -76,7 +82,9 @@ def kornia(policy: str) -> Augment:
 
     shear = (-SHEAR, SHEAR, -SHEAR, SHEAR)
     steps: list[torch.nn.Module] = [
-        K.RandomAffine(DEGREES, (FRACTION, FRACTION), (1 / (1 + STRENGTH), 1 + STRENGTH), shear, padding_mode="border", p=1.0),
+        K.RandomAffine(
+            DEGREES, (FRACTION, FRACTION), (1 / (1 + STRENGTH), 1 + STRENGTH), shear, padding_mode="border", p=1.0
+        ),
         K.ColorJiggle(brightness=COLOR, contrast=COLOR, p=1.0),
     ]
     if policy == "full":
@@ -86,7 +94,8 @@ def kornia(policy: str) -> Augment:
 
 
 def albumentations(policy: str) -> Augment:
-    """Row by row with OpenCV on uint8 rows, the rows shared out among threads with a transform each (OpenCV lets go of Python's lock)."""
+    """Row by row with OpenCV on uint8 rows, the rows shared out among threads with a transform each (OpenCV lets go of
+    Python's lock)."""
     import albumentations as A
     import cv2
 
@@ -163,7 +172,9 @@ def main() -> None:
     for policy in ("affine", "full"):
         for side in options.sides:
             batch = options.batch if side <= 128 else max(1, options.batch // 4)
-            pixels = torch.randint(0, 256, (batch, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+            pixels = torch.randint(
+                0, 256, (batch, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+            )
             augments = {name: build(policy) for name, build in contestants()}
             for name, rate in best_rates(augments, pixels, options.seconds).items():
                 print(f"{policy:<8} {side:>4} {batch:>5}  {name:<14} {rate:>10.0f}", flush=True)

@@ -1,13 +1,14 @@
 """How many of the labels that were turned over at random stand first in the list of `rarebird label-issues`?
 
-    python benchmarks/label_issues.py [NAME ...] [--share 0.05] [--budget 120] [--seeds 0] [--noise even|shuffled] [--data ../shared/data]
+    python benchmarks/label_issues.py [NAME ...] [--share 0.05] [--budget 120] [--seeds 0] [--noise even|shuffled]
+    [--data ../shared/data]
 
-NAME is a data set of the shared folder, `fashion_lt100`, or a table such as `adult` or `shuttle`. A share of the training labels is turned
-over, with `even` each to any other class, with `shuffled` among the chosen rows themselves, so that class counts stay. Then the code of the
-command runs: precision among as many first rows as were turned over (asked on fashion_lt100: .6), beside that of plain self-confidence;
-average precision; and precision and recall of the rows that are called issues. Labels that were wrong from the start count as found in
-vain, and labels that were turned over to a class too small to judge as missed.
-Nothing is asserted: read the table.
+NAME is a data set of the shared folder, `fashion_lt100`, or a table such as `adult` or `shuttle`. A share of the
+training labels is turned over, with `even` each to any other class, with `shuffled` among the chosen rows themselves,
+so that class counts stay. Then the code of the command runs: precision among as many first rows as were turned over
+(asked on fashion_lt100: .6), beside that of plain self-confidence; average precision; and precision and recall of the
+rows that are called issues. Labels that were wrong from the start count as found in vain, and labels that were turned
+over to a class too small to judge as missed. Nothing is asserted: read the table.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from rarebird.clock import Clock
+from rarebird.core.clock import Clock
 from rarebird.data.dataset import Dataset, Splits
-from rarebird.defaults import default_recipe
-from rarebird.evaluation.label_review import Review, look_through
+from rarebird.diagnostics.label_issues.command import Review, look_through
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
+from rarebird.recipe.defaults import default_recipe
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -81,8 +82,13 @@ def main() -> None:
             review = look_through(default_recipe(noisy, seed=seed), Splits(noisy), clock=clock)
             true = {str(row): train.classes[code] for row, code in zip(train.ids, train.codes, strict=True)}
             figures = judged(review, true)
-            shown = "  ".join(f"{what} {value if isinstance(value, int) else f'{value:.3f}'}" for what, value in figures.items())
-            print(f"{name}, seed {seed}, {time.monotonic() - clock.start:.0f} s, {review.recipe.steps} steps: {shown}", flush=True)
+            shown = "  ".join(
+                f"{what} {value if isinstance(value, int) else f'{value:.3f}'}" for what, value in figures.items()
+            )
+            print(
+                f"{name}, seed {seed}, {time.monotonic() - clock.start:.0f} s, {review.recipe.steps} steps: {shown}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The first issue's figures, from the command line: fits each data set within its budget and prints what was reached beside what was asked.
+"""The first issue's figures, from the command line: fits each data set within its budget and prints what was reached
+beside what was asked.
 
     python benchmarks/must_show.py [NAME ...] [--seeds 0 1 2] [--data ../shared/data]
 
@@ -44,7 +45,15 @@ JOBS = {
     "shuttle": table("shuttle", balanced_accuracy=0.95),
     "california-housing": table("california-housing", r2=0.78),
 }
-SHOWN = ("balanced_accuracy", "accuracy", "roc_auc", "average_precision", "log_loss", "expected_calibration_error", "r2")
+SHOWN = (
+    "balanced_accuracy",
+    "accuracy",
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+    "expected_calibration_error",
+    "r2",
+)
 
 
 def fit(job: Job, data: Path, seed: int) -> tuple[dict[str, object], float]:
@@ -77,7 +86,10 @@ def main() -> None:
             print(f"{name:<19} seed {seed}  {seconds:6.1f} s of {limit:.0f}  {kept} classes  {figures}", flush=True)
         for metric, least in job.asked.items():
             middle = statistics.median(row[metric] for row in rows)
-            print(f"{name:<19} {'reached' if middle >= least else 'SHORT  '} {metric}: median {middle:.4f}, asked {least}", flush=True)
+            print(
+                f"{name:<19} {'reached' if middle >= least else 'SHORT  '} {metric}: median {middle:.4f}, asked {least}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Do probabilities answer to the natural prior where a remedy bent the training's? Log loss and calibration error beside cross entropy's.
+"""Do probabilities answer to the natural prior where a remedy bent the training's? Log loss and calibration error
+beside cross entropy's.
 
-    python benchmarks/natural_probabilities.py [NAME ...] [--budget 40 | --steps 600] [--seeds 0 1 2] [--data ../shared/data]
+    python benchmarks/natural_probabilities.py [NAME ...] [--budget 40 | --steps 600] [--seeds 0 1 2] [--data
+    ../shared/data]
 
-Every fit is `rarebird fit` with the default recipe and one setting changed, judged on the same test rows: the table's own, and for
-`pneumoniamnist` a fifth of its training rows that nothing else sees (its own test patients are of another prior). Prints the medians over
-seeds and their differences to cross entropy's; asked: at most .01 in both. Nothing is asserted: read the table.
+Every fit is `rarebird fit` with the default recipe and one setting changed, judged on the same test rows: the table's
+own, and for `pneumoniamnist` a fifth of its training rows that nothing else sees (its own test patients are of another
+prior). Prints the medians over seeds and their differences to cross entropy's; asked: at most .01 in both. Nothing is
+asserted: read the table.
 """
 
 from __future__ import annotations
@@ -56,7 +59,18 @@ def files(name: str, data: Path, folder: Path) -> tuple[Path, Path, str]:
 
 def fit(train: Path, test: Path, settings: tuple[str, ...], course: list[str], seed: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "rarebird.cli", "fit", str(train), "--test", str(test), "--out", f"{folder}/run", "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "rarebird.cli",
+            "fit",
+            str(train),
+            "--test",
+            str(test),
+            "--out",
+            f"{folder}/run",
+            "--json",
+        ]
         command += [*course, "--seed", str(seed), *(part for setting in settings for part in ("--set", setting))]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     metrics = json.loads(done.stdout)["metrics"]
@@ -67,7 +81,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=["mammography", "adult", "pneumoniamnist"])
     parser.add_argument("--budget", type=int, default=40)
-    parser.add_argument("--steps", type=int, help="of each network, in place of a budget: the machine's load then plays no part")
+    parser.add_argument(
+        "--steps", type=int, help="of each network, in place of a budget: the machine's load then plays no part"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--data", type=Path, default=SHARED)
     arguments = parser.parse_args()
@@ -80,7 +96,9 @@ def main() -> None:
                 runs = [fit(train, test, settings, course, seed) for seed in arguments.seeds]
                 medians = {figure: statistics.median(run[figure] for run in runs) for figure in FIGURES}
                 plain = plain or medians
-                shown = "  ".join(f"{figure} {value:.4f} ({value - plain[figure]:+.4f})" for figure, value in medians.items())
+                shown = "  ".join(
+                    f"{figure} {value:.4f} ({value - plain[figure]:+.4f})" for figure, value in medians.items()
+                )
                 print(f"{name:15}{remedy:24}{shown}", flush=True)
 
 

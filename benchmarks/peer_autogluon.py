@@ -3,10 +3,10 @@
     python -m venv peer && peer/bin/pip install "autogluon.tabular[all]==1.6.3"
     peer/bin/python benchmarks/peer_autogluon.py [NAME ...] [--budget 60] [--data ../shared/data]
 
-It runs in an environment of its own, without rarebird. `medium_quality`, told to optimize balanced accuracy. Balanced accuracy averages the
-classes that have test rows; average precision is the rarer class's, or the macro mean over classes with test rows; calibration error has 15
-bins of the top probability. Classes that AutoGluon leaves out have probability 0, whose logarithm is taken of 1e-12; the last column takes
-it of 1e-3 and is the kinder one.
+It runs in an environment of its own, without rarebird. `medium_quality`, told to optimize balanced accuracy. Balanced
+accuracy averages the classes that have test rows; average precision is the rarer class's, or the macro mean over
+classes with test rows; calibration error has 15 bins of the top probability. Classes that AutoGluon leaves out have
+probability 0, whose logarithm is taken of 1e-12; the last column takes it of 1e-3 and is the kinder one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     rows = []
     for name in arguments.names or NAMES:
-        parts = [pd.read_csv(arguments.data / "tables" / f"{name}.{part}.csv", skipinitialspace=True) for part in ("train", "test")]
+        parts = [
+            pd.read_csv(arguments.data / "tables" / f"{name}.{part}.csv", skipinitialspace=True)
+            for part in ("train", "test")
+        ]
         start = time.monotonic()
         rows.append(judged(*parts, arguments.budget))
         print(f"{name:<12} {time.monotonic() - start:5.1f} s  {_shown(rows[-1])}", flush=True)

@@ -1,10 +1,12 @@
-"""The evidence behind the portfolio of tables and the rule of the ensemble: each recipe, and each rule, on outer splits of training files.
+"""The evidence behind the portfolio of tables and the rule of the ensemble: each recipe, and each rule, on outer splits
+of training files.
 
     python benchmarks/portfolio.py [NAME ...] [--splits 3] [--data ../shared/data]
 
-Thirty percent of a training file are held out and judged once per recipe and rule; the test files have no part. Without a deadline, so that
-the figures do not depend on the machine's load. Rules: the best recipe alone (`never`), the ensemble wherever it is not surely worse (what
-`fit` does), the ensemble only where it is surely better, and always; and the simplest recipe that is within one standard error of the best.
+Thirty percent of a training file are held out and judged once per recipe and rule; the test files have no part. Without
+a deadline, so that the figures do not depend on the machine's load. Rules: the best recipe alone (`never`), the
+ensemble wherever it is not surely worse (what `fit` does), the ensemble only where it is surely better, and always; and
+the simplest recipe that is within one standard error of the best.
 """
 
 from __future__ import annotations
@@ -16,21 +18,22 @@ from pathlib import Path
 
 import numpy as np
 
-from rarebird import experiment, readers
-from rarebird.clock import Clock
+from rarebird import readers
+from rarebird.automl.choosing import Family, choose, families, tried_fairly
+from rarebird.automl.contest import Contest
+from rarebird.automl.ensemble_selection import Criterion, is_worse, loss, weights
+from rarebird.automl.portfolio import portfolio
+from rarebird.automl.race import Race
+from rarebird.core.clock import Clock
 from rarebird.data import split
 from rarebird.data.dataset import Splits
-from rarebird.defaults import default_recipe
-from rarebird.ensemble import Ensemble
-from rarebird.experiment import Ground
-from rarebird.networks import Team
+from rarebird.evaluation.result import Scores
+from rarebird.experiment.run import conclude
+from rarebird.experiment.setup import Ground, lay_ground
 from rarebird.readers.options import ReadOptions
-from rarebird.result import Scores
-from rarebird.search.choosing import Family, choose, families, tried_fairly
-from rarebird.search.contest import Contest
-from rarebird.search.portfolio import portfolio
-from rarebird.search.race import Race
-from rarebird.search.voting import Criterion, is_worse, loss, weights
+from rarebird.recipe.defaults import default_recipe
+from rarebird.recipe.ensemble import Ensemble
+from rarebird.training.cross_fit import Team
 
 NAMES = ("ecoli", "glass", "haberman", "german", "oil-spill", "abalone")
 FIGURES = ("balanced_accuracy", "average_precision", "log_loss", "expected_calibration_error")
@@ -45,10 +48,14 @@ def quiet(progress: float, what: str) -> bool:
 
 def judged(ground: Ground, chosen: Sequence[tuple[Family, float]]) -> list[float]:
     """Figures of families with their shares on the outer rows."""
-    teams = [Team(one.team.recipe, one.team.trained, one.team.held_rows, share) for family, share in chosen for one in family.candidates]
+    teams = [
+        Team(one.team.recipe, one.team.trained, one.team.held_rows, share)
+        for family, share in chosen
+        for one in family.candidates
+    ]
     members = [(team.weight, team.recipe) for team in teams]
     recipe = teams[0].recipe if len(teams) == 1 else Ensemble.of(members, ["temperature"])
-    scores: Scores | None = experiment.conclude(recipe, ground, teams, quiet, Clock()).result.test
+    scores: Scores | None = conclude(recipe, ground, teams, quiet, Clock()).result.test
     assert scores is not None
     return [float(scores.metrics[name].value or np.nan) for name in FIGURES]
 
@@ -58,7 +65,7 @@ def one_split(path: Path, seed: int) -> dict[str, list[float]]:
     held = split.hold_out(rows, OUTER, 1_000 + seed, "test")
     train = rows.take(~held)
     base = default_recipe(train)
-    ground = experiment.lay_ground(base, Splits(train, None, rows.take(held)), "cpu", None, 0, None)
+    ground = lay_ground(base, Splits(train, None, rows.take(held)), "cpu", None, 0, None)
     base = base.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None, threads=1)
     train = ground.splits.train
     criterion = Criterion.of(train, train.weighted_counts / train.weighted_counts.sum(), base.metric)
@@ -67,7 +74,9 @@ def one_split(path: Path, seed: int) -> dict[str, list[float]]:
     known = families(race.finished, criterion)
     figures = {family.name: judged(ground, [(family, 1.0)]) for family in known}
     best = min(known, key=lambda family: loss(family.losses))
-    simplest = next(one for name in SIMPLEST for one in known if one.name == name and not is_worse(one.losses, best.losses, 1.0))
+    simplest = next(
+        one for name in SIMPLEST for one in known if one.name == name and not is_worse(one.losses, best.losses, 1.0)
+    )
     shares = weights([family.predicted for family in known], criterion)
     mixed = judged(ground, [(family, float(share)) for family, share in zip(known, shares, strict=True) if share > 0])
     alone, average = tried_fairly(known, criterion, race.contest.judges)
@@ -95,7 +104,8 @@ def main() -> None:
             figures = np.mean([one[key] for one in found if key in one], axis=0)
             means.setdefault(key, []).append(figures)
             print(
-                f"{name:<10} {key:<28} " + " ".join(f"{figure} {value:.4f}" for figure, value in zip(FIGURES, figures, strict=True)),
+                f"{name:<10} {key:<28} "
+                + " ".join(f"{figure} {value:.4f}" for figure, value in zip(FIGURES, figures, strict=True)),
                 flush=True,
             )
     for key, rows in means.items():

@@ -1,11 +1,12 @@
-"""Whether strategies that learn find the bottom of a bowl sooner than chance: distance to a known optimum after the same trials.
+"""Whether strategies that learn find the bottom of a bowl sooner than chance: distance to a known optimum after the
+same trials.
 
     python benchmarks/quadratic.py [--seeds 20] [--trials 30]
 
-The bowl is a quadratic of three ranges of a recipe, each on its own scale and in units of its width, four times as steep in one of them,
-its bottom away from the middle and from the ends. All trials go through `search.study.Study`, as in `tune`. Prints for each strategy the
-median over seeds of the distance between the best trial and the bottom, which for `tpe` and `gaussian_process` must be smaller than for
-`random`.
+The bowl is a quadratic of three ranges of a recipe, each on its own scale and in units of its width, four times as
+steep in one of them, its bottom away from the middle and from the ends. All trials go through `search.study.Study`, as
+in `tune`. Prints for each strategy the median over seeds of the distance between the best trial and the bottom, which
+for `tpe` and `gaussian_process` must be smaller than for `random`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rarebird.ranges import Float
-from rarebird.search.space import Space
-from rarebird.search.study import Study
+from rarebird.slots.ranges import Float
+from rarebird.tuning.space import Space
+from rarebird.tuning.study import Study
 
 SPACE = Space.of(
     {
@@ -59,7 +60,9 @@ def height(values: Mapping[str, float]) -> float:
 def distance(strategy: Any, seed: int, trials: int, startup: int) -> float:
     """How far the best trial of a search is from the optimum, in widths of the ranges."""
     with tempfile.TemporaryDirectory() as folder:
-        study = Study(Path(folder), SPACE, larger_is_better=False, strategy=strategy, seed=seed, startup=startup, identity={})
+        study = Study(
+            Path(folder), SPACE, larger_is_better=False, strategy=strategy, seed=seed, startup=startup, identity={}
+        )
         for _ in range(trials):
             asked = study.ask()
             assert asked is not None
@@ -79,7 +82,10 @@ def main() -> None:
     for strategy in STRATEGIES:
         found = [distance(strategy, seed, arguments.trials, arguments.startup) for seed in range(arguments.seeds)]
         medians[strategy] = statistics.median(found)
-        print(f"{strategy}: median distance {medians[strategy]:.3f} over {len(found)} seeds, {arguments.trials} trials each", flush=True)
+        print(
+            f"{strategy}: median distance {medians[strategy]:.3f} over {len(found)} seeds, {arguments.trials} trials each",
+            flush=True,
+        )
     if not max(medians["tpe"], medians["gaussian_process"]) < medians["random"]:
         sys.exit("A strategy that learns found nothing better than chance.")
 

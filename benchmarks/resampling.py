@@ -2,10 +2,11 @@
 
     python benchmarks/resampling.py --rows 200000 --rare 20000 --threads 2 --repeats 3
 
-Every run is a process of its own; ours and theirs alternate, and the least of each counts. Rows are a frame of columns with names, as a
-user has them, and a frame is what both give back. `array` is imbalanced-learn on the bare array of the same numbers, which spares it the
-way to and from a frame. Imports and a first small call are not timed. On a machine that others use, too, compare the seconds of CPU. Memory
-is the process's highest resident size, and, in brackets, what the call added to it.
+Every run is a process of its own; ours and theirs alternate, and the least of each counts. Rows are a frame of columns
+with names, as a user has them, and a frame is what both give back. `array` is imbalanced-learn on the bare array of the
+same numbers, which spares it the way to and from a frame. Imports and a first small call are not timed. On a machine
+that others use, too, compare the seconds of CPU. Memory is the process's highest resident size, and, in brackets, what
+the call added to it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def table(case: str, rows: int, rare: int) -> tuple[pd.DataFrame, np.ndarray]:
     y[rng.permutation(rows)[:rare]] = 1
     mixed = case == "smote_mixed"
     columns: dict[str, np.ndarray] = {
-        f"number_{i}": rng.standard_normal(rows) + SHIFT * y * (i < 5) for i in range(MIXED_NUMBERS if mixed else NUMBERS)
+        f"number_{i}": rng.standard_normal(rows) + SHIFT * y * (i < 5)
+        for i in range(MIXED_NUMBERS if mixed else NUMBERS)
     }
     for levels in CATEGORIES if mixed else ():
         codes = (rng.beta(1, 2, rows) * levels).astype(np.int64)
@@ -45,10 +47,18 @@ def table(case: str, rows: int, rare: int) -> tuple[pd.DataFrame, np.ndarray]:
 
 def ours(case: str, frame: pd.DataFrame, y: np.ndarray) -> Callable[[], int]:
     """Our method of the case, called once it is returned."""
-    from rarebird import methods
     from rarebird.data.dataset import Dataset, Frame
+    from rarebird.slots import methods
 
-    rows = Dataset("table", "classification", Frame(frame), np.arange(len(y)), y, ("0", "1"), np.arange(len(y)).astype(str).astype(object))
+    rows = Dataset(
+        "table",
+        "classification",
+        Frame(frame),
+        np.arange(len(y)),
+        y,
+        ("0", "1"),
+        np.arange(len(y)).astype(str).astype(object),
+    )
     method = methods.build("resampling", {"name": case.removesuffix("_mixed")})
     return lambda: len(method(rows, np.random.default_rng(0)).source)  # type: ignore[operator]
 
@@ -61,9 +71,11 @@ def theirs(case: str, frame: pd.DataFrame | np.ndarray, y: np.ndarray) -> Callab
         assert isinstance(frame, pd.DataFrame)
         sampler = over_sampling.SMOTENC([name for name in frame if name.startswith("category")], random_state=0)
     else:
-        sampler = {"smote": over_sampling.SMOTE, "borderline_smote": over_sampling.BorderlineSMOTE, "adasyn": over_sampling.ADASYN}[case](
-            random_state=0
-        )
+        sampler = {
+            "smote": over_sampling.SMOTE,
+            "borderline_smote": over_sampling.BorderlineSMOTE,
+            "adasyn": over_sampling.ADASYN,
+        }[case](random_state=0)
     return lambda: len(sampler.fit_resample(frame, y)[0])
 
 
@@ -77,7 +89,9 @@ def measure(case: str, side: str, rows: int, rare: int, threads: int) -> dict[st
     few = np.r_[np.flatnonzero(y == 1)[:2000], np.flatnonzero(y == 0)[:4000]]
 
     def sampler(frame: pd.DataFrame, y: np.ndarray) -> Callable[[], int]:
-        return ours(case, frame, y) if side == "ours" else theirs(case, frame if side == "theirs" else frame.to_numpy(), y)
+        return (
+            ours(case, frame, y) if side == "ours" else theirs(case, frame if side == "theirs" else frame.to_numpy(), y)
+        )
 
     sampler(frame.iloc[few].reset_index(drop=True), y[few])()
     call = sampler(frame, y)
@@ -95,9 +109,18 @@ def peak() -> float:
 
 def in_own_process(case: str, side: str, options: argparse.Namespace) -> dict[str, float]:
     """`measure` in a fresh process."""
-    arguments = [f"--rows={options.rows}", f"--rare={options.rare}", f"--threads={options.threads}", "--one", case, side]
+    arguments = [
+        f"--rows={options.rows}",
+        f"--rare={options.rare}",
+        f"--threads={options.threads}",
+        "--one",
+        case,
+        side,
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads), "OPENBLAS_NUM_THREADS": str(options.threads)}
-    done = subprocess.run([sys.executable, __file__, *arguments], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], env=environment, capture_output=True, text=True, check=True
+    )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -1,12 +1,14 @@
 """What a search costs beside its trials: seconds of the driver for each trial, with the trials on disk.
 
-    python benchmarks/search_overhead.py [--trials 200] [--seconds 0.1] [--under-way 10,100] [--workers 2] [--cluster auto]
+    python benchmarks/search_overhead.py [--trials 200] [--seconds 0.1] [--under-way 10,100] [--workers 2] [--cluster
+    auto]
 
-The first part runs trials that sleep, one after another in this process, as `tune` does, and prints the mean time per trial less the sleep
-(asked: under 50 ms for random and TPE; the Gaussian process is fitted anew for each trial). The second keeps so many trials under way at
-once, which answer at once, so that the driver is never idle: the reciprocal of its time per trial is the most trials in a second, whatever
-the cluster. The last runs random trials that sleep in local processes, or on a Ray cluster, and prints the time of each trial on its worker
-less the sleep: what handing over costs. `docs/scaling.md` reads these figures.
+The first part runs trials that sleep, one after another in this process, as `tune` does, and prints the mean time per
+trial less the sleep (asked: under 50 ms for random and TPE; the Gaussian process is fitted anew for each trial). The
+second keeps so many trials under way at once, which answer at once, so that the driver is never idle: the reciprocal of
+its time per trial is the most trials in a second, whatever the cluster. The last runs random trials that sleep in local
+processes, or on a Ray cluster, and prints the time of each trial on its worker less the sleep: what handing over costs.
+`docs/scaling.md` reads these figures.
 """
 
 from __future__ import annotations
@@ -19,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from rarebird import executors
-from rarebird.executors.contract import Closing, Done, Event, Executor
+from rarebird.executors.executor import Closing, Done, Event, Executor
 from rarebird.executors.this_process import ThisProcess
-from rarebird.search.driver import Driver
-from rarebird.search.space import Space
-from rarebird.search.study import Study
-from rarebird.search.trial import Task
+from rarebird.tuning.space import Space
+from rarebird.tuning.study import Study
+from rarebird.tuning.trial import Task
+from rarebird.tuning.trial_loop import Driver
 
 # The usual ranges of `tune` around a table's default recipe: six numbers and a choice.
 SPACE = Space.of(
@@ -128,7 +130,8 @@ def main() -> None:
         trials = arguments.trials if strategy != "gaussian_process" else min(arguments.trials, 50)
         taken = seconds_per_trial(strategy, ThisProcess(asleep, arguments.seconds), trials)
         print(
-            f"{strategy}: {1000 * (taken - arguments.seconds):.1f} ms beside each of {trials} trials of {arguments.seconds} s", flush=True
+            f"{strategy}: {1000 * (taken - arguments.seconds):.1f} ms beside each of {trials} trials of {arguments.seconds} s",
+            flush=True,
         )
     for workers in [int(part) for part in arguments.under_way.split(",") if part]:
         for strategy in ("random", "tpe"):
@@ -140,7 +143,10 @@ def main() -> None:
     places |= {"a Ray cluster": {"cluster": arguments.cluster}} if arguments.cluster else {}
     for name, where in places.items():
         taken = handing_over(executors.opened(napping, None, **where), arguments.seconds, arguments.trials)
-        print(f"{name}: {1000 * taken:.1f} ms of a worker beside each of {arguments.trials} items of {arguments.seconds} s", flush=True)
+        print(
+            f"{name}: {1000 * taken:.1f} ms of a worker beside each of {arguments.trials} items of {arguments.seconds} s",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""The default recipe of series against MultiRocketHydra, from the command line: balanced accuracy on four official test files.
+"""The default recipe of series against MultiRocketHydra, from the command line: balanced accuracy on four official test
+files.
 
-    python benchmarks/series_defaults.py [NAME ...] [--seeds 0] [--budget 60] [--set KEY=VALUE ...] [--data ../shared/data]
+    python benchmarks/series_defaults.py [NAME ...] [--seeds 0] [--budget 60] [--set KEY=VALUE ...] [--data
+    ../shared/data]
 
-Every fit is a process of its own; seconds are from its start to its end. The default was chosen on out-of-fold rows of the training files
-alone; these figures are for reading, not for choosing.
+Every fit is a process of its own; seconds are from its start to its end. The default was chosen on out-of-fold rows of
+the training files alone; these figures are for reading, not for choosing.
 """
 
 from __future__ import annotations
@@ -26,7 +28,17 @@ def fit(train: Path, seed: int, budget: int, settings: list[str]) -> tuple[dict[
     """Fit in a fresh process; test metric -> value, and the process's seconds."""
     test = train.with_name(train.name.replace("_TRAIN", "_TEST"))
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "rarebird.cli", "fit", str(train), "--test", str(test), "--out", f"{folder}/run"]
+        command = [
+            sys.executable,
+            "-m",
+            "rarebird.cli",
+            "fit",
+            str(train),
+            "--test",
+            str(test),
+            "--out",
+            f"{folder}/run",
+        ]
         command += ["--budget", f"{budget}s", "--seed", str(seed), "--json"]
         command += [word for setting in settings for word in ("--set", setting)]
         start = time.monotonic()
@@ -48,14 +60,19 @@ def main() -> None:
     for name in names:
         values = []
         for seed in arguments.seeds:
-            found, seconds = fit(arguments.data / "series" / f"{name}_TRAIN.tsv", seed, arguments.budget, arguments.settings)
+            found, seconds = fit(
+                arguments.data / "series" / f"{name}_TRAIN.tsv", seed, arguments.budget, arguments.settings
+            )
             values.append(found["balanced_accuracy"])
-            figures = " ".join(f"{key} {found[key]:.3f}" for key in ("balanced_accuracy", "accuracy", "macro_f1", "log_loss"))
+            figures = " ".join(
+                f"{key} {found[key]:.3f}" for key in ("balanced_accuracy", "accuracy", "macro_f1", "log_loss")
+            )
             print(f"{name:<16} seed {seed}  {seconds:5.1f} s  {figures}  MultiRocketHydra {PEER[name]:.3f}", flush=True)
         reached[name] = statistics.median(values)
     mean, peer = statistics.mean(reached.values()), statistics.mean(PEER[name] for name in names)
     print(
-        f"{'mean':<16} balanced_accuracy {mean:.3f}  MultiRocketHydra {peer:.3f}  gain {mean - peer:+.3f}, asked {ASKED:+.3f}", flush=True
+        f"{'mean':<16} balanced_accuracy {mean:.3f}  MultiRocketHydra {peer:.3f}  gain {mean - peer:+.3f}, asked {ASKED:+.3f}",
+        flush=True,
     )
 
 

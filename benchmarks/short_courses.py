@@ -2,9 +2,10 @@
 
     python benchmarks/short_courses.py [adult shuttle fashion_lt100] [--recipes 12] [--seed 0] [--data ../shared/data]
 
-Recipes are drawn from the usual ranges around the default one. Each trains on the hold-out's training rows for a whole course and for short
-ones at a quarter of its cost. Printed per short course: Spearman's correlation of its held-out losses with those of the whole courses, and
-by how much the best whole course of the two that lead it is behind the best of all, the mean over draws of six. No clock takes part.
+Recipes are drawn from the usual ranges around the default one. Each trains on the hold-out's training rows for a whole
+course and for short ones at a quarter of its cost. Printed per short course: Spearman's correlation of its held-out
+losses with those of the whole courses, and by how much the best whole course of the two that lead it is behind the best
+of all, the mean over draws of six. No clock takes part.
 """
 
 from __future__ import annotations
@@ -17,21 +18,25 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from rarebird import experiment, readers
+from rarebird import readers
+from rarebird.automl.contest import Contest
+from rarebird.automl.ensemble_selection import Criterion
+from rarebird.automl.entry import Entry
+from rarebird.automl.local_search import BRACKET, WHOLE
+from rarebird.automl.race import Race
 from rarebird.data import split
 from rarebird.data.dataset import Splits
-from rarebird.defaults import default_recipe
-from rarebird.experiment import Ground
-from rarebird.networks import Parts
+from rarebird.experiment.setup import Ground, lay_ground
 from rarebird.readers.options import ReadOptions
-from rarebird.search.around import BRACKET, WHOLE
-from rarebird.search.contest import Contest
-from rarebird.search.entry import Entry
-from rarebird.search.race import Race
-from rarebird.search.space import default_space
-from rarebird.search.voting import Criterion
+from rarebird.recipe.defaults import default_recipe
+from rarebird.training.cross_fit import Parts
+from rarebird.tuning.space import default_space
 
-FILES = {"adult": "tables/adult.train.csv", "shuttle": "tables/shuttle.train.csv", "fashion_lt100": "images/fashion_lt100.npz"}
+FILES = {
+    "adult": "tables/adult.train.csv",
+    "shuttle": "tables/shuttle.train.csv",
+    "fashion_lt100": "images/fashion_lt100.npz",
+}
 # Passes of a whole course: what two cores can do here in minutes.
 PASSES = {"adult": 20.0, "shuttle": 20.0, "fashion_lt100": 8.0}
 # Share of the rows and of the passes, a quarter of the cost each.
@@ -50,13 +55,16 @@ class FewerRows(Ground):
         whole = super().parts(seed)
         if self.share == 1:
             return whole
-        return [(fit[~split.hold_out(self.splits.train.take(fit), 1 - self.share, seed, "short")], held) for fit, held in whole]
+        return [
+            (fit[~split.hold_out(self.splits.train.take(fit), 1 - self.share, seed, "short")], held)
+            for fit, held in whole
+        ]
 
 
 def losses(name: str, recipes: int, seed: int, data: Path) -> dict[str, np.ndarray]:
     train = readers.read(data / FILES[name], ReadOptions()).train
     base = default_recipe(train, seed=seed).updated(folds=0, epochs=PASSES[name])
-    ground = experiment.lay_ground(base, Splits(train), "cpu", None, 0.2, np.arange(len(train)))
+    ground = lay_ground(base, Splits(train), "cpu", None, 0.2, np.arange(len(train)))
     base = base.updated(holdout=ground.protocol.holdout)
     criterion = Criterion.of(ground.judged, ground.splits.train.prior, base.metric)
     space, rng, found = default_space(base), np.random.default_rng(seed), {course: [] for course in COURSES}
@@ -95,7 +103,10 @@ def main() -> None:
         found = losses(name, arguments.recipes, arguments.seed, arguments.data)
         for course in [course for course in COURSES if course != "whole"]:
             rank = spearmanr(found[course], found["whole"]).statistic
-            print(f"{name} {course}: rank correlation {rank:.2f}, behind {regret(found[course], found['whole']):.4f}", flush=True)
+            print(
+                f"{name} {course}: rank correlation {rank:.2f}, behind {regret(found[course], found['whole']):.4f}",
+                flush=True,
+            )
         print(f"{name}: {time.monotonic() - start:.0f} s")
 
 

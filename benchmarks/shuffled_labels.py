@@ -2,12 +2,13 @@
 
     python benchmarks/shuffled_labels.py [--sets 200] [--helped 10] [--seed 0]
 
-First, small skewed tables whose labels are shuffled: any verdict of ``helps`` or ``hurts`` in balanced accuracy, of a remedy, of the
-combination or of a member, is a false claim; asked: at most 18 of 200 sets with one, where a level of 5 % would make 10.
+First, small skewed tables whose labels are shuffled: any verdict of ``helps`` or ``hurts`` in balanced accuracy, of a
+remedy, of the combination or of a member, is a false claim; asked: at most 18 of 200 sets with one, where a level of 5
+% would make 10.
 
-Then tables on which one remedy helps by construction, among the others: the argmax of natural probabilities hardly ever names a rare class,
-and the balanced decision does; and a chessboard, which splits along the columns find and so small a network does not. `compare` must name
-these remedies.
+Then tables on which one remedy helps by construction, among the others: the argmax of natural probabilities hardly ever
+names a rare class, and the balanced decision does; and a chessboard, which splits along the columns find and so small a
+network does not. `compare` must name these remedies.
 
 Prints a line per false claim, and the counts. Nothing is asserted: read the counts.
 """
@@ -22,13 +23,19 @@ import numpy as np
 import pandas as pd
 import torch
 
+from rarebird.comparison.compare import compare
+from rarebird.comparison.result import Comparison, Row
 from rarebird.data.dataset import Dataset, Frame
-from rarebird.evaluation.compare import compare
-from rarebird.evaluation.comparison import Comparison, Row
-from rarebird.recipe import Recipe
+from rarebird.recipe.recipe import Recipe
 
 FOLDS, REPEATS, COLUMNS = 5, 3, 4
-REMEDIES = ("loss=weighted", "loss=focal", "resampling=random_over", "batch_sampling=class_balanced", "regularization=label_smoothing")
+REMEDIES = (
+    "loss=weighted",
+    "loss=focal",
+    "resampling=random_over",
+    "batch_sampling=class_balanced",
+    "regularization=label_smoothing",
+)
 
 
 def baseline(seed: int, **changes: object) -> Recipe:
@@ -50,7 +57,13 @@ def dataset(x: np.ndarray, rare: np.ndarray) -> Dataset:
     frame = pd.DataFrame({f"x{place}": column for place, column in enumerate(x.T)})
     n = len(rare)
     return Dataset(
-        "table", "classification", Frame(frame), np.arange(n), rare.astype(np.int64), ("common", "rare"), np.arange(n).astype(str)
+        "table",
+        "classification",
+        Frame(frame),
+        np.arange(n),
+        rare.astype(np.int64),
+        ("common", "rare"),
+        np.arange(n).astype(str),
     )
 
 
@@ -95,7 +108,9 @@ def find_nothing(sets: int, seed: int) -> None:
     begun, with_claim, combined = time.monotonic(), 0, 0
     for number in range(sets):
         rng = np.random.default_rng([seed, number])
-        found = compare(baseline(number), shuffled(rng), [*REMEDIES, "augmentation=mixup"], folds=FOLDS, repeats=REPEATS)
+        found = compare(
+            baseline(number), shuffled(rng), [*REMEDIES, "augmentation=mixup"], folds=FOLDS, repeats=REPEATS
+        )
         claims = claims_of(found)
         with_claim += bool(claims)
         combined += found.combination is not None
@@ -103,7 +118,9 @@ def find_nothing(sets: int, seed: int) -> None:
             print(f"shuffled set {number}: {claim}", flush=True)
         if (number + 1) % 20 == 0:
             print(f"{number + 1} sets: {with_claim} with any claim, {time.monotonic() - begun:.0f} s", flush=True)
-    print(f"shuffled labels: {with_claim} of {sets} sets with any claim in balanced accuracy; {combined} had a combination to judge")
+    print(
+        f"shuffled labels: {with_claim} of {sets} sets with any claim in balanced accuracy; {combined} had a combination to judge"
+    )
 
 
 def find_what_helps(sets: int, seed: int) -> None:
@@ -116,10 +133,20 @@ def find_what_helps(sets: int, seed: int) -> None:
         named, wrong = 0, 0
         for number in range(sets):
             rng = np.random.default_rng([seed, 1000 + number])
-            found = compare(baseline(number, **changes), made(rng), [*REMEDIES[:3], helpful], folds=FOLDS, repeats=REPEATS, combine=False)
+            found = compare(
+                baseline(number, **changes),
+                made(rng),
+                [*REMEDIES[:3], helpful],
+                folds=FOLDS,
+                repeats=REPEATS,
+                combine=False,
+            )
             named += any(row.remedy == helpful and row.verdict == "helps" for row in found.rows)
             wrong += any(row.remedy == helpful and row.verdict == "hurts" for row in found.rows)
-        print(f"{helpful} on a {made.__name__} table: named 'helps' on {named} of {sets} sets, 'hurts' on {wrong}", flush=True)
+        print(
+            f"{helpful} on a {made.__name__} table: named 'helps' on {named} of {sets} sets, 'hurts' on {wrong}",
+            flush=True,
+        )
 
 
 def main() -> None:

@@ -1,13 +1,15 @@
-"""`fit` on the seven small skewed tables, beside AutoGluon's published figures, or beside two references over outer splits.
+"""`fit` on the seven small skewed tables, beside AutoGluon's published figures, or beside two references over outer
+splits.
 
     python benchmarks/small_tables.py [NAME ...] [--budget 60] [--seed 0] [--data ../shared/data]
     python benchmarks/small_tables.py [NAME ...] --splits 5
 
-Without ``--splits`` the tables' own test files are judged, beside the columns of PEERS (measured once, on the same files). With it, all
-rows of a table are split anew so many times (a class of one row always trains), and each split is also given to histogram gradient boosting
-with a decision at the prior, and to balanced logistic regression: printed are the paired differences with their corrected 95 % interval.
-Balanced accuracy averages the classes that have test rows; average precision is the rarer class's, or the macro mean over classes with test
-rows; calibration error has 15 bins. Every fit is a process of its own.
+Without ``--splits`` the tables' own test files are judged, beside the columns of PEERS (measured once, on the same
+files). With it, all rows of a table are split anew so many times (a class of one row always trains), and each split is
+also given to histogram gradient boosting with a decision at the prior, and to balanced logistic regression: printed are
+the paired differences with their corrected 95 % interval. Balanced accuracy averages the classes that have test rows;
+average precision is the rarer class's, or the macro mean over classes with test rows; calibration error has 15 bins.
+Every fit is a process of its own.
 """
 
 from __future__ import annotations
@@ -32,11 +34,11 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from rarebird.evaluation.paired import corrected
+from rarebird.comparison.paired_test import corrected
 
 TEST_SHARE = 0.3
-# Balanced accuracy, average precision, calibration error, log loss of AutoGluon 1.6.3 in 60 s (`peer_autogluon.py`); the best of the
-# other columns has a mean balanced accuracy of .736.
+# Balanced accuracy, average precision, calibration error, log loss of AutoGluon 1.6.3 in 60 s (`peer_autogluon.py`);
+# the best of the other columns has a mean balanced accuracy of .736.
 PEER = {
     "mammography": (0.897, 0.744, 0.004, 0.045),
     "oil-spill": (0.728, 0.381, 0.025, 0.141),
@@ -51,7 +53,18 @@ FIGURES = ("balanced_accuracy", "average_precision", "expected_calibration_error
 
 def fit(train: Path, test: Path, budget: int, seed: int, settings: list[str]) -> tuple[dict[str, float], float]:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "rarebird.cli", "fit", str(train), "--test", str(test), "--json", "--out", f"{folder}/run"]
+        command = [
+            sys.executable,
+            "-m",
+            "rarebird.cli",
+            "fit",
+            str(train),
+            "--test",
+            str(test),
+            "--json",
+            "--out",
+            f"{folder}/run",
+        ]
         command += ["--budget", f"{budget}s", "--seed", str(seed), *settings]
         start = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -66,10 +79,17 @@ def official(names: list[str], arguments: argparse.Namespace) -> None:
         found, seconds = fit(*files, arguments.budget, arguments.seed, arguments.settings)
         rows.append([found[figure] for figure in FIGURES])
         figures = " ".join(f"{figure} {found[figure]:.3f}" for figure in FIGURES)
-        print(f"{name:<12} {seconds:5.1f} s  {figures}  AutoGluon {' '.join(f'{value:.3f}' for value in PEER[name])}", flush=True)
+        print(
+            f"{name:<12} {seconds:5.1f} s  {figures}  AutoGluon {' '.join(f'{value:.3f}' for value in PEER[name])}",
+            flush=True,
+        )
     means = np.mean(rows, axis=0)
     peer = np.mean([PEER[name] for name in names], axis=0)
-    print(f"{'mean':<12}          " + " ".join(f"{figure} {value:.4f}" for figure, value in zip(FIGURES, means, strict=True)), end="  ")
+    print(
+        f"{'mean':<12}          "
+        + " ".join(f"{figure} {value:.4f}" for figure, value in zip(FIGURES, means, strict=True)),
+        end="  ",
+    )
     print("AutoGluon " + " ".join(f"{value:.4f}" for value in peer))
 
 
@@ -106,7 +126,8 @@ def logistic(train: pd.DataFrame, test: pd.DataFrame) -> float:
     text = _text(train)
     numbers = [column for column in train.columns if column not in (*text, "target")]
     columns = make_column_transformer(
-        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers), (OneHotEncoder(handle_unknown="ignore"), text)
+        (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
+        (OneHotEncoder(handle_unknown="ignore"), text),
     )
     pipe = make_pipeline(columns, LogisticRegression(class_weight="balanced", max_iter=5_000))
     pipe.fit(train.drop(columns="target"), train["target"])
@@ -114,14 +135,19 @@ def logistic(train: pd.DataFrame, test: pd.DataFrame) -> float:
 
 
 def _text(train: pd.DataFrame) -> list[str]:
-    return [column for column in train.columns if column != "target" and not pd.api.types.is_numeric_dtype(train[column])]
+    return [
+        column for column in train.columns if column != "target" and not pd.api.types.is_numeric_dtype(train[column])
+    ]
 
 
 def outer(names: list[str], arguments: argparse.Namespace) -> None:
     means: dict[str, list[float]] = {"rarebird": [], "boosting": [], "logistic": []}
     every: dict[str, list[list[float]]] = {"boosting": [], "logistic": []}
     for name in names:
-        parts = [pd.read_csv(arguments.data / "tables" / f"{name}.{part}.csv", skipinitialspace=True) for part in ("train", "test")]
+        parts = [
+            pd.read_csv(arguments.data / "tables" / f"{name}.{part}.csv", skipinitialspace=True)
+            for part in ("train", "test")
+        ]
         rows = pd.concat(parts, ignore_index=True)
         values: dict[str, list[float]] = {key: [] for key in means}
         for seed in range(arguments.splits):
@@ -132,10 +158,15 @@ def outer(names: list[str], arguments: argparse.Namespace) -> None:
                 files = [Path(folder) / f"{part}.csv" for part in ("train", "test")]
                 for frame, file in zip((train, test), files, strict=True):
                     frame.to_csv(file, index=False)
-                values["rarebird"].append(fit(*files, arguments.budget, seed, arguments.settings)[0]["balanced_accuracy"])
+                values["rarebird"].append(
+                    fit(*files, arguments.budget, seed, arguments.settings)[0]["balanced_accuracy"]
+                )
                 values["boosting"].append(boosting(train, test))
                 values["logistic"].append(logistic(train, test))
-            print(f"{name:<12} split {seed}  " + "  ".join(f"{key} {found[-1]:.3f}" for key, found in values.items()), flush=True)
+            print(
+                f"{name:<12} split {seed}  " + "  ".join(f"{key} {found[-1]:.3f}" for key, found in values.items()),
+                flush=True,
+            )
         for key, found in values.items():
             means[key].append(statistics.mean(found))
         for key in every:
@@ -158,7 +189,9 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=0)
     parser.add_argument("--budget", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--set", dest="settings", action="append", default=[], help="words handed on to fit, such as --no-references")
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], help="words handed on to fit, such as --no-references"
+    )
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     arguments = parser.parse_args()
     (outer if arguments.splits else official)(arguments.names or list(PEER), arguments)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli import rarebird
+from tests.command_line import rarebird
 
 Case = Callable[[Path], list[object]]
 
@@ -95,12 +95,21 @@ CASES: dict[str, tuple[Case, list[str]]] = {
     "pickled npz": (pickled, ["data.npz", "pickle"]),
     "rows of unequal width": (lambda folder: [csv(folder, "x,z,target\n1,2,a\n1,2,3,b\n1,2,a\n")], ["3"]),
     "infinities": (lambda folder: [csv(folder, "x,target\n1,a\ninf,b\n3,a\n4,b\n")], ["'x'", "infinite"]),
-    "multi-label target": (lambda folder: [csv(folder, 'x,target\n1,"[1, 0]"\n2,"[1, 1]"\n3,"[0, 1]"\n')], ["multi-label"]),
+    "multi-label target": (
+        lambda folder: [csv(folder, 'x,target\n1,"[1, 0]"\n2,"[1, 1]"\n3,"[0, 1]"\n')],
+        ["multi-label"],
+    ),
     "class unseen in training": (unseen_class, ["'purple'", "training"]),
     "unknown set key": (lambda folder: [good(folder), "--set", "los=focal"], ["'los'", "'loss'"]),
     "unknown method": (lambda folder: [good(folder), "--set", "loss=focall"], ["'focall'", "'focal'"]),
-    "unknown setting": (lambda folder: [good(folder), "--set", "loss=focal", "--set", "loss.gama=2"], ["'gama'", "'gamma'"]),
-    "setting out of range": (lambda folder: [good(folder), "--set", "loss=focal", "--set", "loss.gamma=-1"], ["gamma", ">= 0", "-1"]),
+    "unknown setting": (
+        lambda folder: [good(folder), "--set", "loss=focal", "--set", "loss.gama=2"],
+        ["'gama'", "'gamma'"],
+    ),
+    "setting out of range": (
+        lambda folder: [good(folder), "--set", "loss=focal", "--set", "loss.gamma=-1"],
+        ["gamma", ">= 0", "-1"],
+    ),
     "method of another kind": (lambda folder: [good(folder), "--set", "network=resnet"], ["'resnet'", "table"]),
     "budget of 0": (lambda folder: [good(folder), "--budget", "0"], ["'0'"]),
     "budget of nonsense": (lambda folder: [good(folder), "--budget", "soon"], ["'soon'"]),
@@ -108,7 +117,10 @@ CASES: dict[str, tuple[Case, list[str]]] = {
     "unknown metric": (lambda folder: [good(folder), "--metric", "acuracy"], ["'acuracy'", "accuracy"]),
     "unknown positive": (lambda folder: [good(folder), "--positive", "c"], ["'c'", "a"]),
     "unknown kind": (lambda folder: [good(folder), "--kind", "tabel"], ["'tabel'", "'table'"]),
-    "a recipe that is no TOML": (lambda folder: [good(folder), "--recipe", csv(folder, "loss = = 3", "recipe.toml")], ["TOML"]),
+    "a recipe that is no TOML": (
+        lambda folder: [good(folder), "--recipe", csv(folder, "loss = = 3", "recipe.toml")],
+        ["TOML"],
+    ),
     "no such recipe": (lambda folder: [good(folder), "--recipe", folder / "none.toml"], ["none.toml"]),
     "unknown option": (lambda folder: [good(folder), "--bugdet", "5m"], ["--bugdet"]),
 }
@@ -122,7 +134,9 @@ def test_bad_input_is_refused_in_one_sentence(
     case, words = CASES[name]
     arguments = case(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    done = rarebird(capsys, monkeypatch, "fit", *arguments, *([] if "--out" in arguments else ["--out", tmp_path / "run"]))
+    done = rarebird(
+        capsys, monkeypatch, "fit", *arguments, *([] if "--out" in arguments else ["--out", tmp_path / "run"])
+    )
     assert done.code == 2, done.err
     assert done.out == ""
     for word in words:

@@ -1,4 +1,5 @@
-"""The scikit-learn face: any rows untouched, labels in scikit-learn's order and their own type, weights and groups that reach the run."""
+"""The scikit-learn face: any rows untouched, labels in scikit-learn's order and their own type, weights and groups that
+reach the run."""
 
 from __future__ import annotations
 
@@ -61,7 +62,9 @@ def test_a_frame_of_all_types_with_missing_values_is_served_untouched() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "kind"), [((24, 2, 16), "series"), ((24, 10, 12, 3), "image"), ((24, 1, 9, 9), "image")], ids=["3-D", "4-D", "4-D first"]
+    ("shape", "kind"),
+    [((24, 2, 16), "series"), ((24, 10, 12, 3), "image"), ((24, 1, 9, 9), "image")],
+    ids=["3-D", "4-D", "4-D first"],
 )
 def test_series_and_pictures_are_told_by_their_axes(shape: tuple[int, ...], kind: str) -> None:
     X = np.random.default_rng(0).random(shape)
@@ -116,7 +119,9 @@ def test_predictions_are_the_decision_on_the_probabilities() -> None:
 
 def test_a_seed_repeats_and_none_does_not() -> None:
     X, y = table()
-    one, two, other, fresh = (classifier(random_state=seed).fit(X, y).predict_proba(X) for seed in (3, np.int64(3), 4, None))
+    one, two, other, fresh = (
+        classifier(random_state=seed).fit(X, y).predict_proba(X) for seed in (3, np.int64(3), 4, None)
+    )
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
     assert not np.array_equal(fresh, classifier(random_state=None).fit(X, y).predict_proba(X))
@@ -192,7 +197,8 @@ def test_only_the_ratios_of_weights_matter_and_they_reach_the_prior() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight", "message"), [(np.zeros(60), "zero in every row"), (table()[1], "every row of class '0'"), (-np.ones(60), "weight -1")]
+    ("weight", "message"),
+    [(np.zeros(60), "zero in every row"), (table()[1], "every row of class '0'"), (-np.ones(60), "weight -1")],
 )
 def test_weights_that_leave_nothing_to_learn_are_refused(weight: np.ndarray, message: str) -> None:
     with pytest.raises(DataError, match=message):
@@ -202,7 +208,10 @@ def test_weights_that_leave_nothing_to_learn_are_refused(weight: np.ndarray, mes
 def test_groups_reach_the_run_and_none_straddles() -> None:
     X, y = table()
     patient = np.arange(60) // 4
-    for model in (classifier(settings=(*SMALL, "folds=5")).fit(X, y, groups=patient), regressor().fit(X, X[:, 0], groups=patient)):
+    for model in (
+        classifier(settings=(*SMALL, "folds=5")).fit(X, y, groups=patient),
+        regressor().fit(X, X[:, 0], groups=patient),
+    ):
         train = model.outcome_.splits.train
         np.testing.assert_array_equal(train.group, patient.astype(str))
         fold = split.fold_of(train, model.recipe_.folds, model.recipe_.seed)
@@ -223,7 +232,9 @@ def test_a_pickle_predicts_the_same_and_carries_no_training_rows() -> None:
 def test_searches_and_pipelines_of_scikit_learn_work() -> None:
     X, y = table()
     grid = [{"rarebirdclassifier__steps": [1, 40]}, {"rarebirdclassifier__settings": [SMALL, (*SMALL, "loss=focal")]}]
-    search = GridSearchCV(make_pipeline(StandardScaler(), classifier()), grid, scoring="roc_auc", cv=2, error_score="raise").fit(X, y)
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), classifier()), grid, scoring="roc_auc", cv=2, error_score="raise"
+    ).fit(X, y)
     assert len(search.cv_results_["params"]) == 4
     assert search.best_params_ != {"rarebirdclassifier__steps": 1}
     assert search.best_score_ > 0.85
@@ -257,7 +268,10 @@ def test_real_rows_are_learned() -> None:
     ("parameters", "message"),
     [
         ({"kind": "tabel"}, "kind is image, table or series"),
-        ({"kind": "series", "recipe": Recipe(kind="table", network="mlp")}, "recipe is for data of kind 'table', but kind is 'series'"),
+        (
+            {"kind": "series", "recipe": Recipe(kind="table", network="mlp")},
+            "recipe is for data of kind 'table', but kind is 'series'",
+        ),
         ({"recipe": "absent.toml"}, "absent.toml cannot be read"),
         ({"metric": "r2"}, "'r2' does not judge classification"),
         ({"metric": "macro_f2"}, "did you mean 'macro_f1'"),

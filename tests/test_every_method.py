@@ -1,4 +1,5 @@
-"""Every method of every slot, on every kind of data it claims: named on the command line or in TOML, it trains on real rows."""
+"""Every method of every slot, on every kind of data it claims: named on the command line or in TOML, it trains on real
+rows."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rarebird import experiment, methods
 from rarebird.data.dataset import Dataset, Splits
+from rarebird.experiment.run import run
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
-from rarebird.recipe import Recipe
+from rarebird.recipe.recipe import Recipe
+from rarebird.slots import methods
 
 pytestmark = pytest.mark.real_data
 FILES = {
@@ -37,7 +39,11 @@ def rows_of(shared: Path, what: str) -> Dataset:
     shares = (ROWS // 3, ROWS - ROWS // 3)
     rarer_first = np.argsort(train.class_counts)
     return train.take(
-        np.sort(np.concatenate([np.flatnonzero(train.codes == code)[:share] for code, share in zip(rarer_first, shares, strict=True)]))
+        np.sort(
+            np.concatenate(
+                [np.flatnonzero(train.codes == code)[:share] for code, share in zip(rarer_first, shares, strict=True)]
+            )
+        )
     )
 
 
@@ -58,16 +64,22 @@ def cases() -> list[object]:
 def test_trains_on_real_rows(slot: str, name: str, what: str, shared_data: Path) -> None:
     train = rows_of(shared_data, what)
     network = {"name": "mlp", "width": 16, "depth": 1}
-    base = Recipe(kind=train.kind, network=network, steps=4, batch_size=24, folds=0, holdout=0.3, threads=1, precision="float32")
+    base = Recipe(
+        kind=train.kind, network=network, steps=4, batch_size=24, folds=0, holdout=0.3, threads=1, precision="float32"
+    )
     if what == "values":
         base = base.updated(loss=methods.build("loss", {"name": "mean_squared"}), metric="r2")
-    given = methods.load(slot, name).examples()[0].settings() if slot == "resampling" and name == "imbalanced_learn" else name
+    given = (
+        methods.load(slot, name).examples()[0].settings()
+        if slot == "resampling" and name == "imbalanced_learn"
+        else name
+    )
     companions = [f"network={RESIDUAL[what]}"] if name == "stochastic_depth" else COMPANIONS.get(name, [])
     recipe = base.with_settings(companions + [f"{slot}={given}" if isinstance(given, str) else _assigned(slot, given)])
     assert Recipe.from_toml(recipe.to_toml()) == recipe
     assert name in [type(method).name for filled, method in recipe.methods() if filled == slot]
 
-    outcome = experiment.run(recipe, Splits(train), test_share=0.25)
+    outcome = run(recipe, Splits(train), test_share=0.25)
 
     outputs = outcome.model.outputs(outcome.splits.test)
     assert np.isfinite(outputs).all()
@@ -80,10 +92,12 @@ def test_trains_on_real_rows(slot: str, name: str, what: str, shared_data: Path)
 @pytest.mark.parametrize("plan", ["deferred", "crt", "tau_normalized", "gradual_unfreezing", "feature_smote"])
 def test_plans_of_stages_train_on_real_rows(plan: str, what: str, shared_data: Path) -> None:
     train = rows_of(shared_data, what)
-    base = Recipe(kind=train.kind, network="mlp", steps=10, batch_size=24, folds=0, holdout=0.3, threads=1, precision="float32")
+    base = Recipe(
+        kind=train.kind, network="mlp", steps=10, batch_size=24, folds=0, holdout=0.3, threads=1, precision="float32"
+    )
     recipe = base.with_settings([f"stages={plan}"])
     assert Recipe.from_toml(recipe.to_toml()) == recipe
-    outcome = experiment.run(recipe, Splits(train), test_share=0.25)
+    outcome = run(recipe, Splits(train), test_share=0.25)
     assert np.isfinite(outcome.model.outputs(outcome.splits.test)).all()
 
 

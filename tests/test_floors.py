@@ -1,4 +1,4 @@
-"""Imports run downward: a file imports from lower floors or its own folder, and floors 2 to 4 reach methods only through `methods.load`."""
+"""The plan of the house: packages in one order, imports downward, no circle of files, and methods reached by name."""
 
 from __future__ import annotations
 
@@ -7,95 +7,119 @@ from pathlib import Path
 
 import pytest
 
+from rarebird.slots.methods import SLOTS, names
+
 ROOT = Path(__file__).resolve().parents[1] / "src" / "rarebird"
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("checks", "rng", "methods", "ranges", "clock", "writing"),
-    ("data", "metrics", "stages", "recipe", "ensemble"),
-    ("protocols", "result", "network", "readers", "training", "executors", "description", "artifact", "defaults"),
-    ("remedies", "regularization", "compression", "references", "report", "scoring"),
-    ("staging", "member", "reference_bench", "networks", "judging", "distilling", "experiment"),
-    ("prediction", "run_folder", "fitting", "preview", "evaluation", "rate_range"),
-    ("search",),
-    ("estimator", "demo"),
-    ("cli",),
+# A file imports from packages before its own in this list, or from its own.
+ORDER = (
+    "core",
+    "data",
+    "metrics",
+    "slots",
+    "readers",
+    "executors",
+    "methods",
+    "recipe",
+    "profile",
+    "training",
+    "model",
+    "evaluation",
+    "compression",
+    "experiment",
+    "report",
+    "runs",
+    "comparison",
+    "diagnostics",
+    "tuning",
+    "automl",
+    "estimator",
+    "cli",
 )
-# Between files of one floor: who may import whom, apart from files of one folder.
-SAME_FLOOR = {
-    ("methods", "checks"),
-    ("methods", "ranges"),
-    ("ranges", "checks"),
-    ("clock", "checks"),
-    ("metrics", "data"),
-    ("recipe", "stages"),
-    ("ensemble", "recipe"),
-    ("protocols", "result"),
-    ("network", "protocols"),
-    ("readers", "protocols"),
-    ("training", "protocols"),
-    ("artifact", "description"),
-    ("artifact", "protocols"),
-    ("artifact", "training"),
-    ("member", "staging"),
-    ("networks", "member"),
-    ("networks", "reference_bench"),
-    ("experiment", "networks"),
-    ("reference_bench", "member"),
-    ("experiment", "judging"),
-    ("judging", "networks"),
-    ("distilling", "networks"),
-    ("experiment", "distilling"),
-    ("fitting", "run_folder"),
-    ("evaluation", "fitting"),
-    ("evaluation", "preview"),
-    ("evaluation", "run_folder"),
-}
-FLOOR_OF = {name: number for number, names in enumerate(FLOORS, start=1) for name in names}
-FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts != ("__init__.py",))
+FILES = sorted(ROOT.rglob("*.py"))
+# The public face names everything and imports the version alone; what it looks up by name is not an import.
+FACE = ROOT / "__init__.py"
+
+
+def module_of(path: Path) -> tuple[str, ...]:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+MODULES = {module_of(path): path for path in FILES}
 
 
 def imported(path: Path) -> set[tuple[str, ...]]:
-    """The rarebird modules that a file imports anywhere, type-checking blocks included, without the leading `rarebird`."""
+    """The rarebird modules that a file imports anywhere: within functions and type-checking blocks, too."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {tuple(alias.name.split(".")) for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            base = tuple(node.module.split("."))
-            found |= {(*base, alias.name) for alias in node.names}
-    return {module[1:] for module in found if module[0] == "rarebird" and module[1:] not in {(), ("__version__",)}}
+            wanted = [tuple(alias.name.split(".")) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            base = tuple((node.module or "").split("."))
+            wanted = [(*base, alias.name) for alias in node.names]
+        else:
+            continue
+        for name in wanted:
+            if name[0] == "rarebird":
+                inside = name[1:]
+                found.add(inside if inside in MODULES else inside[:-1])
+    return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+EDGES = {path: {MODULES[module] for module in imported(path) if module in MODULES} - {path, FACE} for path in FILES}
+
+
+def test_every_package_stands_in_the_order_and_the_order_names_nothing_else() -> None:
+    assert {module_of(path)[0] for path in FILES if path != FACE} == set(ORDER)
+
+
+def test_the_root_holds_packages_and_three_files() -> None:
+    entries = {path.name for path in ROOT.iterdir() if path.name != "__pycache__"}
+    assert {name for name in entries if not (ROOT / name).is_dir()} == {"__init__.py", "estimator.py", "py.typed"}
+    assert len(entries) <= 26
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path != FACE], ids=lambda path: ".".join(module_of(path)))
 def test_imports_run_downward(path: Path) -> None:
-    home = path.relative_to(ROOT).with_suffix("").parts[0]
-    assert home in FLOOR_OF, f"{home} stands on no floor"
-    for module in imported(path):
-        other = module[0]
-        assert other in FLOOR_OF, f"{path.name} imports {other}, which stands on no floor"
-        lower = FLOOR_OF[other] < FLOOR_OF[home]
-        assert lower or other == home or (home, other) in SAME_FLOOR, (
-            f"{path.relative_to(ROOT)} imports upward or sideways: {'.'.join(module)}"
+    home = module_of(path)[0]
+    for other in EDGES[path]:
+        package = module_of(other)[0]
+        assert ORDER.index(package) <= ORDER.index(home), (
+            f"{home} imports {'.'.join(module_of(other))}, which is above it"
         )
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in FILES if 2 <= FLOOR_OF[path.relative_to(ROOT).parts[0].removesuffix(".py")] <= 4],
-    ids=lambda p: str(p.relative_to(ROOT)),
-)
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    done: set[Path] = set()
+
+    def visit(path: Path, way: list[Path]) -> None:
+        assert path not in way, "a circle: " + " -> ".join(".".join(module_of(one)) for one in [*way, path])
+        if path not in done:
+            for other in sorted(EDGES[path]):
+                visit(other, [*way, path])
+            done.add(path)
+
+    for path in FILES:
+        if path != FACE:
+            visit(path, [])
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path != FACE], ids=lambda path: ".".join(module_of(path)))
 def test_methods_are_reached_by_name_only(path: Path) -> None:
-    from rarebird.methods import SLOTS, names
-
-    method_files = {tuple(folder.split("/")) + (name,) for slot, folder in SLOTS.items() for name in names(slot)}
-    own_folder = path.relative_to(ROOT).parts[:-1]
-    for module in imported(path):
-        for end in range(1, len(module) + 1):
-            if module[:end] in method_files:
-                assert module[: end - 1] == own_folder, (
-                    f"{path.relative_to(ROOT)} imports the method {'.'.join(module[:end])}; use methods.load"
-                )
+    methods = {MODULES["methods", slot, name] for slot in SLOTS for name in names(slot)}
+    folder = path.parent
+    for other in EDGES[path] & methods:
+        assert other.parent == folder, f"{path.relative_to(ROOT)} imports the method {other.stem}; use methods.load"
 
 
-def test_every_floor_entry_that_exists_is_a_file_or_folder() -> None:
-    standing = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in FILES}
-    assert standing <= set(FLOOR_OF)
+@pytest.mark.parametrize("slot", SLOTS)
+def test_slots_share_no_file(slot: str) -> None:
+    for path in (ROOT / "methods" / slot).glob("*.py"):
+        others = {module_of(other)[1] for other in EDGES[path] if module_of(other)[:1] == ("methods",)}
+        assert others <= {slot}, f"{slot}/{path.name} imports from the slots {others - {slot}}"
+
+
+def test_the_slots_are_the_folders_of_the_catalog() -> None:
+    folders = {path.name for path in (ROOT / "methods").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set(SLOTS)

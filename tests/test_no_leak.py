@@ -1,6 +1,8 @@
-"""Rule 1: rows that judge are seen by nothing that they judge. Judging rows are changed beyond recognition, and nothing learned may change.
+"""Rule 1: rows that judge are seen by nothing that they judge. Judging rows are changed beyond recognition, and nothing
+learned may change.
 
-This is non-interference, bit for bit: it covers scalers, categories, bins, remedies, weights, calibration and decision at once.
+This is non-interference, bit for bit: it covers scalers, categories, bins, remedies, weights, calibration and decision
+at once.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ import torch
 
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Frame, Splits
-from rarebird.experiment import Outcome, run
-from rarebird.networks import watched_apart
-from rarebird.recipe import Recipe
+from rarebird.experiment.run import Outcome, run
+from rarebird.recipe.recipe import Recipe
+from rarebird.training.cross_fit import watched_apart
 
 N, FOLDS = 90, 3
 
@@ -73,7 +75,9 @@ def test_test_rows_change_nothing_that_is_learned(folds: int) -> None:
     one = run(recipe(folds=folds, holdout=None if folds else 0.3), Splits(train, test=test))
     two = run(recipe(folds=folds, holdout=None if folds else 0.3), Splits(train, test=marked(test, np.arange(30))))
     assert all(same_member(one, two, member) for member in range(len(one.model.members)))
-    assert [member.calibrations for member in one.model.members] == [member.calibrations for member in two.model.members]
+    assert [member.calibrations for member in one.model.members] == [
+        member.calibrations for member in two.model.members
+    ]
     assert one.model.decision == two.model.decision
     assert one.result.validation == two.result.validation
     assert one.result.test != two.result.test
@@ -111,17 +115,18 @@ def test_given_validation_rows_never_join_training() -> None:
 
 
 def test_calibration_and_decision_see_held_out_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What reaches a calibration is exactly one logit row per held-out row, from the network that did not train on it."""
-    from rarebird import judging
+    """What reaches a calibration is exactly one logit row per held-out row, from the network that did not train on
+    it."""
+    from rarebird.evaluation import held_out
 
     seen = []
-    original = judging.calibrate
+    original = held_out.calibrate
 
-    def spy(recipe: Recipe, held: judging.HeldOut, factors: list[np.ndarray | None]) -> list[judging.Chain]:
+    def spy(recipe: Recipe, held: held_out.HeldOut, factors: list[np.ndarray | None]) -> list[held_out.Chain]:
         seen.append(held)
         return original(recipe, held, factors)
 
-    monkeypatch.setattr(judging, "calibrate", spy)
+    monkeypatch.setattr(held_out, "calibrate", spy)
     train = rows()
     outcome = run(recipe(), Splits(train), test_share=0)
     fold = split.fold_of(train, FOLDS, 0)
@@ -133,13 +138,19 @@ def test_calibration_and_decision_see_held_out_rows_only(monkeypatch: pytest.Mon
         np.testing.assert_allclose(held.logits[mine], expected)
 
 
-@pytest.mark.parametrize("watching", [{"regularization": [{"name": "early_stopping", "patience": 1}]}, {"schedule": "reduce_on_plateau"}])
+@pytest.mark.parametrize(
+    "watching", [{"regularization": [{"name": "early_stopping", "patience": 1}]}, {"schedule": "reduce_on_plateau"}]
+)
 @pytest.mark.parametrize("given", [True, False])
 def test_rows_that_judge_do_not_steer_a_training(watching: dict[str, object], given: bool) -> None:
     train, val = rows(), rows(30, seed=1) if given else None
     steered = recipe(folds=0, holdout=None if given else 0.3, steps=40, **watching)
     held = split.hold_out(train, 0.3, steered.seed)
-    other = Splits(train, marked(val, np.arange(30))) if val is not None else Splits(marked(train, np.flatnonzero(held), flip=False))
+    other = (
+        Splits(train, marked(val, np.arange(30)))
+        if val is not None
+        else Splits(marked(train, np.flatnonzero(held), flip=False))
+    )
     one, two = (run(steered, data, test_share=0) for data in (Splits(train, val), other))
     assert same_member(one, two, 0)
     assert one.result.validation != two.result.validation

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rarebird.core.version import VERSION as __version__
+
 if TYPE_CHECKING:
-    from rarebird.artifact import Model, load
-    from rarebird.checks import DataError
+    from rarebird.core.checks import DataError
     from rarebird.data.dataset import Dataset, Splits
-    from rarebird.defaults import default_recipe
     from rarebird.estimator import RarebirdClassifier, RarebirdRegressor
-    from rarebird.experiment import Outcome, run
+    from rarebird.evaluation.result import Result
+    from rarebird.experiment.run import Outcome, run
+    from rarebird.model.model import Model, load
     from rarebird.readers import read
     from rarebird.readers.python import from_arrays
-    from rarebird.recipe import Recipe
-    from rarebird.result import Result
+    from rarebird.recipe.defaults import default_recipe
+    from rarebird.recipe.recipe import Recipe
 
-__version__ = "0.1.0"
 
 # Names are looked up when they are first used, so that `import rarebird` stays instant.
 _HOMES = {
-    "DataError": "checks",
+    "DataError": "core.checks",
     "Dataset": "data.dataset",
-    "Model": "artifact",
-    "Outcome": "experiment",
+    "Model": "model.model",
+    "Outcome": "experiment.run",
     "RarebirdClassifier": "estimator",
     "RarebirdRegressor": "estimator",
-    "Recipe": "recipe",
-    "Result": "result",
+    "Recipe": "recipe.recipe",
+    "Result": "evaluation.result",
     "Splits": "data.dataset",
-    "default_recipe": "defaults",
+    "default_recipe": "recipe.defaults",
     "from_arrays": "readers.python",
-    "load": "artifact",
+    "load": "model.model",
     "read": "readers",
-    "run": "experiment",
+    "run": "experiment.run",
 }
 __all__ = [
     "DataError",

@@ -1,4 +1,5 @@
-"""The scikit-learn face: a classifier and a regressor that fit, predict, clone, pickle and search as scikit-learn's own do."""
+"""The scikit-learn face: a classifier and a regressor that fit, predict, clone, pickle and search as scikit-learn's own
+do."""
 
 from __future__ import annotations
 
@@ -15,15 +16,15 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from rarebird import experiment
-from rarebird.checks import DataError, require, some
-from rarebird.clock import Clock
+from rarebird.core.checks import DataError, require, some
+from rarebird.core.clock import Clock
 from rarebird.data.dataset import Dataset, Frame, Kind, Splits, Task
-from rarebird.defaults import default_recipe
+from rarebird.experiment.run import run
 from rarebird.metrics import names
 from rarebird.readers import targets
 from rarebird.readers.python import from_arrays
-from rarebird.recipe import Recipe
+from rarebird.recipe.defaults import default_recipe
+from rarebird.recipe.recipe import Recipe
 from rarebird.training.device import threads
 
 
@@ -69,9 +70,13 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def _fit(self, X: Any, y: np.ndarray, sample_weight: Any, groups: Any) -> None:
         """Build the rows, choose the recipe, run it."""
         require(self.budget is None or self.budget > 0, "budget > 0", budget=self.budget)
-        given = self.recipe if self.recipe is None or isinstance(self.recipe, Recipe) else Recipe.read(Path(self.recipe))
+        given = (
+            self.recipe if self.recipe is None or isinstance(self.recipe, Recipe) else Recipe.read(Path(self.recipe))
+        )
         if given is not None and self.kind not in (None, given.kind):
-            raise DataError(f"The recipe is for data of kind {given.kind!r}, but kind is {self.kind!r}; change one of them.")
+            raise DataError(
+                f"The recipe is for data of kind {given.kind!r}, but kind is {self.kind!r}; change one of them."
+            )
         kind = self.kind if given is None else given.kind
         weight = None if sample_weight is None else _checked_weight(sample_weight)
         if hasattr(self, "n_features_in_"):
@@ -80,19 +85,23 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         recipe = self._chosen_recipe(given, data)
         clock = Clock(self.budget if recipe.steps is None else None)
         with threads(self.threads):
-            self.outcome_ = experiment.run(recipe, Splits(data), clock=clock, device=self.device, test_share=0)
+            self.outcome_ = run(recipe, Splits(data), clock=clock, device=self.device, test_share=0)
         self.model_, self.recipe_, self.result_ = self.outcome_.model, self.outcome_.recipe, self.outcome_.result
 
     def _chosen_recipe(self, given: Recipe | None, data: Dataset) -> Recipe:
         """The given recipe or the default rules', with the parameters and then the settings on top."""
-        if self.metric is not None and (names.metric(self.metric, data.classes).needs == "values") != (data.task == "regression"):
+        if self.metric is not None and (names.metric(self.metric, data.classes).needs == "values") != (
+            data.task == "regression"
+        ):
             raise DataError(f"The metric {self.metric!r} does not judge {data.task}; choose another.")
         recipe = given or default_recipe(data, self.metric)
         chosen: dict[str, Any] = {"metric": self.metric, "threads": self.threads, "seed": self._seed(given)}
         if recipe.steps is None and self.budget is None:
             chosen["steps"] = self.steps
         settings = [self.settings] if isinstance(self.settings, str) else list(self.settings or ())
-        return recipe.updated(**{name: value for name, value in chosen.items() if value is not None}).with_settings(settings)
+        return recipe.updated(**{name: value for name, value in chosen.items() if value is not None}).with_settings(
+            settings
+        )
 
     def _seed(self, given: Recipe | None) -> int | None:
         """An integer is the recipe's seed as it is; None leaves a given recipe its own, and draws one otherwise."""
@@ -103,7 +112,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _rows(self, X: Any, kind: Kind | None, *, reset: bool, **parts: Any) -> Dataset:
-        """Rows of any kind. A table is checked as scikit-learn checks it; series and pictures are checked by `from_arrays` alone."""
+        """Rows of any kind. A table is checked as scikit-learn checks it; series and pictures are checked by
+        `from_arrays` alone."""
         if kind == "table" or (kind is None and _is_table(X)):
             kind, X = "table", self._table(X, reset)
         data = from_arrays(X, kind=kind, task=self._task, name="X", **parts)
@@ -114,7 +124,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         return replace(data, source=Frame(data.source.frame.set_axis(list(columns), axis=1)))
 
     def _table(self, X: Any, reset: bool) -> Any:
-        """A table with its number and names of columns checked, or learned on `reset`; only cells that are all numbers are converted."""
+        """A table with its number and names of columns checked, or learned on `reset`; only cells that are all numbers
+        are converted."""
         if isinstance(X, pd.DataFrame):
             return validate_data(self, X, reset=reset, skip_check_array=True)
         cells = X if hasattr(X, "toarray") else np.asarray(_on_host(X))
@@ -122,7 +133,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             return validate_data(self, cells, reset=reset, dtype=None, ensure_all_finite=False)
         if cells.dtype.kind == "O":
             cells = np.where(pd.isna(cells), np.nan, cells)
-        return validate_data(self, cells, reset=reset, ensure_all_finite="allow-nan", ensure_min_samples=2 if reset else 1)
+        return validate_data(
+            self, cells, reset=reset, ensure_all_finite="allow-nan", ensure_min_samples=2 if reset else 1
+        )
 
     def _outputs(self, X: Any) -> np.ndarray:
         """The model's probabilities, in the order of its own classes, or values."""
@@ -132,28 +145,34 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
 
 class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
-    """Classifier for small or skewed tables, series and pictures, with probabilities that answer to the data's own class frequencies.
+    """Classifier for small or skewed tables, series and pictures, with probabilities that answer to the data's own
+    class frequencies.
 
-    The rows are split, networks are trained, and probabilities are calibrated and the decision is fitted on rows that the judging network
-    never saw. `predict_proba` gives probabilities under the natural prior; `predict` takes the decision that serves `metric`, by default
-    balanced accuracy, so that it need not name the most probable class.
+    The rows are split, networks are trained, and probabilities are calibrated and the decision is fitted on rows that
+    the judging network never saw. `predict_proba` gives probabilities under the natural prior; `predict` takes the
+    decision that serves `metric`, by default balanced accuracy, so that it need not name the most probable class.
 
     Parameters
     ----------
     kind : {"image", "table", "series"}, default=None
-        What the rows are. None: the recipe's kind, or a table for frames and 2-D arrays, series for 3-D and pictures for 4-D arrays.
+        What the rows are. None: the recipe's kind, or a table for frames and 2-D arrays, series for 3-D and pictures
+        for 4-D arrays.
     metric : str, default=None
-        What the decision serves, such as ``"macro_f1"`` or ``"recall:LABEL"``. None: the recipe's, or balanced accuracy.
+        What the decision serves, such as ``"macro_f1"`` or ``"recall:LABEL"``. None: the recipe's, or balanced
+        accuracy.
     recipe : Recipe, str or Path, default=None
         A recipe or the path of its TOML file. None: the rules of `rarebird.default_recipe`.
     settings : str or sequence of str, default=()
-        Assignments on top of the recipe and of all other parameters, as those of ``--set``: ``("loss=focal", "loss.gamma=3")``.
+        Assignments on top of the recipe and of all other parameters, as those of ``--set``: ``("loss=focal",
+        "loss.gamma=3")``.
     steps : int, default=200
         Optimizer steps of each network. A recipe that states its own steps keeps them.
     budget : float, default=None
-        Wall-clock seconds of `fit`, in place of `steps`; the fit then no longer repeats exactly. A recipe that states its steps keeps them.
+        Wall-clock seconds of `fit`, in place of `steps`; the fit then no longer repeats exactly. A recipe that states
+        its steps keeps them.
     random_state : int, RandomState instance or None, default=None
-        An integer is the recipe's seed: same rows and seed, same model. None: the given recipe's seed, or a new one for every fit.
+        An integer is the recipe's seed: same rows and seed, same model. None: the given recipe's seed, or a new one for
+        every fit.
     device : str, default="auto"
         A torch device, or ``"auto"`` for the GPU where there is one.
     threads : int, default=None
@@ -170,7 +189,8 @@ class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     result_ : Result
         Scores with intervals on the held-out rows (``result_.validation``), the protocol, notes and timings.
     outcome_ : Outcome
-        All that the run gave, the split rows and out-of-fold probabilities (of `model_`'s classes) included; left out of pickles.
+        All that the run gave, the split rows and out-of-fold probabilities (of `model_`'s classes) included; left out
+        of pickles.
     n_features_in_ : int
         Columns of a table; not set for series and pictures.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -196,12 +216,14 @@ class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like, frame or tensor
-            A table, whose frame may hold categories, dates, text and missing values, series ``(n_samples, n_channels, length)``, or
-            pictures ``(n_samples, height, width, n_channels)``: anything that `rarebird.from_arrays` takes.
+            A table, whose frame may hold categories, dates, text and missing values, series ``(n_samples, n_channels,
+            length)``, or pictures ``(n_samples, height, width, n_channels)``: anything that `rarebird.from_arrays`
+            takes.
         y : array-like of shape (n_samples,)
             Class labels: integers, booleans or text.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of at least 0; they reach the loss, the calibration, the decision and the scores. Rows of weight zero are left out.
+            Weights of at least 0; they reach the loss, the calibration, the decision and the scores. Rows of weight
+            zero are left out.
         groups : array-like of shape (n_samples,), default=None
             What belongs together (patient, track, site) and never straddles a split.
 
@@ -219,7 +241,8 @@ class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities under the training rows' class frequencies, (n_samples, n_classes), in the order of `classes_`; X as in `fit`."""
+        """Probabilities under the training rows' class frequencies, (n_samples, n_classes), in the order of `classes_`;
+        X as in `fit`."""
         return self._outputs(X)[:, self._model_codes]
 
     def predict(self, X: Any) -> np.ndarray:
@@ -281,7 +304,9 @@ def _has_text_or_dates(cells: np.ndarray) -> bool:
 
 def _checked_weight(sample_weight: Any) -> np.ndarray:
     """``(n,)`` finite weights, some of them not zero."""
-    weight: np.ndarray = check_array(_on_host(sample_weight), ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    weight: np.ndarray = check_array(
+        _on_host(sample_weight), ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
     if not weight.any():
         raise DataError("sample_weight is zero in every row; give at least one row a weight above zero.")
     return weight
@@ -295,7 +320,11 @@ def _without_weightless(data: Dataset) -> Dataset:
     """
     kept = data.take(data.weights > 0)
     counts = kept.class_counts
-    gone = [] if counts is None else [repr(label) for label, count in zip(kept.classes, counts, strict=True) if count == 0]
+    gone = (
+        [] if counts is None else [repr(label) for label, count in zip(kept.classes, counts, strict=True) if count == 0]
+    )
     if gone:
-        raise DataError(f"sample_weight is zero in every row of class {some(gone)}; give it some weight, or remove its rows from X and y.")
+        raise DataError(
+            f"sample_weight is zero in every row of class {some(gone)}; give it some weight, or remove its rows from X and y."
+        )
     return kept

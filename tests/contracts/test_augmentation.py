@@ -1,4 +1,5 @@
-"""The contract of the slot `augmentation`: every method found in the folder is asked the same questions, for every kind that it serves."""
+"""The contract of the slot `augmentation`: every method found in the folder is asked the same questions, for every kind
+that it serves."""
 
 from __future__ import annotations
 
@@ -10,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from rarebird import methods
 from rarebird.data.spec import InputSpec
-from rarebird.methods import Method
-from rarebird.protocols import Augmentation, TrainStatistics
-from rarebird.remedies.augmentation.pipeline import Pipeline
+from rarebird.methods.augmentation._pipeline import Pipeline
+from rarebird.slots import methods
+from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Augmentation, TrainStatistics
 
 SLOT = "augmentation"
 N, CLASSES = 64, 3

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rarebird import methods
-from rarebird.protocols import SamplingState
+from rarebird.slots import methods
+from rarebird.slots.protocols import SamplingState
 
 CASES = [
     pytest.param(value, id=f"{name}-{place}")
@@ -19,13 +19,18 @@ every_sampler = pytest.mark.parametrize("sampler", CASES)
 Y = np.repeat([0, 1, 3], [90, 9, 1])
 
 
-def epoch(sampler: Any, y: np.ndarray, batch_size: int = 16, seed: int = 0, state: SamplingState | None = None) -> list[np.ndarray]:
+def epoch(
+    sampler: Any, y: np.ndarray, batch_size: int = 16, seed: int = 0, state: SamplingState | None = None
+) -> list[np.ndarray]:
     return list(sampler(y, batch_size, np.random.default_rng(seed), state or SamplingState()))
 
 
 STATES = [
     pytest.param(SamplingState(), id="start"),
-    pytest.param(SamplingState(progress=0.7, fold=3, last_loss=np.where(np.arange(100) % 7, np.linspace(0, 9, 100), np.nan)), id="later"),
+    pytest.param(
+        SamplingState(progress=0.7, fold=3, last_loss=np.where(np.arange(100) % 7, np.linspace(0, 9, 100), np.nan)),
+        id="later",
+    ),
 ]
 
 

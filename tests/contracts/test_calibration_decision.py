@@ -1,4 +1,5 @@
-"""The contract of calibrations and decisions: frozen values that JSON holds, blind to the order of classes, harmless where all is well."""
+"""The contract of calibrations and decisions: frozen values that JSON holds, blind to the order of classes, harmless
+where all is well."""
 
 from __future__ import annotations
 
@@ -9,11 +10,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from rarebird import methods
+from rarebird.slots import methods
 
 
 def cases(slot: str) -> Any:
-    values = [(name, place, value) for name in methods.names(slot) for place, value in enumerate(methods.load(slot, name).examples())]
+    values = [
+        (name, place, value)
+        for name in methods.names(slot)
+        for place, value in enumerate(methods.load(slot, name).examples())
+    ]
     return pytest.mark.parametrize(slot, [pytest.param(value, id=f"{name}-{place}") for name, place, value in values])
 
 
@@ -34,7 +39,9 @@ def toy(n: int = 4000, n_classes: int = 3, seed: int = 0) -> tuple[np.ndarray, n
 
 
 def balanced_accuracy(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
-    return float(np.mean([np.average(predicted[y == code] == code, weights=weight[y == code]) for code in np.unique(y)]))
+    return float(
+        np.mean([np.average(predicted[y == code] == code, weights=weight[y == code]) for code in np.unique(y)])
+    )
 
 
 def log_loss(logits: np.ndarray, y: np.ndarray) -> float:

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rarebird import methods
-from rarebird.protocols import TargetStatistics
+from rarebird.slots import methods
+from rarebird.slots.protocols import TargetStatistics
 
 CLASSES = ("0", "1", "猫")
 COUNTS = np.array([90, 9, 1])
@@ -150,11 +150,15 @@ def test_prior_factor_is_what_the_logits_of_the_best_constant_answer_to(loss: An
         pytest.skip("it answers to no prior")
     module = loss.build(TARGETS)
     logits = torch.zeros(3, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([logits], max_iter=200, tolerance_grad=1e-12, tolerance_change=1e-14, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        [logits], max_iter=200, tolerance_grad=1e-12, tolerance_change=1e-14, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss_value: Tensor = (module(logits.expand(3, 3), torch.eye(3, dtype=torch.float64)) * torch.tensor(COUNTS)).sum()
+        loss_value: Tensor = (
+            module(logits.expand(3, 3), torch.eye(3, dtype=torch.float64)) * torch.tensor(COUNTS)
+        ).sum()
         loss_value.backward()
         return loss_value
 
@@ -207,7 +211,9 @@ def test_pairs_count_a_row_of_weight_two_as_the_row_twice(loss: Any) -> None:
     weight = torch.ones(12, dtype=torch.float64)
     weight[3] = 2
     twice = [*range(12), 3]
-    torch.testing.assert_close(module(logits, y, weight), module(logits[twice], y[twice], torch.ones(13, dtype=torch.float64)))
+    torch.testing.assert_close(
+        module(logits, y, weight), module(logits[twice], y[twice], torch.ones(13, dtype=torch.float64))
+    )
     torch.testing.assert_close(module(logits, y, 5 * weight), module(logits, y, weight))
 
 

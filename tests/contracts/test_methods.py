@@ -1,4 +1,5 @@
-"""The contract that every method of every slot keeps, walked from the folders: a new file is tested before its own test is written."""
+"""The contract that every method of every slot keeps, walked from the folders: a new file is tested before its own test
+is written."""
 
 from __future__ import annotations
 
@@ -11,15 +12,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from rarebird import methods, protocols
-from rarebird.methods import Method
-from rarebird.ranges import Float, Int
-from rarebird.recipe import Recipe
+from rarebird.recipe.recipe import Recipe
+from rarebird.slots import methods, protocols
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Float, Int
 
 PROTOCOLS: dict[str, type] = {
     "resampling": protocols.Resampling,
-    "synthesis": protocols.Synthesis,
-    "external": protocols.Resampling,
     "batch_sampling": protocols.BatchSampling,
     "augmentation": protocols.Augmentation,
     "network": protocols.Network,

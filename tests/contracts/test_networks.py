@@ -1,4 +1,5 @@
-"""The contract of the slot `network`: every method found in the folder is asked the same questions, for every kind that it serves."""
+"""The contract of the slot `network`: every method found in the folder is asked the same questions, for every kind that
+it serves."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rarebird import methods
 from rarebird.data.spec import InputSpec
-from rarebird.methods import Method
-from rarebird.protocols import Network
-from rarebird.ranges import Choice
-from rarebird.recipe import Recipe
+from rarebird.recipe.recipe import Recipe
+from rarebird.slots import methods
+from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Network
+from rarebird.slots.ranges import Choice
 
 SLOT = "network"
 CLASSES = 3
@@ -34,7 +35,9 @@ each_case = pytest.mark.parametrize(("method", "kind"), CASES)
 
 
 def image(height: int, width: int, channels: int = 3) -> InputSpec:
-    return spec_of("image", channels=channels, height=height, width=width, mean=(0.5,) * channels, std=(0.3,) * channels)
+    return spec_of(
+        "image", channels=channels, height=height, width=width, mean=(0.5,) * channels, std=(0.3,) * channels
+    )
 
 
 def series(length: int, channels: int = 2) -> InputSpec:
@@ -65,7 +68,10 @@ def inputs(spec: InputSpec, n: int = 8, seed: int = 7) -> dict[str, Tensor]:
         lengths = torch.randint(1, spec.length + 1, (n,), generator=source)
         lengths[0] = spec.length
         own = torch.arange(spec.length) < lengths[:, None]
-        return {"values": torch.randn(n, spec.channels, spec.length, generator=source) * own[:, None], "lengths": lengths}
+        return {
+            "values": torch.randn(n, spec.channels, spec.length, generator=source) * own[:, None],
+            "lengths": lengths,
+        }
     missing = (torch.rand(n, spec.n_numbers, generator=source) < 0.2).float()
     codes = [torch.randint(0, size, (n,), generator=source) for size in spec.cardinalities]
     return {
@@ -87,7 +93,8 @@ def logits(network: nn.Module, x: dict[str, Tensor]) -> Tensor:
 
 
 def loss(out: Tensor) -> Tensor:
-    """Cross entropy of logits, where row i is of class i modulo the number of classes; of several members, the mean of each one's own."""
+    """Cross entropy of logits, where row i is of class i modulo the number of classes; of several members, the mean of
+    each one's own."""
     y = torch.arange(len(out)) % CLASSES
     members = [out] if out.ndim == 2 else out.unbind(dim=1)
     return torch.stack([functional.cross_entropy(one, y) for one in members]).mean()
@@ -212,7 +219,11 @@ def test_every_parameter_gets_a_gradient(method: Method, kind: str) -> None:
     reached: set[str] = set()
 
     def note() -> None:
-        reached.update(name for name, parameter in network.named_parameters() if parameter.grad is not None and bool(parameter.grad.any()))
+        reached.update(
+            name
+            for name, parameter in network.named_parameters()
+            if parameter.grad is not None and bool(parameter.grad.any())
+        )
 
     # More than one step: a branch that starts at zero passes gradient on from the second.
     train(network, inputs(ORDINARY[kind]), steps=3, after=note)

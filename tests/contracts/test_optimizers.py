@@ -1,4 +1,5 @@
-"""The contract of optimizers and schedules: they go down hill, spare what must not decay, and their factors are finite from end to end."""
+"""The contract of optimizers and schedules: they go down hill, spare what must not decay, and their factors are finite
+from end to end."""
 
 from __future__ import annotations
 
@@ -9,11 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from rarebird import methods
+from rarebird.slots import methods
 
 
 def cases(slot: str) -> Any:
-    values = [(name, place, value) for name in methods.names(slot) for place, value in enumerate(methods.load(slot, name).examples())]
+    values = [
+        (name, place, value)
+        for name in methods.names(slot)
+        for place, value in enumerate(methods.load(slot, name).examples())
+    ]
     return pytest.mark.parametrize(slot, [pytest.param(value, id=f"{name}-{place}") for name, place, value in values])
 
 
@@ -22,7 +27,9 @@ every_optimizer, every_schedule = cases("optimizer"), cases("schedule")
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv1d(2, 6, 3, padding=1), nn.BatchNorm1d(6), nn.Flatten(), nn.Linear(24, 12), nn.Linear(12, 3))
+    return nn.Sequential(
+        nn.Conv1d(2, 6, 3, padding=1), nn.BatchNorm1d(6), nn.Flatten(), nn.Linear(24, 12), nn.Linear(12, 3)
+    )
 
 
 @every_optimizer

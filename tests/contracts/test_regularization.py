@@ -1,4 +1,5 @@
-"""The contract of regularization: a hook that lives through a training, leaves the network usable, and can be copied before it starts."""
+"""The contract of regularization: a hook that lives through a training, leaves the network usable, and can be copied
+before it starts."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from rarebird import methods
-from rarebird.network.layers import DropPath
-from rarebird.protocols import Hook, TrainState
+from rarebird.methods.network._layers import DropPath
+from rarebird.slots import methods
+from rarebird.slots.protocols import Hook, TrainState
 
 CASES = [
     pytest.param(value, id=f"{name}-{place}")
@@ -66,7 +67,9 @@ def train(net: nn.Module, hooks: list[Hook], steps: int = 20, losses: list[float
         state.step, state.learning_rate = step + 1, 0.1
         for hook in hooks:
             hook.after_step(state)
-        state.judged = next((judged for hook in reversed(hooks) if (judged := hook.before_evaluation(state)) is not None), net)
+        state.judged = next(
+            (judged for hook in reversed(hooks) if (judged := hook.before_evaluation(state)) is not None), net
+        )
         state.scores = {"loss": losses[step] if losses else 1 / (1 + step)}
         for hook in hooks:
             hook.after_evaluation(state)

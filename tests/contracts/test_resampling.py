@@ -1,4 +1,5 @@
-"""The contract of resampling: rows keep their types, gaps, weights and groups; no class is lost; the rows given are untouched."""
+"""The contract of resampling: rows keep their types, gaps, weights and groups; no class is lost; the rows given are
+untouched."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarebird import methods
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data import prepare
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels
+from rarebird.slots import methods
 
 # Methods that keep every row and fill each class up to `ratio` of the largest.
 OVER = ("random_over", "smote", "borderline_smote", "adasyn")
@@ -22,7 +23,12 @@ CASES = [
     for place, value in enumerate(methods.load("resampling", name).examples())
 ]
 OVER_CASES = [case for case in CASES if case.values[0].name in OVER]  # type: ignore[attr-defined]
-OTHER_KINDS = [(name, kind) for name in methods.names("resampling") for kind in methods.kinds("resampling", name) if kind != "table"]
+OTHER_KINDS = [
+    (name, kind)
+    for name in methods.names("resampling")
+    for kind in methods.kinds("resampling", name)
+    if kind != "table"
+]
 every_method = pytest.mark.parametrize("method", CASES)
 every_over_sampler = pytest.mark.parametrize("method", OVER_CASES)
 COUNTS = (60, 25, 9)

@@ -61,14 +61,18 @@ def test_measurements(case):
 @pytest.mark.parametrize("seed", range(50))
 def test_no_whole_number_of_a_small_table_is_lost_by_accident(seed):
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({"length": np.sort(rng.choice(200, 25, replace=False)), "weight": rng.choice(60, 25, replace=False)})
+    frame = pd.DataFrame(
+        {"length": np.sort(rng.choice(200, 25, replace=False)), "weight": rng.choice(60, 25, replace=False)}
+    )
     assert identifier_columns(frame) == {}
 
 
 def test_under_twenty_rows_nothing_is_found():
     frame = pd.DataFrame({"id": range(19), "who": [f"Person {i}" for i in range(19)]})
     assert identifier_columns(frame) == {}
-    assert list(identifier_columns(pd.concat([frame, pd.DataFrame({"id": [19], "who": ["Person 19"]})], ignore_index=True))) == [
+    assert list(
+        identifier_columns(pd.concat([frame, pd.DataFrame({"id": [19], "who": ["Person 19"]})], ignore_index=True))
+    ) == [
         "id",
         "who",
     ]
@@ -76,7 +80,14 @@ def test_under_twenty_rows_nothing_is_found():
 
 def test_constant_columns():
     frame = pd.DataFrame(
-        {"one": [1, 1, 1], "empty": [np.nan] * 3, "gap": [1, np.nan, 1], "word": ["a"] * 3, "two": [1, 2, 1], "none": [None, None, None]}
+        {
+            "one": [1, 1, 1],
+            "empty": [np.nan] * 3,
+            "gap": [1, np.nan, 1],
+            "word": ["a"] * 3,
+            "two": [1, 2, 1],
+            "none": [None, None, None],
+        }
     )
     assert constant_columns(frame) == ["one", "empty", "word", "none"]
     assert constant_columns(frame[:0]) == []

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels, Source, concat, natural_order
 
 
-def rows(y: np.ndarray, classes: tuple[str, ...] = ("a", "b", "c"), source: Source | None = None, **fields: object) -> Dataset:
+def rows(
+    y: np.ndarray, classes: tuple[str, ...] = ("a", "b", "c"), source: Source | None = None, **fields: object
+) -> Dataset:
     n = len(y)
     source = source or Frame(pd.DataFrame({"x": np.arange(n)}))
     kind = {Frame: "table", Pixels: "image", Curves: "series"}[type(source)]
@@ -21,7 +23,13 @@ def rows(y: np.ndarray, classes: tuple[str, ...] = ("a", "b", "c"), source: Sour
 
 def test_taking_shares_the_source_and_takes_what_is_known_of_each_row() -> None:
     pixels = Pixels(np.zeros((6, 1, 8, 8), dtype=np.uint8))
-    data = rows(np.array([0, 1, 2, 0, 1, 2]), source=pixels, weight=np.arange(6.0), group=np.array(list("uvwxyz")), time=np.arange(6))
+    data = rows(
+        np.array([0, 1, 2, 0, 1, 2]),
+        source=pixels,
+        weight=np.arange(6.0),
+        group=np.array(list("uvwxyz")),
+        time=np.arange(6),
+    )
     part = data.take(np.array([4, 1, 1])).take(np.array([True, False, True]))
     assert part.source is pixels
     assert part.index.tolist() == [4, 1]

@@ -10,7 +10,7 @@ import torch
 from rarebird.data import prepare
 from rarebird.data.dataset import Dataset, Pixels
 from rarebird.data.mapped_rows import MappedRows
-from rarebird.protocols import Inputs
+from rarebird.slots.protocols import Inputs
 from rarebird.training.batches import Rows, ready
 from rarebird.training.device import Placement
 
@@ -39,7 +39,8 @@ def test_batches_are_those_of_the_array_in_memory(tmp_path: Path) -> None:
     assert torch.equal(one, two)
     assert one.dtype == torch.float32
     assert torch.equal(
-        ready({"pixels": lazy["pixels"][1:4]}, Placement())["pixels"], ready({"pixels": eager["pixels"][1:4]}, Placement())["pixels"]
+        ready({"pixels": lazy["pixels"][1:4]}, Placement())["pixels"],
+        ready({"pixels": eager["pixels"][1:4]}, Placement())["pixels"],
     )
     assert lazy["pixels"].nbytes == eager["pixels"].nbytes
     assert torch.equal(lazy["pixels"].to("cpu"), eager["pixels"])

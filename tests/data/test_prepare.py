@@ -1,4 +1,5 @@
-"""Raw rows -> tensors: scales, categories and bins are the training rows' own; what prediction brings is served or refused kindly."""
+"""Raw rows -> tensors: scales, categories and bins are the training rows' own; what prediction brings is served or
+refused kindly."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data import prepare
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels, Source
 from rarebird.data.prepare import Prepared

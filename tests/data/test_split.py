@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Frame
 from rarebird.data.split import Protocol, decide, fold_of, hold_out, parts
 

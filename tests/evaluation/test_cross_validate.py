@@ -10,8 +10,8 @@ from sklearn.metrics import balanced_accuracy_score, log_loss, roc_auc_score
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Frame
 from rarebird.evaluation import cross_validate
-from rarebird.judging import HeldOut
-from rarebird.recipe import Recipe
+from rarebird.evaluation.held_out import HeldOut
+from rarebird.recipe.recipe import Recipe
 
 
 def rows(n: int = 240, share: float = 0.25, seed: int = 0) -> Dataset:
@@ -77,8 +77,18 @@ def test_a_rows_own_label_does_not_reach_the_calibration_and_decision_that_judge
 def test_regression_is_judged_in_its_own_unit() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=200)})
-    train = Dataset("table", "regression", Frame(frame), np.arange(200), 100 + 30 * frame["a"].to_numpy(), (), np.arange(200).astype(str))
-    judged = cross_validate.judge(recipe(loss="mean_squared", metric="r2", calibration=[], steps=200), train, parts_of(train, 4))
+    train = Dataset(
+        "table",
+        "regression",
+        Frame(frame),
+        np.arange(200),
+        100 + 30 * frame["a"].to_numpy(),
+        (),
+        np.arange(200).astype(str),
+    )
+    judged = cross_validate.judge(
+        recipe(loss="mean_squared", metric="r2", calibration=[], steps=200), train, parts_of(train, 4)
+    )
     assert judged.value("r2", train) > 0.7
     assert judged.outputs.mean() == pytest.approx(100, abs=5)
 
@@ -118,7 +128,9 @@ def test_rows_learned_from_get_the_calibration_and_decision_of_their_networks_he
     held = HeldOut(logits, train.codes, np.ones(240), member)
     outputs, labels = cross_validate._decided(recipe(), held, train, [None] * 4, train, "yes")
     # The same rows with the same logits, asked as rows learned from: whatever is fitted on them would show.
-    again = cross_validate._decided(recipe(), held, train, [None] * 4, train, "yes", HeldOut(logits, 1 - train.codes, np.ones(240), member))
+    again = cross_validate._decided(
+        recipe(), held, train, [None] * 4, train, "yes", HeldOut(logits, 1 - train.codes, np.ones(240), member)
+    )
     np.testing.assert_array_equal(again[0], outputs)
     np.testing.assert_array_equal(again[1], labels)
 
@@ -126,7 +138,15 @@ def test_rows_learned_from_get_the_calibration_and_decision_of_their_networks_he
 def test_values_learned_from_are_in_their_own_unit() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=150)})
-    train = Dataset("table", "regression", Frame(frame), np.arange(150), 100 + 30 * frame["a"].to_numpy(), (), np.arange(150).astype(str))
+    train = Dataset(
+        "table",
+        "regression",
+        Frame(frame),
+        np.arange(150),
+        100 + 30 * frame["a"].to_numpy(),
+        (),
+        np.arange(150).astype(str),
+    )
     judged = cross_validate.judge(
         recipe(loss="mean_squared", metric="r2", calibration=[], steps=150), train, parts_of(train, 3), learned=True
     )
@@ -138,7 +158,9 @@ def test_values_learned_from_are_in_their_own_unit() -> None:
 def test_rows_learned_from_are_of_the_classes_that_are_held_out_too() -> None:
     y = np.repeat([0, 1, 2], [40, 40, 2])
     frame = pd.DataFrame({"a": np.random.default_rng(0).normal(2.0 * y, 1)})
-    train = Dataset("table", "classification", Frame(frame), np.arange(82), y, ("a", "b", "rare"), np.arange(82).astype(str))
+    train = Dataset(
+        "table", "classification", Frame(frame), np.arange(82), y, ("a", "b", "rare"), np.arange(82).astype(str)
+    )
     judged = cross_validate.judge(recipe(steps=5, calibration=[]), train, parts_of(train, 4), learned=True)
     assert judged.learned is not None
     for part in range(4):

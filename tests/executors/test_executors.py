@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from rarebird import executors
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.executors import shared_file
-from rarebird.executors.contract import Done, Event, Executor, Failed, Lost, Said
+from rarebird.executors.executor import Done, Event, Executor, Failed, Lost, Said
 from rarebird.executors.local_processes import LocalProcesses
 from rarebird.executors.this_process import ThisProcess
 from tests.executors import works
@@ -38,7 +38,9 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
         one.close()
 
 
-def all_of(executor: Executor, items: list[Any], drop: Callable[[Said], bool] = lambda said: False) -> dict[int, list[Event]]:
+def all_of(
+    executor: Executor, items: list[Any], drop: Callable[[Said], bool] = lambda said: False
+) -> dict[int, list[Event]]:
     """What was told of each item; items that say something to be dropped at are dropped."""
     told: dict[int, list[Event]] = {key: [] for key in range(len(items))}
     waiting, under_way, end = list(enumerate(items)), set[int](), time.monotonic() + 60
@@ -107,7 +109,13 @@ def test_a_killed_worker_costs_its_item_one_attempt_and_two_cost_the_item(tmp_pa
         told = all_of(executor, items)
     assert [type(events[-1]) for events in told.values()] == [Done, Done, Done, Lost, Done]
     assert all(len(events) == 1 for events in told.values())
-    assert {path.name: len(path.read_text()) for path in tmp_path.iterdir()} == {"a": 1, "b": 1, "c": 1, "once": 2, "always": 2}
+    assert {path.name: len(path.read_text()) for path in tmp_path.iterdir()} == {
+        "a": 1,
+        "b": 1,
+        "c": 1,
+        "once": 2,
+        "always": 2,
+    }
 
 
 def test_no_worker_and_no_file_outlives_the_executor() -> None:
@@ -125,7 +133,12 @@ def test_shared_values_survive_the_file_and_maps_are_passed_by_name(tmp_path: Pa
     stored = np.arange(24_000).reshape(4, 6000)
     np.save(tmp_path / "pictures.npy", stored)
     mapped = np.load(tmp_path / "pictures.npy", mmap_mode="r")
-    value = {"odd": np.arange(7, dtype=np.int8), "empty": np.zeros((0, 3)), "text": np.array(["a", None], dtype=object), "pictures": mapped}
+    value = {
+        "odd": np.arange(7, dtype=np.int8),
+        "empty": np.zeros((0, 3)),
+        "text": np.array(["a", None], dtype=object),
+        "pictures": mapped,
+    }
     shared_file.write(tmp_path / "shared", value)
     back = shared_file.read(tmp_path / "shared")
     for name in value:

@@ -1,4 +1,5 @@
-"""A Ray cluster of two machines on this one: the same trials as anywhere else, and none lost or recorded twice when a machine dies."""
+"""A Ray cluster of two machines on this one: the same trials as anywhere else, and none lost or recorded twice when a
+machine dies."""
 
 from __future__ import annotations
 
@@ -11,21 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rarebird.checks import DataError
-from rarebird.executors.contract import Done, Lost
+from rarebird.automl.contest import Contest
+from rarebird.automl.ensemble_selection import Criterion
+from rarebird.automl.entry import Entry
+from rarebird.automl.race import Race
+from rarebird.core.checks import DataError
+from rarebird.executors.executor import Done, Lost
 from rarebird.executors.ray_cluster import CPU, ENVIRONMENT, GPU, RayCluster
 from rarebird.executors.this_process import ThisProcess
-from rarebird.search.contest import Contest
-from rarebird.search.driver import Driver
-from rarebird.search.entry import Entry
-from rarebird.search.race import Race
-from rarebird.search.trial import trial
-from rarebird.search.voting import Criterion
-from rarebird.search.workers import Workers
+from rarebird.executors.workers import Workers
+from rarebird.tuning.trial import trial
+from rarebird.tuning.trial_loop import Driver
+from tests.automl.made_runs import ground, perceptron, trees
 from tests.executors import works
 from tests.executors.test_executors import SHARED, all_of
-from tests.search.made_ground import ground, perceptron, trees
-from tests.search.searches import judging, recorded, study
+from tests.tuning.searches import judging, recorded, study
 
 os.environ.update(ENVIRONMENT)
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'rarebird[cluster]'")
@@ -50,7 +51,11 @@ def cluster() -> Iterator[Any]:
 def test_trials_and_values_are_those_of_this_process(cluster: Any, tmp_path: Path) -> None:
     shared = judging()
     for name in ("here", "there"):
-        with ThisProcess(trial, shared) if name == "here" else RayCluster(trial, shared, cluster.address, gpus=False) as executor:
+        with (
+            ThisProcess(trial, shared)
+            if name == "here"
+            else RayCluster(trial, shared, cluster.address, gpus=False) as executor
+        ):
             Driver(study(tmp_path / name), executor, most=3).run(lambda progress, what: False)
     here, there = recorded(tmp_path / "here"), recorded(tmp_path / "there")
     assert len(here) == 3
@@ -70,7 +75,9 @@ def test_candidates_of_a_fit_are_those_of_this_process(cluster: Any) -> None:
         np.testing.assert_array_equal(found[1][name], predicted)
 
 
-def test_what_is_told_is_told_once_dropped_items_end_and_dead_workers_cost_an_attempt(cluster: Any, tmp_path: Path) -> None:
+def test_what_is_told_is_told_once_dropped_items_end_and_dead_workers_cost_an_attempt(
+    cluster: Any, tmp_path: Path
+) -> None:
     with RayCluster(works.summed, SHARED, cluster.address, gpus=False) as executor:
         told = all_of(executor, [1, 2, 3, 4], drop=lambda said: said.key == 2)
     assert [len(events) for events in told.values()] == [3, 3, 1, 3]

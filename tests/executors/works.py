@@ -39,7 +39,8 @@ def deadly(shared: Path, item: str) -> Generator[Any, None, str]:
 
 
 def slow(shared: dict[str, Any], task: Any) -> Generator[Any, None, tuple[float, dict[str, Any]]]:
-    """A trial without a training: leaves a mark where it runs, takes a while, and returns a value of its recipe alone."""
+    """A trial without a training: leaves a mark where it runs, takes a while, and returns a value of its recipe
+    alone."""
     rate = task.recipe.optimizer.learning_rate
     mark = Path(shared["folder"]) / f"{rate:.6e}.{place()}.{os.getpid()}"
     mark.write_text("begun")

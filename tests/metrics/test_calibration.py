@@ -1,4 +1,5 @@
-"""Figures of probabilities: scikit-learn as referee, the calibration error by its definition, limits and invariances."""
+"""Figures of probabilities: scikit-learn as referee, the calibration error by its definition, limits and
+invariances."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def cases(draw: st.DrawFn) -> Case:
 def test_losses_equal_scikit_learns(case: Case) -> None:
     y, probabilities, weight = case
     labels = list(range(probabilities.shape[1]))
-    assert calibration.log_loss(*case) == pytest.approx(referee.log_loss(y, probabilities, labels=labels, sample_weight=weight), rel=1e-9)
+    assert calibration.log_loss(*case) == pytest.approx(
+        referee.log_loss(y, probabilities, labels=labels, sample_weight=weight), rel=1e-9
+    )
     given = probabilities[:, 1] if len(labels) == 2 else probabilities
     assert calibration.brier_score(*case) == pytest.approx(
         referee.brier_score_loss(y, given, labels=labels, sample_weight=weight), rel=1e-9, abs=1e-12
@@ -66,13 +69,17 @@ def test_invariances(figure, case: Case) -> None:  # type: ignore[no-untyped-def
     y, probabilities, weight = case
     value = figure(*case)
     order = np.random.default_rng(0).permutation(probabilities.shape[1])
-    assert figure(order[y], probabilities[:, np.argsort(order)], weight) == pytest.approx(value, abs=1e-9), "classes renamed"
+    assert figure(order[y], probabilities[:, np.argsort(order)], weight) == pytest.approx(value, abs=1e-9), (
+        "classes renamed"
+    )
     times = np.random.default_rng(1).integers(0, 3, size=(len(y), 4))
     times[0] = 1
     together = figure(y, probabilities, times.astype(np.float32))
     for column, expected in enumerate(together):
         repeated = np.repeat(np.arange(len(y)), times[:, column])
-        assert figure(y[repeated], probabilities[repeated], np.ones(len(repeated))) == pytest.approx(expected, abs=1e-9), "weight 2"
+        assert figure(y[repeated], probabilities[repeated], np.ones(len(repeated))) == pytest.approx(
+            expected, abs=1e-9
+        ), "weight 2"
 
 
 def test_limits() -> None:
@@ -93,4 +100,6 @@ def test_calibrated_rows_have_a_small_error_and_overconfident_ones_their_gap() -
     assert calibration.expected_calibration_error(y, np.c_[chance, 1 - chance], np.ones(len(y))) < 0.01
     bold = np.minimum(chance + 0.1, 1.0)
     gap = np.mean(bold - chance)
-    assert calibration.expected_calibration_error(y, np.c_[bold, 1 - bold], np.ones(len(y))) == pytest.approx(gap, abs=0.01)
+    assert calibration.expected_calibration_error(y, np.c_[bold, 1 - bold], np.ones(len(y))) == pytest.approx(
+        gap, abs=0.01
+    )

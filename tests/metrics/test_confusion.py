@@ -35,11 +35,15 @@ FIGURES: dict[str, tuple[Callable[[Counts], np.ndarray], Callable[..., float]]] 
     "matthews_corrcoef": (confusion.matthews_corrcoef, referee.matthews_corrcoef),
     "macro_f1": (
         confusion.macro_f1,
-        lambda y, p, sample_weight: referee.f1_score(y, p, average="macro", zero_division=0, sample_weight=sample_weight),
+        lambda y, p, sample_weight: referee.f1_score(
+            y, p, average="macro", zero_division=0, sample_weight=sample_weight
+        ),
     ),
     "macro_precision": (
         confusion.macro_precision,
-        lambda y, p, sample_weight: referee.precision_score(y, p, average="macro", zero_division=0, sample_weight=sample_weight),
+        lambda y, p, sample_weight: referee.precision_score(
+            y, p, average="macro", zero_division=0, sample_weight=sample_weight
+        ),
     ),
 }
 
@@ -62,7 +66,9 @@ def test_figures_equal_scikit_learns(name: str, case: Case) -> None:
 def test_per_class_figures_equal_scikit_learns(case: Case) -> None:
     y, predicted, weight, n_classes = case
     counts = tally(y, predicted, n_classes, weight)
-    expected = referee.precision_recall_fscore_support(y, predicted, labels=range(n_classes), sample_weight=weight, zero_division=np.nan)
+    expected = referee.precision_recall_fscore_support(
+        y, predicted, labels=range(n_classes), sample_weight=weight, zero_division=np.nan
+    )
     for ours, theirs in zip((confusion.precision, confusion.recall, confusion.f1), expected, strict=False):
         np.testing.assert_allclose(ours(counts), theirs, atol=1e-12)
     np.testing.assert_allclose(
@@ -100,8 +106,12 @@ def test_invariances(figure: Callable[[Counts], np.ndarray], case: Case, seed: i
     y, predicted, weight, n_classes = case
     value = figure(tally(y, predicted, n_classes, weight))
     order = np.random.default_rng(seed).permutation(n_classes)
-    np.testing.assert_allclose(figure(tally(order[y], order[predicted], n_classes, weight)), value, atol=1e-9, err_msg="classes renamed")
-    np.testing.assert_allclose(figure(tally(y, predicted, n_classes, 7 * weight)), value, atol=1e-9, err_msg="weights scaled")
+    np.testing.assert_allclose(
+        figure(tally(order[y], order[predicted], n_classes, weight)), value, atol=1e-9, err_msg="classes renamed"
+    )
+    np.testing.assert_allclose(
+        figure(tally(y, predicted, n_classes, 7 * weight)), value, atol=1e-9, err_msg="weights scaled"
+    )
     doubled = np.where(np.arange(len(y)) == 0, 2.0, 1.0)
     twice = [np.r_[codes, codes[:1]] for codes in (y, predicted)]
     np.testing.assert_allclose(

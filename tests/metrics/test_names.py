@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.metrics import confusion
 from rarebird.metrics.names import METRICS, decision_metric, metric
 

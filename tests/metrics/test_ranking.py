@@ -28,7 +28,9 @@ def cases(draw: st.DrawFn) -> Case:
 @given(case=cases())
 def test_areas_equal_scikit_learns(case: Case) -> None:
     positive, scores, weight = case
-    assert ranking.roc_auc(*case) == pytest.approx(referee.roc_auc_score(positive, scores, sample_weight=weight), abs=1e-9)
+    assert ranking.roc_auc(*case) == pytest.approx(
+        referee.roc_auc_score(positive, scores, sample_weight=weight), abs=1e-9
+    )
     assert ranking.average_precision(*case) == pytest.approx(
         referee.average_precision_score(positive, scores, sample_weight=weight), abs=1e-9
     )
@@ -43,7 +45,9 @@ def test_roc_auc_counts_pairs_and_turns_around(case: Case) -> None:
     auc = ranking.roc_auc(*case)
     assert auc == pytest.approx((wins * pairs).sum() / pairs.sum(), abs=1e-9)
     assert ranking.roc_auc(~positive, scores, weight) == pytest.approx(1 - auc, abs=1e-9)
-    assert ranking.roc_auc(positive, np.exp(3 * scores), weight) == pytest.approx(auc, abs=1e-9), "only the order counts"
+    assert ranking.roc_auc(positive, np.exp(3 * scores), weight) == pytest.approx(auc, abs=1e-9), (
+        "only the order counts"
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -89,7 +93,9 @@ def test_macro_areas_equal_scikit_learns_and_leave_out_the_absent() -> None:
     assert precision == pytest.approx(referee.average_precision_score(np.eye(4)[y], probabilities, average="macro"))
     wider = np.c_[probabilities, np.zeros(200)]
     assert ranking.areas(y, wider, np.ones(200), None) == (auc, precision)
-    assert ranking.areas(y, probabilities, np.ones(200), 2)[0] == pytest.approx(referee.roc_auc_score(y == 2, probabilities[:, 2]))
+    assert ranking.areas(y, probabilities, np.ones(200), 2)[0] == pytest.approx(
+        referee.roc_auc_score(y == 2, probabilities[:, 2])
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -113,4 +119,7 @@ def test_the_curve_is_thinned_and_keeps_its_ends() -> None:
     assert len(thin["recall"]) <= 200 < len(whole["recall"])
     assert thin["recall"][0] == whole["recall"][0]
     assert thin["recall"][-1] == 1.0
-    assert ranking.precision_recall_curve(np.zeros(3, dtype=bool), np.arange(3.0), np.ones(3)) == {"recall": [], "precision": []}
+    assert ranking.precision_recall_curve(np.zeros(3, dtype=bool), np.arange(3.0), np.ones(3)) == {
+        "recall": [],
+        "precision": [],
+    }

@@ -10,11 +10,14 @@ from rarebird.metrics.confusion import tally
 
 
 def drawn(strata: np.ndarray, group: np.ndarray | None = None, replicates: int = 300, seed: int = 0) -> np.ndarray:
-    return np.concatenate(list(uncertainty.bootstrap_weights(strata, group, replicates, np.random.default_rng(seed))), axis=1)
+    return np.concatenate(
+        list(uncertainty.bootstrap_weights(strata, group, replicates, np.random.default_rng(seed))), axis=1
+    )
 
 
 def test_wilson_by_hand() -> None:
-    # 8 of 10, from the published formula with z = 1.96: 0.4902, 0.9433 (as statsmodels' proportion_confint(8, 10, method="wilson")).
+    # 8 of 10, from the published formula with z = 1.96: 0.4902, 0.9433 (as statsmodels' proportion_confint(8, 10,
+    # method="wilson")).
     low, high = uncertainty.wilson(0.8, 10)
     assert (float(low), float(high)) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
     # The ends are where the score test turns: (p - end)^2 = z^2 end (1 - end) / n.
@@ -28,7 +31,9 @@ def test_wilson_by_hand() -> None:
 def test_wilson_narrows_and_refuses_no_rows() -> None:
     low, high = uncertainty.wilson(np.full(3, 0.3), np.array([10, 100, 10**6]))
     assert (np.diff(high - low) < 0).all()
-    assert high[2] - low[2] == pytest.approx(2 * uncertainty.Z * np.sqrt(0.3 * 0.7 / 1e6), rel=1e-3), "the textbook interval on many rows"
+    assert high[2] - low[2] == pytest.approx(2 * uncertainty.Z * np.sqrt(0.3 * 0.7 / 1e6), rel=1e-3), (
+        "the textbook interval on many rows"
+    )
     with pytest.raises(ValueError, match="n > 0"):
         uncertainty.wilson(0.5, 0)
 
@@ -91,7 +96,8 @@ def test_replicates_stay_between_their_bounds() -> None:
 
 
 def test_coverage_of_the_bootstrap_on_many_rows() -> None:
-    # F1 of a class with 100 rows among 400: the nominal 95 % within what 300 samples can tell (three standard errors are 3.8 %).
+    # F1 of a class with 100 rows among 400: the nominal 95 % within what 300 samples can tell (three standard errors
+    # are 3.8 %).
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [300, 100])
     found, false = 0.7, 0.1
@@ -115,7 +121,8 @@ def test_coverage_of_the_mean_of_shares_with_rare_classes() -> None:
 
 
 def test_reflection_helps_where_noise_lifts_the_calibration_error() -> None:
-    # A gap of .02 on 200 rows, of which chance alone makes some .06. It is no cure: `reflected` says where percentiles do better.
+    # A gap of .02 on 200 rows, of which chance alone makes some .06. It is no cure: `reflected` says where percentiles
+    # do better.
     rng = np.random.default_rng(0)
     chance = rng.uniform(0.5, 0.9, size=200)
     bold, held = np.c_[chance + 0.02, 0.98 - chance], np.zeros(2)
@@ -131,7 +138,8 @@ def test_reflection_helps_where_noise_lifts_the_calibration_error() -> None:
 
 
 def test_stratified_intervals_speak_of_a_given_mix_of_classes() -> None:
-    # Two classes of 90 and 10 %, whose rows cost .1 and 2: the mean cost is known exactly, and varies with the mix alone.
+    # Two classes of 90 and 10 %, whose rows cost .1 and 2: the mean cost is known exactly, and varies with the mix
+    # alone.
     cost, truth, held = np.array([0.1, 2.0]), 0.29, 0
     rng = np.random.default_rng(0)
     for sample in range(100):

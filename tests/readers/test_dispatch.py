@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from rarebird import readers
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Splits
 from rarebird.readers.options import ReadOptions
 
@@ -103,12 +103,20 @@ def test_a_folder_of_classes(tmp_path: Path) -> None:
 def test_a_list_of_pictures(tmp_path: Path) -> None:
     for row in range(4):
         picture(tmp_path / "files" / f"{row}.png", 60 * row)
-    path = write(tmp_path, "list.csv", "path,label\n" + "".join(f"files/{row}.png,{'ab'[row % 2]}\n" for row in range(4)))
+    path = write(
+        tmp_path, "list.csv", "path,label\n" + "".join(f"files/{row}.png,{'ab'[row % 2]}\n" for row in range(4))
+    )
     assert read(path).train.kind == "image"
-    named = write(tmp_path, "named.csv", "path,animal\n" + "".join(f"files/{row}.png,{'ab'[row % 2]}\n" for row in range(4)))
+    named = write(
+        tmp_path, "named.csv", "path,animal\n" + "".join(f"files/{row}.png,{'ab'[row % 2]}\n" for row in range(4))
+    )
     assert read(named, target="animal").train.kind == "image"
     assert read(path, kind="table", target="label").train.kind == "table"
-    other = write(tmp_path, "other.csv", "path,label,size\n" + "".join(f"gone/{row}.png,{'ab'[row % 2]},{row}\n" for row in range(4)))
+    other = write(
+        tmp_path,
+        "other.csv",
+        "path,label,size\n" + "".join(f"gone/{row}.png,{'ab'[row % 2]},{row}\n" for row in range(4)),
+    )
     assert read(other, target="label").train.kind == "table"
 
 

@@ -1,4 +1,5 @@
-"""Folders and lists of pictures: what becomes a class, a part, a group or a note, and what is refused in one sentence."""
+"""Folders and lists of pictures: what becomes a class, a part, a group or a note, and what is refused in one
+sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.readers.image_folder import read, read_list
 from rarebird.readers.options import ReadOptions
@@ -81,7 +82,9 @@ def test_class_names_are_ordered_as_people_order_them(tmp_path: Path) -> None:
     assert read(tmp_path, ANY).train.classes == ("1", "9", "10")
 
 
-@pytest.mark.parametrize("names", [("train", "test"), ("Training", "Testing"), ("train", "valid"), ("train", "val", "test")])
+@pytest.mark.parametrize(
+    "names", [("train", "test"), ("Training", "Testing"), ("train", "valid"), ("train", "val", "test")]
+)
 @pytest.mark.parametrize("wrapper", ["", "chest_xray"])
 def test_a_split_is_never_three_classes(tmp_path: Path, names: tuple[str, ...], wrapper: str) -> None:
     for shade, name in enumerate(names):
@@ -90,7 +93,10 @@ def test_a_split_is_never_three_classes(tmp_path: Path, names: tuple[str, ...], 
     splits = read(tmp_path, ANY)
     found = {"train": splits.train, "val": splits.val, "test": splits.test}
     present = [part for part, data in found.items() if data is not None]
-    assert present == [next(part for part in found if name.lower().startswith(part[:3] if part != "train" else "train")) for name in names]
+    assert present == [
+        next(part for part in found if name.lower().startswith(part[:3] if part != "train" else "train"))
+        for name in names
+    ]
     for shade, part in enumerate(present):
         data = found[part]
         assert data is not None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Curves, Splits
 from rarebird.readers import npz
 from rarebird.readers.options import ReadOptions
@@ -41,7 +41,13 @@ def refusal(path: Path, options: ReadOptions = ANY, **arrays: Any) -> str:
 @pytest.mark.parametrize("labels", [Y, Y[:, None], Y.astype(np.uint8), Y.astype(float), np.eye(3, dtype=int)[Y]])
 def test_medmnist_keys_and_labels_of_any_shape(tmp_path: Path, labels: np.ndarray) -> None:
     splits = saved(
-        tmp_path, train_images=GRAY, train_labels=labels, val_images=GRAY[:2], val_labels=Y[:2], test_images=GRAY[4:5], test_labels=Y[4:5]
+        tmp_path,
+        train_images=GRAY,
+        train_labels=labels,
+        val_images=GRAY[:2],
+        val_labels=Y[:2],
+        test_images=GRAY[4:5],
+        test_labels=Y[4:5],
     )
     data = splits.train
     assert (data.kind, data.task, data.name, data.classes) == ("image", "classification", "data", ("0", "1", "2"))
@@ -160,7 +166,11 @@ def test_pictures_are_resized_only_where_a_size_is_asked_for(tmp_path: Path) -> 
     assert saved(tmp_path, ReadOptions(image_size=5), X=COLOR, y=Y).train.raw().shape == (6, 3, 5, 6)
     even = np.full((6, 10, 12), 77, np.uint8)
     for shape in ((1, 4, 4), (3, 20, 30)):
-        for X, value in ((even, 77), (even / 255, 77 / 255), (np.dstack([even[..., None]] * 3).reshape(6, 10, 12, 3), 77)):
+        for X, value in (
+            (even, 77),
+            (even / 255, 77 / 255),
+            (np.dstack([even[..., None]] * 3).reshape(6, 10, 12, 3), 77),
+        ):
             raw = saved(tmp_path, ReadOptions(image_shape=shape, kind="image"), X=X, y=Y).train.raw()
             assert raw.shape == (6, *shape)
             assert np.allclose(raw, value)
@@ -215,7 +225,9 @@ def forged(path: Path, shape: tuple[int, ...], payload: int) -> Path:
     return path
 
 
-def test_archives_that_declare_more_than_they_hold_or_than_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archives_that_declare_more_than_they_hold_or_than_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "fewer bytes" in refusal(forged(tmp_path / "a.npz", (1 << 40, 1 << 20), 100))
     assert "fewer bytes" in refusal(forged(tmp_path / "a.npz", (-1, 10), 100))
     monkeypatch.setattr(npz, "LARGEST", 1 << 20)

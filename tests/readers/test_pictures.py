@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.readers import picture_store, pictures
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.picture_store import decode, headers
@@ -38,7 +38,9 @@ def bomb(path: Path, side: int = 100_000) -> Path:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+    )
     return path
 
 
@@ -62,7 +64,9 @@ def test_modes_become_what_they_show(tmp_path: Path) -> None:
     few = COLOR // 64 * 64  # at most 64 colors, so that a palette holds them all
     Image.fromarray(few).quantize(64).save(tmp_path / "palette.png")
     assert np.abs(decode_one(tmp_path / "palette.png", (3, 12, 20)).astype(int) - few.transpose(2, 0, 1)).mean() < 12
-    Image.fromarray(np.full((16, 16, 3), (200, 30, 60), np.uint8)).convert("CMYK").save(tmp_path / "cmyk.jpg", quality=100)
+    Image.fromarray(np.full((16, 16, 3), (200, 30, 60), np.uint8)).convert("CMYK").save(
+        tmp_path / "cmyk.jpg", quality=100
+    )
     assert np.abs(decode_one(tmp_path / "cmyk.jpg", (3, 16, 16)).mean(axis=(1, 2)) - (200, 30, 60)).max() < 4
 
 
@@ -119,7 +123,8 @@ def test_exif_orientation(tmp_path: Path, orientation: int, suffix: str) -> None
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_shrinking_is_antialiased(tmp_path: Path, suffix: str) -> None:
-    """A checkerboard at the limit of the resolution becomes even gray, and a smooth picture stays the smooth picture."""
+    """A checkerboard at the limit of the resolution becomes even gray, and a smooth picture stays the smooth
+    picture."""
     checkers = (np.indices((256, 256)).sum(axis=0) % 2 * 255).astype(np.uint8)
     path = save(tmp_path / f"a{suffix}", checkers)
     assert np.abs(decode_one(path, (1, 16, 16)).astype(int) - 127.5).max() < 8
@@ -180,7 +185,9 @@ def test_broken_files_are_named_and_others_stand_in_their_rows(tmp_path: Path) -
     assert [head.path for head in headers(files)] == [cut, whole, whole]
 
 
-def test_a_picture_just_over_the_limit_is_refused_without_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_just_over_the_limit_is_refused_without_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = save(tmp_path / "a.png", GRAY)
     monkeypatch.setattr(pictures, "MAX_PIXELS", 12 * 20)
     assert decode_one(path, (1, 12, 20)).shape == (1, 12, 20)
@@ -204,12 +211,16 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.usefixtures("mapped")
-def test_the_store_holds_what_memory_would_and_is_found_again(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_holds_what_memory_would_and_is_found_again(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = tmp_path / "new" / "cache"
     first, reasons = decode(files, (1, 6, 10), deep=False, cache=cache)
     assert isinstance(first, np.memmap)
     assert reasons == {7: "not a picture"}
-    expected = np.stack([np.zeros((1, 6, 10), np.uint8) if row == 7 else decode_one(path, (1, 6, 10)) for row, path in enumerate(files)])
+    expected = np.stack(
+        [np.zeros((1, 6, 10), np.uint8) if row == 7 else decode_one(path, (1, 6, 10)) for row, path in enumerate(files)]
+    )
     assert (first == expected).all()
     assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".npy"]  # no partial file stays
     with monkeypatch.context() as patch:
@@ -236,7 +247,9 @@ def test_a_stale_or_damaged_store_is_made_again(files: list[Path], tmp_path: Pat
 
 
 @pytest.mark.usefixtures("mapped")
-def test_the_temporary_folder_goes_with_the_array(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_temporary_folder_goes_with_the_array(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "temporary"
     home.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(home))
@@ -248,7 +261,9 @@ def test_the_temporary_folder_goes_with_the_array(files: list[Path], tmp_path: P
 
 
 @pytest.mark.usefixtures("mapped")
-def test_a_full_disk_is_said_before_anything_is_written(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_before_anything_is_written(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import shutil
 
     usage = shutil.disk_usage(tmp_path)

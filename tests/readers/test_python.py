@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Curves, Pixels
 from rarebird.readers.python import from_arrays
 
@@ -35,7 +35,9 @@ def refused(part: str, *arguments: Any, **options: Any) -> None:
 
 def test_an_array_is_a_table() -> None:
     X = RNG.normal(size=(4, 2))
-    data = from_arrays(X, ["a", "b", "a", "a"], sample_weight=[1, 2, 3, 4], groups=[1, 1, 2, 2], time=[4, 3, 2, 1], name="toy")
+    data = from_arrays(
+        X, ["a", "b", "a", "a"], sample_weight=[1, 2, 3, 4], groups=[1, 1, 2, 2], time=[4, 3, 2, 1], name="toy"
+    )
     assert (data.kind, data.task, data.classes, data.name) == ("table", "classification", ("a", "b"), "toy")
     assert list(data.raw()) == ["x0", "x1"]
     np.testing.assert_array_equal(data.raw(), X)
@@ -85,7 +87,11 @@ def test_frames_of_pandas_own_types() -> None:
         (pd.Series(pd.Categorical([3, 1])), "i", [3, 1]),
         (pd.Series(pd.Categorical([3, None])), "f", [3.0, np.nan]),
         (pd.Series(pd.to_timedelta(["1h", None])), "f", [3600.0, np.nan]),
-        (pd.Series(pd.period_range("2024-01", periods=2, freq="M")), "M", [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01")]),
+        (
+            pd.Series(pd.period_range("2024-01", periods=2, freq="M")),
+            "M",
+            [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01")],
+        ),
         (pd.Series(pd.to_datetime(["2024-01-01 02:00+02:00"] * 2)), "M", [pd.Timestamp("2024-01-01")] * 2),
         (pd.Series(pd.interval_range(0, 2)), "O", ["(0, 1]", "(1, 2]"]),
         (pd.Series([None, None], dtype=object), "f", [np.nan, np.nan]),

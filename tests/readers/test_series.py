@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Curves, Dataset
 from rarebird.readers import series
 from rarebird.readers.options import ReadOptions
@@ -68,7 +68,10 @@ def test_lengths_end_at_the_last_value_of_any_channel() -> None:
 
 def test_more_padding_changes_nothing() -> None:
     values = np.random.default_rng(0).normal(size=(3, 2, 5)).astype(np.float32)
-    once, again = series.curves(values, "X"), series.curves(np.pad(values, ((0, 0), (0, 0), (0, 4)), constant_values=NAN), "X")
+    once, again = (
+        series.curves(values, "X"),
+        series.curves(np.pad(values, ((0, 0), (0, 0), (0, 4)), constant_values=NAN), "X"),
+    )
     np.testing.assert_array_equal(once.values, again.values)
     np.testing.assert_array_equal(once.lengths, again.lengths)
 
@@ -78,7 +81,11 @@ def test_more_padding_changes_nothing() -> None:
 
 @pytest.mark.parametrize("separator", ["\t", ",", ";", "   ", " "])
 def test_separators_read_the_same(tmp_path: Path, separator: str) -> None:
-    lines = [["1.0000000e+00", "0.5", "-2e-1", "3"], ["2.0000000e+00", "1", "2", "NaN"], ["1.0000000e+00", "1", "NaN", "2"]]
+    lines = [
+        ["1.0000000e+00", "0.5", "-2e-1", "3"],
+        ["2.0000000e+00", "1", "2", "NaN"],
+        ["1.0000000e+00", "1", "NaN", "2"],
+    ]
     data = read(write(tmp_path, "\n".join(separator.join(line) for line in lines) + "\n"))
     assert data.classes == ("1", "2")
     assert data.codes.tolist() == [0, 1, 0]
@@ -158,7 +165,13 @@ def test_ts(tmp_path: Path) -> None:
 
 
 def test_a_ts_file_of_one_channel_equals_ucr(tmp_path: Path) -> None:
-    ts = read(write(tmp_path, "@univariate true\n@classLabel true 1 2\n@data\n1,2,?:1\n3,?,4:2.0\n".replace("2.0", "2"), "Toy.ts"))
+    ts = read(
+        write(
+            tmp_path,
+            "@univariate true\n@classLabel true 1 2\n@data\n1,2,?:1\n3,?,4:2.0\n".replace("2.0", "2"),
+            "Toy.ts",
+        )
+    )
     ucr = read(write(tmp_path, "1\t1\t2\tNaN\n2\t3\tNaN\t4\n"))
     np.testing.assert_array_equal(source(ts).values, source(ucr).values)
     np.testing.assert_array_equal(ts.codes, ucr.codes)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.readers import table
 from rarebird.readers.options import ReadOptions
@@ -67,7 +67,9 @@ def test_delimiters_and_line_ends_read_the_same(tmp_path: Path, delimiter: str, 
 
 def test_agrees_with_pandas(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"f": rng.normal(size=50), "i": rng.integers(-9, 9, 50), "t": rng.choice(["a", "b, c", 'd"e', "f\ng"], 50)})
+    frame = pd.DataFrame(
+        {"f": rng.normal(size=50), "i": rng.integers(-9, 9, 50), "t": rng.choice(["a", "b, c", 'd"e', "f\ng"], 50)}
+    )
     frame.loc[3, "f"] = np.nan
     frame["target"] = rng.choice(["u", "v"], 50)
     path = tmp_path / "t.csv"
@@ -166,7 +168,10 @@ def test_a_stray_text_among_numbers_is_said(tmp_path: Path) -> None:
 def test_long_cells_and_wide_tables(tmp_path: Path) -> None:
     assert len(read(write(tmp_path, f"a,target\n{'x' * 200_000},u\nx,v\n")).raw()["a"][0]) == 200_000
     names = [f"column_{place}" for place in range(300)] + ["x" * 140_000, "target"]
-    assert read(write(tmp_path, "\n".join(",".join(row) for row in (names, ["1"] * 302, ["2"] * 302)))).raw().shape == (2, 301)
+    assert read(write(tmp_path, "\n".join(",".join(row) for row in (names, ["1"] * 302, ["2"] * 302)))).raw().shape == (
+        2,
+        301,
+    )
 
 
 def test_a_nameless_column_is_called_by_its_place(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import LabelEncoder
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.readers.targets import encode, is_continuous, label, missing_mask
 
 
@@ -20,7 +20,15 @@ def encoded(values: Any, **options: Any) -> tuple[str, np.ndarray, tuple[str, ..
 
 @pytest.mark.parametrize(
     "values",
-    [[3, 1, 2, 3], [1.0, 2.0, 10.0], ["b", "a", "b"], ["10", "9", "x"], [True, False], np.array([7, 7, 8], np.uint8), ["罕见", "常见"]],
+    [
+        [3, 1, 2, 3],
+        [1.0, 2.0, 10.0],
+        ["b", "a", "b"],
+        ["10", "9", "x"],
+        [True, False],
+        np.array([7, 7, 8], np.uint8),
+        ["罕见", "常见"],
+    ],
 )
 def test_codes_give_the_labels_back(values: Any) -> None:
     task, codes, classes = encoded(values)
@@ -84,7 +92,17 @@ def test_one_column_and_one_hot_rows_are_labels() -> None:
         (np.repeat(np.arange(0, 3000, 10), 100), True),
         (np.array([0, 1] * 10), False),
     ],
-    ids=["fractions", "few", "tiny", "sparse", "row_numbers", "class_codes", "many_rows_each", "very_many_values", "binary"],
+    ids=[
+        "fractions",
+        "few",
+        "tiny",
+        "sparse",
+        "row_numbers",
+        "class_codes",
+        "many_rows_each",
+        "very_many_values",
+        "binary",
+    ],
 )
 def test_what_is_continuous(values: np.ndarray, continuous: bool) -> None:
     assert is_continuous(values) is continuous

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from rarebird.result import ClassScore, Estimate, Result, Scores
+from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
 
 RECIPE = """kind = "table"
 seed = 0
@@ -29,7 +29,10 @@ def share(hits: float, n: int) -> Estimate:
     if n < 2:
         return Estimate(value=None)
     p, z = hits / n, 1.96
-    center, half = (p + z**2 / (2 * n)) / (1 + z**2 / n), z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    center, half = (
+        (p + z**2 / (2 * n)) / (1 + z**2 / n),
+        z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)),
+    )
     return Estimate(value=p, low=max(center - half, 0), high=min(center + half, 1))
 
 
@@ -48,12 +51,23 @@ def scores(classes: list[str], support: list[int], seed: int = 0, sharpness: flo
         recall = share(hits, n)
         precision = share(hits, named) if n > 1 else Estimate(value=None)
         f1 = (
-            Estimate(value=2 * hits / (n + named), low=max(2 * hits / (n + named) - 0.08, 0), high=min(2 * hits / (n + named) + 0.06, 1))
+            Estimate(
+                value=2 * hits / (n + named),
+                low=max(2 * hits / (n + named) - 0.08, 0),
+                high=min(2 * hits / (n + named) + 0.06, 1),
+            )
             if n > 1
             else Estimate(value=None)
         )
         per_class.append(
-            ClassScore(label=label, support=n, recall=recall, precision=precision, f1=f1, note="" if n > 4 else "too few rows to judge")
+            ClassScore(
+                label=label,
+                support=n,
+                recall=recall,
+                precision=precision,
+                f1=f1,
+                note="" if n > 4 else "too few rows to judge",
+            )
         )
     return Scores(
         metrics=_metrics(confusion, probabilities, y),
@@ -82,7 +96,11 @@ def _curves(classes: list[str], y: np.ndarray, probabilities: np.ndarray) -> dic
     top, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
     place = np.minimum((top * 15).astype(int), 14)
     bins = [
-        {"confidence": float(top[place == b].mean()), "accuracy": float(right[place == b].mean()), "count": int((place == b).sum())}
+        {
+            "confidence": float(top[place == b].mean()),
+            "accuracy": float(right[place == b].mean()),
+            "count": int((place == b).sum()),
+        }
         for b in np.unique(place)
     ]
     curves = {}

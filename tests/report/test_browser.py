@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_results import PROFILE, RECIPE
 
-from rarebird.report.html import write_report
-from rarebird.result import Result
+from rarebird.evaluation.result import Result
+from rarebird.report.pages.run import write_report
+from tests.report.made_results import PROFILE, RECIPE
 
 pytestmark = pytest.mark.xdist_group("heavy")
 NAMES = ["three", "binary", "forty", "regression"]
@@ -96,7 +96,9 @@ def test_dark_mode_changes_paper_and_ink_also_within_figures(browser: Any, repor
         page.goto(reports["three"].as_uri())
         paper = page.locator("section").first.evaluate(color % "backgroundColor")
         ink = page.locator("figure svg text").first.evaluate(color % "fill")
-        seen[scheme] = [sum(int(part) for part in found.removeprefix("rgb(").rstrip(")").split(",")) for found in (paper, ink)]
+        seen[scheme] = [
+            sum(int(part) for part in found.removeprefix("rgb(").rstrip(")").split(",")) for found in (paper, ink)
+        ]
         page.close()
     assert seen["light"][0] > 700 > 400 > seen["light"][1]
     assert seen["dark"][0] < 200 < 400 < seen["dark"][1]

@@ -1,4 +1,5 @@
-"""Batches hold the rows that were asked for; a gathered part of a large array gives the same ones without a copy of it."""
+"""Batches hold the rows that were asked for; a gathered part of a large array gives the same ones without a copy of
+it."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data import prepare
 from rarebird.data.dataset import Dataset, Pixels
 from rarebird.data.mapped_rows import MappedRows

@@ -7,12 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rarebird import methods
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.spec import InputSpec
+from rarebird.slots import methods
 from rarebird.training.inference import CPU_CELLS, LARGEST, SMALLEST, logits, placement, rows_at_once
 
-SPEC = InputSpec(kind="image", task="classification", n_outputs=3, channels=3, height=12, width=12, mean=(0.5,) * 3, std=(0.2,) * 3)
+SPEC = InputSpec(
+    kind="image", task="classification", n_outputs=3, channels=3, height=12, width=12, mean=(0.5,) * 3, std=(0.2,) * 3
+)
 
 
 def network() -> nn.Module:

@@ -1,4 +1,5 @@
-"""The loop against plain torch: weights and parts change nothing they should not, stages and hooks come in their order."""
+"""The loop against plain torch: weights and parts change nothing they should not, stages and hooks come in their
+order."""
 
 from __future__ import annotations
 
@@ -11,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rarebird.checks import DataError
-from rarebird.protocols import Hook, TrainState
+from rarebird.core.checks import DataError
+from rarebird.slots.protocols import Hook, TrainState
 from rarebird.training.batches import Rows
-from rarebird.training.course import Course
 from rarebird.training.device import Placement
 from rarebird.training.loop import Training
 from rarebird.training.stage import StageParts
+from rarebird.training.step_plan import Course
 
 
 class Linear(nn.Module):
@@ -56,7 +57,12 @@ def constant(progress: float, losses: object = ()) -> float:
 
 
 def stage(**changes: Any) -> StageParts:
-    parts: dict[str, Any] = {"loss": CrossEntropy(), "sampling": InOrder(), "optimizer": Descent(), "schedule": constant}
+    parts: dict[str, Any] = {
+        "loss": CrossEntropy(),
+        "sampling": InOrder(),
+        "optimizer": Descent(),
+        "schedule": constant,
+    }
     return StageParts(**(parts | changes))
 
 
@@ -78,7 +84,11 @@ def some_rows(n: int = 12, weight: np.ndarray | None = None) -> Rows:
     rng = np.random.default_rng(1)
     y = torch.eye(2)[torch.from_numpy(rng.integers(0, 2, n))]
     weight = np.ones(n) if weight is None else weight
-    return Rows({"numbers": torch.from_numpy(rng.normal(size=(n, 3)).astype(np.float32))}, y, torch.from_numpy(weight.astype(np.float32)))
+    return Rows(
+        {"numbers": torch.from_numpy(rng.normal(size=(n, 3)).astype(np.float32))},
+        y,
+        torch.from_numpy(weight.astype(np.float32)),
+    )
 
 
 def repeated(rows: Rows, times: list[int]) -> Rows:
@@ -203,10 +213,13 @@ def test_the_history_has_about_twelve_entries_and_falls() -> None:
 
 
 def weighted_prior(batch_size: int) -> float:
-    """The log-odds that rows without features teach, 200 of weight 9 among 1800 of weight 1: the classes weigh the same."""
+    """The log-odds that rows without features teach, 200 of weight 9 among 1800 of weight 1: the classes weigh the
+    same."""
 
     class Shuffled(InOrder):
-        def __call__(self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: object) -> Iterator[np.ndarray]:
+        def __call__(
+            self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: object
+        ) -> Iterator[np.ndarray]:
             yield from np.array_split(rng.permutation(len(y)), len(y) // batch_size)
 
     rare = torch.arange(2000) < 200
@@ -218,7 +231,9 @@ def weighted_prior(batch_size: int) -> float:
             logits = state.network.head(torch.tanh(state.network.body.bias))  # type: ignore[union-attr,operator]
             seen.append(float((logits[1] - logits[0]).detach()))
 
-    trained = training(rows, [stage(sampling=Shuffled(), optimizer=slow())], batch_size=batch_size, hooks=[recorder(look)])
+    trained = training(
+        rows, [stage(sampling=Shuffled(), optimizer=slow())], batch_size=batch_size, hooks=[recorder(look)]
+    )
     trained.run(Course(1500))
     return float(np.mean(seen))
 
@@ -256,7 +271,9 @@ def test_a_training_that_was_ended_early_replays_to_the_same_history_and_weights
 
     def run(course: Course, ends: bool) -> tuple[list[dict[str, float]], Tensor, list[tuple[int, int]]]:
         calls = itertools.count(1)
-        trained = training(some_rows(), judge=lambda network: {"loss": float(next(network.parameters()).detach().sum())})
+        trained = training(
+            some_rows(), judge=lambda network: {"loss": float(next(network.parameters()).detach().sum())}
+        )
         trained.hooks = [Stop()] if ends else []
         trained.report = lambda progress: ends and by_user and next(calls) >= 7
         trained.run(course)

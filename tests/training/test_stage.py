@@ -1,4 +1,5 @@
-"""What a stage may ask of the loop: parts of the network, class weights, losses of pairs, members, features, a new or normalized head."""
+"""What a stage may ask of the loop: parts of the network, class weights, losses of pairs, members, features, a new or
+normalized head."""
 
 from __future__ import annotations
 
@@ -9,12 +10,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rarebird.checks import DataError
-from rarebird.protocols import Hook, TrainState
-from rarebird.remedies.batch_sampling.by_loss import ByLoss, expected_draws
-from rarebird.training.course import Course
+from rarebird.core.checks import DataError
+from rarebird.methods.batch_sampling.by_loss import ByLoss, expected_draws
+from rarebird.slots.protocols import Hook, TrainState
 from rarebird.training.stage import normalize_head, trainable_parameters
-from tests.training.test_loop import CrossEntropy, Descent, InOrder, Linear, recorder, some_rows, stage, training, weights_after
+from rarebird.training.step_plan import Course
+from tests.training.test_loop import (
+    CrossEntropy,
+    Descent,
+    InOrder,
+    Linear,
+    recorder,
+    some_rows,
+    stage,
+    training,
+    weights_after,
+)
 
 
 def ids(*modules: nn.Module) -> set[int]:
@@ -95,7 +106,9 @@ def test_a_loss_of_pairs_gets_the_weights_and_its_mean_is_what_is_stepped_on() -
             return (CrossEntropy()(logits, y) * weight).sum() / len(y)
 
     rows = some_rows(weight=np.linspace(0.5, 1.5, 12))
-    torch.testing.assert_close(weights_after(training(rows, [stage(loss=Mean(), per_row=False)])), weights_after(training(rows)))
+    torch.testing.assert_close(
+        weights_after(training(rows, [stage(loss=Mean(), per_row=False)])), weights_after(training(rows))
+    )
 
 
 def test_members_learn_each_from_their_own_loss() -> None:
@@ -115,7 +128,9 @@ def test_features_are_augmented_between_body_and_head() -> None:
         def features(self, x: dict[str, Tensor]) -> Tensor:
             return torch.tanh(self.body(x["numbers"]))
 
-    def dropped(features: Tensor, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def dropped(
+        features: Tensor, y: Tensor, weight: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
         return 0 * features, y, weight
 
     trained = training(some_rows(), [stage(augment_features=dropped)])
@@ -137,7 +152,9 @@ def test_frozen_batch_norms_keep_their_statistics() -> None:
             return super().forward({"numbers": self.norm(x["numbers"])})
 
     means: list[Tensor] = []
-    trained = training(some_rows(), [stage(until=0.5), stage(trainable="head", restarts=True)], judge=lambda network: {"loss": 1.0})
+    trained = training(
+        some_rows(), [stage(until=0.5), stage(trainable="head", restarts=True)], judge=lambda network: {"loss": 1.0}
+    )
     trained.network = Normed()
     trained.hooks = [recorder(lambda state: means.append(state.network.norm.running_mean.clone()))]  # type: ignore[union-attr,operator]
     trained.run(Course(10))
@@ -246,7 +263,9 @@ def test_a_later_stage_by_loss_begins_with_the_losses_of_the_first() -> None:
                 yield batch
 
     by_loss = Recorded(uniform=0, most=10)
-    trained = training(rows, [stage(until=0.5, optimizer=scaled(0)), stage(sampling=by_loss, optimizer=scaled(0))], batch_size=30)
+    trained = training(
+        rows, [stage(until=0.5, optimizer=scaled(0)), stage(sampling=by_loss, optimizer=scaled(0))], batch_size=30
+    )
     trained.network.head.weight.data.mul_(20)  # so that losses differ
     trained.run(Course(4))
     losses = CrossEntropy()(trained.network({"numbers": rows.inputs["numbers"]}), rows.y).detach().double().numpy()

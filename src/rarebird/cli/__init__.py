@@ -8,19 +8,20 @@ import sys
 
 import typer
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 
 # Importing the commands puts them into the application, in the order that its help shows.
 # isort: off
-from rarebird.cli import train, search, regularization, labels, use, look  # noqa: F401
+from rarebird.cli import train, tune, regularization, labels, use, show as look  # noqa: F401
 from rarebird.cli.options import app
 # isort: on
 
 
 def main() -> None:
     """Entry point: one sentence and exit code 2 for bad input or usage, 1 for anything else, never a traceback."""
-    # OpenMP's threads spin while they wait for work; where other processes want their cores, that made steps several times slower. A short
-    # spin costs nothing on a free machine, where not to spin at all cost a fifth (NOTES.md). Read when torch is first imported.
+    # OpenMP's threads spin while they wait for work; where other processes want their cores, that made steps several
+    # times slower. A short spin costs nothing on a free machine, where not to spin at all cost a fifth (NOTES.md). Read
+    # when torch is first imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         code = app(standalone_mode=False)
@@ -50,6 +51,10 @@ def _click_exit(error: Exception) -> int:
 def _failed(message: str, code: int, error: Exception | None) -> int:
     if os.environ.get("RAREBIRD_TRACEBACK") and error is not None:
         raise error
-    hint = "" if code == 2 or error is None else "\nThis is a defect or a lack of resources; RAREBIRD_TRACEBACK=1 shows where."
+    hint = (
+        ""
+        if code == 2 or error is None
+        else "\nThis is a defect or a lack of resources; RAREBIRD_TRACEBACK=1 shows where."
+    )
     typer.echo(f"rarebird: {message}{hint}", err=True)
     return code

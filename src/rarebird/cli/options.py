@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 
 if TYPE_CHECKING:
     from rarebird.readers.options import ReadOptions
@@ -21,13 +21,19 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Data = Annotated[Path, typer.Argument(help="Folder with one folder per class, .csv or .parquet, UCR .tsv or .ts, or .npz.")]
+Data = Annotated[
+    Path, typer.Argument(help="Folder with one folder per class, .csv or .parquet, UCR .tsv or .ts, or .npz.")
+]
 ModelPath = Annotated[Path, typer.Argument(help="Folder of a model, or of the run that holds it.")]
 Target = Annotated[str | None, typer.Option(help="Column of a table that holds the target (default: target).")]
 Kind = Annotated[str | None, typer.Option(help="image, table or series, where the guess is wrong.")]
 Task = Annotated[str | None, typer.Option(help="classification or regression, where the guess is wrong.")]
-Groups = Annotated[str | None, typer.Option(help="Column that groups rows (patient, track, site); groups never straddle a split.")]
-Pattern = Annotated[str | None, typer.Option(help="Pattern with one group that finds the group in file names, such as 'person(\\d+)'.")]
+Groups = Annotated[
+    str | None, typer.Option(help="Column that groups rows (patient, track, site); groups never straddle a split.")
+]
+Pattern = Annotated[
+    str | None, typer.Option(help="Pattern with one group that finds the group in file names, such as 'person(\\d+)'.")
+]
 Weight = Annotated[str | None, typer.Option(help="Column of sample weights.")]
 Time = Annotated[str | None, typer.Option(help="Column to split by in time order.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
@@ -37,12 +43,21 @@ Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: 
 
 
 def read_options(
-    target: str | None, kind: str | None, task: str | None, groups: str | None, pattern: str | None, weight: str | None, time: str | None
+    target: str | None,
+    kind: str | None,
+    task: str | None,
+    groups: str | None,
+    pattern: str | None,
+    weight: str | None,
+    time: str | None,
 ) -> ReadOptions:
-    from rarebird.checks import nearest
+    from rarebird.core.checks import nearest
     from rarebird.readers.options import ReadOptions
 
-    for name, value, valid in (("kind", kind, ("image", "table", "series")), ("task", task, ("classification", "regression"))):
+    for name, value, valid in (
+        ("kind", kind, ("image", "table", "series")),
+        ("task", task, ("classification", "regression")),
+    ):
         if value is not None and value not in valid:
             raise DataError(f"There is no {name} {value!r}; {nearest(value, valid)}")
     given: dict[str, Any] = {"kind": kind, "task": task}

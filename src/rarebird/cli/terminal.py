@@ -17,7 +17,8 @@ def print_json(value: object) -> None:
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Callable[[float, str], bool]]:
-    """A progress bar with the time left, on standard error; the first Ctrl-C asks for an early end, the second one ends at once."""
+    """A progress bar with the time left, on standard error; the first Ctrl-C asks for an early end, the second one ends
+    at once."""
     stopping = False
 
     def interrupt(signum: int, frame: object) -> None:

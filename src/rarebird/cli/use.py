@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from rarebird.cli.options import AsJson, Data, Device, Groups, Kind, ModelPath, Pattern, Target, Threads, Weight, app, read_options
+from rarebird.cli.options import (
+    AsJson,
+    Data,
+    Device,
+    Groups,
+    Kind,
+    ModelPath,
+    Pattern,
+    Target,
+    Threads,
+    Weight,
+    app,
+    read_options,
+)
 from rarebird.cli.terminal import print_json
 
 
@@ -22,7 +35,7 @@ def predict(
     threads: Threads = None,
 ) -> None:
     """Write the label and the probability per class of each row, as CSV; of the test rows where the data come split."""
-    from rarebird import prediction
+    from rarebird.runs import predict as prediction
 
     loaded = prediction.load(model, device, threads)
     rows = prediction.judged(prediction.read(loaded, data, kind, labelled=False))
@@ -49,8 +62,8 @@ def evaluate(
     """Score a model on labelled rows, with intervals; on the test rows where the data come split."""
     from dataclasses import replace
 
-    from rarebird import prediction
     from rarebird.report.terminal import score_table
+    from rarebird.runs import predict as prediction
 
     loaded = prediction.load(model, device, threads)
     options = replace(read_options(target, kind, None, groups, groups_pattern, weight, None), role="test rows")

@@ -1,7 +1,7 @@
 """Columns of a table that carry nothing to learn: those that identify rows, and those that never vary.
 
-The rules are conservative, because a measurement that is left out is lost without a trace: floating-point columns and tables under 20 rows
-are never touched, and whole numbers that merely happen to differ in every row are kept.
+The rules are conservative, because a measurement that is left out is lost without a trace: floating-point columns and
+tables under 20 rows are never touched, and whole numbers that merely happen to differ in every row are kept.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ _TEXT_DISTINCT = 0.99
 # Words between separators, or the last word in camel case: patient_id, PatientId, row-index, 编号.
 _ID_WORDS = r"id|ids|uid|uuid|guid|index|idx|key|rowid|row|serial|unnamed: \d+"
 _ID_NAME = re.compile(rf"(?i:(?:^|[\W_])(?:{_ID_WORDS})(?:$|[\W_\d]))|[a-z](?:Id|ID)$|编号|序号|番号")
-_TIME_NAME = re.compile(r"(?i:(?:^|[\W_])(?:year|yr|month|day|date|time|timestamp|hour|age)(?:$|[\W_\d]))|年|月|日|时间|時間")
+_TIME_NAME = re.compile(
+    r"(?i:(?:^|[\W_])(?:year|yr|month|day|date|time|timestamp|hour|age)(?:$|[\W_\d]))|年|月|日|时间|時間"
+)
 
 
 def identifier_columns(frame: pd.DataFrame) -> dict[str, str]:
     """Columns that tell rows apart instead of describing them: name -> why.
 
-    - *Whole numbers* without missing values, different in every row, and: named like an identifier; or so densely packed that chance does
-      not explain it (``n**2 > 18 * span``: numbers drawn at random from so short a span would repeat with probability ``1 - exp(-9)``);
-      or rising or falling from row to row over at least 100 rows. Columns named like a time (year, date, age) count by none of these.
+    - *Whole numbers* without missing values, different in every row, and: named like an identifier; or so densely
+      packed that chance does not explain it (``n**2 > 18 * span``: numbers drawn at random from so short a span would
+      repeat with probability ``1 - exp(-9)``); or rising or falling from row to row over at least 100 rows. Columns
+      named like a time (year, date, age) count by none of these.
     - *Text* that is different in every row (from 100 rows on, in 99 % of them), and is neither a number nor a date.
 
     Args:
@@ -90,4 +93,6 @@ def _reads_as_numbers_or_dates(known: pd.Series) -> bool:
         return True
     # Only texts of digits and separators are worth asking about: pandas reads names such as "April" as dates too.
     dated = few[few.str.fullmatch(r"\d[\d\s:./\-T+Z]*")]
-    return len(dated) > 0.9 * len(few) and bool(pd.to_datetime(dated, errors="coerce", format="mixed", utc=True).notna().mean() > 0.9)
+    return len(dated) > 0.9 * len(few) and bool(
+        pd.to_datetime(dated, errors="coerce", format="mixed", utc=True).notna().mean() > 0.9
+    )

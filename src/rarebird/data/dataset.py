@@ -1,4 +1,5 @@
-"""Raw, typed rows: a source (array, frame or pictures on disk), which of its rows, and what is known of each of them."""
+"""Raw, typed rows: a source (array, frame or pictures on disk), which of its rows, and what is known of each of
+them."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from rarebird.checks import DataError, require, some
+from rarebird.core.checks import DataError, require, some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,8 @@ Task = Literal["classification", "regression"]
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """Rows of a table: one pandas frame without target, weight or group columns; types are as read, missing values are NaN or None."""
+    """Rows of a table: one pandas frame without target, weight or group columns; types are as read, missing values are
+    NaN or None."""
 
     frame: pd.DataFrame
 
@@ -36,7 +38,8 @@ class Pixels:
     """Pictures of one working size, in memory or memory-mapped.
 
     Attributes:
-        array: ``(n, channels, height, width)``, uint8 in 0..255, or float32 in 0..1 where the originals hold more than 8 bits.
+        array: ``(n, channels, height, width)``, uint8 in 0..255, or float32 in 0..1 where the originals hold more than
+            8 bits.
     """
 
     array: np.ndarray
@@ -67,7 +70,12 @@ class Curves:
 
     def __post_init__(self) -> None:
         require(self.values.ndim == 3, "series are (n, channels, length)", shape=self.values.shape)
-        require(len(self.values) == len(self.lengths), "one length per series", n=len(self.values), lengths=len(self.lengths))
+        require(
+            len(self.values) == len(self.lengths),
+            "one length per series",
+            n=len(self.values),
+            lengths=len(self.lengths),
+        )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -90,7 +98,8 @@ class Dataset:
         task: ``classification`` or ``regression``.
         source: Where the raw rows stand.
         index: ``(n,)`` int64, which rows of the source these are.
-        y: ``(n,)`` int64 codes into `classes`; ``(n, n_classes)`` float soft targets; ``(n,)`` float64 for regression; None without labels.
+        y: ``(n,)`` int64 codes into `classes`; ``(n, n_classes)`` float soft targets; ``(n,)`` float64 for regression;
+            None without labels.
         classes: The class labels as text, in a natural order; empty for regression.
         weight: ``(n,)`` float64 sample weights, or None for all ones.
         group: ``(n,)`` group labels (patient, track, site), or None.
@@ -117,14 +126,21 @@ class Dataset:
         n = len(self.index)
         for part in PER_ROW:
             value = getattr(self, part)
-            require(value is None or len(value) == n, f"one {part} per row", n=n, given=None if value is None else len(value))
+            require(
+                value is None or len(value) == n,
+                f"one {part} per row",
+                n=n,
+                given=None if value is None else len(value),
+            )
 
     def __len__(self) -> int:
         return len(self.index)
 
     def take(self, rows: np.ndarray) -> Dataset:
         """The rows at the positions (or under the mask) `rows`, sharing the source."""
-        part: dict[str, Any] = {name: value if (value := getattr(self, name)) is None else value[rows] for name in PER_ROW}
+        part: dict[str, Any] = {
+            name: value if (value := getattr(self, name)) is None else value[rows] for name in PER_ROW
+        }
         return replace(self, index=self.index[rows], **part)
 
     def raw(self) -> Any:
@@ -155,7 +171,8 @@ class Dataset:
 
     @property
     def weighted_counts(self) -> np.ndarray:
-        """``(n_classes,)`` what the rows of each class weigh together; a row with soft targets is shared out among its classes."""
+        """``(n_classes,)`` what the rows of each class weigh together; a row with soft targets is shared out among its
+        classes."""
         require(self.y is not None and self.task == "classification", "labelled rows of classes", task=self.task)
         assert self.y is not None
         if self.y.ndim == 2:
@@ -164,7 +181,8 @@ class Dataset:
 
     @property
     def prior(self) -> np.ndarray:
-        """``(n_classes,)`` the natural prior, the share of the rows' weight that each class has; empty for regression."""
+        """``(n_classes,)`` the natural prior, the share of the rows' weight that each class has; empty for
+        regression."""
         if self.task == "regression":
             return np.zeros(0)
         share: np.ndarray = self.weighted_counts / self.weighted_counts.sum()
@@ -205,10 +223,13 @@ class Splits:
 
 
 def concat(parts: Sequence[Dataset]) -> Dataset:
-    """One data set of all rows, in order; all parts are of one kind, task and class list. Copies the rows into one new source."""
+    """One data set of all rows, in order; all parts are of one kind, task and class list. Copies the rows into one new
+    source."""
     first = parts[0]
     require(
-        all(part.classes == first.classes and part.kind == first.kind for part in parts), "parts are alike", kinds=[p.kind for p in parts]
+        all(part.classes == first.classes and part.kind == first.kind for part in parts),
+        "parts are alike",
+        kinds=[p.kind for p in parts],
     )
     raws = [part.raw() for part in parts]
     source: Source

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rarebird.checks import require
+from rarebird.core.checks import require
 from rarebird.data.dataset import Dataset, Frame, Pixels
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ _DIGEST_BYTES = 16
 def fingerprint(dataset: Dataset) -> str:
     """The first 16 hexadecimal digits of a SHA-256 over content, order, labels and weights of the rows.
 
-    File names, ids and the name of the data set have no part in it. Pictures are read in chunks, so that a memory-mapped source stays on
-    disk.
+    File names, ids and the name of the data set have no part in it. Pictures are read in chunks, so that a
+    memory-mapped source stays on disk.
     """
     digest = hashlib.sha256()
     for word in (dataset.kind, dataset.task, *dataset.classes):
@@ -65,14 +65,16 @@ def row_digests(dataset: Dataset) -> np.ndarray:
 
 
 def column_digests(column: pd.Series) -> np.ndarray:
-    """``(n,)`` uint64 digests of a column's values: equal numbers are equal whatever their type, and missing equals missing."""
+    """``(n,)`` uint64 digests of a column's values: equal numbers are equal whatever their type, and missing equals
+    missing."""
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(column):
         # Adding zero turns -0.0 into 0.0.
         return pd.util.hash_array(column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0)
     codes, values = pd.factorize(column)
-    # The type is part of the text, so that the number 1 and the text "1" differ; the last entry, code -1, is the missing.
+    # The type is part of the text, so that the number 1 and the text "1" differ; the last entry, code -1, is the
+    # missing.
     texts = [f"{type(value).__name__}:{value}" for value in values] + [""]
     return pd.util.hash_array(np.array(texts, dtype=object), categorize=False)[codes]
 

@@ -1,4 +1,5 @@
-"""Some rows of a memory-mapped or large array, read only when a batch asks for them: pictures need not fit in memory, nor twice."""
+"""Some rows of a memory-mapped or large array, read only when a batch asks for them: pictures need not fit in memory,
+nor twice."""
 
 from __future__ import annotations
 

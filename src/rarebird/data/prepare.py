@@ -1,4 +1,5 @@
-"""Raw rows -> tensors. `fit` learns scales, categories and bins from natural training rows alone; the result is a value that JSON holds."""
+"""Raw rows -> tensors. `fit` learns scales, categories and bins from natural training rows alone; the result is a value
+that JSON holds."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from rarebird.checks import DataError, require
+from rarebird.core.checks import DataError, require
 from rarebird.data import prepare_table
 from rarebird.data.dataset import Dataset, Pixels
 from rarebird.data.mapped_rows import MappedRows
@@ -16,7 +17,8 @@ from rarebird.data.spec import InputSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Rows and pixel values that the statistics of pictures are taken of, and how many values at a time: their float64 copies take memory.
+# Rows and pixel values that the statistics of pictures are taken of, and how many values at a time: their float64
+# copies take memory.
 STATISTICS_ROWS, STATISTICS_VALUES, CHUNK_VALUES = 5_000, 2**26, 2**22
 # Sides of a picture and steps of a series: larger ones fill the memory, and a file that names them is foreign.
 LARGEST = {"image": 4096, "series": 2**24, "table": 1}
@@ -46,12 +48,27 @@ class Prepared(BaseModel):
     def _fits(self) -> Self:
         """What was learned fits the spec, also where it was read from a file of unknown origin."""
         spec, table = self.spec, self.table
-        require(min((*spec.std, self.target_scale)) > 0, "scales are above 0", std=spec.std[:5], target_scale=self.target_scale)
-        require(len(spec.mean) == len(spec.std) == spec.channels, "channels have a mean and std each", channels=spec.channels)
+        require(
+            min((*spec.std, self.target_scale)) > 0,
+            "scales are above 0",
+            std=spec.std[:5],
+            target_scale=self.target_scale,
+        )
+        require(
+            len(spec.mean) == len(spec.std) == spec.channels,
+            "channels have a mean and std each",
+            channels=spec.channels,
+        )
         require((spec.kind == "table") == (table is not None), "tables have columns, and they alone", kind=spec.kind)
         if table is not None:
-            require(table.cardinalities == spec.cardinalities, "categories have a code each", cardinalities=spec.cardinalities[:5])
-            require(table.n_numbers == spec.n_numbers == len(spec.bins), "numbers have bins each", numbers=spec.n_numbers)
+            require(
+                table.cardinalities == spec.cardinalities,
+                "categories have a code each",
+                cardinalities=spec.cardinalities[:5],
+            )
+            require(
+                table.n_numbers == spec.n_numbers == len(spec.bins), "numbers have bins each", numbers=spec.n_numbers
+            )
         sizes = (spec.height, spec.width) if spec.kind == "image" else (spec.length,) if spec.kind == "series" else (1,)
         require(1 <= min(sizes) <= max(sizes) <= LARGEST[spec.kind], f"1 <= size <= {LARGEST[spec.kind]}", size=sizes)
         return self
@@ -63,7 +80,9 @@ class Prepared(BaseModel):
             DataError: The rows lack a column, or have another shape than the training rows.
         """
         if data.kind != self.spec.kind:
-            raise DataError(f"{data.name} holds data of kind {data.kind!r}, but the model was trained on kind {self.spec.kind!r}.")
+            raise DataError(
+                f"{data.name} holds data of kind {data.kind!r}, but the model was trained on kind {self.spec.kind!r}."
+            )
         if self.spec.kind == "table":
             assert self.table is not None
             return prepare_table.inputs(self.table, data.raw(), data.name)
@@ -106,13 +125,18 @@ class Prepared(BaseModel):
 
         values, lengths = data.raw()
         if values.shape[1] != self.spec.channels:
-            raise DataError(f"{data.name} holds series of {values.shape[1]} channels, but the model needs {self.spec.channels}.")
+            raise DataError(
+                f"{data.name} holds series of {values.shape[1]} channels, but the model needs {self.spec.channels}."
+            )
         mean, std = (np.array(part, dtype=np.float32)[:, None] for part in (self.spec.mean, self.spec.std))
         scaled = (_fitted_length(_interpolated(values, lengths), self.spec.length) - mean) / std
         lengths = np.minimum(lengths, self.spec.length)
         beyond = np.arange(self.spec.length) >= lengths[:, None, None]
         scaled = np.where(beyond | np.isnan(scaled), np.float32(0), scaled)
-        return {"values": torch.from_numpy(scaled.astype(np.float32)), "lengths": torch.from_numpy(lengths.astype(np.int64))}
+        return {
+            "values": torch.from_numpy(scaled.astype(np.float32)),
+            "lengths": torch.from_numpy(lengths.astype(np.int64)),
+        }
 
 
 def fit(train: Dataset, seed: int = 0) -> tuple[Prepared, list[str]]:
@@ -184,7 +208,8 @@ def _series_statistics(train: Dataset) -> dict[str, Any]:
 
 
 def _interpolated(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Missing values inside a series, on the line between their neighbors; the first and last known value beyond them."""
+    """Missing values inside a series, on the line between their neighbors; the first and last known value beyond
+    them."""
     inside = np.arange(values.shape[2]) < lengths[:, None, None]
     gaps = np.isnan(values) & inside
     if not gaps.any():

@@ -1,7 +1,8 @@
 """Table columns -> numbers, missing marks and category codes.
 
-Numbers are scaled by their quartiles and softly clipped (robust scaling and smooth clipping of Holzmüller, Grinsztajn and Steinwart,
-"Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", 2024): an outlier moves neither the scale nor the network far.
+Numbers are scaled by their quartiles and softly clipped (robust scaling and smooth clipping of Holzmüller, Grinsztajn
+and Steinwart, "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", 2024): an outlier moves
+neither the scale nor the network far.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from rarebird.checks import DataError, some
+from rarebird.core.checks import DataError, some
 from rarebird.data import columns
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class TableState(BaseModel):
 
     @property
     def n_numbers(self) -> int:
-        """Numbers that the other columns give; -1 where a column has not as many centers and scales as it gives numbers."""
+        """Numbers that the other columns give; -1 where a column has not as many centers and scales as it gives
+        numbers."""
         numbers = [column for column in self.columns if column.role != "category"]
         whole = all(len(column.center) == len(column.scale) == NUMBERS[column.role] for column in numbers)
         return sum(NUMBERS[column.role] for column in numbers) if whole else -1
@@ -74,11 +76,15 @@ def fit(frame: pd.DataFrame, name: str) -> tuple[TableState, dict[str, Any], lis
     Raises:
         DataError: No column is left to learn from.
     """
-    left_out = dict.fromkeys(columns.constant_columns(frame), "it has one value only") | columns.identifier_columns(frame)
+    left_out = dict.fromkeys(columns.constant_columns(frame), "it has one value only") | columns.identifier_columns(
+        frame
+    )
     used = tuple(_learned(frame[column]) for column in frame.columns if column not in left_out)
     if not used:
         raise DataError(
-            f"{name} has no column to learn from: " + "; ".join(f"{c!r} is left out, {why}" for c, why in left_out.items()) + "."
+            f"{name} has no column to learn from: "
+            + "; ".join(f"{c!r} is left out, {why}" for c, why in left_out.items())
+            + "."
         )
     state = TableState(columns=used, left_out={str(key): why for key, why in left_out.items()})
     numbers, missing = _numbers(state, frame)
@@ -119,7 +125,12 @@ def _learned(column: pd.Series) -> Column:
     if pd.api.types.is_datetime64_any_dtype(column):
         parts = np.stack(_date_parts(column), axis=1)
         scales = [_scale(part) for part in parts.T]
-        return Column(name=name, role="date", center=tuple(middle for middle, _ in scales), scale=tuple(scale for _, scale in scales))
+        return Column(
+            name=name,
+            role="date",
+            center=tuple(middle for middle, _ in scales),
+            scale=tuple(scale for _, scale in scales),
+        )
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         middle, scale = _scale(column.to_numpy(dtype=np.float64, na_value=np.nan))
         return Column(name=name, role="number", center=(middle,), scale=(scale,))
@@ -158,7 +169,10 @@ def _date_parts(column: pd.Series) -> list[np.ndarray]:
     if getattr(column.dt, "tz", None) is not None:
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     days = (column - pd.Timestamp(0)) / pd.Timedelta(days=1)
-    return [part.to_numpy(dtype=np.float64, na_value=np.nan) for part in (days, column.dt.month, column.dt.day_of_week, column.dt.hour)]
+    return [
+        part.to_numpy(dtype=np.float64, na_value=np.nan)
+        for part in (days, column.dt.month, column.dt.day_of_week, column.dt.hour)
+    ]
 
 
 def _scale(values: np.ndarray) -> tuple[float, float]:
@@ -174,7 +188,8 @@ def _scale(values: np.ndarray) -> tuple[float, float]:
 
 
 def _bins(values: np.ndarray) -> tuple[float, ...]:
-    """Distinct quantiles as bin edges, at least two; fewer where rows are few, so that each bin holds about ten rows or more."""
+    """Distinct quantiles as bin edges, at least two; fewer where rows are few, so that each bin holds about ten rows or
+    more."""
     wanted = int(np.clip(len(values) // ROWS_PER_BIN, 2, MOST_BINS))
     edges = np.unique(np.quantile(values, np.linspace(0, 1, wanted + 1))) if len(values) else np.zeros(1)
     if len(edges) < 2:
@@ -196,7 +211,8 @@ def _codes(column: Column, values: pd.Series) -> np.ndarray:
 
 
 def _as_text(values: pd.Series) -> pd.Series:
-    """Categories as text, so that 1, 1.0 and "1" are one value however the file was read; missing values stay missing."""
+    """Categories as text, so that 1, 1.0 and "1" are one value however the file was read; missing values stay
+    missing."""
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):

@@ -1,4 +1,5 @@
-"""What `prepare` learned of the inputs' shape and scale, on natural training rows; all that a network needs to be built."""
+"""What `prepare` learned of the inputs' shape and scale, on natural training rows; all that a network needs to be
+built."""
 
 from __future__ import annotations
 
@@ -15,9 +16,11 @@ class InputSpec(BaseModel):
         channels: Channels of a picture or series.
         height, width: Sides of a picture in pixels.
         length: Steps of the longest series.
-        mean, std: Per channel, of pixels in 0..1; the network standardizes its pixels with them. Series and tables arrive standardized.
+        mean, std: Per channel, of pixels in 0..1; the network standardizes its pixels with them. Series and tables
+            arrive standardized.
         n_numbers: Numerical columns of a table.
-        bins: Per numerical column, increasing bin edges (training quantiles) for piecewise-linear encoding, at least two.
+        bins: Per numerical column, increasing bin edges (training quantiles) for piecewise-linear encoding, at least
+            two.
         cardinalities: Per categorical column, number of codes; code 0 is for the unseen and the missing.
     """
 

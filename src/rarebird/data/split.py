@@ -1,8 +1,8 @@
 """Which rows judge which: the held-out test rows, and the one place that decides between cross-fitting and a hold-out.
 
-Always stratified by class (by target quantiles for regression), never across groups, in time order where rows carry a time. A class of one
-row, and a class all of whose rows would be held out at once (they stand in one group, or came last), is never held out: it trains, and is
-said to be too small to judge.
+Always stratified by class (by target quantiles for regression), never across groups, in time order where rows carry a
+time. A class of one row, and a class all of whose rows would be held out at once (they stand in one group, or came
+last), is never held out: it trains, and is said to be too small to judge.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
+from rarebird.core.rng import stream
 from rarebird.data.dataset import Dataset
-from rarebird.rng import stream
 
-# Cross-fitting asks for K trainings. On tables and series these are cheap beside what they give: an out-of-fold prediction for every
-# training row, and an average of K networks. On pictures, whose trainings fill the budget, only small sets gain from it.
+# Cross-fitting asks for K trainings. On tables and series these are cheap beside what they give: an out-of-fold
+# prediction for every training row, and an average of K networks. On pictures, whose trainings fill the budget, only
+# small sets gain from it.
 CROSS_FIT_ROWS = {"table": 20_000, "series": 20_000, "image": 500}
 FEW_IN_SMALLEST_CLASS = {"table": 500, "series": 500, "image": 200}
 FEW_ROWS = 500
@@ -37,7 +38,9 @@ class Protocol:
     reason: str
 
 
-def decide(train: Dataset, val: Dataset | None = None, *, folds: int | None = None, holdout: float | None = None) -> Protocol:
+def decide(
+    train: Dataset, val: Dataset | None = None, *, folds: int | None = None, holdout: float | None = None
+) -> Protocol:
     """The protocol for these training rows; `folds` or `holdout`, where given, are followed.
 
     Raises:
@@ -50,7 +53,9 @@ def decide(train: Dataset, val: Dataset | None = None, *, folds: int | None = No
         return Protocol(0, 0.0, f"The {len(val)} given validation rows are the hold-out and never join training.")
     if folds:
         if not 2 <= folds <= n:
-            raise DataError(f"Cross-fitting takes 2 folds or more and no more than there are training rows ({n}), but got folds={folds}.")
+            raise DataError(
+                f"Cross-fitting takes 2 folds or more and no more than there are training rows ({n}), but got folds={folds}."
+            )
         return Protocol(folds, 0.0, f"{folds}-fold cross-fitting, as the recipe asks.")
     if holdout is not None:
         return Protocol(0, holdout, f"A hold-out of {holdout:.0%} of the training rows, as the recipe asks.")
@@ -60,18 +65,25 @@ def decide(train: Dataset, val: Dataset | None = None, *, folds: int | None = No
         folds = min(folds, n) if train.group is None else min(folds, len(np.unique(train.group)))
         if folds >= 2:
             where = "rows" if counts is None else f"rows, {smallest} in the smallest class"
-            return Protocol(folds, 0.0, f"{folds}-fold cross-fitting, because there are few rows to judge by ({n} {where}).")
+            return Protocol(
+                folds, 0.0, f"{folds}-fold cross-fitting, because there are few rows to judge by ({n} {where})."
+            )
     share = 0.2 if n < 2_000 else 0.15 if n < 5_000 else 0.1
     how = "latest" if train.time is not None else "a stratified"
     return Protocol(0, share, f"A hold-out of {share:.0%} of the {n} training rows ({how}), which no training sees.")
 
 
 def parts(train: Dataset, protocol: Protocol, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(training rows, held-out rows) of each network; the only network trains on all rows where validation rows were given."""
+    """(training rows, held-out rows) of each network; the only network trains on all rows where validation rows were
+    given."""
     everything = np.arange(len(train))
     if protocol.folds:
         fold = fold_of(train, protocol.folds, seed)
-        return [(everything[fold != place], everything[fold == place]) for place in range(protocol.folds) if (fold == place).any()]
+        return [
+            (everything[fold != place], everything[fold == place])
+            for place in range(protocol.folds)
+            if (fold == place).any()
+        ]
     if not protocol.holdout:
         return [(everything, everything[:0])]
     held = hold_out(train, protocol.holdout, seed)
@@ -86,13 +98,15 @@ def fold_of(train: Dataset, folds: int, seed: int) -> np.ndarray:
 
 
 def halves(held: Dataset, seed: int) -> np.ndarray:
-    """``(n,)`` 0 or 1: two stratified halves of held-out rows, which judge each other; a row that neither may lack is of the first."""
+    """``(n,)`` 0 or 1: two stratified halves of held-out rows, which judge each other; a row that neither may lack is
+    of the first."""
     half: np.ndarray = np.maximum(fold_of(held, 2, int(stream(seed, "halves").integers(2**31))), 0)
     return half
 
 
 def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") -> np.ndarray:
-    """``(n,)`` bool: the rows that are held out, about `share` of each class and at least one row of each class of two or more.
+    """``(n,)`` bool: the rows that are held out, about `share` of each class and at least one row of each class of two
+    or more.
 
     Raises:
         DataError: The groups leave nothing to hold out or nothing to train on.
@@ -109,12 +123,15 @@ def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") ->
             if len(rows) >= 2:
                 held[rng.permutation(rows)[: max(1, round(share * len(rows)))]] = True
     if not held.any() or held.all():
-        raise DataError(f"{train.name} has too few rows or groups to hold any out; give test rows with --test, or more rows.")
+        raise DataError(
+            f"{train.name} has too few rows or groups to hold any out; give test rows with --test, or more rows."
+        )
     return held
 
 
 def _strata(data: Dataset) -> np.ndarray:
-    """Class codes, or for regression the target's decile; with few rows coarser, so that a stratum has about ten rows to deal out."""
+    """Class codes, or for regression the target's decile; with few rows coarser, so that a stratum has about ten rows
+    to deal out."""
     if data.task == "classification":
         return data.codes
     assert data.y is not None
@@ -138,7 +155,8 @@ def _dealt(strata: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _grouped(strata: np.ndarray, group: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """Whole groups to folds, largest first, each to where it leaves the classes most evenly spread (as StratifiedGroupKFold)."""
+    """Whole groups to folds, largest first, each to where it leaves the classes most evenly spread (as
+    StratifiedGroupKFold)."""
     _, stratum = np.unique(strata, return_inverse=True)
     _, code = np.unique(group, return_inverse=True)
     counts = np.zeros((code.max() + 1, stratum.max() + 1))
@@ -158,7 +176,8 @@ def _grouped(strata: np.ndarray, group: np.ndarray, folds: int, rng: np.random.G
 
 
 def _nearest(fold: np.ndarray, strata: np.ndarray, share: float) -> int:
-    """The fold, of those with rows, that holds nearest to `share` of each stratum; of about equal ones the first. -2 if none has rows."""
+    """The fold, of those with rows, that holds nearest to `share` of each stratum; of about equal ones the first. -2 if
+    none has rows."""
     folds = int(fold.max()) + 1
     shares = np.array([np.bincount(fold[rows] + 1, minlength=folds + 1)[1:] / len(rows) for rows in _rows_of(strata)])
     # Groups are dealt largest first, so that the first fold may be one large group.
@@ -167,7 +186,8 @@ def _nearest(fold: np.ndarray, strata: np.ndarray, share: float) -> int:
 
 
 def _spared(fold: np.ndarray, data: Dataset) -> np.ndarray:
-    """`fold` with -1 for the rows (whole groups, where there are groups) of each class whose rows all fell to one fold."""
+    """`fold` with -1 for the rows (whole groups, where there are groups) of each class whose rows all fell to one
+    fold."""
     if data.task == "regression":
         return fold
     group = np.arange(len(data)) if data.group is None else data.group
@@ -185,8 +205,12 @@ def _latest(data: Dataset, share: float) -> np.ndarray:
     if data.group is not None:
         held = np.isin(data.group, data.group[held])
     if held.all():
-        raise DataError(f"The time column of {data.name} leaves no earlier rows to train on; give more moments or no --time.")
+        raise DataError(
+            f"The time column of {data.name} leaves no earlier rows to train on; give more moments or no --time."
+        )
     held = _spared(held.astype(np.int64), data) == 1
     if not held.any():
-        raise DataError(f"The latest rows of {data.name} are the only ones of their classes; give test rows with --test, or no --time.")
+        raise DataError(
+            f"The latest rows of {data.name} are the only ones of their classes; give test rows with --test, or no --time."
+        )
     return held

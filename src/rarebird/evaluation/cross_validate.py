@@ -1,8 +1,8 @@
 """Train a recipe on parts of the training rows and judge it on the others: what search and comparison decide by.
 
-Calibration and decision are part of what is judged, so they too never see the rows that judge them: for the rows of one part they are
-fitted on the held-out rows of all others (of one hold-out, on its other half). As in all cross-fitting, the networks of those others may
-have learned from them.
+Calibration and decision are part of what is judged, so they too never see the rows that judge them: for the rows of one
+part they are fitted on the held-out rows of all others (of one hold-out, on its other half). As in all cross-fitting,
+the networks of those others may have learned from them.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rarebird import judging
-from rarebird.artifact import probabilities
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.data.split import halves
-from rarebird.judging import HeldOut
-from rarebird.member import Trained
+from rarebird.evaluation import held_out as judging
+from rarebird.evaluation.held_out import HeldOut
 from rarebird.metrics import names
-from rarebird.networks import Parts, Report, train_networks
-from rarebird.recipe import Recipe
+from rarebird.model.chain import probabilities
+from rarebird.recipe.recipe import Recipe
+from rarebird.training.cross_fit import Parts, Report, train_networks
 from rarebird.training.inference import logits
+from rarebird.training.network_trainer import Trained
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Predicted:
     Attributes:
         rows: ``(n,)`` positions of the rows.
         part: ``(n,)`` which part's network speaks of each.
-        outputs: ``(n, n_classes)`` calibrated probabilities under the natural prior, or ``(n, 1)`` values in the target's own unit.
+        outputs: ``(n, n_classes)`` calibrated probabilities under the natural prior, or ``(n, 1)`` values in the
+            target's own unit.
         labels: ``(n,)`` decided codes; the values themselves for regression.
     """
 
@@ -63,8 +64,8 @@ class Judged(Predicted):
         training: Mean training loss at the end, over the networks.
         seconds: Wall-clock time of the training and the judging.
         recipe: The recipe with everything laid out.
-        learned: The same figures of the rows that each network learned from, of the classes that its held-out rows show, where they were
-            asked for: what it knows by heart.
+        learned: The same figures of the rows that each network learned from, of the classes that its held-out rows
+            show, where they were asked for: what it knows by heart.
     """
 
     training: float
@@ -122,7 +123,11 @@ def judge(
     recipe, trained, _ = train_networks(recipe, Splits(train), parts, deadline, device, report)
     pairs = list(zip(trained, parts, strict=False))
     held_out = [part_of(one, train, held, device) for one, (_, held) in pairs]
-    seen = [part_of(one, train, _of_the_same_classes(train, fit, held), device) for one, (fit, held) in pairs] if learned else None
+    seen = (
+        [part_of(one, train, _of_the_same_classes(train, fit, held), device) for one, (fit, held) in pairs]
+        if learned
+        else None
+    )
     return replace(assess(recipe, train, held_out, positive, seen), seconds=time.monotonic() - start)
 
 
@@ -177,7 +182,8 @@ def _together(parts: Sequence[Part]) -> Predicted:
 
 
 def _of_the_same_classes(train: Dataset, fit: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Of the rows learned from, those whose class is held out too: a part may lack a rare class, which would count on one side alone."""
+    """Of the rows learned from, those whose class is held out too: a part may lack a rare class, which would count on
+    one side alone."""
     return fit if train.task == "regression" else fit[np.isin(train.codes[fit], train.codes[held])]
 
 
@@ -195,10 +201,11 @@ def _decided(
     positive: str | None,
     seen: HeldOut | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and labels of held-out rows, from calibrations and decisions that were fitted on the others of them.
+    """Probabilities and labels of held-out rows, from calibrations and decisions that were fitted on the others of
+    them.
 
-    Given `seen`, those of the rows that each network learned from, under the calibration and decision of that network's own held-out rows:
-    what the two figures differ by is what the network knows by heart.
+    Given `seen`, those of the rows that each network learned from, under the calibration and decision of that network's
+    own held-out rows: what the two figures differ by is what the network knows by heart.
     """
     judges = held.member if len(factors) > 1 else halves(here, recipe.seed)
     prior = train.prior

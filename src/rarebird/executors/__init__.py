@@ -1,17 +1,25 @@
-"""Where items are worked on: in this process, in several of this machine, or on a Ray cluster. What the items are, no executor knows."""
+"""Where items are worked on: in this process, in several of this machine, or on a Ray cluster. What the items are, no
+executor knows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 
 if TYPE_CHECKING:
-    from rarebird.executors.contract import Executor, Work
+    from rarebird.executors.executor import Executor, Work
 
 
 def opened(
-    work: Work, shared: Any, *, workers: int = 1, cluster: str | None = None, threads: int = 1, gpus: bool = False, only_gpus: bool = False
+    work: Work,
+    shared: Any,
+    *,
+    workers: int = 1,
+    cluster: str | None = None,
+    threads: int = 1,
+    gpus: bool = False,
+    only_gpus: bool = False,
 ) -> Executor:
     """The executor that was asked for, to be used in a ``with`` block.
 
@@ -29,7 +37,9 @@ def opened(
     """
     if cluster is not None:
         if workers > 1:
-            raise DataError("Trials run in processes of this machine or on a cluster; give one of --workers and --cluster.")
+            raise DataError(
+                "Trials run in processes of this machine or on a cluster; give one of --workers and --cluster."
+            )
         from rarebird.executors.ray_cluster import RayCluster
 
         return RayCluster(work, shared, cluster, cpus=threads, gpus=gpus, only_gpus=only_gpus)

@@ -1,4 +1,5 @@
-"""Items in several processes of this machine, which map what they share from one file; a process that dies costs its item's time alone.
+"""Items in several processes of this machine, which map what they share from one file; a process that dies costs its
+item's time alone.
 
 Processes are spawned and not forked: torch's threads do not survive a fork.
 """
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rarebird.executors import shared_file
-from rarebird.executors.contract import ATTEMPTS, Closing, Event, Item, Lost, Said, Work, told
+from rarebird.executors.executor import ATTEMPTS, Closing, Event, Item, Lost, Said, Work, told
 
 # Read when the numeric libraries are first imported, hence set before a process starts.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -73,7 +74,8 @@ class LocalProcesses(Closing):
 
     @property
     def free(self) -> int:
-        """Processes without an item, less the items that wait to be tried again; those that died are begun anew as they are needed."""
+        """Processes without an item, less the items that wait to be tried again; those that died are begun anew as they
+        are needed."""
         return max(0, self._wanted - sum(worker.item is not None for worker in self._workers) - len(self._again))
 
     def start(self, key: int, item: Any) -> None:

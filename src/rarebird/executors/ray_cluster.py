@@ -1,7 +1,8 @@
 """Items on a Ray cluster: machines with GPUs and machines without pull from one queue, each as fast as it is.
 
-The shared object is put into the cluster's store once; tasks hold a reference to it, and a machine fetches it once. Ray retries nothing by
-itself, since only the driver knows what has been told: a task whose worker or machine died is given out again here, under the same key.
+The shared object is put into the cluster's store once; tasks hold a reference to it, and a machine fetches it once. Ray
+retries nothing by itself, since only the driver knows what has been told: a task whose worker or machine died is given
+out again here, under the same key.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rarebird.checks import DataError
-from rarebird.executors.contract import ATTEMPTS, Closing, Event, Item, Lost, Said, Work, told
+from rarebird.core.checks import DataError
+from rarebird.executors.executor import ATTEMPTS, Closing, Event, Item, Lost, Said, Work, told
 
 GPU, CPU = "GPU", "CPU"
-# Read when Ray is imported: nothing is sent anywhere, and its words on dead machines, which are no error here, stay out of the output.
+# Read when Ray is imported: nothing is sent anywhere, and its words on dead machines, which are no error here, stay out
+# of the output.
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "."}
 # Seconds for which the cluster's size is taken as it was.
 SIZE_HOLDS = 1.0
@@ -53,7 +55,14 @@ class RayCluster(Closing):
     """
 
     def __init__(
-        self, work: Work, shared: Any, address: str = "auto", *, cpus: int = 1, gpus: bool = True, only_gpus: bool = False
+        self,
+        work: Work,
+        shared: Any,
+        address: str = "auto",
+        *,
+        cpus: int = 1,
+        gpus: bool = True,
+        only_gpus: bool = False,
     ) -> None:
         self._ray = _connected(address)
         self._cpus, self._gpus, self._only_gpus = cpus, gpus or only_gpus, only_gpus
@@ -133,7 +142,8 @@ class RayCluster(Closing):
                 item = self._again.popleft()
                 task = self._task[kind]
                 if kind == CPU and self._slots()[GPU]:
-                    # A worker without a GPU must not see one, and must not get a task with one later, when it could no longer find it.
+                    # A worker without a GPU must not see one, and must not get a task with one later, when it could no
+                    # longer find it.
                     task = task.options(runtime_env={"env_vars": {"CUDA_VISIBLE_DEVICES": ""}})
                 self._tasks.append(_Task(item, kind, task.remote(self._work, self._shared, item.value, item.key)))
 
@@ -153,12 +163,13 @@ class RayCluster(Closing):
 
 
 def _options(kind: str, cpus: int) -> dict[str, Any]:
-    """How Ray runs a task. Backpressure: it waits until what it told has been read, so that it can be dropped before it goes on."""
+    """How Ray runs a task. Backpressure: it waits until what it told has been read, so that it can be dropped before it
+    goes on."""
     options = {"num_returns": "streaming", "_generator_backpressure_num_objects": 1, "max_retries": 0}
     if kind == CPU:
         return {**options, "num_cpus": cpus}
-    # No CPU is asked for, so that a free GPU never waits for one; `_slots` leaves one item's CPUs for each. And Ray ends a worker after
-    # each task with a GPU unless told otherwise: to import torch anew each time would cost seconds.
+    # No CPU is asked for, so that a free GPU never waits for one; `_slots` leaves one item's CPUs for each. And Ray
+    # ends a worker after each task with a GPU unless told otherwise: to import torch anew each time would cost seconds.
     return {**options, "num_cpus": 0, "num_gpus": 1, "max_calls": 0}
 
 
@@ -169,13 +180,17 @@ def _connected(address: str) -> Any:
     try:
         import ray
     except ImportError:
-        raise DataError("A cluster needs Ray, which is not installed; install it with pip install 'rarebird[cluster]'.") from None
+        raise DataError(
+            "A cluster needs Ray, which is not installed; install it with pip install 'rarebird[cluster]'."
+        ) from None
     try:
         _knock(address)
         ray.init(address=address, configure_logging=False, logging_level=logging.ERROR, log_to_driver=False)
     except (OSError, RuntimeError, ValueError) as error:
         why = str(error).splitlines()[0]
-        raise DataError(f"No Ray cluster answers at {address!r} ({why}); docs/scaling.md says how one is started.") from None
+        raise DataError(
+            f"No Ray cluster answers at {address!r} ({why}); docs/scaling.md says how one is started."
+        ) from None
     return ray
 
 
@@ -188,7 +203,8 @@ def _knock(address: str) -> None:
 
 
 def _current() -> str:
-    """The address of the cluster that was last started on this machine; empty where Ray has left none, or has it from elsewhere."""
+    """The address of the cluster that was last started on this machine; empty where Ray has left none, or has it from
+    elsewhere."""
     note = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
     return os.environ.get("RAY_ADDRESS") or (note.read_text(encoding="utf-8").strip() if note.is_file() else "")
 

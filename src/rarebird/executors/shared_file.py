@@ -1,4 +1,5 @@
-"""An object in a file that many processes of one machine map: its arrays stand in memory once, however many look at them."""
+"""An object in a file that many processes of one machine map: its arrays stand in memory once, however many look at
+them."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def write(path: Path, value: Any) -> None:
 def read(path: Path) -> Any:
     """The value, its arrays mapped; what is written into them stays this process's own.
 
-    The file is one that this program wrote itself, in a folder that its user alone may enter: pickle runs what it reads.
+    The file is one that this program wrote itself, in a folder that its user alone may enter: pickle runs what it
+    reads.
     """
     head, places = pickle.loads(path.with_suffix(".index").read_bytes())
     with path.open("rb") as file:
@@ -54,8 +56,18 @@ class _ByReference(pickle.Pickler):
         import numpy as np
 
         # A view of a part of the file has another array as its base, and is copied as any array is.
-        if type(value) is np.memmap and isinstance(getattr(value, "base", None), mmap.mmap) and value.filename is not None:
-            return _mapped, (str(value.filename), value.dtype.str, value.offset, value.shape, "F" if value.flags.fnc else "C")
+        if (
+            type(value) is np.memmap
+            and isinstance(getattr(value, "base", None), mmap.mmap)
+            and value.filename is not None
+        ):
+            return _mapped, (
+                str(value.filename),
+                value.dtype.str,
+                value.offset,
+                value.shape,
+                "F" if value.flags.fnc else "C",
+            )
         return NotImplemented
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from rarebird.executors.contract import Closing, Event, Said, Work, told
+from rarebird.executors.executor import Closing, Event, Said, Work, told
 
 
 class ThisProcess(Closing):

@@ -13,7 +13,8 @@ BINS = 15
 
 
 def log_loss(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Mean of ``-log p(true class)``, in nats; probabilities are kept `eps` off 0, so that one sure mistake costs 36 and not infinity.
+    """Mean of ``-log p(true class)``, in nats; probabilities are kept `eps` off 0, so that one sure mistake costs 36
+    and not infinity.
 
     Args:
         y: ``(n,)`` codes.
@@ -27,8 +28,8 @@ def log_loss(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray) -> np
 def brier_score(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Mean squared distance of the probabilities from the truth (Brier 1950); arguments as of `log_loss`.
 
-    For more than two classes the sum over the classes, 0..2; for two classes half of it, 0..1, which is the squared error of the
-    positive class's probability. These are the two scales that scikit-learn's `brier_score_loss` uses.
+    For more than two classes the sum over the classes, 0..2; for two classes half of it, 0..1, which is the squared
+    error of the positive class's probability. These are the two scales that scikit-learn's `brier_score_loss` uses.
     """
     n_classes = probabilities.shape[1]
     true = probabilities[np.arange(len(y)), y].astype(float)
@@ -37,11 +38,12 @@ def brier_score(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray) ->
 
 
 def expected_calibration_error(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Mean distance between top probability and accuracy over 15 equal-width bins (Naeini et al. 2015; Guo et al. 2017).
+    """Mean distance between top probability and accuracy over 15 equal-width bins (Naeini et al. 2015; Guo et al.
+    2017).
 
-    Accuracy is that of the most probable class (of the first, where two tie), whatever was decided; a bin holds ``(low, high]``. The figure
-    is biased upwards on few rows, where a perfectly calibrated model scores above 0; `uncertainty.reflected` takes that into account.
-    Arguments as of `log_loss`.
+    Accuracy is that of the most probable class (of the first, where two tie), whatever was decided; a bin holds ``(low,
+    high]``. The figure is biased upwards on few rows, where a perfectly calibrated model scores above 0;
+    `uncertainty.reflected` takes that into account. Arguments as of `log_loss`.
     """
     top, right, place = _tops(y, probabilities)
     gaps = np.zeros((BINS, len(y)))
@@ -50,7 +52,8 @@ def expected_calibration_error(y: np.ndarray, probabilities: np.ndarray, weight:
 
 
 def reliability_curve(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray) -> list[dict[str, float]]:
-    """The bins of the calibration error that hold rows: each one's ``confidence`` (mean top probability), ``accuracy`` and ``count``."""
+    """The bins of the calibration error that hold rows: each one's ``confidence`` (mean top probability), ``accuracy``
+    and ``count``."""
     top, right, place = _tops(y, probabilities)
     count = np.bincount(place, minlength=BINS)
     total = sums_by_code(place, BINS, weight)

@@ -1,7 +1,8 @@
 """Figures of predicted labels: accuracy, recall, precision, F1, specificity, Matthews correlation, geometric mean.
 
-Every figure here is a function of three sums per class (`Counts`), so one code serves the rows as they are and a thousand bootstrap
-replicates of them at once: the class is the first axis, replicates (where there are any) the second. An undefined figure is NaN.
+Every figure here is a function of three sums per class (`Counts`), so one code serves the rows as they are and a
+thousand bootstrap replicates of them at once: the class is the first axis, replicates (where there are any) the second.
+An undefined figure is NaN.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rarebird.checks import require
+from rarebird.core.checks import require
 
 
 class Counts(NamedTuple):
@@ -49,7 +50,9 @@ def sums_by_code(codes: np.ndarray, n_codes: int, weight: np.ndarray) -> np.ndar
     return sums
 
 
-def confusion_matrix(y: np.ndarray, predicted: np.ndarray, n_classes: int, weight: np.ndarray | None = None) -> np.ndarray:
+def confusion_matrix(
+    y: np.ndarray, predicted: np.ndarray, n_classes: int, weight: np.ndarray | None = None
+) -> np.ndarray:
     """``(n_classes, n_classes)`` sums of weights, true classes in rows, predicted classes in columns.
 
     Args:
@@ -97,7 +100,8 @@ def precision(counts: Counts) -> np.ndarray:
 
 
 def f1(counts: Counts) -> np.ndarray:
-    """Per class, the harmonic mean of precision and recall, ``2 hits / (support + predicted)``; NaN for a class that does not occur."""
+    """Per class, the harmonic mean of precision and recall, ``2 hits / (support + predicted)``; NaN for a class that
+    does not occur."""
     return ratio(2 * counts.hits, counts.support + counts.predicted)
 
 
@@ -113,12 +117,14 @@ def accuracy(counts: Counts) -> np.ndarray:
 
 
 def balanced_accuracy(counts: Counts) -> np.ndarray:
-    """Mean recall over the classes that have rows (Brodersen et al. 2010), as scikit-learn's `balanced_accuracy_score`."""
+    """Mean recall over the classes that have rows (Brodersen et al. 2010), as scikit-learn's
+    `balanced_accuracy_score`."""
     return mean_over(recall(counts), counts.support > 0)
 
 
 def macro_precision(counts: Counts) -> np.ndarray:
-    """Mean precision over the classes that have rows or predictions, 0 for one never predicted, as scikit-learn's macro average."""
+    """Mean precision over the classes that have rows or predictions, 0 for one never predicted, as scikit-learn's macro
+    average."""
     return mean_over(precision(counts), _occurs(counts))
 
 
@@ -134,7 +140,8 @@ def macro_specificity(counts: Counts) -> np.ndarray:
 
 
 def geometric_mean(counts: Counts) -> np.ndarray:
-    """Geometric mean of the recalls of the classes that have rows (Kubat & Matwin 1997); 0 as soon as one class is never found."""
+    """Geometric mean of the recalls of the classes that have rows (Kubat & Matwin 1997); 0 as soon as one class is
+    never found."""
     found = counts.support > 0
     recalls = np.where(found, recall(counts), 1.0)
     power = ratio(np.ones_like(recalls[0]), found.sum(axis=0))
@@ -142,7 +149,8 @@ def geometric_mean(counts: Counts) -> np.ndarray:
 
 
 def matthews_corrcoef(counts: Counts) -> np.ndarray:
-    """Correlation of true and predicted labels for any number of classes (Gorodkin 2004), -1..1; 0 where either is constant, its limit."""
+    """Correlation of true and predicted labels for any number of classes (Gorodkin 2004), -1..1; 0 where either is
+    constant, its limit."""
     total = counts.support.sum(axis=0)
     shared = counts.hits.sum(axis=0) * total - (counts.support * counts.predicted).sum(axis=0)
     spread_true = total**2 - (counts.support**2).sum(axis=0)

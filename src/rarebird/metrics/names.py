@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from rarebird.checks import DataError, nearest
+from rarebird.core.checks import DataError, nearest
 from rarebird.metrics import calibration, confusion, ranking, regression
 from rarebird.metrics.confusion import Counts
 
@@ -30,7 +30,9 @@ class Metric:
     larger_is_better: bool = True
 
 
-def _of(per_class: Callable[[Counts], np.ndarray], macro: Callable[[Counts], np.ndarray]) -> Callable[[Counts, int | None], np.ndarray]:
+def _of(
+    per_class: Callable[[Counts], np.ndarray], macro: Callable[[Counts], np.ndarray]
+) -> Callable[[Counts, int | None], np.ndarray]:
     """The positive class's figure, or the macro mean where there is no positive class."""
     return lambda counts, positive: macro(counts) if positive is None else per_class(counts)[positive]
 
@@ -39,7 +41,11 @@ def _overall(figure: Callable[[Counts], np.ndarray]) -> Callable[[Counts, int | 
     return lambda counts, _: figure(counts)
 
 
-PER_CLASS: dict[str, Callable[[Counts], np.ndarray]] = {"recall": confusion.recall, "precision": confusion.precision, "f1": confusion.f1}
+PER_CLASS: dict[str, Callable[[Counts], np.ndarray]] = {
+    "recall": confusion.recall,
+    "precision": confusion.precision,
+    "f1": confusion.f1,
+}
 
 # Of sums per class and the positive class (None: more than two classes).
 OF_LABELS: dict[str, Callable[[Counts, int | None], np.ndarray]] = {
@@ -63,7 +69,8 @@ OF_PROBABILITIES: dict[str, Figure] = {
     "expected_calibration_error": calibration.expected_calibration_error,
 }
 
-# Of true codes, probabilities, weights and the positive class; computed together by `ranking.areas`, whose order this is.
+# Of true codes, probabilities, weights and the positive class; computed together by `ranking.areas`, whose order this
+# is.
 OF_RANKING: tuple[str, ...] = (ranking.roc_auc.__name__, ranking.average_precision.__name__)
 
 # Of true values, predicted values and weights.
@@ -102,7 +109,9 @@ def metric(name: str, classes: Sequence[str] = ()) -> Metric:
     return METRICS[name]
 
 
-def decision_metric(name: str, positive: int | None, classes: Sequence[str] = ()) -> Callable[[np.ndarray, np.ndarray, np.ndarray], float]:
+def decision_metric(
+    name: str, positive: int | None, classes: Sequence[str] = ()
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], float]:
     """``metric(y, predicted, weight) -> float``, larger is better, as `protocols.Metric`: what a decision is fitted to.
 
     An undefined figure (the precision of a class that is never predicted) is 0, so that it is never preferred.
@@ -110,13 +119,17 @@ def decision_metric(name: str, positive: int | None, classes: Sequence[str] = ()
     Args:
         name: A metric of labels.
         positive: Code of the positive class for two classes; None for more.
-        classes: The class labels, needed for ``recall:CLASS`` and the like; with more than two, `positive` does not matter.
+        classes: The class labels, needed for ``recall:CLASS`` and the like; with more than two, `positive` does not
+            matter.
 
     Raises:
-        DataError: There is no such metric or class, or it judges probabilities or numbers, which a decision cannot change.
+        DataError: There is no such metric or class, or it judges probabilities or numbers, which a decision cannot
+            change.
     """
     if metric(name, classes).needs != "labels":
-        raise DataError(f"{name} does not judge decisions, which are labels; choose a metric of labels, such as balanced_accuracy.")
+        raise DataError(
+            f"{name} does not judge decisions, which are labels; choose a metric of labels, such as balanced_accuracy."
+        )
     head, colon, _ = name.partition(":")
     code = _code(name, classes) if colon else None if len(classes) > 2 else positive
     figure = OF_LABELS[head]
@@ -166,5 +179,7 @@ def value(
 def _code(name: str, classes: Sequence[str]) -> int:
     label = name.partition(":")[2]
     if label not in classes:
-        raise DataError(f"The metric {name!r} asks for class {label!r}, which is none of the classes; {nearest(label, classes)}")
+        raise DataError(
+            f"The metric {name!r} asks for class {label!r}, which is none of the classes; {nearest(label, classes)}"
+        )
     return list(classes).index(label)

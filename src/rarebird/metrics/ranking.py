@@ -1,7 +1,7 @@
 """Figures of an order: area under the ROC curve and average precision, exact with ties and weights.
 
-Both need the negatives only relative to the distinct scores of the positives, so the weights are summed between those once and the
-areas follow; a second axis of bootstrap replicates goes through the same sums.
+Both need the negatives only relative to the distinct scores of the positives, so the weights are summed between those
+once and the areas follow; a second axis of bootstrap replicates goes through the same sums.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rarebird.checks import require
+from rarebird.core.checks import require
 from rarebird.metrics.confusion import ratio, sums_by_code
 
 
 class Ranking(NamedTuple):
-    """Weights at and around the distinct scores of the positives, in ascending order; each ``(n_scores,)`` or ``(n_scores, replicates)``.
+    """Weights at and around the distinct scores of the positives, in ascending order; each ``(n_scores,)`` or
+    ``(n_scores, replicates)``.
 
     Attributes:
         positives: Positives at the score.
@@ -39,7 +40,11 @@ def rank(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> Rankin
         weight: ``(n,)``, or ``(n, replicates)``.
     """
     require(
-        len(positive) == len(scores) == len(weight), "one score and weight per row", n=len(positive), scores=len(scores), weight=len(weight)
+        len(positive) == len(scores) == len(weight),
+        "one score and weight per row",
+        n=len(positive),
+        scores=len(scores),
+        weight=len(weight),
     )
     distinct, place = np.unique(scores[positive], return_inverse=True)
     others = scores[~positive]
@@ -52,7 +57,8 @@ def rank(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> Rankin
 
 
 def roc_auc_of(ranking: Ranking) -> np.ndarray:
-    """Probability that a positive scores above a negative, ties counted half (Hanley & McNeil 1982); NaN where either is missing."""
+    """Probability that a positive scores above a negative, ties counted half (Hanley & McNeil 1982); NaN where either
+    is missing."""
     won = (ranking.positives * (ranking.below + 0.5 * ranking.ties)).sum(axis=0)
     return ratio(won, ranking.positives.sum(axis=0) * ranking.negatives)
 
@@ -86,7 +92,9 @@ def average_precision(positive: np.ndarray, scores: np.ndarray, weight: np.ndarr
     return average_precision_of(rank(positive, scores, weight))
 
 
-def areas(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray, positive: int | None) -> tuple[np.ndarray, np.ndarray]:
+def areas(
+    y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray, positive: int | None
+) -> tuple[np.ndarray, np.ndarray]:
     """ROC AUC and average precision of the positive class, or their means over the classes, one against the rest.
 
     Args:
@@ -110,7 +118,9 @@ def areas(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray, positive
     return auc, precision
 
 
-def precision_recall_curve(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray, most: int = 200) -> dict[str, list[float]]:
+def precision_recall_curve(
+    positive: np.ndarray, scores: np.ndarray, weight: np.ndarray, most: int = 200
+) -> dict[str, list[float]]:
     """Coordinates of the precision-recall curve, recall ascending.
 
     Args:

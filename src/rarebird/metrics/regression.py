@@ -32,7 +32,8 @@ def mean_absolute_error(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray
 
 
 def r2(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """One minus squared error over the target's variance, at most 1; NaN for a constant target; arguments as of `mean_squared_error`."""
+    """One minus squared error over the target's variance, at most 1; NaN for a constant target; arguments as of
+    `mean_squared_error`."""
     total = weight.sum(axis=0, dtype=float)
     # Centered first: the variance is a small difference of large numbers where the target is far from 0.
     centered = y - y.mean()

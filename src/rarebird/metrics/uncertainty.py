@@ -1,4 +1,5 @@
-"""95 % intervals: Wilson for a share, its combination for a mean of shares, and the stratified bootstrap for the rest."""
+"""95 % intervals: Wilson for a share, its combination for a mean of shares, and the stratified bootstrap for the
+rest."""
 
 from __future__ import annotations
 
@@ -6,16 +7,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rarebird.checks import require
+from rarebird.core.checks import require
 
 Z = 1.959963984540054
-# Cells of one part of the replicates: small enough for the cache, and columns enough to pay for the sorting that each part needs.
+# Cells of one part of the replicates: small enough for the cache, and columns enough to pay for the sorting that each
+# part needs.
 _CELLS = 1_000_000
 _COLUMNS = 32
 
 
 def wilson(share: np.ndarray | float, n: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-    """Score interval of a share (Wilson 1927): stays inside 0..1 and keeps its coverage on few rows, where the textbook interval does not.
+    """Score interval of a share (Wilson 1927): stays inside 0..1 and keeps its coverage on few rows, where the textbook
+    interval does not.
 
     Args:
         share: Observed share, any shape.
@@ -33,10 +36,12 @@ def wilson(share: np.ndarray | float, n: np.ndarray | float) -> tuple[np.ndarray
 
 
 def mean_of_shares(shares: np.ndarray, n: np.ndarray) -> tuple[float, float]:
-    """Interval of the plain mean of independent shares, from their Wilson intervals (MOVER: Newcombe 1998, Zou & Donner 2008).
+    """Interval of the plain mean of independent shares, from their Wilson intervals (MOVER: Newcombe 1998, Zou & Donner
+    2008).
 
-    Distances of the ends from the values add in squares. The bootstrap has no spread in a class of three rows that are all found; this
-    has: over seven simulated settings with 1 to 2000 rows a class it held the truth in 90 to 96 % of samples, the bootstrap in 41 to 95 %.
+    Distances of the ends from the values add in squares. The bootstrap has no spread in a class of three rows that are
+    all found; this has: over seven simulated settings with 1 to 2000 rows a class it held the truth in 90 to 96 % of
+    samples, the bootstrap in 41 to 95 %.
 
     Args:
         shares: ``(k,)`` shares, for instance the recalls of the classes.
@@ -49,7 +54,8 @@ def mean_of_shares(shares: np.ndarray, n: np.ndarray) -> tuple[float, float]:
 
 
 def effective_size(weight: np.ndarray) -> float:
-    """Number of equally weighted rows that are as informative (Kish 1965), ``(sum w)^2 / sum w^2``; 0 where all weights are 0."""
+    """Number of equally weighted rows that are as informative (Kish 1965), ``(sum w)^2 / sum w^2``; 0 where all weights
+    are 0."""
     squares = float((weight**2).sum())
     return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
 
@@ -64,14 +70,17 @@ def replicates_for(n: int, passes: int = 1) -> int:
     return int(np.clip(20_000_000 // max(n * passes, 1), 200, 1000))
 
 
-def bootstrap_weights(strata: np.ndarray, group: np.ndarray | None, replicates: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def bootstrap_weights(
+    strata: np.ndarray, group: np.ndarray | None, replicates: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
     """How often each row is drawn, replicate by replicate (Efron 1979), as many rows of each stratum as there are.
 
-    With groups, whole groups are drawn; a group belongs to the rarest stratum that it holds, so that no replicate loses a rare class.
+    With groups, whole groups are drawn; a group belongs to the rarest stratum that it holds, so that no replicate loses
+    a rare class.
 
-    The intervals speak of rows with this mix of classes, as a stratified hold-out has: there they held the truth in 90 to 94 % of samples
-    (500 rows, 4 and 10 % rare; ROC AUC 88 to 91 %). Where the mix was itself left to chance they are too narrow for figures that hang on
-    it: log loss 48 to 62 %, Brier score 34 to 55 %, F1 70 to 82 %.
+    The intervals speak of rows with this mix of classes, as a stratified hold-out has: there they held the truth in 90
+    to 94 % of samples (500 rows, 4 and 10 % rare; ROC AUC 88 to 91 %). Where the mix was itself left to chance they are
+    too narrow for figures that hang on it: log loss 48 to 62 %, Brier score 34 to 55 %, F1 70 to 82 %.
 
     Args:
         strata: ``(n,)`` int codes, the classes; all 0 where there are none.
@@ -120,12 +129,14 @@ def percentile(draws: np.ndarray, value: float) -> tuple[float, float] | None:
 def reflected(draws: np.ndarray, value: float) -> tuple[float, float] | None:
     """The basic bootstrap interval, ``2 value - quantile``, not below 0 and widened to hold `value`.
 
-    For figures that noise can only raise, such as the calibration error: the replicates lie above the value by about as much as the value
-    lies above the truth, so their percentiles would be off by twice that bias. Arguments as of `percentile`.
+    For figures that noise can only raise, such as the calibration error: the replicates lie above the value by about as
+    much as the value lies above the truth, so their percentiles would be off by twice that bias. Arguments as of
+    `percentile`.
 
-    It is better, not good. Over 33 simulated settings (11 models, 200 to 2000 rows, stratified) it held the true calibration error in 86 %
-    of samples at the median and 37 % at worst, percentiles in 56 % and 0 %; percentiles did better in 6 of the 33, where the error is large
-    beside its noise. Of a perfectly calibrated model it holds the truth in 57 to 66 % of samples, percentiles never.
+    It is better, not good. Over 33 simulated settings (11 models, 200 to 2000 rows, stratified) it held the true
+    calibration error in 86 % of samples at the median and 37 % at worst, percentiles in 56 % and 0 %; percentiles did
+    better in 6 of the 33, where the error is large beside its noise. Of a perfectly calibrated model it holds the truth
+    in 57 to 66 % of samples, percentiles never.
     """
     ends = percentile(draws, value)
     if ends is None:

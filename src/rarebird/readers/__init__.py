@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Kind, Pixels, Splits
 from rarebird.readers import delimited
 from rarebird.readers.options import ReadOptions
@@ -23,8 +23,8 @@ def read(path: Path, options: ReadOptions) -> Splits:
     """Read a data set by what its path is; `options.kind` overrides the guess.
 
     Args:
-        path: A folder with one folder per class (or with ``train.csv`` and, where given, ``val.csv`` and ``test.csv``); a table; series; an
-            archive of arrays; or a table of ``path,label`` that lists pictures.
+        path: A folder with one folder per class (or with ``train.csv`` and, where given, ``val.csv`` and ``test.csv``);
+            a table; series; an archive of arrays; or a table of ``path,label`` that lists pictures.
         options: What else the reader must know.
 
     Raises:
@@ -47,7 +47,9 @@ def read(path: Path, options: ReadOptions) -> Splits:
     kind = kind or _guess(path, suffix, options)
     served = {"image": _TEXT, "table": (*_TEXT, *_PARQUET), "series": (*_TEXT, ".ts")}[kind]
     if suffix not in served:
-        raise DataError(f"{path} cannot be read as data of kind {kind!r}; give {', '.join(served)} or .npz, or another --kind.")
+        raise DataError(
+            f"{path} cannot be read as data of kind {kind!r}; give {', '.join(served)} or .npz, or another --kind."
+        )
     if kind == "image":
         from rarebird.readers import image_folder
 
@@ -72,7 +74,8 @@ def _picture(path: Path, options: ReadOptions) -> Splits:
 
 
 def _guess(path: Path, suffix: str, options: ReadOptions) -> Kind:
-    """The kind of a file: UCR text is told from a table by a first line of numbers, a list of pictures by its columns and cells."""
+    """The kind of a file: UCR text is told from a table by a first line of numbers, a list of pictures by its columns
+    and cells."""
     if suffix == ".ts":
         return "series"
     if suffix in _PARQUET:
@@ -96,7 +99,9 @@ def _lists_pictures(rows: list[list[str]], folder: Path, options: ReadOptions) -
     pictures = [name for name in paths if is_picture(Path(name))]
     # Where no picture is there but the columns can be nothing else, the reader of pictures says which one is missing.
     known = {"path", "group", "weight", label, options.groups, options.weight, options.time}
-    return len(pictures) > len(paths) / 2 and (known.issuperset(header) or any((folder / name).is_file() for name in pictures))
+    return len(pictures) > len(paths) / 2 and (
+        known.issuperset(header) or any((folder / name).is_file() for name in pictures)
+    )
 
 
 def _folder(path: Path, options: ReadOptions) -> Splits:
@@ -131,7 +136,9 @@ def _folder(path: Path, options: ReadOptions) -> Splits:
 
 def _named(folder: Path, names: tuple[str, ...]) -> Path | None:
     """The table in `folder` with one of the names."""
-    return next((file for name in names for suffix in (*_TEXT, *_PARQUET) if (file := folder / (name + suffix)).is_file()), None)
+    return next(
+        (file for name in names for suffix in (*_TEXT, *_PARQUET) if (file := folder / (name + suffix)).is_file()), None
+    )
 
 
 def _beside(path: Path, options: ReadOptions) -> list[str]:

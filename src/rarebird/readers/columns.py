@@ -1,7 +1,8 @@
-"""The columns of a table: raw text cells -> typed columns, and frames that came typed -> the few types that a `Frame` holds.
+"""The columns of a table: raw text cells -> typed columns, and frames that came typed -> the few types that a `Frame`
+holds.
 
-Types of a `Frame`: integers, floats (NaN where missing), booleans (objects with None where some are missing), dates as naive UTC
-``datetime64`` (NaT where missing), and text (None or NaN where missing).
+Types of a `Frame`: integers, floats (NaN where missing), booleans (objects with None where some are missing), dates as
+naive UTC ``datetime64`` (NaT where missing), and text (None or NaN where missing).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,8 @@ Place = Callable[[int], str]
 
 
 def typed(cells: pa.ChunkedArray, name: str, where: str, place: Place) -> tuple[pd.Series, list[str]]:
-    """Text cells as numbers, booleans or dates where all (dates: nearly all) that are not missing are; otherwise as text.
+    """Text cells as numbers, booleans or dates where all (dates: nearly all) that are not missing are; otherwise as
+    text.
 
     Args:
         cells: ``(n,)`` text; spaces around a cell do not count, and `MISSING` in any case means a missing value.
@@ -87,11 +89,14 @@ def labels(cells: pa.ChunkedArray, name: str, where: str, place: Place) -> tuple
     if filled.null_count < len(filled):
         filled = _filled(cells, ("", "nan"))
     odd = [text for text in pc.unique(filled).drop_null().to_pylist() if text.lower() in MISSING]
-    return filled.to_pandas(), [f"{text!r} in column {name!r} is taken as a label and not as a missing value." for text in odd]
+    return filled.to_pandas(), [
+        f"{text!r} in column {name!r} is taken as a label and not as a missing value." for text in odd
+    ]
 
 
 def plain(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """A frame of any pandas types (categories, nullable, Arrow, decimals, time zones) in the types that a `Frame` holds.
+    """A frame of any pandas types (categories, nullable, Arrow, decimals, time zones) in the types that a `Frame`
+    holds.
 
     Args:
         frame: Any frame; it is not changed. Its index is dropped.
@@ -106,7 +111,9 @@ def plain(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
         raise DataError(f"{where} has more than one column named {repeated[0]!r}; give each column its own name.")
-    series = {name: _plain(frame.iloc[:, place].reset_index(drop=True), name, where) for place, name in enumerate(names)}
+    series = {
+        name: _plain(frame.iloc[:, place].reset_index(drop=True), name, where) for place, name in enumerate(names)
+    }
     return pd.DataFrame(series, index=pd.RangeIndex(len(frame)))
 
 
@@ -150,7 +157,9 @@ def _numbers(filled: pa.ChunkedArray, name: str, where: str, place: Place) -> pd
 def refuse_infinite(rows: np.ndarray, name: str, where: str, place: Place) -> None:
     """Refuse a column by the first of the `rows` that hold an infinite number, if there is any."""
     if len(rows):
-        raise DataError(f"Column {name!r} of {where} holds an infinite value ({place(int(rows[0]))}); remove that row or correct it.")
+        raise DataError(
+            f"Column {name!r} of {where} holds an infinite value ({place(int(rows[0]))}); remove that row or correct it."
+        )
 
 
 def _dates(filled: pa.ChunkedArray, name: str) -> tuple[pd.Series | None, list[str]]:
@@ -170,7 +179,9 @@ def _dates(filled: pa.ChunkedArray, name: str) -> tuple[pd.Series | None, list[s
     if len(lost) > (1 - _NEARLY_ALL_DATES) * text.notna().sum():
         return None, []
     notes = (
-        [f"Column {name!r} holds dates; {len(lost)} cells such as {text[lost[0]]!r} are none and count as missing."] if len(lost) else []
+        [f"Column {name!r} holds dates; {len(lost)} cells such as {text[lost[0]]!r} are none and count as missing."]
+        if len(lost)
+        else []
     )
     rival = re.sub("%[dm]", lambda part: "%m" if part[0] == "%d" else "%d", best)
     if rival != best and rival in readings and (readings[rival].isna() == readings[best].isna()).all():
@@ -206,7 +217,9 @@ def _plain(series: pd.Series, name: str, where: str) -> pd.Series:
 
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return _plain(series.astype(dtype.categories.dtype if not series.hasnans else object).infer_objects(), name, where)
+        return _plain(
+            series.astype(dtype.categories.dtype if not series.hasnans else object).infer_objects(), name, where
+        )
     if isinstance(dtype, pd.ArrowDtype):
         series = series.convert_dtypes(dtype_backend="numpy_nullable")
     if isinstance(dtype, pd.IntervalDtype):
@@ -255,7 +268,12 @@ def _from_objects(series: pd.Series, name: str, where: str) -> pd.Series:
     if what in ("decimal", "integer", "floating", "mixed-integer-float"):
         whole = what == "integer" and not missing.any()
         return _plain(
-            pd.Series([cell if whole else float("nan") if gone else float(cell) for cell, gone in zip(series, missing, strict=True)]),
+            pd.Series(
+                [
+                    cell if whole else float("nan") if gone else float(cell)
+                    for cell, gone in zip(series, missing, strict=True)
+                ]
+            ),
             name,
             where,
         )

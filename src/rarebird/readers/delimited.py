@@ -1,4 +1,5 @@
-"""A delimited text file -> its header and raw text cells: encoding, delimiter, quotes and row widths, but no types yet."""
+"""A delimited text file -> its header and raw text cells: encoding, delimiter, quotes and row widths, but no types
+yet."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rarebird.checks import DataError, some
+from rarebird.core.checks import DataError, some
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,7 +90,8 @@ def decode(path: Path) -> tuple[str, str]:
 
 
 def sniff(text: str) -> str:
-    """The delimiter among comma, tab, semicolon and bar that cuts the first lines into the most even rows; comma where none cuts."""
+    """The delimiter among comma, tab, semicolon and bar that cuts the first lines into the most even rows; comma where
+    none cuts."""
 
     beginning = text[:_BLOCK_BYTES]
 
@@ -103,7 +105,8 @@ def sniff(text: str) -> str:
 
 
 def records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a delimited text, header included and empty lines left out: (line it ends on, counted from 1; its fields)."""
+    """The rows of a delimited text, header included and empty lines left out: (line it ends on, counted from 1; its
+    fields)."""
     csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     for fields in reader:
@@ -121,14 +124,20 @@ def is_number(cell: str) -> bool:
 
 
 def separator(line: str) -> str | None:
-    """The separator of a line of numbers: the first of tab, comma and semicolon that is in it; None stands for blanks."""
+    """The separator of a line of numbers: the first of tab, comma and semicolon that is in it; None stands for
+    blanks."""
     return next((mark for mark in "\t,;" if mark in line), None)
 
 
 def is_label_and_numbers(line: str) -> bool:
-    """Whether a line is a number and at least two more numbers or missing values, as series in UCR's layout are, and not column names."""
+    """Whether a line is a number and at least two more numbers or missing values, as series in UCR's layout are, and
+    not column names."""
     label, *values = line.strip().split(separator(line)) or [""]
-    return len(values) >= 2 and is_number(label) and all(is_number(value) or value.strip() in ("", "?") for value in values)
+    return (
+        len(values) >= 2
+        and is_number(label)
+        and all(is_number(value) or value.strip() in ("", "?") for value in values)
+    )
 
 
 def _names(path: Path, header: list[str]) -> list[str]:
@@ -140,7 +149,9 @@ def _names(path: Path, header: list[str]) -> list[str]:
             "or give --kind series where every line is a label and a series."
         )
     if repeated:
-        raise DataError(f"{path} has more than one column named {some(map(repr, repeated))}; give each column its own name.")
+        raise DataError(
+            f"{path} has more than one column named {some(map(repr, repeated))}; give each column its own name."
+        )
     return names
 
 
@@ -152,7 +163,9 @@ def _columns(path: Path, text: str, delimiter: str, names: list[str], skip: int)
     if re.search(re.escape(delimiter) + ' +"', text):
         # Arrow sees a quote only right after the delimiter, so `a, "b, c"` is first written without the space.
         rows, skip = io.StringIO(), 0
-        csv.writer(rows, delimiter=delimiter).writerows(fields for _, fields in islice(records(text, delimiter), 1, None))
+        csv.writer(rows, delimiter=delimiter).writerows(
+            fields for _, fields in islice(records(text, delimiter), 1, None)
+        )
         body = rows.getvalue()
     else:
         body = text
@@ -163,7 +176,9 @@ def _columns(path: Path, text: str, delimiter: str, names: list[str], skip: int)
             io.BytesIO(body.removeprefix("\ufeff").encode()),
             read_options=arrow_csv.ReadOptions(column_names=places, skip_rows=skip, block_size=_BLOCK_BYTES),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(places, pa.string()), strings_can_be_null=False),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(places, pa.string()), strings_can_be_null=False
+            ),
         )
     except pa.ArrowInvalid as error:
         raise _complaint(path, text, delimiter, len(names), error) from None
@@ -171,7 +186,9 @@ def _columns(path: Path, text: str, delimiter: str, names: list[str], skip: int)
     if table.num_rows and text.count('"') % 2 and any("\n" in str(column[-1]) for column in columns):
         # Arrow takes what follows a quote that is never closed for the last cell, however many rows that is.
         opened = [line for line, _ in records(text, delimiter)][-2] + 1
-        raise DataError(f"The quote on line {opened} of {path} is never closed; close it, or double it where it belongs to the text.")
+        raise DataError(
+            f"The quote on line {opened} of {path} is never closed; close it, or double it where it belongs to the text."
+        )
     return columns
 
 
@@ -180,7 +197,9 @@ def _complaint(path: Path, text: str, delimiter: str, width: int, error: Excepti
     try:
         for line, fields in records(text, delimiter):
             if len(fields) != width:
-                return DataError(f"Line {line} of {path} has {len(fields)} cells where the header has {width}; correct that line.")
+                return DataError(
+                    f"Line {line} of {path} has {len(fields)} cells where the header has {width}; correct that line."
+                )
     except csv.Error as also:
         return DataError(f"{path} cannot be read as a table: {also}.")
     return DataError(f"{path} cannot be read as a table: {error}.")

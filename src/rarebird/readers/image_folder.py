@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rarebird.checks import DataError, some
+from rarebird.core.checks import DataError, some
 from rarebird.data.dataset import Splits, natural_order
 from rarebird.readers import delimited, table
 from rarebird.readers.options import ReadOptions
@@ -24,17 +24,18 @@ _CLUTTER = ("__macosx", "thumbs.db", "desktop.ini")
 def read(path: Path, options: ReadOptions) -> Splits:
     """Pictures of a folder; without labels also a single picture.
 
-    A folder per class: whatever is nested under it belongs to that class. A root that holds `train` (or `training`) and any of `val`,
-    `valid`, `validation`, `test`, `testing` is a split; so is a root whose only folder is such a one. Hidden files and what systems leave
-    behind are passed over. With ``options.labelled`` False every picture under the folder is a row, whatever the folders are called. Ids
-    are the paths relative to `path`.
+    A folder per class: whatever is nested under it belongs to that class. A root that holds `train` (or `training`) and
+    any of `val`, `valid`, `validation`, `test`, `testing` is a split; so is a root whose only folder is such a one.
+    Hidden files and what systems leave behind are passed over. With ``options.labelled`` False every picture under the
+    folder is a row, whatever the folders are called. Ids are the paths relative to `path`.
 
     Args:
         path: A folder, or one picture where there are no labels.
         options: `groups_pattern`, `image_size`, `image_shape`, `cache`, `labelled`, `role`.
 
     Raises:
-        DataError: There is no picture, one class only, no readable picture, or a class in `val` or `test` that `train` never shows.
+        DataError: There is no picture, one class only, no readable picture, or a class in `val` or `test` that `train`
+            never shows.
     """
     for option, column in (("--groups", options.groups), ("--weight", options.weight), ("--time", options.time)):
         if column is not None and options.labelled:
@@ -50,7 +51,9 @@ def read(path: Path, options: ReadOptions) -> Splits:
         files, _ = _files(path)
         if not files:
             raise DataError(_nothing(path))
-        listing = Listing(str(path), name, "class", files, [_relative(file, path) for file in files], options.task or "classification")
+        listing = Listing(
+            str(path), name, "class", files, [_relative(file, path) for file in files], options.task or "classification"
+        )
         loaded, notes = load({"train": listing}, options)
         return Splits(loaded["train"], notes=tuple(notes))
     folders, notes = _split(path)
@@ -69,8 +72,9 @@ def read(path: Path, options: ReadOptions) -> Splits:
 def read_list(path: Path, options: ReadOptions) -> Splits:
     """Pictures named by a CSV with the columns ``path, label`` and perhaps ``group, weight``.
 
-    Paths are relative to the CSV's folder, or absolute. `options.target`, `groups`, `weight` and `time` name other columns. The file is
-    read as a table is (encodings, delimiters, types of the label). Ids are the paths as the CSV has them.
+    Paths are relative to the CSV's folder, or absolute. `options.target`, `groups`, `weight` and `time` name other
+    columns. The file is read as a table is (encodings, delimiters, types of the label). Ids are the paths as the CSV
+    has them.
 
     Raises:
         DataError: A column is absent, a row has no path, or as `read` and `table.read` do.
@@ -94,7 +98,9 @@ def read_list(path: Path, options: ReadOptions) -> Splits:
         raise DataError(f"{path} names no file in row {rows.ids[missing[0]]}; fill in its path or remove the row.")
     ids = [str(name).replace("\\", "/") for name in frame["path"]]
     files = [path.parent / name for name in ids]
-    known = {part: getattr(rows, part) for part in ("name", "target", "task", "y", "classes", "weight", "group", "time")}
+    known = {
+        part: getattr(rows, part) for part in ("name", "target", "task", "y", "classes", "weight", "group", "time")
+    }
     loaded, notes = load({"train": Listing(where=str(path), files=files, ids=ids, **known)}, options)
     others = [name for name in frame if name != "path"]
     if others:
@@ -118,17 +124,23 @@ def _split(path: Path) -> tuple[dict[str, Path], list[str]]:
     for root in (path, *_only(_folders(path))):
         folders = _folders(root)
         by_name = {folder.name.lower(): folder for folder in reversed(folders)}
-        found = {part: next((by_name[name] for name in names if name in by_name), None) for part, names in _SPLIT_NAMES.items()}
+        found = {
+            part: next((by_name[name] for name in names if name in by_name), None)
+            for part, names in _SPLIT_NAMES.items()
+        }
         parts = {part: folder for part, folder in found.items() if folder is not None}
         if "train" in parts and (len(parts) > 1 or (len(folders) == 1 and len(_folders(parts["train"])) > 1)):
             others = [folder for folder in folders if folder not in parts.values()]
-            said = [f"{root} is read as a split; beside it these folders are left out: {some(_text(folder.name) for folder in others)}."]
+            said = [
+                f"{root} is read as a split; beside it these folders are left out: {some(_text(folder.name) for folder in others)}."
+            ]
             return parts, said if others else []
     return {"train": path}, []
 
 
 def _classes(folder: Path, root: Path, name: str) -> tuple[Listing | None, list[str]]:
-    """The pictures of one part, labelled by the folder they stand under; None where none stands in a folder of its own."""
+    """The pictures of one part, labelled by the folder they stand under; None where none stands in a folder of its
+    own."""
     where = str(folder)
     loose, others = _files(folder, nested=False)
     files: list[Path] = []
@@ -146,11 +158,15 @@ def _classes(folder: Path, root: Path, name: str) -> tuple[Listing | None, list[
         names = some(_text(file.name) for file in loose)
         notes.append(f"{len(loose)} pictures lie in {where} beside the class folders and are left out: {names}.")
     if loose and not files and folder != root:
-        notes.append(f"{where} holds {len(loose)} pictures but no class folders, so they cannot be judged and are left out.")
+        notes.append(
+            f"{where} holds {len(loose)} pictures but no class folders, so they cannot be judged and are left out."
+        )
     if empty and files:
         notes.append(f"These folders of {where} hold no picture and are no class: {some(empty)}.")
     if others:
-        notes.append(f"{len(others)} files of {where} are no pictures and are left out: {some(_text(file.name) for file in others)}.")
+        notes.append(
+            f"{len(others)} files of {where} are no pictures and are left out: {some(_text(file.name) for file in others)}."
+        )
     ids = [_relative(file, root) for file in files]
     classes = tuple(natural_order(labels))
     place = {label: code for code, label in enumerate(classes)}
@@ -183,7 +199,8 @@ def _only(folders: Sequence[Path]) -> Sequence[Path]:
 
 
 def _files(folder: Path, nested: bool = True) -> tuple[list[Path], list[Path]]:
-    """The picture files under a folder in order of their paths, and the other files; links are followed, each folder is entered once."""
+    """The picture files under a folder in order of their paths, and the other files; links are followed, each folder is
+    entered once."""
     found: list[Path] = []
     entered = set()
     for base, folders, names in os.walk(folder, followlinks=True):

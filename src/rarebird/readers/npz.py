@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rarebird.checks import DataError, nearest, some
+from rarebird.core.checks import DataError, nearest, some
 from rarebird.data.dataset import Curves, Dataset, Frame, Kind, Source, Splits, Task
 from rarebird.readers import columns, picture_arrays, series, table, targets
 from rarebird.readers.options import ReadOptions
@@ -38,22 +38,24 @@ class Part:
 def read(path: Path, options: ReadOptions) -> Splits:
     """One archive, split or not.
 
-    With `train_images` the rows are pictures, and `val_images`, `test_images` their splits; labels, groups and weights are `train_labels`,
-    `train_groups`, `train_weights` and so on. With `X`: 2 axes make a table with the columns c0, c1, ...; 3 axes pictures
-    ``(n, height, width)`` where they are uint8 and series ``(n, channels, length)`` otherwise; 4 axes pictures. `options.kind` overrides,
-    and `options.target`, `groups`, `weight` and `time` name other keys. Pictures are resized only where a size is asked for. Row ids are
-    row numbers, "1" for the first.
+    With `train_images` the rows are pictures, and `val_images`, `test_images` their splits; labels, groups and weights
+    are `train_labels`, `train_groups`, `train_weights` and so on. With `X`: 2 axes make a table with the columns c0,
+    c1, ...; 3 axes pictures ``(n, height, width)`` where they are uint8 and series ``(n, channels, length)`` otherwise;
+    4 axes pictures. `options.kind` overrides, and `options.target`, `groups`, `weight` and `time` name other keys.
+    Pictures are resized only where a size is asked for. Row ids are row numbers, "1" for the first.
 
     Args:
         path: An ``.npz`` file.
         options: Kind, task, other keys, picture size; whether there are labels.
 
     Raises:
-        DataError: The file is no such archive, is larger than `LARGEST`, holds Python objects, lacks a key, its arrays disagree in rows or
-            hold values that cannot serve, or a class of the other parts never shows in training.
+        DataError: The file is no such archive, is larger than `LARGEST`, holds Python objects, lacks a key, its arrays
+            disagree in rows or hold values that cannot serve, or a class of the other parts never shows in training.
     """
     if options.groups_pattern is not None and options.labelled:
-        raise DataError(f"--groups-pattern reads file names, which the rows of {path} do not have; put groups under the key `groups`.")
+        raise DataError(
+            f"--groups-pattern reads file names, which the rows of {path} do not have; put groups under the key `groups`."
+        )
     names = _keys(path)
     parts, unused = _parts(path, names, options)
     kind = options.kind or _kind(parts[0], path)
@@ -71,7 +73,8 @@ def read(path: Path, options: ReadOptions) -> Splits:
 
 
 def _keys(path: Path) -> list[str]:
-    """The archive's keys, after a look at every array's header: nothing is unpacked that is too large, a lie or a pickle."""
+    """The archive's keys, after a look at every array's header: nothing is unpacked that is too large, a lie or a
+    pickle."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
@@ -84,7 +87,9 @@ def _keys(path: Path) -> list[str]:
         whole = "a damaged" if zipfile.is_zipfile(path) else "no"
         raise DataError(f"{path} is {whole} .npz archive, whatever its name says; write it with numpy.savez.") from None
     if total > LARGEST:
-        raise DataError(f"{path} unpacks to {total / 2**30:.0f} GiB, but at most {LARGEST / 2**30:.0f} GiB are served; split it.")
+        raise DataError(
+            f"{path} unpacks to {total / 2**30:.0f} GiB, but at most {LARGEST / 2**30:.0f} GiB are served; split it."
+        )
     return [info.filename.removesuffix(".npy") for info in members]
 
 
@@ -110,7 +115,9 @@ def _parts(path: Path, names: Sequence[str], options: ReadOptions) -> tuple[list
         given = some(map(repr, names)) or "none at all"
         raise DataError(f"{path} has neither the key 'train_images' nor 'X', but {given}; rename its arrays.")
     if split and split[0] != "train_" and options.labelled and options.role == "training rows":
-        raise DataError(f"{path} has no key 'train_images', but {some(map(repr, names))}; give the training pictures under that key.")
+        raise DataError(
+            f"{path} has no key 'train_images', but {some(map(repr, names))}; give the training pictures under that key."
+        )
     prefixes, rows, labels = (split, "images", "labels") if split else ([""], "X", "y")
     wanted = {
         "X": (rows, True),
@@ -146,7 +153,9 @@ def _load(path: Path, prefix: str, keys: dict[str, str]) -> Part:
         if array.ndim == 0 or len(array) == 0:
             raise DataError(f"{keys[role]!r} of {path} holds no rows; give one row per example.")
         if len(array) != len(found["X"]):
-            raise DataError(f"{keys['X']!r} of {path} has {len(found['X'])} rows, but {keys[role]!r} has {len(array)}; give one per row.")
+            raise DataError(
+                f"{keys['X']!r} of {path} has {len(found['X'])} rows, but {keys[role]!r} has {len(array)}; give one per row."
+            )
         if role in ("group", "weight", "time") and array.size != len(array):
             raise DataError(f"{keys[role]!r} of {path} has the shape {array.shape}; give one value per row.")
     flat = {role: found[role].ravel() if role in found else None for role in ("group", "weight", "time")}
@@ -171,7 +180,8 @@ def _sources(parts: list[Part], kind: Kind, options: ReadOptions, path: Path) ->
 
 
 def _frame(array: np.ndarray, where: str) -> Frame:
-    """``(n, columns)`` as a table; NumPy makes texts of numbers that share an array with texts, and they are read back."""
+    """``(n, columns)`` as a table; NumPy makes texts of numbers that share an array with texts, and they are read
+    back."""
     import pandas as pd
     import pyarrow as pa
 
@@ -181,18 +191,26 @@ def _frame(array: np.ndarray, where: str) -> Frame:
     if array.dtype.kind != "U":
         return Frame(columns.plain(pd.DataFrame(array, columns=names), where))
     cells = [pa.chunked_array([pa.array(column.tolist(), pa.string())]) for column in array.T]
-    return Frame(pd.DataFrame({name: columns.typed(cell, name, where, _place)[0] for name, cell in zip(names, cells, strict=True)}))
+    return Frame(
+        pd.DataFrame(
+            {name: columns.typed(cell, name, where, _place)[0] for name, cell in zip(names, cells, strict=True)}
+        )
+    )
 
 
 def _curves(array: np.ndarray, where: str) -> Curves:
     """``(n, channels, length)``, or ``(n, length)`` of one channel, as series."""
     if array.ndim not in (2, 3) or array.dtype.kind not in "biuf" or 0 in array.shape:
-        raise DataError(f"{where} has the shape {array.shape} of {array.dtype}; series are numbers (n, channels, length) or (n, length).")
+        raise DataError(
+            f"{where} has the shape {array.shape} of {array.dtype}; series are numbers (n, channels, length) or (n, length)."
+        )
     with np.errstate(over="ignore"):  # beyond float32's range is infinite, which is refused in words
         return series.curves(array[:, None] if array.ndim == 2 else array, where)
 
 
-def _dataset(part: Part, kind: Kind, source: Source, path: Path, options: ReadOptions, *, task: Task | None) -> tuple[Dataset, list[str]]:
+def _dataset(
+    part: Part, kind: Kind, source: Source, path: Path, options: ReadOptions, *, task: Task | None
+) -> tuple[Dataset, list[str]]:
     """One part with its labels; rows without one are left out with a note."""
     import pandas as pd
 
@@ -204,14 +222,22 @@ def _dataset(part: Part, kind: Kind, source: Source, path: Path, options: ReadOp
         missing = targets.missing_mask(part.y)
         if missing.any() and not missing.all():
             rows = np.flatnonzero(~missing)
-            notes.append(f"{missing.sum()} of {n} rows of {path} have no label and are left out, the first is row {missing.argmax() + 1}.")
+            notes.append(
+                f"{missing.sum()} of {n} rows of {path} have no label and are left out, the first is row {missing.argmax() + 1}."
+            )
         where = f"{part.prefix + (options.target or ('labels' if part.prefix else 'y'))!r} of {path}"
         least = 2 if options.labelled and options.role == "training rows" and part.prefix in ("", "train_") else 1
         task, y, classes = targets.encode(part.y[rows], task=task, where=where, least_classes=least)
-    checks = {"group": (part.group, table.groups), "weight": (part.weight, table.weights), "time": (part.time, table.times)}
+    checks = {
+        "group": (part.group, table.groups),
+        "weight": (part.weight, table.weights),
+        "time": (part.time, table.times),
+    }
     known: dict[str, Any] = {}
     for role, (values, check) in checks.items():
-        known[role] = None if values is None else check(pd.Series(values), f"The {part.prefix}{role} of {path}", _place)[rows]
+        known[role] = (
+            None if values is None else check(pd.Series(values), f"The {part.prefix}{role} of {path}", _place)[rows]
+        )
     data = Dataset(
         kind=kind,
         task=task or "classification",

@@ -42,5 +42,6 @@ class ReadOptions:
 
 
 def remembered_target(path: Path, kind: Kind, target: str) -> str | None:
-    """The target's name of earlier rows, where those at `path` would call it so too: as a table's column; other formats name their own."""
+    """The target's name of earlier rows, where those at `path` would call it so too: as a table's column; other formats
+    name their own."""
     return target if kind == "table" and path.suffix.lower() != ".npz" else None

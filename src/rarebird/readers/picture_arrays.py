@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Pixels
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.pictures import Shape, resized, sides
@@ -18,14 +18,16 @@ _CHANNELS = (1, 3, 4)
 def pixels(arrays: Sequence[np.ndarray], options: ReadOptions, where: str) -> list[Pixels]:
     """Pictures of one or more parts of a data set, on one scale.
 
-    The last of four axes holds the channels where it has 1, 3 or 4 of them, else the second does. An alpha channel is dropped. The scale is
-    decided by the range over all parts: uint8 stays; booleans and integers up to 255 become uint8; uint16 and integers up to 65535 are
-    divided by 65535; floats in 0..1 stay; in 0..255 they become uint8 where all are whole and are divided by 255 otherwise; in -1..1 they
-    become (x + 1) / 2. Any other range is refused, for no rule could treat a later file the same.
+    The last of four axes holds the channels where it has 1, 3 or 4 of them, else the second does. An alpha channel is
+    dropped. The scale is decided by the range over all parts: uint8 stays; booleans and integers up to 255 become
+    uint8; uint16 and integers up to 65535 are divided by 65535; floats in 0..1 stay; in 0..255 they become uint8 where
+    all are whole and are divided by 255 otherwise; in -1..1 they become (x + 1) / 2. Any other range is refused, for no
+    rule could treat a later file the same.
 
     Args:
         arrays: Per part ``(n, height, width)``, ``(n, height, width, channels)`` or ``(n, channels, height, width)``.
-        options: `image_shape`, or else `image_size` for the shorter side; without them all parts take the first one's size.
+        options: `image_shape`, or else `image_size` for the shorter side; without them all parts take the first one's
+            size.
         where: What messages call the pictures.
 
     Raises:
@@ -47,7 +49,9 @@ def _channels_first(array: np.ndarray, where: str) -> np.ndarray:
     if array.shape[3] in _CHANNELS:
         array = array.transpose(0, 3, 1, 2)
     elif array.shape[1] not in _CHANNELS:
-        raise DataError(f"{where} has the shape {array.shape}; pictures have 1, 3 or 4 channels, on the last axis or the second.")
+        raise DataError(
+            f"{where} has the shape {array.shape}; pictures have 1, 3 or 4 channels, on the last axis or the second."
+        )
     return array[:, :3]
 
 
@@ -61,7 +65,9 @@ def _scaled(arrays: list[np.ndarray], where: str) -> list[np.ndarray]:
     for array in arrays:
         finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
         if not finite.all():
-            raise DataError(f"{where} holds NaN or an infinite value (picture {finite.argmin() + 1}); remove that picture or correct it.")
+            raise DataError(
+                f"{where} holds NaN or an infinite value (picture {finite.argmin() + 1}); remove that picture or correct it."
+            )
     low, high = min(array.min() for array in arrays), max(array.max() for array in arrays)
     whole = dtype.kind in "iu" or (high > 1 and all((array == np.rint(array)).all() for array in arrays))
     if whole and low >= 0 and high <= 255 and dtype != np.uint16:

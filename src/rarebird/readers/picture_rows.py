@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rarebird.checks import DataError, some
+from rarebird.core.checks import DataError, some
 from rarebird.data.dataset import Dataset, Pixels, Task
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.picture_store import decode, headers
@@ -56,8 +56,8 @@ def load(parts: dict[str, Listing], options: ReadOptions) -> tuple[dict[str, Dat
         The same parts as data sets, and notes on what was left out.
 
     Raises:
-        DataError: No picture of a part can be read, a training set has one class only, a part shows a class that training never shows, or
-            the pattern for groups does not serve.
+        DataError: No picture of a part can be read, a training set has one class only, a part shows a class that
+            training never shows, or the pattern for groups does not serve.
     """
     groups = {part: _groups(listing, options.groups_pattern) for part, listing in parts.items()}
     heads = {part: headers(listing.files) for part, listing in parts.items()}
@@ -68,7 +68,9 @@ def load(parts: dict[str, Listing], options: ReadOptions) -> tuple[dict[str, Dat
     for part, listing in parts.items():
         data, said = _dataset(listing, groups[part], shape, deep, options.cache)
         if part == "train" and options.role == "training rows" and data.n_classes == 1:
-            raise DataError(f"{listing.where} holds only one class ({data.classes[0]!r}); give pictures of two classes or more.")
+            raise DataError(
+                f"{listing.where} holds only one class ({data.classes[0]!r}); give pictures of two classes or more."
+            )
         loaded[part] = data.aligned(loaded["train"].classes) if loaded else data
         notes += said
     return loaded, notes
@@ -83,7 +85,9 @@ def _groups(listing: Listing, pattern: str | None) -> np.ndarray | None:
     except re.error as error:
         raise DataError(f"The groups pattern {pattern!r} is not a regular expression ({error}); correct it.") from None
     if compiled.groups != 1:
-        raise DataError(f"The groups pattern {pattern!r} has {compiled.groups} groups, but needs one in parentheses, as in 'person(\\d+)'.")
+        raise DataError(
+            f"The groups pattern {pattern!r} has {compiled.groups} groups, but needs one in parentheses, as in 'person(\\d+)'."
+        )
     found = np.empty(len(listing.ids), dtype=object)
     for row, name in enumerate(listing.ids):
         match = compiled.search(name)
@@ -93,15 +97,23 @@ def _groups(listing: Listing, pattern: str | None) -> np.ndarray | None:
     return found
 
 
-def _dataset(listing: Listing, group: np.ndarray | None, shape: Shape, deep: bool, cache: Path | None) -> tuple[Dataset, list[str]]:
+def _dataset(
+    listing: Listing, group: np.ndarray | None, shape: Shape, deep: bool, cache: Path | None
+) -> tuple[Dataset, list[str]]:
     """One part, decoded; unreadable pictures are left out with a note, and so are classes that have no other."""
     array, reasons = decode(listing.files, shape, deep=deep, cache=cache)
     n = len(listing.files)
     broken = some(f"{listing.ids[row]} ({why})" for row, why in sorted(reasons.items()))
     if len(reasons) == n:
-        raise DataError(f"Not one of the {n} pictures of {listing.where} can be read: {broken}; give whole picture files.")
+        raise DataError(
+            f"Not one of the {n} pictures of {listing.where} can be read: {broken}; give whole picture files."
+        )
     rows = np.setdiff1d(np.arange(n), list(reasons)).astype(np.int64)
-    notes = [f"{len(reasons)} of {n} pictures of {listing.where} cannot be read and are left out: {broken}."] if reasons else []
+    notes = (
+        [f"{len(reasons)} of {n} pictures of {listing.where} cannot be read and are left out: {broken}."]
+        if reasons
+        else []
+    )
     ids = np.empty(len(rows), dtype=object)
     ids[:] = [listing.ids[row] for row in rows]
     y, classes = (None if listing.y is None else listing.y[rows]), listing.classes
@@ -109,8 +121,12 @@ def _dataset(listing: Listing, group: np.ndarray | None, shape: Shape, deep: boo
         present = np.unique(y)
         lost = [label for code, label in enumerate(classes) if code not in present]
         if lost:
-            notes.append(f"These classes of {listing.where} have no picture that can be read and are left out: {some(lost)}.")
+            notes.append(
+                f"These classes of {listing.where} have no picture that can be read and are left out: {some(lost)}."
+            )
         y, classes = np.searchsorted(present, y), tuple(classes[code] for code in present)
     given = {"weight": listing.weight, "group": group, "time": listing.time}
     kept = {part: value if value is None else value[rows] for part, value in given.items()}
-    return Dataset("image", listing.task, Pixels(array), rows, y, classes, ids, name=listing.name, target=listing.target, **kept), notes
+    return Dataset(
+        "image", listing.task, Pixels(array), rows, y, classes, ids, name=listing.name, target=listing.target, **kept
+    ), notes

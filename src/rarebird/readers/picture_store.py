@@ -1,7 +1,8 @@
 """Many picture files -> one array, by a pool of threads: in memory, or memory-mapped and found again by the next run.
 
-Pillow decodes everything: torchvision's JPEG decoder is about 1.4 times as fast on 32-pixel pictures (13,000 against 9,000 a second) and no
-faster on larger ones, where Pillow's reduced JPEG decoding catches up; one decoder means one treatment of orientation, palettes and CMYK.
+Pillow decodes everything: torchvision's JPEG decoder is about 1.4 times as fast on 32-pixel pictures (13,000 against
+9,000 a second) and no faster on larger ones, where Pillow's reduced JPEG decoding catches up; one decoder means one
+treatment of orientation, palettes and CMYK.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.readers.pictures import Header, Shape, decode_one, header, quiet, reason
 
 IN_MEMORY = 1 << 30
@@ -36,7 +37,9 @@ def headers(files: Sequence[Path]) -> list[Header]:
     def read(rows: range) -> list[Header]:
         found = []
         for row in rows:
-            with suppress(Exception):  # a foreign file may break a decoder in any way; `decode` meets it again and says why
+            with suppress(
+                Exception
+            ):  # a foreign file may break a decoder in any way; `decode` meets it again and says why
                 found.append(header(files[row]))
         return found
 
@@ -46,9 +49,9 @@ def headers(files: Sequence[Path]) -> list[Header]:
 def decode(files: Sequence[Path], shape: Shape, *, deep: bool, cache: Path | None) -> tuple[np.ndarray, dict[int, str]]:
     """All pictures at the working shape; the aspect ratio is not kept.
 
-    Up to 1 GiB they stay in memory and nothing is written. Beyond that they go into a memory-mapped file in `cache`, found again as long as
-    the files' paths, sizes and times of change and the working shape are the same; without `cache`, into a temporary folder that is removed
-    with the array.
+    Up to 1 GiB they stay in memory and nothing is written. Beyond that they go into a memory-mapped file in `cache`,
+    found again as long as the files' paths, sizes and times of change and the working shape are the same; without
+    `cache`, into a temporary folder that is removed with the array.
 
     Args:
         files: n paths.
@@ -57,7 +60,8 @@ def decode(files: Sequence[Path], shape: Shape, *, deep: bool, cache: Path | Non
         cache: Folder for what does not fit in memory; created where needed.
 
     Returns:
-        ``(n, channels, height, width)`` uint8, or float32 in 0..1 where `deep`; and row -> why, for rows that could not be read and are 0.
+        ``(n, channels, height, width)`` uint8, or float32 in 0..1 where `deep`; and row -> why, for rows that could not
+        be read and are 0.
 
     Raises:
         DataError: There is not enough free disk for the memory-mapped file.
@@ -107,7 +111,8 @@ def _in_threads(work: Callable[[range], Item], n: int) -> list[Item]:
 
 
 def _mapped(files: Sequence[Path], shape: Shape, dtype: np.dtype, folder: Path) -> tuple[np.ndarray, dict[int, str]]:
-    """Decoded pictures as a read-only memory map: the one in `folder`, or a new one, renamed into place when complete."""
+    """Decoded pictures as a read-only memory map: the one in `folder`, or a new one, renamed into place when
+    complete."""
     store = folder / f"pictures-{_key(files, shape, dtype)}.npy"
     found = _reopened(store, (len(files), *shape), dtype)
     if found is not None:

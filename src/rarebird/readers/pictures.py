@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 from rarebird.readers.options import ReadOptions
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 Shape = tuple[int, int, int]
 """Channels, height, width."""
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"))
-# Named, because Pillow would otherwise also try formats that start other programs (EPS) whatever the suffix says. JPEG covers MPO.
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm")
+)
+# Named, because Pillow would otherwise also try formats that start other programs (EPS) whatever the suffix says. JPEG
+# covers MPO.
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "GIF", "WEBP", "PPM")
 MAX_PIXELS = 178_956_970
 """A picture with more pixels is refused before anything is decoded; Pillow's own limit for an error."""
@@ -68,9 +71,10 @@ def header(path: Path) -> Header:
 def working_shape(heads: Sequence[Header], options: ReadOptions) -> Shape:
     """Channels, height and width at which the pictures are kept.
 
-    `options.image_shape` overrides everything. The shorter side is `options.image_size`, else the median of the pictures' shorter sides,
-    at least 8 and at most 96. Pictures whose aspect ratios agree within 10 % keep their ratio, others become squares. One channel where all
-    are gray (color files are sampled, up to 16 from each folder, so that a rare class is looked at too), else three.
+    `options.image_shape` overrides everything. The shorter side is `options.image_size`, else the median of the
+    pictures' shorter sides, at least 8 and at most 96. Pictures whose aspect ratios agree within 10 % keep their ratio,
+    others become squares. One channel where all are gray (color files are sampled, up to 16 from each folder, so that a
+    rare class is looked at too), else three.
 
     Args:
         heads: At least one header; training pictures only.
@@ -98,18 +102,21 @@ def decode_one(path: Path, shape: Shape, *, deep: bool = False) -> np.ndarray:
         ``(channels, height, width)`` uint8, or float32 in 0..1 where `deep`.
 
     Raises:
-        DataError: It holds more than `MAX_PIXELS` pixels, or floating-point ones. Broken files raise what Pillow raises.
+        DataError: It holds more than `MAX_PIXELS` pixels, or floating-point ones. Broken files raise what Pillow
+            raises.
     """
     with _opened(path) as image:
         if image.format in ("JPEG", "MPO"):
-            # A JPEG is decoded at a half, a quarter or an eighth where that leaves twice the working size, whichever way it is turned.
+            # A JPEG is decoded at a half, a quarter or an eighth where that leaves twice the working size, whichever
+            # way it is turned.
             image.draft("L" if shape[0] == 1 else None, (2 * max(shape[1:]), 2 * max(shape[1:])))
         image.load()
         return resized(_upright(image), shape, deep)
 
 
 def resized(image: Image.Image, shape: Shape, deep: bool) -> np.ndarray:
-    """A loaded picture as ``(channels, height, width)``: antialiased where it shrinks, untouched where the size is the same."""
+    """A loaded picture as ``(channels, height, width)``: antialiased where it shrinks, untouched where the size is the
+    same."""
     from PIL import Image
 
     channels, height, width = shape
@@ -156,7 +163,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1..8; 5 and above swap the sides. Pillow turns TIFF itself, and would decode a whole PNG to look for it."""
+    """EXIF orientation 1..8; 5 and above swap the sides. Pillow turns TIFF itself, and would decode a whole PNG to look
+    for it."""
     if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return 1
     with suppress(Exception):  # a damaged EXIF block does not spoil the picture
@@ -182,7 +190,8 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _colorless(files: Sequence[Path]) -> bool:
-    """Whether a sample of color files, up to 16 from each folder, shows equal channels (within 2 of 255, for JPEG's rounding)."""
+    """Whether a sample of color files, up to 16 from each folder, shows equal channels (within 2 of 255, for JPEG's
+    rounding)."""
     seen: Counter[Path] = Counter()
     with quiet():
         for path in files:
@@ -211,7 +220,8 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Pillow warns of odd metadata in files that it reads well; held around the threads, since warning filters belong to the process."""
+    """Pillow warns of odd metadata in files that it reads well; held around the threads, since warning filters belong
+    to the process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

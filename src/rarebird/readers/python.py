@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rarebird.checks import DataError, require
+from rarebird.core.checks import DataError, require
 from rarebird.data.dataset import Curves, Dataset, Frame, Kind, Pixels, Source, Task
 from rarebird.readers import columns, series, table, targets
 
@@ -32,11 +32,12 @@ def from_arrays(
     """A data set from what Python holds; tensors come from any device, and torch is not imported for them.
 
     Args:
-        X: A table: a pandas frame, a structured array, or ``(n, columns)`` numbers, texts or objects, whose columns are called x0, x1, ...
-            Series: ``(n, channels, length)`` numbers, NaN where missing or beyond the end; also ``(n, length)`` with ``kind="series"``.
-            Pictures: ``(n, height, width, channels)`` or ``(n, channels, height, width)``, uint8 or other integers in 0..255, uint16 over
-            its whole range, booleans, or floats in 0..1; also ``(n, height, width)`` with ``kind="image"``. The axis of 1 to 4
-            elements holds the channels; where both could, it is an array's last and a tensor's first, as is the habit of either.
+        X: A table: a pandas frame, a structured array, or ``(n, columns)`` numbers, texts or objects, whose columns are
+            called x0, x1, ... Series: ``(n, channels, length)`` numbers, NaN where missing or beyond the end; also
+            ``(n, length)`` with ``kind="series"``. Pictures: ``(n, height, width, channels)`` or ``(n, channels,
+            height, width)``, uint8 or other integers in 0..255, uint16 over its whole range, booleans, or floats in
+            0..1; also ``(n, height, width)`` with ``kind="image"``. The axis of 1 to 4 elements holds the channels;
+            where both could, it is an array's last and a tensor's first, as is the habit of either.
         y: ``(n,)`` labels or numbers, ``(n, 1)`` or one-hot; None where there are none.
         kind: Overrides the guess from the shape.
         task: Overrides the guess from `y`.
@@ -52,7 +53,9 @@ def from_arrays(
     require(kind in (None, "image", "table", "series"), "kind is image, table or series", kind=kind)
     rows = X if _is_frame(X) else _array(X, "X")
     kind = kind or _guess(rows)
-    source: Source = _pictures(rows, _is_tensor(X)) if kind == "image" else _series(rows) if kind == "series" else _table(rows)
+    source: Source = (
+        _pictures(rows, _is_tensor(X)) if kind == "image" else _series(rows) if kind == "series" else _table(rows)
+    )
     n = len(source)
     if n == 0:
         raise DataError("X holds no rows; give at least one.")
@@ -101,7 +104,9 @@ def _guess(rows: Any) -> Kind:
     if _is_frame(rows) or rows.dtype.names is not None or rows.ndim == 2:
         return "table"
     if rows.ndim not in (3, 4):
-        raise DataError(f"X has the shape {rows.shape}; give (n, columns), (n, channels, length) or pictures (n, height, width, channels).")
+        raise DataError(
+            f"X has the shape {rows.shape}; give (n, columns), (n, channels, length) or pictures (n, height, width, channels)."
+        )
     return "series" if rows.ndim == 3 else "image"
 
 
@@ -116,7 +121,11 @@ def _table(rows: Any) -> Frame:
             raise DataError(f"X has the shape {rows.shape}; a table is (n, columns).")
         else:
             names = [f"x{place}" for place in range(rows.shape[1])]
-            frame = _from_texts(rows, names) if rows.dtype.kind in "US" else pd.DataFrame(rows, columns=names).infer_objects()
+            frame = (
+                _from_texts(rows, names)
+                if rows.dtype.kind in "US"
+                else pd.DataFrame(rows, columns=names).infer_objects()
+            )
     if frame.shape[1] == 0:
         raise DataError("X has no columns; give a table with at least one feature.")
     return Frame(columns.plain(frame, "X"))
@@ -128,7 +137,9 @@ def _from_texts(rows: np.ndarray, names: list[str]) -> pd.DataFrame:
     import pyarrow as pa
 
     cells = [pa.chunked_array([pa.array(column.astype(str).tolist(), pa.string())]) for column in rows.T]
-    return pd.DataFrame({name: columns.typed(column, name, "X", _place)[0] for name, column in zip(names, cells, strict=True)})
+    return pd.DataFrame(
+        {name: columns.typed(column, name, "X", _place)[0] for name, column in zip(names, cells, strict=True)}
+    )
 
 
 def _series(rows: Any) -> Curves:
@@ -145,7 +156,9 @@ def _pictures(rows: Any, from_tensor: bool) -> Pixels:
     if values.ndim == 3:
         values = values[:, None]
     elif values.ndim != 4:
-        raise DataError(f"X has the shape {values.shape}; pictures are (n, height, width, channels) or (n, channels, height, width).")
+        raise DataError(
+            f"X has the shape {values.shape}; pictures are (n, height, width, channels) or (n, channels, height, width)."
+        )
     elif not _channels_first(values.shape, from_tensor):
         values = values.transpose(0, 3, 1, 2)
     return Pixels(np.ascontiguousarray(_pixels(values)))
@@ -154,7 +167,9 @@ def _pictures(rows: Any, from_tensor: bool) -> Pixels:
 def _channels_first(shape: tuple[int, ...], from_tensor: bool) -> bool:
     first, last = 1 <= shape[1] <= _MOST_CHANNELS, 1 <= shape[3] <= _MOST_CHANNELS
     if not first and not last:
-        raise DataError(f"X has the shape {shape}, in which neither axis 1 nor axis 3 has the 1 to {_MOST_CHANNELS} channels of pictures.")
+        raise DataError(
+            f"X has the shape {shape}, in which neither axis 1 nor axis 3 has the 1 to {_MOST_CHANNELS} channels of pictures."
+        )
     return from_tensor if first and last else first
 
 
@@ -168,7 +183,9 @@ def _pixels(values: np.ndarray) -> np.ndarray:
         return values.astype(np.float32) / np.float32(65535)
     bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if bad.any():
-        raise DataError(f"Picture {int(bad.argmax()) + 1} of X holds NaN or an infinite value; remove that picture or correct it.")
+        raise DataError(
+            f"Picture {int(bad.argmax()) + 1} of X holds NaN or an infinite value; remove that picture or correct it."
+        )
     low, high, most = values.min(), values.max(), 1 if values.dtype.kind == "f" else 255
     if low < 0 or high > most:
         raise DataError(f"X holds pixels from {low:g} to {high:g}; give floats in 0..1 or uint8 in 0..255.")
@@ -182,7 +199,9 @@ def _numeric(rows: Any, what: str) -> np.ndarray:
         try:
             values = values.astype(np.float64)
         except (TypeError, ValueError):
-            raise DataError(f"X holds values that are no numbers, which {what} cannot have; correct or remove them.") from None
+            raise DataError(
+                f"X holds values that are no numbers, which {what} cannot have; correct or remove them."
+            ) from None
     if values.dtype.kind not in "biuf":
         raise DataError(f"X holds {values.dtype} values; {what} are numbers.")
     return np.asarray(values)
@@ -193,11 +212,15 @@ def _targets(y: Any, n: int, task: Task | None, least_classes: int) -> tuple[Tas
     _check_length(values, n, "y")
     missing = targets.missing_mask(values)
     if missing.any() and not missing.all():
-        raise DataError(f"y is missing in {_place(int(missing.argmax()))}; remove the rows without a target from X and y.")
+        raise DataError(
+            f"y is missing in {_place(int(missing.argmax()))}; remove the rows without a target from X and y."
+        )
     return targets.encode(values, task=task, where="y", least_classes=least_classes)
 
 
-def _part(values: Any, n: int, what: str, check: Callable[[pd.Series, str, columns.Place], np.ndarray]) -> np.ndarray | None:
+def _part(
+    values: Any, n: int, what: str, check: Callable[[pd.Series, str, columns.Place], np.ndarray]
+) -> np.ndarray | None:
     """What is known of each row beside its target."""
     import pandas as pd
 

@@ -1,4 +1,5 @@
-"""Time series: UCR archive text (label first, one series per line) and sktime's `.ts` (many channels, unequal lengths) -> Dataset.
+"""Time series: UCR archive text (label first, one series per line) and sktime's `.ts` (many channels, unequal lengths)
+-> Dataset.
 
 Formats: https://www.timeseriesclassification.com, and the `.ts` specification that comes with sktime and aeon.
 """
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rarebird.checks import DataError, some
+from rarebird.core.checks import DataError, some
 from rarebird.data.dataset import Curves, Dataset, Splits, Task
 from rarebird.readers import delimited, targets
 from rarebird.readers.columns import MISSING
@@ -45,15 +46,17 @@ class _Header:
 def read(path: Path, options: ReadOptions) -> Splits:
     """The series of one file. Those of a class are classified unless the file or the options say regression.
 
-    In UCR text the first cell of a line is the label (without labels wanted it is ignored), cells are separated by tabs, commas,
-    semicolons or blanks; NaN at the end means a shorter series, NaN within it a missing value. Row ids are "1", "2", ...
+    In UCR text the first cell of a line is the label (without labels wanted it is ignored), cells are separated by
+    tabs, commas, semicolons or blanks; NaN at the end means a shorter series, NaN within it a missing value. Row ids
+    are "1", "2", ...
 
     Args:
         path: A ``.ts`` file, or text in UCR's layout.
         options: Task and whether labels are wanted; a series file has no columns to name.
 
     Raises:
-        DataError: No such file, timestamps, no labels, infinite values, an unequal number of channels, or a series without any value.
+        DataError: No such file, timestamps, no labels, infinite values, an unequal number of channels, or a series
+            without any value.
     """
     asked = [name for name in ("groups", "groups_pattern", "weight", "time") if getattr(options, name) is not None]
     if asked:
@@ -77,7 +80,9 @@ def read(path: Path, options: ReadOptions) -> Splits:
                 f"{missing.sum()} of {len(rows)} {options.role} have no label (first row {int(missing.argmax()) + 1}) and were left out."
             )
         least = 2 if options.role == "training rows" else 1
-        task, y, classes = targets.encode([labels[row] for row in kept], task=task, where=f"The label in {path}", least_classes=least)
+        task, y, classes = targets.encode(
+            [labels[row] for row in kept], task=task, where=f"The label in {path}", least_classes=least
+        )
     source = curves(padded([rows[row] for row in kept]), str(path), kept)
     ids = (kept + 1).astype(str).astype(object)
     dataset = Dataset("series", task, source, np.arange(len(kept)), y, classes, ids, name=path.stem)
@@ -111,7 +116,8 @@ def curves(values: np.ndarray, where: str, rows: np.ndarray | None = None) -> Cu
 
 
 def padded(rows: Sequence[Series]) -> np.ndarray:
-    """Series, each a sequence of channels of any lengths -> ``(n, channels, length)`` float32, NaN behind the end of each channel."""
+    """Series, each a sequence of channels of any lengths -> ``(n, channels, length)`` float32, NaN behind the end of
+    each channel."""
     length = max(len(channel) for row in rows for channel in row)
     values = np.full((len(rows), len(rows[0]), length), np.nan, dtype=np.float32)
     for series, row in zip(values, rows, strict=True):
@@ -134,7 +140,9 @@ def _ucr(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str],
             separator = delimited.separator(line)
         label, *cells = line.strip(" ").split(separator)
         if not cells:
-            raise DataError(f"Line {number} of {path} holds a label but no series; give a label and at least one value per line.")
+            raise DataError(
+                f"Line {number} of {path} holds a label but no series; give a label and at least one value per line."
+            )
         labels.append(_tidy(label))
         rows.append([_floats(cells, path, number)])
     return labels, rows, options.task or "classification"
@@ -149,7 +157,9 @@ def _ts(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str], 
     rows: list[Series] = []
     for number, line in _data(lines, header.first_line):
         if "(" in line:
-            raise DataError(f"Line {number} of {path} holds timestamps, which are not served; resample the series to equal steps.")
+            raise DataError(
+                f"Line {number} of {path} holds timestamps, which are not served; resample the series to equal steps."
+            )
         channels = line.split(":")
         label = channels.pop().strip() if header.labelled else ""
         if header.classes and label not in header.classes and label not in ("?", ""):
@@ -158,7 +168,9 @@ def _ts(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str], 
             )
         expected = header.channels or (len(rows[0]) if rows else len(channels))
         if len(channels) != expected or not channels:
-            raise DataError(f"Line {number} of {path} has {len(channels)} channels where {expected} are expected; correct that line.")
+            raise DataError(
+                f"Line {number} of {path} has {len(channels)} channels where {expected} are expected; correct that line."
+            )
         labels.append("" if label == "?" else _tidy(label))
         rows.append([_floats(channel.split(","), path, number) for channel in channels])
     return labels, rows, options.task or header.task
@@ -178,7 +190,9 @@ def _header(path: Path, lines: list[str]) -> _Header:
                 f"Line {number} of {path} comes before @data but is no header line; a .ts file has lines of @KEY VALUE, then @data."
             )
     else:
-        raise DataError(f"{path} has no line @data, so it is no .ts file of time series; give one with a header and data.")
+        raise DataError(
+            f"{path} has no line @data, so it is no .ts file of time series; give one with a header and data."
+        )
     truths = {key: words[0].lower() == "true" for key, words in said.items() if words}
     if truths.get("timestamps", False):
         raise DataError(f"{path} holds timestamps, which are not served; resample the series to equal steps.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rarebird.checks import DataError, nearest, some
+from rarebird.core.checks import DataError, nearest, some
 from rarebird.data.dataset import Dataset, Frame, Splits, Task
 from rarebird.readers import columns, delimited, targets
 from rarebird.readers.columns import Place
@@ -30,7 +30,8 @@ class Roles:
 
 
 def read(path: Path, options: ReadOptions) -> Splits:
-    """One table: its features as a frame, target, weights, groups and time taken out, rows without a target left out with a note.
+    """One table: its features as a frame, target, weights, groups and time taken out, rows without a target left out
+    with a note.
 
     Row ids are the numbers of the data rows, "1" for the first.
 
@@ -42,7 +43,9 @@ def read(path: Path, options: ReadOptions) -> Splits:
         DataError: The file is no such table, lacks a named column, or holds values that cannot serve.
     """
     if options.groups_pattern is not None:
-        raise DataError(f"--groups-pattern reads file names, which the rows of {path} do not have; name a column with --groups.")
+        raise DataError(
+            f"--groups-pattern reads file names, which the rows of {path} do not have; name a column with --groups."
+        )
     frame, roles, notes, place = (_parquet if path.suffix.lower() in (".parquet", ".pq") else _text)(path, options)
     dataset, dropped = assemble(frame, roles, options, where=str(path), name=path.stem, place=place)
     return Splits(dataset, notes=(*notes, *dropped))
@@ -52,11 +55,14 @@ def find_roles(names: Sequence[str], options: ReadOptions, where: str) -> Roles:
     """The columns that are not features, by the options; `target` serves where no target is named.
 
     Raises:
-        DataError: A named column is absent (without labels, an absent one is no matter), or one column is named for two roles.
+        DataError: A named column is absent (without labels, an absent one is no matter), or one column is named for two
+            roles.
     """
     target = options.target if options.target is not None else "target"
     if options.labelled and options.target is None and target not in names:
-        raise DataError(f"{where} has no column 'target'; name the target's column with --target, one of {some(names)}.")
+        raise DataError(
+            f"{where} has no column 'target'; name the target's column with --target, one of {some(names)}."
+        )
     wanted = {"target": target, "groups": options.groups, "weight": options.weight, "time": options.time}
     for role, name in wanted.items():
         if name is not None and name not in names:
@@ -67,11 +73,15 @@ def find_roles(names: Sequence[str], options: ReadOptions, where: str) -> Roles:
     twice = next((name for name in taken if taken.count(name) > 1), None)
     if twice is not None:
         both = [f"--{role}" for role, name in wanted.items() if name == twice]
-        raise DataError(f"{' and '.join(both)} name the same column {twice!r} of {where}; name a column for one of them only.")
+        raise DataError(
+            f"{' and '.join(both)} name the same column {twice!r} of {where}; name a column for one of them only."
+        )
     return Roles(**wanted)
 
 
-def assemble(frame: pd.DataFrame, roles: Roles, options: ReadOptions, *, where: str, name: str, place: Place) -> tuple[Dataset, list[str]]:
+def assemble(
+    frame: pd.DataFrame, roles: Roles, options: ReadOptions, *, where: str, name: str, place: Place
+) -> tuple[Dataset, list[str]]:
     """A data set from typed columns, and what the user should know.
 
     Args:
@@ -86,10 +96,13 @@ def assemble(frame: pd.DataFrame, roles: Roles, options: ReadOptions, *, where: 
         DataError: No feature, no target in any row, or weights, groups or times that cannot serve.
     """
     features = frame.drop(
-        columns=[column for column in (roles.target, roles.groups, roles.weight, roles.time) if column is not None], errors="ignore"
+        columns=[column for column in (roles.target, roles.groups, roles.weight, roles.time) if column is not None],
+        errors="ignore",
     )
     if features.shape[1] == 0:
-        raise DataError(f"{where} has no column besides the target and its like; give a table with at least one feature.")
+        raise DataError(
+            f"{where} has no column besides the target and its like; give a table with at least one feature."
+        )
     task: Task = options.task or "classification"
     y: np.ndarray | None = None
     classes: tuple[str, ...] = ()
@@ -100,7 +113,9 @@ def assemble(frame: pd.DataFrame, roles: Roles, options: ReadOptions, *, where: 
         if missing.any() and not missing.all():
             kept = np.flatnonzero(~missing)
             first = place(int(missing.argmax()))
-            notes.append(f"{missing.sum()} of {len(frame)} {options.role} have no {roles.target!r} (first {first}) and were left out.")
+            notes.append(
+                f"{missing.sum()} of {len(frame)} {options.role} have no {roles.target!r} (first {first}) and were left out."
+            )
         least = 2 if options.role == "training rows" else 1
         task, y, classes = targets.encode(
             values.iloc[kept], task=options.task, where=f"Column {roles.target!r} of {where}", least_classes=least
@@ -139,7 +154,9 @@ def weights(values: pd.Series, where: str, place: Place) -> np.ndarray:
     wrong = ~np.isfinite(weight) | (weight < 0)
     if wrong.any():
         row = int(wrong.argmax())
-        raise DataError(f"{where} holds the weight {weight[row]:g} ({place(row)}); sample weights are finite numbers of at least 0.")
+        raise DataError(
+            f"{where} holds the weight {weight[row]:g} ({place(row)}); sample weights are finite numbers of at least 0."
+        )
     if not (weight > 0).any():
         raise DataError(f"{where} gives every row the weight 0; at least one weight must be above 0.")
     return weight
@@ -154,7 +171,9 @@ def groups(values: pd.Series, where: str, place: Place) -> np.ndarray:
     missing = targets.missing_mask(values)
     if missing.any():
         row = place(int(missing.argmax()))
-        raise DataError(f"{where} holds no group ({row}); give every row a group, one of its own where it stands alone.")
+        raise DataError(
+            f"{where} holds no group ({row}); give every row a group, one of its own where it stands alone."
+        )
     return np.array([targets.label(value) for value in values], dtype=object)
 
 
@@ -165,7 +184,9 @@ def times(values: pd.Series, where: str, place: Place) -> np.ndarray:
         DataError: They are neither, or a row has none.
     """
     if values.dtype.kind not in "iufM":
-        raise DataError(f"{where} holds neither numbers nor dates in one format, so its rows have no order in time; correct it.")
+        raise DataError(
+            f"{where} holds neither numbers nor dates in one format, so its rows have no order in time; correct it."
+        )
     missing = values.isna().to_numpy()
     if missing.any():
         raise DataError(f"{where} holds no time ({place(int(missing.argmax()))}); fill it in or remove that row.")
@@ -204,14 +225,20 @@ def _parquet(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, Roles, lis
         ) from None
     roles = find_roles(table.column_names, options, str(path))
     # pandas writes a frame's index as such a column; and where labels are not wanted, the target must not matter.
-    unread = [name for name in table.column_names if name.startswith("__index_level_") or (name == roles.target and not options.labelled)]
+    unread = [
+        name
+        for name in table.column_names
+        if name.startswith("__index_level_") or (name == roles.target and not options.labelled)
+    ]
     table = table.drop_columns(unread)
     if table.num_rows == 0:
         raise DataError(f"{path} holds no rows; give a table with one row per example.")
     for field in table.schema:
         if pa.types.is_nested(field.type):
             where = f"Column {field.name!r} of {path}"
-            several = DataError(f"{where} is nested ({field.type}); a table holds one value per cell: flatten or drop it.")
+            several = DataError(
+                f"{where} is nested ({field.type}); a table holds one value per cell: flatten or drop it."
+            )
             raise targets.multi_label(where) if field.name == roles.target else several
     return columns.plain(table.to_pandas(ignore_metadata=True), str(path)), roles, [], lambda row: f"row {row + 1}"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rarebird.checks import DataError, require
+from rarebird.core.checks import DataError, require
 from rarebird.data.dataset import Task, natural_order
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ _FEW_ROWS_PER_CLASS = 10
 _MANY_CLASSES = 200
 
 
-def encode(values: Values, *, task: Task | None, where: str, least_classes: int = 2) -> tuple[Task, np.ndarray, tuple[str, ...]]:
+def encode(
+    values: Values, *, task: Task | None, where: str, least_classes: int = 2
+) -> tuple[Task, np.ndarray, tuple[str, ...]]:
     """Targets without missing values -> task, codes or numbers, class labels.
 
     Args:
@@ -35,11 +37,13 @@ def encode(values: Values, *, task: Task | None, where: str, least_classes: int 
         least_classes: Fewer classes are refused; 1 serves test rows.
 
     Returns:
-        ``("classification", (n,) int64 codes, labels in natural order)`` or ``("regression", (n,) float64, ())``. Labels are text as it
-        stands; whole numbers lose their decimal point (1.0 -> "1"); booleans are "False" and "True".
+        ``("classification", (n,) int64 codes, labels in natural order)`` or ``("regression", (n,) float64, ())``.
+        Labels are text as it stands; whole numbers lose their decimal point (1.0 -> "1"); booleans are "False" and
+        "True".
 
     Raises:
-        DataError: No value at all, infinities, too few classes, several targets per row, dates, text where regression is asked for.
+        DataError: No value at all, infinities, too few classes, several targets per row, dates, text where regression
+            is asked for.
     """
     flat = _flat(values, where)
     if len(flat) == 0 or missing_mask(flat).all():
@@ -55,16 +59,18 @@ def encode(values: Values, *, task: Task | None, where: str, least_classes: int 
         return "regression", _amounts(flat, amounts, where), ()
     codes, classes = _codes(flat if amounts is None else amounts)
     if len(classes) < least_classes:
-        raise DataError(f"{where} holds only one class ({classes[0]!r}); add rows of another class, or name another column with --target.")
+        raise DataError(
+            f"{where} holds only one class ({classes[0]!r}); add rows of another class, or name another column with --target."
+        )
     return "classification", codes, classes
 
 
 def is_continuous(amounts: np.ndarray) -> bool:
     """Whether numeric targets are amounts (regression) rather than names of classes.
 
-    With fractional parts: more than 20 distinct values, or more than half as many as rows. Whole numbers: more than 20 distinct values of
-    fewer than 10 rows each on average, or more than 200 of them; never where they are the codes 0..k-1 or 1..k of at least 2 rows each on
-    average, as class numbers are.
+    With fractional parts: more than 20 distinct values, or more than half as many as rows. Whole numbers: more than 20
+    distinct values of fewer than 10 rows each on average, or more than 200 of them; never where they are the codes
+    0..k-1 or 1..k of at least 2 rows each on average, as class numbers are.
 
     Args:
         amounts: ``(n,)`` finite numbers.
@@ -79,7 +85,8 @@ def is_continuous(amounts: np.ndarray) -> bool:
 
 
 def missing_mask(values: Values) -> np.ndarray:
-    """``(n,)`` True where a target is missing: None, NaN, NaT, NA, and the texts "" and "nan"; of ``(n, k)`` targets, any of the k."""
+    """``(n,)`` True where a target is missing: None, NaN, NaT, NA, and the texts "" and "nan"; of ``(n, k)`` targets,
+    any of the k."""
     import pandas as pd
 
     array = _array(values)
@@ -103,7 +110,9 @@ def label(value: Any) -> str:
 
 def multi_label(where: str) -> DataError:
     """The refusal of several labels per row."""
-    return DataError(f"{where} holds several labels per row; multi-label targets are not served yet: give one label per row.")
+    return DataError(
+        f"{where} holds several labels per row; multi-label targets are not served yet: give one label per row."
+    )
 
 
 def _array(values: Values) -> np.ndarray:
@@ -171,7 +180,9 @@ def _amounts(flat: np.ndarray, amounts: np.ndarray | None, where: str) -> np.nda
             amounts = np.array([float(value) for value in flat])
         except (TypeError, ValueError):
             first = next(value for value in flat if not _is_number(value))
-            raise DataError(f"{where} holds {first!r}, but regression needs numbers; correct it, or ask for classification.") from None
+            raise DataError(
+                f"{where} holds {first!r}, but regression needs numbers; correct it, or ask for classification."
+            ) from None
         if not np.isfinite(amounts).all():
             raise DataError(f"{where} holds an infinite value; remove that row or correct it.")
     return amounts.astype(np.float64)

@@ -1,21 +1,34 @@
-"""What `fit` and `evaluate` print for a person: the figures with intervals, and the class table with the rare classes' rows."""
+"""What `fit` and `evaluate` print for a person: the figures with intervals, and the class table with the rare classes'
+rows."""
 
 from __future__ import annotations
 
-from rarebird.result import ClassScore, Estimate, Result, Scores
+from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
 
-FIRST = ("balanced_accuracy", "accuracy", "macro_f1", "average_precision", "roc_auc", "log_loss", "expected_calibration_error")
+FIRST = (
+    "balanced_accuracy",
+    "accuracy",
+    "macro_f1",
+    "average_precision",
+    "roc_auc",
+    "log_loss",
+    "expected_calibration_error",
+)
 FIRST_VALUES = ("r2", "mean_squared_error", "mean_absolute_error")
 
 
 def summary(result: Result) -> str:
     """The outcome of a fit in some lines."""
-    judged, scores = ("test rows", result.test) if result.test is not None else ("held-out training rows", result.validation)
+    judged, scores = (
+        ("test rows", result.test) if result.test is not None else ("held-out training rows", result.validation)
+    )
     lines = [f"{result.name}: {result.n_train} training rows, {result.n_test} test rows. {result.protocol}"]
     if scores is not None:
         lines += ["", f"On the {judged}, with 95 % intervals:", score_table(scores)]
     lines += [""] + [f"Note: {note}" for note in result.notes]
-    return "\n".join([*lines, f"Model:  {result.model}", f"Report: {result.report}", f"Done in {result.seconds:.1f} s."])
+    return "\n".join(
+        [*lines, f"Model:  {result.model}", f"Report: {result.report}", f"Done in {result.seconds:.1f} s."]
+    )
 
 
 def score_table(scores: Scores) -> str:
@@ -37,7 +50,9 @@ def _class_line(row: ClassScore, width: int) -> str:
 def _shown(estimate: Estimate) -> str:
     if estimate.value is None:
         return "-"
-    interval = "" if estimate.low is None or estimate.high is None else f" [{_digits(estimate.low)}, {_digits(estimate.high)}]"
+    interval = (
+        "" if estimate.low is None or estimate.high is None else f" [{_digits(estimate.low)}, {_digits(estimate.high)}]"
+    )
     return _digits(estimate.value) + interval
 
 

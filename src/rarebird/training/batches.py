@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rarebird.protocols import Inputs
+from rarebird.methods.augmentation._pixels import floats
+from rarebird.slots.protocols import Inputs
 from rarebird.training.device import Placement
 
 # Rows move to a GPU whole where they take no more than this share of its free memory; otherwise batch by batch.
@@ -47,9 +48,12 @@ class Rows:
         return Rows(moved, self.y.to(placement.device), self.weight.to(placement.device))
 
     def batch(self, index: np.ndarray, placement: Placement, change: Change | None = None) -> Batch:
-        """The rows at `index` as (inputs, y, weight) on the device, after `change`, which gets pictures as they are stored."""
+        """The rows at `index` as (inputs, y, weight) on the device, after `change`, which gets pictures as they are
+        stored."""
         at = torch.from_numpy(index).to(self.y.device)
-        x = {name: part.index_select(0, at).to(placement.device, non_blocking=True) for name, part in self.inputs.items()}
+        x = {
+            name: part.index_select(0, at).to(placement.device, non_blocking=True) for name, part in self.inputs.items()
+        }
         y, weight = (part.index_select(0, at).to(placement.device) for part in (self.y, self.weight))
         if change is not None:
             x, y, weight = change(x, y, weight)
@@ -63,8 +67,3 @@ def ready(x: Inputs, placement: Placement) -> Inputs:
         pixels = floats(x["pixels"])
         x["pixels"] = pixels.contiguous(memory_format=torch.channels_last) if placement.channels_last else pixels
     return x
-
-
-def floats(pixels: Tensor) -> Tensor:
-    """Pictures as floats in 0..1, whether they come as bytes or as floats already."""
-    return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels

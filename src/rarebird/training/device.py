@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from rarebird.checks import DataError
+from rarebird.core.checks import DataError
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
-"""Logits of many rows, in float32 whatever the training's precision was, so that a fresh process gives the same numbers.
+"""Logits of many rows, in float32 whatever the training's precision was, so that a fresh process gives the same
+numbers.
 
-Pictures are laid out channels-last, and batches on a CPU are small enough for its caches: 2 to 4 times as fast as plain batches of 512
-(`resnet`, pictures a second on one core: 2,800 against 1,300 at 28 px, 790 against 160 at 64 px, 1,370 against 420 at 96 px).
+Pictures are laid out channels-last, and batches on a CPU are small enough for its caches: 2 to 4 times as fast as plain
+batches of 512 (`resnet`, pictures a second on one core: 2,800 against 1,300 at 28 px, 790 against 160 at 64 px, 1,370
+against 420 at 96 px).
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rarebird.checks import DataError
-from rarebird.protocols import Inputs
+from rarebird.core.checks import DataError
+from rarebird.slots.protocols import Inputs
 from rarebird.training.batches import ready
 from rarebird.training.device import Placement
 from rarebird.training.loop import DIVERGED
-from rarebird.training.views import View
+from rarebird.training.test_time_views import View
 
 SMALLEST, LARGEST = 32, 512
 # Cells of all inputs in a batch.
@@ -50,7 +52,9 @@ def logits(
     try:
         for start in range(0, n, batch_size):
             x = ready({name: part[start : start + batch_size] for name, part in inputs.items()}, wanted)
-            parts.append(_averaged([network(seen).float() for seen in (x, *(ready(view(x), wanted) for view in views))]).cpu())
+            parts.append(
+                _averaged([network(seen).float() for seen in (x, *(ready(view(x), wanted) for view in views))]).cpu()
+            )
     finally:
         network.train(was_training)
     outputs = torch.cat(parts).double().numpy()

@@ -1,4 +1,5 @@
-"""The training loop, as a story: batches are drawn, augmented, judged by the loss, and the optimizer steps, until the course is run."""
+"""The training loop, as a story: batches are drawn, augmented, judged by the loss, and the optimizer steps, until the
+course is run."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rarebird.checks import DataError
-from rarebird.protocols import Hook, Inputs, SamplingState, TrainState
+from rarebird.core.checks import DataError
+from rarebird.slots.protocols import Hook, Inputs, SamplingState, TrainState
 from rarebird.training.batches import Batch, Rows
-from rarebird.training.course import Course
 from rarebird.training.device import Placement, is_out_of_memory
 from rarebird.training.stage import StageParts, normalize_head, trainable_parameters
+from rarebird.training.step_plan import Course
 
 Judge = Callable[[nn.Module], dict[str, float]]
 EVALUATIONS = 12
@@ -37,7 +38,8 @@ class Training:
     """One network's training: what it learns from, in which stages, how it is computed, and who looks on.
 
     Attributes:
-        last_loss: ``(n,)`` each row's loss when it was last in a batch, NaN before; None where no stage's batch sampling reads it.
+        last_loss: ``(n,)`` each row's loss when it was last in a batch, NaN before; None where no stage's batch
+            sampling reads it.
         judge: Scores of a network on held-out rows, or None; called about `EVALUATIONS` times.
         report: Told of the progress 0..1 after every step; True from it makes that step the last.
     """
@@ -84,7 +86,9 @@ class Training:
             self._set_modes(stage, optimizer)
             for batch in self._batches(stage, course):
                 progress = (course.progress - since) / (self._end(stage) - since)
-                rate = stage.optimizer.learning_rate * stage.schedule(progress, [_loss_of(entry) for entry in self.history[seen:]])
+                rate = stage.optimizer.learning_rate * stage.schedule(
+                    progress, [_loss_of(entry) for entry in self.history[seen:]]
+                )
                 for group in optimizer.param_groups:
                     group["lr"] = rate * group.get("rate_factor", 1.0)
                 losses.append(self._step(stage, optimizer, batch, state))
@@ -92,7 +96,8 @@ class Training:
                 state.step, state.steps, state.learning_rate = course.step, course.steps, rate
                 for hook in self.hooks:
                     hook.after_step(state)
-                # Asked before the evaluation, so that a training that is ended early is judged where it ends, as its replay is.
+                # Asked before the evaluation, so that a training that is ended early is judged where it ends, as its
+                # replay is.
                 ending = self.report(course.progress) or state.stop
                 if course.progress >= next_evaluation or course.done or ending:
                     next_evaluation = course.progress + 1 / EVALUATIONS
@@ -140,21 +145,31 @@ class Training:
             return
         for module in self.network.modules():
             own = list(module.parameters(recurse=False))
-            if isinstance(module, nn.modules.batchnorm._BatchNorm) and own and not any(one.requires_grad for one in own):
+            if (
+                isinstance(module, nn.modules.batchnorm._BatchNorm)
+                and own
+                and not any(one.requires_grad for one in own)
+            ):
                 module.eval()
 
     def _batches(self, stage: StageParts, course: Course) -> Iterator[np.ndarray]:
         """Batches of one epoch after the other until the stage ends."""
         y = self.rows.y.argmax(dim=1).cpu().numpy() if self.rows.y.shape[1] > 1 else self.rows.y[:, 0].cpu().numpy()
         while course.progress < stage.until and not course.done:
-            seen = None if self.last_loss is None or self.last_loss.isnan().all() else self.last_loss.double().cpu().numpy()
+            seen = (
+                None
+                if self.last_loss is None or self.last_loss.isnan().all()
+                else self.last_loss.double().cpu().numpy()
+            )
             state = SamplingState(progress=course.progress, fold=self.fold, last_loss=seen)
             for batch in stage.sampling(y, self.batch_size, self.rng, state):
                 yield batch
                 if course.progress >= stage.until or course.done:
                     return
 
-    def _step(self, stage: StageParts, optimizer: torch.optim.Optimizer, batch: np.ndarray, state: TrainState) -> Tensor:
+    def _step(
+        self, stage: StageParts, optimizer: torch.optim.Optimizer, batch: np.ndarray, state: TrainState
+    ) -> Tensor:
         """One optimizer step; where memory runs out, the batch is computed in halves, from then on."""
         while True:
             try:
@@ -168,7 +183,9 @@ class Training:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
-    def _stepped(self, stage: StageParts, optimizer: torch.optim.Optimizer, batch: np.ndarray, state: TrainState) -> Tensor:
+    def _stepped(
+        self, stage: StageParts, optimizer: torch.optim.Optimizer, batch: np.ndarray, state: TrainState
+    ) -> Tensor:
         drawn = [self._drawn(stage, part) for part in np.array_split(batch, self.parts)]
         # What is drawn within a step is the same each time an optimizer computes it (sharpness-aware ones do so twice).
         seeded = None if stage.augment_features is None else self.generator.get_state()
@@ -217,8 +234,9 @@ class Training:
         per_row = _per_row(stage.loss, logits, y)
         if self.last_loss is not None:
             self.last_loss[torch.from_numpy(rows.index).to(per_row.device)] = per_row.detach()
-        # By what a batch weighs on average, not by what this one does: dividing by a sum that a heavy row itself makes large would make
-        # heavy rows count too little, and bend the prior (by .3 in the log-odds at batches of 16 with rows of weight 9).
+        # By what a batch weighs on average, not by what this one does: dividing by a sum that a heavy row itself makes
+        # large would make heavy rows count too little, and bend the prior (by .3 in the log-odds at batches of 16 with
+        # rows of weight 9).
         return (per_row * weight).sum() / (batch * self.mean_weight)
 
     def _evaluate(self, state: TrainState, course: Course, losses: list[Tensor]) -> None:
@@ -228,7 +246,10 @@ class Training:
             raise DataError(f"The loss at step {course.step} is no number: {DIVERGED}")
         losses.clear()
         if self.judge is not None:
-            judged = next((net for hook in reversed(self.hooks) if (net := hook.before_evaluation(state)) is not None), self.network)
+            judged = next(
+                (net for hook in reversed(self.hooks) if (net := hook.before_evaluation(state)) is not None),
+                self.network,
+            )
             state.judged = judged
             state.scores = self.judge(judged)
             entry |= {f"val_{name}": value for name, value in state.scores.items()}

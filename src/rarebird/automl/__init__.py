@@ -1,0 +1,1 @@
+"""`rarebird fit`: a search of many recipes within a budget."""

@@ -1,0 +1,161 @@
+"""The trials of a `fit` on disk: what came of each entry is in the run's `trials.db` before the next one begins, its
+networks beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rarebird.automl import candidate_files
+from rarebird.automl.candidate import Candidate
+from rarebird.automl.contest import TOO_LATE
+from rarebird.automl.entry import Entry
+from rarebird.core.checks import DataError
+from rarebird.data.dataset import Dataset
+from rarebird.recipe.recipe import Recipe
+from rarebird.tuning import storage as storages
+from rarebird.tuning import strategies
+from rarebird.tuning.resumable import REASON, is_dead
+from rarebird.tuning.space import Space
+from rarebird.tuning.storage import DATABASE, FILES
+from rarebird.tuning.study import check_identity, suggested
+
+if TYPE_CHECKING:
+    import optuna
+
+STUDY = "rarebird fit"
+# Proposals that are drawn at random before a model of the losses is asked.
+STARTUP = 8
+NAME, PARTIAL = "name", "partial"
+# Folder of the finished candidates, while a search is under way.
+CANDIDATES = "candidates"
+KEPT = (*FILES, CANDIDATES)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a folder holds the trials of a search that did not come to its end: a run that did keeps no
+    candidates."""
+    return (folder / DATABASE).is_file() and (folder / CANDIDATES).is_dir() and any((folder / CANDIDATES).iterdir())
+
+
+class TrialLog:
+    """What came of the entries, and who proposes the next one of a space; it is left with `close`.
+
+    Args:
+        folder: Where `DATABASE` and `CANDIDATES` are kept; those of an earlier search are gone on with.
+        seed: Of the proposals.
+        train: Training rows, for what a candidate's networks say of their data.
+        identity: What must be the same for candidates to be comparable.
+
+    Raises:
+        DataError: The trials that are there have another identity, or another process is at them.
+    """
+
+    def __init__(self, folder: Path, seed: int, train: Dataset, identity: Mapping[str, Any]) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.seed, self._train, self._files = seed, train, folder / CANDIDATES
+        if not is_unfinished(folder):
+            for name in FILES:
+                (folder / name).unlink(missing_ok=True)
+        self._files.mkdir(parents=True, exist_ok=True)
+        self._storage = storages.opened(folder)
+        self._study = optuna.create_study(
+            storage=self._storage, study_name=STUDY, direction="minimize", load_if_exists=True
+        )
+        try:
+            check_identity(self._study, identity)
+            self._end_what_was_left(folder)
+        except DataError:
+            self.close()
+            raise
+        self._open: dict[str, optuna.Trial] = {}
+
+    def close(self) -> None:
+        """Let go of the file."""
+        storages.close(self._storage)
+
+    def propose(self, space: Space, name: str) -> tuple[Recipe, dict[str, Any]]:
+        """The next recipe of a space by a tree-structured Parzen estimator, and what was chosen for it.
+
+        Args:
+            space: What is searched.
+            name: What the entry will be called.
+        """
+        trials = self._study.get_trials(deepcopy=False)
+        # Trials that were not proposed have no values to learn from, but would count.
+        others = sum(not trial.params for trial in trials)
+        self._study.sampler = strategies.sampler("tpe", self.seed, len(trials), STARTUP + others)
+        trial = self._open[name] = self._study.ask()
+        recipe = space.draw(lambda name, where: suggested(trial, name, where))
+        return recipe, dict(trial.params)
+
+    def record(self, entry: Entry, candidate: Candidate) -> None:
+        """Record a finished candidate, its files first: what the study calls finished can be gone on with."""
+        trial = self._opened(entry)
+        notes = {"seconds": round(candidate.seconds, 3), "networks": len(candidate.team.trained)}
+        trial.set_user_attr("recipe", candidate.team.recipe.to_toml())
+        trial.set_user_attr("notes", json.dumps(notes))
+        if not entry.partial:
+            candidate_files.save(candidate, self._files / str(trial.number), self._train)
+        self._study.tell(trial, candidate.loss)
+
+    def drop(self, entry: Entry, why: str) -> None:
+        """Record that an entry did not go through all parts, and why."""
+        import optuna
+
+        trial = self._opened(entry)
+        trial.set_user_attr(REASON, why)
+        self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+
+    def let_go(self, candidate: Candidate) -> None:
+        """The networks of a candidate that cannot ship are not kept any longer."""
+        for trial in self._finished():
+            if trial.user_attrs[NAME] == candidate.name:
+                candidate_files.let_go(self._files / str(trial.number))
+
+    def restored(self, device: str) -> list[Candidate]:
+        """The candidates that had finished when an earlier process ended, in their order."""
+        return [candidate_files.load(self._files / str(trial.number), device) for trial in self._finished()]
+
+    def left(self) -> dict[str, str]:
+        """Name -> why, of the entries that left an earlier process's race, but for those that only lacked the time."""
+        import optuna
+
+        failed = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.FAIL,))
+        known = {trial.user_attrs.get(NAME): trial.user_attrs.get(REASON) for trial in failed if not trial.params}
+        return {str(name): str(why) for name, why in known.items() if name and why not in (None, TOO_LATE)}
+
+    def proposed(self) -> int:
+        """How many recipes were proposed."""
+        return sum(bool(trial.params) for trial in self._study.get_trials(deepcopy=False))
+
+    def _end_what_was_left(self, folder: Path) -> None:
+        """Trials under way in a process that was killed come to nothing.
+
+        Raises:
+            DataError: The process lives.
+        """
+        import optuna
+
+        for trial in self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+            if not is_dead(trial):
+                raise DataError(f"Another process is at the search in {folder}; give another folder with --out.")
+            self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+    def _finished(self) -> list[optuna.trial.FrozenTrial]:
+        import optuna
+
+        complete = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+        return [trial for trial in complete if not trial.user_attrs[PARTIAL]]
+
+    def _opened(self, entry: Entry) -> optuna.Trial:
+        # The whole course of a recipe that was proposed is no trial of the search: its loss is not that of a short
+        # course.
+        trial = self._open.pop(entry.name, None) or self._study.ask()
+        trial.set_user_attr(NAME, entry.name)
+        trial.set_user_attr(PARTIAL, entry.partial)
+        return trial

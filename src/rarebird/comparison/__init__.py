@@ -1,0 +1,1 @@
+"""`rarebird compare`: each remedy beside the same baseline on the same splits."""

@@ -1,0 +1,1 @@
+"""Arguments, seeds, wall-clock, progress and files: what every package may use; it imports nothing of rarebird."""

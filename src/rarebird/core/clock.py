@@ -1,0 +1,63 @@
+"""Wall-clock time since the process started, and how much of a budget is left."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rarebird.core.checks import DataError
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_IMPORTED = time.monotonic()
+# An interpreter takes less to get here; a start further back is another clock's (some sandboxes count from the
+# machine's start).
+_LONGEST_START = 60.0
+
+
+def process_start() -> float:
+    """When this process started, on the scale of `time.monotonic`; when this module was imported, where the system does
+    not tell."""
+    try:
+        started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        start = time.monotonic() - (time.clock_gettime(time.CLOCK_BOOTTIME) - started)
+    except (OSError, ValueError, AttributeError, IndexError):
+        return _IMPORTED
+    return start if 0 <= _IMPORTED - start <= _LONGEST_START else _IMPORTED
+
+
+def seconds_of(text: str) -> float:
+    """``90``, ``90s``, ``1.5m``, ``2h`` in seconds.
+
+    Raises:
+        DataError: No such duration, or none above 0.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", text)
+    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not 0 < seconds < math.inf:
+        raise DataError(f"A budget is a time above 0 such as 90s, 5m or 1h, but got {text!r}.")
+    return seconds
+
+
+@dataclass
+class Clock:
+    """A budget of wall-clock seconds.
+
+    Attributes:
+        budget: Seconds from `start`; None for no limit.
+        start: On the scale of `time.monotonic`.
+    """
+
+    budget: float | None = None
+    start: float = field(default_factory=time.monotonic)
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.start
+
+    def deadline(self, reserve: float = 0.0) -> float | None:
+        """The moment `reserve` seconds before the budget ends, on the scale of `time.monotonic`; None for no limit."""
+        return None if self.budget is None else self.start + self.budget - reserve

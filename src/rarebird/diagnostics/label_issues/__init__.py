@@ -1,0 +1,1 @@
+"""`rarebird label-issues`: training rows whose given label is improbable."""

@@ -1,0 +1,161 @@
+"""Training rows before and after a recipe's augmentation and resampling, as one page, so that a person can judge how
+plausible they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rarebird.core import rng
+from rarebird.core.checks import DataError, require
+from rarebird.data import prepare
+from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.prepare import Prepared
+from rarebird.diagnostics.row_views import changed_view, originals
+from rarebird.experiment.setup import TEST_SHARE, separate
+from rarebird.methods.augmentation._pipeline import Pipeline
+from rarebird.recipe.recipe import Recipe
+from rarebird.report.pages import preview
+from rarebird.report.pages.preview import Page, Resampled, ShownRow
+from rarebird.slots.methods import Method
+from rarebird.slots.protocols import TrainStatistics
+from rarebird.training.batches import ready
+from rarebird.training.device import Placement
+
+
+def write(recipe: Recipe, data: Splits, out: Path, rows: int = 8, views: int = 4) -> Path:
+    """Write ``preview.html`` into the folder `out`.
+
+    Args:
+        recipe: Whose augmentation and resampling are shown; its seed decides all draws.
+        data: Rows; only training rows are shown, those that `fit` would train and validate with.
+        out: A folder, created where it does not stand.
+        rows: How many rows are shown, drawn from all classes in turn. They are one batch: what mixes rows, mixes these.
+        views: How many augmented versions of each.
+
+    Returns:
+        The page.
+
+    Raises:
+        DataError: The recipe has nothing to show, or the rows or the recipe cannot serve.
+    """
+    require(rows >= 1, "rows >= 1", rows=rows)
+    if not recipe.augmentation and recipe.resampling is None:
+        raise DataError(
+            "The recipe has no augmentation and no resampling to show; name one, as in --set augmentation=[mixup]."
+        )
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; --out takes a folder.")
+    notes = list(data.notes)
+    train = separate(data, recipe, TEST_SHARE, notes).train
+    prepared, left_out = prepare.fit(train, recipe.seed)
+    draw = rng.stream(recipe.seed, "preview")
+    resampling: Any = recipe.resampling
+    after = train if resampling is None else resampling(train, rng.stream(recipe.seed, "resampling", 0))
+    statistics = TrainStatistics(prepared.spec, after.class_counts)
+    shown = [method for method in recipe.augmentation if not getattr(method, "on_features", False)]
+    hidden = [type(method).name for method in recipe.augmentation if method not in shown]
+    notes += left_out + [
+        f"The augmentation {name!r} works between the network's features, where there is nothing to look at."
+        for name in hidden
+    ]
+    page = Page(
+        name=train.name,
+        kind=train.kind,
+        seed=recipe.seed,
+        augmentation=tuple(_settings(method) for method in shown),
+        resampling="" if resampling is None else _settings(resampling),
+        columns=() if prepared.table is None else tuple(column.name for column in prepared.table.columns),
+        rows=tuple(_augmented(chosen(train, rows, draw), prepared, Pipeline(shown, statistics), recipe.seed, views))
+        if shown
+        else (),
+        resampled=None if resampling is None else _resampled(train, after, prepared, rows, draw),
+        notes=tuple(notes),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    preview.write(out / "preview.html", page)
+    return out / "preview.html"
+
+
+def chosen(data: Dataset, n: int, draw: np.random.Generator) -> Dataset:
+    """At most `n` drawn rows: of each class in turn, the rarest first, so that no class is crowded out; shown class by
+    class."""
+    order = draw.permutation(len(data))
+    if data.task == "regression":
+        return data.take(np.sort(order[:n]))
+    codes = data.codes[order]
+    counts = np.bincount(codes, minlength=data.n_classes)
+    turn = np.empty(len(codes), dtype=np.int64)
+    for code in np.unique(codes):
+        turn[codes == code] = np.arange(counts[code])
+    first = order[np.lexsort((codes, counts[codes], turn))[:n]]
+    return data.take(first[np.lexsort((first, data.codes[first]))])
+
+
+def _augmented(data: Dataset, prepared: Prepared, pipeline: Pipeline, seed: int, views: int) -> list[ShownRow]:
+    """The rows and their augmented versions, each drawn as a batch in training is."""
+    x = ready(prepared.inputs(data), Placement("cpu", "float32", False))
+    y = prepared.targets(data)
+    weight = torch.from_numpy((data.weights / data.weights.mean()).astype(np.float32))
+    batches = [pipeline(x, y, weight, rng.torch_stream(seed, "preview", view))[:2] for view in range(views)]
+    return [
+        ShownRow(
+            str(name),
+            (
+                original,
+                *(changed_view(prepared, row, original, x, changed, target[row]) for changed, target in batches),
+            ),
+        )
+        for row, (name, original) in enumerate(zip(data.ids, originals(data, prepared), strict=True))
+    ]
+
+
+def _resampled(train: Dataset, after: Dataset, prepared: Prepared, rows: int, draw: np.random.Generator) -> Resampled:
+    """Counts, and some rows of each fate."""
+    origin = _origin(train, after, prepared)
+    new, gone = origin < 0, ~np.isin(np.arange(len(train)), origin)
+    again = len(after) - int(new.sum()) - int((~gone).sum())
+    before, now = train.class_counts, after.class_counts
+    counts = (
+        () if before is None or now is None else tuple(zip(train.classes, before.tolist(), now.tolist(), strict=True))
+    )
+    told = ((int(new.sum()), "new"), (again, "copied"), (int(gone.sum()), "taken out"))
+    fates = {
+        "Rows that stay": train.take(~gone),
+        "New rows": after.take(new),
+        "Rows that are taken out": train.take(gone),
+    }
+    groups = {}
+    for heading, data in fates.items():
+        some = chosen(data, rows, draw)
+        views = originals(some, prepared) if len(some) else []
+        said = "made from " if heading == "New rows" else ""
+        groups[heading] = tuple(ShownRow(f"{said}{name}", (view,)) for name, view in zip(some.ids, views, strict=True))
+    sentence = "Rows: " + ", ".join(f"{number:,} {fate}" for number, fate in told) + "."
+    return Resampled(counts, (sentence,), {heading: shown for heading, shown in groups.items() if shown})
+
+
+def _origin(train: Dataset, after: Dataset, prepared: Prepared) -> np.ndarray:
+    """``(n,)`` which row of `train` each row of `after` is, -1 for new ones. These may bear the name of a row they were
+    made from."""
+    if after.source is train.source:
+        place = np.full(len(train.source), -1)
+        place[train.index] = np.arange(len(train))
+        same: np.ndarray = place[after.index]
+        return same
+    named = {name: number for number, name in enumerate(train.ids)}
+    origin = np.array([named.get(name, -1) for name in after.ids])
+    before, now = prepared.inputs(train), prepared.inputs(after)
+    for name, part in now.items():
+        equal = (part == before[name][torch.from_numpy(origin.clip(min=0))]).flatten(1).all(dim=1)
+        origin[~equal.numpy()] = -1
+    return origin
+
+
+def _settings(method: Method) -> str:
+    plain = method.settings()
+    rest = ", ".join(f"{key} = {value!r}" for key, value in plain.items() if key != "name")
+    return f"{plain['name']}: {rest}" if rest else str(plain["name"])

@@ -1,0 +1,1 @@
+"""`rarebird regularization-path`: training and held-out score against the strength of a penalty."""

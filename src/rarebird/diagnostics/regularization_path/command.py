@@ -1,0 +1,122 @@
+"""`regularization-path`: a path in, a folder with the figure, its values and the recipe of the chosen strength out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rarebird.core.atomic_files import whole_folder
+from rarebird.core.checks import DataError
+from rarebird.core.clock import Clock
+from rarebird.diagnostics.regularization_path.path import RegularizationPath, regularization_path
+from rarebird.diagnostics.regularization_path.penalty import penalty_of
+from rarebird.experiment.setup import TEST_SHARE, separate
+from rarebird.report.figures.regularization_path import path_figure
+from rarebird.runs import folder as run_folder
+from rarebird.runs.request import Request, opened
+from rarebird.training.device import choose_device, threads
+
+FIGURE, VALUES = "regularization_path.svg", "regularization_path.json"
+FILES = (FIGURE, VALUES, run_folder.RECIPE)
+# What is left of a budget for drawing and writing.
+RESERVE = 3.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which path is asked for.
+
+    Attributes:
+        penalty: Name of a regularization with a strength.
+        low, high: Ends of the strengths; None: those of the method's own range, beyond whose stronger end the path goes
+            on as long as the penalty does no harm.
+        points: How many strengths.
+        folds: Parts of a split.
+        repeats: Splits with other parts and seeds.
+    """
+
+    penalty: str = "l2"
+    low: float | None = None
+    high: float | None = None
+    points: int = 9
+    folds: int = 5
+    repeats: int = 1
+
+
+def walk(
+    request: Request, plan: Plan, clock: Clock, tell: Callable[[float, str], bool] = lambda progress, what: False
+) -> RegularizationPath:
+    """Carry out a path, and write its folder.
+
+    Args:
+        request: Data, folder, recipe and settings, as for `fitting.fit`.
+        plan: Which path.
+        clock: The budget.
+        tell: Told of the progress; True from it ends the path with what there is.
+
+    Raises:
+        DataError: The data, the recipe, the penalty or the folder cannot serve; nothing has been written.
+    """
+    _check_folder(request.out)
+    tell(0.0, "reading the data")
+    recipe, data = opened(request)
+    penalty = penalty_of(plan.penalty, recipe)
+    strengths = penalty.grid(plan.points, plan.low, plan.high)
+    further = penalty.further(strengths) if plan.high is None else []
+    for strength in (strengths[0], strengths[-1]):
+        penalty.at(recipe, strength)  # refused before anything is trained
+    train = separate(data, recipe, TEST_SHARE, []).train
+    with threads(request.threads):
+        found = regularization_path(
+            recipe,
+            train,
+            penalty,
+            strengths,
+            further,
+            folds=plan.folds,
+            repeats=plan.repeats,
+            metric=request.metric,
+            positive=request.positive,
+            deadline=clock.deadline(RESERVE),
+            device=choose_device(request.device),
+            tell=tell,
+        )
+    write(found, request.out)
+    return found
+
+
+def write(found: RegularizationPath, folder: Path) -> None:
+    """Write the figure, the values and the recipe; nothing half-written is ever seen under the folder's name."""
+    with whole_folder(folder) as building:
+        (building / FIGURE).write_text(drawn(found), encoding="utf-8")
+        (building / VALUES).write_text(
+            json.dumps(found.for_machines(), indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
+        )
+        (building / run_folder.RECIPE).write_text(found.recipe.to_toml(), encoding="utf-8")
+
+
+def drawn(found: RegularizationPath) -> str:
+    """The figure as the text of an SVG file."""
+    names = ("strength", "training", "training_error", "validation", "validation_error")
+    return path_figure(
+        {name: [getattr(point, name) for point in found.points] for name in names},
+        found.metric,
+        found.penalty.label,
+        best=found.best.strength,
+        chosen=found.chosen.strength,
+        log=found.penalty.span.log,
+        parts=found.folds * found.repeats,
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    """The folder is free, or holds an earlier path, which will be replaced.
+
+    Raises:
+        DataError: It holds something else, a run too, or cannot be made.
+    """
+    run_folder.check_free(folder, kept=FILES)
+    if folder.is_dir() and any(path.name not in FILES for path in folder.iterdir()):
+        raise DataError(f"{folder} holds a run, whose recipe the path would replace; give another folder with --out.")

@@ -1,0 +1,111 @@
+"""Rows as a page shows them: a picture, a curve, or cells, before and after a change."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from rarebird.data.dataset import Dataset
+from rarebird.data.prepare import Prepared
+from rarebird.data.prepare_table import CLIP, NUMBERS, Column
+from rarebird.report.pages import preview
+from rarebird.report.pages.preview import View
+from rarebird.slots.protocols import Inputs
+from rarebird.training.batches import ready
+from rarebird.training.device import Placement
+
+# Below these a cell counts as unchanged, and a share of a class is not spelled out.
+SAME, LEAST_SHARE = 1e-6, 0.005
+
+
+def originals(data: Dataset, prepared: Prepared) -> list[View]:
+    """The rows as they are, pictures and curves drawn; a table's cells in the user's own values."""
+    targets = [_target(prepared, row) for row in prepared.targets(data)]
+    if data.kind == "table":
+        assert prepared.table is not None
+        frame = data.raw()
+        cells = zip(*([_text(value) for value in frame[column.name]] for column in prepared.table.columns), strict=True)
+        return [View(target, cells=row) for target, row in zip(targets, cells, strict=True)]
+    x = ready(prepared.inputs(data), Placement("cpu", "float32", False))
+    return [_drawn(x, row, target) for row, target in enumerate(targets)]
+
+
+def changed_view(prepared: Prepared, row: int, original: View, x: Inputs, changed: Inputs, target: Tensor) -> View:
+    """One augmented row beside its original."""
+    told = _target(prepared, target)
+    moved = told != original.target
+    if prepared.table is None:
+        return _drawn(changed, row, told, moved, behind=x)
+    before, after = ({name: part[row].numpy() for name, part in inputs.items()} for inputs in (x, changed))
+    cells, marks = _cells(prepared.table.columns, before, after, original.cells)
+    return View(told, moved, cells=cells, changed=marks)
+
+
+def _drawn(x: Inputs, row: int, target: str, moved: bool = False, behind: Inputs | None = None) -> View:
+    """A picture or a series; a series with what it was behind it."""
+    if "pixels" in x:
+        return View(target, moved, picture=preview.picture(x["pixels"][row].numpy()))
+    values = _within(x, row)
+    before = None if behind is None else _within(behind, row)
+    both = values if before is None else np.concatenate([values, before], axis=1)
+    return View(target, moved, curve=preview.curve(values, float(both.min()), float(both.max()), before))
+
+
+def _within(x: Inputs, row: int) -> np.ndarray:
+    """``(channels, length)`` of a series without its padding."""
+    values: np.ndarray = x["values"][row].numpy()[:, : max(int(x["lengths"][row]), 1)]
+    return values
+
+
+def _cells(
+    columns: tuple[Column, ...], before: dict[str, np.ndarray], after: dict[str, np.ndarray], texts: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[bool, ...]]:
+    """An augmented table row in the user's own units, and which of its cells changed; the others keep their texts."""
+    cells, marks, number, category = [], [], 0, 0
+    for column, text in zip(columns, texts, strict=True):
+        if column.role == "category":
+            code = int(after["categories"][category])
+            moved = code != before["categories"][category]
+            new = column.categories[code - 1] if code else _text(None)
+            category += 1
+        else:
+            part = slice(number, number + NUMBERS[column.role])
+            number = part.stop
+            moved = bool(np.abs(after["numbers"][part] - before["numbers"][part]).max() > SAME)
+            moved |= bool((after["missing"][part] != before["missing"][part]).any())
+            new = _text(None) if after["missing"][part][0] else _unscaled(column, float(after["numbers"][part][0]))
+        cells.append(new if moved else text)
+        marks.append(bool(moved))
+    return tuple(cells), tuple(marks)
+
+
+def _unscaled(column: Column, scaled: float) -> str:
+    """A prepared number in the column's own unit; a date by its days."""
+    # The soft clipping, undone; at its very end a float has no digits left.
+    inside = float(np.clip(scaled, -0.999 * CLIP, 0.999 * CLIP))
+    unclipped = inside / np.sqrt(1 - (inside / CLIP) ** 2)
+    value = column.center[0] + (unclipped / column.scale[0] if column.scale[0] else 0.0)
+    return str(np.datetime64(round(value), "D")) if column.role == "date" else _text(value)
+
+
+def _text(value: object) -> str:
+    """A cell; a dash where it is missing."""
+    import pandas as pd
+
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "–"
+    if isinstance(value, pd.Timestamp):
+        return str(value.date()) if value == value.normalize() else str(value)
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    number = float(value)
+    return f"{number:.0f}" if 1e5 <= abs(number) < 1e12 else f"{number:.5g}"
+
+
+def _target(prepared: Prepared, y: Tensor) -> str:
+    """A class, the shares of several, or a value in its own unit."""
+    if not prepared.classes:
+        return _text(float(prepared.values(y.numpy())[0]))
+    shares = sorted(zip(y.tolist(), prepared.classes, strict=True), key=lambda pair: -pair[0])
+    told = [shares[0], *(pair for pair in shares[1:] if pair[0] > LEAST_SHARE)]
+    return told[0][1] if len(told) == 1 else " + ".join(f"{100 * share:.0f} % {label}" for share, label in told)

@@ -1,0 +1,146 @@
+"""What a run found: scores with intervals, per-class rows, history, timings and versions, as one value that JSON
+holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Estimate(BaseModel):
+    """A figure with its 95 % interval; all None where there are too few rows to judge."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class ClassScore(BaseModel):
+    """One class's row of the table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str
+    support: int
+    recall: Estimate
+    precision: Estimate
+    f1: Estimate
+    note: str = ""
+
+
+class Scores(BaseModel):
+    """How a model did on rows it had never seen.
+
+    Attributes:
+        metrics: Name -> figure with interval.
+        per_class: A row per class, also for those without a test row; empty for regression.
+        confusion: ``n_classes x n_classes`` counts, true classes in rows.
+        curves: Name -> coordinates for figures (``reliability``, ``precision_recall``, ``residuals``).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    metrics: dict[str, Estimate]
+    per_class: list[ClassScore] = []
+    confusion: list[list[int]] = []
+    curves: dict[str, Any] = {}
+
+
+class Tried(BaseModel):
+    """A recipe that a search tried.
+
+    Attributes:
+        name: What it is called.
+        loss: Its loss on held-out rows; None where it did not go through all parts.
+        behind: By how much that is above the best one's, the mean of paired differences.
+        error: The standard error of that difference.
+        share: Its weight in what ships.
+        runs: Under how many seeds it was trained.
+        is_reference: Whether it is no network, but what a user would pick instead.
+        why: Why it did not go through, where it did not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    loss: float | None = None
+    behind: float | None = None
+    error: float = 0.0
+    share: float = 0.0
+    runs: int = 0
+    seconds: float = 0.0
+    is_reference: bool = False
+    why: str = ""
+
+
+class Result(BaseModel):
+    """One run's outcome, written as `result.json`.
+
+    Attributes:
+        test: Scores on the test rows; None where a run kept none.
+        validation: Scores on the out-of-fold or hold-out rows.
+        history: One entry per evaluation while training: ``fold, step, learning_rate, train_loss, ...``.
+        timings: Seconds of each part of the way.
+        notes: Sentences that the user should read, in order.
+        tried: What a search tried, the best first; empty where one recipe was trained.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str
+    task: str
+    name: str
+    n_train: int
+    n_test: int
+    classes: list[str]
+    class_counts: dict[str, int]
+    positive: str | None = None
+    metric: str
+    protocol: str
+    test: Scores | None
+    validation: Scores | None
+    history: list[dict[str, float]]
+    timings: dict[str, float]
+    versions: dict[str, str]
+    notes: list[str]
+    tried: list[Tried] = []
+    seconds: float = 0.0
+    model: str = ""
+    report: str = ""
+
+    def for_machines(self) -> dict[str, Any]:
+        """The object that ``fit --json`` prints: scores on the test rows beside what the data were."""
+        scores = self.test or self.validation
+        assert scores is not None
+        return {
+            **self.model_dump(
+                include={
+                    "kind",
+                    "task",
+                    "n_train",
+                    "n_test",
+                    "classes",
+                    "class_counts",
+                    "positive",
+                    "seconds",
+                    "model",
+                    "report",
+                    "notes",
+                }
+            ),
+            **scores_for_machines(scores),
+        }
+
+    def to_json(self) -> str:
+        """The whole result as an indented document."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def scores_for_machines(scores: Scores) -> dict[str, Any]:
+    """``metrics`` and ``per_class`` with the key `class`, as DESIGN's object has them."""
+    rows = [{"class": row.label, **row.model_dump(exclude={"label"})} for row in scores.per_class]
+    return {"metrics": {name: estimate.model_dump() for name, estimate in scores.metrics.items()}, "per_class": rows}

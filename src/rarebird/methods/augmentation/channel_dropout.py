@@ -1,0 +1,70 @@
+"""Blank whole channels of a series, never all of them.
+
+A sensor that fails in training need not be trusted alone in use: Liu et al., "Learning End-to-end Multimodal Sensor
+Policies for Autonomous Navigation" (CoRL 2017, "sensor dropout"); Saeed, Grangier, Pietquin, Zeghidour, "Learning from
+Heterogeneous EEG Signals with Differentiable Channel Reordering" (ICASSP 2021). Each channel of row i becomes 0, its
+mean, with probability `rate`; where that would hit all channels, one at random stays.
+
+*Label-safe when:* channels are redundant: electrodes side by side, axes of one motion, several views of one machine.
+*Helps when:* sensors fail or are left out in the field, or the network leans on one channel.
+*Does not help when:* one channel alone carries the class, or the series has one channel (nothing is changed then).
+*Cost:* one pass.
+
+NOTE[DIFF]: what stays is not scaled up, as dropout inside a network does: a channel keeps its unit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from rarebird.methods.augmentation import _rows
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Float
+
+if TYPE_CHECKING:
+    from rarebird.slots.protocols import BoundAugmentation, Inputs, TrainStatistics
+
+KINDS = ("series",)
+
+
+class ChannelDropout(Method):
+    """Settings.
+
+    Attributes:
+        rate: Probability of each channel of a row to be blanked.
+        p: Share of the rows that may lose channels.
+    """
+
+    rate: Annotated[float, Float(0.05, 0.5), Field(ge=0, le=1)] = 0.2
+    p: float = Field(default=1.0, ge=0, le=1)
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """The settings that change nothing."""
+        return cls(rate=0)
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """The default; all channels but one of half of the rows."""
+        return [cls(), cls(rate=1, p=0.5)]
+
+    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+        """The augmentation for batches."""
+        if self.rate == 0 or self.p == 0 or statistics.spec.channels == 1:
+            return _rows.unchanged
+
+        def dropped(x: Inputs, generator: torch.Generator) -> Tensor:
+            values = x["values"]
+            return torch.where(kept(self.rate, len(values), values.shape[1], generator)[:, :, None], values, 0)
+
+        return _rows.Changing("values", self.p, dropped)
+
+
+def kept(rate: float, batch: int, channels: int, generator: torch.Generator) -> Tensor:
+    """``(batch, channels)`` bool: each channel stays with probability ``1 - rate``, and one of each row at least."""
+    drawn = torch.rand(batch, channels, generator=generator, device=generator.device)
+    return (drawn >= rate) | (drawn == drawn.amax(dim=1, keepdim=True))

@@ -1,0 +1,71 @@
+"""Make the colors of each picture stronger or paler.
+
+The "saturation" of Howard, "Some Improvements on Deep Convolutional Neural Network Based Image Classification" (2013)
+and of every color jitter since ("Color" in AutoAugment and its heirs). Row i becomes ``clamp(l + g_i (x - l), 0, 1)``
+with l the luma ``.2989 red + .587 green + .114 blue`` of each pixel and g_i uniform from ``1 - strength`` to ``1 +
+strength``. Pictures of other than three channels have no color and stay as they are.
+
+*Label-safe when:* how strong a color is depends on camera, light or dye, not on the class. Not where paleness is the
+evidence (ripeness, anemia, degree of staining).
+*Helps when:* cameras, white balance or staining differ between pictures, sites or devices.
+*Does not help when:* pictures are gray, or colors are calibrated.
+*Cost:* three passes over the pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from rarebird.methods.augmentation import _rows
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Float
+
+if TYPE_CHECKING:
+    from rarebird.slots.protocols import BoundAugmentation, Inputs, TrainStatistics
+
+KINDS = ("image",)
+
+
+class Saturation(Method):
+    """Settings.
+
+    Attributes:
+        strength: Largest change of the saturation either way, as a share of it.
+        p: Share of the rows that change.
+    """
+
+    strength: Annotated[float, Float(0.05, 0.8), Field(ge=0, le=1)] = 0.2
+    p: float = Field(default=1.0, ge=0, le=1)
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """The settings that change nothing."""
+        return cls(strength=0)
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """The default; half of the rows, strongly."""
+        return [cls(), cls(strength=0.8, p=0.5)]
+
+    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+        """The augmentation for batches."""
+        if self.strength == 0 or self.p == 0 or statistics.spec.channels != 3:
+            return _rows.unchanged
+
+        def colored(x: Inputs, generator: torch.Generator) -> Tensor:
+            gain = _rows.uniform(1 - self.strength, 1 + self.strength, len(x["pixels"]), generator)
+            return saturated(x["pixels"], gain)
+
+        return _rows.Changing("pixels", self.p, colored)
+
+
+def saturated(pixels: Tensor, gain: Tensor) -> Tensor:
+    """`pixels` ``(batch, 3, height, width)`` with differences from each pixel's luma times `gain` ``(batch,)``, kept in
+    0..1."""
+    red, green, blue = pixels.chunk(3, dim=1)
+    luma = (0.2989 * red).add_(green, alpha=0.587).add_(blue, alpha=0.114)
+    return torch.lerp(luma, pixels, _rows.across(gain, pixels)).clamp_(0, 1)

@@ -1,0 +1,74 @@
+"""Make each picture a little larger or smaller about its center.
+
+Row i is scaled by a factor between ``1 / (1 + strength)`` and ``1 + strength``, uniform on a logarithmic scale, so that
+shrinking is as likely as growing; Simard, Steinkraus, Platt, "Best Practices for Convolutional Neural Networks Applied
+to Visual Document Analysis" (ICDAR 2003).
+
+*Label-safe when:* size is not what tells classes apart. Not for cells, particles or tumors that are graded by their
+size. *Helps when:* distance to the camera or magnification varies in the field.
+*Does not help when:* the scale is fixed by the instrument.
+*Cost:* one bilinear resampling, shared with neighboring geometric methods.
+
+NOTE[DIFF]: one factor for both sides and no low-pass filter before shrinking: at the factors of the search range (down
+to 2/3) bilinear interpolation aliases little.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from rarebird.methods.augmentation import _geometry, _rows
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Float
+
+if TYPE_CHECKING:
+    from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
+
+KINDS = ("image",)
+
+
+class Scale(Method):
+    """Settings.
+
+    Attributes:
+        strength: Largest growth, 0.1 for 10 %; the largest shrinkage is its inverse.
+        p: Share of the rows that are scaled.
+        fill: What stands beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture, ``zero``
+            is black.
+    """
+
+    test_time: ClassVar[bool] = True
+
+    strength: Annotated[float, Float(0.02, 0.5), Field(ge=0, le=3)] = 0.1
+    p: float = Field(default=1.0, ge=0, le=1)
+    fill: _geometry.Fill = "edge"
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """The settings that change nothing."""
+        return cls(strength=0)
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """The default; half of the rows, by more, on black."""
+        return [cls(), cls(strength=0.5, p=0.5, fill="zero")]
+
+    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+        """The augmentation for batches."""
+        if self.strength == 0 or self.p == 0:
+            return _rows.unchanged
+
+        def draw(batch: int, generator: torch.Generator) -> Tensor:
+            return magnification(_rows.symmetric(math.log1p(self.strength), batch, generator).exp())
+
+        return _geometry.Geometric(draw, self.p, self.fill)
+
+
+def magnification(factor: Tensor) -> Tensor:
+    """``(batch, 3, 3)`` matrices that enlarge pictures by `factor` ``(batch,)``."""
+    return _geometry.affine(xx=1 / factor, yy=1 / factor)

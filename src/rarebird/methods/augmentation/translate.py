@@ -1,0 +1,72 @@
+"""Move each picture by a random part of its sides.
+
+Row i moves by draws from ``-fraction`` to ``fraction`` of its width and, independently, of its height, by parts of a
+pixel too; TranslateX and TranslateY of Cubuk et al., "AutoAugment" (CVPR 2019). `pad_crop` moves by whole pixels.
+
+*Label-safe when:* the object stays inside the picture. Not where the place itself is the label (the side of a lesion,
+the cell of a grid).
+*Helps when:* objects are not centered in the field; small networks with dense layers learn the place by heart
+otherwise. *Does not help when:* all pictures, also the field's, are registered to a template.
+*Cost:* one bilinear resampling, shared with neighboring geometric methods.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from rarebird.methods.augmentation import _geometry, _rows
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Float
+
+if TYPE_CHECKING:
+    from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
+
+KINDS = ("image",)
+
+
+class Translate(Method):
+    """Settings.
+
+    Attributes:
+        fraction: Largest move as a share of the side, either way.
+        p: Share of the rows that are moved.
+        fill: What stands beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture, ``zero``
+            is black.
+    """
+
+    test_time: ClassVar[bool] = True
+
+    fraction: Annotated[float, Float(0.02, 0.25), Field(ge=0, le=1)] = 0.1
+    p: float = Field(default=1.0, ge=0, le=1)
+    fill: _geometry.Fill = "edge"
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """The settings that change nothing."""
+        return cls(fraction=0)
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """The default; an eighth, on black; half of the rows, mirrored beyond the edge."""
+        return [cls(), cls(fraction=0.125, fill="zero"), cls(p=0.5, fill="reflect")]
+
+    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+        """The augmentation for batches."""
+        if self.fraction == 0 or self.p == 0:
+            return _rows.unchanged
+
+        def draw(batch: int, generator: torch.Generator) -> Tensor:
+            right, down = (_rows.symmetric(self.fraction, batch, generator) for _ in range(2))
+            return translation(right, down)
+
+        return _geometry.Geometric(draw, self.p, self.fill)
+
+
+def translation(right: Tensor, down: Tensor) -> Tensor:
+    """``(batch, 3, 3)`` matrices that move pictures by shares ``(batch,)`` of their width and height."""
+    # Coordinates span -1..1, so a whole side is 2 units; the matrix leads back from output to input, hence the sign.
+    return _geometry.affine(x=-2 * right, y=-2 * down)

@@ -1,0 +1,105 @@
+"""Rows with a large loss come more often, up to a limit.
+
+Loshchilov and Hutter, "Online batch selection for faster training of neural networks", ICLR workshop 2016;
+Katharopoulos and Fleuret, "Not all samples are created equal: deep learning with importance sampling", ICML 2018. With
+l_i row i's loss when it was last in a batch, the expected draws of a row in an epoch are ``uniform + (1 - uniform)
+min(c l_i, most)``, c such that their mean is 1. Rows that have not been seen come once, so that the first epoch is the
+natural one.
+
+*Helps when* most rows are learned early and steps are few: they go to rare and hard rows, whose classes need not be
+named. Serves regression too.
+
+*Does not help when* labels are noisy: wrong ones have the largest losses. `uniform` and `most` bound what they take, by
+the defaults 2.5 times their share of the rows.
+
+Cost: one sort of the rows' last losses per epoch.
+
+NOTE[DIFF]: gradients are not divided by the draws (Katharopoulos and Fleuret do, which keeps the natural prior and the
+mean loss); the point here is to weigh hard rows more. So the logits answer to no known prior, and `prior_factor` is
+None. Losses are in proportion, where Loshchilov and Hutter take ranks, and as old as the row's last draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+
+from rarebird.methods.batch_sampling._shares import rounded
+from rarebird.methods.batch_sampling.shuffled import even_batches
+from rarebird.slots.methods import Method
+from rarebird.slots.protocols import SamplingState
+from rarebird.slots.ranges import Float
+
+KINDS = ("image", "table", "series")
+# Losses below this share of the largest count as this share: a row that is fitted exactly stays in the draw.
+_FLOOR = 1e-6
+
+
+class ByLoss(Method):
+    """Settings.
+
+    Attributes:
+        uniform: Share of the draws that do not look at the loss.
+        most: Most draws of a row in an epoch among those that do.
+    """
+
+    reads_last_loss: ClassVar[bool] = True
+
+    uniform: Annotated[float, Float(0.2, 0.9), Field(ge=0, le=1)] = 0.5
+    most: Annotated[float, Float(2, 10, log=True), Field(gt=1)] = 4.0
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """The settings that draw each row once."""
+        return cls(uniform=1)
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """The default; nearly by the loss alone."""
+        return [cls(), cls(uniform=0.1, most=10)]
+
+    def __call__(
+        self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState
+    ) -> Iterator[np.ndarray]:
+        """The next epoch's batches, each ``(about batch_size,)`` int64 positions into the training rows."""
+        loss = np.full(len(y), np.nan) if state.last_loss is None else state.last_loss
+        times = rounded(expected_draws(loss, self.uniform, self.most), rng)
+        yield from even_batches(rng.permutation(np.repeat(np.arange(len(y)), times)), batch_size)
+
+    def prior_factor(self, class_counts: np.ndarray) -> np.ndarray | None:
+        """None: how often a class comes depends on how well it is learned; ones where no draw looks at the loss."""
+        return np.ones(len(class_counts)) if self.uniform == 1 else None
+
+
+def expected_draws(loss: np.ndarray, uniform: float, most: float) -> np.ndarray:
+    """``(n,)`` draws of each row in an epoch, with mean 1.
+
+    Args:
+        loss: ``(n,)`` last losses; a row whose loss is no finite number counts as not seen.
+        uniform: Share of the draws that do not look at the loss.
+        most: Most draws of a row among those that do, above 1.
+    """
+    draws = np.ones(len(loss))
+    seen = np.isfinite(loss)
+    if seen.any():
+        draws[seen] = uniform + (1 - uniform) * capped(loss[seen], most)
+    return draws
+
+
+def capped(loss: np.ndarray, most: float) -> np.ndarray:
+    """``(n,)`` numbers in proportion to `loss` with mean 1, except that none is above `most` (water-filling)."""
+    largest = loss.max()
+    if largest <= 0:
+        return np.ones(len(loss))
+    level = np.maximum(loss, _FLOOR * largest)
+    descending = np.sort(level)[::-1]
+    rest = np.cumsum(descending[::-1])[::-1]
+    # With the k largest at the limit, the others share what is left; the first k at which none of them is above the
+    # limit is right.
+    scale = (len(loss) - most * np.arange(len(loss))) / rest
+    k = int(np.argmax(scale * descending <= most))
+    draws: np.ndarray = np.minimum(scale[k] * level, most)
+    return draws

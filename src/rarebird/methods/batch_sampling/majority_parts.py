@@ -1,0 +1,92 @@
+"""Every class cut down to the rarest one's size, with a fresh part of each larger class every time.
+
+The idea of EasyEnsemble (Liu, Wu and Zhou, "Exploratory undersampling for class-imbalance learning", IEEE Transactions
+on Systems, Man, and Cybernetics B 2009). A part holds at most ``ratio`` times the rarest class's rows of each class;
+one part follows the other, without a row of a class coming again before all of them have come. In cross-fitting each
+model starts at another part, so that the average of few-step models has seen more of the majority than any of them.
+
+*Helps when* one class is so large that most of its rows say the same, and steps are few: rare rows are seen in every
+part, and the majority's variety is not thrown away as by random under-sampling.
+
+*Does not help when* the rarest class has a handful of rows: they are learned by heart before the majority has been seen
+once.
+
+Cost: one sort per cycle of parts.
+
+NOTE[DIFF]: EasyEnsemble trains one boosted ensemble on each part and averages them; here one network passes over all
+parts, and averaging is left to cross-fitting. All parts of a cycle are laid out at once, so that an epoch of this
+sampler is a whole cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import Field
+
+from rarebird.methods.batch_sampling._shares import class_codes, occupied, scaled, turns
+from rarebird.methods.batch_sampling.shuffled import even_batches
+from rarebird.slots.methods import Method
+from rarebird.slots.protocols import SamplingState
+from rarebird.slots.ranges import Float
+
+KINDS = ("image", "table", "series")
+
+
+class MajorityParts(Method):
+    """Settings.
+
+    Attributes:
+        ratio: Most rows of a class in a part, in rows of the rarest class.
+    """
+
+    ratio: Annotated[float, Float(1, 10, log=True), Field(ge=1)] = 1.0
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """The default, which is balanced; three majority rows for each rare one."""
+        return [cls(), cls(ratio=3)]
+
+    def __call__(
+        self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState
+    ) -> Iterator[np.ndarray]:
+        """The next cycle's batches, each ``(about batch_size,)`` int64 positions; `y` has ``(n,)`` codes or ``(n,
+        n_classes)`` targets."""
+        cycle = parts(class_codes(y, self.name), self.ratio, rng)
+        yield from even_batches(np.roll(cycle, -state.fold, axis=0).ravel(), batch_size)
+
+    def prior_factor(self, class_counts: np.ndarray) -> np.ndarray:
+        """Rows in a part by rows in all, scaled to mean 1 over the training rows; a class without rows counts as one
+        row."""
+        counts = occupied(class_counts)
+        rarest = class_counts[class_counts > 0].min()
+        return scaled(part_sizes(counts, rarest, self.ratio) / counts, class_counts)
+
+
+def parts(codes: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:
+    """``(n_parts, part)`` positions, so many parts that each row is in one of them at least; within a part, classes are
+    mixed evenly.
+
+    Args:
+        codes: ``(n,)`` class codes.
+        ratio: Most rows of a class in a part, in rows of the rarest class.
+        rng: Where the draws come from.
+    """
+    classes, counts = np.unique(codes, return_counts=True)
+    sizes = part_sizes(counts, counts.min(), ratio)
+    n_parts = int((-(-counts // sizes)).max())
+    drawn = [
+        turns(np.flatnonzero(codes == label), n_parts * size, rng) for label, size in zip(classes, sizes, strict=True)
+    ]
+    cycle = np.concatenate([rows.reshape(n_parts, size) for rows, size in zip(drawn, sizes, strict=True)], axis=1)
+    when = np.concatenate([(np.arange(size) + rng.random((n_parts, size))) / size for size in sizes], axis=1)
+    ordered: np.ndarray = np.take_along_axis(cycle, np.argsort(when, axis=1, kind="stable"), axis=1)
+    return ordered
+
+
+def part_sizes(counts: np.ndarray, rarest: int, ratio: float) -> np.ndarray:
+    """``(n_classes,)`` rows of each class in a part."""
+    sizes: np.ndarray = np.minimum(counts, round(ratio * rarest))
+    return sizes

@@ -1,0 +1,107 @@
+"""Temperature: one number that makes a network as sure of itself as it is right.
+
+Guo et al., "On calibration of modern neural networks", ICML 2017: ``softmax(logits / T)`` with the T that minimizes the
+log loss of rows the network has not seen. The ranking of the classes stays, so accuracy does.
+
+*Helps when* a network is over- or underconfident by the same degree everywhere, the usual result of training past the
+best log loss.
+
+*Does not help when* some classes are favored over others (wrong prior: `prior_correction`; unknown prior:
+`class_scale_bias`).
+
+Cost: a few passes over the held-out logits.
+
+NOTE[DIFF]: few rows say little about T, and rows that are all right would send it to 0. So ``1 / T`` has a Gamma prior
+with its mode at 1 that weighs like `prior_rows` rows, and T stays within 0.05 .. 20. The penalized loss is strictly
+convex in ``1 / T``: there is one answer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from rarebird.core.checks import require
+from rarebird.slots.methods import Fitted, Method
+from rarebird.slots.ranges import Float
+
+KINDS = ("image", "table", "series")
+LOWEST, HIGHEST = 0.05, 20.0
+
+
+class FittedTemperature(Fitted):
+    """``logits / temperature``."""
+
+    temperature: float = Field(ge=LOWEST, le=HIGHEST)
+
+    def __call__(self, logits: np.ndarray) -> np.ndarray:
+        """Calibrated logits, ``(n, n_classes) -> (n, n_classes)``."""
+        return logits / self.temperature
+
+
+class Temperature(Method):
+    """How strongly T is held at 1.
+
+    Attributes:
+        prior_rows: How many rows the prior on ``1 / T`` weighs; 0 fits the rows alone.
+    """
+
+    per_network: ClassVar[bool] = False
+    fitted: ClassVar[type[Fitted]] = FittedTemperature
+
+    prior_rows: Annotated[float, Float(0.5, 50, log=True)] = Field(default=5.0, ge=0)
+
+    def fit(
+        self, logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prior_factor: np.ndarray | None
+    ) -> FittedTemperature:
+        """Fit T on held-out rows.
+
+        Args:
+            logits: ``(n, n_classes)``.
+            y: ``(n,)`` int class codes.
+            weight: ``(n,)`` sample weights on any scale.
+            prior_factor: Not used: T changes no prior.
+        """
+        return FittedTemperature(temperature=best_temperature(logits, y, weight, self.prior_rows))
+
+
+def best_temperature(logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prior_rows: float) -> float:
+    """The temperature that minimizes ``sum_i w_i nll_i + prior_rows * (b - log b)``, ``b = 1 / T``; ``w`` sums to
+    Kish's n."""
+    require(
+        len(logits) == len(y) == len(weight),
+        "one label and weight per row",
+        logits=len(logits),
+        y=len(y),
+        weight=len(weight),
+    )
+    if len(y) == 0 or not weight.any():
+        return 1.0
+    weight = weight * (weight.sum() / np.square(weight).sum())
+    margins = logits.astype(np.float64) - logits[np.arange(len(y)), y][:, None]
+    low, high = 1 / HIGHEST, 1 / LOWEST
+    b = 1.0
+    for turn in range(60):
+        slope, bend = _slope(b, margins, weight, prior_rows)
+        low, high = (low, b) if slope > 0 else (b, high)
+        step = b - slope / bend if bend > 0 else low
+        # Newton's step where it stays in the bracket that holds the root of the slope, else half-way; also where Newton
+        # creeps, as it does without a prior on rows that are all right.
+        following = step if low < step < high and turn < 20 else (low + high) / 2
+        if abs(following - b) <= 1e-10 * b:
+            break
+        b = following
+    return float(np.clip(1 / b, LOWEST, HIGHEST))
+
+
+def _slope(b: float, margins: np.ndarray, weight: np.ndarray, prior_rows: float) -> tuple[float, float]:
+    """First and second derivative in b; `margins` are the logits less the true class's, so that ``nll = logsumexp(b *
+    margins)``."""
+    scaled = b * margins
+    p = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    mean = (p * margins).sum(axis=1)
+    variance = (p * np.square(margins - mean[:, None])).sum(axis=1)
+    return float(weight @ mean + prior_rows * (1 - 1 / b)), float(weight @ variance + prior_rows / b**2)

@@ -1,0 +1,133 @@
+"""Density-weighted squared error: rows whose target is rare count more.
+
+Steininger, Kobs, Davidson, Krause and Hotho, "Density-based weighting for imbalanced regression" (DenseWeight), Machine
+Learning 2021: ``w(y) (output - y)^2`` with ``w(y) = max(1 - alpha d(y), floor)``, where d is the density of the
+training targets, smoothed by a Gaussian kernel and scaled to 0..1; the weights are scaled so that their mean over the
+training rows is 1. At ``alpha = 1`` the commonest target counts next to nothing, below 1 it keeps the part ``1 -
+alpha`` of a rare one's weight.
+
+*Helps when* targets are skewed and the few rows of its long tail must be predicted as well as the many of its bulk.
+
+*Does not help when* the error on the natural mix is how it will be judged: the common rows pay for the rare ones. Nor
+when the far targets are wrong ones (see `huber`), nor for classes, which it refuses.
+
+Cost: one look into a table per row; the density is smoothed once, on a grid.
+
+NOTE[DIFF]: Silverman's bandwidth with the smaller of standard deviation and interquartile range, as a tail that is long
+would smooth the bulk away; a histogram on a grid in place of the sum over all rows.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from rarebird.core.checks import require
+from rarebird.methods.loss.mean_squared import errors
+from rarebird.slots.methods import Method
+from rarebird.slots.protocols import TargetStatistics
+from rarebird.slots.ranges import Float
+
+KINDS = ("image", "table", "series")
+FLOOR = 1e-3
+STEPS_PER_BANDWIDTH, MOST_STEPS = 8, 8192
+REACH = 4.0
+
+
+class DensityWeighted(Method):
+    """How much rare targets count over common ones.
+
+    Attributes:
+        alpha: 0 is `mean_squared`; at 1 the commonest target counts next to nothing.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("regression",)
+    per_row: ClassVar[bool] = True
+
+    alpha: Annotated[float, Float(0, 1)] = Field(default=0.9, ge=0, le=2)
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """The default, the squared error, and the paper's full weights."""
+        return [cls(), cls(alpha=0.0), cls(alpha=1.0)]
+
+    def build(self, targets: TargetStatistics) -> nn.Module:
+        """The loss as a module.
+
+        Raises:
+            ValueError: There are no values, as the target holds classes.
+        """
+        require(
+            targets.values is not None,
+            "density_weighted is for numbers, with the training rows' values",
+            values=targets.values,
+        )
+        assert targets.values is not None
+        grid, weights = density_weights(targets.values, self.alpha)
+        return DensityWeightedModule(grid, weights)
+
+    def prior_factor(self, targets: TargetStatistics) -> np.ndarray | None:
+        """None: numbers have no prior over classes."""
+        return None
+
+
+class DensityWeightedModule(nn.Module):
+    """``outputs (batch, n_outputs), y (batch, n_outputs) -> (batch,)``, weights read from a table over an even grid of
+    targets."""
+
+    weights: Tensor
+
+    def __init__(self, grid: np.ndarray, weights: np.ndarray) -> None:
+        super().__init__()
+        self.low, self.step = float(grid[0]), float(grid[1] - grid[0])
+        self.register_buffer("weights", torch.as_tensor(weights, dtype=torch.float32), persistent=False)
+
+    def forward(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """Weighted squared error per row."""
+        return (errors(outputs, y).square() * self.weight(y)).mean(dim=1)
+
+    def weight(self, y: Tensor) -> Tensor:
+        """The weight of each target, between the grid's points on a straight line; beyond its ends that of the end."""
+        weights = self.weights.to(y.device)
+        place = ((y - self.low) / self.step).clamp(0, len(weights) - 1)
+        below = place.floor().long().clamp(max=len(weights) - 2)
+        return torch.lerp(weights[below].to(y.dtype), weights[below + 1].to(y.dtype), place - below)
+
+
+def density_weights(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Targets on an even grid and their weights, ``(n_grid,)`` each; the mean weight of the rows `values` is 1."""
+    grid, scaled = density(values)
+    weights = np.maximum(1 - alpha * scaled, FLOOR)
+    return grid, weights / np.interp(values, grid, weights).mean()
+
+
+def density(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An even grid from the smallest to the largest value and their smoothed density on it, whose largest is 1;
+    ``(n_grid,)`` each."""
+    low, high = float(values.min()), float(values.max())
+    if high == low:
+        return np.array([low - 0.5, low + 0.5]), np.ones(2)
+    width = _bandwidth(values)
+    steps = int(np.clip(np.ceil((high - low) / width * STEPS_PER_BANDWIDTH), 64, MOST_STEPS))
+    grid, step = np.linspace(low, high, steps + 1, retstep=True)
+    # A row between two grid points is shared between them, so that the smoothed density does not depend on where the
+    # grid falls.
+    place = np.clip((values - low) / step, 0, steps)
+    below = np.minimum(place.astype(np.int64), steps - 1)
+    rows = np.bincount(below, 1 - (place - below), steps + 1) + np.bincount(below + 1, place - below, steps + 1)
+    reach = int(np.ceil(REACH * width / step))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / width) ** 2)
+    smoothed = np.convolve(rows, kernel)[reach : reach + steps + 1]
+    return grid, smoothed / smoothed.max()
+
+
+def _bandwidth(values: np.ndarray) -> float:
+    """Silverman's rule of thumb for a Gaussian kernel."""
+    spread = float(values.std())
+    upper, lower = np.percentile(values, [75, 25])
+    robust = float(upper - lower) / 1.349
+    return 0.9 * min(spread, robust if robust > 0 else spread) / float(len(values) ** 0.2)

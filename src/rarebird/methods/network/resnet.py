@@ -1,0 +1,145 @@
+"""Residual convolutional network for pictures; the stem follows the picture's size.
+
+He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016: each block adds what two 3x3
+convolutions find to its input, ``x + f(x)``. Depths 8, 14, 20 and 32 have three stages as in the paper's CIFAR networks
+(depth 6 n + 2; widths w, 2 w, 4 w); depth 18 has four (w .. 8 w). Sides up to 32 px are seen at full resolution; above,
+an overlapping patch stem (kernel 2 s - 1, stride s) brings the longer side to 32 or less. The head sees the mean and
+the maximum of each map: a small defect fills little of a mean.
+
+*Helps when* rows number in the thousands, or hundreds with augmentation; the first thing to try on pictures.
+
+*Does not help when* a pretrained network of the same subject is at hand, or pictures are so few that only strong priors
+help.
+
+Cost: about ``9 * depth * width ** 2 * side ** 2`` multiplications per picture forward, at the stem's resolution. The
+default is the paper's smallest CIFAR network (n = 1, width 16), by rule and not tuned to a data set: few rows pay more
+for epochs and augmentation than for depth.
+
+NOTE[DIFF]: the head of the paper sees the mean alone.
+
+NOTE[DIFF]: shortcuts that change shape are average pooling and a 1x1 convolution, and the last normalization of a
+branch starts at zero (He, T. et al., "Bag of Tricks for Image Classification", CVPR 2019); optional stochastic depth
+(Huang et al., ECCV 2016), growing with depth.
+"""
+
+# Shape legend: B batch, C channels, H W sides, D width of the last stage.
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rarebird.methods.network._layers import DropPath, HeadedNetwork, Standardize
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Choice, Float, Int
+
+if TYPE_CHECKING:
+    from rarebird.data.spec import InputSpec
+    from rarebird.slots.protocols import Inputs
+
+KINDS = ("image",)
+BLOCKS = {8: (1, 1, 1), 14: (2, 2, 2), 18: (2, 2, 2, 2), 20: (3, 3, 3), 32: (5, 5, 5)}
+FULL_RESOLUTION = 32
+
+
+class Resnet(Method):
+    """Settings of a residual network.
+
+    Attributes:
+        depth: Layers with weights on the main path.
+        width: Channels of the first stage; each stage doubles them.
+        dropout: Before the head.
+        stochastic_depth: Probability of skipping the last block's branch; earlier blocks' grow linearly up to it.
+    """
+
+    depth: Annotated[Literal[8, 14, 18, 20, 32], Choice(8, 14, 20)] = 8
+    width: Annotated[int, Int(16, 64, log=True)] = Field(default=16, ge=4, le=512)
+    dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.0, ge=0, lt=1)
+    stochastic_depth: Annotated[float, Float(0, 0.3)] = Field(default=0.0, ge=0, lt=1)
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        return [cls(), cls(depth=14, width=8, dropout=0.2, stochastic_depth=0.1), cls(depth=18, width=8)]
+
+    def build(self, spec: InputSpec) -> nn.Module:
+        """The network for pictures of `spec`'s channels; it takes any sides from 8 px."""
+        return ResidualNetwork(spec, BLOCKS[self.depth], self.width, self.dropout, self.stochastic_depth)
+
+
+def stem_stride(longer_side: int) -> int:
+    """The least power of two that brings a side to `FULL_RESOLUTION` px or less."""
+    stride = 1
+    while longer_side > FULL_RESOLUTION * stride:
+        stride *= 2
+    return stride
+
+
+class ResidualNetwork(HeadedNetwork):
+    """Standardize, stem, stages of residual blocks, global mean and maximum, head.
+
+    In training it needs two rows or more, as every batch normalization does.
+    """
+
+    def __init__(
+        self, spec: InputSpec, blocks: tuple[int, ...], width: int, dropout: float, stochastic_depth: float
+    ) -> None:
+        super().__init__()
+        stride = stem_stride(max(spec.height, spec.width))
+        reach = max(stride - 1, 1)
+        self.standardize = Standardize(spec.mean, spec.std)
+        self.stem = nn.Sequential(
+            nn.Conv2d(spec.channels, width, 2 * reach + 1, stride, padding=reach, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        )
+        layers: list[nn.Module] = []
+        inner = width
+        for stage, repeats in enumerate(blocks):
+            for repeat in range(repeats):
+                outer = width * 2**stage
+                drop = stochastic_depth * (len(layers) + 1) / sum(blocks)
+                layers.append(ResidualBlock(inner, outer, 2 if stage and not repeat else 1, drop))
+                inner = outer
+        self.blocks = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(2 * inner, spec.n_outputs)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def features(self, x: Inputs) -> Tensor:
+        pixels = self.standardize(x["pixels"])
+        maps = self.blocks(self.stem(pixels))
+        pooled: Tensor = self.dropout(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1))
+        return pooled
+
+
+class ResidualBlock(nn.Module):
+    """``relu(shortcut(x) + branch(x))``, ``(B, inner, H, W) -> (B, outer, ceil(H / stride), ceil(W / stride))``."""
+
+    def __init__(self, inner: int, outer: int, stride: int, drop: float) -> None:
+        super().__init__()
+        last = nn.BatchNorm2d(outer)
+        nn.init.zeros_(last.weight)
+        self.branch = nn.Sequential(
+            nn.Conv2d(inner, outer, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(outer),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outer, outer, 3, padding=1, bias=False),
+            last,
+        )
+        self.drop_path = DropPath(drop)
+        self.shortcut = nn.Identity() if inner == outer and stride == 1 else _projection(inner, outer, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.shortcut(x) + self.drop_path(self.branch(x)))
+
+
+def _projection(inner: int, outer: int, stride: int) -> nn.Sequential:
+    """A shortcut that halves the sides by their mean and widens the channels."""
+    pool = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
+    return nn.Sequential(pool, nn.Conv2d(inner, outer, 1, bias=False), nn.BatchNorm2d(outer))

@@ -1,0 +1,202 @@
+"""Transformer: self-attention over picture patches, series patches or table columns.
+
+Vaswani et al., "Attention Is All You Need", NeurIPS 2017; as picture patches Dosovitskiy et al., "An Image is Worth
+16x16 Words", ICLR 2021; as table columns Gorishniy, Rubachev, Khrulkov and Babenko, "Revisiting Deep Learning Models
+for Tabular Data", NeurIPS 2021 (FT-Transformer). Blocks normalize first: ``x + attention(norm(x))``, then ``x +
+feed_forward(norm(x))``; a learned weighted mean of the tokens is what the head sees.
+
+*Helps when* rows number in the tens of thousands, columns interact, or distant parts of a series belong together.
+
+*Does not help when* rows are few: it must learn from them that neighbours matter, which a convolution knows.
+
+Cost: about ``8 * depth * width ** 2`` multiplications per token and ``2 * depth * width`` per pair of tokens; a table
+has one token per column. On CPUs attention trains faster in float32 than in bfloat16. Defaults by rule: a third of
+FT-Transformer's published width, its depth and dropout, 64 tokens; not tuned to a data set.
+
+NOTE[DIFF]: patches overlap by half on each side (kernel 2 s - 1, stride s); attention pooling in place of a class
+token; GELU in all kinds.
+"""
+
+# Shape legend: B batch, C channels, T tokens, F columns, D width, N attention heads.
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rarebird.methods.network._layers import (
+    CategoryEmbeddings,
+    DropPath,
+    HeadedNetwork,
+    NumberEmbeddings,
+    Pooling,
+    SeriesTokens,
+    Standardize,
+    mask_of,
+    pooling_of,
+)
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Choice, Float, Int
+
+if TYPE_CHECKING:
+    from rarebird.data.spec import InputSpec
+    from rarebird.slots.protocols import Inputs
+
+KINDS = ("image", "table", "series")
+HEAD_WIDTH = 16
+
+
+class Transformer(Method):
+    """Settings of a transformer.
+
+    Attributes:
+        depth: Blocks.
+        heads: Attention heads of 16 numbers each; a token is ``16 * heads`` wide.
+        most_tokens: Of a picture or series, which decides the size of its patches.
+        dropout: In the feed-forward layers and before the head.
+        stochastic_depth: Probability of skipping the last block's branches; earlier blocks' grow linearly up to it.
+        pooling: A learned weighted mean of the tokens (``attention``), or their plain ``mean``.
+    """
+
+    depth: Annotated[int, Int(1, 6)] = Field(default=3, ge=1, le=24)
+    heads: Annotated[int, Int(2, 12)] = Field(default=4, ge=1, le=64)
+    most_tokens: Annotated[int, Int(16, 256, log=True)] = Field(default=64, ge=1, le=4096)
+    dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.1, ge=0, lt=1)
+    stochastic_depth: Annotated[float, Float(0, 0.3)] = Field(default=0.0, ge=0, lt=1)
+    pooling: Annotated[Pooling, Choice("mean", "attention")] = "attention"
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        return [cls(), cls(depth=2, heads=1, most_tokens=8, dropout=0.0, stochastic_depth=0.1, pooling="mean")]
+
+    def build(self, spec: InputSpec) -> nn.Module:
+        """The network for inputs of `spec`'s shape; series may have any length from 1 step."""
+        return AttentionNetwork(self, spec)
+
+
+class AttentionNetwork(HeadedNetwork):
+    """A module that gives tokens and their mask, blocks, pooling, head."""
+
+    def __init__(self, settings: Transformer, spec: InputSpec) -> None:
+        super().__init__()
+        width = settings.heads * HEAD_WIDTH
+        if spec.kind == "table":
+            self.tokens: nn.Module = ColumnTokens(spec, width)
+        else:
+            self.tokens = (PictureTokens if spec.kind == "image" else StepTokens)(spec, width, settings.most_tokens)
+        drops = [settings.stochastic_depth * (place + 1) / settings.depth for place in range(settings.depth)]
+        self.blocks = nn.ModuleList(AttentionBlock(settings.heads, settings.dropout, drop) for drop in drops)
+        self.norm = nn.LayerNorm(width)
+        self.pool = pooling_of(settings.pooling, width)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = nn.Linear(width, spec.n_outputs)
+
+    def features(self, x: Inputs) -> Tensor:
+        tokens, mask = self.tokens(x)
+        for block in self.blocks:
+            tokens = block(tokens, mask)
+        pooled: Tensor = self.dropout(self.pool(self.norm(tokens), mask))
+        return pooled
+
+
+class AttentionBlock(nn.Module):
+    """Self-attention and a feed-forward layer of twice the width, ``(B, T, D) -> (B, T, D)``; no token looks at a
+    masked one."""
+
+    def __init__(self, heads: int, dropout: float, drop: float) -> None:
+        super().__init__()
+        width = heads * HEAD_WIDTH
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * width, width),
+        )
+        self.drop_path = DropPath(drop)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
+        tokens = tokens + self.drop_path(self._attention(self.norm(tokens), mask))
+        fed: Tensor = tokens + self.drop_path(self.feed_forward(tokens))
+        return fed
+
+    def _attention(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
+        batch, count, width = tokens.shape
+        query, key, value = (
+            self.query_key_value(tokens).view(batch, count, 3, self.heads, HEAD_WIDTH).permute(2, 0, 3, 1, 4)
+        )
+        seen = None if mask is None else mask[:, None, None, :]
+        found = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+        mixed: Tensor = self.mix(found.transpose(1, 2).reshape(batch, count, width))
+        return mixed
+
+
+class PictureTokens(nn.Module):
+    """Square overlapping patches with learned places, the smallest patches that give at most `most` of them."""
+
+    def __init__(self, spec: InputSpec, width: int, most: int) -> None:
+        super().__init__()
+        stride = patch_side(spec.height, spec.width, most)
+        reach = max(stride - 1, 1)
+        count = -(-spec.height // stride) * -(-spec.width // stride)
+        self.standardize = Standardize(spec.mean, spec.std)
+        self.conv = nn.Conv2d(spec.channels, width, 2 * reach + 1, stride, padding=reach)
+        self.place = nn.Parameter(0.02 * torch.randn(count, width))
+
+    def forward(self, x: Inputs) -> tuple[Tensor, None]:
+        return self.conv(self.standardize(x["pixels"])).flatten(2).transpose(1, 2) + self.place, None
+
+
+class StepTokens(nn.Module):
+    """Overlapping patches of a series; places are the paper's sines and cosines, which go on beyond the longest series
+    of training."""
+
+    def __init__(self, spec: InputSpec, width: int, most: int) -> None:
+        super().__init__()
+        self.patches = SeriesTokens(spec.channels, width, spec.length, most)
+
+    def forward(self, x: Inputs) -> tuple[Tensor, Tensor]:
+        tokens, lengths = self.patches(x["values"], x["lengths"])
+        _, count, width = tokens.shape
+        return tokens + sine_places(count, width, tokens.device).to(tokens.dtype), mask_of(lengths, count)
+
+
+class ColumnTokens(nn.Module):
+    """One token per column of a table, ``(B, F, D)``; each column's own bias tells the columns apart."""
+
+    def __init__(self, spec: InputSpec, width: int) -> None:
+        super().__init__()
+        self.numbers = NumberEmbeddings(spec.bins, width) if spec.n_numbers else None
+        self.categories = CategoryEmbeddings(spec.cardinalities, [width] * len(spec.cardinalities))
+        self.bias = nn.Parameter(0.02 * torch.randn(len(spec.cardinalities), width)) if spec.cardinalities else None
+
+    def forward(self, x: Inputs) -> tuple[Tensor, None]:
+        parts = [] if self.numbers is None else [self.numbers(x["numbers"], x["missing"])]
+        if self.bias is not None:
+            parts.append(torch.stack(self.categories(x["categories"]), dim=1) + self.bias)
+        return torch.cat(parts, dim=1), None
+
+
+def patch_side(height: int, width: int, most: int) -> int:
+    """The smallest side of square patches of which at most `most` cover the picture."""
+    side = 1
+    while -(-height // side) * -(-width // side) > most:
+        side += 1
+    return side
+
+
+def sine_places(count: int, width: int, device: torch.device) -> Tensor:
+    """``(count, width)``: sines in the first half of the width, cosines in the second, at wavelengths from 2 pi up to
+    10000 * 2 pi."""
+    rate = torch.exp(torch.arange(width // 2, device=device) * (-2 * math.log(10_000) / width))
+    angle = torch.arange(count, device=device)[:, None] * rate
+    return torch.cat([angle.sin(), angle.cos()], dim=1)

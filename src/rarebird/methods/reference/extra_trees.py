@@ -1,0 +1,232 @@
+"""Extremely randomized trees: a forest whose trees split at thresholds drawn at random, and whose shares of classes are
+averaged.
+
+Geurts, Ernst and Wehenkel, "Extremely randomized trees", Machine Learning 2006, as scikit-learn grows them. The
+forest's mean over leaves is the class's share, its logarithm the logit.
+
+*Helps when* rows are few and columns informative but rough: hundreds of trees that each know little are calm where
+boosting follows single rows; beside networks and boosted trees it lowers an ensemble's log loss more than any other
+member.
+
+*Does not help when* rows are many (boosting overtakes it), or trends are smooth and few columns matter, as in linear
+data.
+
+Cost: a second on some thousands of rows; a text of some megabytes. Kept as JSON, never as a pickle.
+
+NOTE[DIFF]: leaves hold two rows at least, and of more than 2000 rows a thousandth, so that the text stays small.
+Missing numbers stand at the middle, beside a mark; categories of up to 32 values have a column each, of more they go by
+their rank in frequency.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from rarebird.core.checks import require
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Float, Int
+
+if TYPE_CHECKING:
+    from rarebird.data.spec import InputSpec
+    from rarebird.slots.protocols import Inputs
+
+KINDS = ("table",)
+# A share of rows that a forest of some hundred trees can tell from none.
+LEAST_SHARE = 1e-3
+ROWS_PER_LEAF, MOST_COLUMNS = 1_000, 32
+# Trees between two looks at whether to go on; below so many rows a thread costs more than it gives.
+CHUNK, ROWS_PER_THREAD = 20, 2_000
+# By how much a share may be above 1 through rounding.
+SLACK = 1e-6
+ARRAYS = ("feature", "threshold", "left", "right", "value", "roots")
+
+
+class ExtraTrees(Method):
+    """Settings of the forest.
+
+    Attributes:
+        rounds: Trees; the recipe's `steps` take their place where they are laid out.
+        fewest_rows: In a leaf; of more than 1000 rows, a thousandth of them where that is more.
+        column_share: Of the columns that each split looks at; 0: the root of their number, or all of them for
+            regression.
+    """
+
+    rounds: Annotated[int, Int(100, 500, log=True)] = Field(default=200, ge=1, le=100_000)
+    fewest_rows: Annotated[int, Int(1, 20, log=True)] = Field(default=2, ge=1)
+    column_share: Annotated[float, Float(0.0, 1.0)] = Field(default=0.0, ge=0, le=1)
+
+    def fit(
+        self,
+        x: Inputs,
+        y: Tensor,
+        weight: Tensor,
+        spec: InputSpec,
+        *,
+        rounds: int,
+        seed: int,
+        threads: int,
+        told: Callable[[float], bool] = lambda progress: False,
+    ) -> Forest:
+        """Grow the forest; arguments as those of `boosted_trees`, but that True from `told` makes that chunk of trees
+        the last."""
+        from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+        classes = spec.task == "classification"
+        target = (y.argmax(dim=1) if classes else y[:, 0].double()).numpy()
+        forest = (ExtraTreesClassifier if classes else ExtraTreesRegressor)(
+            min_samples_leaf=max(self.fewest_rows, len(y) // ROWS_PER_LEAF),
+            max_features=self.column_share or ("sqrt" if classes else 1.0),
+            random_state=seed,
+            n_jobs=min(threads, max(1, len(y) // ROWS_PER_THREAD)),
+            warm_start=True,
+        )
+        columns, before = columns_of(x, spec), 0
+        for grown in [*range(CHUNK, rounds, CHUNK), rounds]:
+            forest.set_params(n_estimators=grown)
+            forest.fit(columns, target, sample_weight=weight.double().numpy())
+            # Every tree is told of, so that whoever counts knows how many there are.
+            answers = [told(place / rounds) for place in range(before + 1, grown + 1)]
+            if any(answers):
+                break
+            before = grown
+        known = forest.classes_ if classes else np.zeros(1, dtype=np.int64)
+        return Forest(_arrays([tree.tree_ for tree in forest.estimators_], known, spec), spec)
+
+    def from_text(self, text: str, spec: InputSpec) -> Forest:
+        """A forest from its JSON text.
+
+        Raises:
+            ValueError: The text holds no forest, or that of other data.
+        """
+        try:
+            plain = json.loads(text)
+        except RecursionError:
+            plain = None
+        require(
+            isinstance(plain, dict) and set(plain) == set(ARRAYS), "a forest's text has its arrays", begins=text[:20]
+        )
+        arrays = {name: _array(name, plain[name]) for name in ARRAYS}
+        check(arrays, spec)
+        return Forest(arrays, spec)
+
+
+class Forest(nn.Module):
+    """Fitted trees in a network's place: ``forward(x: Inputs) -> logits (batch, n_outputs)``; there is nothing to
+    train.
+
+    Args:
+        arrays: Per node of all trees, one after the other, the column it splits at (-1: a leaf), the threshold, the
+            places of its children and its shares ``(nodes, n_outputs)``; and the roots' places.
+        spec: Shapes of the rows.
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray], spec: InputSpec) -> None:
+        super().__init__()
+        self.arrays, self.spec = arrays, spec
+
+    def forward(self, x: Inputs) -> Tensor:
+        """Logarithms of the classes' shares; the mean of the leaves for regression."""
+        columns, arrays = columns_of(x, self.spec), self.arrays
+        rows = np.arange(len(columns))[:, None]
+        node = np.repeat(arrays["roots"][None, :], len(columns), axis=0)
+        while (inner := arrays["feature"][node] >= 0).any():
+            goes_left = columns[rows, arrays["feature"][node]] <= arrays["threshold"][node]
+            node = np.where(inner, np.where(goes_left, arrays["left"][node], arrays["right"][node]), node)
+        shares = arrays["value"][node].mean(axis=1, dtype=np.float64)
+        if self.spec.task == "regression":
+            return torch.from_numpy(shares.astype(np.float32))
+        shares = shares.clip(LEAST_SHARE, None)
+        return torch.from_numpy(np.log(shares / shares.sum(axis=1, keepdims=True)).astype(np.float32))
+
+    def to_text(self) -> str:
+        """The trees as JSON."""
+        plain = {name: self.arrays[name].tolist() for name in ARRAYS}
+        for name in ("threshold", "value"):
+            # As many digits as float32 has; the shortest text that gives the same float again would be longer.
+            plain[name] = np.vectorize(lambda value: float(f"{value:.9g}"), otypes=[float])(self.arrays[name]).tolist()
+        return json.dumps(plain, separators=(",", ":"))
+
+
+def columns_of(x: Inputs, spec: InputSpec) -> np.ndarray:
+    """``(n, columns)`` float32: numbers, marks of missing ones, a column per category or its rank."""
+    parts = [x["numbers"].float(), x["missing"].float()]
+    for place, codes in enumerate(spec.cardinalities):
+        category = x["categories"][:, place]
+        parts.append(
+            nn.functional.one_hot(category, codes).float() if codes <= MOST_COLUMNS else category[:, None].float()
+        )
+    table: np.ndarray = torch.cat(parts, dim=1).cpu().numpy()
+    return table if table.shape[1] else np.zeros((len(table), 1), dtype=np.float32)
+
+
+def check(arrays: dict[str, np.ndarray], spec: InputSpec) -> None:
+    """That arrays are trees of a table's columns: each child comes after its parent, so that every way ends at a leaf.
+
+    Raises:
+        ValueError: They are not.
+    """
+    nodes, inner = arrays["feature"].size, arrays["feature"] >= 0
+    flat = all(arrays[name].shape == (nodes,) for name in ("feature", "threshold", "left", "right"))
+    require(nodes > 0 and flat and arrays["value"].shape == (nodes, spec.n_outputs), "one entry per node", nodes=nodes)
+    columns = max(1, 2 * spec.n_numbers + sum(codes if codes <= MOST_COLUMNS else 1 for codes in spec.cardinalities))
+    known = (arrays["feature"] >= -1) & (arrays["feature"] < columns)
+    require(bool(known.all()), "trees split at the table's columns", columns=columns)
+    place = np.arange(nodes)[inner]
+    for name in ("left", "right"):
+        child = arrays[name][inner]
+        require(bool(((child > place) & (child < nodes)).all()), "a child comes after its parent", array=name)
+    roots = arrays["roots"]
+    require(
+        roots.ndim == 1 and len(roots) > 0 and bool(((roots >= 0) & (roots < nodes)).all()),
+        "roots are nodes",
+        roots=roots.size,
+    )
+    for name in ("threshold", "value"):
+        require(bool(np.isfinite(arrays[name]).all()), "numbers are finite", array=name)
+    shares = spec.task == "regression" or bool(((arrays["value"] >= 0) & (arrays["value"] <= 1 + SLACK)).all())
+    require(shares, "shares of classes are between 0 and 1", nodes=nodes)
+
+
+def _array(name: str, numbers: Any) -> np.ndarray:
+    """An array of a forest's text; numbers that its type cannot hold become infinite, or are refused.
+
+    Raises:
+        ValueError: What stands there is no array of numbers.
+    """
+    wanted, kinds = (np.float32, "iuf") if name in ("threshold", "value") else (np.int64, "iu")
+    found = np.array(numbers)
+    require(found.dtype.kind in kinds, "a forest's arrays hold numbers", array=name, type=str(found.dtype))
+    with np.errstate(over="ignore"):
+        return found.astype(wanted)
+
+
+def _arrays(trees: list[Any], known: np.ndarray, spec: InputSpec) -> dict[str, np.ndarray]:
+    """scikit-learn's trees one after the other; classes that no row had get no share."""
+    start = np.concatenate([[0], np.cumsum([tree.node_count for tree in trees])]).astype(np.int64)
+    leaf = np.concatenate([tree.children_left < 0 for tree in trees])
+    value = np.zeros((int(start[-1]), spec.n_outputs), dtype=np.float32)
+    value[:, known] = np.concatenate([tree.value[:, 0, :] for tree in trees])
+    arrays = {
+        "feature": np.where(leaf, -1, np.concatenate([tree.feature for tree in trees])),
+        # scikit-learn compares in float64; the largest float32 below keeps every row of this precision on its side.
+        "threshold": _floor32(np.where(leaf, 0.0, np.concatenate([tree.threshold for tree in trees]))),
+        "value": value,
+        "roots": start[:-1],
+    }
+    for name, children in (("left", "children_left"), ("right", "children_right")):
+        moved = np.concatenate([getattr(tree, children) + first for tree, first in zip(trees, start, strict=False)])
+        arrays[name] = np.where(leaf, 0, moved)
+    return arrays
+
+
+def _floor32(values: np.ndarray) -> np.ndarray:
+    """The largest float32 that is not above each value."""
+    near = values.astype(np.float32)
+    return np.where(near > values, np.nextafter(near, np.float32(-np.inf)), near)

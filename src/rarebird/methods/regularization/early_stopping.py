@@ -1,0 +1,81 @@
+"""Early stopping: training ends when held-out rows stop gaining, and the best weights are kept.
+
+Prechelt, "Early stopping - but when?", 1998 (its UP criterion, counted in evaluations).
+
+*Helps when* enough held-out rows judge each evaluation, and the budget would allow far more steps than the data bear.
+
+*Does not help when* few rows judge: the best evaluation is then the luckiest. Nor with a schedule that ends at 0: most
+of the gain comes at its end.
+
+Cost: a copy of the weights at each new best; it saves steps.
+
+NOTE the weights kept are those of the network that was judged, so with `ema` they are the mean's, in whichever order
+the two are listed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from rarebird.core.checks import DataError, nearest
+from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Hook, TrainState
+from rarebird.slots.ranges import Int
+
+KINDS = ("image", "table", "series")
+
+
+class EarlyStopping(Method):
+    """When to give up.
+
+    Attributes:
+        patience: Evaluations in a row without a new best after which training stops.
+        metric: What is looked at; names that end in ``loss``, ``error`` or ``brier_score`` are made small, all others
+            large.
+    """
+
+    patience: Annotated[int, Int(2, 20)] = Field(default=5, ge=1)
+    metric: str = Field(default="loss", min_length=1)
+
+    def attach(self, network: nn.Module) -> Hook:
+        """The hook that watches the evaluations."""
+        return _Watch(self.patience, self.metric)
+
+
+def smaller_is_better(metric: str) -> bool:
+    """Whether `metric` is to be made small."""
+    return metric.endswith(("loss", "error", "brier_score"))
+
+
+class _Watch(Hook):
+    def __init__(self, patience: int, metric: str) -> None:
+        self.patience, self.metric = patience, metric
+        self.best = -math.inf
+        self.without_gain = 0
+        self.kept: dict[str, Tensor] = {}
+
+    def after_evaluation(self, state: TrainState) -> None:
+        scores = state.scores or {}
+        if self.metric not in scores:
+            raise DataError(
+                f"early_stopping cannot watch {self.metric!r}, which no evaluation gives; {nearest(self.metric, scores)}"
+            )
+        value = -scores[self.metric] if smaller_is_better(self.metric) else scores[self.metric]
+        if value > self.best:
+            self.best, self.without_gain = value, 0
+            judged = state.network if state.judged is None else state.judged
+            self.kept = {name: tensor.detach().to("cpu", copy=True) for name, tensor in judged.state_dict().items()}
+        else:
+            self.without_gain += 1
+            state.stop = state.stop or self.without_gain >= self.patience
+
+    def after_fit(self, state: TrainState) -> None:
+        # The judged network gets the best weights too: a hook that averages copies its own network into the trained one
+        # after this.
+        for network in [state.network] if state.judged is None else [state.network, state.judged]:
+            if self.kept:
+                network.load_state_dict(self.kept)

@@ -1,0 +1,288 @@
+"""Rows of a table with numbers, dates, categories and missing cells: as points with distances, and new rows between two
+of them.
+
+*Distance* (SMOTE-NC: Chawla et al., "SMOTE: Synthetic Minority Over-sampling Technique", JAIR 2002, section 6.1):
+Euclidean over numbers and dates; two different categories of a column lie as far apart as the median of the numbers'
+standard deviations within the class. A missing number counts as the column's mean; a missing category is a category.
+
+*A new row* starts at one row and goes a random part of the way to one of its neighbors. Numbers and dates are
+interpolated; where one of the two is missing, the cell is that of the nearer. A category is the most frequent one among
+the neighbors, of equally frequent ones that of the nearest neighbor. The weight and soft targets are interpolated; id,
+group, time and cells that identify rows are the start's.
+
+NOTE[DIFF]: a column of whole numbers (or days) gets whole numbers (or days); the paper has no missing cells; columns
+without spread do not count in the median, and where none has any it is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from rarebird.data import columns
+from rarebird.data.dataset import Dataset, Frame
+from rarebird.methods.resampling._neighbors import Points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A day in the units of dates.
+DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+# Beyond this the square of a number may be infinite.
+HUGE = 1e150
+Role = Literal["number", "date", "category", "identifier"]
+
+
+@dataclass(frozen=True, eq=False)
+class MixedRows:
+    """The rows of a table, ready to be measured and interpolated.
+
+    Attributes:
+        data: The rows.
+        in_order: Whether they are all rows of their source, in its order, so that its columns need no copy.
+        roles: Column name -> what it holds.
+        centers: Number or date column -> mean of the known values.
+        scales: Number or date column -> what a difference of its values is divided by.
+        steps: Number or date column -> what its values are multiples of, 0 for nothing such.
+        codes: ``(n, n_categories)`` int64 of the category columns, from the most frequent category on.
+    """
+
+    data: Dataset
+    in_order: bool
+    roles: dict[str, Role]
+    centers: dict[str, float]
+    scales: dict[str, float]
+    steps: dict[str, float]
+    codes: np.ndarray
+
+    def column(self, name: str) -> pd.Series:
+        """``(n,)`` the cells of a column as they came."""
+        assert isinstance(self.data.source, Frame)
+        whole: pd.Series = self.data.source.frame[name]
+        return whole if self.in_order else whole.iloc[self.data.index]
+
+    def points(self, rows: np.ndarray, own: np.ndarray) -> Points:
+        """The rows at the positions `rows` as points, two categories as far apart as they are within the class of the
+        rows `own`."""
+        numbers, spreads = np.zeros((len(rows), len(self.scales))), np.zeros(len(self.scales))
+        for place, (name, scale) in enumerate(self.scales.items()):
+            if scale > 0:
+                values, center = as_float(self.column(name)), self.centers[name]
+                numbers[:, place] = _scaled(values[rows], center, scale)
+                spreads[place] = _scaled(values[own], center, scale).std() if self.codes.shape[1] else 0
+        spreads = spreads[spreads > 0]
+        return Points(numbers, self.codes[rows], float(np.median(spreads)) if len(spreads) else 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Between which rows new ones are to be made.
+
+    Attributes:
+        start, end: ``(m,)`` positions of the two rows.
+        way: ``(m,)`` 0..1, the part of the way from the one to the other.
+        carriers: ``(m, n_categories)`` positions of the rows whose categories are taken.
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    way: np.ndarray
+    carriers: np.ndarray
+
+
+def mixed_rows(train: Dataset, standardize: bool) -> MixedRows:
+    """The rows of a table, with the scales of its columns.
+
+    Args:
+        train: Rows of kind ``table``.
+        standardize: Whether each number is divided by its standard deviation over all rows; otherwise all are divided
+            by the largest one, which leaves their proportions as they are.
+    """
+    assert isinstance(train.source, Frame)
+    in_order = np.array_equal(train.index, np.arange(len(train.source)))
+    frame = train.source.frame if in_order else train.raw()
+    rows = MixedRows(train, in_order, _roles(frame), {}, {}, {}, np.zeros((len(train), 0), dtype=np.int64))
+    coded = []
+    for name, role in rows.roles.items():
+        if role == "category":
+            coded.append(_codes(frame[name]))
+        elif role != "identifier":
+            values = as_float(frame[name])
+            rows.centers[name], rows.scales[name] = _center_and_spread(values)
+            rows.steps[name] = _step(frame[name], values)
+    if not standardize:
+        rows.scales.update(dict.fromkeys(rows.scales, max(rows.scales.values(), default=0.0)))
+    return replace(rows, codes=np.stack(coded, axis=1)) if coded else rows
+
+
+def drawn_pairs(
+    rows: MixedRows, starts: np.ndarray, neighbors: np.ndarray, chosen: np.ndarray, rng: np.random.Generator
+) -> Pairs:
+    """Pairs of a start and one of its neighbors.
+
+    Args:
+        rows: The rows of the table.
+        starts: ``(s,)`` positions of the rows that new ones may start from.
+        neighbors: ``(s, k)`` positions of their neighbors, from the nearest on; without any, a start is its own end.
+        chosen: ``(m,)`` which of `starts` each new row starts from.
+        rng: Draws the neighbor and the part of the way.
+    """
+    m, k = len(chosen), neighbors.shape[1]
+    start = starts[chosen]
+    end = neighbors[chosen, rng.integers(k, size=m)] if k else start
+    carriers = [most_frequent(code, neighbors) if k else starts for code in rows.codes.T]
+    columns = [one[chosen] for one in carriers]
+    return Pairs(start, end, rng.random(m), np.stack(columns, axis=1) if columns else np.zeros((m, 0), dtype=np.int64))
+
+
+def most_frequent(codes: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
+    """``(s,)`` of each row of `neighbors` ``(s, k)``, the first whose category, by `codes` ``(n,)``, is the most
+    frequent among them."""
+    beside = codes[neighbors]
+    votes = np.stack([(beside == one[:, None]).sum(axis=1) for one in beside.T], axis=1)
+    carriers: np.ndarray = neighbors[np.arange(len(neighbors)), votes.argmax(axis=1)]
+    return carriers
+
+
+def with_rows_between(rows: MixedRows, drawn: Sequence[Pairs]) -> Dataset:
+    """All rows as they came, and after them a new one for each pair."""
+    import pandas as pd
+
+    start, end, way, carriers = (
+        np.concatenate([getattr(pairs, part) for pairs in drawn]) for part in ("start", "end", "way", "carriers")
+    )
+    category, columns = iter(carriers.T), {}
+    for name, role in rows.roles.items():
+        column = rows.column(name)
+        if role in ("number", "date"):
+            new = like(column, interpolated(as_float(column), start, end, way, rows.steps[name]))
+            # By NumPy, which is faster by half where rows are many.
+            columns[name] = pd.Series(np.concatenate([column.to_numpy(), new.to_numpy()]), copy=False)
+        else:
+            new = column.iloc[next(category) if role == "category" else start]
+            columns[name] = pd.concat([column, new], ignore_index=True)
+    frame = pd.DataFrame(columns, copy=False)
+    return replace(rows.data, source=Frame(frame), index=np.arange(len(frame)), **_per_row(rows.data, start, end, way))
+
+
+def interpolated(values: np.ndarray, start: np.ndarray, end: np.ndarray, way: np.ndarray, step: float) -> np.ndarray:
+    """``(m,)`` values at the part `way` between those of two rows.
+
+    Where that is no number (one of the two is missing, or their distance has no float64), the value is that of the
+    nearer row.
+
+    Args:
+        values: ``(n,)`` float64, NaN where missing.
+        start: ``(m,)`` positions.
+        end: ``(m,)`` positions.
+        way: ``(m,)`` in 0..1.
+        step: What the new values are rounded to a multiple of; 0 for nothing.
+    """
+    first = values.take(start)
+    made: np.ndarray = values.take(end)
+    with np.errstate(over="ignore", invalid="ignore"):
+        made -= first
+        made *= way
+        made += first
+        if step:
+            made = np.rint(made / step) * step
+    lost = ~np.isfinite(made)
+    return np.where(lost, np.where(way < 0.5, first, values.take(end)), made) if lost.any() else made
+
+
+def as_float(column: pd.Series) -> np.ndarray:
+    """``(n,)`` float64, NaN where missing; dates in their own unit since 1970."""
+    if column.dtype.kind != "M":
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(column.isna(), np.nan, column.to_numpy().view(np.int64).astype(np.float64))
+
+
+def like(column: pd.Series, values: np.ndarray) -> pd.Series:
+    """Values of `as_float` in the type of their column."""
+    import pandas as pd
+
+    if column.dtype.kind != "M":
+        return pd.Series(values.astype(column.to_numpy().dtype, copy=False), copy=False)
+    missing = np.isnan(values)
+    return pd.Series(np.where(missing, 0, values).astype(np.int64).view(column.to_numpy().dtype)).mask(missing)
+
+
+def _per_row(train: Dataset, start: np.ndarray, end: np.ndarray, way: np.ndarray) -> dict[str, Any]:
+    """What goes with each row, for those of `train` and the new ones."""
+
+    def between(values: np.ndarray) -> np.ndarray:
+        part = way if values.ndim == 1 else way[:, None]
+        return np.concatenate([values, values[start] + part * (values[end] - values[start])])
+
+    def repeated(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values, values[start]])
+
+    assert train.y is not None
+    return {
+        "y": between(train.y) if train.y.ndim == 2 else repeated(train.y),
+        "weight": None if train.weight is None else between(train.weight),
+        "group": None if train.group is None else repeated(train.group),
+        "time": None if train.time is None else repeated(train.time),
+        "ids": repeated(train.ids),
+    }
+
+
+def _roles(frame: pd.DataFrame) -> dict[str, Role]:
+    import pandas as pd
+
+    identifiers = columns.identifier_columns(frame)
+    roles: dict[str, Role] = {}
+    for name in map(str, frame.columns):
+        dtype = frame[name].dtype
+        number = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+        roles[name] = (
+            "identifier" if name in identifiers else "date" if dtype.kind == "M" else "number" if number else "category"
+        )
+    return roles
+
+
+def _scaled(values: np.ndarray, center: float, scale: float) -> np.ndarray:
+    """``(m,)`` numbers about 0; where missing, 0."""
+    known = np.isfinite(values)
+    scaled: np.ndarray = values / scale - center / scale
+    return scaled if known.all() else np.where(known, scaled, 0)
+
+
+def _center_and_spread(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of the known values; a spread of 0 where they are all the same."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return 0.0, 0.0
+    peak = float(max(known.max(), -known.min()))
+    unit = peak if peak > HUGE else 1.0
+    known = known / unit if unit > 1 else known
+    center, spread = float(known.mean()), float(known.std())
+    # A column of one value has a spread of rounding errors alone.
+    return center * unit, spread * unit if spread > 1e-12 * peak / unit else 0.0
+
+
+def _step(column: pd.Series, values: np.ndarray) -> float:
+    """What all known values are a multiple of: 1, a day for dates, or 0 for nothing such."""
+    dates = column.dtype.kind == "M"
+    step = DAY[np.datetime_data(column.to_numpy().dtype)[0]] if dates else 1
+    if column.dtype.kind in "iu":
+        return step
+    # Most columns that hold no multiples show it within a few rows.
+    for some in (values[:100], values):
+        if (some[np.isfinite(some)] % step != 0).any():
+            return dates
+    return step
+
+
+def _codes(column: pd.Series) -> np.ndarray:
+    """``(n,)`` int64 of each category, the missing among them, from the most frequent on."""
+    import pandas as pd
+
+    which = pd.factorize(column, use_na_sentinel=True)[0] + 1
+    place = np.empty(which.max(initial=0) + 1, dtype=np.int64)
+    place[np.argsort(-np.bincount(which, minlength=len(place)), kind="stable")] = np.arange(len(place))
+    ordered: np.ndarray = place[which]
+    return ordered

@@ -1,0 +1,95 @@
+"""SMOTE from the rows of rare classes that are hard to learn: the more of a row's neighbors are of other classes, the
+more start at it.
+
+He, Bai, Garcia and Li, "ADASYN: Adaptive Synthetic Sampling Approach for Imbalanced Learning" (IJCNN 2008). Of the
+`neighbors` nearest rows of any class, a share ``r_i`` is of others; ``g_i = G r_i / sum r`` of the G new rows start at
+row i, and go towards one of its `neighbors` nearest of the same class.
+
+*Helps when* the rare class consists of parts, some of them deep among other classes.
+*Does not help when* labels are noisy: a row with the wrong label has neighbors of other classes only, and gets most of
+the new rows. *Cost:* the distances of the rare rows to all rows.
+
+NOTE[DIFF]: numbers are rounded so that their sum is G exactly. Where no row has a neighbor of another class, all are
+starts, as in `smote` (the paper has no answer, and imbalanced-learn refuses). Otherwise as `smote`: standardized, mixed
+columns, a class of one row repeated.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import Field
+
+from rarebird.data.dataset import Dataset
+from rarebird.methods.resampling._filling import filled
+from rarebird.methods.resampling._mixed_rows import MixedRows
+from rarebird.methods.resampling._neighbors import Points, nearest
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Choice, Float, Int
+
+KINDS = ("table",)
+
+
+class Adasyn(Method):
+    """Settings.
+
+    Attributes:
+        ratio: Rows that each class gets, at least, as a share of the largest class's.
+        neighbors: Nearest rows, both of any class (how hard a row is) and of its own (of which one is drawn).
+        standardize: Whether distances are of numbers divided by their standard deviation.
+    """
+
+    ratio: Annotated[float, Float(0.1, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
+    neighbors: Annotated[int, Int(1, 10)] = Field(default=5, ge=1, le=100)
+    standardize: Annotated[bool, Choice(True, False)] = True
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """The default; half-way with the paper's distances."""
+        return [cls(), cls(ratio=0.5, neighbors=3, standardize=False)]
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """The settings that change nothing."""
+        return cls(ratio=0)
+
+    def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
+        """All rows in their order, and the new ones after them."""
+
+        def choose(
+            rows: MixedRows, codes: np.ndarray, own: np.ndarray, lack: int
+        ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            points = rows.points(np.arange(len(codes)), own)
+            hardness = others_share(points, codes, own, self.neighbors)
+            return (
+                own,
+                nearest(points, own, own, self.neighbors),
+                np.repeat(np.arange(len(own)), allotted(hardness, lack)),
+            )
+
+        return filled(train, "adasyn", self.ratio, self.standardize, rng, choose)
+
+
+def others_share(points: Points, codes: np.ndarray, own: np.ndarray, neighbors: int) -> np.ndarray:
+    """``(len(own),)`` the share of each row's nearest neighbors that are of other classes.
+
+    Args:
+        points: All rows.
+        codes: ``(n,)`` class codes.
+        own: Positions of the rows of one class.
+        neighbors: How many neighbors are asked.
+    """
+    share: np.ndarray = (codes[nearest(points, own, np.arange(len(points)), neighbors)] != codes[own][:, None]).mean(
+        axis=1
+    )
+    return share
+
+
+def allotted(hardness: np.ndarray, total: int) -> np.ndarray:
+    """``(n,)`` whole numbers in proportion to `hardness` ``(n,)``, each less than 1 off it, with the sum `total`."""
+    even = hardness if hardness.any() else np.ones(len(hardness))
+    # The sum up to each row is rounded, not each number: ten rows of .3 get three new rows and not none.
+    until = np.rint(total * (even.cumsum() / even.sum())).astype(np.int64)
+    numbers: np.ndarray = np.diff(until, prepend=0)
+    return numbers

@@ -1,0 +1,74 @@
+"""Take out common rows that say nothing new, and then those on the border.
+
+Kubat and Matwin, "Addressing the Curse of Imbalanced Training Sets: One-Sided Selection" (ICML 1997). For each common
+class: start with all rows of the smallest class and one common row, drawn; keep the common rows which the nearest of
+these gets wrong; then take out the common rows on a Tomek link (see `tomek_links`). What goes is redundant, or noise.
+
+Tables only: neighbors in raw pixels or unaligned curves say little of what rows show.
+
+*Helps when* common rows repeat each other far from the border, and there are so many that training is slow.
+*Does not help when* probabilities matter: the rows kept are no fair sample of their class, and the correction to the
+natural prior mends the frequencies alone. What is kept depends on one drawn row: try several seeds.
+*Cost:* the nearest neighbor of each row, twice.
+
+NOTE[DIFF]: a class that would lose all of its rows keeps them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+import numpy as np
+
+from rarebird.data.dataset import Dataset
+from rarebird.methods.resampling import _selection
+from rarebird.methods.resampling._neighbors import Points, nearest
+from rarebird.methods.resampling.tomek_links import linked
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Choice
+
+KINDS = ("table",)
+
+
+class OneSidedSelection(Method):
+    """Settings.
+
+    Attributes:
+        classes: Which classes give rows: ``not_minority`` (all but the smallest) or ``majority`` (the largest).
+    """
+
+    classes: Annotated[Literal["not_minority", "majority"], Choice("not_minority", "majority")] = "not_minority"
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """The default; the largest class alone."""
+        return [cls(), cls(classes="majority")]
+
+    def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
+        """The rows that are kept, in their order; one row of each common class is drawn."""
+        codes = _selection.class_codes(train, "one_sided_selection")
+        cleaned = _selection.cleaned_classes(codes, self.classes)
+        if not cleaned[codes].any():
+            return train
+        seeds = np.array([rng.choice(np.flatnonzero(codes == code)) for code in np.flatnonzero(cleaned)])
+        return _selection.kept(train, informative(_selection.points(train), codes, seeds))
+
+
+def informative(points: Points, codes: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """``(n,)`` bool, the rows to keep.
+
+    Args:
+        points: The rows as points.
+        codes: ``(n,)`` class codes.
+        seeds: One row of each class that gives rows, which its other rows are compared with.
+    """
+    rare = np.flatnonzero(np.bincount(codes)[codes] == _selection.smallest(codes))
+    keep: np.ndarray = ~np.isin(codes, codes[seeds])
+    keep[seeds] = True
+    for seed in seeds:
+        rows = np.flatnonzero(codes == codes[seed])
+        compared = np.append(rare, seed)
+        beside = nearest(points, rows, compared, 1)[:, 0]
+        keep[rows[codes[beside] != codes[seed]]] = True
+    keep &= ~(linked(points, codes, np.flatnonzero(keep)) & np.isin(codes, codes[seeds]))
+    return keep

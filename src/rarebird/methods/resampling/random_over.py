@@ -1,0 +1,78 @@
+"""Repeat rows of rare classes at random until every class has as many as asked.
+
+Japkowicz and Stephen, "The class imbalance problem: a systematic study" (Intelligent Data Analysis 2002). A class of n
+rows is brought to ``ratio`` times the rows of the largest: each of its rows is repeated as often as any other, or once
+more, the rest being drawn.
+
+*Helps when* augmentation makes each repeat a different one (pictures, series), or a loss with weights makes single
+batches swing. *Does not help when* a network of many weights learns the few repeated rows by heart; over many epochs it
+does what class weights do, at the cost of longer epochs.
+*Cost:* as many more rows in an epoch; no picture is copied.
+
+NOTE[DIFF]: rows take turns instead of being drawn independently, so that none is left out by chance. A class of one row
+is repeated, too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import Field
+
+from rarebird.data.dataset import Dataset
+from rarebird.methods.resampling._selection import class_codes
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Float
+
+KINDS = ("image", "table", "series")
+
+
+class RandomOver(Method):
+    """Settings.
+
+    Attributes:
+        ratio: Rows that each class gets, at least, as a share of the largest class's.
+    """
+
+    ratio: Annotated[float, Float(0.1, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """The default; half-way."""
+        return [cls(), cls(ratio=0.5)]
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """The settings that change nothing."""
+        return cls(ratio=0)
+
+    def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
+        """All rows in their order, and the repeated ones after them."""
+        codes = class_codes(train, "random_over")
+        wanted = lacking(codes, self.ratio)
+        repeated = [
+            np.flatnonzero(codes == code)[turns(np.bincount(codes)[code], wanted[code], rng)]
+            for code in np.flatnonzero(wanted)
+        ]
+        return train.take(np.concatenate([np.arange(len(train)), *repeated])) if repeated else train
+
+
+def lacking(codes: np.ndarray, ratio: float) -> np.ndarray:
+    """``(n_classes,)`` rows that each class lacks to `ratio` of the largest class's; 0 for a class without rows.
+
+    Args:
+        codes: ``(n,)`` class codes.
+        ratio: 0..1.
+    """
+    counts = np.bincount(codes)
+    wanted = np.rint(ratio * counts.max(initial=0)).astype(np.int64)
+    lack: np.ndarray = np.where(counts > 0, np.maximum(wanted - counts, 0), 0)
+    return lack
+
+
+def turns(n: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """``(draws,)`` positions below `n`, each as often as any other or once more."""
+    rounds, rest = divmod(draws, n)
+    drawn: np.ndarray = np.concatenate([np.tile(np.arange(n), rounds), rng.permutation(n)[:rest]])
+    return drawn

@@ -1,0 +1,72 @@
+"""Take out rows of common classes whose nearest neighbor is of another class, where each is the other's nearest.
+
+Tomek, "Two Modifications of CNN" (IEEE Transactions on Systems, Man, and Cybernetics 1976); as a cleaner of skewed
+data: Batista, Prati and Monard, "A Study of the Behavior of Several Methods for Balancing Machine Learning Training
+Data" (SIGKDD Explorations 2004). Rows i and j of two classes form a Tomek link where no row is nearer to i than j, and
+none nearer to j than i: one of them is noise, or both lie on the border. The one of a class that is being cleaned goes.
+
+Tables only: neighbors in raw pixels or unaligned curves say little of what rows show.
+
+*Helps when* classes overlap a little and labels are noisy: the border around rare rows becomes clearer.
+*Does not help when* classes are skewed and nothing else: a few rows go, and the balance stays as it was. With many
+classes, rows of the second rarest go too; ``classes="majority"`` spares them.
+*Cost:* the nearest neighbor of each row: 40 s of one CPU core for 200,000 rows of 30 columns, 0.2 s for 10,000.
+
+NOTE[DIFF]: a row that would leave its class empty stays. Of rows that are equal, none is its own neighbor
+(imbalanced-learn's may be).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+import numpy as np
+
+from rarebird.data.dataset import Dataset
+from rarebird.methods.resampling import _selection
+from rarebird.methods.resampling._neighbors import Points, nearest
+from rarebird.methods.resampling._selection import Classes
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Choice
+
+KINDS = ("table",)
+
+
+class TomekLinks(Method):
+    """Settings.
+
+    Attributes:
+        classes: Which classes give rows: ``not_minority`` (all but the smallest), ``majority`` (the largest), ``all``.
+    """
+
+    classes: Annotated[Classes, Choice("not_minority", "majority", "all")] = "not_minority"
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """The default; the largest class alone; both ends of each link."""
+        return [cls(), cls(classes="majority"), cls(classes="all")]
+
+    def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
+        """The rows without those on a link; nothing is drawn."""
+        codes = _selection.class_codes(train, "tomek_links")
+        cleaned = _selection.cleaned_classes(codes, self.classes)
+        if not cleaned[codes].any():
+            return train
+        return _selection.kept(train, ~(linked(_selection.points(train), codes) & cleaned[codes]))
+
+
+def linked(points: Points, codes: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """``(n,)`` bool, which rows are an end of a Tomek link.
+
+    Args:
+        points: The rows as points.
+        codes: ``(n,)`` class codes.
+        rows: Positions of the rows that there are; None for all. The others have no part in links.
+    """
+    rows = np.arange(len(points)) if rows is None else rows
+    found = np.zeros(len(points), dtype=bool)
+    if len(rows) > 1:
+        beside = np.full(len(points), -1)
+        beside[rows] = nearest(points, rows, rows, 1)[:, 0]
+        found[rows] = (beside[beside[rows]] == rows) & (codes[beside[rows]] != codes[rows])
+    return found

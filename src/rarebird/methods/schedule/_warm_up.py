@@ -1,0 +1,23 @@
+"""The first part of several schedules: the rate rises linearly to its full height."""
+
+from __future__ import annotations
+
+from rarebird.core.checks import require
+
+# The very first step is taken at progress 0; at a rate of 0 it would be wasted.
+FIRST = 0.01
+
+
+def rise(progress: float, warm_up: float) -> float:
+    """Linear from 0.01 to 1 up to `warm_up`, then 1.
+
+    Raises:
+        ValueError: `progress` lies outside of 0..1.
+    """
+    require(0 <= progress <= 1, "0 <= progress <= 1", progress=progress)
+    return FIRST + (1 - FIRST) * progress / warm_up if progress < warm_up else 1.0
+
+
+def after(progress: float, warm_up: float) -> float:
+    """How much of the way from `warm_up` to the end lies behind, 0..1."""
+    return max(progress - warm_up, 0.0) / (1 - warm_up)

@@ -1,0 +1,120 @@
+"""What a model's `model.json` holds, and the checks that its parts fit together before anything is built from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from rarebird.core.checks import require
+from rarebird.data.prepare import Prepared
+from rarebird.recipe.recipe import Recipe
+
+# No description of ours is larger, and a foreign one would fill the memory.
+MOST_BYTES = 2**28
+
+
+class Step(BaseModel):
+    """One fitted calibration or decision: the method's name and the fitted value's fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    fitted: dict[str, Any]
+
+
+class MemberDescription(BaseModel):
+    """One network's preparation and its chain of fitted calibrations; its weights stand in the weights file under its
+    place.
+
+    Attributes:
+        recipe: Place of its recipe among the model's.
+        weight: Among the members, relative.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prepared: Prepared
+    calibrations: tuple[Step, ...]
+    recipe: int = Field(default=0, ge=0)
+    weight: float = Field(default=1.0, gt=0)
+
+
+class Description(BaseModel):
+    """What `model.json` holds.
+
+    Attributes:
+        calibrations: Fitted to the members' mean.
+        prior: Natural class frequencies of the training rows.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["rarebird model"] = "rarebird model"
+    version: Literal[1] = 1
+    recipe: dict[str, Any]
+    members: list[MemberDescription] = Field(min_length=1)
+    calibrations: tuple[Step, ...] = ()
+    target: str
+    positive: str | None
+    decision: Step | None
+    prior: list[float]
+    versions: dict[str, str]
+
+
+def read(path: Path) -> Description:
+    """The description, every number of it finite."""
+
+    def finite(text: str) -> float:
+        number = float(text)
+        require(np.isfinite(number), "numbers are finite", number=text)
+        return number
+
+    require(path.stat().st_size <= MOST_BYTES, f"{path.name} has at most {MOST_BYTES} bytes", bytes=path.stat().st_size)
+    plain = json.loads(path.read_text(encoding="utf-8"), parse_float=finite, parse_constant=finite)
+    return Description.model_validate(plain)
+
+
+def check(description: Description, recipes: Sequence[Recipe]) -> None:
+    """That the parts of a description fit together, and to the model's recipes.
+
+    Raises:
+        ValueError: They do not.
+    """
+    first = description.members[0].prepared
+    n, prior = len(first.classes), description.prior
+    require(
+        len(prior) == n and min(prior, default=0) >= 0, "a prior of at least 0 per class", classes=n, prior=prior[:5]
+    )
+    require(
+        description.positive is None or description.positive in first.classes,
+        "positive is a class",
+        positive=description.positive,
+    )
+    require((description.decision is not None) == (n > 0), "a decision for classes, and for them alone", classes=n)
+    for part in description.members:
+        prepared, spec = part.prepared, part.prepared.spec
+        require(
+            part.recipe < len(recipes),
+            "a network's recipe is among the model's",
+            place=part.recipe,
+            recipes=len(recipes),
+        )
+        kind = recipes[part.recipe].kind
+        require(spec.kind == kind, "networks are of the recipe's kind", network=spec.kind, recipe=kind)
+        require(
+            (spec.task, prepared.classes) == (first.spec.task, first.classes),
+            "networks tell the same classes",
+            task=spec.task,
+        )
+        require(
+            (spec.task == "classification") == (n > 0) and spec.n_outputs == (n or 1),
+            "an output per class",
+            outputs=spec.n_outputs,
+        )
+        calibrations = len(part.calibrations) + len(description.calibrations)
+        require(n > 0 or not calibrations, "calibrations are for classes", calibrations=calibrations)

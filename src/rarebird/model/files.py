@@ -1,0 +1,173 @@
+"""A model's folder: JSON, safetensors and text, never pickle, so that a model file cannot run code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from rarebird.core.atomic_files import whole_folder
+from rarebird.core.checks import DataError, require
+from rarebird.model.chain import probabilities
+from rarebird.model.description import MOST_BYTES, Description, MemberDescription, Step, check, read
+from rarebird.recipe import ensemble
+from rarebird.recipe.ensemble import AnyRecipe
+from rarebird.recipe.recipe import Recipe
+from rarebird.slots import methods
+from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Reference, TextModule
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DESCRIPTION, WEIGHTS, TEXT = "model.json", "weights.safetensors", "member_{place}.txt"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a model's folder holds, read and checked.
+
+    Attributes:
+        description: Everything but the weights.
+        recipe: How the model was trained.
+        recipes: The recipe's members, or itself, in the order that `MemberDescription.recipe` counts in.
+        networks: A network per member, with its weights.
+        decision: Name and fitted value; None for regression.
+        member_calibrations: The chain of each member.
+        calibrations: The chain of the members' mean.
+    """
+
+    description: Description
+    recipe: AnyRecipe
+    recipes: Sequence[Recipe]
+    networks: Sequence[nn.Module]
+    decision: tuple[str, Any] | None
+    member_calibrations: Sequence[list[tuple[str, Any]]]
+    calibrations: list[tuple[str, Any]]
+
+
+def write_model(folder: Path, description: Description, networks: Sequence[nn.Module]) -> None:
+    """Write a model's folder under a temporary name, then rename it into place.
+
+    Raises:
+        DataError: The folder holds something else than a model.
+    """
+    from safetensors.torch import save_file
+
+    tensors = {
+        f"{place}.{name}": value.detach().cpu().contiguous()
+        for place, network in enumerate(networks)
+        for name, value in network.state_dict().items()
+    }
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / DESCRIPTION).is_file()):
+        raise DataError(f"{folder} exists and is no rarebird model; give another folder.")
+    with whole_folder(folder) as building:
+        save_file(tensors, building / WEIGHTS)
+        for place, network in enumerate(networks):
+            if isinstance(network, TextModule):
+                (building / TEXT.format(place=place)).write_text(network.to_text(), encoding="utf-8")
+        text = json.dumps(description.model_dump(mode="json"), indent=1, allow_nan=False)
+        (building / DESCRIPTION).write_text(text, encoding="utf-8")
+
+
+def read_model(folder: Path) -> Stored:
+    """Read a model's folder; only JSON, safetensors and text are read, and only methods of a slot's folder are named.
+
+    Args:
+        folder: The model's folder, or the run's folder that holds it as ``model``.
+
+    Raises:
+        DataError: The folder holds no model, a broken one, or one of another format.
+    """
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    folder = folder / "model" if (folder / "model" / DESCRIPTION).is_file() else folder
+    if not (folder / DESCRIPTION).is_file():
+        raise DataError(f"{folder} holds no rarebird model; there is no file {DESCRIPTION} in it.")
+    try:
+        description = read(folder / DESCRIPTION)
+        recipe = ensemble.of_plain(description.recipe)
+        recipes = [one for _, one in ensemble.members(recipe)]
+        check(description, recipes)
+        tensors = load_file(folder / WEIGHTS)
+        networks = [
+            _network(recipes[part.recipe], folder, part, tensors, place)
+            for place, part in enumerate(description.members)
+        ]
+        chains = [_calibrations(part.calibrations, len(part.prepared.classes)) for part in description.members]
+        require(not tensors, "every tensor belongs to a network", left=sorted(tensors)[:3])
+        n_classes = len(description.members[0].prepared.classes)
+        decision = None if description.decision is None else _decision(description.decision, n_classes)
+        calibrations = _calibrations(description.calibrations, n_classes)
+    except Exception as error:  # a foreign file may break the reading in any way
+        raise DataError(f"{folder} is no model that can be read: {_reason(error)}") from None
+    return Stored(description, recipe, recipes, networks, decision, chains, calibrations)
+
+
+def step_of(name: str, value: object) -> Step:
+    """A fitted calibration or decision as the description holds it."""
+    assert isinstance(value, BaseModel)
+    return Step(name=name, fitted=value.model_dump(mode="json"))
+
+
+def _loaded(slot: str, step: Step) -> tuple[str, Any]:
+    return step.name, methods.load(slot, step.name).fitted(**step.fitted)  # type: ignore[attr-defined]
+
+
+def _decision(step: Step, n_classes: int) -> tuple[str, Any]:
+    name, decision = _loaded("decision", step)
+    codes = decision(np.full((1, n_classes), 1 / n_classes))
+    require(codes.shape == (1,) and 0 <= codes[0] < n_classes, "the decision fits the classes", classes=n_classes)
+    return name, decision
+
+
+def _network(recipe: Recipe, folder: Path, part: MemberDescription, tensors: dict[str, Any], place: int) -> nn.Module:
+    """A member's network with its weights, which are taken out of `tensors`, or the reference in its place with its
+    text."""
+    if recipe.reference is None:
+        return _weighted(recipe.network, part, tensors, place)
+    path, reference = folder / TEXT.format(place=place), cast("Reference", recipe.reference)
+    require(path.stat().st_size <= MOST_BYTES, f"{path.name} has at most {MOST_BYTES} bytes", bytes=path.stat().st_size)
+    return reference.from_text(path.read_text(encoding="utf-8"), part.prepared.spec)
+
+
+def _weighted(method: Method, part: MemberDescription, tensors: dict[str, Any], place: int) -> nn.Module:
+    import torch
+
+    build: Any = method.build  # type: ignore[attr-defined]
+    mine = {name.partition(".")[2]: tensors.pop(name) for name in list(tensors) if name.partition(".")[0] == str(place)}
+    # First without memory, so that sizes that the file does not back up take none.
+    with torch.device("meta"):
+        wanted = {name: (value.shape, value.dtype) for name, value in build(part.prepared.spec).state_dict().items()}
+    given = {name: (value.shape, value.dtype) for name, value in mine.items()}
+    odd = sorted(name for name in wanted | given if wanted.get(name) != given.get(name))
+    require(not odd, "the weights are those of the network", network=method.name, differ=odd[:3])
+    bad = sorted(name for name, value in mine.items() if not torch.isfinite(value).all())
+    require(not bad, "weights are finite", not_finite=bad[:3])
+    network: nn.Module = build(part.prepared.spec)
+    network.load_state_dict(mine, strict=True)
+    return network
+
+
+def _calibrations(steps: Sequence[Step], n_classes: int) -> list[tuple[str, Any]]:
+    calibrations = [_loaded("calibration", step) for step in steps]
+    if n_classes:
+        flat = probabilities(np.zeros((1, n_classes)), calibrations)
+        require(
+            flat.shape == (1, n_classes) and bool(np.isfinite(flat).all()),
+            "calibrations fit the classes",
+            classes=n_classes,
+        )
+    return calibrations
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what is wrong, in bounds: a foreign file's own values may be part of it."""
+    text = methods.sentence(error, "the description", {}) if isinstance(error, ValidationError) else str(error).strip()
+    return (text.splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,289 @@
+"""Rows that are copies of one another, exactly or nearly: within a part, across the split, and with two labels.
+
+- *Pictures*: exact at their working size; near by `perceptual_hash`.
+- *Series*: exact value by value; near if they correlate by .9999 after scaling and stand out from the other
+  look-alikes.
+- *Tables*: exact in every feature; near if the numbers agree in six significant digits and all else is equal.
+
+Equal rows of a table may be chance: `chance_of_equal_rows` counts the equal pairs that independent columns would give.
+From 0.01 on (three small whole numbers per patient, a handful of categories), or where over 100 rows are all equal (an
+empty measurement, a default), equal rows are reported as chance, and the split does not keep them together.
+
+A chain of near duplicates of more than 100 rows is a sequence of look-alikes: of it, only exact duplicates stay
+together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from rarebird.data.dataset import Dataset
+from rarebird.data.fingerprint import column_digests, row_digests
+from rarebird.profile.perceptual_hash import near_pairs, picture_coefficients, unit, whitened
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEAR_ROWS = 100_000
+_LONGEST_CHAIN = 100
+_CHANCE_PAIRS = 0.01
+_DIGITS = 6
+_SERIES_CELLS = 512
+_SERIES_CORRELATION = 0.9999
+_EXAMPLES = 5
+
+
+class Duplicates(BaseModel):
+    """Rows of a second part that are copies of a row of the first.
+
+    Attributes:
+        exact: Rows of the second part that equal one of the first.
+        near: Further rows that are near duplicates.
+        examples: A few pairs of ids, (first part, second part).
+        chance: Equal rows are to be expected (tables of few distinct values or with a default row).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    exact: int = 0
+    near: int = 0
+    examples: tuple[tuple[str, str], ...] = ()
+    chance: bool = False
+
+
+class Conflicts(BaseModel):
+    """Equal rows that bear different targets.
+
+    Attributes:
+        rows: Rows that equal another one with a different target.
+        examples: A few pairs, ((id, target), (id, target)).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int = 0
+    examples: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Who equals whom among the rows of several parts, stacked in order.
+
+    Attributes:
+        exact: ``(n,)`` int64 codes, equal for exact duplicates.
+        near: ``(n,)`` int64 codes, equal for exact and near duplicates and chains of them.
+        chance: Equal rows are to be expected by chance.
+        near_searched: Whether near duplicates were looked for.
+    """
+
+    exact: np.ndarray
+    near: np.ndarray
+    chance: bool = False
+    near_searched: bool = True
+
+    @property
+    def groups(self) -> np.ndarray:
+        """``(n,)`` int64 codes: rows that the split must keep together share one; none do where equal rows are to be
+        expected by chance."""
+        return np.arange(len(self.near)) if self.chance else self.near
+
+
+def duplicate_groups(dataset: Dataset, *, near: bool = True) -> np.ndarray:
+    """``(n,)`` int64 codes: rows that the split must keep together share one (`Matches.groups`)."""
+    return find([dataset], near=near).groups
+
+
+def across(train: Dataset, test: Dataset) -> Duplicates:
+    """Copies of training rows among the test rows."""
+    return between(find([train, test]), train.ids, test.ids)
+
+
+def find(parts: Sequence[Dataset], *, near: bool = True) -> Matches:
+    """Exact and near duplicates among all rows of the parts, which are of one kind.
+
+    Args:
+        parts: Data sets whose rows are stacked in order.
+        near: Whether to look for near duplicates too; beyond 100,000 distinct pictures or series it is left out.
+    """
+    if parts[0].kind == "table":
+        return _find_in_tables(parts, near)
+    exact, first = _codes(np.concatenate([row_digests(part) for part in parts]))
+    if not near or len(first) > NEAR_ROWS:
+        return Matches(exact, exact, near_searched=False)
+    pairs = _picture_pairs(parts, first) if parts[0].kind == "image" else _series_pairs(parts, first)
+    return Matches(exact, _chained(pairs, exact))
+
+
+def between(found: Matches, first: np.ndarray, second: np.ndarray, start: int | None = None) -> Duplicates:
+    """Copies across two parts of what `find` saw.
+
+    Args:
+        found: Matches over stacked parts, `first` in front.
+        first: Ids of the first part.
+        second: Ids of the second part.
+        start: Where the second part begins; None: right after the first.
+    """
+    start = len(first) if start is None else start
+    here, there = slice(0, len(first)), slice(start, start + len(second))
+    exact = np.isin(found.exact[there], found.exact[here])
+    near = np.isin(found.near[there], found.near[here])
+    shown = np.concatenate([np.flatnonzero(exact), np.flatnonzero(near & ~exact)])[:_EXAMPLES]
+    partners = [_first_like(found, start + row, here) for row in shown]
+    examples = tuple((str(first[partner]), str(second[row])) for partner, row in zip(partners, shown, strict=True))
+    return Duplicates(exact=int(exact.sum()), near=int((near & ~exact).sum()), examples=examples, chance=found.chance)
+
+
+def within(found: Matches, ids: np.ndarray) -> Duplicates:
+    """Rows of the first part that are copies of an earlier row of it."""
+    n = len(ids)
+    exact, near = _repeated(found.exact[:n]), _repeated(found.near[:n])
+    rows = np.concatenate([np.flatnonzero(exact), np.flatnonzero(near & ~exact)])[:_EXAMPLES]
+    partners = [_first_like(found, row, slice(0, n)) for row in rows]
+    examples = tuple((str(ids[partner]), str(ids[row])) for partner, row in zip(partners, rows, strict=True))
+    return Duplicates(exact=int(exact.sum()), near=int((near & ~exact).sum()), examples=examples, chance=found.chance)
+
+
+def conflicts(found: Matches, dataset: Dataset) -> Conflicts:
+    """Equal rows of the first part, which is `dataset`, with different targets."""
+    n = len(dataset)
+    if dataset.y is None or n == 0:
+        return Conflicts()
+    target = dataset.codes if dataset.task == "classification" else dataset.y
+    code = np.unique(found.exact[:n], return_inverse=True)[1]
+    order = np.lexsort((target, code))
+    starts = np.flatnonzero(np.diff(code[order], prepend=-1))
+    ends = np.append(starts[1:], n) - 1
+    # Sorted by target within each group of equal rows, a group is at odds where its first and last targets differ.
+    at_odds = target[order[starts]] != target[order[ends]]
+    pairs = zip(order[starts[at_odds]][:_EXAMPLES], order[ends[at_odds]][:_EXAMPLES], strict=True)
+    examples = tuple((_named(dataset, row), _named(dataset, other)) for row, other in pairs)
+    return Conflicts(rows=int((ends - starts + 1)[at_odds].sum()), examples=examples)
+
+
+def chance_of_equal_rows(digests: Sequence[np.ndarray]) -> float:
+    """How many equal pairs of rows independent columns would give, from each column's own chance of two equal values.
+
+    Args:
+        digests: One ``(n,)`` array per column, equal where its values are equal.
+    """
+    n = len(digests[0]) if digests else 0
+    if n < 2:
+        return 0.0
+    expected = n * (n - 1) / 2
+    for column in digests:
+        counts = np.unique(column, return_counts=True)[1].astype(np.float64)
+        # A column without equal values has at most one pair's chance.
+        expected *= max(float((counts * (counts - 1)).sum()), 1.0) / (n * (n - 1))
+    return expected
+
+
+def _find_in_tables(parts: Sequence[Dataset], near: bool) -> Matches:
+    import pandas as pd
+
+    frame = pd.concat([part.raw() for part in parts], ignore_index=True, join="inner")
+    names = list(frame.columns)
+    digests = [column_digests(frame[name]) for name in names]
+    if not digests:
+        return Matches(np.arange(len(frame)), np.arange(len(frame)), near_searched=near)
+    exact, first = _codes(_combined(digests))
+    # Judged on the distinct rows: a table copied twice over must not look like one of few values.
+    expected = chance_of_equal_rows([column[first] for column in digests])
+    chance = expected >= _CHANCE_PAIRS or int(np.bincount(exact).max(initial=0)) > _LONGEST_CHAIN
+    if chance or not near:
+        return Matches(exact, exact, chance, near_searched=False)
+    rounded = [column_digests(_rounded(frame[name])) for name in names]
+    return Matches(exact, _codes(_combined(rounded))[0])
+
+
+def _combined(digests: Sequence[np.ndarray]) -> np.ndarray:
+    """``(n,)`` digests of rows from those of their columns: polynomial in an odd multiplier, modulo 2**64."""
+    row = np.zeros(len(digests[0]), np.uint64)
+    for column in digests:
+        row = row * np.uint64(0x9E3779B97F4A7C15) + column
+    return row
+
+
+def _rounded(column: pd.Series) -> pd.Series:
+    """Floating-point numbers to six significant digits; anything else as it is."""
+    import pandas as pd
+
+    if not pd.api.types.is_float_dtype(column):
+        return column
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    finite = np.isfinite(values) & (values != 0)
+    power = np.zeros(len(values))
+    power[finite] = 10.0 ** np.clip(_DIGITS - 1 - np.floor(np.log10(np.abs(values[finite]))), -300, 300)
+    return pd.Series(np.where(finite, np.round(values * power) / np.where(finite, power, 1), values))
+
+
+def _codes(digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(n,)`` codes of equal digests, and the first row of each code."""
+    keys = digests.view("u8").reshape(len(digests), digests.dtype.itemsize // 8)
+    _, first, code = np.unique(
+        keys if keys.shape[1] > 1 else keys[:, 0], axis=0, return_index=True, return_inverse=True
+    )
+    return code.reshape(-1).astype(np.int64), first
+
+
+def _picture_pairs(parts: Sequence[Dataset], first: np.ndarray) -> np.ndarray:
+    """Near pairs among the distinct pictures, as pairs of exact codes."""
+    return near_pairs(*whitened(np.concatenate([picture_coefficients(part) for part in parts])[first]))
+
+
+def _series_pairs(parts: Sequence[Dataset], first: np.ndarray) -> np.ndarray:
+    """Near pairs among the distinct series: search on means over short stretches, confirm on all values."""
+    raws = [part.raw() for part in parts]
+    length = max(values.shape[2] for values, _ in raws)
+    values = np.concatenate(
+        [np.pad(v, ((0, 0), (0, 0), (0, length - v.shape[2])), constant_values=np.nan) for v, _ in raws]
+    )[first]
+    lengths = np.concatenate([lengths for _, lengths in raws])[first]
+    known = np.isfinite(values)
+    means = np.where(known, values, 0).sum((1, 2)) / np.maximum(known.sum((1, 2)), 1)
+    centred = np.where(known, values - means[:, None, None], 0)
+    stretch = -(-values.shape[1] * length // _SERIES_CELLS)
+    padded = np.pad(centred, ((0, 0), (0, 0), (0, -length % stretch)))
+    short = padded.reshape(len(values), values.shape[1], padded.shape[2] // stretch, stretch).mean(axis=3)
+    low, high = (unit(rows.reshape(len(rows), math.prod(rows.shape[1:]))) for rows in (short, centred))
+    pairs = near_pairs(low, high, least=_SERIES_CORRELATION, least_high=_SERIES_CORRELATION)
+    return np.asarray(pairs[lengths[pairs[:, 0]] == lengths[pairs[:, 1]]])
+
+
+def _chained(pairs: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """``(n,)`` codes of the connected components that near pairs of exact codes form."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    size = int(exact.max(initial=-1)) + 1
+    graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(size, size))
+    _, component = connected_components(graph, directed=False)
+    long = np.bincount(component)[component] > _LONGEST_CHAIN
+    code = np.where(long, np.arange(size) + size, component)[exact]
+    return np.asarray(np.unique(code, return_inverse=True)[1].reshape(-1), dtype=np.int64)
+
+
+def _first_like(found: Matches, row: int, where: slice) -> int:
+    """The first row of `where` that equals `row`, or else the first that is near it."""
+    exact = found.exact[where] == found.exact[row]
+    if where.start <= row < where.stop:
+        exact[row - where.start] = False
+    return int(np.argmax(exact if exact.any() else found.near[where] == found.near[row]))
+
+
+def _repeated(codes: np.ndarray) -> np.ndarray:
+    """Mask of the rows whose code an earlier row has."""
+    mask = np.ones(len(codes), bool)
+    mask[np.unique(codes, return_index=True)[1]] = False
+    return mask
+
+
+def _named(dataset: Dataset, row: int) -> tuple[str, str]:
+    assert dataset.y is not None
+    label = dataset.classes[dataset.codes[row]] if dataset.task == "classification" else f"{dataset.y[row]:.6g}"
+    return str(dataset.ids[row]), label

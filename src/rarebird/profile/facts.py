@@ -1,0 +1,98 @@
+"""What a profile holds, as one value that JSON holds."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from rarebird.profile.applicable import Applicable
+from rarebird.profile.duplicates import Conflicts, Duplicates
+from rarebird.profile.leaks import Leak
+
+EFFECTIVE_BETA = 0.999
+
+
+class ClassRow(BaseModel):
+    """One class of the training rows.
+
+    Attributes:
+        effective: Effective number of rows, ``(1 - beta**n) / (1 - beta)`` with beta = .999 (Cui et al.,
+            *Class-Balanced Loss Based on Effective Number of Samples*, CVPR 2019): a class's thousandth row adds less
+            than its first.
+        test: Rows among the test rows, None where none were given.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str
+    count: int
+    share: float
+    effective: float
+    test: int | None = None
+
+
+class Groups(BaseModel):
+    """Groups (patients, tracks, sites) that the split must not part.
+
+    Attributes:
+        count: Groups of the training rows.
+        largest: Rows of the largest one.
+        shared: ``val`` and ``test`` -> their rows of groups that training rows show too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int
+    largest: int
+    shared: dict[str, int] = {}
+
+
+class Profile(BaseModel):
+    """What `profile` found.
+
+    Attributes:
+        classes: Training rows of each class; empty for regression.
+        imbalance_ratio: Rows of the largest class over those of the smallest, None for regression.
+        effective_rows: Sum of the classes' effective numbers of rows, None for regression.
+        missing_share: Share of missing cells (tables, and series within their own length).
+        missing_by_column: Columns with missing cells -> share, most first.
+        constant_columns: Columns of one value.
+        identifier_columns: Columns that tell rows apart -> why.
+        duplicates: Training rows that are copies of an earlier training row.
+        across: ``val`` and ``test`` -> their rows that are copies of training rows.
+        conflicts: Equal training rows with different targets.
+        leaks: Columns that alone predict the target almost perfectly.
+        groups: Groups of the training rows, None where none were given.
+        shape: Sizes and column types.
+        target_summary: Quantiles, mean, deviation and skewness of a regression target.
+        ailments: What ails the data, in sentences, worst first.
+        applicable: Methods worth trying.
+        notes: What was sampled or left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    kind: str
+    task: str
+    target: str
+    n: int
+    n_val: int | None = None
+    n_test: int | None = None
+    classes: tuple[ClassRow, ...] = ()
+    imbalance_ratio: float | None = None
+    effective_rows: float | None = None
+    effective_beta: float = EFFECTIVE_BETA
+    missing_share: float = 0.0
+    missing_by_column: dict[str, float] = {}
+    constant_columns: tuple[str, ...] = ()
+    identifier_columns: dict[str, str] = {}
+    duplicates: Duplicates = Duplicates()
+    across: dict[str, Duplicates] = {}
+    conflicts: Conflicts = Conflicts()
+    leaks: tuple[Leak, ...] = ()
+    groups: Groups | None = None
+    shape: dict[str, float] = {}
+    target_summary: dict[str, float] | None = None
+    ailments: tuple[str, ...] = ()
+    applicable: tuple[Applicable, ...] = ()
+    notes: tuple[str, ...] = ()

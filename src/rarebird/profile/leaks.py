@@ -1,0 +1,146 @@
+"""Columns of a table that alone predict the target almost perfectly: most often the target in disguise, or something
+known only afterwards.
+
+Each column is cut into bins, and the bins alone predict held-out rows in threefold cross-validation, on at most 5000
+rows. Classes are judged by balanced accuracy (the decision is the class most over-represented in the bin), values by r2
+on the ranks of the target.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from rarebird.core.rng import stream
+from rarebird.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAMPLE_ROWS = 5000
+_FOLDS = 3
+_BINS = 64
+_SUSPICIOUS = 0.98
+_LEAST_ROWS = 30
+
+
+class Leak(BaseModel):
+    """A column that alone predicts the target.
+
+    Attributes:
+        score: Cross-validated balanced accuracy, or r2 on ranks for regression.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    score: float
+    metric: str
+
+
+def suspicious_columns(dataset: Dataset, *, least: float = _SUSPICIOUS, seed: int = 0) -> list[Leak]:
+    """Columns whose score alone is at least `least`, best first; nothing for other kinds than tables and under 30 rows.
+
+    Classes of fewer than three rows in the sample are not judged.
+    """
+    if dataset.kind != "table" or len(dataset) < _LEAST_ROWS:
+        return []
+    rng = stream(seed, "leaks")
+    part = dataset.take(_sample(dataset, rng))
+    fold = _folds(part, rng)
+    frame = part.raw()
+    metric = "balanced_accuracy" if part.task == "classification" else "r2"
+    scores = {str(name): column_score(frame[name], part, fold) for name in frame.columns}
+    found = [
+        Leak(column=name, score=round(score, 4), metric=metric) for name, score in scores.items() if score >= least
+    ]
+    return sorted(found, key=lambda leak: -leak.score)
+
+
+def column_score(column: pd.Series, dataset: Dataset, fold: np.ndarray) -> float:
+    """How well the bins of one column predict the target of held-out rows, each fold by the other folds.
+
+    Args:
+        column: ``(n,)`` values of any type.
+        dataset: The rows' targets.
+        fold: ``(n,)`` number of each row's fold.
+    """
+    bins = _bins(column)
+    if dataset.task == "regression":
+        assert dataset.y is not None
+        rank = np.unique(dataset.y, return_inverse=True)[1].astype(np.float64)
+        return _r2(rank, _out_of_fold_mean(bins, rank, fold))
+    y = dataset.codes
+    predicted = np.empty_like(y)
+    for part in np.unique(fold):
+        held = fold == part
+        table = np.zeros((bins.max() + 1, dataset.n_classes))
+        np.add.at(table, (bins[~held], y[~held]), 1)
+        share = table / np.maximum(table.sum(axis=0), 1)
+        # A bin that the other folds never saw says nothing: it names no class, which is wrong for every row.
+        predicted[held] = np.where(share.any(axis=1), share.argmax(axis=1), -1)[bins[held]]
+    judged = [code for code in range(dataset.n_classes) if (y == code).sum() >= _FOLDS]
+    return float(np.mean([(predicted[y == code] == code).mean() for code in judged])) if len(judged) > 1 else 0.0
+
+
+def _out_of_fold_mean(bins: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    predicted = np.empty_like(y)
+    for part in np.unique(fold):
+        held = fold == part
+        size = bins.max() + 1
+        count = np.bincount(bins[~held], minlength=size)
+        total = np.bincount(bins[~held], weights=y[~held], minlength=size)
+        predicted[held] = np.where(count > 0, total / np.maximum(count, 1), y[~held].mean())[bins[held]]
+    return predicted
+
+
+def _r2(y: np.ndarray, predicted: np.ndarray) -> float:
+    spread = ((y - y.mean()) ** 2).sum()
+    return float(1 - ((y - predicted) ** 2).sum() / spread) if spread > 0 else 0.0
+
+
+def _bins(column: pd.Series) -> np.ndarray:
+    """``(n,)`` int64 bins: categories as they are, numbers by quantiles; missing has its own."""
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
+        values = (
+            column
+            if isinstance(column.dtype, pd.CategoricalDtype)
+            else column.astype(object).where(column.notna(), None)
+        )
+        return (pd.factorize(values, use_na_sentinel=True)[0] + 1).astype(np.int64)
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    known = numbers[np.isfinite(numbers)]
+    if len(known) == 0:
+        return np.zeros(len(numbers), np.int64)
+    distinct = np.unique(known)
+    edges = distinct if len(distinct) <= _BINS else np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    return np.where(np.isfinite(numbers), np.searchsorted(edges, numbers) + 1, 0)
+
+
+def _sample(dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
+    """At most 5000 rows; the rarer classes whole, the more frequent ones cut to one common number."""
+    if len(dataset) <= SAMPLE_ROWS:
+        return np.arange(len(dataset))
+    order = rng.permutation(len(dataset))
+    if dataset.task == "regression":
+        return np.sort(order[:SAMPLE_ROWS])
+    codes = dataset.codes[order]
+    sorted_rows = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes, minlength=dataset.n_classes)
+    place = np.empty(len(codes), np.int64)
+    place[sorted_rows] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(order[np.argsort(place, kind="stable")[:SAMPLE_ROWS]])
+
+
+def _folds(dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
+    """``(n,)`` folds 0..2, stratified by class."""
+    order = rng.permutation(len(dataset))
+    if dataset.task == "classification":
+        order = order[np.argsort(dataset.codes[order], kind="stable")]
+    fold = np.empty(len(dataset), np.int64)
+    fold[order] = np.arange(len(dataset)) % _FOLDS
+    return fold

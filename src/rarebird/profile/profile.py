@@ -1,0 +1,177 @@
+"""What the data are and what ails them, as one value that JSON holds; looked at before anything is learned."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rarebird.core.checks import require
+from rarebird.data import columns
+from rarebird.data.dataset import Curves, Dataset, Frame, Pixels
+from rarebird.profile.applicable import applicable_methods, imbalance_ratio
+from rarebird.profile.duplicates import NEAR_ROWS, Duplicates, Matches, between, conflicts, find, within
+from rarebird.profile.facts import EFFECTIVE_BETA, ClassRow, Groups, Profile
+from rarebird.profile.findings import ailments
+from rarebird.profile.leaks import SAMPLE_ROWS, suspicious_columns
+
+
+def profile(
+    train: Dataset, *, val: Dataset | None = None, test: Dataset | None = None, found: Matches | None = None
+) -> Profile:
+    """Look at labelled training rows, and at what validation and test rows have in common with them.
+
+    Args:
+        train: Training rows with labels.
+        val: Validation rows, where given.
+        test: Test rows, where given; their labels are counted, nothing is learned from them.
+        found: `duplicates.find` of these parts, where it is known already: on many pictures it takes a while.
+    """
+    require(train.y is not None, "profile takes labelled rows", y=train.y)
+    require(len(train) > 0, "at least one training row", n=len(train))
+    parts = [part for part in (train, val, test) if part is not None and len(part)]
+    found = find(parts) if found is None else found
+    suspicious = suspicious_columns(train)
+    known: dict[str, Any] = {
+        "name": train.name,
+        "kind": train.kind,
+        "task": train.task,
+        "target": train.target,
+        "n": len(train),
+        "n_val": None if val is None else len(val),
+        "n_test": None if test is None else len(test),
+        **_target(train, test),
+        **_columns_and_missing(train),
+        "duplicates": within(found, train.ids),
+        "across": _across(found, train, {"val": val, "test": test}),
+        "conflicts": conflicts(found, train),
+        "leaks": tuple(suspicious),
+        "groups": _groups(train, {"val": val, "test": test}),
+        "shape": _shape(train),
+        "applicable": tuple(applicable_methods(train)),
+        "notes": tuple(_notes(found, train)),
+    }
+    return Profile(**known, ailments=tuple(ailments(Profile(**known))))
+
+
+def effective_number(counts: np.ndarray, beta: float = EFFECTIVE_BETA) -> np.ndarray:
+    """``(n_classes,)`` effective numbers of rows ``(1 - beta**n) / (1 - beta)``: n for few rows, ``1 / (1 - beta)`` at
+    most."""
+    require(0 <= beta < 1, "0 <= beta < 1", beta=beta)
+    return np.asarray((1 - beta ** np.asarray(counts, dtype=np.float64)) / (1 - beta))
+
+
+def _target(train: Dataset, test: Dataset | None) -> dict[str, Any]:
+    counts = train.class_counts
+    if counts is None:
+        return {"target_summary": _summary(np.asarray(train.y, dtype=np.float64))}
+    effective = effective_number(counts)
+    held = _test_counts(train, test)
+    rows = [
+        ClassRow(
+            label=label,
+            count=int(n),
+            share=round(int(n) / len(train), 6),
+            effective=round(float(e), 2),
+            test=None if held is None else held[label],
+        )
+        for label, n, e in zip(train.classes, counts, effective, strict=True)
+    ]
+    return {
+        "classes": tuple(rows),
+        "imbalance_ratio": round(imbalance_ratio(counts), 4),
+        "effective_rows": round(float(effective.sum()), 2),
+    }
+
+
+def _test_counts(train: Dataset, test: Dataset | None) -> dict[str, int] | None:
+    if test is None or test.y is None or test.class_counts is None:
+        return None
+    counts = dict(zip(test.classes, (int(n) for n in test.class_counts), strict=True))
+    return {label: counts.get(label, 0) for label in train.classes}
+
+
+def _summary(y: np.ndarray) -> dict[str, float]:
+    quantiles = {f"quantile_{q:g}": float(np.quantile(y, q)) for q in (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)}
+    deviation = float(y.std())
+    skewness = float((((y - y.mean()) / deviation) ** 3).mean()) if deviation > 0 else 0.0
+    return {**quantiles, "mean": float(y.mean()), "standard_deviation": deviation, "skewness": skewness}
+
+
+def _columns_and_missing(train: Dataset) -> dict[str, Any]:
+    source = train.source
+    if isinstance(source, Frame):
+        frame = source.rows(train.index)
+        share = frame.isna().mean().sort_values(ascending=False, kind="stable")
+        return {
+            "missing_share": round(float(share.mean()), 6) if len(share) else 0.0,
+            "missing_by_column": {str(name): round(float(value), 6) for name, value in share.items() if value > 0},
+            "constant_columns": tuple(columns.constant_columns(frame)),
+            "identifier_columns": columns.identifier_columns(frame),
+        }
+    if isinstance(source, Curves):
+        values, lengths = source.rows(train.index)
+        own = np.arange(values.shape[2]) < lengths[:, None, None]
+        missing = (np.isnan(values) & own).sum(axis=(0, 2)) / max(int(lengths.sum()), 1)
+        by_channel = {f"channel {i}": round(float(share), 6) for i, share in enumerate(missing) if share > 0}
+        return {"missing_share": round(float(missing.mean()), 6), "missing_by_column": by_channel}
+    return {}
+
+
+def _shape(train: Dataset) -> dict[str, float]:
+    source = train.source
+    if isinstance(source, Pixels):
+        channels, height, width = source.array.shape[1:]
+        return {"channels": channels, "height": height, "width": width}
+    if isinstance(source, Curves):
+        lengths = source.lengths[train.index]
+        return {
+            "channels": source.values.shape[1],
+            "shortest": int(lengths.min()),
+            "median_length": float(np.median(lengths)),
+            "longest": int(lengths.max()),
+        }
+    from pandas.api import types
+
+    kinds = {"columns": len(source.frame.columns), "numeric": 0, "boolean": 0, "date": 0, "categorical": 0}
+    for dtype in source.frame.dtypes:
+        boolean, date = types.is_bool_dtype(dtype), types.is_datetime64_any_dtype(dtype)
+        kinds[
+            "boolean" if boolean else "date" if date else "numeric" if types.is_numeric_dtype(dtype) else "categorical"
+        ] += 1
+    return dict(kinds)
+
+
+def _across(found: Matches, train: Dataset, others: dict[str, Dataset | None]) -> dict[str, Duplicates]:
+    start, seen = len(train), {}
+    for name, part in others.items():
+        if part is not None and len(part):
+            seen[name] = between(found, train.ids, part.ids, start)
+            start += len(part)
+    return seen
+
+
+def _groups(train: Dataset, others: dict[str, Dataset | None]) -> Groups | None:
+    if train.group is None:
+        return None
+    names, sizes = np.unique(train.group.astype(str), return_counts=True)
+    given = {name: part.group for name, part in others.items() if part is not None and part.group is not None}
+    shared = {name: int(np.isin(group.astype(str), names).sum()) for name, group in given.items()}
+    return Groups(count=len(names), largest=int(sizes.max()), shared=shared)
+
+
+def _notes(found: Matches, train: Dataset) -> list[str]:
+    notes = []
+    if not found.near_searched and not found.chance:
+        notes.append(f"Only exact duplicates were looked for: near ones are searched among at most {NEAR_ROWS:,} rows.")
+    if train.kind == "table" and len(train) > SAMPLE_ROWS:
+        notes.append(f"Leaks were looked for in {SAMPLE_ROWS:,} rows, the rarer classes whole.")
+    if train.kind == "image" and found.near_searched:
+        notes.append(
+            "Near duplicates are copies that were re-encoded, resized or lit differently; flipped and cropped ones are not found."
+        )
+    if train.class_counts is not None:
+        bound = math.ceil(1 / (1 - EFFECTIVE_BETA) - 1e-9)
+        notes.append(f"Effective rows are (1 - beta^n) / (1 - beta) with beta = {EFFECTIVE_BETA}: {bound:,} at most.")
+    return notes

@@ -1,0 +1,164 @@
+"""Recipes that vote: what a search's `recipe.toml` holds, one ``[[members]]`` for each with its weight.
+
+Each member's networks are trained and calibrated as its recipe says; the ensemble averages their probabilities under
+the natural prior, calibrates once more, and decides on its own held-out rows. What a member says of metric and decision
+plays no part in an ensemble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from rarebird.core.checks import DataError
+from rarebird.recipe.recipe import Recipe, slot_type
+from rarebird.recipe.text import assigned, plain_of, read_plain, toml_of
+from rarebird.slots import methods
+
+
+class Weighted(Recipe):
+    """A recipe with its weight among the members; weights are relative."""
+
+    weight: float = Field(default=1.0, gt=0)
+
+    @classmethod
+    def of(cls, recipe: Recipe, weight: float) -> Self:
+        """A recipe with a weight."""
+        return cls(**{name: getattr(recipe, name) for name in Recipe.model_fields}, weight=weight)
+
+    @property
+    def alone(self) -> Recipe:
+        """The recipe without its weight."""
+        return Recipe(**{name: getattr(self, name) for name in Recipe.model_fields})
+
+
+def _member(value: Any) -> Any:
+    return Weighted(**value) if isinstance(value, dict) else value
+
+
+class Ensemble(BaseModel):
+    """Several recipes, trained on the same rows, whose probabilities are averaged.
+
+    Attributes:
+        kind: ``image``, ``table`` or ``series``, as all its members.
+        seed: Seed of the splits; each member has its own for its networks, and for its folds.
+        metric: What the decision serves.
+        folds, holdout: As a recipe's; they hold for all members.
+        image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
+        calibration: What is fitted to the mean of the members' probabilities.
+        decision: Probabilities -> labels.
+        members: The recipes with their weights.
+        student: The one network that the members are distilled to; None: the members themselves are the model.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
+
+    kind: Literal["image", "table", "series"]
+    seed: int = Field(default=0, ge=0)
+    metric: str = "balanced_accuracy"
+    folds: int | None = Field(default=None, ge=0)
+    holdout: float | None = Field(default=None, gt=0, lt=1)
+    image_size: int | None = Field(default=None, ge=8)
+    calibration: tuple[slot_type("calibration"), ...] = ()  # type: ignore[valid-type]
+    decision: slot_type("decision") = Field(default_factory=lambda: methods.build("decision", {"name": "balanced"}))  # type: ignore[valid-type]
+    student: Annotated[
+        Recipe | None, BeforeValidator(lambda value: Recipe(**value) if isinstance(value, dict) else value)
+    ] = None
+    members: tuple[Annotated[Weighted, BeforeValidator(_member)], ...] = Field(min_length=1)
+
+    def __init__(self, /, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise DataError(_complaint(error, type(self).model_fields)) from None
+        odd = sorted({one.kind for one in (*self.members, *([self.student] if self.student else []))} - {self.kind})
+        if odd:
+            raise DataError(f"The recipe is for data of kind {self.kind!r}, but one of its members is for {odd[0]!r}.")
+
+    @classmethod
+    def of(cls, members: Sequence[tuple[float, Recipe]], calibration: Sequence[str | dict[str, Any]] = ()) -> Self:
+        """Recipes with their weights, under what the first of them says of the run."""
+        first = members[0][1]
+        own = {
+            name: getattr(first, name)
+            for name in ("kind", "seed", "metric", "folds", "holdout", "image_size", "decision")
+        }
+        return cls(
+            **own, calibration=tuple(calibration), members=[Weighted.of(recipe, weight) for weight, recipe in members]
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """The ensemble as plain values for TOML and JSON, without the fields that are None."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def updated(self, **changes: Any) -> Self:
+        """An ensemble with some fields replaced; what holds for all members (steps, threads, folds ...) is replaced in
+        each.
+
+        A new seed moves every member's own seed, and the student's, along; calibration and decision are those of the
+        mean.
+
+        Raises:
+            DataError: An unknown field, or a value that breaks a rule.
+        """
+        shared = set(Recipe.model_fields) - {"seed", "calibration", "decision"}
+        own = {name: value for name, value in changes.items() if name in type(self).model_fields or name not in shared}
+        theirs = {name: value for name, value in changes.items() if name in shared}
+        moved = changes.get("seed", self.seed) - self.seed
+        members = changes.get("members") or [
+            member.updated(**theirs, seed=max(0, member.seed + moved)) if theirs or moved else member
+            for member in self.members
+        ]
+        student = changes.get("student", self.student)
+        # A student has one part of its own, whatever the members' protocol.
+        its = {name: value for name, value in theirs.items() if name not in ("folds", "holdout")}
+        if student is not None and (its or moved):
+            student = student.updated(**its, seed=max(0, student.seed + moved))
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**fields | own | {"members": members, "student": student})
+
+    def with_settings(self, settings: list[str]) -> Self:
+        """The ensemble with ``--set`` assignments applied, ``decision=argmax``, ``members.0.loss.gamma=3``."""
+        return type(self)(**assigned(self.plain(), settings, type(self).model_fields))
+
+    def to_toml(self) -> str:
+        """The ensemble as a TOML document."""
+        return toml_of(self.plain())
+
+
+AnyRecipe = Recipe | Ensemble
+
+
+def of_plain(plain: dict[str, Any]) -> AnyRecipe:
+    """A recipe, or an ensemble where there are members, from plain values."""
+    return Ensemble(**plain) if "members" in plain else Recipe(**plain)
+
+
+def of_toml(text: str, origin: str = "the recipe") -> AnyRecipe:
+    """A recipe or an ensemble from a TOML document."""
+    return of_plain(plain_of(text, origin))
+
+
+def read(path: Path) -> AnyRecipe:
+    """A recipe or an ensemble from a TOML file.
+
+    Raises:
+        DataError: The file cannot be read, or holds no recipe.
+    """
+    return of_plain(read_plain(path))
+
+
+def members(recipe: AnyRecipe) -> list[tuple[float, Recipe]]:
+    """The recipes to train with their weights; a recipe is its own only member."""
+    return [(one.weight, one.alone) for one in recipe.members] if isinstance(recipe, Ensemble) else [(1.0, recipe)]
+
+
+def _complaint(error: ValidationError, valid: dict[str, Any]) -> str:
+    """One sentence for pydantic's first complaint, which names the member that it is about."""
+    first = error.errors()[0]
+    if first["type"] == "value_error" and first["loc"][:1] == ("members",):
+        return f"members.{first['loc'][1]}: {first['ctx']['error']}"
+    return methods.sentence(error, "recipe", valid)

@@ -1,0 +1,156 @@
+"""Recipe <-> TOML: every choice of one training run as one frozen value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+
+from rarebird.core.checks import DataError, nearest
+from rarebird.recipe.stage_plans import Stage, plan
+from rarebird.recipe.text import assigned, plain_of, read_plain, toml_of
+from rarebird.slots import methods
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Float, Int
+
+
+def slot_type(slot: str) -> Any:
+    """The type of a field that holds one method of `slot`."""
+    return Annotated[
+        Method,
+        BeforeValidator(lambda value: methods.of(slot, value)),
+        PlainSerializer(lambda method: method.settings()),
+    ]
+
+
+def _method(slot: str, name: str, **settings: Any) -> Any:
+    return Field(default_factory=lambda: methods.build(slot, {"name": name, **settings}), validate_default=False)
+
+
+class Recipe(BaseModel):
+    """Every choice of one training run.
+
+    A slot holds one method, or a list where order matters. `steps`, `batch_size`, `precision`, `channels_last`,
+    `threads` and the protocol (`folds`, `holdout`) are laid out by the run where they are None, and recorded, so that
+    the recorded recipe repeats the run exactly.
+
+    Attributes:
+        kind: ``image``, ``table`` or ``series``.
+        seed: Seed of every stream.
+        metric: What decisions and selection serve.
+        batch_size: Rows per step.
+        steps: Optimizer steps of each network; None: as many as the budget allows.
+        relaid: Per network, the changes (step, new total) made where the machine was slower than measured; recorded for
+            a replay.
+        epochs: Passes over the natural training rows at most, where a budget would allow more; fewer where batch
+            sampling or resampling repeats rows, by the root of how often the most repeated ones come in a pass; None:
+            no limit.
+        folds: Parts of the cross-fitting, 0 for a hold-out; None: decided by the number of rows.
+        holdout: Share of the training rows held out where `folds` is 0; None: decided by the number of rows.
+        precision: ``float32``, ``bfloat16``, or ``auto``: whichever a short measurement finds faster.
+        channels_last: Memory layout of pictures; None: measured.
+        threads: CPU threads of torch while training; None: measured, or one for tables and all for others where nothing
+            is measured.
+        image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
+        test_time_views: Augmented views of a row whose predictions are averaged beside the row's own; 0: none.
+        reference: What is trained in the network's place; the slots that act within the network's training then play no
+            part.
+        stages: Parts of the training, or the name of a plan in `rarebird.recipe.stage_plans`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
+    run_fields: ClassVar[tuple[str, ...]] = (
+        "steps",
+        "batch_size",
+        "precision",
+        "channels_last",
+        "threads",
+        "folds",
+        "holdout",
+        "image_size",
+    )
+
+    kind: Literal["image", "table", "series"]
+    seed: int = Field(default=0, ge=0)
+    metric: str = "balanced_accuracy"
+    batch_size: Annotated[int, Int(16, 512, log=True)] = Field(default=128, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    relaid: tuple[tuple[tuple[int, int], ...], ...] = ()
+    epochs: Annotated[float | None, Float(5, 200, log=True)] = Field(default=None, gt=0)
+    folds: int | None = Field(default=None, ge=0)
+    holdout: float | None = Field(default=None, gt=0, lt=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    channels_last: bool | None = None
+    threads: int | None = Field(default=None, ge=1)
+    image_size: int | None = Field(default=None, ge=8)
+    test_time_views: int = Field(default=0, ge=0, le=64)
+
+    network: slot_type("network")  # type: ignore[valid-type]
+    reference: slot_type("reference") | None = None  # type: ignore[valid-type]
+    loss: slot_type("loss") = _method("loss", "cross_entropy")  # type: ignore[valid-type]
+    resampling: slot_type("resampling") | None = None  # type: ignore[valid-type]
+    batch_sampling: slot_type("batch_sampling") = _method("batch_sampling", "shuffled")  # type: ignore[valid-type]
+    augmentation: tuple[slot_type("augmentation"), ...] = ()  # type: ignore[valid-type]
+    regularization: tuple[slot_type("regularization"), ...] = ()  # type: ignore[valid-type]
+    optimizer: slot_type("optimizer") = _method("optimizer", "adamw")  # type: ignore[valid-type]
+    schedule: slot_type("schedule") = _method("schedule", "cosine")  # type: ignore[valid-type]
+    calibration: tuple[slot_type("calibration"), ...] = ()  # type: ignore[valid-type]
+    decision: slot_type("decision") = _method("decision", "balanced")  # type: ignore[valid-type]
+    stages: Annotated[tuple[Stage, ...], BeforeValidator(plan)] = Field(default=(Stage(),), min_length=1)
+
+    def __init__(self, /, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise DataError(methods.sentence(error, "recipe", type(self).model_fields)) from None
+        for slot, method in self.methods():
+            if self.kind not in methods.kinds(slot, type(method).name):
+                serving = methods.names(slot, self.kind)
+                raise DataError(
+                    f"{slot} {type(method).name!r} does not serve data of kind {self.kind!r}; {nearest(type(method).name, serving)}"
+                )
+
+    def methods(self) -> list[tuple[str, Method]]:
+        """The filled slots, in the order of the data's way: (slot, method), one entry per method of a list."""
+        filled: list[tuple[str, Method]] = []
+        for slot in methods.SLOTS:
+            value = getattr(self, slot)
+            values = value if isinstance(value, tuple) else () if value is None else (value,)
+            filled += [(slot, method) for method in values]
+        return filled
+
+    def plain(self) -> dict[str, Any]:
+        """The recipe as plain values for TOML and JSON, without the fields that are None."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def updated(self, **changes: Any) -> Self:
+        """A recipe with some fields replaced, validated anew."""
+        return type(self)(**{name: getattr(self, name) for name in type(self).model_fields} | changes)
+
+    def with_settings(self, settings: list[str]) -> Self:
+        """The recipe with ``--set`` assignments applied in order, ``loss=focal``, ``loss.gamma=3``,
+        ``augmentation=[rotate,noise]``.
+
+        Raises:
+            DataError: An unknown key (the message has the nearest valid name) or a value that breaks a rule.
+        """
+        return type(self)(**assigned(self.plain(), settings, Recipe.model_fields))
+
+    def to_toml(self) -> str:
+        """The recipe as a TOML document; `from_toml` gives it back equal."""
+        return toml_of(self.plain())
+
+    @classmethod
+    def from_toml(cls, text: str, origin: str = "the recipe") -> Self:
+        """A recipe from a TOML document.
+
+        Raises:
+            DataError: The document is no TOML, has an unknown key, or a value that breaks a rule.
+        """
+        return cls(**plain_of(text, origin))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """A recipe from a TOML file."""
+        return cls(**read_plain(path))

@@ -1,0 +1,102 @@
+"""The stages of a recipe's training, and the named plans of the literature, which are nothing but lists of stages."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from rarebird.core.checks import nearest
+from rarebird.slots import methods
+
+OVERRIDABLE = ("loss", "batch_sampling", "optimizer", "schedule", "augmentation")
+
+
+class Stage(BaseModel):
+    """A part of the training: its share of the steps, what is trainable, and which slots differ from the recipe's.
+
+    Attributes:
+        share: Share of the laid-out steps, relative to the other stages'.
+        trainable: ``all``, ``head`` for the network's last layer alone, or the share of the layers, counted from the
+            head, that learn.
+        class_weight: How rows count by their class, on top of whatever the loss is: balanced, the root of it, or by the
+            effective number of rows (Cui et al., CVPR 2019).
+        reset_head: Whether the last layer starts anew.
+        normalize_head: At the end of the last stage, each class's weights in the head are divided by their norm to this
+            power.
+        overrides: Slot -> method settings that hold during this stage, for instance ``{"loss": {"name": "weighted"}}``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float = Field(default=1.0, gt=0)
+    trainable: Literal["all", "head"] | float = "all"
+    class_weight: Literal["balanced", "inverse_square_root", "effective_number"] | None = None
+    reset_head: bool = False
+    normalize_head: float | None = Field(default=None, ge=0, le=2)
+    overrides: dict[str, Any] = {}
+
+    @field_validator("trainable")
+    @classmethod
+    def _share(cls, trainable: str | float) -> str | float:
+        if not isinstance(trainable, str) and not 0 < trainable <= 1:
+            raise ValueError(
+                f"trainable is all, head, or a share of the layers above 0 and at most 1, but got {trainable!r}."
+            )
+        return trainable
+
+    @field_validator("overrides")
+    @classmethod
+    def _methods(cls, overrides: dict[str, Any]) -> dict[str, Any]:
+        """Every override names a method that stands, with settings that hold: a misspelt one is refused before
+        training, not half-way."""
+        plain: dict[str, Any] = {}
+        for slot, value in overrides.items():
+            if slot not in OVERRIDABLE:
+                raise ValueError(f"a stage cannot override {slot!r}; {nearest(slot, OVERRIDABLE)}")
+            built = [
+                methods.of(slot, part).settings() for part in (value if isinstance(value, list | tuple) else [value])
+            ]
+            plain[slot] = built if isinstance(value, list | tuple) else built[0]
+        return plain
+
+
+_BALANCED: dict[str, Any] = {"batch_sampling": "class_balanced"}
+# Name -> stages, with where they come from.
+PLANS: dict[str, tuple[dict[str, Any], ...]] = {
+    # Deferred re-weighting: Cao et al., "Learning imbalanced datasets with label-distribution-aware margin loss",
+    # NeurIPS 2019. The representation is learned from the rows as they are; the weights act when the learning rate is
+    # low.
+    "deferred": ({"share": 0.8}, {"share": 0.2, "class_weight": "effective_number"}),
+    # Classifier re-training: Kang et al., "Decoupling representation and classifier for long-tailed recognition", ICLR
+    # 2020.
+    "crt": ({"share": 0.75}, {"share": 0.25, "trainable": "head", "reset_head": True, "overrides": _BALANCED}),
+    # The same paper's tau-normalized classifier, which trains nothing a second time.
+    "tau_normalized": ({"normalize_head": 1.0},),
+    # Gradual unfreezing: Howard and Ruder, "Universal language model fine-tuning for text classification", ACL 2018.
+    # For networks whose first layers know something already.
+    "gradual_unfreezing": (
+        {"share": 0.2, "trainable": "head"},
+        {"share": 0.2, "trainable": 0.34},
+        {"share": 0.2, "trainable": 0.67},
+        {"share": 0.4},
+    ),
+    # SMOTE among the network's features: DeVries and Taylor, "Dataset augmentation in feature space", ICLR workshops
+    # 2017.
+    "feature_smote": (
+        {"share": 0.75},
+        {"share": 0.25, "trainable": "head", "overrides": {**_BALANCED, "augmentation": ["feature_smote"]}},
+    ),
+}
+
+
+def plan(value: object) -> object:
+    """The stages of a plan's name; any other value as it is."""
+    if isinstance(value, list) and len(value) == 1:
+        # A command line's assignment to a list.
+        value = value[0] if isinstance(value[0], str) else value
+    if not isinstance(value, str):
+        return value
+    if value not in PLANS:
+        raise ValueError(f"there is no plan of stages {value!r}; {nearest(value, PLANS)}")
+    return PLANS[value]

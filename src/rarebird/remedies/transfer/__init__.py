@@ -1,1 +1,0 @@
-"""Methods and parts of transfer."""

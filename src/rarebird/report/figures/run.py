@@ -1,0 +1,249 @@
+"""The report's figures: each takes plain coordinates from a result and gives SVG text with the key of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rarebird.core.checks import require
+from rarebird.metrics.uncertainty import wilson
+from rarebird.report.figures.drawing import COLORS, DASHES, SERIES, Drawing, Key, figure_style, svg_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_POINTS = 1000
+
+
+def reliability(bins: Sequence[Mapping[str, float]]) -> Drawing:
+    """How often predictions of each confidence were right, with 95 % Wilson intervals, above the number of rows in each
+    bin.
+
+    Args:
+        bins: ``{"confidence", "accuracy", "count"}`` per bin of the top probability; empty bins are skipped.
+    """
+    filled = [entry for entry in bins if entry["count"] > 0]
+    require(bool(filled), "at least one bin that holds rows", bins=len(bins))
+    confidence, accuracy, count = (
+        np.array([entry[name] for entry in filled], dtype=float) for name in ("confidence", "accuracy", "count")
+    )
+    low, high = wilson(accuracy, count)
+    with figure_style() as new_figure:
+        figure = new_figure(5.6, 4.6)
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
+        top.plot([0, 1], [0, 1], color=COLORS["muted"], linewidth=1, dashes=DASHES[1])
+        top.vlines(confidence, low, high, color=COLORS["series-0"], linewidth=2, alpha=0.45)
+        top.plot(confidence, accuracy, color=COLORS["series-0"], marker="o", markersize=5)
+        top.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), ylabel="share that was right")
+        bottom.bar(confidence, count, width=0.03, color=COLORS["series-0"])
+        bottom.set(xlabel="probability of the predicted class", ylabel="rows", ylim=(0, float(count.max()) * 1.35))
+        bottom.locator_params(axis="y", nbins=2, integer=True)
+        for x, n in zip(confidence, count, strict=True):
+            bottom.annotate(
+                f"{n:.0f}", (x, n), (0, 2), textcoords="offset points", ha="center", fontsize=7, color=COLORS["muted"]
+            )
+        svg = svg_text(
+            figure,
+            "reliability",
+            "Reliability curve: share of right predictions against the probability of the predicted class.",
+        )
+    key = (Key("this model, 95 % intervals", "series-0"), Key("perfectly calibrated", "muted", DASHES[1]))
+    return Drawing(svg, key)
+
+
+def precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]], base_rates: Mapping[str, float]) -> Drawing:
+    """Precision against recall, one line per class, with its base rate: the precision of a blind guess.
+
+    Args:
+        curves: Class label -> ``{"precision", "recall"}``, one value per threshold.
+        base_rates: Class label -> share of the judged rows; of more than six classes, the six rarest are drawn.
+    """
+    require(bool(curves), "at least one curve", curves=len(curves))
+    drawn = sorted(curves, key=lambda label: base_rates.get(label, 0.0))[: len(SERIES)]
+    key = []
+    with figure_style() as new_figure:
+        figure = new_figure(5.6, 4.6)
+        axes = figure.subplots()
+        for label, color, dashes in zip(drawn, SERIES, DASHES, strict=False):
+            recall, precision = _descending(curves[label]["recall"], curves[label]["precision"])
+            # Steps, and not slopes: average precision is the area under the steps.
+            axes.plot(recall, precision, color=COLORS[color], dashes=dashes or (None, None), drawstyle="steps-post")
+            rate = base_rates.get(label)
+            if rate is not None:
+                axes.axhline(rate, color=COLORS[color], linewidth=1, dashes=(1, 2))
+            key.append(Key(label, color, dashes, "" if rate is None else f"base rate {rate:.2g}"))
+        axes.set(
+            xlim=(0, 1.01),
+            ylim=(0, 1.03),
+            xlabel="recall: share of the class that is found",
+            ylabel="precision: share of calls that are right",
+        )
+        svg = svg_text(
+            figure, "precision_recall", "Precision against recall, one line per class, with dotted base rates."
+        )
+    left_out = "" if len(drawn) == len(curves) else f"The {len(drawn)} rarest of {len(curves)} classes are drawn."
+    return Drawing(svg, tuple(key), left_out)
+
+
+def learning_curve(history: Sequence[Mapping[str, float]], metric: str) -> Drawing | None:
+    """Losses, the held-out score where there is one, and the learning rate over the steps of training.
+
+    Args:
+        history: One entry per evaluation: ``fold, step, train_loss, val_loss, learning_rate`` and scores, all optional
+            but `step`.
+        metric: The score to draw; else the first one that begins with ``val_``.
+
+    Returns:
+        None where fewer than two entries hold a loss.
+    """
+    train, held_out = _by_fold(history, "train_loss"), _by_fold(history, "val_loss")
+    if max((len(steps) for steps, _ in [*train, *held_out]), default=0) < 2:
+        return None
+    score = _score_name(history, metric)
+    scores, rate = (_by_fold(history, score) if score else []), _by_fold(history, "learning_rate")
+    panels = [
+        ("loss", 3.0),
+        *([(score.removeprefix("val_").replace("_", " "), 2.2)] if score else []),
+        *([("learning rate", 1.3)] if rate else []),
+    ]
+    with figure_style() as new_figure:
+        figure = new_figure(5.6, 1.3 + 0.72 * sum(height for _, height in panels))
+        stacked = figure.subplots(
+            len(panels), 1, sharex=True, squeeze=False, height_ratios=[height for _, height in panels]
+        )[:, 0]
+        for axes, (name, _) in zip(stacked, panels, strict=True):
+            axes.set_ylabel(name)
+        _draw_folds(stacked[0], train, "series-0", DASHES[0])
+        _draw_folds(stacked[0], held_out, "series-1", DASHES[1])
+        if score:
+            _draw_folds(stacked[1], scores, "series-1", DASHES[1])
+        if rate:
+            stacked[-1].plot(*rate[0], color=COLORS["muted"])
+            stacked[-1].locator_params(axis="y", nbins=3)
+        stacked[-1].set_xlabel("training step")
+        svg = svg_text(
+            figure, "learning_curve", "Learning curve: losses on training and held-out rows over the steps of training."
+        )
+    key = [Key("training rows", "series-0")] if train else []
+    key += [Key("held-out rows", "series-1", DASHES[1])] if held_out or scores else []
+    folds = max(len(train), len(held_out))
+    return Drawing(svg, tuple(key), f"Thin lines are the {folds} folds, thick ones their mean." if folds > 1 else "")
+
+
+def predicted_against_true(curve: Mapping[str, Sequence[float]]) -> Drawing:
+    """Predicted against true values of a regression, one point per row.
+
+    Args:
+        curve: ``{"true", "predicted"}``, ``(n,)`` each; of more than `MOST_POINTS` rows, evenly spaced ones are drawn.
+    """
+    true, predicted, left_out = _points(curve)
+    ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
+    with figure_style() as new_figure:
+        figure = new_figure(5.6, 4.6)
+        axes = figure.subplots()
+        axes.scatter(true, predicted, s=9, color=COLORS["series-0"], alpha=_alpha(len(true)), linewidths=0)
+        axes.plot(ends, ends, color=COLORS["muted"], linewidth=1, dashes=DASHES[1])
+        axes.set(xlabel="true value", ylabel="predicted value")
+        _plain_ticks(axes)
+        svg = svg_text(figure, "predicted_against_true", "Predicted against true values, one point per row.")
+    return Drawing(svg, (Key("perfect prediction", "muted", DASHES[1]),), left_out)
+
+
+def residuals(curve: Mapping[str, Sequence[float]]) -> Drawing:
+    """Residuals (true minus predicted) against the predicted values, one point per row, beside their histogram.
+
+    Args:
+        curve: ``{"true", "predicted"}``, ``(n,)`` each; of more than `MOST_POINTS` rows, evenly spaced ones are drawn.
+    """
+    true, predicted, left_out = _points(curve)
+    residual = true - predicted
+    with figure_style() as new_figure:
+        figure = new_figure(5.6, 4.6)
+        axes, side = figure.subplots(1, 2, sharey=True, width_ratios=(4, 1))
+        axes.scatter(predicted, residual, s=9, color=COLORS["series-0"], alpha=_alpha(len(true)), linewidths=0)
+        axes.set(xlabel="predicted value", ylabel="residual: true minus predicted")
+        side.hist(residual, bins=30, orientation="horizontal", color=COLORS["series-0"])
+        side.set_xlabel("rows")
+        _plain_ticks(axes)
+        side.locator_params(axis="x", nbins=2, integer=True)
+        for panel in (axes, side):
+            panel.axhline(0, color=COLORS["muted"], linewidth=1, dashes=DASHES[1])
+        svg = svg_text(
+            figure, "residuals", "Residuals against predicted values, one point per row, beside their histogram."
+        )
+    return Drawing(svg, (Key("no error", "muted", DASHES[1]),), left_out)
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """Few ticks, with spaces between thousands, so that values of any magnitude stand apart."""
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:,.6g}".replace(",", "\u202f"))
+    axes.locator_params(nbins=5)
+
+
+def _descending(recall: Sequence[float], precision: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(recall, dtype=float), np.asarray(precision, dtype=float)
+    if x[0] < x[-1]:
+        x, y = x[::-1], y[::-1]
+    shown = _spread(len(x), 400)
+    return x[shown], y[shown]
+
+
+def _points(curve: Mapping[str, Sequence[float]]) -> tuple[np.ndarray, np.ndarray, str]:
+    true, predicted = np.asarray(curve["true"], dtype=float), np.asarray(curve["predicted"], dtype=float)
+    require(
+        len(true) == len(predicted) > 0,
+        "one predicted value per true value, at least one",
+        true=len(true),
+        predicted=len(predicted),
+    )
+    shown = _spread(len(true), MOST_POINTS)
+    return (
+        true[shown],
+        predicted[shown],
+        "" if len(shown) == len(true) else f"{len(shown)} of {len(true)} rows are drawn.",
+    )
+
+
+def _spread(n: int, most: int) -> np.ndarray:
+    """At most `most` of `n` positions, evenly spaced, both ends included."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
+
+
+def _alpha(n: int) -> float:
+    return float(np.clip(30 / np.sqrt(n), 0.25, 0.8))
+
+
+def _by_fold(history: Sequence[Mapping[str, float]], name: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """``(steps, values)`` of each fold that has finite values of `name`."""
+    folds: dict[float, list[tuple[float, float]]] = {}
+    for entry in history:
+        value = entry.get(name)
+        if value is not None and np.isfinite(value):
+            folds.setdefault(entry.get("fold", 0), []).append((entry["step"], value))
+    return [(np.array(pairs)[:, 0], np.array(pairs)[:, 1]) for pairs in map(sorted, folds.values())]
+
+
+def _score_name(history: Sequence[Mapping[str, float]], metric: str) -> str | None:
+    found = [name for entry in history for name in entry if name.startswith("val_") and name != "val_loss"]
+    present = {name for entry in history for name in entry}
+    return next((name for name in (f"val_{metric}", metric, *found) if name in present), None)
+
+
+def _draw_folds(
+    axes: Axes, folds: Sequence[tuple[np.ndarray, np.ndarray]], color: str, dashes: tuple[float, ...]
+) -> None:
+    """One thin line per fold and a thick one for their mean over the steps that all of them reached."""
+    if len(folds) == 1:
+        axes.plot(*folds[0], color=COLORS[color], dashes=dashes or (None, None))
+        return
+    for steps, values in folds:
+        axes.plot(steps, values, color=COLORS[color], linewidth=0.8, alpha=0.4)
+    if folds:
+        start, end = max(steps[0] for steps, _ in folds), min(steps[-1] for steps, _ in folds)
+        grid = np.unique(np.concatenate([steps for steps, _ in folds]))
+        grid = grid[(grid >= start) & (grid <= end)]
+        mean = np.mean([np.interp(grid, steps, values) for steps, values in folds], axis=0)
+        axes.plot(grid, mean, color=COLORS[color], linewidth=2, dashes=dashes or (None, None))

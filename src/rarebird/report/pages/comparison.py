@@ -1,0 +1,141 @@
+"""The page of `rarebird compare`: verdicts, a forest plot and tables in one HTML file that needs nothing else and holds
+no script."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rarebird.core.checks import some
+from rarebird.report.figures.drawing import COLORS
+from rarebird.report.figures.forest import LOOKS, forest
+from rarebird.report.pages.page import rendered, write_page
+from rarebird.report.wording import number, wording
+
+MOST_NAMED = 8
+
+
+def write_comparison(path: Path, about: Mapping[str, Any], found: Mapping[str, Any], baseline_toml: str) -> None:
+    """Write the page of a comparison; whoever reads `path` meanwhile sees the old file or the new one, never half of
+    one.
+
+    Args:
+        path: The file to write.
+        about: Of the data: ``name``, ``kind``, ``task``, ``n_train``.
+        found: The object that ``compare --json`` prints.
+        baseline_toml: The baseline's recipe.
+    """
+    write_page(path, render(about, found, baseline_toml))
+
+
+def render(about: Mapping[str, Any], found: Mapping[str, Any], baseline_toml: str) -> str:
+    """The page as text; arguments as in `write_comparison`."""
+    rows = _by_gain([_row(remedy, entry) for remedy, entry in found["remedies"].items()])
+    metric, together = found["metric"], found["combination"]
+    return rendered(
+        "compare.html",
+        about=about,
+        found=found,
+        words=wording(metric),
+        baseline=_text(found["baseline"]),
+        detectable=_text(found["detectable"]),
+        sentences=_sentences(rows, found),
+        rows=rows,
+        figure=_figure(rows, metric, "alone"),
+        together=together and _together(together, metric),
+        metrics=[
+            {"title": wording(name).title, "turned": name in found["turned"], "baseline": _text(value)}
+            for name, value in found["baseline_metrics"].items()
+        ],
+        in_metrics=[
+            {"label": row["label"], "cells": [_cell(row["metrics"].get(name)) for name in found["baseline_metrics"]]}
+            for row in rows
+            if not row["why"]
+        ],
+        baseline_toml=baseline_toml,
+    )
+
+
+def _row(label: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry with its texts beside its figures."""
+    return {
+        **entry,
+        "label": label,
+        "why": entry.get("why", ""),
+        **_cell(entry),
+        "from": _text(entry["detectable"] or None),
+        "mark": entry["verdict"].split()[0],
+    }
+
+
+def _cell(entry: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A difference and its interval as texts, and whether the interval leaves out 0."""
+    if entry is None or entry["difference"] is None:
+        return {"shown": "–", "interval": "", "sure": False}
+    low, high = entry["low"], entry["high"]
+    if low is None or high is None:
+        return {"shown": signed(entry["difference"], None), "interval": "", "sure": False}
+    spread = (high - low) / 2
+    interval = f"[{signed(low, spread)}, {signed(high, spread)}]"
+    return {"shown": signed(entry["difference"], spread), "interval": interval, "sure": low > 0 or high < 0}
+
+
+def signed(value: float, spread: float | None) -> str:
+    """A difference with its sign, and as many digits as its interval leaves meaningful: three where it is as narrow as
+    that."""
+    size = max(abs(value), spread or 0.0)
+    text = number(value, min(spread, 0.0099) if spread and size < 1 else spread, size=size)
+    return text if value < 0 or float(text.replace("\u202f", "")) == 0 else f"+{text}"
+
+
+def _text(value: float | None) -> str:
+    return "–" if value is None else number(value, 0.001)
+
+
+def _by_gain(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: -math.inf if row["difference"] is None else row["difference"], reverse=True)
+
+
+def _together(together: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    """The combination, its members, and both as one figure."""
+    whole, members = (
+        _row("all together", together),
+        [_row(member, entry) for member, entry in together["members"].items()],
+    )
+    lines = [whole, *({**member, "label": f"adds: {member['label']}"} for member in members)]
+    return {"lines": [whole, *members], "figure": _figure(lines, metric, "together")}
+
+
+def _figure(rows: Sequence[Mapping[str, Any]], metric: str, name: str) -> dict[str, Any] | None:
+    """The forest plot as the template shows it; None where nothing could be judged."""
+    if all(row["difference"] is None for row in rows):
+        return None
+    drawing = forest(rows, f"difference in {wording(metric).title.lower()}, right is better", name)
+    key = [{"label": entry.label, "color": f"var(--{entry.color}, {COLORS[entry.color]})"} for entry in drawing.key]
+    return {"svg": drawing.svg, "key": key, "aid": drawing.left_out}
+
+
+def _sentences(rows: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> list[str]:
+    """What a reader should take home."""
+    named = {
+        verdict: [row["label"] for row in rows if row["verdict"] == verdict and not row["why"]] for verdict in LOOKS
+    }
+    sentences = [
+        f"{verdict.capitalize()}: {some(named[verdict], MOST_NAMED)}."
+        for verdict in ("helps", "hurts")
+        if named[verdict]
+    ]
+    open_ = len(named["too few rows to tell"])
+    if not sentences and open_:
+        sentences.append(
+            "No remedy is shown to help or to hurt: these rows are too few to tell, or there is nothing to find."
+        )
+    elif open_:
+        sentences.append(f"Too few rows to tell: {open_} of {len(rows)}.")
+    if found["combination"] is not None:
+        together = _row("", found["combination"])
+        shown = f"{together['shown']} {together['interval']}".strip()
+        sentences.append(f"Best combination: {' and '.join(together['remedies'])}, {shown}: {together['verdict']}.")
+    return sentences

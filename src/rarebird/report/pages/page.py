@@ -1,0 +1,27 @@
+"""A page from its template, written whole: what the report and the preview share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rarebird.core.atomic_files import whole_file
+from rarebird.report.figures.drawing import FONTS
+
+
+def rendered(template: str, **values: Any) -> str:
+    """The page of a template in `templates/` with these values, every text of them escaped."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates")
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(template).render(fonts=FONTS, **values)
+
+
+def write_page(path: Path, document: str) -> None:
+    """Write a page; whoever reads `path` meanwhile sees the old file or the new one, never half of one."""
+    with whole_file(path) as building:
+        # A file name that is no Unicode gives lone surrogates, which UTF-8 refuses.
+        building.write_text(document, encoding="utf-8", errors="backslashreplace", newline="\n")

@@ -1,0 +1,233 @@
+"""The report: one HTML file that needs nothing else, holds no script, and may load nothing from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rarebird.core.checks import require
+from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
+from rarebird.report.figures import run
+from rarebird.report.figures.drawing import COLORS, Drawing
+from rarebird.report.pages.page import rendered, write_page
+from rarebird.report.wording import TOO_FEW, better, estimate_of, interval_text, value_text, verdict, wording
+
+MOST_IN_MATRIX = 30
+MOST_CONFUSIONS = 20
+# Standard errors to each side of a 95 % interval.
+TWO_SIDED = 1.96
+
+
+def write_report(path: Path, result: Result, recipe_toml: str, profile_text: str, profile: dict[str, Any]) -> None:
+    """Write the report of a run; whoever reads `path` meanwhile sees the old file or the new one, never half of one.
+
+    Args:
+        path: The file to write, ``RUN/report.html``.
+        result: What the run found, with scores on test or validation rows.
+        recipe_toml: The recorded recipe.
+        profile_text: The profile as the command line shows it.
+        profile: The profile as plain values; ``ailments`` (sentences) and ``applicable`` (``slot, method, why``) are
+            used where present.
+
+    Raises:
+        ValueError: The result holds no scores.
+    """
+    write_page(path, render(result, recipe_toml, profile_text, profile))
+
+
+def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[str, Any]) -> str:
+    """The report as text; arguments as in `write_report`."""
+    scores = result.test or result.validation
+    require(
+        scores is not None and bool(scores.metrics),
+        "scores on test or validation rows",
+        test=result.test,
+        validation=result.validation,
+    )
+    assert scores is not None
+    headline = result.metric if estimate_of(scores, result.metric) else next(iter(scores.metrics))
+    return rendered(
+        "report.html",
+        result=result,
+        judged="test rows" if result.test else "validation rows",
+        n_judged=result.n_test if result.test else sum(row.support for row in scores.per_class) or result.n_train,
+        headline=_metric_row(headline, estimate_of(scores, headline), None),
+        verdict=verdict(result, scores, headline),
+        ailments=profile.get("ailments") or [],
+        classes=_class_rows(result, scores),
+        metrics=_metric_rows(result, scores, headline),
+        confusion=_confusion_matrix(scores),
+        confusions=_top_confusions(scores),
+        figures=list(_figures(result, scores)),
+        tried=_tried_rows(result),
+        recipe_toml=recipe_toml,
+        profile_text=profile_text,
+        applicable=profile.get("applicable") or [],
+    )
+
+
+def _cell(estimate: Estimate | None) -> dict[str, Any]:
+    """A figure as the template shows it: texts, and where its interval bar lies, in percent."""
+    if estimate is None or estimate.value is None:
+        return {"value": None, "interval": "", "at": 0.0, "low": 0.0, "high": 0.0}
+    low = estimate.value if estimate.low is None else estimate.low
+    high = estimate.value if estimate.high is None else estimate.high
+    places = {
+        name: round(100 * min(max(place, 0.0), 1.0), 2)
+        for name, place in (("at", estimate.value), ("low", low), ("high", high))
+    }
+    return {"value": value_text(estimate), "interval": interval_text(estimate), **places}
+
+
+def _metric_row(name: str, estimate: Estimate | None, validation: Estimate | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "words": wording(name),
+        "better": better(name),
+        "figure": _cell(estimate),
+        "validation": _cell(validation),
+    }
+
+
+def _metric_rows(result: Result, scores: Scores, headline: str) -> list[dict[str, Any]]:
+    """All metrics, the headline first; those of the validation rows beside those of the test rows."""
+    beside = result.validation.metrics if result.test and result.validation else {}
+    ordered = sorted(scores.metrics, key=lambda name: name != headline)
+    return [_metric_row(name, scores.metrics[name], beside.get(name)) for name in ordered]
+
+
+def _class_rows(result: Result, scores: Scores) -> list[dict[str, Any]]:
+    """The class table, in the order of the classes. A class is marked rare with less than half of an equal share of the
+    training rows."""
+    beside = {row.label: row for row in result.validation.per_class} if result.test and result.validation else {}
+    equal_share = sum(result.class_counts.values()) / max(len(result.class_counts), 1)
+    rows = []
+    for score in scores.per_class:
+        n_train = result.class_counts.get(score.label)
+        validation = beside.get(score.label)
+        row = {
+            "label": score.label,
+            "n_train": n_train,
+            "support": score.support,
+            "rare": n_train is not None and n_train < equal_share / 2,
+            "positive": score.label == result.positive,
+            "figures": [_cell(score.recall), _cell(score.precision), _cell(score.f1)],
+            "note": _class_note(score),
+        }
+        rows.append(
+            row
+            | {
+                "validation": _cell(validation.recall) if validation else None,
+                "n_validation": validation.support if validation else 0,
+            }
+        )
+    return rows
+
+
+def _class_note(score: ClassScore) -> str:
+    return score.note or (TOO_FEW if score.recall.value is None else "")
+
+
+def _tried_rows(result: Result) -> list[dict[str, Any]]:
+    """What a search tried: the held-out loss of each recipe, and how far it is behind the best with a 95 % interval."""
+    rows = []
+    for one in result.tried:
+        behind = (
+            ""
+            if one.behind is None
+            else "the best"
+            if one.behind == 0
+            else f"+{one.behind:.4f} ± {TWO_SIDED * one.error:.4f}"
+        )
+        rows.append(
+            {
+                "name": one.name,
+                "loss": one.loss,
+                "behind": behind,
+                "percent": round(100 * one.share),
+                "seconds": one.seconds,
+            }
+            | {"runs": one.runs, "is_reference": one.is_reference, "why": one.why}
+        )
+    return rows
+
+
+def _confusion_matrix(scores: Scores) -> list[dict[str, Any]]:
+    """One row per true class, its cells shaded by the share of that class's rows; empty where there are none or too
+    many classes."""
+    if not 0 < len(scores.confusion) <= MOST_IN_MATRIX:
+        return []
+    labels = [row.label for row in scores.per_class]
+    rows = []
+    for true, counts in enumerate(scores.confusion):
+        total = sum(counts)
+        shares = [count / total if total else 0.0 for count in counts]
+        cells = [
+            {
+                "count": count,
+                "percent": round(100 * share),
+                "shade": round(share, 3),
+                "right": true == predicted,
+                "predicted": labels[predicted],
+            }
+            for predicted, (count, share) in enumerate(zip(counts, shares, strict=True))
+        ]
+        rows.append({"label": labels[true], "total": total, "cells": cells})
+    return rows
+
+
+def _top_confusions(scores: Scores) -> list[dict[str, Any]]:
+    """The most frequent mistakes, where there are too many classes for a matrix."""
+    if len(scores.confusion) <= MOST_IN_MATRIX:
+        return []
+    labels = [row.label for row in scores.per_class]
+    mistakes = [
+        (count, sum(counts), labels[true], labels[predicted])
+        for true, counts in enumerate(scores.confusion)
+        for predicted, count in enumerate(counts)
+        if count and true != predicted
+    ]
+    worst = sorted(mistakes, key=lambda mistake: (-mistake[0], mistake[1]))[:MOST_CONFUSIONS]
+    return [
+        {"true": true, "predicted": predicted, "count": count, "total": total, "percent": round(100 * count / total)}
+        for count, total, true, predicted in worst
+    ]
+
+
+def _figures(result: Result, scores: Scores) -> Iterable[dict[str, Any]]:
+    """The figures whose coordinates are there, each with the sentence that tells how to read it."""
+    bins = [entry for entry in scores.curves.get("reliability") or [] if entry["count"]]
+    if bins:
+        aid = "Closer to the diagonal is better; points below it are claims more confident than right. Bars: rows in each bin."
+        yield _figure("Reliability", aid, run.reliability(bins))
+    curves = scores.curves.get("precision_recall") or {}
+    if result.positive in curves and len(result.classes) == 2:
+        curves = {result.positive: curves[result.positive]}
+    if curves:
+        total = max(sum(row.support for row in scores.per_class), 1)
+        rates = {row.label: row.support / total for row in scores.per_class}
+        aid = "Closer to the upper right is better; a dotted line is what blind guessing reaches for that class."
+        yield _figure("Precision and recall", aid, run.precision_recall(curves, rates))
+    if residuals := scores.curves.get("residuals"):
+        aid = "Closer to the diagonal is better; a flatter cloud means that extreme values are drawn to the middle."
+        yield _figure("Predicted against true", aid, run.predicted_against_true(residuals))
+        aid = "An even band around zero is better; a slope or a funnel shows where the model errs in one direction or is less sure."
+        yield _figure("Residuals", aid, run.residuals(residuals))
+    if drawing := run.learning_curve(result.history, result.metric):
+        aid = "Both losses falling together is good; held-out loss that rises while training loss falls is learning by heart."
+        aid += " Compare shapes, not heights: the recipe's loss may weigh rows otherwise."
+        yield _figure("Learning curve", aid, drawing)
+
+
+def _figure(title: str, aid: str, drawing: Drawing) -> dict[str, Any]:
+    key = [
+        {
+            "label": entry.label,
+            "detail": entry.detail,
+            "color": f"var(--{entry.color}, {COLORS[entry.color]})",
+            "dashes": entry.dashes,
+        }
+        for entry in drawing.key
+    ]
+    return {"title": title, "aid": f"{aid} {drawing.left_out}".strip(), "svg": drawing.svg, "key": key}

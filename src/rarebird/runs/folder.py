@@ -1,0 +1,98 @@
+"""The folder of a run: data.json, recipe.toml, model/, result.json, report.html, written beside its place and then
+renamed into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rarebird.core.checks import DataError
+from rarebird.core.clock import Clock
+from rarebird.profile.facts import Profile
+from rarebird.experiment.run import Outcome
+from rarebird.report.pages.run import write_report
+from rarebird.report.profile_text import to_text
+from rarebird.core.atomic_files import whole_folder
+
+RECIPE, RESULT, REPORT, DATA, MODEL = "recipe.toml", "result.json", "report.html", "data.json", "model"
+
+
+def default_folder(name: str) -> Path:
+    """``runs/NAME-DATE``."""
+    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def check_free(folder: Path, kept: Sequence[str] = ()) -> None:
+    """The folder can be written: it does not exist, is empty but for `kept` files, or is an earlier run, which will be
+    replaced.
+
+    Raises:
+        DataError: It holds something else, is a file, or cannot be made where it is asked for.
+    """
+    place = folder.resolve()
+    if place in (Path.cwd(), *Path.cwd().parents):
+        raise DataError(f"{folder} holds the working folder, which a run cannot replace; give another folder with --out.")
+    standing = next(path for path in (place, *place.parents) if os.path.lexists(path))
+    if not standing.is_dir():
+        raise DataError(f"{standing} is a file; give a folder for the run with --out.")
+    if place.is_dir() and any(path.name not in kept for path in place.iterdir()) and not _is_run(place):
+        raise DataError(f"{folder} exists and is not a run of rarebird; give another folder with --out.")
+    home = place.parent if standing == place else standing
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise DataError(f"Nothing can be written in {home}; give another folder with --out.")
+
+
+def write(
+    folder: Path,
+    outcome: Outcome,
+    fingerprint: str,
+    profile: Profile,
+    clock: Clock,
+    kept: Sequence[str] = (),
+    beside: Callable[[Path], object] = lambda building: None,
+) -> None:
+    """Write everything of a run; nothing half-written is ever seen under the folder's own name.
+
+    `outcome.result` is completed with the paths of the model and the report, and with the seconds.
+
+    Args:
+        folder: The run's folder.
+        outcome: What the run gave.
+        fingerprint: Of the data as they were read.
+        profile: Of the same.
+        clock: Tells how long the run took.
+        kept: Names of what may stand in the folder; the files among it stay as they are.
+        beside: Writes what else belongs into the folder, while it still has its temporary name.
+
+    Raises:
+        DataError: Something else came to stand in the folder meanwhile.
+    """
+    result = outcome.result
+    result.model, result.report = str(folder / MODEL), str(folder / REPORT)
+    with whole_folder(folder) as building:
+        outcome.model.save(building / MODEL)
+        _write_text(building / RECIPE, outcome.recipe.to_toml())
+        beside(building)
+        described = profile.model_dump(mode="json")
+        _write_text(building / DATA, json.dumps({"fingerprint": fingerprint, "profile": described}, indent=1, ensure_ascii=False))
+        result.seconds = round(clock.elapsed(), 2)
+        write_report(building / REPORT, result, outcome.recipe.to_toml(), to_text(profile), described)
+        result.seconds = round(clock.elapsed(), 2)
+        _write_text(building / RESULT, result.to_json())
+        check_free(folder, kept)
+        for name in kept:
+            if (folder / name).is_file():
+                shutil.copy2(folder / name, building / name)
+
+
+def _is_run(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (RESULT, RECIPE, DATA)) and (folder / MODEL).is_dir()
+
+
+def _write_text(path: Path, text: str) -> None:
+    # A file name that is no Unicode gives lone surrogates; their escapes are fine in JSON.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -1,0 +1,217 @@
+"""Slot + file name -> method. The folder is the list: no registry, and listing imports none of the methods.
+
+A method file holds, besides its docstring (the card) and the literal `KINDS`, one frozen value whose class name is the
+file's name in camel case: `methods/loss/logit_adjusted.py` holds `LogitAdjusted`. Its fields are the settings, each
+with the range that may be searched.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeGuard
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rarebird.core.checks import DataError, nearest
+from rarebird.slots.ranges import Choice, Float, Int, Range
+
+# In the order in which a row of data meets them; each is a folder of `rarebird/methods`, and a field of the recipe.
+SLOTS = (
+    "resampling",
+    "batch_sampling",
+    "augmentation",
+    "network",
+    "reference",
+    "loss",
+    "regularization",
+    "optimizer",
+    "schedule",
+    "calibration",
+    "decision",
+)
+KIND_NAMES = ("image", "table", "series")
+PACKAGE = "rarebird.methods"
+_ROOT = Path(__file__).parents[1] / "methods"
+
+
+class Fitted(BaseModel):
+    """What a method's `fit` learned: a frozen value that JSON holds, rebuilt and checked by ``load(slot,
+    name).fitted(**values)``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Method(BaseModel):
+    """The frozen settings of one method; every method's value derives from it and adds what its slot's protocol asks
+    for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    slot: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+
+    def __init__(self, /, **settings: Any) -> None:
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            raise ValueError(sentence(error, type(self).name or type(self).__name__, type(self).model_fields)) from None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """A method learns its slot and name from where its file stands."""
+        super().__pydantic_init_subclass__(**kwargs)
+        folder, _, name = cls.__module__.rpartition(".")
+        package, _, slot = folder.rpartition(".")
+        if package == PACKAGE and slot in SLOTS:
+            cls.slot, cls.name = slot, name
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Values that the contract kit tries: the default, where there is one, and others that matter."""
+        return [cls()]
+
+    @classmethod
+    def ranges(cls) -> dict[str, Range]:
+        """What may be searched: field name -> range."""
+        found = {}
+        for field, info in cls.model_fields.items():
+            for mark in info.metadata:
+                if isinstance(mark, Float | Int | Choice):
+                    found[field] = mark
+        return found
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator) -> Self:
+        """A value drawn from the method's own search ranges."""
+        return cls(**{field: where.sample(rng) for field, where in cls.ranges().items()})
+
+    def settings(self) -> dict[str, Any]:
+        """Name and settings as plain values that TOML and JSON can hold."""
+        return {"name": type(self).name, **self.model_dump(mode="json", exclude_none=True)}
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a listing shows of a method without importing it."""
+
+    slot: str
+    name: str
+    line: str
+    kinds: tuple[str, ...]
+
+
+@cache
+def cards(slot: str) -> tuple[Card, ...]:
+    """The methods of one slot, in the order of their names, read from their files' text by `ast`."""
+    _check_slot(slot)
+    found = []
+    for path in sorted((_ROOT / slot).glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        kinds = next((ast.literal_eval(node.value) for node in tree.body if _assigns(node, "KINDS")), None)
+        if kinds is not None:
+            line = (ast.get_docstring(tree) or "").splitlines()
+            found.append(Card(slot, path.stem, line[0] if line else "", tuple(kinds)))
+    return tuple(found)
+
+
+def names(slot: str, kind: str | None = None) -> list[str]:
+    """Names of the methods of `slot` that serve `kind` (all kinds where it is None)."""
+    return [card.name for card in cards(slot) if kind is None or kind in card.kinds]
+
+
+def kinds(slot: str, name: str) -> tuple[str, ...]:
+    """The kinds of data that a method serves."""
+    _check_name(slot, name)
+    return next(card.kinds for card in cards(slot) if card.name == name)
+
+
+def path_of(slot: str, name: str) -> Path:
+    """The file of a method."""
+    _check_name(slot, name)
+    return _ROOT / slot / f"{name}.py"
+
+
+def load(slot: str, name: str) -> type[Method]:
+    """The class of a method's settings; imports its file.
+
+    Raises:
+        DataError: No file of that name stands in the slot's folder.
+    """
+    _check_name(slot, name)
+    module = importlib.import_module(f"{PACKAGE}.{slot}.{name}")
+    method: type[Method] = getattr(module, camel(name))
+    assert issubclass(method, Method)
+    return method
+
+
+def build(slot: str, settings: dict[str, Any]) -> Method:
+    """A method's value from plain settings, ``{"name": "focal", "gamma": 2}``."""
+    rest = {key: value for key, value in settings.items() if key != "name"}
+    name = settings.get("name")
+    if not isinstance(name, str):
+        raise DataError(f"{slot} needs the name of a method; {nearest('', names(slot))}")
+    return load(slot, name)(**rest)
+
+
+def of(slot: str, value: object) -> Method:
+    """A method's value from itself, from its name, or from plain settings with its name among them."""
+    if isinstance(value, Method):
+        return value
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict):
+        raise ValueError(f"{slot} takes a method's name or a table with `name`, but got {value!r}.")
+    return build(slot, value)
+
+
+def camel(name: str) -> str:
+    """``logit_adjusted`` -> ``LogitAdjusted``."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def sentence(error: ValidationError, where: str, valid: dict[str, Any]) -> str:
+    """One sentence for pydantic's first complaint: the rule that is broken and the value that was given."""
+    first = error.errors()[0]
+    # pydantic adds the branch of a union to a setting's path ("alpha.literal['balanced']"), which no user wrote.
+    field = ".".join(str(part) for part in first["loc"] if not str(part).endswith("]")) or str(where)
+    context, given = first.get("ctx", {}), first["input"]
+    rules = {
+        "greater_than_equal": (">=", "ge"),
+        "greater_than": (">", "gt"),
+        "less_than_equal": ("<=", "le"),
+        "less_than": ("<", "lt"),
+    }
+    if first["type"] == "extra_forbidden":
+        return f"{where} has no setting {field!r}; {nearest(field, valid)}"
+    if first["type"] == "missing":
+        return f"{where} needs the setting {field!r}."
+    if first["type"] in rules:
+        sign, key = rules[first["type"]]
+        return f"`{field} {sign} {context[key]:g}` must hold for {where}, but got {field}={given!r}."
+    if first["type"] == "value_error":
+        return f"{where}: {context['error']}"
+    if first["type"] == "literal_error":
+        return f"`{field} is {context['expected']}` must hold for {where}, but got {field}={given!r}."
+    rule = first["msg"][:1].lower() + first["msg"][1:]
+    return f"{where} cannot take {field}={given!r}: {rule}."
+
+
+def _assigns(node: ast.stmt, name: str) -> TypeGuard[ast.Assign]:
+    return isinstance(node, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == name for target in node.targets
+    )
+
+
+def _check_slot(slot: str) -> None:
+    if slot not in SLOTS:
+        raise DataError(f"There is no slot {slot!r}; {nearest(slot, SLOTS)}")
+
+
+def _check_name(slot: str, name: str) -> None:
+    _check_slot(slot)
+    if name not in names(slot):
+        raise DataError(f"{slot} has no method {name!r}; {nearest(name, names(slot))}")

@@ -1,0 +1,278 @@
+"""The space of a search: a recipe that holds ranges in the place of values, `{low = 1e-4, high = 1e-2, log = true}` or
+`{choices = [...]}`.
+
+A choice may hold whole methods with ranges of their own, `{choices = ["cross_entropy", {name = "focal", gamma = {low =
+0, high = 5}}]}`; these are asked for only where the method is chosen.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, get_args
+
+from rarebird.core.checks import DataError, nearest
+from rarebird.recipe.recipe import Recipe
+from rarebird.recipe.text import assigned, read_plain
+from rarebird.slots import methods
+from rarebird.slots.ranges import Choice, Float, Int, Range
+
+RANGE_KEYS = ({"low", "high"}, {"low", "high", "log"})
+# Above this many points a grid is refused: it would not end.
+LARGEST_GRID = 10_000
+
+
+class Ask(Protocol):
+    """Who decides a value of a named range: an optimizer's trial, or a walk over a grid."""
+
+    def __call__(self, name: str, where: Range) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A range of the space.
+
+    Attributes:
+        name: Dotted, ``optimizer.learning_rate``.
+        where: The range; a choice between methods is one between their names.
+        under: The choices under which it is asked for, name -> value; empty where it always is.
+    """
+
+    name: str
+    where: Range
+    under: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A recipe's plain values with ranges among them.
+
+    Attributes:
+        tree: Slot or field -> value, where a `Float`, `Int` or `Choice` stands for what is searched.
+    """
+
+    tree: dict[str, Any]
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Space:
+        """The space that plain values describe; checked at the ends of every range, under every choice.
+
+        Raises:
+            DataError: A range is none, or one of its ends breaks a rule of the recipe.
+        """
+        for key in plain:
+            if key not in Recipe.model_fields:
+                raise DataError(f"The recipe has no key {key!r}; {nearest(key, Recipe.model_fields)}")
+        space = cls({key: _parsed(value, key, (key,)) for key, value in plain.items()})
+        for last in (False, True):
+            space.draw(lambda name, where, last=last: _end(where, last))
+        for dimension in space.dimensions():
+            if isinstance(dimension.where, Choice):
+                for value in dimension.where.values:
+                    space.draw(_Chosen({**dimension.under, dimension.name: value}))
+        return space
+
+    @classmethod
+    def read(cls, path: Path, settings: tuple[str, ...] = ()) -> Space:
+        """The space of a recipe file, with ``--set`` assignments on top."""
+        return cls.of(assigned(read_plain(path), settings, Recipe.model_fields))
+
+    def draw(self, ask: Ask) -> Recipe:
+        """A recipe whose ranges are replaced by what `ask` answers."""
+        return Recipe(**{key: _drawn(value, key, ask) for key, value in self.tree.items()})
+
+    def dimensions(self) -> list[Dimension]:
+        """Every range, in the order of the recipe."""
+        return [dimension for key, value in self.tree.items() for dimension in _dimensions(value, key, {})]
+
+    def size(self, steps: int) -> int:
+        """Points of a grid with `steps` points on each number."""
+        return math.prod(_points(value, steps) for value in self.tree.values())
+
+    def grid(self, steps: int) -> list[dict[str, Any]]:
+        """All points of a grid: name -> value of each range that is asked for there.
+
+        Raises:
+            DataError: There would be more than `LARGEST_GRID`.
+        """
+        size = self.size(steps)
+        if size > LARGEST_GRID:
+            raise DataError(
+                f"A grid of {steps} points on each number has {size} recipes; give fewer ranges, fewer points, or another strategy."
+            )
+        return [
+            dict(itertools.chain(*parts))
+            for parts in itertools.product(*(list(_walk(value, key, steps)) for key, value in self.tree.items()))
+        ]
+
+
+def default_space(recipe: Recipe) -> Space:
+    """The space around a recipe: learning rate, batch size, weight decay, depth, width, dropout, loss and augmentation
+    strength.
+
+    Of a reference, whose training none of these touches, all of its own ranges.
+    """
+    tree: dict[str, Any] = dict(recipe.plain())
+    if recipe.reference is not None:
+        tree["reference"] = {**tree["reference"], **type(recipe.reference).ranges()}
+        return Space(tree)
+    tree["batch_size"] = Int(max(8, recipe.batch_size // 2), recipe.batch_size * 2, log=True)
+    for slot, wanted in (("optimizer", ("learning_rate", "weight_decay")), ("network", ("depth", "width", "dropout"))):
+        ranges = type(getattr(recipe, slot)).ranges()
+        tree[slot] = {**tree[slot], **{name: ranges[name] for name in wanted if name in ranges}}
+    if "tasks" in dir(recipe.loss) and "classification" in recipe.loss.tasks:
+        tree["loss"] = Choice(*dict.fromkeys([recipe.loss.name, "cross_entropy", "logit_adjusted", "balanced_softmax"]))
+    tree["augmentation"] = [_with_strength(method) for method in recipe.augmentation]
+    return Space(tree)
+
+
+def _with_strength(method: methods.Method) -> dict[str, Any]:
+    """An augmentation's settings with its first searched number left open: the strength, by the folder's convention."""
+    strengths = {name: where for name, where in type(method).ranges().items() if isinstance(where, Float)}
+    return {**method.settings(), **dict(list(strengths.items())[:1])}
+
+
+def _parsed(value: Any, key: str, place: tuple[str, ...]) -> Any:
+    """Plain values with ranges recognized in them; `place` leads to the method that a setting belongs to."""
+    if isinstance(value, Mapping):
+        if "choices" in value:
+            return _choice(value, key, place)
+        if {"low", "high"} & set(value):
+            return _number(value, key, whole=_is_whole(place))
+        inner = (*place[:1], str(value["name"])) if "name" in value else place
+        return {name: _parsed(entry, f"{key}.{name}", (*inner, name)) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_parsed(entry, f"{key}.{number}", place) for number, entry in enumerate(value)]
+    return value
+
+
+def _choice(value: Mapping[str, Any], key: str, place: tuple[str, ...]) -> Choice:
+    if set(value) != {"choices"} or not isinstance(value["choices"], list) or len(value["choices"]) < 2:
+        raise DataError(
+            f"The range of {key} is written {{choices = [a, b]}}, with two values or more and nothing beside them."
+        )
+    return Choice(*(_parsed(entry, key, place) for entry in value["choices"]))
+
+
+def _number(value: Mapping[str, Any], key: str, whole: bool) -> Range:
+    if set(value) not in RANGE_KEYS:
+        raise DataError(
+            f"The range of {key} is written {{low = a, high = b}}, with log = true where its scale is logarithmic."
+        )
+    low, high, log = value["low"], value["high"], bool(value.get("log", False))
+    if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high)):
+        raise DataError(f"The range of {key} goes from a number to a number, but got low={low!r}, high={high!r}.")
+    try:
+        return Int(int(low), int(high), log) if whole else Float(float(low), float(high), log)
+    except ValueError as error:
+        raise DataError(f"The range of {key}: {error}") from None
+
+
+def _is_whole(place: tuple[str, ...]) -> bool:
+    """Whether a field of the recipe (``("batch_size",)``) or of a method (``("network", "mlp", "depth")``) holds whole
+    numbers."""
+    fields = Recipe.model_fields if len(place) == 1 else methods.load(place[0], place[1]).model_fields
+    field = fields.get(place[-1])
+    kinds = set() if field is None else {field.annotation, *get_args(field.annotation)}
+    return int in kinds and float not in kinds
+
+
+def _end(where: Range, last: bool) -> Any:
+    if isinstance(where, Choice):
+        return where.values[-1 if last else 0]
+    return where.high if last else where.low
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Answers with given choices, and the lower end of all else."""
+
+    values: Mapping[str, Any]
+
+    def __call__(self, name: str, where: Range) -> Any:
+        return self.values.get(name, _end(where, last=False))
+
+
+def label(value: Any) -> str:
+    """A choice's value as a short text: a method's name, or the value itself."""
+    return str(value.get("name", value)) if isinstance(value, Mapping) else str(value)
+
+
+def _drawn(value: Any, key: str, ask: Ask) -> Any:
+    """A value with every range in it replaced by what `ask` answers."""
+    if isinstance(value, Choice):
+        names = labels(value)
+        chosen = ask(key, Choice(*names))
+        return _drawn(value.values[names.index(chosen)], f"{key}={chosen}", ask)
+    if isinstance(value, Float | Int):
+        return ask(key, value)
+    if isinstance(value, Mapping):
+        return {name: _drawn(entry, f"{key}.{name}", ask) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_drawn(entry, f"{key}.{place}", ask) for place, entry in enumerate(value)]
+    return value
+
+
+def labels(choice: Choice) -> list[str]:
+    """A label for each value of a choice, all different."""
+    names = [label(value) for value in choice.values]
+    return [name if names.count(name) == 1 else f"{name}#{place}" for place, name in enumerate(names)]
+
+
+def _dimensions(value: Any, key: str, under: Mapping[str, Any]) -> list[Dimension]:
+    if isinstance(value, Choice):
+        names = labels(value)
+        inner = [
+            _dimensions(entry, f"{key}={name}", {**under, key: name})
+            for name, entry in zip(names, value.values, strict=True)
+        ]
+        return [Dimension(key, Choice(*names), under), *itertools.chain(*inner)]
+    if isinstance(value, Float | Int):
+        return [Dimension(key, value, under)]
+    return [dimension for name, entry in _entries(value) for dimension in _dimensions(entry, f"{key}.{name}", under)]
+
+
+def _points(value: Any, steps: int) -> int:
+    if isinstance(value, Choice):
+        return sum(_points(entry, steps) for entry in value.values)
+    if isinstance(value, Float | Int):
+        return len(points(value, steps))
+    return math.prod(_points(entry, steps) for _, entry in _entries(value))
+
+
+def _walk(value: Any, key: str, steps: int) -> Iterator[list[tuple[str, Any]]]:
+    """Every way to fill a value's ranges: (name, value) of those that are asked for."""
+    if isinstance(value, Choice):
+        for name, entry in zip(labels(value), value.values, strict=True):
+            for filled in _walk(entry, f"{key}={name}", steps):
+                yield [(key, name), *filled]
+    elif isinstance(value, Float | Int):
+        for point in points(value, steps):
+            yield [(key, point)]
+    else:
+        ways = [list(_walk(entry, f"{key}.{name}", steps)) for name, entry in _entries(value)]
+        for parts in itertools.product(*ways):
+            yield list(itertools.chain(*parts))
+
+
+def points(where: Float | Int, steps: int) -> list[float] | list[int]:
+    """At most `steps` evenly spaced points of a range, its ends among them, on its own scale."""
+    ends = (math.log(where.low), math.log(where.high)) if where.log else (where.low, where.high)
+    spaced = (
+        [ends[0] + (ends[1] - ends[0]) * place / (steps - 1) for place in range(steps)]
+        if steps > 1
+        else [sum(ends) / 2]
+    )
+    values = [math.exp(value) if where.log else value for value in spaced]
+    if isinstance(where, Int):
+        return sorted({round(value) for value in values})
+    return [min(max(value, where.low), where.high) for value in values]
+
+
+def _entries(value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        return [(str(name), entry) for name, entry in value.items()]
+    return [(str(place), entry) for place, entry in enumerate(value)] if isinstance(value, list | tuple) else []

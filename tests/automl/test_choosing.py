@@ -1,0 +1,151 @@
+"""What ships: an ensemble of families, unless averaging is surely worse than the best alone, by weights of other rows
+than those judged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rarebird.automl import choosing
+from rarebird.automl.candidate import Candidate
+from rarebird.automl.choosing import choose, families
+from rarebird.automl.ensemble_selection import Criterion, loss
+from tests.automl.made_candidates import CLASSES, CRITERION, JUDGES, LOST, PARTS, PRIOR, N, Y, candidate, good
+
+
+def chosen(*given: Candidate, judges: np.ndarray = JUDGES) -> choosing.Chosen:
+    return choose(families(given, CRITERION), CRITERION, judges)
+
+
+def test_repeats_of_one_name_are_averaged() -> None:
+    one, two, other = candidate("a", good(2, 1)), candidate("a", good(2, 2)), candidate("b", good(1, 3))
+    first, second = families([one, other, two], CRITERION)
+    assert (first.name, second.name) == ("a", "b")
+    assert list(first.candidates) == [one, two]
+    np.testing.assert_allclose(first.predicted, (one.predicted + two.predicted) / 2)
+    np.testing.assert_allclose(first.losses, CRITERION.rows(first.predicted))
+    # The log loss is convex: a mean is no worse than its parts are in the mean.
+    assert loss(first.losses) <= (one.loss + two.loss) / 2
+    np.testing.assert_array_equal(second.predicted, other.predicted)
+
+
+def test_a_repeat_that_held_out_fewer_rows_adds_to_those() -> None:
+    half = np.where((np.arange(N) % 2 == 0)[:, None], good(2, 2), np.nan)
+    nowhere = np.where((np.arange(N) > 3)[:, None], good(2, 1), np.nan)
+    (family,) = families([candidate("a", nowhere), candidate("a", half)], CRITERION)
+    np.testing.assert_allclose(family.predicted[[4, 5]], [(nowhere[4] + half[4]) / 2, nowhere[5]])
+    np.testing.assert_array_equal(np.isnan(family.losses[:6]), [False, True, False, True, False, False])
+
+
+def test_one_family_ships_alone() -> None:
+    found = chosen(candidate("a", good(2, 1)), candidate("a", good(2, 2)))
+    assert [family.name for family in found.families] == ["a"]
+    assert len(found.families[0].candidates) == 2
+    np.testing.assert_array_equal(found.shares, [1])
+    assert found.gain == 0
+    assert found.why == "What ships: a, under 2 seeds."
+
+
+def test_an_ensemble_of_one_is_called_what_it_is() -> None:
+    found = chosen(candidate("a", good(6, 1)), candidate("b", LOST))
+    assert [family.name for family in found.families] == ["a"]
+    np.testing.assert_array_equal(found.shares, [1])
+    assert found.why == "What ships: a; all others were surely worse on held-out rows."
+
+
+def test_families_that_complement_each_other_are_averaged() -> None:
+    half = (np.arange(N) // 7 % 2 == 0)[:, None]
+    one, two = candidate("a", np.where(half, good(6, 1), LOST)), candidate("b", np.where(half, LOST, good(6, 2)))
+    found = chosen(one, two)
+    assert {family.name for family in found.families} == {"a", "b"}
+    assert found.shares.sum() == pytest.approx(1)
+    assert (found.shares > 0.4).all()
+    assert found.gain > 0.5
+    assert found.why.startswith("What ships is an ensemble: ")
+
+
+def test_the_gain_is_judged_by_weights_of_the_other_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[np.ndarray] = []
+    original = choosing.weights
+
+    def spy(predicted: list[np.ndarray], criterion: Criterion) -> np.ndarray:
+        seen.append(criterion.y)
+        return original(predicted, criterion)
+
+    monkeypatch.setattr(choosing, "weights", spy)
+    given = [candidate("a", good(2, 1)), candidate("b", good(2, 5)), candidate("c", good(1.8, 3))]
+    found = chosen(*given)
+    assert [len(y) for y in seen] == [N - N // PARTS] * PARTS + [N]
+    alone, mixed = np.zeros(N), np.zeros(N)
+    for part in range(PARTS):
+        mine, others = part == JUDGES, part != JUDGES
+        best = min(given, key=lambda one: float(one.losses[others].mean()))
+        alone[mine] = best.losses[mine]
+        here = Criterion(Y[others], np.ones(others.sum()), PRIOR, 0.5)
+        shares = original([one.predicted[others] for one in given], here)
+        mixed[mine] = CRITERION.rows(np.tensordot(shares, [one.predicted for one in given], axes=1))[mine]
+    assert found.gain == pytest.approx(alone.mean() - mixed.mean())
+
+
+def test_a_surely_harmful_average_gives_the_best_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that put much on a family that is always wrong: what they give is judged, and not taken."""
+    monkeypatch.setattr(choosing, "weights", lambda predicted, criterion: np.array([0.4, 0.6]))
+    found = chosen(candidate("good", good(4, 1)), candidate("lost", LOST))
+    assert [family.name for family in found.families] == ["good"]
+    np.testing.assert_array_equal(found.shares, [1])
+    assert found.gain < 0
+    assert "good alone; averaged with others it was surely worse" in found.why
+
+
+def test_what_is_not_surely_worse_is_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing, "weights", lambda predicted, criterion: np.array([0.5, 0.5]))
+    found = chosen(candidate("a", good(2, 1)), candidate("b", good(2, 2)))
+    np.testing.assert_array_equal(found.shares, [0.5, 0.5])
+
+
+def test_a_family_without_weight_does_not_ship_and_the_heaviest_comes_first() -> None:
+    found = chosen(candidate("lost", LOST), candidate("weak", good(2, 1)), candidate("strong", good(2, 5)))
+    assert "lost" not in {family.name for family in found.families}
+    assert list(found.shares) == sorted(found.shares, reverse=True)
+    assert (found.shares > 0).all()
+    assert found.shares.sum() == pytest.approx(1)
+    for family, share in zip(found.families, found.shares, strict=True):
+        assert f"{family.name} {share:.0%}" in found.why
+
+
+def test_rows_of_one_part_alone_judge_and_are_judged() -> None:
+    found = chosen(candidate("a", good(2, 1)), candidate("b", good(2, 2)), judges=np.zeros(N, dtype=np.int64))
+    assert found.shares.sum() == pytest.approx(1)
+    assert np.isfinite(found.gain)
+
+
+def test_rows_that_nobody_held_out_play_no_part() -> None:
+    known = np.arange(N) % 10 > 0
+    holes = [np.where(known[:, None], good(2, seed), np.nan) for seed in (1, 2)]
+    some = chosen(candidate("a", holes[0]), candidate("b", holes[1]))
+    here = Criterion(Y[known], np.ones(known.sum()), PRIOR, 0.0)
+    # On the known rows alone, under the log loss, which knows no classes' masses.
+    plain = Criterion(Y, np.ones(N), PRIOR, 0.0)
+    given = [candidate("a", holes[0]), candidate("b", holes[1])]
+    for one in given:
+        one.losses = plain.rows(one.predicted)
+    with_holes = choose(families(given, plain), plain, JUDGES)
+    for one in given:
+        one.predicted = one.predicted[known]
+    without = choose(families(given, here), here, JUDGES[known])
+    np.testing.assert_allclose(with_holes.shares, without.shares)
+    assert with_holes.gain == pytest.approx(without.gain)
+    assert np.isfinite(some.gain)
+
+
+def test_values_are_chosen_alike() -> None:
+    y = Y + np.random.default_rng(5).normal(size=N)
+    values = Criterion(y, np.ones(N), np.zeros(0), 0.0)
+    guesses = [(y + np.random.default_rng(seed).normal(size=N))[:, None] for seed in (1, 2)]
+    given = [candidate(name, np.zeros((N, CLASSES))) for name in "ab"]
+    for one, guess in zip(given, guesses, strict=True):
+        one.predicted, one.losses = guess, values.rows(guess)
+    found = choose(families(given, values), values, JUDGES)
+    # Independent errors of one size: the mean has half the squared error.
+    assert found.gain == pytest.approx(0.5 * min(one.loss for one in given), rel=0.4)
+    assert len(found.families) == 2

@@ -1,0 +1,181 @@
+"""Rule 1 for a search: judging rows are changed beyond recognition, and nothing that was learned or chosen without them
+may change.
+
+Non-interference, bit for bit, as in `tests/test_no_leak.py`: it covers the recipes that race, who leaves, repeats,
+weights, calibrations and the decision at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from rarebird.automl.candidate import Candidate
+from rarebird.automl.command import Search
+from rarebird.core.clock import Clock
+from rarebird.data import split
+from rarebird.data.dataset import Dataset, Frame, Splits
+from rarebird.experiment.run import Outcome, conclude
+from rarebird.experiment.setup import Ground, lay_ground
+from rarebird.recipe.recipe import Recipe
+from rarebird.training.network_trainer import Trained
+from tests.automl.made_runs import FOLDS, perceptron, rows, search
+
+PROTOCOLS = ("folds", "hold-out", "validation rows")
+each_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
+
+
+def marked(data: Dataset, at: np.ndarray, flip: bool = True) -> Dataset:
+    """The rows at `at` with wild numbers, a category of their own, and the other label."""
+    assert isinstance(data.source, Frame)
+    assert data.y is not None
+    frame, y = data.source.frame.copy(), data.y.copy()
+    # Each row its own wild number: equal rows would be duplicates, which are grouped, and the folds would be others.
+    frame.loc[at, "a"] = frame.loc[at, "b"] = 1e6 * (1 + np.arange(len(at)))
+    frame.loc[at, "c"] = "marked"
+    if flip:
+        y[at] = 1 - y[at]
+    return replace(data, source=Frame(frame), y=y)
+
+
+def base(protocol: str) -> Recipe:
+    recipe = perceptron(decision="threshold", metric="macro_f1", regularization=["ema"])
+    return recipe if protocol == "folds" else recipe.updated(folds=0, holdout=0.4 if protocol == "hold-out" else None)
+
+
+def ground(
+    protocol: str, train: Dataset | None = None, val: Dataset | None = None, test: Dataset | None = None
+) -> Ground:
+    given = (rows(60, seed=2) if val is None else val) if protocol == "validation rows" else None
+    data = Splits(rows() if train is None else train, given, rows(40, seed=1) if test is None else test)
+    return lay_ground(base(protocol), data, "cpu", None, 0.2, None)
+
+
+@cache
+def plain(protocol: str) -> tuple[Search, Outcome]:
+    """A search with nothing changed."""
+    return ended(protocol, ground(protocol))
+
+
+def ended(protocol: str, of: Ground) -> tuple[Search, Outcome]:
+    one = search(of, base(protocol))
+    recipe, teams = one.shipped()
+    return one, conclude(recipe, of, teams, lambda progress, what: False, Clock())
+
+
+def same_network(one: Trained, two: Trained) -> bool:
+    if one.prepared != two.prepared:
+        return False
+    if hasattr(one.network, "to_text"):
+        return bool(one.network.to_text() == two.network.to_text())
+    states = one.network.state_dict(), two.network.state_dict()
+    return all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def pairs(one: Sequence[Candidate], two: Sequence[Candidate]) -> list[tuple[Candidate, Candidate]]:
+    """Candidates of the same name and seed."""
+    theirs = {(candidate.name, candidate.team.recipe.seed): candidate for candidate in two}
+    return [
+        (candidate, theirs[key]) for candidate in one if (key := (candidate.name, candidate.team.recipe.seed)) in theirs
+    ]
+
+
+@each_protocol
+def test_test_rows_change_nothing_that_is_learned_or_chosen(protocol: str) -> None:
+    one, before = plain(protocol)
+    test = rows(40, seed=1)
+    two, after = ended(protocol, ground(protocol, test=marked(test, np.arange(40))))
+    assert after.recipe == before.recipe
+    assert [candidate.name for candidate in two.race.finished] == [candidate.name for candidate in one.race.finished]
+    assert two.race.left == one.race.left
+    for ours, theirs in zip(one.race.finished, two.race.finished, strict=True):
+        np.testing.assert_array_equal(ours.predicted, theirs.predicted)
+        assert all(same_network(*both) for both in zip(ours.team.trained, theirs.team.trained, strict=True))
+    assert one.chosen is not None
+    assert two.chosen is not None
+    np.testing.assert_array_equal(one.chosen.shares, two.chosen.shares)
+    assert (one.chosen.gain, one.chosen.why) == (two.chosen.gain, two.chosen.why)
+    assert [member.calibrations for member in before.model.members] == [
+        member.calibrations for member in after.model.members
+    ]
+    assert before.model.calibrations == after.model.calibrations
+    assert before.model.decision == after.model.decision
+    np.testing.assert_array_equal(before.out_of_fold, after.out_of_fold)
+    assert before.result.validation == after.result.validation
+    assert before.result.test != after.result.test
+
+
+class Unread(Frame):
+    """Rows that nobody may look at."""
+
+    def rows(self, index: np.ndarray) -> pd.DataFrame:
+        raise AssertionError("the rows were read")
+
+
+@each_protocol
+def test_a_search_does_not_read_test_rows(protocol: str) -> None:
+    test = rows(40, seed=1)
+    assert isinstance(test.source, Frame)
+    hidden = ground(protocol, test=replace(test, source=Unread(test.source.frame)))
+    one = search(hidden, base(protocol))
+    recipe, teams = one.shipped()
+    with pytest.raises(AssertionError, match="the rows were read"):
+        conclude(recipe, hidden, teams, lambda progress, what: False, Clock())
+
+
+def test_a_fold_held_out_changes_nothing_of_its_own_networks() -> None:
+    """In every candidate and its repeats, which are held out on other folds, the network that a changed row judged
+    stays as it was."""
+    train = rows()
+    at = np.flatnonzero(split.fold_of(train, FOLDS, 0) == 1)[:1]
+    # Only features are changed: labels decide which fold a row falls to.
+    two = search(ground("folds", marked(train, at, flip=False)), base("folds"))
+    both = pairs(plain("folds")[0].race.finished, two.race.finished)
+    assert {candidate.name for candidate, _ in both} == {"linear", "trees", "mlp"}
+    assert len({candidate.team.recipe.seed for candidate, _ in both}) > 1
+    for ours, theirs in both:
+        for place, held in enumerate(ours.team.held_rows):
+            blind = bool(np.isin(at, held).all())
+            assert ("marked" in theirs.team.trained[place].prepared.model_dump_json()) is not blind
+            if blind:
+                assert same_network(ours.team.trained[place], theirs.team.trained[place])
+
+
+@pytest.mark.parametrize("protocol", ["hold-out", "validation rows"])
+def test_held_out_rows_change_no_network(protocol: str) -> None:
+    train, val = rows(), rows(60, seed=2)
+    if protocol == "hold-out":
+        held = np.flatnonzero(split.hold_out(train, 0.4, 0))
+        changed = ground(protocol, marked(train, held, flip=False))
+    else:
+        changed = ground(protocol, val=marked(val, np.arange(60)))
+    two, after = ended(protocol, changed)
+    one, before = plain(protocol)
+    both = pairs(one.race.finished, two.race.finished)
+    # Who goes through is theirs to say, but for the one that must.
+    assert "mlp" in {candidate.name for candidate, _ in both}
+    for ours, theirs in both:
+        assert all(same_network(*both) for both in zip(ours.team.trained, theirs.team.trained, strict=True))
+        assert not np.array_equal(ours.predicted, theirs.predicted, equal_nan=True)
+    assert before.result.validation != after.result.validation
+
+
+def test_a_row_is_calibrated_by_the_rows_of_the_other_part() -> None:
+    """A held-out row that is another changes what selection sees of the other half; of its own half it changes itself
+    alone."""
+    val = rows(60, seed=2)
+    one = plain("validation rows")[0]
+    at = np.flatnonzero(one.race.contest.judges == 0)[:1]
+    two = search(ground("validation rows", val=marked(val, at, flip=False)), base("validation rows"))
+    np.testing.assert_array_equal(two.race.contest.judges, one.race.contest.judges)
+    own, others = (one.race.contest.judges == 0) & (np.arange(60) != at), one.race.contest.judges == 1
+    for ours, theirs in pairs(one.race.finished, two.race.finished):
+        np.testing.assert_array_equal(theirs.predicted[own], ours.predicted[own])
+        assert not np.array_equal(theirs.predicted[others], ours.predicted[others])
+        assert not np.array_equal(theirs.predicted[at], ours.predicted[at])

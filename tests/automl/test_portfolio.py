@@ -1,0 +1,114 @@
+"""The portfolio: the default recipe always competes, references may be left out, and every recipe trains on the rows it
+is for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rarebird.automl.portfolio import LINEAR_BATCH, LINEAR_STEPS, Entry, portfolio
+from rarebird.data.dataset import Curves, Dataset, Frame, Pixels, Source, Splits
+from rarebird.experiment import run as experiment
+from rarebird.recipe.defaults import default_recipe
+from rarebird.recipe.recipe import Recipe
+
+WHAT = ("table", "values", "series", "image")
+
+
+def rows(what: str, n: int = 60) -> Dataset:
+    rng = np.random.default_rng(0)
+    y = (np.arange(n) % 3 == 0).astype(np.int64)
+    ids, index = np.arange(n).astype(str), np.arange(n)
+    source: Source
+    if what in ("table", "values"):
+        source = Frame(pd.DataFrame({"a": rng.normal(y, 1), "c": rng.choice(["u", "v"], n)}))
+    elif what == "series":
+        source = Curves((y[:, None, None] + rng.normal(size=(n, 1, 24))).astype(np.float32), np.full(n, 24))
+    else:
+        source = Pixels(rng.integers(0, 256, (n, 1, 8, 8), dtype=np.uint8))
+    if what == "values":
+        return Dataset("table", "regression", source, index, y + rng.normal(size=n), (), ids)
+    return Dataset(what, "classification", source, index, y, ("no", "yes"), ids)  # type: ignore[arg-type]
+
+
+def entries(what: str, references: bool = True, **changes: Any) -> tuple[Recipe, list[Entry]]:
+    train = rows(what)
+    base = default_recipe(train, seed=5).updated(**changes)
+    return base, portfolio(train, base, references)
+
+
+@pytest.mark.parametrize("references", [True, False])
+@pytest.mark.parametrize("what", WHAT)
+def test_the_default_recipe_gets_whatever_time_there_is(what: str, references: bool) -> None:
+    base, found = entries(what, references)
+    assert [entry.recipe for entry in found if entry.share == 1] == [base]
+    assert not any(entry.is_reference for entry in found if entry.share == 1)
+    assert all(0 < entry.share <= 1 for entry in found)
+
+
+@pytest.mark.parametrize("references", [True, False])
+@pytest.mark.parametrize("what", WHAT)
+def test_the_first_is_trained_in_whatever_time_there_is(what: str, references: bool) -> None:
+    _, (first, *others) = entries(what, references)
+    assert first.enough == 0
+    assert all(0 < entry.enough < 1 for entry in others)
+
+
+@pytest.mark.parametrize("what", WHAT)
+def test_names_and_recipes_differ(what: str) -> None:
+    _, found = entries(what)
+    assert len({entry.name for entry in found}) == len(found)
+    assert len({entry.recipe.to_toml() for entry in found}) == len(found)
+
+
+@pytest.mark.parametrize("what", WHAT)
+def test_references_are_left_out_where_none_are_wanted(what: str) -> None:
+    _, everything = entries(what)
+    _, networks = entries(what, references=False)
+    assert [entry.recipe for entry in networks] == [entry.recipe for entry in everything if not entry.is_reference]
+    assert all(entry.recipe.reference is None for entry in networks)
+    assert "random_kernels" not in {type(entry.recipe.network).name for entry in networks}
+    assert [entry.is_reference for entry in everything] == [
+        entry.recipe.reference is not None or type(entry.recipe.network).name == "random_kernels"
+        for entry in everything
+    ]
+
+
+def test_regression_has_no_loss_of_classes() -> None:
+    base, found = entries("values")
+    assert {type(entry.recipe.loss).name for entry in found} == {"mean_squared"}
+    assert {type(entry.recipe.loss).name for entry in entries("table")[1]} > {"weighted"}
+    assert all(entry.recipe.calibration == base.calibration == () for entry in found)
+
+
+@pytest.mark.parametrize("what", WHAT)
+def test_what_the_run_decided_holds_for_every_recipe(what: str) -> None:
+    run = {"threads": 1, "folds": 4, "metric": "accuracy"} if what != "values" else {"threads": 1, "folds": 4}
+    base, found = entries(what, **run)
+    for entry in found:
+        assert {name: getattr(entry.recipe, name) for name in run} == run
+        assert (entry.recipe.kind, entry.recipe.seed, entry.recipe.decision) == (base.kind, 5, base.decision)
+        # The time lays out the steps of each.
+        assert entry.recipe.steps is None
+
+
+@pytest.mark.parametrize("n", [12, 60, 2_000])
+def test_the_linear_course_has_its_steps_on_any_number_of_rows(n: int) -> None:
+    train = rows("table", n)
+    found = portfolio(train, default_recipe(train))
+    linear = next(entry.recipe for entry in found if entry.name == "linear")
+    assert linear.batch_size == min(n, LINEAR_BATCH)
+    assert linear.epochs is not None
+    assert linear.epochs * n / linear.batch_size == pytest.approx(LINEAR_STEPS, rel=1e-4)
+
+
+@pytest.mark.parametrize("what", WHAT)
+def test_every_recipe_survives_toml_and_trains(what: str) -> None:
+    for entry in entries(what)[1]:
+        assert Recipe.from_toml(entry.recipe.to_toml()) == entry.recipe
+        short = entry.recipe.updated(steps=2, folds=0, holdout=0.3, threads=1, precision="float32")
+        outcome = experiment.run(short, Splits(rows(what)), test_share=0)
+        assert np.isfinite(outcome.model.outputs(rows(what))).all(), entry.name

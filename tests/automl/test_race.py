@@ -1,0 +1,366 @@
+"""A race of candidates: the good go through all parts, the surely worse leave early, and time is given out but not
+overdrawn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rarebird.automl import candidate as candidates
+from rarebird.automl import contest as contests
+from rarebird.automl import race as racing
+from rarebird.automl.candidate import Candidate, members_of
+from rarebird.automl.contest import Contest, judges_of, rungs
+from rarebird.automl.ensemble_selection import Criterion
+from rarebird.automl.entry import ENOUGH, Entry
+from rarebird.automl.race import GRANTED_SECONDS, LEAST_SECONDS, Race
+from rarebird.core.checks import DataError
+from rarebird.data import split
+from rarebird.evaluation import held_out
+from rarebird.experiment.setup import Ground
+from rarebird.recipe.recipe import Recipe
+from rarebird.training.cross_fit import SCORING, Team, train_networks
+from tests.automl.made_runs import FOLDS, ground, perceptron, rows, trees
+
+# The seed of the recipes whose predictions are shuffled.
+SHUFFLED = 99
+
+
+def race(
+    of: Ground | None = None,
+    *,
+    deadline: float = np.inf,
+    tell: Callable[[float, str], bool] = lambda progress, what: False,
+) -> Race:
+    of = of or ground()
+    train = of.splits.train
+    prior = train.weighted_counts / train.weighted_counts.sum()
+    return Race(Contest(of, Criterion.of(of.judged, prior, "balanced_accuracy"), 0), deadline, tell)
+
+
+def enter(one: Race, name: str, recipe: Recipe, share: float = 1.0, **more: Any) -> Candidate | None:
+    return next(iter(one.run([Entry(name, recipe, share, **more)])), None)
+
+
+@pytest.fixture
+def shuffling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Candidates of the seed `SHUFFLED` predict each row what they should have predicted another."""
+    original = candidates.judged
+
+    def judged(name: str, team: Team, of: Ground, criterion: Criterion, *others: Any) -> Candidate:
+        found = original(name, team, of, criterion, *others)
+        if team.recipe.seed == SHUFFLED:
+            known = np.flatnonzero(found.rows)
+            found.predicted[known] = found.predicted[np.random.default_rng(0).permutation(known)]
+            found.losses = criterion.rows(found.predicted)
+        return found
+
+    monkeypatch.setattr(contests, "judged", judged)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (1, [(0, 1)]),
+        (2, [(0, 1), (1, 2)]),
+        (3, [(0, 1), (1, 2), (2, 3)]),
+        (5, [(0, 1), (1, 3), (3, 5)]),
+        (10, [(0, 1), (1, 5), (5, 10)]),
+    ],
+)
+def test_rungs_are_one_part_half_of_them_and_all(parts: int, expected: list[tuple[int, int]]) -> None:
+    assert rungs(parts) == expected
+
+
+def test_a_candidate_is_judged_on_every_row_by_networks_that_never_saw_it() -> None:
+    one = race()
+    found = enter(one, "trees", trees(seed=5))
+    assert found is not None
+    train = one.contest.ground.splits.train
+    assert one.finished == [found]
+    assert one.best is found
+    assert [len(rows) for rows in found.team.held_rows] == [len(train) // FOLDS] * FOLDS
+    fold = split.fold_of(train, FOLDS, 5)
+    for part, held in enumerate(found.team.held_rows):
+        np.testing.assert_array_equal(held, np.flatnonzero(fold == part))
+    assert found.rows.all()
+    np.testing.assert_allclose(found.predicted.sum(axis=1), 1)
+    np.testing.assert_array_equal(found.losses, one.contest.criterion.rows(found.predicted))
+    assert found.loss < one.contest.criterion.rows(np.tile(one.contest.criterion.prior, (len(train), 1))).mean() / 2
+
+
+def test_rungs_change_nothing_of_the_networks() -> None:
+    """Part by part in rungs, the networks are those of one training of all parts."""
+    one, recipe = race(), perceptron(seed=3)
+    found = enter(one, "mlp", recipe)
+    assert found is not None
+    of = one.contest.ground
+    _, together, _ = train_networks(recipe, of.splits, of.parts(3), None, "cpu", lambda progress, what: False)
+    fresh = rows(30, seed=1)
+    for ours, theirs in zip(members_of(found.team), together, strict=True):
+        np.testing.assert_array_equal(
+            ours.logits(fresh, "cpu"), members_of(Team(recipe, [theirs], []))[0].logits(fresh, "cpu")
+        )
+
+
+def test_a_row_is_calibrated_without_its_own_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = race()
+    seen: list[int] = []
+    original = held_out.calibrate
+    monkeypatch.setattr(
+        held_out, "calibrate", lambda recipe, held, factors: seen.append(len(held.y)) or original(recipe, held, factors)
+    )
+    found = enter(one, "trees", trees())
+    assert found is not None
+    n = len(one.contest.ground.judged)
+    # The last judging is that of all rows: each part by what the other parts say.
+    assert seen[-FOLDS:] == [n - n // FOLDS] * FOLDS
+
+
+def test_repeats_of_a_race_without_a_deadline_are_the_same() -> None:
+    found = [enter(race(), "mlp", perceptron()) for _ in range(2)]
+    assert found[0] is not None
+    assert found[1] is not None
+    np.testing.assert_array_equal(found[0].predicted, found[1].predicted)
+    assert found[0].team.recipe == found[1].team.recipe
+
+
+def test_what_is_surely_worse_leaves_early_by_name(shuffling: None) -> None:
+    one = race()
+    enter(one, "trees", trees())
+    trained: list[str] = []
+    one.tell = lambda progress, what: trained.append(what) or False  # type: ignore[func-returns-value]
+    assert enter(one, "shuffled", trees(seed=SHUFFLED)) is None
+    assert [candidate.name for candidate in one.finished] == ["trees"]
+    assert list(one.left) == ["shuffled"]
+    assert one.left["shuffled"] in {
+        f"it was surely worse than trees after {parts} of {FOLDS} parts" for parts in (1, 2)
+    }
+    # Eight rounds of at most two parts were told of.
+    assert 0 < len(trained) <= 2 * 8
+
+
+def test_who_must_is_trained_to_the_end(shuffling: None) -> None:
+    one = race()
+    enter(one, "trees", trees())
+    found = enter(one, "shuffled", trees(seed=SHUFFLED), must=True)
+    assert found is not None
+    assert len(found.team.trained) == FOLDS
+    assert not one.left
+    assert one.best is not None
+    assert one.best.name == "trees"
+
+
+def test_who_stays_is_trained_to_the_end_where_there_is_time(shuffling: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = race()
+    enter(one, "trees", trees())
+    found = enter(one, "shuffled", trees(seed=SHUFFLED), stays=True)
+    assert found is not None
+    assert len(found.team.trained) == FOLDS
+    assert not one.left
+    monkeypatch.setattr(one, "deadline", time.monotonic())
+    assert enter(one, "late", trees(), stays=True) is None
+
+
+def test_who_is_as_good_goes_through() -> None:
+    one = race()
+    for seed in range(4):
+        assert enter(one, "trees", trees(seed=seed)) is not None
+    assert enter(one, "the same again", trees()) is not None
+    assert not one.left
+
+
+def test_the_first_candidate_has_nobody_to_lose_to(shuffling: None) -> None:
+    one = race()
+    assert enter(one, "shuffled", trees(seed=SHUFFLED)) is not None
+    assert enter(one, "trees", trees()) is not None
+    assert one.best is not None
+    assert one.best.name == "trees"
+
+
+def test_every_finished_candidate_is_recorded_at_once(shuffling: None) -> None:
+    one = race()
+    recorded: list[tuple[str, int]] = []
+    dropped: list[str] = []
+    one.log = SimpleNamespace(
+        record=lambda entry, candidate: recorded.append((candidate.name, len(one.finished))),
+        drop=lambda entry, why: dropped.append(why),
+    )
+    enter(one, "trees", trees())
+    enter(one, "shuffled", trees(seed=SHUFFLED))
+    enter(one, "more", trees(rounds=12), settings={"reference.rounds": 12}, is_reference=True)
+    assert recorded == [("trees", 1), ("more", 2)]
+    assert dropped == list(one.left.values())
+    assert (one.finished[1].settings, one.finished[1].is_reference) == ({"reference.rounds": 12}, True)
+
+
+def test_a_recipe_that_these_rows_cannot_serve_leaves_with_the_reason() -> None:
+    one = race()
+    assert enter(one, "values", perceptron(loss="mean_squared")) is None
+    assert "does not serve classification" in one.left["values"]
+    with pytest.raises(DataError, match="does not serve classification"):
+        enter(one, "values", perceptron(loss="mean_squared"), must=True)
+
+
+def test_a_diverged_training_leaves_with_the_reason() -> None:
+    one = race()
+    assert enter(one, "wild", perceptron(optimizer={"name": "sgd", "learning_rate": 1e30})) is None
+    assert "diverged" in one.left["wild"]
+
+
+@pytest.mark.parametrize("val", [False, True])
+def test_a_hold_out_is_one_part_that_two_halves_judge(val: bool) -> None:
+    recipe = trees(folds=0, holdout=None if val else 0.4)
+    of = ground(recipe, val=val)
+    judges = judges_of(of, 0)
+    held = np.arange(60) if val else of.parts(0)[0][1]
+    assert judges.shape == (len(of.judged),)
+    assert set(judges[held]) == {0, 1}
+    codes = of.judged.codes[held]
+    for code in (0, 1):
+        sizes = np.bincount(judges[held][codes == code], minlength=2)
+        assert abs(int(sizes[0]) - int(sizes[1])) <= 1
+    one = race(of)
+    # A hold-out is the run's, whatever seed the candidate has.
+    found = enter(one, "trees", recipe.updated(seed=7))
+    assert found is not None
+    np.testing.assert_array_equal(np.flatnonzero(found.rows), held)
+    assert len(found.team.trained) == 1
+
+
+def test_an_end_by_the_user_keeps_the_first_candidate_and_drops_later_ones() -> None:
+    one = race(tell=lambda progress, what: True)
+    found = enter(one, "trees", trees())
+    assert found is not None
+    assert len(found.team.trained) == 1
+    assert found.rows.sum() == len(one.contest.ground.judged) // FOLDS
+    assert found.team.recipe.relaid == (((1, 1),),)
+    assert one.ended
+    assert enter(one, "later", trees(), must=True) is None
+    two = race()
+    enter(two, "trees", trees())
+    two.tell = lambda progress, what: True
+    assert enter(two, "ended", trees(seed=1)) is None
+    assert (two.ended, [candidate.name for candidate in two.finished], two.left) == (True, ["trees"], {})
+
+
+class Fake:
+    """A clock that stands still, but for trainings, which take as long as they may."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, steps: float = 1.0) -> None:
+        self.now, self.deadlines, self.steps = 1000.0, [], steps
+        clock = SimpleNamespace(monotonic=lambda: self.now)
+        monkeypatch.setattr(racing, "time", clock)
+        monkeypatch.setattr(candidates, "time", clock)
+        monkeypatch.setattr(contests, "time", clock)
+        monkeypatch.setattr(contests, "train_networks", self._train)
+
+    def _train(
+        self, recipe: Any, splits: Any, parts: Any, deadline: float, device: str, report: Any, **others: Any
+    ) -> Any:
+        self.deadlines.append(deadline)
+        if others["first"] == 0 and self.steps < others["enough"]:
+            return recipe, [], False
+        done = train_networks(recipe, splits, parts, None, device, report, **others)
+        self.now += (deadline - self.now) * len(parts) / others["sharing"]
+        return done
+
+
+def test_a_candidate_takes_no_more_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(monkeypatch)
+    one = race(deadline=1100.0)
+    found = enter(one, "a", trees(), 0.25)
+    assert found is not None
+    assert fake.deadlines == [1025.0] * 3
+    assert found.seconds == pytest.approx(25)
+    assert fake.now == pytest.approx(1025)
+    left = one.time_left()
+    enter(one, "b", trees(seed=1), 1.0)
+    assert fake.deadlines[-1] == pytest.approx(1025 + left)
+    assert fake.now <= one.deadline
+
+
+def test_nothing_is_begun_when_time_is_up_but_what_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(monkeypatch)
+    one = race(deadline=1010.0)
+    fake.now = 1010.0 - 0.9 * LEAST_SECONDS
+    assert enter(one, "a", trees()) is None
+    assert fake.deadlines == []
+    assert enter(one, "b", trees(), must=True) is not None
+    assert fake.deadlines[0] == fake.now == pytest.approx(1010 - 0.9 * LEAST_SECONDS + LEAST_SECONDS)
+    fake.now = 2000.0
+    assert enter(one, "c", trees()) is None
+    # However late it is.
+    assert enter(one, "d", trees(), must=True) is not None
+
+
+def test_a_small_share_of_a_short_time_is_no_less_than_what_a_small_recipe_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = Fake(monkeypatch)
+    one = race(deadline=1000.0 + 1.5 * GRANTED_SECONDS)
+    assert enter(one, "a", trees(), 0.01) is not None
+    assert fake.deadlines[-1] == pytest.approx(1000 + GRANTED_SECONDS)
+    assert enter(one, "b", trees(), 0.01) is not None
+    assert fake.deadlines[-1] == pytest.approx(1000 + 1.5 * GRANTED_SECONDS, abs=0.01)
+
+
+def test_a_course_that_would_be_cut_short_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    Fake(monkeypatch, steps=ENOUGH - 0.1)
+    one = race(deadline=1100.0)
+    assert enter(one, "long", trees()) is None
+    assert one.left == {"long": "there was too little time for it"}
+    assert enter(one, "default", trees(), must=True) is not None
+
+
+def test_the_time_that_the_test_rows_take_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(monkeypatch)
+    one = race(ground(test=rows(50, seed=3)), deadline=1100.0)
+    scoring = 50 * SCORING * 2
+    assert one.time_left() == pytest.approx(100 - scoring)
+    for name, per_row in (("a", 0.1), ("b", 0.3)):
+        found = enter(one, name, trees(), 0.1)
+        assert found is not None
+        found.per_row = per_row
+    assert one.time_left() == pytest.approx(1100 - fake.now - scoring - 50 * 0.4)
+
+
+def test_a_row_takes_the_time_of_all_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each held-out row was predicted by one network, a new one is predicted by all."""
+    fake = Fake(monkeypatch)
+    original = held_out.crossed
+
+    def slow(*arguments: Any) -> np.ndarray:
+        fake.now += 8.0
+        return original(*arguments)
+
+    monkeypatch.setattr(held_out, "crossed", slow)
+    one = race(deadline=1500.0)
+    found = enter(one, "a", trees())
+    assert found is not None
+    assert found.per_row == pytest.approx(8.0 / len(one.contest.ground.judged) * FOLDS)
+
+
+def test_progress_is_of_the_whole_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake, told = Fake(monkeypatch), []
+    one = race(deadline=1100.0, tell=lambda progress, what: told.append((progress, what)) or False)  # type: ignore[func-returns-value]
+    enter(one, "a", trees(), 0.5)
+    assert told[0] == (0.0, "a: training")
+    assert [progress for progress, _ in told] == sorted(progress for progress, _ in told)
+    assert told[-1][0] <= 0.5
+    fake.now = 5000.0
+    enter(one, "b", trees(), must=True)
+    assert told[-1][0] == 1.0
+
+
+def test_a_race_on_the_real_clock_ends_with_a_whole_recipe() -> None:
+    one = race(deadline=time.monotonic() + 1.5)
+    found = enter(one, "default", perceptron(steps=None, epochs=2.0), must=True)
+    assert found is not None
+    assert len(found.team.trained) == FOLDS
+    assert found.team.recipe.steps is not None

@@ -1,0 +1,332 @@
+"""The regularization path: the walk along it, what it says of a penalty whose effect is known, and the command."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rarebird.core.checks import DataError
+from rarebird.data import split
+from rarebird.data.dataset import Dataset, Frame, Splits
+from rarebird.diagnostics.regularization_path.path import regularization_path
+from rarebird.diagnostics.regularization_path.path_walk import Walk
+from rarebird.diagnostics.regularization_path.penalty import penalty_of
+from rarebird.evaluation import cross_validate
+from rarebird.recipe.recipe import Recipe
+from rarebird.slots.weights import weights
+from rarebird.training.cross_fit import train_networks
+from tests.command_line import rarebird
+
+
+def rows(n: int = 120, useless: int = 10, seed: int = 0) -> Dataset:
+    """Two classes that one of many columns tells apart, not too well."""
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < 0.4).astype(np.int64)
+    frame = pd.DataFrame(rng.normal(size=(n, 1 + useless)), columns=[f"x{place}" for place in range(1 + useless)])
+    frame["x0"] += 1.5 * y
+    return Dataset("table", "classification", Frame(frame), np.arange(n), y, ("no", "yes"), np.arange(n).astype(str))
+
+
+def recipe(**changes: object) -> Recipe:
+    plain: dict[str, object] = {
+        "kind": "table",
+        "network": {"name": "mlp", "width": 32, "depth": 1, "dropout": 0.0},
+        "optimizer": {"name": "adamw", "learning_rate": 1e-2},
+        "steps": 60,
+        "batch_size": 32,
+        "calibration": ["temperature"],
+        "metric": "log_loss",
+        "threads": 1,
+    }
+    return Recipe(**(plain | changes))
+
+
+def known(scores: dict[float, float], diverging: float = math.inf) -> Any:
+    """A judge whose five parts score as given, with a spread of 0.02."""
+    asked: list[tuple[int, float]] = []
+
+    def judged(repeat: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
+        asked.append((repeat, strength))
+        if strength >= diverging:
+            raise DataError("it diverged")
+        return np.full(5, 0.9), scores.get(strength, 0.5) + 0.02 * np.arange(-2, 3)
+
+    judged.asked = asked  # type: ignore[attr-defined]
+    return judged
+
+
+def never(progress: float, what: str) -> bool:
+    return False
+
+
+def test_the_walk_goes_on_while_the_penalty_does_no_harm_and_ends_where_it_does() -> None:
+    judged = known({1: 0.8, 2: 0.8, 4: 0.8, 8: 0.6, 16: 0.8})
+    walk = Walk([1, 2], [4, 8, 16], 1, judged, True)
+    walk.run(None, never)
+    assert [strength for _, strength in judged.asked] == [1, 2, 4, 8]
+    assert [point.strength for point in walk.points] == [1, 2, 4, 8]
+    harmed = known({1: 0.8, 2: 0.6})
+    Walk([1, 2], [4, 8, 16], 1, harmed, True).run(None, never)
+    assert [strength for _, strength in harmed.asked] == [1, 2]
+    # Of losses, larger ones are the harm.
+    losses = known({1: 0.2, 2: 0.2, 4: 0.4})
+    Walk([1, 2], [4, 8], 1, losses, False).run(None, never)
+    assert [strength for _, strength in losses.asked] == [1, 2, 4]
+
+
+def test_repeats_try_what_the_first_split_came_to() -> None:
+    judged = known({1: 0.8, 2: 0.8, 4: 0.5})
+    walk = Walk([1, 2], [4, 8], 2, judged, True)
+    walk.run(None, never)
+    assert judged.asked == [(repeat, strength) for repeat in (0, 1) for strength in (1, 2, 4)]
+
+
+def test_a_strength_that_diverges_is_said_and_not_asked_again() -> None:
+    judged = known({1: 0.8, 2: 0.8}, diverging=4)
+    walk = Walk([1, 2], [4, 8], 2, judged, True)
+    walk.run(None, never)
+    assert judged.asked == [(0, 1), (0, 2), (0, 4), (1, 1), (1, 2)]
+    assert [point.why for point in walk.points] == ["", "", "it diverged"]
+
+
+def test_a_walk_that_is_ended_keeps_what_it_has_and_says_so() -> None:
+    judged = known({1: 0.8, 2: 0.8, 4: 0.8})
+    walk = Walk([1, 2, 4], [], 1, judged, True)
+    walk.run(None, lambda progress, what: progress > 0.5)
+    assert [point.strength for point in walk.points] == [1, 2]
+    assert "ended early, before strength 4" in walk.notes[0]
+    # Past the deadline the first split's own strengths are gone on with, and nothing else.
+    late = known({1: 0.8, 2: 0.8})
+    Walk([1, 2], [4], 2, late, True).run(-math.inf, never)
+    assert late.asked == [(0, 1), (0, 2)]
+
+
+def test_l1_from_nothing_to_everything_overfits_first_and_underfits_last() -> None:
+    train, base = rows(), recipe()
+    found = regularization_path(base, train, penalty_of("l1", base), [1e-4, 0.3, 30.0], folds=3)
+    weak, middle, strong = found.points
+    assert weak.training < middle.training < strong.training
+    assert weak.validation - weak.training > 0.15
+    assert middle.validation < weak.validation
+    # Without weights there is the natural prior alone, on either rows.
+    share = train.codes.mean()
+    entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share))
+    assert (strong.training, strong.validation) == pytest.approx((entropy, entropy), abs=0.03)
+    assert found.best is found.chosen is middle
+    assert found.recipe == base.updated(regularization=[{"name": "l1", "strength": 0.3}])
+    assert found.steps == 60
+    assert not found.notes
+
+
+def test_the_share_of_zeros_grows_with_the_strength_of_l1() -> None:
+    train, base = rows(60, useless=3), recipe(steps=40)
+    parts = split.parts(train, split.decide(train, folds=2), 0)[:1]
+    shares = []
+    for strength in (0.0, 0.01, 0.1, 3.0):
+        one = penalty_of("l1", base).at(base, strength)
+        _, trained, _ = train_networks(one, Splits(train), parts, None, "cpu", lambda progress, what: False)
+        learned = np.concatenate([weight.detach().numpy().ravel() for weight in weights(trained[0].network)])
+        shares.append(float((learned == 0).mean()))
+    assert shares == sorted(shares)
+    assert shares[0] < 0.01
+    assert shares[-1] > 0.9
+
+
+def test_all_strengths_get_the_same_parts_seeds_and_steps_by_one_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    asked: list[tuple[Recipe, Any]] = []
+    judge = cross_validate.judge
+
+    def heard(one: Recipe, train: Dataset, parts: Any, **named: Any) -> Any:
+        asked.append((one, parts))
+        assert named["learned"]
+        assert named.get("deadline") is None
+        return judge(one, train, parts, **named)
+
+    monkeypatch.setattr(cross_validate, "judge", heard)
+    base = recipe(steps=None, epochs=3.0, regularization=["early_stopping"], relaid=[[[1, 2]]])
+    found = regularization_path(
+        base, rows(), penalty_of("dropout", base), [0.0, 0.5], folds=3, repeats=2, deadline=time.monotonic() + 60
+    )
+    timing, path = asked[:2], asked[2:]
+    assert {one.steps for one, _ in timing} == {1}
+    assert {one.steps for one, _ in path} == {found.steps}
+    assert {one.precision for one, _ in path} == {"float32"}
+    assert [one.seed for one, _ in path] == [0, 0, 1, 1]
+    assert path[0][1] is path[1][1]
+    assert path[2][1] is path[3][1]
+    assert not np.array_equal(path[0][1][0][1], path[2][1][0][1])
+    # What ends a training early takes no part, and the recipe keeps it; a run's own changes of its steps are not
+    # repeated.
+    assert [[type(method).name for method in one.regularization] for one, _ in path] == [["dropout"]] * 4
+    assert [type(method).name for method in found.recipe.regularization] == ["early_stopping", "dropout"]
+    assert any("Early stopping took no part" in note for note in found.notes)
+    assert found.recipe.steps is None
+    assert found.recipe.relaid == ()
+
+
+def test_the_same_path_gives_the_same_numbers() -> None:
+    train, base = rows(60, useless=2), recipe(steps=10)
+    first, second = (regularization_path(base, train, penalty_of("l2", base), [0.01, 1.0], folds=2) for _ in range(2))
+    assert first == second
+
+
+def test_what_cannot_be_judged_at_any_strength_is_refused_with_its_own_sentence() -> None:
+    base = recipe()
+    with pytest.raises(DataError, match="no residual branch to skip"):
+        regularization_path(base, rows(), penalty_of("stochastic_depth", base), [0.1, 0.2], folds=2)
+    with pytest.raises(DataError, match="ended before its first strength"):
+        regularization_path(base, rows(), penalty_of("l1", base), [0.1, 0.2], folds=2, tell=lambda progress, what: True)
+    with pytest.raises(ValueError, match="rising"):
+        regularization_path(base, rows(), penalty_of("l1", base), [0.2, 0.1], folds=2)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    data = rows(100, useless=2)
+    assert isinstance(data.source, Frame)
+    path = tmp_path / "表.csv"
+    data.source.frame.assign(結果=np.where(data.codes, "病", "健")).to_csv(path, index=False)
+    return path
+
+
+def test_command_writes_figure_values_and_a_recipe_that_fit_takes(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "path"
+    asked = [
+        "regularization-path",
+        table,
+        "--target",
+        "結果",
+        "--penalty",
+        "elastic_net",
+        "--points",
+        3,
+        "--high",
+        3,
+        "--folds",
+        2,
+    ]
+    done = rarebird(capsys, monkeypatch, *asked, "--steps", 8, "--set", "network.width=16", "--out", out, "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "recipe.toml",
+        "regularization_path.json",
+        "regularization_path.svg",
+    ]
+    values = json.loads((out / "regularization_path.json").read_text(encoding="utf-8"))
+    assert {name: said[name] for name in values} == values
+    assert said["metric"] == "balanced_accuracy"
+    assert said["steps"] == 8
+    strengths = [point["strength"] for point in said["points"]]
+    assert strengths == pytest.approx([1e-4, 3**0.5 * 1e-2, 3], rel=1e-3)
+    assert {said["best"], said["one_standard_error"]} <= set(strengths)
+    assert said["best"] <= said["one_standard_error"]
+    assert all(
+        0 <= point[part] <= 1 and point[f"{part}_error"] >= 0
+        for point in said["points"]
+        for part in ("training", "validation")
+    )
+    chosen = Recipe.read(Path(said["recipe"]))
+    assert chosen.regularization[-1].settings() == {
+        "name": "elastic_net",
+        "strength": said["one_standard_error"],
+        "l1_share": 0.5,
+    }
+    assert chosen.steps == 8
+    assert "<svg" in Path(said["figure"]).read_text(encoding="utf-8")
+    fitted = rarebird(
+        capsys,
+        monkeypatch,
+        "fit",
+        table,
+        "--target",
+        "結果",
+        "--recipe",
+        said["recipe"],
+        "--out",
+        tmp_path / "run",
+        "--json",
+    )
+    assert fitted.code == 0, fitted.err
+    # An earlier path is replaced; a run is not.
+    text = rarebird(capsys, monkeypatch, *asked, "--steps", 2, "--out", out)
+    assert text.code == 0, text.err
+    assert re.search(r"<- (best|one standard error)", text.out)
+    assert f"rarebird fit {table} --recipe {out / 'recipe.toml'}" in text.out
+    kept = rarebird(capsys, monkeypatch, *asked, "--steps", 2, "--out", tmp_path / "run")
+    assert (kept.code, "holds a run" in kept.err) == (2, True)
+
+
+def test_test_rows_take_no_part(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.read_csv(table)
+    test = tmp_path / "test.csv"
+    said = []
+    for part in (frame[:30], frame[:30].assign(x0=1e6, 結果=frame["結果"][:30].to_numpy()[::-1])):
+        part.to_csv(test, index=False)
+        frame[30:].to_csv(tmp_path / "train.csv", index=False)
+        asked = [
+            "regularization-path",
+            tmp_path / "train.csv",
+            "--test",
+            test,
+            "--target",
+            "結果",
+            "--points",
+            2,
+            "--high",
+            1,
+            "--folds",
+            2,
+        ]
+        done = rarebird(capsys, monkeypatch, *asked, "--steps", 3, "--out", tmp_path / "path", "--json")
+        assert done.code == 0, done.err
+        said.append(json.loads(done.out))
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (["--penalty", "droput"], "There is no penalty 'droput'; did you mean 'dropout'?"),
+        (["--penalty", "gradient_clipping"], "has no strength to draw a path of; choose one of dropout"),
+        (["--penalty", "dropout", "--high", 1.5], "`rate < 1` must hold for dropout"),
+        (["--low", 2], "--low must be below --high"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_leaves_nothing(
+    asked: list[object],
+    sentence: str,
+    table: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = rarebird(
+        capsys,
+        monkeypatch,
+        "regularization-path",
+        table,
+        "--target",
+        "結果",
+        "--out",
+        tmp_path / "path",
+        "--steps",
+        2,
+        *asked,
+    )
+    assert done.code == 2
+    assert sentence in done.err
+    assert not (tmp_path / "path").exists()

@@ -1,0 +1,131 @@
+"""Threshold: near the best cut-off of any metric on new rows, nearer than the luckiest cut-off of few rows; and
+fast."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, f1_score
+
+from rarebird.methods.decision.balanced import above_prior
+from rarebird.methods.decision.threshold import Threshold, _Search
+
+
+def table(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    k = int(max(y.max(), predicted.max())) + 1
+    return np.bincount(y * k + predicted, weight, k * k).reshape(k, k)
+
+
+def macro_f1(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
+    cells = table(y, predicted, weight)
+    both = cells.sum(axis=0) + cells.sum(axis=1)
+    return float((2 * np.diag(cells)[both > 0] / both[both > 0]).mean())
+
+
+def accuracy(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
+    return float(np.average(y == predicted, weights=weight))
+
+
+def rare_f1(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
+    hit, called, there = (weight[mask].sum() for mask in ((y == 1) & (predicted == 1), predicted == 1, y == 1))
+    return float(2 * hit / (called + there)) if called + there else 0.0
+
+
+def two_classes(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """One row in eleven is rare; probabilities are calibrated."""
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < 1 / 11).astype(int)
+    odds = np.exp(1.5 * rng.normal(1.5 * y, 1) - 1.5**2 / 2) / 10
+    p = odds / (1 + odds)
+    return np.stack([1 - p, p], axis=1), y
+
+
+def many_classes(n: int, n_classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    logits = 2 * rng.normal(size=(n, n_classes)) - 3 * np.arange(n_classes) / n_classes
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return p, (p.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+
+
+def prior(y: np.ndarray, n_classes: int) -> np.ndarray:
+    return np.bincount(y, minlength=n_classes) / len(y)
+
+
+def test_confusions_of_all_candidates_equal_predicting_one_by_one() -> None:
+    p, y = many_classes(200, 4, 0)
+    weight = np.random.default_rng(1).random(200)
+    log_p, offsets, candidates = np.log(p), np.array([0.1, -0.2, 0.0, 0.3]), np.array([-1.0, 0.0, 0.7, 2.0])
+    others = log_p + offsets
+    others[:, 2] = -np.inf
+    edge, rival = others.max(axis=1) - log_p[:, 2], others.argmax(axis=1)
+    fast = _Search(log_p, y, accuracy, 10)._confusions(edge, rival, 2, candidates, weight)
+    for cells, offset in zip(fast, candidates, strict=True):
+        offsets[2] = offset
+        np.testing.assert_allclose(
+            cells, np.bincount(y * 4 + (log_p + offsets).argmax(axis=1), weight, 16).reshape(4, 4), atol=1e-12
+        )
+
+
+def test_f1_of_the_rare_class_is_near_the_best_threshold_on_new_rows() -> None:
+    p, y = two_classes(5000, 0)
+    new, new_y = two_classes(100_000, 1)
+    fitted = Threshold().fit(p, y, np.ones(5000), rare_f1, prior(y, 2))
+    best = max(f1_score(new_y, new[:, 1] > cut) for cut in np.linspace(0.05, 0.8, 31))
+    assert f1_score(new_y, fitted(new)) > best - 0.01
+
+
+def test_is_less_lucky_and_more_right_than_the_best_cut_off_of_few_rows() -> None:
+    new, new_y = two_classes(20_000, 99)
+    ours, luckiest = [], []
+    for seed in range(12):
+        p, y = two_classes(200, seed)
+        ours.append(f1_score(new_y, Threshold().fit(p, y, np.ones(200), rare_f1, prior(y, 2))(new)))
+        cuts = np.unique(p[:, 1])
+        cut = cuts[np.argmax([rare_f1(y, (p[:, 1] >= c).astype(int), np.ones(200)) for c in cuts])]
+        luckiest.append(f1_score(new_y, new[:, 1] >= cut))
+    assert np.mean(ours) > np.mean(luckiest)
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_finds_what_theory_gives_for_accuracy_and_balanced_accuracy(n_classes: int) -> None:
+    p, y = many_classes(4000, n_classes, 0)
+    new, new_y = many_classes(40_000, n_classes, 1)
+    ones = np.ones(4000)
+
+    def recall(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
+        cells = table(y, predicted, weight)
+        return float((np.diag(cells) / np.maximum(cells.sum(axis=1), 1e-12))[cells.sum(axis=1) > 0].mean())
+
+    for metric, ideal in ((accuracy, new.argmax(axis=1)), (recall, above_prior(new, prior(y, n_classes)))):
+        found = Threshold().fit(p, y, ones, metric, prior(y, n_classes))(new)
+        assert metric(new_y, found, np.ones(40_000)) > metric(new_y, ideal, np.ones(40_000)) - 0.01
+    assert recall(new_y, found, np.ones(40_000)) == pytest.approx(balanced_accuracy_score(new_y, found))
+
+
+def test_undoes_probabilities_that_favor_a_class() -> None:
+    p, y = many_classes(3000, 4, 0)
+    bent = p * np.array([1, 1, 1, 30.0])
+    bent /= bent.sum(axis=1, keepdims=True)
+    found = Threshold().fit(bent, y, np.ones(3000), macro_f1, prior(y, 4))(bent)
+    assert macro_f1(y, found, np.ones(3000)) > macro_f1(y, bent.argmax(axis=1), np.ones(3000)) + 0.05
+
+
+def test_scale_of_weights_does_not_matter_and_weights_do() -> None:
+    p, y = two_classes(2000, 0)
+    weight = np.where(y == 1, 10.0, 1.0)
+    heavy, scaled, plain = (
+        Threshold().fit(p, y, w, accuracy, prior(y, 2)) for w in (weight, 100 * weight, np.ones(2000))
+    )
+    np.testing.assert_allclose(heavy.offsets, scaled.offsets)
+    assert heavy.offsets[1] > plain.offsets[1] + 1
+
+
+@pytest.mark.parametrize(("n", "n_classes", "seconds"), [(50_000, 2, 2.5), (10_000, 10, 6.0)])
+def test_is_fast(n: int, n_classes: int, seconds: float) -> None:
+    p, y = many_classes(n, n_classes, 0)
+    start = time.process_time()
+    fitted = Threshold().fit(p, y, np.ones(n), macro_f1, prior(y, n_classes))
+    assert time.process_time() - start < seconds
+    assert sum(fitted.offsets) == pytest.approx(0, abs=1e-9)

@@ -1,0 +1,298 @@
+"""The report: everything in one inert file, every class in it, figures with sensible digits."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rarebird.evaluation.result import Estimate, Result, Scores
+from rarebird.metrics import names
+from rarebird.report.pages.run import render, write_report
+from rarebird.report.wording import METRICS, better, estimate_of, interval_text, number, value_text, verdict, wording
+from tests.report.made_results import PROFILE, RECIPE, result
+
+NAMES = ["three", "binary", "forty", "regression", "untested"]
+AILING = {
+    "ailments": ["Class '<script>alert(1)</script>' has 1 row."],
+    "applicable": [{"slot": "loss", "method": "focal", "why": "rows < 5 & skewed"}],
+}
+
+
+class Page(HTMLParser):
+    """Elements, text and table cells of a document."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.path: list[str] = []
+        self.text = ""
+        self.rows: list[list[str]] = []
+        self.feed(document)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "br"):
+            self.path.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.path.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.path:
+            self.text += data
+        if {"td", "th"} & set(self.path):
+            self.rows[-1][-1] += data
+
+    def having(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def row(self, start: str) -> list[str]:
+        """Texts of the cells of the first row whose first cell starts so."""
+        return next([" ".join(cell.split()) for cell in row] for row in self.rows if row[0].strip().startswith(start))
+
+
+def page(outcome: Result, profile: dict[str, Any] | None = None) -> Page:
+    return Page(render(outcome, RECIPE, PROFILE, AILING if profile is None else profile))
+
+
+@pytest.fixture(scope="module")
+def documents(results: dict[str, Result]) -> dict[str, str]:
+    """The reports as text, by the names of the results."""
+    return {name: render(results[name], RECIPE, PROFILE, AILING) for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def pages(documents: dict[str, str]) -> dict[str, Page]:
+    """The reports, parsed, by the names of the results."""
+    return {name: Page(document) for name, document in documents.items()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_is_inert_and_needs_nothing_else(documents: dict[str, str], pages: dict[str, Page], name: str) -> None:
+    document, parsed = documents[name], pages[name]
+    assert parsed.path == []
+    assert not {tag for tag, _ in parsed.elements} & {"script", "link", "img", "iframe", "object", "base", "form"}
+    assert not re.search(r"https?://|@import|url\((?!#)|//cdn", document)
+    assert not [key for _, attributes in parsed.elements for key in attributes if key.startswith("on")]
+    assert all((attributes.get("href") or "#").startswith("#") for _, attributes in parsed.elements)
+    policy = next(
+        meta["content"] for meta in parsed.having("meta") if meta.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def test_the_same_result_gives_the_same_bytes(results: dict[str, Result], documents: dict[str, str]) -> None:
+    assert documents["binary"] == render(results["binary"], RECIPE, PROFILE, AILING)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_structure_that_a_screen_reader_can_follow(pages: dict[str, Page], name: str) -> None:
+    parsed = pages[name]
+    levels = [int(tag[1]) for tag, _ in parsed.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert all(head.get("scope") in ("row", "col") for head in parsed.having("th"))
+    assert all(svg.get("aria-label") or svg.get("aria-hidden") for svg in parsed.having("svg"))
+    assert len(parsed.having("figure")) == len(parsed.having("figcaption"))
+    ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {(link["href"] or "")[1:] for link in parsed.having("a")} <= set(ids)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_class_has_its_row_and_nothing_is_lost(
+    results: dict[str, Result], pages: dict[str, Page], name: str
+) -> None:
+    outcome, parsed = results[name], pages[name]
+    for label in outcome.classes:
+        assert f"{outcome.class_counts[label]:,} in training" in parsed.row(label)[1]
+    for text in (
+        outcome.name,
+        outcome.protocol,
+        *outcome.notes,
+        *outcome.timings,
+        *outcome.versions.values(),
+        RECIPE,
+        PROFILE,
+        *AILING["ailments"],
+    ):
+        assert str(text) in parsed.text
+    scores = outcome.test or outcome.validation
+    assert scores is not None
+    for metric, estimate in scores.metrics.items():
+        shown = f"{value_text(estimate)} {interval_text(estimate)}".replace("\u202f", " ")
+        assert shown in parsed.row(wording(metric).title)[1]
+
+
+def test_rare_classes_are_marked_and_a_class_of_one_row_is_said_to_be_unjudged(pages: dict[str, Page]) -> None:
+    parsed = pages["three"]
+    lonely = parsed.row("<script>")
+    assert "rare" in lonely[0]
+    assert "too few rows to judge" in lonely[0]
+    assert lonely[2:5] == ["–"] * 3
+    assert "rare" in parsed.row("$x_1$")[0]
+    assert "rare" not in parsed.row("正常")[0]
+    assert "One class has too few rows here to be judged: “<script>alert(1)</script>”." in parsed.text
+    assert "positive" in pages["binary"].row("malignant")[0]
+
+
+def test_matrix_cells_hold_the_counts_and_the_mistakes_of_many_classes_are_listed(
+    results: dict[str, Result], pages: dict[str, Page]
+) -> None:
+    binary = results["binary"]
+    assert binary.test is not None
+    rows = [row for row in pages["binary"].rows if len(row) == 4 and row[0] in binary.classes]
+    counts = [[int(re.match(r"\d+", cell.strip()).group()) for cell in row[1:]] for row in rows]  # type: ignore[union-attr]
+    assert counts == [[*row, sum(row)] for row in binary.test.confusion]
+    forty = results["forty"]
+    assert forty.test is not None
+    confusion = forty.test.confusion
+    worst = max(confusion[t][p] for t in range(40) for p in range(40) if t != p)
+    parsed = pages["forty"]
+    assert "Most frequent confusions" in parsed.text
+    assert "true ↓" not in parsed.text
+    place = next(number for number, row in enumerate(parsed.rows) if row[0] == "True class")
+    true, predicted, count, _ = parsed.rows[place + 1]
+    assert count == f"{worst} of {sum(confusion[forty.classes.index(true)])}"
+    assert confusion[forty.classes.index(true)][forty.classes.index(predicted)] == worst
+
+
+def test_what_is_absent_leaves_no_empty_section(results: dict[str, Result]) -> None:
+    bare = results["untested"].model_copy(update={"timings": {}, "versions": {}, "notes": []})
+    assert bare.validation is not None
+    bare.validation = bare.validation.model_copy(update={"curves": {}, "confusion": []})
+    parsed = page(bare, {})
+    assert not parsed.having("figure")
+    for title in ("What ails the data", "Confusion", "Figures", "Please note", "Timings", "Which methods apply"):
+        assert title not in parsed.text
+    assert "No test rows were kept" in parsed.text
+
+
+@pytest.mark.parametrize(("name", "titles"), [("three", 3), ("binary", 3), ("regression", 3), ("untested", 2)])
+def test_the_figures_that_the_curves_allow(pages: dict[str, Page], name: str, titles: int) -> None:
+    assert len(pages[name].having("figure")) == titles
+
+
+def test_a_result_without_scores_is_refused(results: dict[str, Result]) -> None:
+    with pytest.raises(ValueError, match="scores on test or validation rows"):
+        render(results["three"].model_copy(update={"test": None, "validation": None}), RECIPE, PROFILE, {})
+
+
+def test_a_failed_report_leaves_the_old_one_and_no_other_file(results: dict[str, Result], tmp_path: Path) -> None:
+    path = tmp_path / "报告.html"
+    write_report(path, results["untested"], RECIPE, PROFILE, AILING)
+    before = path.read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="scores"):
+        write_report(path, results["three"].model_copy(update={"test": None, "validation": None}), RECIPE, PROFILE, {})
+    assert path.read_text(encoding="utf-8") == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_label_from_a_file_name_that_is_no_unicode(tmp_path: Path) -> None:
+    outcome = result("odd", ["a", "b\udcff"], [20, 10], [20, 10])
+    write_report(tmp_path / "r.html", outcome, RECIPE, PROFILE, {})
+    assert "b\\udcff" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_a_headline_of_one_class(results: dict[str, Result]) -> None:
+    parsed = page(results["binary"].model_copy(update={"metric": "recall:malignant"}))
+    assert "Recall of malignant on 3,355 test rows" in parsed.text
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "text"),
+    [
+        (0.9412, 0.02, "0.94"),
+        (0.94123, 0.004, "0.941"),
+        (0.5, 0.3, "0.50"),
+        (1.0, 0.0, "1.00"),
+        (0.99991, 0.00001, "0.9999"),
+        (0.0, None, "0.00"),
+        (0.00412, None, "0.0041"),
+        (-0.001, 0.05, "0.00"),
+        (31250.4, 1200, "31\u202f250"),
+        (2.31e9, 2e8, "2.31e+09"),
+        (0.0000123, None, "1.23e-05"),
+        (12.345, 2.0, "12.3"),
+    ],
+)
+def test_digits_follow_the_uncertainty(value: float, spread: float | None, text: str) -> None:
+    assert number(value, spread) == text
+
+
+def test_both_ends_of_an_interval_have_the_digits_of_the_value() -> None:
+    estimate = Estimate(value=10.24, low=9.81, high=10.66)
+    assert f"{value_text(estimate)} {interval_text(estimate)}" == "10.2 [9.8, 10.7]"
+    assert interval_text(Estimate(value=0.5)) == ""
+    assert value_text(Estimate(value=None)) == "–"
+
+
+def test_every_metric_that_can_be_scored_has_words_and_a_direction() -> None:
+    assert set(names.METRICS) <= set(METRICS)
+    for name in names.METRICS:
+        assert wording(name).explanation.endswith(".")
+        assert better(name) == ("higher" if names.METRICS[name].larger_is_better else "lower")
+    assert wording("new_thing").title == "New thing"
+    assert better("new_thing") == ""
+    assert (wording("recall:喵").title, better("recall:喵")) == ("Recall of 喵", "higher")
+
+
+def test_estimates_are_found_by_name_and_class(results: dict[str, Result]) -> None:
+    scores = results["binary"].test
+    assert scores is not None
+    assert estimate_of(scores, "accuracy") == scores.metrics["accuracy"]
+    assert estimate_of(scores, "recall:malignant") == scores.per_class[1].recall
+    assert estimate_of(scores, "recall:nobody") is None
+    assert estimate_of(scores, "r2") is None
+
+
+@pytest.mark.parametrize(
+    ("test", "sentence"),
+    [
+        ((0.9, 0.85, 0.95), "the whole interval lies above it"),
+        ((0.55, 0.45, 0.65), "is not shown to beat"),
+        ((0.9, 0.85, 0.95), "the test rows bear that out"),
+        ((0.7, 0.65, 0.75), "do not bear out"),
+    ],
+)
+def test_the_verdict_says_what_the_intervals_say(test: tuple[float, float, float], sentence: str) -> None:
+    def scores(value: float, low: float, high: float) -> Scores:
+        return Scores(metrics={"balanced_accuracy": Estimate(value=value, low=low, high=high)})
+
+    outcome = result("x", ["a", "b"], [5, 5], [5, 5], test=scores(*test), validation=scores(0.88, 0.84, 0.92))
+    assert outcome.test is not None
+    assert sentence in " ".join(verdict(outcome, outcome.test, "balanced_accuracy"))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ((0.02, 0.01, 0.03), "at face value"),
+        ((0.12, 0.08, 0.15), "read them with care"),
+        ((0.04, 0.01, 0.09), "do not settle that"),
+    ],
+)
+def test_the_verdict_on_probabilities(error: tuple[float, float, float], sentence: str) -> None:
+    value, low, high = error
+    scores = Scores(
+        metrics={
+            "accuracy": Estimate(value=0.5),
+            "expected_calibration_error": Estimate(value=value, low=low, high=high),
+        }
+    )
+    outcome = result("x", ["a", "b"], [5, 5], [5, 5], test=scores)
+    assert sentence in " ".join(verdict(outcome, scores, "accuracy"))

@@ -1,0 +1,54 @@
+"""The measurement picks the clearly faster placement, takes about the time it is given, and leaves no trace on what it
+measures."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+
+from rarebird.training import timing
+from rarebird.training.device import Placement
+from rarebird.training.loop import Training
+from rarebird.training.timing import WARM_UP_STEPS, WORTHWHILE, fastest, step_seconds
+from tests.training.test_loop import some_rows, training
+
+PLAIN, OTHER = Placement(), Placement(precision="bfloat16")
+
+
+def choose(monkeypatch: pytest.MonkeyPatch, plain: float, other: float) -> tuple[Placement, float]:
+    monkeypatch.setattr(timing, "step_seconds", lambda placement, seconds: plain if placement == PLAIN else other)
+    return fastest([PLAIN, OTHER], lambda placement: placement, 1.0)  # type: ignore[arg-type, return-value]
+
+
+def test_another_placement_must_be_faster_by_more_than_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose(monkeypatch, 1.0, 1.0 / (WORTHWHILE + 0.01)) == (OTHER, 1.0 / (WORTHWHILE + 0.01))
+    assert choose(monkeypatch, 1.0, 1.0 / (WORTHWHILE - 0.01)) == (PLAIN, 1.0)
+    assert choose(monkeypatch, 1.0, 3.0) == (PLAIN, 1.0)
+
+
+def test_what_is_measured_stays_as_it_was() -> None:
+    measured = training(some_rows())
+    network = measured.network
+    before = [parameter.clone() for parameter in network.parameters()]
+    seconds = step_seconds(measured, 0.05)
+    assert 0 < seconds < 0.5
+    assert all(torch.equal(one, two) for one, two in zip(before, network.parameters(), strict=True))
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_slow_steps_are_cut_short_and_their_median_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = training(some_rows())
+    stepped = Training._stepped
+    steps = 0
+
+    def sleepy(*arguments: object) -> torch.Tensor:
+        nonlocal steps
+        steps += 1
+        time.sleep(0.05 if steps == 1 else 0.01)
+        return stepped(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Training, "_stepped", sleepy)
+    assert step_seconds(slow, 0.0) == pytest.approx(0.01, abs=0.008)
+    assert WARM_UP_STEPS < steps <= WARM_UP_STEPS + 3
