@@ -1,4 +1,5 @@
-"""Metric names: every one is known, unknown ones are answered kindly, and decisions are judged as the figures say."""
+"""Metric names: each is known and fits one task, unknown ones get a helpful error, and decisions are scored as the
+figures are."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import pytest
 
 from rarebird.core.checks import DataError
 from rarebird.metrics import confusion
-from rarebird.metrics.names import METRICS, decision_metric, metric
+from rarebird.metrics.names import METRICS, decision_metric, metric, metric_for_task
 
 Y = np.array([0, 0, 0, 1, 1, 2])
 PREDICTED = np.array([0, 0, 1, 1, 0, 2])
@@ -53,9 +54,9 @@ def test_positive_matters_for_two_classes_only() -> None:
 
 
 def test_weights_count() -> None:
-    judge = decision_metric("accuracy", None)
-    assert judge(Y, PREDICTED, np.array([0.0, 0, 0, 0, 0, 5])) == 1.0
-    assert judge(Y, PREDICTED, np.array([2.0, 1, 1, 1, 1, 1])) == judge(np.r_[0, Y], np.r_[0, PREDICTED], np.ones(7))
+    score = decision_metric("accuracy", None)
+    assert score(Y, PREDICTED, np.array([0.0, 0, 0, 0, 0, 5])) == 1.0
+    assert score(Y, PREDICTED, np.array([2.0, 1, 1, 1, 1, 1])) == score(np.r_[0, Y], np.r_[0, PREDICTED], np.ones(7))
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,21 @@ def test_weights_count() -> None:
 def test_unfit_names_are_answered_kindly(name: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         decision_metric(name, None, CLASSES)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_fits_one_task_and_is_refused_for_the_other(name: str) -> None:
+    fitting, other = (
+        ("classification", "regression") if METRICS[name].needs != "values" else ("regression", "classification")
+    )
+    assert metric_for_task(name, fitting, CLASSES) == METRICS[name]
+    with pytest.raises(DataError, match=f"The metric '{name}' does not judge {other}; use one of ") as refused:
+        metric_for_task(name, other)
+    listed = str(refused.value).partition("use one of ")[2].rstrip(".").split(", ")
+    assert listed == [known for known in METRICS if (METRICS[known].needs == "values") == (other == "regression")]
+
+
+def test_a_class_of_its_own_fits_classification() -> None:
+    assert metric_for_task("recall:rare", "classification", CLASSES).needs == "labels"
+    with pytest.raises(DataError, match="did you mean 'rare'"):
+        metric_for_task("recall:rar", "classification", CLASSES)

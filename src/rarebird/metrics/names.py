@@ -1,4 +1,4 @@
-"""The names of metrics: what each needs, whether larger is better, and how a decision is judged by it."""
+"""The names of metrics: what each one scores, whether it fits a task, and the figure that a decision is fitted to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from rarebird.core.checks import DataError, nearest
+from rarebird.data.dataset import Task
 from rarebird.metrics import calibration, confusion, ranking, regression
 from rarebird.metrics.confusion import Counts
 
@@ -17,10 +18,10 @@ Figure = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Metric:
-    """What a metric is about.
+    """What is known of a metric.
 
     Attributes:
-        name: Its name, for a class's own ``recall:CLASS``.
+        name: A key of `METRICS`.
         needs: ``labels`` or ``probabilities`` of classes, or predicted ``values`` of regression.
         larger_is_better: False for losses and errors.
     """
@@ -47,7 +48,7 @@ PER_CLASS: dict[str, Callable[[Counts], np.ndarray]] = {
     "f1": confusion.f1,
 }
 
-# Of sums per class and the positive class (None: more than two classes).
+# Name -> figure. Arguments: the sums per class, and the positive class (None for more than two classes).
 OF_LABELS: dict[str, Callable[[Counts, int | None], np.ndarray]] = {
     "balanced_accuracy": _overall(confusion.balanced_accuracy),
     "accuracy": _overall(confusion.accuracy),
@@ -62,18 +63,17 @@ OF_LABELS: dict[str, Callable[[Counts, int | None], np.ndarray]] = {
     "geometric_mean": _overall(confusion.geometric_mean),
 }
 
-# Of true codes, probabilities and weights.
+# Arguments: true codes, probabilities and weights.
 OF_PROBABILITIES: dict[str, Figure] = {
     "log_loss": calibration.log_loss,
     "brier_score": calibration.brier_score,
     "expected_calibration_error": calibration.expected_calibration_error,
 }
 
-# Of true codes, probabilities, weights and the positive class; computed together by `ranking.areas`, whose order this
-# is.
+# In the order in which `ranking.areas` gives them; it computes both at once.
 OF_RANKING: tuple[str, ...] = (ranking.roc_auc.__name__, ranking.average_precision.__name__)
 
-# Of true values, predicted values and weights.
+# Arguments: true values, predicted values and weights.
 OF_VALUES: dict[str, Figure] = {
     "mean_squared_error": regression.mean_squared_error,
     "root_mean_squared_error": regression.root_mean_squared_error,
@@ -90,14 +90,14 @@ METRICS: dict[str, Metric] = (
 
 
 def metric(name: str, classes: Sequence[str] = ()) -> Metric:
-    """What is known of the metric `name`; ``recall:CLASS``, ``precision:CLASS`` and ``f1:CLASS`` speak of one class.
+    """The metric called `name`; ``recall:CLASS``, ``precision:CLASS`` and ``f1:CLASS`` are the figures of one class.
 
     Args:
         name: A key of `METRICS`, or one of the three with a class label after the colon.
         classes: The class labels, against which CLASS is checked.
 
     Raises:
-        DataError: There is no such metric, or no such class; the message has the nearest valid name.
+        DataError: There is no such metric, or no such class; the message names the nearest valid one.
     """
     figure, colon, label = name.partition(":")
     if colon and figure in PER_CLASS:
@@ -109,12 +109,31 @@ def metric(name: str, classes: Sequence[str] = ()) -> Metric:
     return METRICS[name]
 
 
+def metric_for_task(name: str, task: Task, classes: Sequence[str] = ()) -> Metric:
+    """The metric called `name`, which must fit the task: the one place where this is checked.
+
+    Args:
+        name: As for `metric`.
+        task: ``classification`` or ``regression``.
+        classes: The class labels; empty for regression.
+
+    Raises:
+        DataError: There is no such metric or class, or the metric does not fit the task; the message lists those that
+            do.
+    """
+    known = metric(name, classes)
+    if not _fits(known, task):
+        fitting = [other for other, one in METRICS.items() if _fits(one, task)]
+        raise DataError(f"The metric {name!r} does not judge {task}; use one of {', '.join(fitting)}.")
+    return known
+
+
 def decision_metric(
     name: str, positive: int | None, classes: Sequence[str] = ()
 ) -> Callable[[np.ndarray, np.ndarray, np.ndarray], float]:
-    """``metric(y, predicted, weight) -> float``, larger is better, as `protocols.Metric`: what a decision is fitted to.
+    """The figure that a decision is fitted to: ``(y, predicted, weight) -> float``, larger is better.
 
-    An undefined figure (the precision of a class that is never predicted) is 0, so that it is never preferred.
+    An undefined figure (the precision of a class that is never predicted) counts as 0, so that it is never preferred.
 
     Args:
         name: A metric of labels.
@@ -123,22 +142,23 @@ def decision_metric(
             matter.
 
     Raises:
-        DataError: There is no such metric or class, or it judges probabilities or numbers, which a decision cannot
-            change.
+        DataError: There is no such metric or class, or the metric scores probabilities or numbers, which no decision
+            changes.
     """
     if metric(name, classes).needs != "labels":
         raise DataError(
-            f"{name} does not judge decisions, which are labels; choose a metric of labels, such as balanced_accuracy."
+            f"The metric {name!r} does not judge decisions, which are labels; choose a metric of labels, such as "
+            "balanced_accuracy."
         )
     head, colon, _ = name.partition(":")
     code = _code(name, classes) if colon else None if len(classes) > 2 else positive
     figure = OF_LABELS[head]
 
-    def judge(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
+    def score(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
         n_classes = max(int(y.max(initial=0)), int(predicted.max(initial=0)), -1 if code is None else code) + 1
         return float(np.nan_to_num(figure(confusion.tally(y, predicted, n_classes, weight), code)))
 
-    return judge
+    return score
 
 
 def value(
@@ -156,10 +176,10 @@ def value(
         name: A metric.
         y: ``(n,)`` true codes, or values.
         outputs: ``(n, n_classes)`` probabilities, or ``(n, 1)`` values.
-        labels: ``(n,)`` decided codes.
+        labels: ``(n,)`` predicted codes, after the decision.
         weight: ``(n,)`` sample weights.
         classes: The class labels; empty for regression.
-        positive: Label of the positive class of two; None: the rarer of `y`.
+        positive: Label of the positive class, for two classes; None: the rarer class in `y`.
     """
     known = metric(name, classes)
     if known.needs == "values":
@@ -176,10 +196,14 @@ def value(
     return float((PER_CLASS[head](counts)[_code(name, classes)]) if colon else OF_LABELS[head](counts, code))
 
 
+def _fits(known: Metric, task: Task) -> bool:
+    return (known.needs == "values") == (task == "regression")
+
+
 def _code(name: str, classes: Sequence[str]) -> int:
     label = name.partition(":")[2]
     if label not in classes:
         raise DataError(
-            f"The metric {name!r} asks for class {label!r}, which is none of the classes; {nearest(label, classes)}"
+            f"The metric {name!r} asks for class {label!r}, but there is no such class; {nearest(label, classes)}"
         )
     return list(classes).index(label)

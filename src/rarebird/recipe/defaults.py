@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 
-from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Pixels
 from rarebird.data.split import CROSS_FIT_ROWS
 from rarebird.metrics import names
@@ -44,15 +43,10 @@ def default_recipe(train: Dataset, metric: str | None = None, seed: int = 0) -> 
         seed: The recipe's seed.
 
     Raises:
-        DataError: There is no such metric, or it does not judge this task.
+        DataError: There is no such metric, or it does not fit the task.
     """
     metric = metric or ("balanced_accuracy" if train.task == "classification" else "mean_squared_error")
-    needs = names.metric(metric, train.classes).needs
-    if (needs == "values") != (train.task == "regression"):
-        serving = [
-            name for name, known in names.METRICS.items() if (known.needs == "values") == (train.task == "regression")
-        ]
-        raise DataError(f"The metric {metric!r} does not judge {train.task}; use one of {', '.join(serving)}.")
+    needs = names.metric_for_task(metric, train.task, train.classes).needs
     build = {"table": _table, "image": _image, "series": _series}[train.kind]
     recipe = {"kind": train.kind, "seed": seed, "metric": metric, "batch_size": _batch_size(len(train)), **build(train)}
     if train.task == "regression":
