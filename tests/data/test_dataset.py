@@ -72,7 +72,7 @@ def test_aligning_soft_targets_moves_their_columns() -> None:
 
 def test_a_class_that_training_never_shows_is_refused_by_name() -> None:
     assert rows(np.array([0, 1])).aligned(["a", "b"]).classes == ("a", "b")
-    with pytest.raises(DataError, match="rows of class 'c', which the training rows never show"):
+    with pytest.raises(DataError, match="rows of class 'c', which no training row has"):
         rows(np.array([0, 2])).aligned(["a", "b"])
 
 

@@ -1,5 +1,5 @@
-"""Files and folders that are written whole or not at all: under a temporary name beside their place, and then renamed
-into it."""
+"""Files and folders that are written completely or not at all: under a temporary name in the same folder, and then
+renamed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,19 @@ from pathlib import Path
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to write into; it takes the place of `folder` when the block ends well, and is gone when it does
-    not.
+    """A new folder to write into; it replaces `folder` when the block ends without an error, and is removed otherwise.
 
-    Parents are created; a symbolic link is followed, and stays.
+    Parents are created. If `folder` is a symbolic link, the link is kept and its target replaced.
     """
     place = folder.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     try:
         building = temporary / "new"
-        building.mkdir()  # not the temporary folder itself, which its owner alone may read
+        building.mkdir()  # the temporary folder itself is readable by its owner only
         yield building
         if place.is_dir():
-            # Moved away first: what stood there is replaced by two renamings, not by the removal of its files one by
-            # one.
+            # Moved away first: two renamings replace the old folder, and no reader sees it half removed.
             place.rename(temporary / "old")
         building.rename(place)
     finally:
@@ -36,8 +34,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A name to write to; that file takes the place of `path` when the block ends well, and is gone when it does
-    not."""
+    """A name to write to; that file replaces `path` when the block ends without an error, and is removed otherwise."""
     place = path.resolve()
     building = place.with_name(f".{place.name}.{os.getpid()}")
     try:

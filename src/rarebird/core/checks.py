@@ -1,4 +1,4 @@
-"""One style of argument check, and the one error that speaks of the user's data."""
+"""One style of argument check, and the one error for what the user gave."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 
 class DataError(ValueError):
-    """The data (or a file, a name, an option) given by the user cannot serve.
+    """The user gave data, a file, a name or an option that cannot be used.
 
-    The message is one sentence that says which file, row, column or class, what is wrong, and what to do.
+    The message is one sentence that names the file, row, column or class, what is wrong, and what to do.
     The command line prints it as it is and exits with code 2.
     """
 
@@ -20,7 +20,7 @@ def require(holds: bool, rule: str, **values: object) -> None:
     Args:
         holds: Whether the rule holds.
         rule: The rule as a condition, for instance ``"gamma >= 0"``.
-        **values: The offending values by name.
+        **values: The values given, by name.
 
     Raises:
         ValueError: "`gamma >= 0` must hold, but got gamma=-1."
@@ -31,7 +31,7 @@ def require(holds: bool, rule: str, **values: object) -> None:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The tail of a message about an unknown name: the nearest valid one, or all of them."""
+    """The end of a message about an unknown name: the nearest valid name, or all of them."""
     choices = sorted(valid)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     if close:

@@ -18,13 +18,13 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
         seed: The recipe's seed, at least 0.
         *names: What the stream is for, for instance ``("resampling", 3)`` for fold 3.
     """
-    # As a spawn key and not as more entropy: there, a trailing 0 (fold 0) would be padding, and the stream that of the
-    # path without it.
+    # The names are the spawn key and not more entropy: there, a trailing 0 (fold 0) is padding, and would give the same
+    # stream as the path without it.
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=[_key(name) for name in names]))
 
 
 def torch_stream(seed: int, *names: str | int, device: str = "cpu") -> torch.Generator:
-    """The same, as a torch generator on `device`."""
+    """The same as a torch generator on `device`."""
     import torch
 
     generator = torch.Generator(device=device)

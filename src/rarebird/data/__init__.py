@@ -1,1 +1,1 @@
-"""Methods and parts of data."""
+"""Rows in memory: data sets, how they are split, prepared for a network and fingerprinted."""

@@ -1,7 +1,7 @@
 """Columns of a table that carry nothing to learn: those that identify rows, and those that never vary.
 
-The rules are conservative, because a measurement that is left out is lost without a trace: floating-point columns and
-tables under 20 rows are never touched, and whole numbers that merely happen to differ in every row are kept.
+The rules are conservative, because a column that is left out by mistake is lost: columns of floating-point numbers and
+tables under 20 rows are left alone, and whole numbers that merely happen to differ in every row are kept.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _TIME_NAME = re.compile(
 
 
 def identifier_columns(frame: pd.DataFrame) -> dict[str, str]:
-    """Columns that tell rows apart instead of describing them: name -> why.
+    """Columns that identify rows instead of describing them: name -> reason.
 
-    - *Whole numbers* without missing values, different in every row, and: named like an identifier; or so densely
-      packed that chance does not explain it (``n**2 > 18 * span``: numbers drawn at random from so short a span would
-      repeat with probability ``1 - exp(-9)``); or rising or falling from row to row over at least 100 rows. Columns
-      named like a time (year, date, age) count by none of these.
+    - *Whole numbers* without missing values, different in every row, and: named like an identifier; or so dense that
+      chance does not explain it (``n**2 > 18 * span``: numbers drawn at random from such a short span would repeat with
+      probability ``1 - exp(-9)``); or rising or falling from row to row over at least 100 rows. Columns named like a
+      time (year, date, age) are never identifiers.
     - *Text* that is different in every row (from 100 rows on, in 99 % of them), and is neither a number nor a date.
 
     Args:
-        frame: Features only, ``(n, columns)``; under 20 rows nothing is found.
+        frame: Features only, ``(n, columns)``; with fewer than 20 rows the result is empty.
     """
     if len(frame) < _LEAST_ROWS:
         return {}
@@ -44,7 +44,7 @@ def identifier_columns(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def constant_columns(frame: pd.DataFrame) -> list[str]:
-    """Columns with one value in every row, or missing in every row; a single value beside missing ones varies."""
+    """Columns with the same value in every row, or missing in every row. One value and missing ones together vary."""
     return [str(name) for name in frame.columns if len(frame) > 0 and frame[name].nunique(dropna=False) <= 1]
 
 
@@ -88,11 +88,11 @@ def _reason_of_text(column: pd.Series) -> str:
 def _reads_as_numbers_or_dates(known: pd.Series) -> bool:
     import pandas as pd
 
-    few = known.iloc[:: max(1, len(known) // 50)].astype(str)
-    if pd.to_numeric(few, errors="coerce").notna().mean() > 0.9:
+    sample = known.iloc[:: max(1, len(known) // 50)].astype(str)
+    if pd.to_numeric(sample, errors="coerce").notna().mean() > 0.9:
         return True
-    # Only texts of digits and separators are worth asking about: pandas reads names such as "April" as dates too.
-    dated = few[few.str.fullmatch(r"\d[\d\s:./\-T+Z]*")]
-    return len(dated) > 0.9 * len(few) and bool(
+    # Only texts of digits and separators are tried: pandas also reads names such as "April" as dates.
+    dated = sample[sample.str.fullmatch(r"\d[\d\s:./\-T+Z]*")]
+    return len(dated) > 0.9 * len(sample) and bool(
         pd.to_datetime(dated, errors="coerce", format="mixed", utc=True).notna().mean() > 0.9
     )

@@ -1,5 +1,5 @@
-"""Raw, typed rows: a source (array, frame or pictures on disk), which of its rows, and what is known of each of
-them."""
+"""Raw, typed rows: a source (array, frame or pictures on disk), the choice of its rows, and their labels, weights and
+groups."""
 
 from __future__ import annotations
 
@@ -96,17 +96,17 @@ class Dataset:
     Attributes:
         kind: ``image``, ``table`` or ``series``.
         task: ``classification`` or ``regression``.
-        source: Where the raw rows stand.
-        index: ``(n,)`` int64, which rows of the source these are.
+        source: Holds the raw rows.
+        index: ``(n,)`` int64, the positions of these rows in the source.
         y: ``(n,)`` int64 codes into `classes`; ``(n, n_classes)`` float soft targets; ``(n,)`` float64 for regression;
             None without labels.
         classes: The class labels as text, in a natural order; empty for regression.
         weight: ``(n,)`` float64 sample weights, or None for all ones.
         group: ``(n,)`` group labels (patient, track, site), or None.
         time: ``(n,)`` sortable, or None.
-        ids: ``(n,)`` text, what the user calls each row (file name, row number).
-        name: What the data set is called in reports.
-        target: What the target is called.
+        ids: ``(n,)`` text, the user's name of each row (file name, row number).
+        name: The name of the data set in reports.
+        target: The name of the target.
     """
 
     kind: Kind
@@ -171,8 +171,8 @@ class Dataset:
 
     @property
     def weighted_counts(self) -> np.ndarray:
-        """``(n_classes,)`` what the rows of each class weigh together; a row with soft targets is shared out among its
-        classes."""
+        """``(n_classes,)`` total weight of the rows of each class; a row with soft targets counts for each of its
+        classes in proportion."""
         require(self.y is not None and self.task == "classification", "labelled rows of classes", task=self.task)
         assert self.y is not None
         if self.y.ndim == 2:
@@ -181,7 +181,7 @@ class Dataset:
 
     @property
     def prior(self) -> np.ndarray:
-        """``(n_classes,)`` the natural prior, the share of the rows' weight that each class has; empty for
+        """``(n_classes,)`` the natural prior: the share of the total weight that each class has; empty for
         regression."""
         if self.task == "regression":
             return np.zeros(0)
@@ -197,11 +197,11 @@ class Dataset:
         if self.task == "regression" or self.y is None:
             return replace(self, classes=tuple(classes))
         place = {label: code for code, label in enumerate(classes)}
-        shown = self.y.sum(axis=0) if self.y.ndim == 2 else np.bincount(self.y, minlength=self.n_classes)
-        unseen = [label for label, there in zip(self.classes, shown, strict=True) if there > 0 and label not in place]
+        counts = self.y.sum(axis=0) if self.y.ndim == 2 else np.bincount(self.y, minlength=self.n_classes)
+        unseen = [label for label, count in zip(self.classes, counts, strict=True) if count > 0 and label not in place]
         if unseen:
             raise DataError(
-                f"{self.name} holds rows of class {some(map(repr, unseen))}, which the training rows never show; "
+                f"{self.name} has rows of class {some(map(repr, unseen))}, which no training row has; "
                 "remove those rows or add some to training."
             )
         lookup = np.array([place.get(label, -1) for label in self.classes], dtype=np.int64)
@@ -223,12 +223,12 @@ class Splits:
 
 
 def concat(parts: Sequence[Dataset]) -> Dataset:
-    """One data set of all rows, in order; all parts are of one kind, task and class list. Copies the rows into one new
-    source."""
+    """One data set of the rows of all parts, in order, copied into a new source; all parts have the same kind, task and
+    classes."""
     first = parts[0]
     require(
         all(part.classes == first.classes and part.kind == first.kind for part in parts),
-        "parts are alike",
+        "parts have one kind and the same classes",
         kinds=[p.kind for p in parts],
     )
     raws = [part.raw() for part in parts]
@@ -255,7 +255,7 @@ def concat(parts: Sequence[Dataset]) -> Dataset:
 
 
 def natural_order(labels: Sequence[str]) -> list[str]:
-    """Distinct labels sorted as people sort them: numbers by value, the rest as text."""
+    """Distinct labels sorted as people sort them: by value if all are numbers, otherwise as text."""
     distinct = sorted(set(labels))
     try:
         return sorted(distinct, key=float)

@@ -21,8 +21,8 @@ _DIGEST_BYTES = 16
 def fingerprint(dataset: Dataset) -> str:
     """The first 16 hexadecimal digits of a SHA-256 over content, order, labels and weights of the rows.
 
-    File names, ids and the name of the data set have no part in it. Pictures are read in chunks, so that a
-    memory-mapped source stays on disk.
+    File names, ids and the name of the data set do not count. Pictures are read in chunks, so that a memory-mapped
+    source stays on disk.
     """
     digest = hashlib.sha256()
     for word in (dataset.kind, dataset.task, *dataset.classes):
@@ -33,7 +33,7 @@ def fingerprint(dataset: Dataset) -> str:
             digest.update(str(name).encode() + b"\0" + column_digests(frame[name]).tobytes())
     else:
         array = _array(dataset)
-        # The length of series stays out of it: it is padding.
+        # The length of the array of series does not count: it depends on the padding.
         digest.update(f"{array.dtype} {array.shape[1:] if dataset.kind == 'image' else array.shape[1]}".encode())
         digest.update(row_digests(dataset).tobytes())
     for numbers in (dataset.y, dataset.weight):
@@ -51,30 +51,30 @@ def raw_chunks(dataset: Dataset) -> Iterator[Any]:
 def row_digests(dataset: Dataset) -> np.ndarray:
     """``(n,)`` 16-byte digests of the pictures or series: equal where the rows are equal value by value.
 
-    Values beyond a series' own length have no part in it, so that differently padded copies are equal.
+    Values beyond a series' own length do not count, so that differently padded copies are equal.
     """
-    found: list[bytes] = []
+    digests: list[bytes] = []
     for part in raw_chunks(dataset):
         if isinstance(part, tuple):
-            found += [_digest(row[:, :length]) for row, length in zip(*part, strict=True)]
+            digests += [_digest(row[:, :length]) for row, length in zip(*part, strict=True)]
         else:
-            # A loop, but each turn hashes a whole picture in C: as fast as the memory is read.
-            found += [_digest(row) for row in part]
+            # A Python loop, but each pass hashes a whole picture in C: as fast as memory can be read.
+            digests += [_digest(row) for row in part]
     # A void type and not bytes: NumPy strips trailing zeros from the latter.
-    return np.frombuffer(b"".join(found), dtype=f"V{_DIGEST_BYTES}")
+    return np.frombuffer(b"".join(digests), dtype=f"V{_DIGEST_BYTES}")
 
 
 def column_digests(column: pd.Series) -> np.ndarray:
-    """``(n,)`` uint64 digests of a column's values: equal numbers are equal whatever their type, and missing equals
-    missing."""
+    """``(n,)`` uint64 digests of a column's values: the same for equal numbers of any type, and for all missing
+    values."""
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(column):
         # Adding zero turns -0.0 into 0.0.
         return pd.util.hash_array(column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0)
     codes, values = pd.factorize(column)
-    # The type is part of the text, so that the number 1 and the text "1" differ; the last entry, code -1, is the
-    # missing.
+    # The type is part of the text, so that the number 1 and the text "1" differ. The last entry, which code -1 picks,
+    # is for missing values.
     texts = [f"{type(value).__name__}:{value}" for value in values] + [""]
     return pd.util.hash_array(np.array(texts, dtype=object), categorize=False)[codes]
 

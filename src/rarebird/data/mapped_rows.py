@@ -1,5 +1,5 @@
-"""Some rows of a memory-mapped or large array, read only when a batch asks for them: pictures need not fit in memory,
-nor twice."""
+"""Rows of a memory-mapped or large array that are read only when a batch needs them: pictures need not fit in memory,
+and no second copy of them is made."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class MappedRows:
-    """Stands where a tensor of these rows would: what the batches ask of one, and nothing more.
+    """Takes the place of a tensor of these rows; it has those methods of a tensor that batches use.
 
     Args:
-        array: Rows first; memory-mapped, or too large to be copied.
-        index: ``(n,)`` which rows these are, in order.
+        array: Rows along the first axis; memory-mapped, or too large to be copied.
+        index: ``(n,)`` positions of these rows in the array, in order.
     """
 
     def __init__(self, array: np.ndarray, index: np.ndarray) -> None:
@@ -35,17 +35,17 @@ class MappedRows:
         return self._read(self._index[at.cpu().numpy()])
 
     def __getitem__(self, part: slice) -> Tensor:
-        """A run of rows, as a tensor in memory."""
+        """Consecutive rows, as a tensor in memory."""
         return self._read(self._index[part])
 
     def to(self, device: str) -> Tensor:
-        """All rows, on a device that has the room."""
+        """All rows, on a device with enough memory."""
         return self._read(self._index).to(device)
 
     def _read(self, rows: np.ndarray) -> Tensor:
         import torch
 
-        # In the file's order, which disks like, and then as asked.
+        # Read in the file's order, which is faster on disks; returned in the order asked for.
         order = np.argsort(rows, kind="stable")
         read = np.empty((len(rows), *self._array.shape[1:]), dtype=self._array.dtype)
         read[order] = self._array[rows[order]]

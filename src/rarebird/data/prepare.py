@@ -1,5 +1,5 @@
-"""Raw rows -> tensors. `fit` learns scales, categories and bins from natural training rows alone; the result is a value
-that JSON holds."""
+"""Raw rows -> tensors. `fit` learns scales, categories and bins from the training rows alone, before resampling; the
+result is a value that JSON can hold."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from rarebird.data.spec import InputSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Rows and pixel values that the statistics of pictures are taken of, and how many values at a time: their float64
-# copies take memory.
+# The statistics of pictures use at most this many rows and pixel values, and this many values at a time, because their
+# float64 copies take memory.
 STATISTICS_ROWS, STATISTICS_VALUES, CHUNK_VALUES = 5_000, 2**26, 2**22
-# Sides of a picture and steps of a series: larger ones fill the memory, and a file that names them is foreign.
+# Largest side of a picture and length of a series: larger ones would fill the memory, and no model that this package
+# wrote has them.
 LARGEST = {"image": 4096, "series": 2**24, "table": 1}
-# Bytes of pictures above which a part of them is gathered batch by batch rather than copied.
+# Bytes of pictures above which a choice of rows is read batch by batch instead of copied.
 MOST_COPIED = 2**28
 
 
 class Prepared(BaseModel):
-    """What was learned from training rows, and the transformation itself.
+    """What `fit` learned from training rows, and the transformation itself.
 
     Attributes:
-        spec: What a network must know.
+        spec: Shapes and scales that a network is built from.
         classes: Class labels in the order of the logits; empty for regression.
         table: Per-column state, for tables.
-        target_mean, target_scale: Of the regression target.
+        target_mean, target_scale: Mean and standard deviation of the regression target.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,7 +47,7 @@ class Prepared(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """What was learned fits the spec, also where it was read from a file of unknown origin."""
+        """The state and the spec agree; checked because they may come from a file of unknown origin."""
         spec, table = self.spec, self.table
         require(
             min((*spec.std, self.target_scale)) > 0,
@@ -74,10 +75,10 @@ class Prepared(BaseModel):
         return self
 
     def inputs(self, data: Dataset) -> dict[str, Tensor]:
-        """Tensors of all rows on the CPU; pictures stay uint8 (or float in 0..1) and memory-mapped where they are.
+        """Tensors of all rows on the CPU; pictures stay uint8 (or float in 0..1), memory-mapped ones stay on disk.
 
         Raises:
-            DataError: The rows lack a column, or have another shape than the training rows.
+            DataError: The rows lack a column, or their shape is not that of the training rows.
         """
         if data.kind != self.spec.kind:
             raise DataError(
@@ -100,7 +101,7 @@ class Prepared(BaseModel):
         return torch.nn.functional.one_hot(torch.from_numpy(data.y), self.spec.n_outputs).float()
 
     def values(self, outputs: np.ndarray) -> np.ndarray:
-        """Standardized outputs of a regression network in the target's own unit."""
+        """Outputs of a regression network, which are standardized, in the target's own unit."""
         return outputs * self.target_scale + self.target_mean
 
     def _pixels(self, data: Dataset) -> dict[str, Tensor]:
@@ -143,11 +144,11 @@ def fit(train: Dataset, seed: int = 0) -> tuple[Prepared, list[str]]:
     """Learn from training rows.
 
     Args:
-        train: Natural training rows: before resampling, without any row that will judge.
-        seed: Chooses the rows whose statistics are taken, where there are many.
+        train: Training rows before resampling, without any held-out row.
+        seed: Chooses the rows for the statistics of pictures, where there are many.
 
     Returns:
-        The prepared value, and sentences on what was left out.
+        The prepared value, and a sentence on each column left out.
     """
     outputs = 1 if train.task == "regression" else train.n_classes
     common: dict[str, Any] = {"kind": train.kind, "task": train.task, "n_outputs": outputs}
@@ -208,8 +209,8 @@ def _series_statistics(train: Dataset) -> dict[str, Any]:
 
 
 def _interpolated(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Missing values inside a series, on the line between their neighbors; the first and last known value beyond
-    them."""
+    """The series with missing values filled in: on the line between their neighbors, and at both ends with the nearest
+    known value."""
     inside = np.arange(values.shape[2]) < lengths[:, None, None]
     gaps = np.isnan(values) & inside
     if not gaps.any():
@@ -225,7 +226,7 @@ def _interpolated(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def _fitted_length(values: np.ndarray, length: int) -> np.ndarray:
-    """Cut or padded at the end to the training rows' longest."""
+    """The series cut or padded at the end to `length`, that of the longest training row."""
     if values.shape[2] >= length:
         return values[:, :, :length]
     return np.pad(values, ((0, 0), (0, 0), (0, length - values.shape[2])), constant_values=np.nan)

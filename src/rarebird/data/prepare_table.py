@@ -1,8 +1,8 @@
 """Table columns -> numbers, missing marks and category codes.
 
 Numbers are scaled by their quartiles and softly clipped (robust scaling and smooth clipping of Holzmüller, Grinsztajn
-and Steinwart, "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", 2024): an outlier moves
-neither the scale nor the network far.
+and Steinwart, "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", 2024), so that an outlier
+changes neither the scale nor the network's output much.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Column(BaseModel):
     Attributes:
         name: The column's name.
         role: ``number``, ``category`` or ``date`` (which gives several numbers).
-        center, scale: Of each number the column gives.
-        categories: Known values as text, from the most frequent down; code 0 is for the unseen and the missing.
+        center, scale: One for each number that the column gives.
+        categories: Known values as text, the most frequent first; code 0 is for unseen and missing values.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,23 +55,22 @@ class TableState(BaseModel):
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
-        """Codes of each categorical column."""
+        """Number of codes of each categorical column."""
         return tuple(len(column.categories) + 1 for column in self.columns if column.role == "category")
 
     @property
     def n_numbers(self) -> int:
-        """Numbers that the other columns give; -1 where a column has not as many centers and scales as it gives
-        numbers."""
+        """How many numbers the other columns give; -1 if a column lacks a center or scale for one of its numbers."""
         numbers = [column for column in self.columns if column.role != "category"]
-        whole = all(len(column.center) == len(column.scale) == NUMBERS[column.role] for column in numbers)
-        return sum(NUMBERS[column.role] for column in numbers) if whole else -1
+        complete = all(len(column.center) == len(column.scale) == NUMBERS[column.role] for column in numbers)
+        return sum(NUMBERS[column.role] for column in numbers) if complete else -1
 
 
 def fit(frame: pd.DataFrame, name: str) -> tuple[TableState, dict[str, Any], list[str]]:
     """Learn every column's role and scale.
 
     Returns:
-        The state, the fields of `InputSpec` it decides, and sentences on the columns left out.
+        The state, the fields of `InputSpec` that it determines, and a sentence on each column left out.
 
     Raises:
         DataError: No column is left to learn from.
@@ -90,7 +89,7 @@ def fit(frame: pd.DataFrame, name: str) -> tuple[TableState, dict[str, Any], lis
     numbers, missing = _numbers(state, frame)
     shapes = {
         "n_numbers": numbers.shape[1],
-        "bins": tuple(_bins(column[~gone]) for column, gone in zip(numbers.T, missing.T, strict=True)),
+        "bins": tuple(_bins(column[~absent]) for column, absent in zip(numbers.T, missing.T, strict=True)),
         "cardinalities": state.cardinalities,
     }
     notes = [f"Column {column!r} is left out: {why}." for column, why in state.left_out.items()]
@@ -139,13 +138,13 @@ def _learned(column: pd.Series) -> Column:
 
 
 def _numbers(state: TableState, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """All numbers, scaled and softly clipped, 0 where missing; and where they are missing."""
+    """All numbers, scaled and softly clipped, 0 where missing; and a mask of the missing ones."""
     parts = []
     for column in state.columns:
         if column.role != "category":
             raw = _raw_numbers(column, frame[column.name])
             scaled = (raw - np.array(column.center)) * np.array(column.scale)
-            # hypot and not the root of a square: that of a number beyond 1e154 is infinite.
+            # np.hypot, because the square of a number beyond 1e154 is infinite.
             parts.append(scaled / np.hypot(1, scaled / CLIP))
     numbers = np.concatenate(parts, axis=1) if parts else np.zeros((len(frame), 0))
     missing = np.isnan(numbers)
@@ -176,7 +175,7 @@ def _date_parts(column: pd.Series) -> list[np.ndarray]:
 
 
 def _scale(values: np.ndarray) -> tuple[float, float]:
-    """Median, and one over the range between quartiles; half the whole range where the quartiles are one value."""
+    """Median, and 1 / (interquartile range), or 2 / (whole range) where the quartiles are equal."""
     known = values[np.isfinite(values)]
     if not len(known):
         return 0.0, 0.0
@@ -188,8 +187,8 @@ def _scale(values: np.ndarray) -> tuple[float, float]:
 
 
 def _bins(values: np.ndarray) -> tuple[float, ...]:
-    """Distinct quantiles as bin edges, at least two; fewer where rows are few, so that each bin holds about ten rows or
-    more."""
+    """Distinct quantiles as bin edges, at least two. With few rows there are fewer, so that each bin has about ten rows
+    or more."""
     wanted = int(np.clip(len(values) // ROWS_PER_BIN, 2, MOST_BINS))
     edges = np.unique(np.quantile(values, np.linspace(0, 1, wanted + 1))) if len(values) else np.zeros(1)
     if len(edges) < 2:
@@ -198,13 +197,13 @@ def _bins(values: np.ndarray) -> tuple[float, ...]:
 
 
 def _codes(column: Column, values: pd.Series) -> np.ndarray:
-    """``(n,)`` codes; each distinct value is spelled and looked up once."""
+    """``(n,)`` codes; each distinct value is turned into text and looked up once."""
     import pandas as pd
 
     place = {value: code for code, value in enumerate(column.categories, start=1)}
-    # Objects are spelled first: True, 1 and 1.0 are equal to `factorize`, but not as text.
+    # Objects are turned into text first: True, 1 and 1.0 are equal to `factorize`, but not as text.
     which, distinct = pd.factorize(_as_text(values) if values.dtype == object else values)
-    # The last entry is for the missing, which `factorize` gives the place -1.
+    # The last entry is for missing values, to which `factorize` gives the code -1.
     known = np.array([*_as_text(pd.Series(distinct)).map(place).fillna(0), 0], dtype=np.int64)
     coded: np.ndarray = known[which]
     return coded

@@ -1,5 +1,4 @@
-"""What `prepare` learned of the inputs' shape and scale, on natural training rows; all that a network needs to be
-built."""
+"""Shapes and scales of the inputs, learned by `prepare` from the training rows: all that a network is built from."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ class InputSpec(BaseModel):
         n_numbers: Numerical columns of a table.
         bins: Per numerical column, increasing bin edges (training quantiles) for piecewise-linear encoding, at least
             two.
-        cardinalities: Per categorical column, number of codes; code 0 is for the unseen and the missing.
+        cardinalities: Per categorical column, number of codes; code 0 is for unseen and missing values.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

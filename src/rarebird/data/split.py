@@ -1,8 +1,8 @@
-"""Which rows judge which: the held-out test rows, and the one place that decides between cross-fitting and a hold-out.
+"""How rows are split: the test rows, and the one place that chooses between cross-fitting and a hold-out.
 
-Always stratified by class (by target quantiles for regression), never across groups, in time order where rows carry a
-time. A class of one row, and a class all of whose rows would be held out at once (they stand in one group, or came
-last), is never held out: it trains, and is said to be too small to judge.
+Splits are stratified by class (by target quantiles for regression), keep groups together, and follow the order in time
+where rows have a time. A class of one row is never held out, nor is a class whose rows would all be held out at once
+(they form one group, or are the latest): its rows are trained on, and it is reported as too small to judge.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from rarebird.core.checks import DataError
 from rarebird.core.rng import stream
 from rarebird.data.dataset import Dataset
 
-# Cross-fitting asks for K trainings. On tables and series these are cheap beside what they give: an out-of-fold
-# prediction for every training row, and an average of K networks. On pictures, whose trainings fill the budget, only
-# small sets gain from it.
+# Cross-fitting trains K networks. On tables and series this is cheap and gives much: an out-of-fold prediction for
+# every training row, and an average of K networks. On pictures, where one training fills the budget, only small sets
+# gain from it.
 CROSS_FIT_ROWS = {"table": 20_000, "series": 20_000, "image": 500}
 FEW_IN_SMALLEST_CLASS = {"table": 500, "series": 500, "image": 200}
 FEW_ROWS = 500
+_CROSS_FITTING = "each network is judged on the part of the rows that it was not trained on"
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How training rows judge models.
+    """How models are judged while they are developed.
 
     Attributes:
-        folds: Parts of the cross-fitting; 0 for a hold-out.
-        holdout: Share of the training rows that is held out where `folds` is 0; 0 where validation rows were given.
+        folds: Number of parts for cross-fitting; 0 for a hold-out.
+        holdout: Share of the training rows that is held out if `folds` is 0; 0 if validation rows were given.
         reason: One sentence for the report.
     """
 
@@ -41,7 +42,7 @@ class Protocol:
 def decide(
     train: Dataset, val: Dataset | None = None, *, folds: int | None = None, holdout: float | None = None
 ) -> Protocol:
-    """The protocol for these training rows; `folds` or `holdout`, where given, are followed.
+    """The protocol for these training rows; `folds` or `holdout` decide it where they are given.
 
     Raises:
         DataError: There are fewer rows than folds, or one fold.
@@ -54,28 +55,30 @@ def decide(
     if folds:
         if not 2 <= folds <= n:
             raise DataError(
-                f"Cross-fitting takes 2 folds or more and no more than there are training rows ({n}), but got folds={folds}."
+                f"Cross-fitting needs 2 folds or more, and at most one per training row ({n}), but got folds={folds}."
             )
-        return Protocol(folds, 0.0, f"{folds}-fold cross-fitting, as the recipe asks.")
+        return Protocol(folds, 0.0, f"{folds}-fold cross-fitting, as the recipe asks: {_CROSS_FITTING}.")
     if holdout is not None:
-        return Protocol(0, holdout, f"A hold-out of {holdout:.0%} of the training rows, as the recipe asks.")
+        return Protocol(
+            0, holdout, f"{holdout:.0%} of the training rows are held out, as the recipe asks, and never trained on."
+        )
     few = smallest < FEW_IN_SMALLEST_CLASS[train.kind] or n < 5 * FEW_ROWS
     if few and folds is None and n <= CROSS_FIT_ROWS[train.kind] and train.time is None:
         folds = 10 if n < FEW_ROWS else 5
         folds = min(folds, n) if train.group is None else min(folds, len(np.unique(train.group)))
         if folds >= 2:
-            where = "rows" if counts is None else f"rows, {smallest} in the smallest class"
+            few_rows = f"{n} rows" if counts is None else f"{n} rows, {smallest} in the smallest class"
             return Protocol(
-                folds, 0.0, f"{folds}-fold cross-fitting, because there are few rows to judge by ({n} {where})."
+                folds, 0.0, f"{folds}-fold cross-fitting, because rows are few ({few_rows}): {_CROSS_FITTING}."
             )
     share = 0.2 if n < 2_000 else 0.15 if n < 5_000 else 0.1
-    how = "latest" if train.time is not None else "a stratified"
-    return Protocol(0, share, f"A hold-out of {share:.0%} of the {n} training rows ({how}), which no training sees.")
+    order = "the latest in time" if train.time is not None else "stratified"
+    return Protocol(0, share, f"{share:.0%} of the {n} training rows are held out ({order}) and never trained on.")
 
 
 def parts(train: Dataset, protocol: Protocol, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(training rows, held-out rows) of each network; the only network trains on all rows where validation rows were
-    given."""
+    """(training rows, held-out rows) of each network; where validation rows were given, one network trains on all
+    rows."""
     everything = np.arange(len(train))
     if protocol.folds:
         fold = fold_of(train, protocol.folds, seed)
@@ -94,19 +97,19 @@ def fold_of(train: Dataset, folds: int, seed: int) -> np.ndarray:
     """``(n,)`` int: the fold that holds each row out; -1 for rows that every fold trains on."""
     if train.group is None:
         return _dealt(_strata(train), folds, stream(seed, "folds"))
-    return _spared(_grouped(_strata(train), train.group, folds, stream(seed, "folds")), train)
+    return _keeping_classes(_grouped(_strata(train), train.group, folds, stream(seed, "folds")), train)
 
 
 def halves(held: Dataset, seed: int) -> np.ndarray:
-    """``(n,)`` 0 or 1: two stratified halves of held-out rows, which judge each other; a row that neither may lack is
-    of the first."""
+    """``(n,)`` 0 or 1: two stratified halves of held-out rows, each judged by what is fitted to the other; rows that
+    cannot be held out belong to half 0."""
     half: np.ndarray = np.maximum(fold_of(held, 2, int(stream(seed, "halves").integers(2**31))), 0)
     return half
 
 
 def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") -> np.ndarray:
-    """``(n,)`` bool: the rows that are held out, about `share` of each class and at least one row of each class of two
-    or more.
+    """``(n,)`` bool: the rows that are held out: about `share` of each class, and at least one row of each class that
+    has two or more.
 
     Raises:
         DataError: The groups leave nothing to hold out or nothing to train on.
@@ -116,8 +119,8 @@ def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") ->
     strata, rng = _strata(train), stream(seed, name)
     held = np.zeros(len(train), dtype=bool)
     if train.group is not None:
-        fold = _spared(_grouped(strata, train.group, max(2, round(1 / share)), rng), train)
-        held = fold == _nearest(fold, strata, share)
+        fold = _keeping_classes(_grouped(strata, train.group, max(2, round(1 / share)), rng), train)
+        held = fold == _nearest_to_share(fold, strata, share)
     else:
         for rows in _rows_of(strata):
             if len(rows) >= 2:
@@ -130,8 +133,8 @@ def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") ->
 
 
 def _strata(data: Dataset) -> np.ndarray:
-    """Class codes, or for regression the target's decile; with few rows coarser, so that a stratum has about ten rows
-    to deal out."""
+    """Class codes, or for regression the decile of the target; with few rows there are fewer strata, so that each has
+    about ten rows."""
     if data.task == "classification":
         return data.codes
     assert data.y is not None
@@ -145,7 +148,8 @@ def _rows_of(strata: np.ndarray) -> list[np.ndarray]:
 
 
 def _dealt(strata: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows of each class dealt round; each class starts where the last one ended, so that folds stay of one size."""
+    """Folds by dealing the rows of each class in turn; a class starts where the last one ended, so that folds have
+    about the same size."""
     fold, start = np.full(len(strata), -1), 0
     for rows in _rows_of(strata):
         if len(rows) >= 2:
@@ -155,8 +159,8 @@ def _dealt(strata: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _grouped(strata: np.ndarray, group: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """Whole groups to folds, largest first, each to where it leaves the classes most evenly spread (as
-    StratifiedGroupKFold)."""
+    """Folds of whole groups, the largest first; each goes where it leaves the classes most evenly spread (as in
+    scikit-learn's StratifiedGroupKFold)."""
     _, stratum = np.unique(strata, return_inverse=True)
     _, code = np.unique(group, return_inverse=True)
     counts = np.zeros((code.max() + 1, stratum.max() + 1))
@@ -175,9 +179,9 @@ def _grouped(strata: np.ndarray, group: np.ndarray, folds: int, rng: np.random.G
     return place[code]
 
 
-def _nearest(fold: np.ndarray, strata: np.ndarray, share: float) -> int:
-    """The fold, of those with rows, that holds nearest to `share` of each stratum; of about equal ones the first. -2 if
-    none has rows."""
+def _nearest_to_share(fold: np.ndarray, strata: np.ndarray, share: float) -> int:
+    """The fold whose share of each stratum is nearest to `share`, the first of about equal ones; -2 if no fold has
+    rows."""
     folds = int(fold.max()) + 1
     shares = np.array([np.bincount(fold[rows] + 1, minlength=folds + 1)[1:] / len(rows) for rows in _rows_of(strata)])
     # Groups are dealt largest first, so that the first fold may be one large group.
@@ -185,9 +189,8 @@ def _nearest(fold: np.ndarray, strata: np.ndarray, share: float) -> int:
     return int(distance.argmin()) if folds else -2
 
 
-def _spared(fold: np.ndarray, data: Dataset) -> np.ndarray:
-    """`fold` with -1 for the rows (whole groups, where there are groups) of each class whose rows all fell to one
-    fold."""
+def _keeping_classes(fold: np.ndarray, data: Dataset) -> np.ndarray:
+    """`fold` with -1, never held out, for the rows (or whole groups) of each class whose rows are all in one fold."""
     if data.task == "regression":
         return fold
     group = np.arange(len(data)) if data.group is None else data.group
@@ -198,7 +201,7 @@ def _spared(fold: np.ndarray, data: Dataset) -> np.ndarray:
 
 
 def _latest(data: Dataset, share: float) -> np.ndarray:
-    """The latest rows; rows of one moment stay together, and no group straddles the cut."""
+    """The latest rows; rows of the same time stay together, and no group is split."""
     assert data.time is not None
     cut = np.sort(data.time)[int(np.floor((1 - share) * len(data)))]
     held: np.ndarray = data.time >= cut
@@ -206,11 +209,13 @@ def _latest(data: Dataset, share: float) -> np.ndarray:
         held = np.isin(data.group, data.group[held])
     if held.all():
         raise DataError(
-            f"The time column of {data.name} leaves no earlier rows to train on; give more moments or no --time."
+            f"The time column of {data.name} leaves no earlier rows to train on; give rows of other times, or leave "
+            "out --time."
         )
-    held = _spared(held.astype(np.int64), data) == 1
+    held = _keeping_classes(held.astype(np.int64), data) == 1
     if not held.any():
         raise DataError(
-            f"The latest rows of {data.name} are the only ones of their classes; give test rows with --test, or no --time."
+            f"The latest rows of {data.name} are the only ones of their classes; give test rows with --test, or leave "
+            "out --time."
         )
     return held

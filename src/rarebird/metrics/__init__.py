@@ -1,1 +1,1 @@
-"""Methods and parts of metrics."""
+"""Figures as plain functions of labels, probabilities or values; their names and their 95 % intervals."""

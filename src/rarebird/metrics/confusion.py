@@ -1,8 +1,8 @@
 """Figures of predicted labels: accuracy, recall, precision, F1, specificity, Matthews correlation, geometric mean.
 
-Every figure here is a function of three sums per class (`Counts`), so one code serves the rows as they are and a
-thousand bootstrap replicates of them at once: the class is the first axis, replicates (where there are any) the second.
-An undefined figure is NaN.
+Every figure here is a function of three sums per class (`Counts`), so the same code computes it for the rows themselves
+and for a thousand bootstrap replicates at once: classes are the first axis, replicates (if any) the second. An
+undefined figure is NaN.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rarebird.core.checks import require
 
 
 class Counts(NamedTuple):
-    """Weighted sums per class, each ``(n_classes,)`` or ``(n_classes, replicates)``; all that the figures below need.
+    """Weighted sums per class, each ``(n_classes,)`` or ``(n_classes, replicates)``: the input of every figure below.
 
     Attributes:
         hits: Rows of the class that are predicted as it.
@@ -66,7 +66,7 @@ def confusion_matrix(
 
 
 def tally(y: np.ndarray, predicted: np.ndarray, n_classes: int, weight: np.ndarray) -> Counts:
-    """The sums per class that every figure is made of.
+    """The sums per class from which every figure is computed.
 
     Args:
         y: ``(n,)`` true codes.
@@ -95,7 +95,7 @@ def recall(counts: Counts) -> np.ndarray:
 
 
 def precision(counts: Counts) -> np.ndarray:
-    """Per class, the share of the rows predicted as it that are it; NaN for a class that is never predicted."""
+    """Per class, the share of right ones among the rows predicted as it; NaN for a class that is never predicted."""
     return ratio(counts.hits, counts.predicted)
 
 
@@ -112,7 +112,7 @@ def specificity(counts: Counts) -> np.ndarray:
 
 
 def accuracy(counts: Counts) -> np.ndarray:
-    """Share of rows whose label is predicted right."""
+    """Share of rows whose label is predicted correctly."""
     return ratio(counts.hits.sum(axis=0), counts.support.sum(axis=0))
 
 
@@ -142,15 +142,15 @@ def macro_specificity(counts: Counts) -> np.ndarray:
 def geometric_mean(counts: Counts) -> np.ndarray:
     """Geometric mean of the recalls of the classes that have rows (Kubat & Matwin 1997); 0 as soon as one class is
     never found."""
-    found = counts.support > 0
-    recalls = np.where(found, recall(counts), 1.0)
-    power = ratio(np.ones_like(recalls[0]), found.sum(axis=0))
+    present = counts.support > 0
+    recalls = np.where(present, recall(counts), 1.0)
+    power = ratio(np.ones_like(recalls[0]), present.sum(axis=0))
     return np.asarray(np.prod(recalls, axis=0) ** power)
 
 
 def matthews_corrcoef(counts: Counts) -> np.ndarray:
-    """Correlation of true and predicted labels for any number of classes (Gorodkin 2004), -1..1; 0 where either is
-    constant, its limit."""
+    """Correlation of true and predicted labels for any number of classes (Gorodkin 2004), -1..1; 0, its limit, where
+    the true or the predicted labels are constant."""
     total = counts.support.sum(axis=0)
     shared = counts.hits.sum(axis=0) * total - (counts.support * counts.predicted).sum(axis=0)
     spread_true = total**2 - (counts.support**2).sum(axis=0)

@@ -1,7 +1,7 @@
-"""Figures of an order: area under the ROC curve and average precision, exact with ties and weights.
+"""Figures of a ranking: area under the ROC curve and average precision, exact with ties and weights.
 
-Both need the negatives only relative to the distinct scores of the positives, so the weights are summed between those
-once and the areas follow; a second axis of bootstrap replicates goes through the same sums.
+Both depend on the negatives only by their weight at and between the distinct scores of the positives. These sums are
+taken once and give both areas; bootstrap replicates are a second axis of the same sums.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Ranking(NamedTuple):
 
 
 def rank(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> Ranking:
-    """What the areas are made of.
+    """The sums from which both areas are computed.
 
     Args:
         positive: ``(n,)`` bool.
-        scores: ``(n,)``, larger for rows thought to be positive.
+        scores: ``(n,)``, larger for rows that are more likely positive.
         weight: ``(n,)``, or ``(n, replicates)``.
     """
     require(
@@ -48,7 +48,7 @@ def rank(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> Rankin
     )
     distinct, place = np.unique(scores[positive], return_inverse=True)
     others = scores[~positive]
-    # Even codes stand between two distinct scores of positives, odd ones at such a score.
+    # Even codes lie between two distinct scores of positives, odd ones at such a score.
     codes = np.searchsorted(distinct, others, side="left") + np.searchsorted(distinct, others, side="right")
     sums = sums_by_code(codes, 2 * len(distinct) + 1, weight[~positive])
     ties = sums[1::2]
@@ -57,8 +57,8 @@ def rank(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> Rankin
 
 
 def roc_auc_of(ranking: Ranking) -> np.ndarray:
-    """Probability that a positive scores above a negative, ties counted half (Hanley & McNeil 1982); NaN where either
-    is missing."""
+    """Probability that a positive scores above a negative, ties counted half (Hanley & McNeil 1982); NaN without
+    positives or without negatives."""
     won = (ranking.positives * (ranking.below + 0.5 * ranking.ties)).sum(axis=0)
     return ratio(won, ranking.positives.sum(axis=0) * ranking.negatives)
 
@@ -67,7 +67,7 @@ def average_precision_of(ranking: Ranking) -> np.ndarray:
     """Mean precision over the positives, each at its own score, without interpolation; NaN without positives."""
     total = ranking.positives.sum(axis=0)
     reached = np.cumsum(ranking.positives[::-1], axis=0)[::-1]
-    # Rounding could leave a negative crumb above the highest score.
+    # Rounding can leave a tiny negative weight above the highest score.
     false = np.maximum(ranking.negatives - ranking.below, 0.0)
     precisions = np.nan_to_num(ratio(reached, reached + false))
     return ratio((ranking.positives * precisions).sum(axis=0), total)
@@ -82,13 +82,13 @@ def roc_auc(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> np.
         weight: ``(n,)``, or ``(n, replicates)``.
 
     Returns:
-        ``()``, or ``(replicates,)``; NaN where a side is empty.
+        ``()``, or ``(replicates,)``; NaN without positives or without negatives.
     """
     return roc_auc_of(rank(positive, scores, weight))
 
 
 def average_precision(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Average precision of one class against the rest; arguments and result as of `roc_auc`."""
+    """Average precision of one class against the rest; arguments and result as for `roc_auc`."""
     return average_precision_of(rank(positive, scores, weight))
 
 
@@ -127,7 +127,7 @@ def precision_recall_curve(
         positive: ``(n,)`` bool.
         scores: ``(n,)``.
         weight: ``(n,)``.
-        most: Points at most; those kept are spread evenly over the recalls.
+        most: Largest number of points; those kept are spread evenly over the recalls.
 
     Returns:
         ``{"recall": [...], "precision": [...]}``; both empty without positives.

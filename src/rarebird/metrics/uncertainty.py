@@ -10,19 +10,19 @@ import numpy as np
 from rarebird.core.checks import require
 
 Z = 1.959963984540054
-# Cells of one part of the replicates: small enough for the cache, and columns enough to pay for the sorting that each
-# part needs.
+# Replicates are drawn in parts: of this many cells, which fit into the cache, and of at least this many columns, which
+# pay for the sorting that each part needs.
 _CELLS = 1_000_000
 _COLUMNS = 32
 
 
 def wilson(share: np.ndarray | float, n: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-    """Score interval of a share (Wilson 1927): stays inside 0..1 and keeps its coverage on few rows, where the textbook
-    interval does not.
+    """Score interval of a share (Wilson 1927). It stays inside 0..1 and keeps its coverage on few rows; the textbook
+    interval does neither.
 
     Args:
         share: Observed share, any shape.
-        n: Rows that it was observed on, above 0; for weighted rows their effective number.
+        n: Number of rows on which it was observed, above 0; for weighted rows their effective number.
 
     Returns:
         Lower and upper end, of the shape of `share`.
@@ -39,13 +39,13 @@ def mean_of_shares(shares: np.ndarray, n: np.ndarray) -> tuple[float, float]:
     """Interval of the plain mean of independent shares, from their Wilson intervals (MOVER: Newcombe 1998, Zou & Donner
     2008).
 
-    Distances of the ends from the values add in squares. The bootstrap has no spread in a class of three rows that are
-    all found; this has: over seven simulated settings with 1 to 2000 rows a class it held the truth in 90 to 96 % of
-    samples, the bootstrap in 41 to 95 %.
+    The squares of the distances from value to interval end add up. In a class of three rows that are all found, the
+    bootstrap has no spread, but this interval has: in seven simulated settings with 1 to 2000 rows per class it
+    contained the truth in 90 to 96 % of samples, the bootstrap in 41 to 95 %.
 
     Args:
         shares: ``(k,)`` shares, for instance the recalls of the classes.
-        n: ``(k,)`` rows that each was observed on.
+        n: ``(k,)`` number of rows on which each was observed.
     """
     low, high = wilson(shares, n)
     mean, k = float(np.mean(shares)), len(shares)
@@ -61,11 +61,11 @@ def effective_size(weight: np.ndarray) -> float:
 
 
 def replicates_for(n: int, passes: int = 1) -> int:
-    """Bootstrap replicates that stay affordable: 1000 up to some 20,000 rows, fewer beyond, never under 200.
+    """Number of bootstrap replicates that stays affordable: 1000 up to 20,000 rows, fewer above, never under 200.
 
     Args:
-        n: Rows.
-        passes: How many times a replicate goes over the rows, for instance once per class for ranking figures.
+        n: Number of rows.
+        passes: Passes of one replicate over the rows, for instance one per class for ranking figures.
     """
     return int(np.clip(20_000_000 // max(n * passes, 1), 200, 1000))
 
@@ -73,14 +73,14 @@ def replicates_for(n: int, passes: int = 1) -> int:
 def bootstrap_weights(
     strata: np.ndarray, group: np.ndarray | None, replicates: int, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
-    """How often each row is drawn, replicate by replicate (Efron 1979), as many rows of each stratum as there are.
+    """How often each replicate draws each row (Efron 1979); every stratum keeps its number of rows.
 
     With groups, whole groups are drawn; a group belongs to the rarest stratum that it holds, so that no replicate loses
     a rare class.
 
-    The intervals speak of rows with this mix of classes, as a stratified hold-out has: there they held the truth in 90
-    to 94 % of samples (500 rows, 4 and 10 % rare; ROC AUC 88 to 91 %). Where the mix was itself left to chance they are
-    too narrow for figures that hang on it: log loss 48 to 62 %, Brier score 34 to 55 %, F1 70 to 82 %.
+    The intervals are meant for rows with this mix of classes, as in a stratified hold-out: there they contained the
+    truth in 90 to 94 % of samples (500 rows, 4 and 10 % rare; ROC AUC 88 to 91 %). Where the mix itself is random, they
+    are too narrow for figures that depend on it: log loss 48 to 62 %, Brier score 34 to 55 %, F1 70 to 82 %.
 
     Args:
         strata: ``(n,)`` int codes, the classes; all 0 where there are none.
@@ -89,7 +89,7 @@ def bootstrap_weights(
         rng: Source of the draws.
 
     Yields:
-        ``(n, some replicates)`` float32 counts, together `replicates` columns; in parts, so that memory stays bounded.
+        ``(n, columns)`` float32 counts, together `replicates` columns; in parts, so that memory stays bounded.
     """
     unit = np.arange(len(strata))
     unit_strata = strata
@@ -113,7 +113,7 @@ def bootstrap_weights(
 
 
 def percentile(draws: np.ndarray, value: float) -> tuple[float, float] | None:
-    """Ends of the bootstrap percentile interval, widened to hold `value`; None where no replicate defines the figure.
+    """The bootstrap percentile interval, widened to contain `value`; None where no replicate defines the figure.
 
     Args:
         draws: ``(replicates,)`` the figure in each replicate; NaN where undefined.
@@ -127,19 +127,18 @@ def percentile(draws: np.ndarray, value: float) -> tuple[float, float] | None:
 
 
 def reflected(draws: np.ndarray, value: float) -> tuple[float, float] | None:
-    """The basic bootstrap interval, ``2 value - quantile``, not below 0 and widened to hold `value`.
+    """The basic bootstrap interval, ``2 value - quantile``, not below 0 and widened to contain `value`.
 
-    For figures that noise can only raise, such as the calibration error: the replicates lie above the value by about as
-    much as the value lies above the truth, so their percentiles would be off by twice that bias. Arguments as of
+    It serves figures that noise can only raise, such as the calibration error: the replicates exceed the value by about
+    as much as the value exceeds the truth, so their percentiles would be off by twice that bias. Arguments as for
     `percentile`.
 
-    It is better, not good. Over 33 simulated settings (11 models, 200 to 2000 rows, stratified) it held the true
-    calibration error in 86 % of samples at the median and 37 % at worst, percentiles in 56 % and 0 %; percentiles did
-    better in 6 of the 33, where the error is large beside its noise. Of a perfectly calibrated model it holds the truth
-    in 57 to 66 % of samples, percentiles never.
+    It is better, not good. In 33 simulated settings (11 models, 200 to 2000 rows, stratified) it contained the true
+    calibration error in 86 % of samples at the median and in 37 % at worst, percentiles in 56 % and 0 %; percentiles
+    did better in 6 of the 33, where the error is large compared with its noise. For a perfectly calibrated model it
+    contained the truth in 57 to 66 % of samples, percentiles never.
     """
-    ends = percentile(draws, value)
-    if ends is None:
+    if percentile(draws, value) is None:
         return None
     low, high = np.quantile(draws[~np.isnan(draws)], [0.025, 0.975])
     return max(0.0, min(2 * value - float(high), value)), max(2 * value - float(low), value)
