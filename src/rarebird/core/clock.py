@@ -6,6 +6,8 @@ import math
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +18,11 @@ _IMPORTED = time.monotonic()
 # An interpreter takes less to get here; a start further back is another clock's (some sandboxes count from the
 # machine's start).
 _LONGEST_START = 60.0
+# Time of a budget that is kept for what follows training, besides the prediction and scoring of held-out and test rows:
+# calibration, figures and files.
+RESERVE, RESERVE_SHARE = 4.0, 0.02
+# Below this share of the budget, the user is told why the work ended early.
+EARLY = 0.7
 
 
 def process_start() -> float:
@@ -58,6 +65,19 @@ class Clock:
         """Seconds since the start."""
         return time.monotonic() - self.start
 
-    def deadline(self, reserve: float = 0.0) -> float | None:
-        """The moment `reserve` seconds before the budget ends, on the scale of `time.monotonic`; None for no limit."""
-        return None if self.budget is None else self.start + self.budget - reserve
+    def training_deadline(self) -> float | None:
+        """When training must have ended, on the scale of `time.monotonic`: the end of the budget less the time kept for
+        calibration, figures and files; None for no limit."""
+        return None if self.budget is None else self.start + self.budget * (1 - RESERVE_SHARE) - RESERVE
+
+    def ends_early(self) -> bool:
+        """Whether so much of the budget is left that the user should be told why the work has ended."""
+        return self.budget is not None and self.elapsed() < EARLY * self.budget
+
+
+@contextmanager
+def timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    """Record the seconds of a block under a name."""
+    start = time.monotonic()
+    yield
+    timings[name] = round(time.monotonic() - start, 3)

@@ -1,7 +1,7 @@
-"""Train a recipe on parts of the training rows and judge it on the others: what search and comparison decide by.
+"""Trains a recipe on parts of the training rows and scores it on the others: what search and comparison decide by.
 
-Calibration and decision are part of what is judged, so they too never see the rows that judge them: for the rows of one
-part they are fitted on the held-out rows of all others (of one hold-out, on its other half). As in all cross-fitting,
+Calibration and decision are part of what is scored, so they too never see the rows that score them: for the rows of one
+part they are fitted on the held-out rows of all others (for one hold-out, on its other half). As in all cross-fitting,
 the networks of those others may have learned from them.
 """
 
@@ -14,25 +14,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rarebird.core.checks import DataError
+from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.data.split import halves
-from rarebird.evaluation import held_out as judging
-from rarebird.evaluation.held_out import HeldOut
+from rarebird.evaluation import held_outputs
+from rarebird.evaluation.held_out import cross_predict, decide
+from rarebird.evaluation.held_outputs import HeldOut
 from rarebird.metrics import names
-from rarebird.model.chain import probabilities
+from rarebird.model.model import Member
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import Parts, Report, train_networks
-from rarebird.training.inference import logits
-from rarebird.training.network_trainer import Trained
+from rarebird.slots.protocols import FittedDecision
+from rarebird.training.cross_fit import CrossFit, Parts, cross_fit_all
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What the networks of all parts say of rows.
+    """Predictions of the networks of all parts.
 
     Attributes:
         rows: ``(n,)`` positions of the rows.
-        part: ``(n,)`` which part's network speaks of each.
+        part: ``(n,)`` which part's network predicts each.
         outputs: ``(n, n_classes)`` calibrated probabilities under the natural prior, or ``(n, 1)`` values in the
             target's own unit.
         labels: ``(n,)`` decided codes; the values themselves for regression.
@@ -43,76 +44,55 @@ class Predicted:
     outputs: np.ndarray
     labels: np.ndarray
 
-    def value(self, metric: str, train: Dataset, positive: str | None = None, part: int | None = None) -> float:
+    def value(self, metric: str, data: Dataset, positive: str | None = None, part: int | None = None) -> float:
         """A metric on all of the rows, or on those of one part; NaN where it is undefined."""
         mine = np.ones(len(self.rows), dtype=bool) if part is None else self.part == part
-        here = train.take(self.rows[mine])
+        here = data.take(self.rows[mine])
         y = here.y if here.task == "regression" else here.codes
         assert y is not None
-        return names.value(metric, y, self.outputs[mine], self.labels[mine], here.weights, train.classes, positive)
+        return names.value(metric, y, self.outputs[mine], self.labels[mine], here.weights, data.classes, positive)
 
-    def values(self, metric: str, train: Dataset, positive: str | None = None) -> np.ndarray:
+    def values(self, metric: str, data: Dataset, positive: str | None = None) -> np.ndarray:
         """The metric of each part that has rows."""
-        return np.array([self.value(metric, train, positive, part) for part in np.unique(self.part)])
+        return np.array([self.value(metric, data, positive, part) for part in np.unique(self.part)])
 
 
 @dataclass(frozen=True)
-class Judged(Predicted):
-    """What held-out rows, each by the network that never saw it, say of a recipe.
+class CrossValidated(Predicted):
+    """Predictions for held-out rows, each by the network that never saw it.
 
     Attributes:
-        training: Mean training loss at the end, over the networks.
-        seconds: Wall-clock time of the training and the judging.
         recipe: The recipe with everything laid out.
-        learned: The same figures of the rows that each network learned from, of the classes that its held-out rows
-            show, where they were asked for: what it knows by heart.
+        training_loss: Mean training loss at the end, over the networks.
+        learned: The same for the rows that each network learned from, of the classes that its held-out rows show, where
+            they were asked for: what it knows by heart.
+        seconds: Wall-clock time of the training and the scoring.
     """
 
-    training: float
-    seconds: float
     recipe: Recipe
+    training_loss: float
     learned: Predicted | None = None
+    seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Part:
-    """What a network gives for the rows of the part that it never saw.
-
-    Attributes:
-        rows: ``(n,)`` positions of the rows that were held out.
-        outputs: ``(n, n_classes)`` raw logits, or ``(n, 1)`` values in the target's own unit.
-        prior_factor: By what the network's training multiplied the natural prior.
-        loss: Training loss at the end; NaN where there is none.
-    """
-
-    rows: np.ndarray
-    outputs: np.ndarray
-    prior_factor: np.ndarray | None
-    loss: float
-
-
-def judge(
+def cross_validate(
     recipe: Recipe,
     train: Dataset,
     parts: Parts,
+    compute: Compute,
     *,
     positive: str | None = None,
-    deadline: float | None = None,
-    device: str = "cpu",
-    report: Report = lambda progress, what: False,
     learned: bool = False,
-) -> Judged:
-    """Train a network per part and judge it on the part's held-out rows.
+) -> CrossValidated:
+    """Train a network per part and predict the part's held-out rows.
 
     Args:
         recipe: What to train.
         train: Training rows; no test row is among them.
-        parts: Per network, the positions that it learns from and those that judge it.
-        positive: Of two classes, which one the decision's metric speaks of.
-        deadline: When all should be trained, on the scale of `time.monotonic`; None: the recipe's own steps or epochs.
-        device: A torch device.
-        report: Told of the progress; True from it ends the training early.
-        learned: Whether each network is also asked about the rows that it learned from.
+        parts: Per network, the positions that it learns from and those that it holds out.
+        compute: Device, deadline and progress.
+        positive: Of two classes, the one that the decision's metric is for.
+        learned: Whether each network also predicts the rows that it learned from.
 
     Raises:
         DataError: The recipe and the rows do not fit, or the training diverged.
@@ -120,109 +100,76 @@ def judge(
     start = time.monotonic()
     if not any(len(held) for _, held in parts):
         raise DataError(f"{train.name} leaves no row to judge by.")
-    recipe, trained, _ = train_networks(recipe, Splits(train), parts, deadline, device, report)
-    pairs = list(zip(trained, parts, strict=False))
-    held_out = [part_of(one, train, held, device) for one, (_, held) in pairs]
-    seen = (
-        [part_of(one, train, _of_the_same_classes(train, fit, held), device) for one, (fit, held) in pairs]
-        if learned
-        else None
-    )
-    return replace(assess(recipe, train, held_out, positive, seen), seconds=time.monotonic() - start)
-
-
-def part_of(trained: Trained, train: Dataset, rows: np.ndarray, device: str) -> Part:
-    """What a trained network gives for the rows at given positions."""
-    outputs = logits(trained.network, trained.prepared.inputs(train.take(rows)), device)
-    if train.task == "regression":
-        outputs = trained.prepared.values(outputs)
-    loss = trained.history[-1]["train_loss"] if trained.history else float("nan")
-    return Part(rows, outputs, trained.prior_factor, loss)
+    models = cross_fit_all(recipe, Splits(train), parts, compute)
+    held = held_outputs.predict(models, train, compute.device)
+    seen = _of_learned_rows(models, train, parts, compute.device) if learned else None
+    found = assess(models, held, Splits(train), positive, seen)
+    return replace(found, seconds=time.monotonic() - start)
 
 
 def assess(
-    recipe: Recipe,
-    train: Dataset,
-    parts: Sequence[Part],
-    positive: str | None = None,
-    seen: Sequence[Part] | None = None,
-    val: Dataset | None = None,
-) -> Judged:
-    """Calibrate and decide each part's rows by the others', once all networks are trained; `seconds` are left at 0.
+    models: CrossFit, held: HeldOut, splits: Splits, positive: str | None = None, seen: HeldOut | None = None
+) -> CrossValidated:
+    """Calibrate and decide each part's rows by the others'; `seconds` are left at 0.
 
     Args:
-        recipe: What was trained.
-        train: Training rows.
-        parts: Per network, what it gives for the rows that it never saw.
-        positive: Of two classes, which one the decision's metric speaks of.
-        seen: Per network, what it gives for rows that it learned from, where these are asked for.
-        val: Given validation rows, where the rows of `parts` are theirs.
+        models: The trained networks.
+        held: Their raw outputs for held-out rows.
+        splits: Training rows, and validation rows where `held` is for these.
+        positive: Of two classes, the one that the decision's metric is for.
+        seen: Raw outputs for rows that the networks learned from, where they are asked for.
     """
-    held_out = _together(parts)
-    learned = None if seen is None else _together(seen)
-    if train.task == "classification":
-        factors = [part.prior_factor for part in parts]
-        judging_rows = train if val is None else val
-        held, here = _with_targets(held_out, judging_rows), judging_rows.take(held_out.rows)
-        outputs, labels = _decided(recipe, held, here, factors, train, positive)
-        held_out = replace(held_out, outputs=outputs, labels=labels)
-        if learned is not None:
-            outputs, labels = _decided(recipe, held, here, factors, train, positive, _with_targets(learned, train))
-            learned = replace(learned, outputs=outputs, labels=labels)
-    losses = [part.loss for part in parts if np.isfinite(part.loss)]
+    found, learned = _plain(held), None if seen is None else _plain(seen)
+    if splits.train.task == "classification":
+        found = _decided(models, held, splits, positive)
+        learned = None if seen is None else _decided(models, held, splits, positive, seen)
+    losses = [one.history[-1]["train_loss"] for one in models.trained if one.history]
+    losses = [loss for loss in losses if np.isfinite(loss)]
     loss = float(np.mean(losses)) if losses else float("nan")
-    return Judged(held_out.rows, held_out.part, held_out.outputs, held_out.labels, loss, 0.0, recipe, learned)
+    return CrossValidated(found.rows, found.part, found.outputs, found.labels, models.recipe, loss, learned)
 
 
-def _together(parts: Sequence[Part]) -> Predicted:
-    """The parts one after the other; labels mean nothing before a decision."""
-    outputs = np.concatenate([part.outputs for part in parts])
-    place = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
-    return Predicted(np.concatenate([part.rows for part in parts]), place, outputs, outputs[:, 0])
+def _of_learned_rows(models: CrossFit, train: Dataset, parts: Parts, device: str) -> HeldOut:
+    """Raw outputs of each network for the rows that it learned from, of the classes that its part holds out.
+
+    A part may lack a rare class, which would count on one side alone.
+    """
+    outputs = []
+    for place, (one, (fit, held)) in enumerate(zip(models.trained, parts, strict=False)):
+        rows = fit if train.task == "regression" else fit[np.isin(train.codes[fit], train.codes[held])]
+        member = Member.of(models.recipe, one)
+        outputs.append(
+            held_outputs.of_rows(train, rows, held_outputs.outputs_of(member, train.take(rows), device), place)
+        )
+    return held_outputs.join(outputs)
 
 
-def _of_the_same_classes(train: Dataset, fit: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Of the rows learned from, those whose class is held out too: a part may lack a rare class, which would count on
-    one side alone."""
-    return fit if train.task == "regression" else fit[np.isin(train.codes[fit], train.codes[held])]
-
-
-def _with_targets(raw: Predicted, train: Dataset) -> HeldOut:
-    here = train.take(raw.rows)
-    return HeldOut(raw.outputs, here.codes, here.weights, raw.part)
+def _plain(held: HeldOut) -> Predicted:
+    return Predicted(held.rows, held.network, held.outputs, held.outputs[:, 0])
 
 
 def _decided(
-    recipe: Recipe,
-    held: HeldOut,
-    here: Dataset,
-    factors: Sequence[np.ndarray | None],
-    train: Dataset,
-    positive: str | None,
-    seen: HeldOut | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and labels of held-out rows, from calibrations and decisions that were fitted on the others of
-    them.
+    models: CrossFit, held: HeldOut, splits: Splits, positive: str | None, seen: HeldOut | None = None
+) -> Predicted:
+    """Probabilities and labels of held-out rows, from calibrations and decisions fitted on the others of them.
 
     Given `seen`, those of the rows that each network learned from, under the calibration and decision of that network's
-    own held-out rows: what the two figures differ by is what the network knows by heart.
+    own held-out rows: the difference is what the network knows by heart.
     """
-    judges = held.member if len(factors) > 1 else halves(here, recipe.seed)
-    prior = train.prior
-    asked, turn = (held, judges) if seen is None else (seen, seen.member)
-    if seen is not None and len(factors) == 1:
-        # Of one hold-out, both halves' decisions serve in turn.
-        turn = np.resize(np.unique(judges), len(seen.y))
-    outputs, labels = np.empty_like(asked.logits), np.empty(len(asked.y), dtype=np.int64)
-    for judge_ in np.unique(judges):
-        mine, answered = judges == judge_, turn == judge_
-        others = HeldOut(held.logits[~mine], held.y[~mine], held.weight[~mine], held.member[~mine])
-        chains = judging.calibrate(recipe, others, factors)
-        known = judging.held_probabilities(others, chains)
-        _, decision = judging.decide(recipe, known, others.y, others.weight, prior, train.classes, positive)
-        for place, chain in enumerate(chains):
-            own = answered & (asked.member == place)
-            if own.any():
-                outputs[own] = probabilities(asked.logits[own], chain)
-        labels[answered] = decision(outputs[answered])
-    return outputs, labels
+    train, recipe = splits.train, models.recipe
+    judging = (train if splits.val is None else splits.val).take(held.rows)
+    parts = held.network if len(models.trained) > 1 else halves(judging, recipe.seed)
+
+    def decided_by(others: HeldOut, known: np.ndarray) -> FittedDecision:
+        return decide(recipe, known, others.y, others.weight, train.prior, train.classes, positive)[1]
+
+    asked = None if seen is None else (seen, _turns(seen, parts, models.trained))
+    found = cross_predict(recipe, held, held_outputs.prior_factors(models), parts, decided_by, asked)
+    rows = held if seen is None else seen
+    assert found.labels is not None
+    return Predicted(rows.rows, rows.network, found.outputs, found.labels)
+
+
+def _turns(seen: HeldOut, parts: np.ndarray, trained: Sequence[object]) -> np.ndarray:
+    """By which part's calibrations each seen row is predicted; for one hold-out, both halves' in turn."""
+    return seen.network if len(trained) > 1 else np.resize(np.unique(parts), len(seen.y))

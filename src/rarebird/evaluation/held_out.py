@@ -1,152 +1,143 @@
-"""From held-out logits to truthful probabilities and decisions; no row is judged by a network that trained on it."""
+"""From held-out outputs to truthful probabilities and decisions; no row is scored by a network that trained on it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
+from rarebird.evaluation.held_outputs import Factors, HeldOut, predict, prior_factors
 from rarebird.evaluation.result import Scores
 from rarebird.evaluation.scoring import score, score_regression
 from rarebird.metrics import names
-from rarebird.model.chain import LEAST, probabilities, recalibrated
+from rarebird.model.chain import LEAST, Chain, probabilities, recalibrated
 from rarebird.model.model import Member, Model
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
 from rarebird.slots.protocols import FittedCalibration, FittedDecision
-from rarebird.training.cross_fit import Team
+from rarebird.training.cross_fit import CrossFit
 
-Chain = list[tuple[str, FittedCalibration]]
+FittedChain = list[tuple[str, FittedCalibration]]
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Held-out rows' raw logits, each from a network that never saw the row.
+class Crossed:
+    """Predictions for rows, each from calibrations and a decision that these rows had no part in.
 
     Attributes:
-        logits: ``(n, n_classes)``.
-        y: ``(n,)`` class codes.
-        weight: ``(n,)`` sample weights.
-        member: ``(n,)`` which network judged each row.
+        outputs: ``(n, n_classes)`` calibrated probabilities under the natural prior.
+        labels: ``(n,)`` decided codes; None where no decision was asked for.
     """
 
-    logits: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
-    member: np.ndarray
-
-    def where(self, chosen: np.ndarray) -> HeldOut:
-        """The chosen rows, ``(n,)`` bool."""
-        return HeldOut(self.logits[chosen], self.y[chosen], self.weight[chosen], self.member[chosen])
+    outputs: np.ndarray
+    labels: np.ndarray | None
 
 
-def complete(model: Model, judged: Dataset, teams: Sequence[Team]) -> tuple[Scores, np.ndarray]:
-    """Calibrate and decide on held-out rows, put both into the model, and score those rows.
+Decide = Callable[[HeldOut, np.ndarray], FittedDecision]
+
+
+def cross_predict(
+    recipe: Recipe,
+    held: HeldOut,
+    factors: Factors,
+    parts: np.ndarray,
+    decide_by: Decide | None = None,
+    asked: tuple[HeldOut, np.ndarray] | None = None,
+) -> Crossed:
+    """Calibrated predictions of held-out rows, each part's from calibrations (and a decision) fitted on all other
+    parts.
+
+    Calibration and decision are part of what is scored, so they too never see the rows that score them. Where there is
+    one part alone, it is fitted on itself.
 
     Args:
-        model: Trained networks, not yet calibrated, in the order of the teams.
-        judged: Rows of which the networks have held some out.
-        teams: Who trained them.
+        recipe: Whose calibrations are fitted.
+        held: Held-out rows of classes.
+        factors: Per network, by what its training multiplied the natural prior.
+        parts: ``(n,)`` the part of each held-out row.
+        decide_by: Fits the decision on the other parts' rows and their probabilities; None: no labels.
+        asked: Other rows to predict in the same way, and ``(m,)`` by which part's calibrations; None: the held-out
+            rows.
+    """
+    rows, turn = (held, parts) if asked is None else asked
+    outputs = np.empty_like(rows.outputs)
+    labels = None if decide_by is None else np.empty(len(rows.y), dtype=np.int64)
+    for part in np.unique(parts):
+        mine, answered = parts == part, turn == part
+        others = held if mine.all() else held.where(~mine)
+        chains = calibrate(recipe, others, factors)
+        outputs[answered] = through_chains(rows.where(answered), chains)
+        if decide_by is not None and labels is not None:
+            decision = decide_by(others, through_chains(others, chains))
+            labels[answered] = decision(outputs[answered])
+    return Crossed(outputs, labels)
+
+
+def complete(model: Model, judging: Dataset, fits: Sequence[CrossFit]) -> tuple[Model, Scores, np.ndarray]:
+    """Calibrate and decide on held-out rows, and score those rows.
+
+    Args:
+        model: Trained networks, not yet calibrated, in the order of the recipes.
+        judging: Rows of which the networks hold some out.
+        fits: The networks by recipe.
 
     Returns:
-        The scores, and ``(n, n_outputs)`` held-out probabilities (or values), NaN for rows that were never held out.
+        The model with its calibrations and decision, the scores, and ``(n, n_outputs)`` held-out probabilities (or
+        values), NaN for rows that were never held out.
 
     Raises:
         DataError: No row was held out.
     """
-    total, place = sum(team.weight for team in teams), 0
-    out_of_fold = np.zeros((len(judged), model.spec.n_outputs))
-    for team in teams:
-        mine = model.members[place : place + len(team.trained)]
-        place += len(team.trained)
-        out_of_fold += team.weight / total * _voice(team, mine, judged, model.device)
-    rows = np.flatnonzero(np.isfinite(out_of_fold).all(axis=1))
+    total = sum(models.weight for models in fits)
+    members: list[Member] = []
+    outputs = np.zeros((len(judging), model.spec.n_outputs))
+    for models in fits:
+        own = model.members[len(members) : len(members) + len(models.trained)]
+        calibrated, mine = _calibrated(models, own, judging, model.device)
+        members += calibrated
+        outputs += models.weight / total * mine
+    rows = np.flatnonzero(np.isfinite(outputs).all(axis=1))
     if not len(rows):
         raise DataError(
-            f"{judged.name} leaves no row to calibrate and decide on; give more rows (or groups) of each class."
+            f"{judging.name} leaves no row to calibrate and decide on; give more rows (or groups) of each class."
         )
-    here = judged.take(rows)
+    model, here = replace(model, members=members), judging.take(rows)
     if here.task == "classification":
-        if len(teams) > 1:
-            model.calibrations = recalibrate(model.recipe, out_of_fold[rows], here)
-            out_of_fold[rows] = recalibrated(out_of_fold[rows], model.calibrations)
-        model.decision = decide(
-            model.recipe, out_of_fold[rows], here.codes, here.weights, model.prior, judged.classes, model.positive
+        if len(fits) > 1:
+            chain = recalibrate(model.recipe, outputs[rows], here)
+            model = replace(model, calibrations=chain)
+            outputs[rows] = recalibrated(outputs[rows], chain)
+        decision = decide(
+            model.recipe, outputs[rows], here.codes, here.weights, model.prior, judging.classes, model.positive
         )
-    return scores_of(model, here, out_of_fold[rows]), out_of_fold
+        model = replace(model, decision=decision)
+    return model, scores_of(model, here, outputs[rows]), outputs
 
 
-def held_out(team: Team, members: Sequence[Member], judged: Dataset, device: str) -> HeldOut:
-    """The raw logits of a team's held-out rows, in the order of its networks."""
-    rows = np.concatenate(team.held_rows)
-    outputs = np.concatenate(
-        [one.logits(judged.take(mine), device) for one, mine in zip(members, team.held_rows, strict=True)]
-    )
-    member = np.repeat(np.arange(len(team.held_rows)), [len(mine) for mine in team.held_rows])
-    here = judged.take(rows)
-    y = here.codes if here.task == "classification" else np.zeros(len(rows), dtype=np.int64)
-    return HeldOut(outputs, y, here.weights, member)
+def _calibrated(
+    models: CrossFit, members: Sequence[Member], judging: Dataset, device: str
+) -> tuple[Sequence[Member], np.ndarray]:
+    """A recipe's calibrated members, and ``(n, n_outputs)`` their held-out predictions, NaN for rows never held out."""
+    outputs = np.full((len(judging), members[0].prepared.spec.n_outputs), np.nan)
+    if not sum(map(len, models.held_rows)):
+        return members, outputs
+    held = predict(models, judging, device, members)
+    if judging.task == "regression":
+        outputs[held.rows] = held.outputs
+        return members, outputs
+    chains = calibrate(models.recipe, held, prior_factors(models))
+    outputs[held.rows] = through_chains(held, chains)
+    return [replace(one, calibrations=chain) for one, chain in zip(members, chains, strict=True)], outputs
 
 
-def _voice(team: Team, members: Sequence[Member], judged: Dataset, device: str) -> np.ndarray:
-    """``(n, n_outputs)`` a team's held-out probabilities or values, NaN for rows that it never held out; its members
-    are calibrated."""
-    voice = np.full((len(judged), members[0].prepared.spec.n_outputs), np.nan)
-    rows = np.concatenate(team.held_rows) if team.held_rows else np.zeros(0, dtype=np.int64)
-    if not len(rows):
-        return voice
-    held = held_out(team, members, judged, device)
-    if judged.task == "regression":
-        values = [one.prepared.values(held.logits[held.member == place]) for place, one in enumerate(members)]
-        voice[rows] = np.concatenate(values)
-        return voice
-    chains = calibrate(team.recipe, held, [one.prior_factor for one in team.trained])
-    for one, chain in zip(members, chains, strict=True):
-        one.calibrations = chain
-    voice[rows] = held_probabilities(held, chains)
-    return voice
-
-
-def crossed(team: Team, members: Sequence[Member], judged: Dataset, device: str, judges: np.ndarray) -> np.ndarray:
-    """``(n, n_outputs)`` held-out probabilities (or values), calibrated for each row without that row: what selection
-    may look at.
-
-    Args:
-        team: Who trained the networks.
-        members: The networks, without calibrations.
-        judged: Rows of which the networks have held some out.
-        device: Where they compute.
-        judges: ``(n,)`` parts of the judged rows; the calibrations of one part's rows are fitted on the rows of all
-            others.
-
-    Returns:
-        NaN for rows that were never held out.
-    """
-    voice = np.full((len(judged), members[0].prepared.spec.n_outputs), np.nan)
-    rows = np.concatenate(team.held_rows)
-    held = held_out(team, members, judged, device)
-    if judged.task == "regression":
-        voice[rows] = np.concatenate(
-            [one.prepared.values(held.logits[held.member == place]) for place, one in enumerate(members)]
-        )
-        return voice
-    factors = [one.prior_factor for one in team.trained]
-    for part in np.unique(judges[rows]):
-        mine = judges[rows] == part
-        known = held if mine.all() else held.where(~mine)
-        chains = calibrate(team.recipe, known, factors)
-        voice[rows[mine]] = held_probabilities(held.where(mine), chains)
-    return voice
-
-
-def recalibrate(recipe: AnyRecipe, mean: np.ndarray, rows: Dataset) -> Chain:
+def recalibrate(recipe: AnyRecipe, mean: np.ndarray, rows: Dataset) -> FittedChain:
     """Calibrations of an ensemble's mean probabilities, fitted to their logarithm on held-out rows."""
-    chain: Chain = []
+    chain: FittedChain = []
     for method in recipe.calibration:
         logits = np.log(recalibrated(mean, chain).clip(LEAST))
         chain.append((type(method).name, method.fit(logits, rows.codes, rows.weights, None)))
@@ -154,7 +145,7 @@ def recalibrate(recipe: AnyRecipe, mean: np.ndarray, rows: Dataset) -> Chain:
 
 
 def scores(model: Model, data: Dataset) -> Scores:
-    """Scores with intervals of a model on labelled rows it has never seen."""
+    """Scores with intervals of a model on labelled rows that it has never seen."""
     return scores_of(model, data, model.outputs(data))
 
 
@@ -167,27 +158,34 @@ def scores_of(model: Model, data: Dataset, outputs: np.ndarray) -> Scores:
     positive = None if model.positive is None else data.classes.index(model.positive)
     labels = model.labels(outputs)
     return score(
-        data.codes, outputs, labels, data.classes, weight=data.weight, group=data.group, positive=positive, seed=seed
+        data.codes,
+        outputs,
+        labels,
+        data.classes,
+        weight=data.weight,
+        group=data.group,
+        positive=positive,
+        seed=seed,
     )
 
 
-def calibrate(recipe: Recipe, held: HeldOut, factors: Sequence[np.ndarray | None]) -> list[Chain]:
+def calibrate(recipe: Recipe, held: HeldOut, factors: Factors) -> list[FittedChain]:
     """Fit the recipe's calibrations in order.
 
-    A method that speaks of one network (prior correction) is fitted per network with that training's own prior factor;
-    the others learn from all held-out rows together. Where a training answers to no prior, a per-class scale and bias
-    takes the place of its correction; where one bent the prior and the recipe corrects nothing, the correction is put
-    in front: probabilities are natural in any case.
+    A method that is for one network (prior correction) is fitted per network with that training's own prior factor; the
+    others learn from all held-out rows together. Where a training answers to no prior, a per-class scale and bias takes
+    the place of its correction; where one bent the prior and the recipe corrects nothing, the correction is put in
+    front: probabilities are natural in any case.
 
     Returns:
         A chain of fitted calibrations per network.
     """
-    chains: list[Chain] = [[] for _ in factors]
-    for method in _chain_of_methods(recipe, factors):
-        name, current = type(method).name, _through(held, chains)
+    chains: list[FittedChain] = [[] for _ in factors]
+    for method in _calibration_methods(recipe, factors):
+        name, current = type(method).name, _logits_after(held, chains)
         if method.per_network:
             for place, factor in enumerate(factors):
-                mine = held.member == place
+                mine = held.network == place
                 chains[place].append((name, method.fit(current[mine], held.y[mine], held.weight[mine], factor)))
         else:
             fitted = method.fit(current, held.y, held.weight, None)
@@ -205,8 +203,10 @@ def decide(
     classes: tuple[str, ...],
     positive: str | None,
 ) -> tuple[str, FittedDecision]:
-    """Fit the decision on held-out probabilities for the recipe's metric; balanced accuracy serves the metrics of
-    probabilities."""
+    """Fit the decision on held-out probabilities for the recipe's metric.
+
+    Balanced accuracy serves the metrics of probabilities.
+    """
     metric = recipe.metric if names.metric(recipe.metric, classes).needs == "labels" else "balanced_accuracy"
     code = None if positive is None else classes.index(positive)
     method: Any = recipe.decision
@@ -214,28 +214,28 @@ def decide(
     return type(method).name, fitted
 
 
-def held_probabilities(held: HeldOut, chains: Sequence[Chain]) -> np.ndarray:
-    """``(n, n_classes)`` calibrated probabilities of the held-out rows."""
-    result = np.empty_like(held.logits)
+def through_chains(held: HeldOut, chains: Sequence[Chain]) -> np.ndarray:
+    """``(n, n_classes)`` calibrated probabilities, each row by its own network's chain."""
+    result = np.empty_like(held.outputs)
     for place, chain in enumerate(chains):
-        mine = held.member == place
+        mine = held.network == place
         if mine.any():
-            result[mine] = probabilities(held.logits[mine], chain)
+            result[mine] = probabilities(held.outputs[mine], chain)
     return result
 
 
-def _through(held: HeldOut, chains: Sequence[Chain]) -> np.ndarray:
+def _logits_after(held: HeldOut, chains: Sequence[Chain]) -> np.ndarray:
     """The held-out logits after each network's chain so far."""
-    current = held.logits.copy()
+    current = held.outputs.copy()
     for place, chain in enumerate(chains):
-        mine = held.member == place
+        mine = held.network == place
         for _, calibration in chain:
             if mine.any():
                 current[mine] = calibration(current[mine])
     return current
 
 
-def _chain_of_methods(recipe: Recipe, factors: Sequence[np.ndarray | None]) -> list[Any]:
+def _calibration_methods(recipe: Recipe, factors: Factors) -> list[Any]:
     known = [factor for factor in factors if factor is not None]
     if len(known) < len(factors):
         replacement = methods.build("calibration", {"name": "class_scale_bias"})

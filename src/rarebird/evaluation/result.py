@@ -89,7 +89,7 @@ class Result(BaseModel):
         tried: What a search tried, the best first; empty where one recipe was trained.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     task: str
@@ -104,13 +104,17 @@ class Result(BaseModel):
     test: Scores | None
     validation: Scores | None
     history: list[dict[str, float]]
-    timings: dict[str, float]
+    timings: dict[str, float] = {}
     versions: dict[str, str]
-    notes: list[str]
-    tried: list[Tried] = []
+    notes: tuple[str, ...] = ()
+    tried: tuple[Tried, ...] = ()
     seconds: float = 0.0
     model: str = ""
     report: str = ""
+
+    def with_notes(self, *notes: str) -> Result:
+        """The result with more sentences for the user."""
+        return self.model_copy(update={"notes": (*self.notes, *notes)})
 
     def for_machines(self) -> dict[str, Any]:
         """The object that ``fit --json`` prints: scores on the test rows beside what the data were."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rarebird.executors.executor import Executor, Work
 
 
-def opened(
+def open_executor(
     work: Work,
     shared: Any,
     *,

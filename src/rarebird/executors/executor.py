@@ -34,7 +34,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Said:
+class Yielded:
     """The work on an item yielded a value; it goes on with the next `wait`, unless it is dropped before."""
 
     key: int
@@ -42,7 +42,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Done:
+class Returned:
     """The work on an item returned a value."""
 
     key: int
@@ -58,14 +58,14 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Lost:
+class WorkerLost:
     """Each worker that tried an item died."""
 
     key: int
     reason: str
 
 
-Event = Said | Done | Failed | Lost
+Event = Yielded | Returned | Failed | WorkerLost
 
 
 class Executor(Protocol):
@@ -83,7 +83,7 @@ class Executor(Protocol):
     def wait(self, seconds: float) -> Sequence[Event]:
         """What has come since the last call; returns after `seconds` where nothing comes.
 
-        After `Done`, `Failed` or `Lost`, of which there is one for each item, nothing more is told of it.
+        After `Returned`, `Failed` or `WorkerLost`, of which there is one for each item, nothing more is told of it.
         """
         ...
 
@@ -117,14 +117,14 @@ class Closing:
         self.close()
 
 
-def told(work: Work, shared: Any, item: Any, key: int = 0) -> Generator[Event, None, None]:
-    """What a worker tells of an item: any number of `Said`, then one of `Done` and `Failed`."""
+def events_of(work: Work, shared: Any, item: Any, key: int = 0) -> Generator[Event, None, None]:
+    """What a worker tells of an item: any number of `Yielded`, then one of `Returned` and `Failed`."""
     running = work(shared, item)
     try:
         while True:
-            yield Said(key, next(running))
+            yield Yielded(key, next(running))
     except StopIteration as end:
-        yield Done(key, end.value)
+        yield Returned(key, end.value)
     except Exception as error:
         yield Failed(key, portable(error))
     finally:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rarebird.executors import shared_file
-from rarebird.executors.executor import ATTEMPTS, Closing, Event, Item, Lost, Said, Work, told
+from rarebird.executors.executor import ATTEMPTS, Closing, Event, Item, Work, WorkerLost, Yielded, events_of
 
 # Read when the numeric libraries are first imported, hence set before a process starts.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -168,7 +168,7 @@ class LocalProcesses(Closing):
         if event == READY:
             worker.ready, self._stillborn = True, 0
             return []
-        worker.asks = isinstance(event, Said)
+        worker.asks = isinstance(event, Yielded)
         if not worker.asks:
             worker.item = None
         return [event]
@@ -184,7 +184,7 @@ class LocalProcesses(Closing):
             return []
         item.attempts += worker.ready
         if item.attempts >= ATTEMPTS:
-            return [Lost(item.key, f"its worker died {ATTEMPTS} times, the last time with exit code {code}.")]
+            return [WorkerLost(item.key, f"its worker died {ATTEMPTS} times, the last time with exit code {code}.")]
         self._again.append(item)
         return []
 
@@ -217,9 +217,9 @@ def _serve(connection: Connection, shared: Path, work: Work) -> None:
 
 
 def _work_on(connection: Connection, work: Work, shared: Any, key: int, item: Any) -> None:
-    for event in told(work, shared, item, key):
+    for event in events_of(work, shared, item, key):
         connection.send(event)
-        if isinstance(event, Said) and not connection.recv():
+        if isinstance(event, Yielded) and not connection.recv():
             return
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rarebird.core.checks import DataError
-from rarebird.executors.executor import ATTEMPTS, Closing, Event, Item, Lost, Said, Work, told
+from rarebird.executors.executor import ATTEMPTS, Closing, Event, Item, Work, WorkerLost, Yielded, events_of
 
 GPU, CPU = "GPU", "CPU"
 # Read when Ray is imported: nothing is sent anywhere, and its words on dead machines, which are no error here, stay out
@@ -121,7 +121,7 @@ class RayCluster(Closing):
         except (self._ray.exceptions.RayError, StopIteration) as error:
             self._tasks.remove(task)
             return self._died(task.item, error)
-        if not isinstance(event, Said):
+        if not isinstance(event, Yielded):
             self._tasks.remove(task)
         return [event]
 
@@ -129,7 +129,7 @@ class RayCluster(Closing):
         item.attempts += 1
         self._size = (-SIZE_HOLDS, {})
         if item.attempts >= ATTEMPTS:
-            return [Lost(item.key, f"its worker died {ATTEMPTS} times, the last time of {type(error).__name__}.")]
+            return [WorkerLost(item.key, f"its worker died {ATTEMPTS} times, the last time of {type(error).__name__}.")]
         self._again.append(item)
         return []
 
@@ -210,4 +210,4 @@ def _current() -> str:
 
 
 def _task(work: Work, shared: Any, item: Any, key: int) -> Generator[Event, None, None]:
-    yield from told(work, shared, item, key)
+    yield from events_of(work, shared, item, key)

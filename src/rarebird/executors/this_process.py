@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from rarebird.executors.executor import Closing, Event, Said, Work, told
+from rarebird.executors.executor import Closing, Event, Work, Yielded, events_of
 
 
 class ThisProcess(Closing):
@@ -27,14 +27,14 @@ class ThisProcess(Closing):
 
     def start(self, key: int, item: Any) -> None:
         """Begin an item."""
-        self._running = told(self._work, self._shared, item, key)
+        self._running = events_of(self._work, self._shared, item, key)
 
     def wait(self, seconds: float) -> list[Event]:
         """The next thing that is told; however long it takes, since nobody else could do it meanwhile."""
         if self._running is None:
             return []
         event = next(self._running)
-        if not isinstance(event, Said):
+        if not isinstance(event, Yielded):
             self._running = None
         return [event]
 

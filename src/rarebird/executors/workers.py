@@ -35,7 +35,7 @@ class Workers:
 
     def executor(self, work: Work, shared: Any, threads: int, device: str) -> Executor:
         """The executor for trainings with so many threads each, on a device or ``auto``."""
-        return executors.opened(
+        return executors.open_executor(
             work,
             shared,
             workers=self.processes,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,75 +21,81 @@ from rarebird.training.device import choose_device
 TEST_SHARE = 0.2
 
 
-@dataclass
-class Ground:
-    """What every training of a run stands on.
+@dataclass(frozen=True)
+class Setup:
+    """What every training of a run shares.
 
     Attributes:
-        splits: Training, validation and test rows.
+        splits: Training, validation and test rows, with sentences that the user should read.
         protocol: How the training rows judge models.
-        positive: Of two classes, the one that two-class figures speak of.
-        notes: Sentences that the user should read.
-        timings: Seconds of each part of the way.
+        positive: Of two classes, the one that two-class figures are for; None for more classes and for regression.
+        device: A torch device, or ``auto`` where each worker looks for its own.
     """
 
     splits: Splits
     protocol: Protocol
     positive: str | None
     device: str
-    notes: list[str]
-    timings: dict[str, float]
 
     @property
-    def judged(self) -> Dataset:
+    def judging_rows(self) -> Dataset:
         """The rows of which networks hold some out: the validation rows where there are any, else the training rows."""
         return self.splits.train if self.splits.val is None else self.splits.val
 
     def parts(self, seed: int) -> Parts:
-        """(training rows, held-out rows) of each network. The seed decides the folds; a hold-out is the same for
-        all."""
+        """(training rows, held-out rows) of each network; the seed decides the folds, a hold-out is always the same."""
         return split.parts(self.splits.train, self.protocol, seed)
 
 
-def lay_ground(
+def prepare_run(
     recipe: AnyRecipe,
     data: Splits,
-    device: str,
-    positive: str | None,
-    test_share: float,
-    duplicate_groups: np.ndarray | None,
-) -> Ground:
-    """Split the rows and decide how they judge; arguments as in `run`."""
-    timings: dict[str, float] = {}
-    notes = list(data.notes)
-    with timed(timings, "split"):
-        splits = separate(data, recipe, test_share, notes, duplicate_groups)
-        positive = _positive(splits.train, positive)
-        protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
-        notes += _too_few(splits.train)
-    return Ground(splits, protocol, positive, choose_device(device), notes, timings)
+    *,
+    device: str = "auto",
+    positive: str | None = None,
+    test_share: float = TEST_SHARE,
+    duplicate_groups: np.ndarray | None = None,
+) -> Setup:
+    """Split the rows and decide how they judge.
+
+    Args:
+        recipe: Its folds or hold-out are followed where it has any; its seed decides which rows are held out.
+        data: Rows, with validation and test rows where the data came so.
+        device: A torch device, or ``auto``.
+        positive: Of two classes, the one that two-class figures are for; None: the rarer.
+        test_share: Share held out for the test where `data` has none; 0 for no test.
+        duplicate_groups: `duplicates.duplicate_groups` of the training rows, where it is known already.
+
+    Raises:
+        DataError: The rows, their split or the device cannot serve.
+    """
+    splits = separate(data, recipe, test_share, duplicate_groups)
+    protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
+    splits = replace(splits, notes=(*splits.notes, *_too_few(splits.train)))
+    return Setup(splits, protocol, positive_class(splits.train, positive), choose_device(device))
 
 
-def separate(
-    data: Splits, recipe: AnyRecipe, test_share: float, notes: list[str], duplicate_groups: np.ndarray | None = None
-) -> Splits:
-    """Training, validation and test rows; near-duplicates form groups where no groups were given, so that they do not
-    straddle.
+def separate(data: Splits, recipe: AnyRecipe, test_share: float, duplicate_groups: np.ndarray | None = None) -> Splits:
+    """Training, validation and test rows, and notes on what was left out or kept together.
+
+    Near-duplicates form groups where no groups were given, so that a row and its copy are on one side of every split.
 
     Raises:
         DataError: The rows are not what the recipe is for, or a part or class of them has none left.
     """
     _check(data, recipe)
-    train, val, test = data.train, data.val, data.test
+    train, val, test, notes = data.train, data.val, data.test, list(data.notes)
     if train.group is None and (val is None or test is None):
         code = duplicates.duplicate_groups(train) if duplicate_groups is None else duplicate_groups
         repeated = len(code) - len(np.unique(code))
         if repeated:
             train = replace(train, group=code)
             notes.append(
-                f"Rows that copy another row, or nearly so: {repeated}; each stays on one side of every split with its original."
+                f"Rows that copy another row, or nearly so: {repeated}; each stays on one side of every split with its "
+                "original."
             )
-    train, val = _counting(train, notes), None if val is None else _counting(val, notes).aligned(train.classes)
+    notes += [note for part in (train, val) if part is not None for note in _weightless(part)]
+    train, val = _with_weight(train), None if val is None else _with_weight(val).aligned(train.classes)
     if test is not None:
         test = test.aligned(train.classes)
     elif test_share:
@@ -102,16 +105,33 @@ def separate(
     if counts is not None and (counts == 0).any():
         absent = train.classes[int(counts.argmin())]
         raise DataError(
-            f"Class {absent!r} has no row left to train on; give more rows of it (of weight above 0), or test rows with --test."
+            f"Class {absent!r} has no row left to train on; give more rows of it (of weight above 0), or test rows "
+            "with --test."
         )
-    return Splits(train, val, test, data.notes)
+    return Splits(train, val, test, tuple(notes))
+
+
+def positive_class(train: Dataset, positive: str | None) -> str | None:
+    """The class that two-class figures are for: the one that was asked for, or the rarer of two.
+
+    Raises:
+        DataError: No such class.
+    """
+    if train.task == "regression":
+        return None
+    if positive is not None and positive not in train.classes:
+        raise DataError(f"There is no class {positive!r} to take as positive; {nearest(positive, train.classes)}")
+    counts = train.class_counts
+    assert counts is not None
+    return positive if positive is not None or train.n_classes > 2 else train.classes[int(counts.argmin())]
 
 
 def _check(data: Splits, recipe: AnyRecipe) -> None:
     """What can be refused before anything is trained."""
     if recipe.kind != data.train.kind:
         raise DataError(
-            f"The recipe is for data of kind {recipe.kind!r}, but {data.train.name} holds data of kind {data.train.kind!r}."
+            f"The recipe is for data of kind {recipe.kind!r}, but {data.train.name} holds data of kind "
+            f"{data.train.kind!r}."
         )
     if data.train.task == "classification" and names.metric(recipe.metric, data.train.classes).needs == "values":
         raise DataError(
@@ -122,14 +142,16 @@ def _check(data: Splits, recipe: AnyRecipe) -> None:
             raise DataError(f"{part.name} has no {what} rows with labels; give some.")
 
 
-def _counting(rows: Dataset, notes: list[str]) -> Dataset:
+def _weightless(rows: Dataset) -> list[str]:
+    nothing = int((rows.weights <= 0).sum())
+    return [f"Rows of {rows.name} with a weight of 0, which are left out: {nothing}."] if nothing else []
+
+
+def _with_weight(rows: Dataset) -> Dataset:
     """The rows of a weight above 0: one of weight 0 counts as if it were not there, for scales, folds and batches
     too."""
     nothing = rows.weights <= 0
-    if not nothing.any():
-        return rows
-    notes.append(f"Rows of {rows.name} with a weight of 0, which are left out: {int(nothing.sum())}.")
-    return rows.take(~nothing)
+    return rows.take(~nothing) if nothing.any() else rows
 
 
 def versions() -> dict[str, str]:
@@ -147,21 +169,6 @@ def versions() -> dict[str, str]:
     }
 
 
-def _positive(train: Dataset, positive: str | None) -> str | None:
-    """The class that two-class figures speak of.
-
-    Raises:
-        DataError: No such class.
-    """
-    if train.task == "regression":
-        return None
-    if positive is not None and positive not in train.classes:
-        raise DataError(f"There is no class {positive!r} to take as positive; {nearest(positive, train.classes)}")
-    counts = train.class_counts
-    assert counts is not None
-    return positive if positive is not None or train.n_classes > 2 else train.classes[int(counts.argmin())]
-
-
 def _too_few(train: Dataset) -> list[str]:
     counts = [] if train.class_counts is None else train.class_counts.tolist()
     return [
@@ -169,11 +176,3 @@ def _too_few(train: Dataset) -> list[str]:
         for label, count in zip(train.classes, counts, strict=True)
         if count < 3
     ]
-
-
-@contextmanager
-def timed(timings: dict[str, float], name: str) -> Iterator[None]:
-    """Puts the seconds of a block into `timings` under a name."""
-    start = time.monotonic()
-    yield
-    timings[name] = round(time.monotonic() - start, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from rarebird.training.test_time_views import View
+    from rarebird.training.trainer import Trained
 
 
 @dataclass
@@ -44,6 +45,14 @@ class Member:
     views: Sequence[View] = ()
     place: int = 0
     weight: float = 1.0
+
+    @classmethod
+    def of(cls, recipe: Recipe, trained: Trained, place: int = 0, weight: float = 1.0) -> Self:
+        """A trained network, not yet calibrated."""
+        from rarebird.training.test_time_views import views
+
+        prepared = trained.prepared
+        return cls(trained.network, prepared, (), views(recipe, prepared.spec), place, weight)
 
     def logits(self, data: Dataset, device: str) -> np.ndarray:
         """``(n, n_outputs)`` raw outputs."""

@@ -1,187 +1,192 @@
-"""Train the networks that a protocol asks for, one for each part of the training rows, within one deadline."""
+"""Trains the models of one recipe, one for each part of the training rows, each judged by rows that it never learned
+from."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rarebird.core.compute import Compute
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.network_trainer import Bench, Trained
-from rarebird.training.reference_trainer import ReferenceBench
+from rarebird.training.network_trainer import NetworkTrainer
+from rarebird.training.reference_trainer import ReferenceTrainer
+from rarebird.training.trainer import Trained, Trainer, TrainingPlan
 
-# Seconds that the intervals of a figure take, for each row and class.
+# Seconds that the intervals of one figure take, for each row and class.
 SCORING = 5e-6
-# Methods that look at scores while they train, and the share of its training rows that a network then gives up for
-# them.
+# Methods that look at scores while a network trains, and the share of its training rows that it gives up for them.
 WATCHING = (("regularization", "early_stopping"), ("schedule", "reduce_on_plateau"))
 WATCHED_SHARE = 0.1
 
+# Per training, the positions of the rows that it learns from and of those that it holds out.
 Parts = Sequence[tuple[np.ndarray, np.ndarray]]
-Report = Callable[[float, str], bool]
 
 
-@dataclass
-class Team:
-    """The networks of one recipe, one per part of the training rows.
+@dataclass(frozen=True)
+class CrossFit:
+    """The trained models of one recipe, one per part of the training rows.
 
     Attributes:
-        recipe: As it was laid out.
-        trained: The networks.
-        held_rows: Per network, the positions of the rows that it has never seen, in the rows that judge.
-        weight: Of the team among the others.
-        ended_by_user: Whether the user ended the training before all parts had a network.
+        recipe: With everything laid out.
+        trained: The models.
+        held_rows: Per model, the positions of its held-out rows: among the given validation rows where there are any,
+            else among the training rows. A model with exact leave-one-out outputs holds out its own rows, too; they
+            come last, in the order of `Trained.own_outputs`.
+        weight: Among other recipes' models, relative.
+        ended_by_user: Whether the user ended the training before all parts had a model.
     """
 
     recipe: Recipe
-    trained: list[Trained]
-    held_rows: list[np.ndarray]
+    trained: Sequence[Trained] = ()
+    held_rows: Sequence[np.ndarray] = ()
     weight: float = 1.0
     ended_by_user: bool = False
 
+    def unseen_rows(self, place: int) -> np.ndarray:
+        """Positions of the held-out rows that a model never learned from: all but those of its leave-one-out
+        outputs."""
+        rows, own = self.held_rows[place], self.trained[place].own_outputs
+        return rows if own is None else rows[: len(rows) - len(own)]
 
-def train_team(
+
+def cross_fit(
     recipe: Recipe,
     splits: Splits,
     parts: Parts,
-    deadline: float | None,
-    device: str,
-    report: Report,
-    weight: float = 1.0,
-    enough: float = 0.0,
-) -> Team:
-    """Train a network per part; arguments as in `train_networks`."""
-    recipe, trained, stopped = train_networks(recipe, splits, parts, deadline, device, report, enough=enough)
-    return Team(recipe, trained, held_rows(splits, parts[: len(trained)]), weight, stopped)
-
-
-def held_rows(splits: Splits, parts: Parts) -> list[np.ndarray]:
-    """Per part, the positions of the rows that its network never sees, in the rows that judge: all given validation
-    rows, or its own."""
-    return [np.arange(len(splits.val)) if splits.val is not None else held for _, held in parts]
-
-
-def train_networks(
-    recipe: Recipe,
-    splits: Splits,
-    parts: Parts,
-    deadline: float | None,
-    device: str,
-    report: Report,
+    compute: Compute,
     *,
-    first: int = 0,
-    sharing: int | None = None,
     enough: float = 0.0,
-) -> tuple[Recipe, list[Trained], bool]:
-    """Train a network per part; the first one's measurement lays out the steps of all.
+    most_steps: int | None = None,
+    curve: bool = True,
+) -> Iterator[CrossFit]:
+    """Train a model per part; the first one's measurement lays out the steps of all.
 
     Args:
         recipe: What to train; what it leaves open is laid out.
-        splits: Where the rows are; validation rows, where there are any, judge in place of a part's held-out ones.
-        parts: Per network, the positions of the rows that it learns from and of those that are held out.
-        deadline: When everything should be predicted and scored, on the scale of `time.monotonic`; None: no limit.
-        device: A torch device.
-        report: Told of the progress 0..1 and of what is being done; True from it ends the training early.
-        first: The number of the first part among all; above 0 the recipe is laid out already, by those before.
-        sharing: How many trainings share the time, where these parts are not all of them.
-        enough: Share of the recipe's own course for which there must be time; with less nothing is trained.
+        splits: Training rows, and validation rows where they are given: these judge in place of held-out rows.
+        parts: Per model, the rows that it learns from and those that it holds out.
+        compute: Its deadline is for everything, prediction and scoring included.
+        enough: Share of the recipe's own steps for which there must be time; with less nothing is trained.
+        most_steps: A network trains for no more steps than this; a reference keeps its own rounds.
+        curve: Whether held-out rows are scored while a network trains; no decision depends on it.
 
-    Returns:
-        The recipe as it was laid out, the networks, and whether `report` ended the training.
+    Yields:
+        All models so far, after each one; nothing where there is not enough time. Whoever stops asking stops the rest.
     """
-    turns = train_in_turn(recipe, splits, parts, deadline, device, report, first=first, sharing=sharing, enough=enough)
-    *_, last = (recipe, [], False), *turns
-    return last
-
-
-def train_in_turn(
-    recipe: Recipe,
-    splits: Splits,
-    parts: Parts,
-    deadline: float | None,
-    device: str,
-    report: Report,
-    *,
-    first: int = 0,
-    sharing: int | None = None,
-    enough: float = 0.0,
-) -> Iterator[tuple[Recipe, list[Trained], bool]]:
-    """The same, with what `train_networks` would return so far after each network, so that the rest need not be
-    trained."""
-    trained: list[Trained] = []
-    train, val = splits.train, splits.val
-    # A run that was ended early has changes for the networks that it trained; its replay trains those.
-    sharing = len(parts) if sharing is None else sharing
+    models = CrossFit(recipe)
+    # A run that was ended early records changes for the models that it trained; its replay trains those alone.
     replayed = recipe.relaid or ((),) * len(parts)
-    stopped = False
-    for fold, ((fit, held), changes) in enumerate(zip(parts, replayed, strict=False)):
-        bench = bench_of(recipe, train, fit, val if val is not None else train.take(held), first + fold, device)
-        if first + fold == 0:
-            deadline = None if deadline is None else less_judging(deadline, bench, splits, parts)
-            own = bench.own_steps
-            recipe = bench.recipe = bench.lay_out(deadline, sharing)
+    deadline = compute.deadline
+    for fold, (part, changes) in enumerate(zip(parts, replayed, strict=False)):
+        trainer, learned = _trainer(recipe, splits, part, fold, compute.device, curve)
+        if fold == 0:
+            if deadline is not None:
+                deadline -= _seconds_after_training(deadline, trainer, splits, parts)
+            own = trainer.own_steps
+            recipe = _limited(trainer.plan(deadline, len(parts)), most_steps)
             if (recipe.steps or 0) < enough * own:
-                yield recipe, [], False
                 return
         what = "training" if len(parts) == 1 else f"training fold {fold + 1} of {len(parts)}"
-
-        def tell(progress: float, fold: int = fold, what: str = what) -> bool:
-            nonlocal stopped
-            stopped = report((fold + progress) / len(parts), what) or stopped
-            return stopped
-
+        on_step = _Steps(compute, fold, len(parts), what)
         now = time.monotonic()
-        mine = None if deadline is None else now + max(deadline - now, 0.0) / (sharing - fold)
-        trained.append(bench.run(mine, changes, tell))
-        del bench  # its rows, before those of the next fold are prepared
-        relaid = tuple(tuple(one.changes) for one in trained)
-        yield recipe.updated(relaid=relaid if any(relaid) or len(relaid) < len(parts) else ()), trained, stopped
-        if stopped:
-            break
+        ends = None if deadline is None else now + max(deadline - now, 0.0) / (len(parts) - fold)
+        trained = trainer.run(TrainingPlan(recipe, ends, changes), on_step)
+        del trainer  # frees its rows before those of the next fold are prepared
+        if splits.val is not None:
+            trained = replace(trained, own_outputs=None)  # given validation rows judge in place of its own
+        held = _held(splits, part[1], learned, trained)
+        models = CrossFit(recipe, [*models.trained, trained], [*models.held_rows, held], ended_by_user=on_step.ended)
+        yield replace(models, recipe=_recorded(recipe, models.trained, len(parts)))
+        if on_step.ended:
+            return
 
 
-def bench_of(
-    recipe: Recipe, train: Dataset, fit: np.ndarray, judging: Dataset | None, fold: int, device: str
-) -> Bench | ReferenceBench:
-    """Where one network, or the reference in its place, is trained.
+def cross_fit_all(recipe: Recipe, splits: Splits, parts: Parts, compute: Compute, weight: float = 1.0) -> CrossFit:
+    """All models of a recipe; arguments as in `cross_fit`."""
+    *_, models = CrossFit(recipe), *cross_fit(recipe, splits, parts, compute)
+    return replace(models, weight=weight)
+
+
+def trainer_of(recipe: Recipe, train: Dataset, learned: np.ndarray, fold: int, device: str) -> Trainer:
+    """The trainer of one model, without a learning curve.
 
     Args:
         recipe: What to train.
         train: Training rows.
-        fit: Positions of those that it learns from.
-        judging: Rows that judge it, for the learning curve where nothing decides by that; None: no curve.
+        learned: Positions of the rows that it learns from; where the recipe watches rows, a part of them is for that.
         fold: The number of the part.
         device: A torch device.
     """
+    trainer, _ = _trainer(recipe, Splits(train), (learned, learned[:0]), fold, device, curve=False)
+    return trainer
+
+
+class _Steps:
+    """Told of each step of one part; remembers whether the user ended the training."""
+
+    def __init__(self, compute: Compute, fold: int, parts: int, what: str) -> None:
+        self._progress, self._fold, self._parts, self._what = compute.progress, fold, parts, what
+        self.ended = False
+
+    def __call__(self, progress: float) -> bool:
+        self.ended = self._progress((self._fold + progress) / self._parts, self._what) or self.ended
+        return self.ended
+
+
+def _trainer(
+    recipe: Recipe, splits: Splits, part: tuple[np.ndarray, np.ndarray], fold: int, device: str, curve: bool
+) -> tuple[Trainer, np.ndarray]:
+    """The trainer of one part, and the positions of the rows that it learns from."""
+    train, (fit, held) = splits.train, part
     if recipe.reference is not None:
-        return ReferenceBench(recipe, train.take(fit), fold)
-    fit, watched = watched_apart(recipe, train, fit)
-    if len(watched):
-        return Bench(recipe, train.take(fit), train.take(watched), fold, device)
-    return Bench(recipe, train.take(fit), train.take(fit[:0]) if judging is None else judging, fold, device)
+        return ReferenceTrainer(recipe, train.take(fit), fold), fit
+    learned, watched = _watched_apart(recipe, train, fit)
+    rows = train.take(watched)
+    if curve and not len(watched):
+        rows = train.take(held) if splits.val is None else splits.val
+    return NetworkTrainer(recipe, train.take(learned), rows, fold, device), learned
 
 
-def watched_apart(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions to learn from, and those of training rows that are watched meanwhile: none, where nothing in the recipe
-    watches.
+def _watched_apart(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions to learn from, and positions to watch while training: none, where nothing in the recipe watches.
 
-    What decides by held-out scores while a network trains has seen these rows; they can judge it no more than those
-    that it learned from.
+    A method that decides by scores while a network trains has seen the rows of these scores, so they cannot judge the
+    network afterwards.
     """
     if not any((slot, type(method).name) in WATCHING for slot, method in recipe.methods()):
         return fit, fit[:0]
-    held = split.hold_out(train.take(fit), WATCHED_SHARE, recipe.seed, "watched")
-    return fit[~held], fit[held]
+    watched = split.hold_out(train.take(fit), WATCHED_SHARE, recipe.seed, "watched")
+    return fit[~watched], fit[watched]
 
 
-def less_judging(deadline: float, bench: Bench | ReferenceBench, splits: Splits, parts: Parts) -> float:
-    """The deadline less the time that the prediction and scoring of held-out and test rows will take, and at most half
-    of what is left."""
+def _limited(recipe: Recipe, most_steps: int | None) -> Recipe:
+    if most_steps is None or recipe.steps is None or recipe.reference is not None:
+        return recipe
+    return recipe.updated(steps=min(recipe.steps, most_steps))
+
+
+def _held(splits: Splits, held: np.ndarray, learned: np.ndarray, trained: Trained) -> np.ndarray:
+    """Positions of a model's held-out rows: all given validation rows, or else those of its part and, where it has
+    leave-one-out outputs for them, the rows that it learned from."""
+    if splits.val is not None:
+        return np.arange(len(splits.val))
+    return held if trained.own_outputs is None else np.concatenate([held, learned])
+
+
+def _recorded(recipe: Recipe, trained: Sequence[Trained], parts: int) -> Recipe:
+    """The recipe with the changes that clock and user made, so that a replay repeats them."""
+    changes = tuple(tuple(one.changes) for one in trained)
+    return recipe.updated(relaid=changes if any(changes) or len(changes) < parts else ())
+
+
+def _seconds_after_training(deadline: float, trainer: Trainer, splits: Splits, parts: Parts) -> float:
+    """Seconds to predict and score held-out and test rows, at most half of the time that is left."""
     held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
     test = 0 if splits.test is None else len(splits.test)
-    seconds = bench.seconds_per_row() * (held + len(parts) * test) + SCORING * splits.train.n_classes * (held + test)
-    return deadline - min(seconds, max(deadline - time.monotonic(), 0.0) / 2)
+    seconds = trainer.seconds_per_row() * (held + len(parts) * test) + SCORING * splits.train.n_classes * (held + test)
+    return min(seconds, max(deadline - time.monotonic(), 0.0) / 2)

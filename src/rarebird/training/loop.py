@@ -1,5 +1,5 @@
-"""The training loop, as a story: batches are drawn, augmented, judged by the loss, and the optimizer steps, until the
-course is run."""
+"""The training loop: batches are drawn and augmented, the loss is computed, the optimizer steps, until the plan is
+done."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from rarebird.slots.protocols import Hook, Inputs, SamplingState, TrainState
 from rarebird.training.batches import Batch, Rows
 from rarebird.training.device import Placement, is_out_of_memory
 from rarebird.training.stage import StageParts, normalize_head, trainable_parameters
-from rarebird.training.step_plan import Course
+from rarebird.training.step_plan import StepPlan
 
-Judge = Callable[[nn.Module], dict[str, float]]
+# Name -> score of a network on rows that it does not learn from.
+Scores = Callable[[nn.Module], dict[str, float]]
 EVALUATIONS = 12
 DIVERGED = "the training diverged; lower the learning rate with --set optimizer.learning_rate=RATE."
 
@@ -40,8 +41,8 @@ class Training:
     Attributes:
         last_loss: ``(n,)`` each row's loss when it was last in a batch, NaN before; None where no stage's batch
             sampling reads it.
-        judge: Scores of a network on held-out rows, or None; called about `EVALUATIONS` times.
-        report: Told of the progress 0..1 after every step; True from it makes that step the last.
+        validation: Scores of a network on rows that it does not learn from, or None; called about `EVALUATIONS` times.
+        on_step: Told of the progress 0..1 after every step; True from it makes that step the last.
     """
 
     network: nn.Module
@@ -53,8 +54,8 @@ class Training:
     generator: torch.Generator
     hooks: Sequence[Hook] = ()
     fold: int = 0
-    judge: Judge | None = None
-    report: Callable[[float], bool] = lambda progress: False
+    validation: Scores | None = None
+    on_step: Callable[[float], bool] = lambda progress: False
     history: list[dict[str, float]] = field(default_factory=list)
     parts: int = 1
     mean_weight: float = field(init=False)
@@ -66,16 +67,17 @@ class Training:
         asked = any(getattr(stage.sampling, "reads_last_loss", False) for stage in self.stages)
         self.last_loss = torch.full((len(self.rows),), torch.nan, device=self.placement.device) if asked else None
 
-    def run(self, course: Course) -> list[dict[str, float]]:
-        """Train until the course is done.
+    def run(self, plan: StepPlan) -> list[dict[str, float]]:
+        """Train until the plan is done.
 
         Returns:
-            The history: one entry per evaluation, ``step, progress, learning_rate, train_loss`` and the judge's scores.
+            The history: one entry per evaluation, ``step, progress, learning_rate, train_loss`` and the validation's
+                scores.
 
         Raises:
             DataError: The loss is no number any more: the training has diverged.
         """
-        state = TrainState(self.network, 0, course.steps)
+        state = TrainState(self.network, 0, plan.steps)
         begin, optimizer = 0.0, None
         losses: list[Tensor] = []
         next_evaluation = 1 / EVALUATIONS
@@ -84,28 +86,28 @@ class Training:
                 _put(optimizer, "eval")
                 optimizer, since, seen = self._optimizer(stage), begin, len(self.history)
             self._set_modes(stage, optimizer)
-            for batch in self._batches(stage, course):
-                progress = (course.progress - since) / (self._end(stage) - since)
+            for batch in self._batches(stage, plan):
+                progress = (plan.progress - since) / (self._end(stage) - since)
                 rate = stage.optimizer.learning_rate * stage.schedule(
                     progress, [_loss_of(entry) for entry in self.history[seen:]]
                 )
                 for group in optimizer.param_groups:
                     group["lr"] = rate * group.get("rate_factor", 1.0)
                 losses.append(self._step(stage, optimizer, batch, state))
-                course.advance()
-                state.step, state.steps, state.learning_rate = course.step, course.steps, rate
+                plan.advance()
+                state.step, state.steps, state.learning_rate = plan.step, plan.steps, rate
                 for hook in self.hooks:
                     hook.after_step(state)
                 # Asked before the evaluation, so that a training that is ended early is judged where it ends, as its
                 # replay is.
-                ending = self.report(course.progress) or state.stop
-                if course.progress >= next_evaluation or course.done or ending:
-                    next_evaluation = course.progress + 1 / EVALUATIONS
+                ending = self.on_step(plan.progress) or state.stop
+                if plan.progress >= next_evaluation or plan.done or ending:
+                    next_evaluation = plan.progress + 1 / EVALUATIONS
                     _put(optimizer, "eval")
-                    self._evaluate(state, course, losses)
+                    self._evaluate(state, plan, losses)
                     self._set_modes(stage, optimizer)
                 if ending or state.stop:
-                    course.stop()
+                    plan.stop()
             begin = stage.until
         _put(optimizer, "eval")
         for hook in self.hooks:
@@ -152,19 +154,19 @@ class Training:
             ):
                 module.eval()
 
-    def _batches(self, stage: StageParts, course: Course) -> Iterator[np.ndarray]:
+    def _batches(self, stage: StageParts, plan: StepPlan) -> Iterator[np.ndarray]:
         """Batches of one epoch after the other until the stage ends."""
         y = self.rows.y.argmax(dim=1).cpu().numpy() if self.rows.y.shape[1] > 1 else self.rows.y[:, 0].cpu().numpy()
-        while course.progress < stage.until and not course.done:
+        while plan.progress < stage.until and not plan.done:
             seen = (
                 None
                 if self.last_loss is None or self.last_loss.isnan().all()
                 else self.last_loss.double().cpu().numpy()
             )
-            state = SamplingState(progress=course.progress, fold=self.fold, last_loss=seen)
+            state = SamplingState(progress=plan.progress, fold=self.fold, last_loss=seen)
             for batch in stage.sampling(y, self.batch_size, self.rng, state):
                 yield batch
-                if course.progress >= stage.until or course.done:
+                if plan.progress >= stage.until or plan.done:
                     return
 
     def _step(
@@ -239,19 +241,19 @@ class Training:
         # rows of weight 9).
         return (per_row * weight).sum() / (batch * self.mean_weight)
 
-    def _evaluate(self, state: TrainState, course: Course, losses: list[Tensor]) -> None:
-        entry = {"step": float(course.step), "progress": course.progress, "learning_rate": state.learning_rate}
+    def _evaluate(self, state: TrainState, plan: StepPlan, losses: list[Tensor]) -> None:
+        entry = {"step": float(plan.step), "progress": plan.progress, "learning_rate": state.learning_rate}
         entry["train_loss"] = float(torch.stack(losses).mean())
         if not math.isfinite(entry["train_loss"]):
-            raise DataError(f"The loss at step {course.step} is no number: {DIVERGED}")
+            raise DataError(f"The loss at step {plan.step} is no number: {DIVERGED}")
         losses.clear()
-        if self.judge is not None:
+        if self.validation is not None:
             judged = next(
                 (net for hook in reversed(self.hooks) if (net := hook.before_evaluation(state)) is not None),
                 self.network,
             )
             state.judged = judged
-            state.scores = self.judge(judged)
+            state.scores = self.validation(judged)
             entry |= {f"val_{name}": value for name, value in state.scores.items()}
             for hook in self.hooks:
                 hook.after_evaluation(state)

@@ -1,9 +1,9 @@
-"""Train a reference in a network's place: the same rows, preparation and resampling, but trees instead of steps."""
+"""Trains a reference in a network's place: the same rows, preparation and resampling, with rounds of trees for
+steps."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,100 +17,105 @@ from rarebird.data.dataset import Dataset
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
 from rarebird.training.inference import logits
-from rarebird.training.network_trainer import Trained, prepared_rows, resampled
+from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
+from rarebird.training.training_rows import prepared_rows, resampled
 
 MEASURED_ROUNDS, MEASURED_ROWS = 11, 2_000
-# Later trees look at the same rows as the first, but the clock of a shared machine wavers.
+# Later rounds look at the same rows as the first, but the speed of a shared machine varies.
 SHARE = 0.8
 
 
-class ReferenceBench:
-    """One reference's training; it is used as `member.Bench` is, with a boosting round for a step.
+class ReferenceTrainer:
+    """One reference's training, planned and run as a `NetworkTrainer` is; a boosting round takes the place of a step.
 
     Args:
         recipe: What to train; its `reference` is given.
-        fit_rows: Natural training rows.
+        learned: Natural training rows.
         fold: Which part of the cross-fitting this is; it names the random streams.
     """
 
-    def __init__(self, recipe: Recipe, fit_rows: Dataset, fold: int) -> None:
+    def __init__(self, recipe: Recipe, learned: Dataset, fold: int) -> None:
         self.recipe, self.fold = recipe, fold
-        self.prepared, self.notes = prepare.fit(fit_rows, recipe.seed)
-        rows, self._factor = resampled(recipe, fit_rows, fold)
-        self._fit_rows = fit_rows
+        self._reference: Any = recipe.reference
+        self._learned = learned
+        self.prepared, self.notes = prepare.fit(learned, recipe.seed)
+        rows, self._factor = resampled(recipe, learned, fold)
         self.rows = prepared_rows(self.prepared, rows)
-
-    def lay_out(self, deadline: float | None, networks: int) -> Recipe:
-        """The recipe with its rounds laid out as `steps`: the reference's own, or as many as fit where there is a
-        deadline to meet."""
-        rounds = self.own_steps
-        if deadline is not None:
-            seconds, _ = self._measured
-            rounds = max(1, min(rounds, int(SHARE * max(deadline - time.monotonic(), 0.0) / networks / seconds)))
-        return self.recipe.updated(steps=rounds, precision="float32")
 
     @property
     def own_steps(self) -> int:
         """Rounds that the recipe asks for where time is no matter."""
-        reference: Any = self.recipe.reference
-        rounds: int = self.recipe.steps or reference.rounds
+        rounds: int = self.recipe.steps or self._reference.rounds
         return rounds
 
+    def plan(self, deadline: float | None, trainings: int) -> Recipe:
+        """The recipe with its rounds as `steps`: the reference's own, or as many as fit before the deadline."""
+        rounds = self.own_steps
+        if deadline is not None:
+            seconds, _ = self._measured
+            left = max(deadline - time.monotonic(), 0.0)
+            rounds = max(1, min(rounds, int(SHARE * left / trainings / seconds)))
+        return self.recipe.updated(steps=rounds, precision="float32")
+
     def seconds_per_row(self) -> float:
-        """About how long the prediction of one row takes with all rounds, by that of a few rows with a few."""
+        """About how long the prediction of one row takes with all rounds: measured on few rows and rounds."""
         return self._measured[1] * self.own_steps
 
-    def run(
-        self, deadline: float | None, changes: Sequence[tuple[int, int]], report: Callable[[float], bool]
-    ) -> Trained:
-        """Train as the laid-out recipe says; a replay repeats the early end that `changes` recorded."""
-        rounds = changes[-1][1] if changes else self.recipe.steps
-        assert rounds is not None
+    def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
+        """Train as planned; a replay repeats the early end that the plan's changes record."""
+        asked = plan.recipe.steps
+        assert asked is not None
+        rounds = plan.changes[-1][1] if plan.changes else asked
         done = 0
 
-        def told(progress: float) -> bool:
+        def after_round(progress: float) -> bool:
             nonlocal done
             done += 1
-            return report(progress)
+            return on_step(progress)
 
-        trees = self._fit(rounds, told)
-        ended: list[tuple[int, int]] = [(done, done)] if done < (self.recipe.steps or rounds) else []
-        reference: Any = self.recipe.reference
-        reason = "stop" if ended else "epochs" if rounds >= reference.rounds else "clock"
+        trees = self._fit(rounds, after_round)
+        ended: list[tuple[int, int]] = [(done, done)] if done < asked else []
+        reason = "stop" if ended else "epochs" if rounds >= self._reference.rounds else "clock"
         return Trained(trees.eval(), self.prepared, self._prior_factor(), [], ended, self.notes, reason)
 
     @cached_property
     def _measured(self) -> tuple[float, float]:
-        """Seconds that a round takes, and the prediction of one row with one round, by what some rounds take more than
-        one."""
-        some = self.prepared.inputs(self._fit_rows.take(np.arange(min(len(self._fit_rows), MEASURED_ROWS))))
-        self._timed(1, some)  # what is done once, imports among it, is no round's
-        (one, of_one), (all_, of_all) = self._timed(1, some), self._timed(MEASURED_ROUNDS, some)
-        rows, more = min(len(self._fit_rows), MEASURED_ROWS), MEASURED_ROUNDS - 1
-        # On a shared machine the difference of two short times may come out as nothing.
-        return max((all_ - one) / more, all_ / MEASURED_ROUNDS**2), max(
-            (of_all - of_one) / more, of_all / MEASURED_ROUNDS**2
-        ) / rows
+        """Seconds per round, and per predicted row and round: the difference between an 11-round and a 1-round fit."""
+        rows = min(len(self._learned), MEASURED_ROWS)
+        inputs = self.prepared.inputs(self._learned.take(np.arange(rows)))
+        self._seconds(1, inputs)  # imports and all else that is done once belong to no round
+        (fit_one, predict_one), (fit_all, predict_all) = (
+            self._seconds(1, inputs),
+            self._seconds(MEASURED_ROUNDS, inputs),
+        )
+        # On a shared machine the difference of two short times may be 0 or less.
+        per_round = max((fit_all - fit_one) / (MEASURED_ROUNDS - 1), fit_all / MEASURED_ROUNDS**2)
+        predicting = max((predict_all - predict_one) / (MEASURED_ROUNDS - 1), predict_all / MEASURED_ROUNDS**2)
+        return per_round, predicting / rows
 
-    def _timed(self, rounds: int, some: Inputs) -> tuple[float, float]:
-        """Seconds of the growing of so many rounds, and of their prediction of some rows."""
+    def _seconds(self, rounds: int, inputs: Inputs) -> tuple[float, float]:
+        """Seconds to fit `rounds` rounds, and to predict the inputs with them."""
         start = time.monotonic()
         trees = self._fit(rounds, lambda progress: False)
-        grown = time.monotonic()
-        logits(trees, some)
-        return grown - start, time.monotonic() - grown
+        fitted = time.monotonic()
+        logits(trees, inputs)
+        return fitted - start, time.monotonic() - fitted
 
-    def _fit(self, rounds: int, told: Callable[[float], bool]) -> nn.Module:
-        reference: Any = self.recipe.reference
-        seed = rng.torch_seed(self.recipe.seed, "reference", self.fold) % 2**31
-        rows, threads = self.rows, self.recipe.threads or torch.get_num_threads()
-        trees: nn.Module = reference.fit(
-            rows.inputs, rows.y, rows.weight, self.prepared.spec, rounds=rounds, seed=seed, threads=threads, told=told
+    def _fit(self, rounds: int, on_round: StepProgress) -> nn.Module:
+        trees: nn.Module = self._reference.fit(
+            self.rows.inputs,
+            self.rows.y,
+            self.rows.weight,
+            self.prepared.spec,
+            rounds=rounds,
+            seed=rng.torch_seed(self.recipe.seed, "reference", self.fold) % 2**31,
+            threads=self.recipe.threads or torch.get_num_threads(),
+            told=on_round,
         )
         return trees
 
     def _prior_factor(self) -> np.ndarray | None:
-        """What the resampling multiplied the natural prior by: the trees answer to the rows they saw."""
+        """By what resampling multiplied the natural prior: the trees answer to the rows that they learned from."""
         if self._factor is None:
             return None
         normalized: np.ndarray = self._factor / self._factor.sum()

@@ -4,14 +4,28 @@ end."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
-from rarebird.slots.protocols import BatchSampling, Inputs, Optimizer, Schedule
+from rarebird.methods.augmentation._pipeline import Pipeline
+from rarebird.recipe.recipe import Recipe
+from rarebird.recipe.stage_plans import OVERRIDABLE, Stage
+from rarebird.slots import methods
+from rarebird.slots.protocols import (
+    BatchSampling,
+    FeatureAugmentation,
+    Inputs,
+    Optimizer,
+    Schedule,
+    TargetStatistics,
+    TrainStatistics,
+)
 
 Augment = Callable[[Inputs, Tensor, Tensor, torch.Generator], tuple[Inputs, Tensor, Tensor]]
 AugmentFeatures = Callable[[Tensor, Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor, Tensor]]
@@ -47,6 +61,86 @@ class StageParts:
     restarts: bool = False
     reset_head: bool = False
     normalize_head: float | None = None
+
+
+def stages(recipe: Recipe, statistics: TrainStatistics, targets: TargetStatistics, device: str) -> list[StageParts]:
+    """Every stage of the recipe with its slots filled, ending with progress 1.
+
+    Raises:
+        DataError: A loss that does not serve the task, or class weights without classes.
+    """
+    shares = np.cumsum([stage.share for stage in recipe.stages])
+    parts = []
+    for place, (stage, share) in enumerate(zip(recipe.stages, shares, strict=True)):
+        slots = merged(recipe, stage)
+        _check(slots["loss"], statistics.spec.task, recipe.kind)
+        weights = None if stage.class_weight is None else class_weights(stage.class_weight, targets)
+        on_features = [method for method in slots["augmentation"] if getattr(method, "on_features", False)]
+        on_rows = [method for method in slots["augmentation"] if method not in on_features]
+        anew = stage.trainable != "all" or stage.reset_head or bool({"optimizer", "schedule"} & set(stage.overrides))
+        parts.append(
+            StageParts(
+                loss=slots["loss"].build(targets).to(device),
+                per_row=slots["loss"].per_row,
+                sampling=slots["batch_sampling"],
+                optimizer=slots["optimizer"],
+                schedule=slots["schedule"],
+                augment=Pipeline(on_rows, statistics) if on_rows else None,
+                augment_features=_in_turn([method.bind(statistics) for method in on_features]) if on_features else None,
+                class_weight=None if weights is None else torch.as_tensor(weights, dtype=torch.float32, device=device),
+                trainable=stage.trainable,
+                until=float(share / shares[-1]),
+                restarts=place > 0 and anew,
+                reset_head=stage.reset_head,
+                normalize_head=stage.normalize_head,
+            )
+        )
+    return parts
+
+
+def merged(recipe: Recipe, stage: Stage) -> dict[str, Any]:
+    """The recipe's slots with a stage's overrides in place."""
+    slots: dict[str, Any] = {slot: getattr(recipe, slot) for slot in OVERRIDABLE}
+    for slot, settings in stage.overrides.items():
+        listed = settings if isinstance(settings, list) else [settings]
+        built = tuple(methods.build(slot, one) for one in listed)
+        slots[slot] = built if slot == "augmentation" else built[0]
+    return slots
+
+
+def class_weights(scheme: str, targets: TargetStatistics) -> np.ndarray:
+    """``(n_classes,)`` weights of a stage's scheme, whose mean over the training rows is 1: those of the losses that
+    have them.
+
+    Raises:
+        DataError: There are no classes.
+    """
+    if targets.class_counts is None:
+        raise DataError(f"A stage's class_weight={scheme!r} is for classes, but the target holds numbers.")
+    settings = {"name": "class_balanced"} if scheme == "effective_number" else {"name": "weighted", "scheme": scheme}
+    loss: Any = methods.build("loss", settings)
+    weights: np.ndarray = loss.prior_factor(targets)
+    return weights
+
+
+def _check(loss: Any, task: str, kind: str) -> None:
+    if task not in loss.tasks:
+        others: list[tuple[str, Any]] = [(name, methods.load("loss", name)) for name in methods.names("loss", kind)]
+        serving = [name for name, other in others if task in other.tasks]
+        raise DataError(f"The loss {loss.name!r} does not serve {task}; use one of {', '.join(serving)}.")
+
+
+def _in_turn(steps: Sequence[FeatureAugmentation]) -> AugmentFeatures:
+    """Augmentations of features, one after the other."""
+
+    def through(
+        features: Tensor, y: Tensor, weight: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        for step in steps:
+            features, y, weight = step(features, y, weight, generator)
+        return features, y, weight
+
+    return through
 
 
 def trainable_parameters(network: nn.Module, trainable: str | float) -> set[int]:

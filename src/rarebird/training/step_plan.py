@@ -1,39 +1,114 @@
-"""How far a training has come: the laid-out steps, and their re-laying where the machine turns out slower or faster
-than measured.
+"""How many steps a training takes: laid out before it, and replanned where the machine is slower or faster than
+measured.
 
-The learning rate follows `progress`, which always runs from 0 to 1: a schedule is never cut short. When the clock shows
-that the laid-out steps would overrun the deadline, or end well before it, the rest is laid out anew; each such change
+The learning rate follows `progress`, which always runs from 0 to 1: a schedule is never cut short. Where the clock
+shows that the planned steps would overrun the deadline, or end well before it, the rest is replanned; each such change
 is recorded, so that a replay makes it at the same step.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
+import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from rarebird.core.checks import require
+from rarebird.data.dataset import Dataset
+from rarebird.recipe.recipe import Recipe
 
-# Looking at the clock is cheap, but a projection from a few steps is noise: look each time this share of the course has
-# passed.
+DEFAULT_EPOCHS = 30.0
+# Evaluations and irregular batches take their part of each second beside the measured steps.
+STEPPING_SHARE = 0.93
+# Looking at the clock is cheap, but a projection from a few steps is noise: it is looked at after each such share of
+# the steps.
 LOOK_EVERY = 0.02
 TOLERANCE = 1.03
-# Time is won back only where much of it is left over, and not in the last part of the course, whose learning rates
-# matter most.
+# Steps are added only where much time is left over, and not near the end, whose learning rates matter most.
 MUCH = 1.15
 GROWS_UNTIL = 0.7
-# A stutter must not shrink the course to nothing: the pace is the median of the last few looks'.
+# One slow moment must not cut the steps to nothing: the pace is the median of the last few.
 LOOKS = 5
 
 
-class Course:
-    """The steps of one training.
+@dataclass(frozen=True)
+class StepCounts:
+    """How many steps a recipe asks for on given rows.
+
+    Attributes:
+        recipe: Whose steps or epochs are asked for.
+        n_rows: Natural training rows.
+        n_resampled: Rows after resampling.
+        repetition: How often the rows of the most repeated class come in an epoch, at least 1.
+    """
+
+    recipe: Recipe
+    n_rows: int
+    n_resampled: int
+    repetition: float = 1.0
+
+    @property
+    def own(self) -> int:
+        """Steps that the recipe asks for where time is no matter."""
+        return self.recipe.steps or self._of_epochs(
+            DEFAULT_EPOCHS if self.recipe.epochs is None else self.recipe.epochs
+        )
+
+    @property
+    def most(self) -> int:
+        """Steps of the recipe's epochs; without a limit where it names none."""
+        return sys.maxsize if self.recipe.epochs is None else self._of_epochs(self.recipe.epochs)
+
+    def within(self, seconds: float, step_seconds: float) -> int:
+        """As many steps as fit into a time, and no more than `most`."""
+        return max(1, min(int(seconds * STEPPING_SHARE / step_seconds), self.most))
+
+    def _of_epochs(self, epochs: float) -> int:
+        """Steps of as many epochs over the natural rows, fewer where some rows come more than once in an epoch.
+
+        Rows that come again and again are learned by heart: mammography with balanced batches has an out-of-fold log
+        loss of .060 after 15 epochs, in which each rare row came 300 times, and of .049 after 3 to 5. The root is the
+        balance between that and too few steps.
+        """
+        passes = epochs / math.sqrt(self.repetition)
+        return max(1, round(passes * self.n_rows / min(self.recipe.batch_size, self.n_resampled)))
+
+
+def repetition(recipe: Recipe, natural: Dataset, counts: np.ndarray | None) -> float:
+    """How often the rows of the most repeated class come in an epoch of as many draws as there are natural rows.
 
     Args:
-        steps: Laid-out optimizer steps, at least 1.
-        deadline: When the last step should have been taken, on the scale of `time.monotonic`; None: never re-laid.
-        changes: Recorded changes (step, new total) to repeat; the clock is then not looked at.
-        most: Steps that are never passed, however fast the machine; None: `steps`.
+        recipe: Whose batch sampling repeats rows.
+        natural: Training rows before resampling.
+        counts: ``(n_classes,)`` rows of each class after resampling; None for regression.
+
+    Returns:
+        At least 1.
+    """
+    before = natural.class_counts
+    if counts is None or before is None:
+        return 1.0
+    sampling: Any = recipe.batch_sampling
+    factor = sampling.prior_factor(counts)
+    draws = counts * (1.0 if factor is None else factor)
+    distinct = np.minimum(counts, before)
+    kept = distinct > 0
+    return float(max(1.0, (len(natural) * draws[kept] / draws.sum() / distinct[kept]).max()))
+
+
+class StepPlan:
+    """The steps of one training, and how far it has come.
+
+    Args:
+        steps: Planned optimizer steps, at least 1.
+        deadline: When the last step must have been taken, on the scale of `time.monotonic`; None: never replanned.
+        changes: Recorded changes (step, new number of steps) to repeat; the clock is then not looked at.
+        most: Number of steps that is never passed, however fast the machine; None: `steps`.
     """
 
     def __init__(
@@ -67,14 +142,14 @@ class Course:
         )
         self.step += 1
         if self.step in self._replayed:
-            self._relay(self._replayed[self.step])
+            self._replan(self._replayed[self.step])
         elif self._deadline is not None and self.progress >= self._next_look and not self.done:
             self._next_look = self.progress + LOOK_EVERY
             self._look(self._deadline)
 
     def stop(self) -> None:
         """The step just taken is the last: an early stop, or the user's."""
-        self._relay(self.step)
+        self._replan(self.step)
         self.progress = 1.0
 
     def _look(self, deadline: float) -> None:
@@ -89,16 +164,16 @@ class Course:
         affordable = int(max(deadline - now, 0) / max(pace, 1e-9))
         left = self.steps - self.step
         if left > TOLERANCE * affordable + 1:
-            self._relay(self.step + max(affordable, 1))
+            self._replan(self.step + max(affordable, 1))
         elif (
             affordable > MUCH * left
             and self.progress < GROWS_UNTIL
             and len(self._paces) == LOOKS
             and self.steps < self._most
         ):
-            self._relay(min(self.step + affordable, self._most))
+            self._replan(min(self.step + affordable, self._most))
 
-    def _relay(self, total: int) -> None:
+    def _replan(self, total: int) -> None:
         if total != self.steps:
             self.steps = total
             self.changes.append((self.step, total))

@@ -36,7 +36,8 @@ def views(recipe: Recipe, spec: InputSpec) -> list[View]:
     serving: list[Any] = [method for method in recipe.augmentation if getattr(type(method), "test_time", False)]
     if not serving:
         raise DataError(
-            "test_time_views needs an augmentation that shows a row from elsewhere, for instance translate or time_shift."
+            "test_time_views needs an augmentation that shows a row from elsewhere, for instance translate or "
+            "time_shift."
         )
     steps = [method.bind(TrainStatistics(spec)) for method in serving]
     return [_View(steps, recipe.seed * 1_000_003 + place) for place in range(recipe.test_time_views)]

@@ -1,0 +1,36 @@
+"""Training rows on their way into a network: resampled, and as tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from rarebird.core import rng
+from rarebird.data.dataset import Dataset
+from rarebird.data.prepare import Prepared
+from rarebird.recipe.recipe import Recipe
+from rarebird.training.batches import Rows
+
+
+def prepared_rows(prepared: Prepared, rows: Dataset) -> Rows:
+    """Training rows as tensors, with weights of mean 1."""
+    weight = rows.weights / rows.weights.mean()
+    return Rows(prepared.inputs(rows), prepared.targets(rows), torch.from_numpy(weight.astype(np.float32)))
+
+
+def resampled(recipe: Recipe, train: Dataset, fold: int) -> tuple[Dataset, np.ndarray | None]:
+    """Training rows after the recipe's resampling.
+
+    Returns:
+        The rows, and ``(n_classes,)`` by which resampling multiplied each class's weighted count; None for regression.
+    """
+    method: Any = recipe.resampling
+    rows = train if method is None else method(train, rng.stream(recipe.seed, "resampling", fold))
+    if train.task == "regression":
+        return rows, None
+    before, after = train.weighted_counts, rows.weighted_counts
+    # A class without rows, before or after, has no factor.
+    known = (before > 0) & (after > 0)
+    return rows, np.where(known, after, 1.0) / np.where(known, before, 1.0)
