@@ -195,8 +195,8 @@ class Reference(Protocol):
     """What a user would pick instead of a network, on the same splits.
 
     `fit` trains on prepared rows and gives a module ``forward(x: Inputs) -> logits (batch, n_outputs)`` with nothing
-    left to train; it is a `TextModule`, whose text `from_text` takes. `told` hears of the progress 0..1 after each of
-    the `rounds`; True from it ends the fit.
+    left to train; it is a `TextModule`, whose text `from_text` takes. `progress` is called with the share done,
+    0..1, after each of the `rounds`; True from it ends the training.
     """
 
     rounds: int
@@ -211,7 +211,7 @@ class Reference(Protocol):
         rounds: int,
         seed: int,
         threads: int,
-        told: Callable[[float], bool],
+        progress: Callable[[float], bool],
     ) -> nn.Module: ...
 
     def from_text(self, text: str, spec: InputSpec) -> nn.Module: ...

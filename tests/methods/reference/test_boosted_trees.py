@@ -84,9 +84,9 @@ def test_logits_are_lightgbms_scores() -> None:
     np.testing.assert_allclose(torch.softmax(ours(numbers), dim=1).numpy(), theirs, atol=1e-5)
 
 
-def test_a_round_more_is_a_tree_more_and_progress_is_told() -> None:
+def test_a_round_more_is_a_tree_more_and_progress_is_called() -> None:
     x, y = inputs()
-    told: list[float] = []
+    seen: list[float] = []
     ended = BoostedTrees().fit(
         x,
         y,
@@ -95,9 +95,9 @@ def test_a_round_more_is_a_tree_more_and_progress_is_told() -> None:
         rounds=10,
         seed=0,
         threads=1,
-        told=lambda progress: told.append(progress) or progress >= 0.5,
+        progress=lambda share: seen.append(share) or share >= 0.5,
     )
-    assert told == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+    assert seen == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
     assert ended.booster.current_iteration() == 5
     torch.testing.assert_close(ended(x), trees(rounds=5)(x))
 

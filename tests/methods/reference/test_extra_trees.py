@@ -148,7 +148,7 @@ def test_rows_are_answered_one_by_one_as_together() -> None:
 @pytest.mark.parametrize(("rounds", "ends_at"), [(7, 7), (45, 45), (45, 1), (45, 21)])
 def test_each_tree_is_told_of_once_and_an_end_holds_after_its_chunk(rounds: int, ends_at: int) -> None:
     x, codes = inputs()
-    told: list[float] = []
+    seen: list[float] = []
     forest = ExtraTrees().fit(
         x,
         torch.eye(3)[codes],
@@ -157,11 +157,11 @@ def test_each_tree_is_told_of_once_and_an_end_holds_after_its_chunk(rounds: int,
         rounds=rounds,
         seed=3,
         threads=1,
-        told=lambda progress: told.append(progress) or progress * rounds > ends_at - 0.5,  # type: ignore[func-returns-value]
+        progress=lambda share: seen.append(share) or share * rounds > ends_at - 0.5,  # type: ignore[func-returns-value]
     )
     trees = len(forest.arrays["roots"])
     assert trees == min(rounds, -(-ends_at // 20) * 20)
-    assert told == pytest.approx([(place + 1) / rounds for place in range(trees)])
+    assert seen == pytest.approx([(place + 1) / rounds for place in range(trees)])
     # An ended forest is the one of so many rounds, so that a replay can repeat it.
     assert torch.equal(forest(x), grown(trees)(x))
 

@@ -11,9 +11,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from rarebird.data.dataset import Dataset, Frame
 from rarebird.methods.resampling._neighbors import Points
-from rarebird.methods.resampling.adasyn import Adasyn, allotted, others_share
+from rarebird.methods.resampling.adasyn import Adasyn, in_proportion, share_of_other_classes
 from rarebird.methods.resampling.borderline_smote import BorderlineSmote, in_danger
-from rarebird.methods.resampling.random_over import RandomOver, turns
+from rarebird.methods.resampling.random_over import RandomOver, drawn_evenly
 from rarebird.methods.resampling.random_under import RandomUnder
 from rarebird.methods.resampling.smote import Smote
 
@@ -118,17 +118,17 @@ def test_adasyn_starts_in_proportion_to_the_share_of_others() -> None:
     values, y = clouds((300, 30))
     own = np.flatnonzero(y == 1)
     found = NearestNeighbors(n_neighbors=6).fit(values).kneighbors(values[own], return_distance=False)[:, 1:]
-    share = others_share(Points(values, np.zeros((len(y), 0), dtype=np.int64)), y, own, 5)
+    share = share_of_other_classes(Points(values, np.zeros((len(y), 0), dtype=np.int64)), y, own, 5)
     np.testing.assert_allclose(share, (y[found] != 1).mean(axis=1))
-    numbers = allotted(share, 270)
+    numbers = in_proportion(share, 270)
     assert numbers.sum() == 270
     assert (np.abs(numbers - 270 * share / share.sum()) < 1).all()
-    assert allotted(np.full(10, 0.3), 3).sum() == 3
-    assert allotted(np.zeros(4), 8).tolist() == [2, 2, 2, 2]
+    assert in_proportion(np.full(10, 0.3), 3).sum() == 3
+    assert in_proportion(np.zeros(4), 8).tolist() == [2, 2, 2, 2]
 
 
 def test_turns_are_even() -> None:
-    drawn = np.bincount(turns(7, 24, np.random.default_rng(0)), minlength=7)
+    drawn = np.bincount(drawn_evenly(7, 24, np.random.default_rng(0)), minlength=7)
     assert drawn.sum() == 24
     assert set(drawn) == {3, 4}
 

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ KINDS = ("image",)
 LEAST = 1e-3
 
 
-class Blur(Method):
+class Blur(WithStrength):
     """Settings.
 
     Attributes:
@@ -46,24 +46,18 @@ class Blur(Method):
     """
 
     test_time: ClassVar[bool] = True
+    off_at_zero: ClassVar[tuple[str, ...]] = ("sigma", "p")
 
     sigma: Annotated[float, Float(0.3, 2.0, log=True), Field(ge=0, le=20)] = 1.0
     p: float = Field(default=1.0, ge=0, le=1)
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(sigma=0)
 
     @classmethod
     def examples(cls) -> list[Self]:
         """The default; half of the rows, strongly."""
         return [cls(), cls(sigma=2, p=0.5)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.sigma == 0 or self.p == 0:
-            return _rows.unchanged
 
         def blurry(x: Inputs, generator: torch.Generator) -> Tensor:
             pixels = x["pixels"]

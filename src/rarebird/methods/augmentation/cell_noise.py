@@ -23,7 +23,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 KINDS = ("table",)
 
 
-class CellNoise(Method):
+class CellNoise(WithStrength):
     """Settings.
 
     Attributes:
@@ -45,19 +45,14 @@ class CellNoise(Method):
     p: float = Field(default=1.0, ge=0, le=1)
 
     @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(strength=0)
-
-    @classmethod
     def examples(cls) -> list[Self]:
         """The default; half of the rows, strongly."""
         return [cls(), cls(strength=0.3, p=0.5)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
         scale = self.strength * spreads(statistics.spec)
-        if not scale.any() or self.p == 0:
+        if not scale.any():
             return _rows.unchanged
 
         def noised(x: Inputs, generator: torch.Generator) -> Tensor:

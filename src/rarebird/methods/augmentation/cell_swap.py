@@ -18,7 +18,7 @@ swap keeps what each column says of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from rarebird.core.checks import DataError
 from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 KINDS = ("table",)
 
 
-class CellSwap(Method):
+class CellSwap(WithStrength):
     """Settings.
 
     Attributes:
@@ -43,13 +43,10 @@ class CellSwap(Method):
         p: Share of the rows that take cells from their partner.
     """
 
+    off_at_zero: ClassVar[tuple[str, ...]] = ("rate", "p")
+
     rate: Annotated[float, Float(0.02, 0.5, log=True), Field(ge=0, le=1)] = 0.1
     p: float = Field(default=1.0, ge=0, le=1)
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(rate=0)
 
     @classmethod
     def examples(cls) -> list[Self]:
@@ -66,8 +63,10 @@ class CellSwap(Method):
             raise DataError(
                 "The augmentation cell_swap swaps within classes, which regression lacks; use cell_noise or mixup instead."
             )
-        if self.rate == 0 or self.p == 0:
-            return _rows.unchanged
+        return super().bind(statistics)
+
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
+        """The augmentation for batches."""
 
         def swapped(x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
             partner = partners(y.argmax(dim=1), generator)

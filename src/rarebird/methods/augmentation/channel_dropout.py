@@ -15,14 +15,14 @@ NOTE[DIFF]: what stays is not scaled up, as dropout inside a network does: a cha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 KINDS = ("series",)
 
 
-class ChannelDropout(Method):
+class ChannelDropout(WithStrength):
     """Settings.
 
     Attributes:
@@ -39,22 +39,19 @@ class ChannelDropout(Method):
         p: Share of the rows that may lose channels.
     """
 
+    off_at_zero: ClassVar[tuple[str, ...]] = ("rate", "p")
+
     rate: Annotated[float, Float(0.05, 0.5), Field(ge=0, le=1)] = 0.2
     p: float = Field(default=1.0, ge=0, le=1)
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(rate=0)
 
     @classmethod
     def examples(cls) -> list[Self]:
         """The default; all channels but one of half of the rows."""
         return [cls(), cls(rate=1, p=0.5)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.rate == 0 or self.p == 0 or statistics.spec.channels == 1:
+        if statistics.spec.channels == 1:
             return _rows.unchanged
 
         def dropped(x: Inputs, generator: torch.Generator) -> Tensor:

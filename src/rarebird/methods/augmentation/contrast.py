@@ -15,15 +15,12 @@ factor has no unit, so dark 12-bit pictures need no scale.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING
 
-import torch
-from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
-from rarebird.slots.ranges import Float
+from rarebird.methods.augmentation._gain import Gain
 
 if TYPE_CHECKING:
     from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
@@ -31,36 +28,12 @@ if TYPE_CHECKING:
 KINDS = ("image",)
 
 
-class Contrast(Method):
-    """Settings.
+class Contrast(Gain):
+    """Settings: `strength` and `p`, see `_gain`; differences from the picture's mean are multiplied."""
 
-    Attributes:
-        strength: Largest change of the contrast either way, as a share of it.
-        p: Share of the rows that change.
-    """
-
-    strength: Annotated[float, Float(0.05, 0.8), Field(ge=0, le=1)] = 0.2
-    p: float = Field(default=1.0, ge=0, le=1)
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(strength=0)
-
-    @classmethod
-    def examples(cls) -> list[Self]:
-        """The default; half of the rows, strongly."""
-        return [cls(), cls(strength=0.8, p=0.5)]
-
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.strength == 0 or self.p == 0:
-            return _rows.unchanged
-
-        def draw(pixels: Tensor, generator: torch.Generator) -> tuple[Tensor]:
-            return (_rows.uniform(1 - self.strength, 1 + self.strength, len(pixels), generator),)
-
-        return _rows.Photometric(self.p, draw, stretched)
+        return _rows.Photometric(self.p, lambda pixels, generator: (self.gains(len(pixels), generator),), stretched)
 
 
 def stretched(pixels: Tensor, gain: Tensor) -> Tensor:

@@ -17,14 +17,14 @@ only steps that its partner has, and keeps its own length.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _geometry, _rows, _timeline
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 KINDS = ("image", "series")
 
 
-class Cutmix(Method):
+class Cutmix(WithStrength):
     """Settings.
 
     Attributes:
@@ -41,23 +41,18 @@ class Cutmix(Method):
         p: Share of the rows that are pasted into.
     """
 
+    off_at_zero: ClassVar[tuple[str, ...]] = ("alpha", "p")
+
     alpha: Annotated[float, Float(0.1, 2.0, log=True), Field(ge=0, le=100)] = 1.0
     p: Annotated[float, Float(0.1, 1.0), Field(ge=0, le=1)] = 0.5
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(alpha=0)
 
     @classmethod
     def examples(cls) -> list[Self]:
         """The default; small or large parts in every row."""
         return [cls(), cls(alpha=0.2, p=1)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.alpha == 0 or self.p == 0:
-            return _rows.unchanged
 
         def cut(x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
             batch = len(y)

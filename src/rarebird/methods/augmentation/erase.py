@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _geometry, _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 KINDS = ("image",)
 
 
-class Erase(Method):
+class Erase(WithStrength):
     """Settings.
 
     Attributes:
@@ -43,24 +43,19 @@ class Erase(Method):
         p: Share of the rows that lose a rectangle.
     """
 
+    off_at_zero: ClassVar[tuple[str, ...]] = ("max_area", "p")
+
     max_area: Annotated[float, Float(0.05, 0.5), Field(ge=0, le=1)] = 0.2
     ratio: float = Field(default=3.3, ge=1, le=10)
     p: Annotated[float, Float(0.1, 1.0), Field(ge=0, le=1)] = 0.5
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(max_area=0)
 
     @classmethod
     def examples(cls) -> list[Self]:
         """The default; a square out of every row."""
         return [cls(), cls(max_area=0.25, ratio=1, p=1)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.max_area == 0 or self.p == 0:
-            return _rows.unchanged
 
         def erased(x: Inputs, generator: torch.Generator) -> Tensor:
             area = _rows.uniform(min(0.02, self.max_area), self.max_area, len(x["pixels"]), generator)

@@ -12,43 +12,14 @@ as every flip of pictures. *Helps when:* the objects face both ways in the field
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import ClassVar, Literal
 
-import torch
-from pydantic import Field
-from torch import Tensor
-
-from rarebird.methods.augmentation import _geometry, _rows
-from rarebird.slots.methods import Method
-from rarebird.slots.ranges import Float
-
-if TYPE_CHECKING:
-    from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
+from rarebird.methods.augmentation._affine import Flip
 
 KINDS = ("image",)
 
 
-class HorizontalFlip(Method):
-    """Settings.
+class HorizontalFlip(Flip):
+    """Settings: `p`, the share of the rows that are mirrored."""
 
-    Attributes:
-        p: Share of the rows that are mirrored.
-    """
-
-    test_time: ClassVar[bool] = True
-
-    p: Annotated[float, Float(0.1, 0.5), Field(ge=0, le=1)] = 0.5
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(p=0)
-
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
-        """The augmentation for batches."""
-        return _geometry.Mirror(left_to_right, self.p, fill=None, axis=-1) if self.p > 0 else _rows.unchanged
-
-
-def left_to_right(batch: int, generator: torch.Generator) -> Tensor:
-    """``(batch, 3, 3)`` mirrors on the vertical axis."""
-    return _geometry.affine(xx=torch.full((batch,), -1.0, device=generator.device))
+    axis: ClassVar[Literal[-2, -1]] = -1

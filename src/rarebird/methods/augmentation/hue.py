@@ -28,7 +28,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ KINDS = ("image",)
 TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
 
-class Hue(Method):
+class Hue(WithStrength):
     """Settings.
 
     Attributes:
@@ -50,18 +50,13 @@ class Hue(Method):
     p: float = Field(default=1.0, ge=0, le=1)
 
     @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(strength=0)
-
-    @classmethod
     def examples(cls) -> list[Self]:
         """The default; half of the rows, to any hue."""
         return [cls(), cls(strength=0.5, p=0.5)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.strength == 0 or self.p == 0 or statistics.spec.channels != 3:
+        if statistics.spec.channels != 3:
             return _rows.unchanged
 
         def colored(x: Inputs, generator: torch.Generator) -> Tensor:

@@ -20,7 +20,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _rows, _timeline
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 KINDS = ("series",)
 
 
-class Jitter(Method):
+class Jitter(WithStrength):
     """Settings.
 
     Attributes:
@@ -41,19 +41,12 @@ class Jitter(Method):
     p: float = Field(default=1.0, ge=0, le=1)
 
     @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(strength=0)
-
-    @classmethod
     def examples(cls) -> list[Self]:
         """The default; half of the rows, strongly."""
         return [cls(), cls(strength=0.5, p=0.5)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.strength == 0 or self.p == 0:
-            return _rows.unchanged
 
         def jittered(x: Inputs, generator: torch.Generator) -> Tensor:
             values = x["values"]

@@ -22,7 +22,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 KINDS = ("series",)
 
 
-class MagnitudeScale(Method):
+class MagnitudeScale(WithStrength):
     """Settings.
 
     Attributes:
@@ -43,19 +43,12 @@ class MagnitudeScale(Method):
     p: float = Field(default=1.0, ge=0, le=1)
 
     @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(strength=0)
-
-    @classmethod
     def examples(cls) -> list[Self]:
         """The default; half of the rows, strongly."""
         return [cls(), cls(strength=0.5, p=0.5)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.strength == 0 or self.p == 0:
-            return _rows.unchanged
 
         def scaled(x: Inputs, generator: torch.Generator) -> Tensor:
             values = x["values"]

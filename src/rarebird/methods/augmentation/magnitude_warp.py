@@ -24,7 +24,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float, Int
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 KINDS = ("series",)
 
 
-class MagnitudeWarp(Method):
+class MagnitudeWarp(WithStrength):
     """Settings.
 
     Attributes:
@@ -47,19 +47,12 @@ class MagnitudeWarp(Method):
     p: float = Field(default=1.0, ge=0, le=1)
 
     @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(strength=0)
-
-    @classmethod
     def examples(cls) -> list[Self]:
         """The default; half of the rows, strongly."""
         return [cls(), cls(strength=0.5, knots=8, p=0.5)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.strength == 0 or self.p == 0:
-            return _rows.unchanged
 
         def warped(x: Inputs, generator: torch.Generator) -> Tensor:
             values, last = x["values"], (x["lengths"] - 1)[:, None]

@@ -18,23 +18,21 @@ longer of the two; the shorter one ends in zeros, the mean.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._blend import Blend
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
-    from rarebird.slots.protocols import BoundAugmentation, Inputs, TrainStatistics
+    from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
 
 KINDS = ("image", "table", "series")
 
 
-class Mixup(Method):
+class Mixup(WithStrength):
     """Settings.
 
     Attributes:
@@ -42,63 +40,16 @@ class Mixup(Method):
         p: Share of the rows that are blended.
     """
 
+    off_at_zero: ClassVar[tuple[str, ...]] = ("alpha", "p")
+
     alpha: Annotated[float, Float(0.05, 2.0, log=True), Field(ge=0, le=100)] = 0.2
     p: float = Field(default=1.0, ge=0, le=1)
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(alpha=0)
 
     @classmethod
     def examples(cls) -> list[Self]:
         """The default; half of the rows, strongly."""
         return [cls(), cls(alpha=1, p=0.5)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.alpha == 0 or self.p == 0:
-            return _rows.unchanged
-
-        def blend(x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
-            batch = len(y)
-            partner = _rows.permutation(batch, generator)
-            share = _rows.beta(self.alpha, batch, generator)
-            if self.p < 1:
-                share = torch.where(_rows.hit(self.p, batch, generator), share, 1)
-            return (
-                blended(x, {name: part[partner] for name, part in x.items()}, share, generator),
-                _rows.mixed(y, y[partner], share),
-                _rows.mixed(weight, weight[partner], share),
-            )
-
-        return blend
-
-
-def blended(first: Inputs, second: Inputs, share: Tensor, generator: torch.Generator) -> Inputs:
-    """``share`` ``(batch,)`` of `first` and the rest of `second`, whichever kind of data they are."""
-    if "pixels" in first:
-        return {**first, "pixels": _rows.mixed(first["pixels"], second["pixels"], share)}
-    if "values" in first:
-        lengths = torch.maximum(first["lengths"], second["lengths"])
-        # A row that keeps all of itself, or gives itself up, keeps the one length too.
-        lengths = torch.where(share == 1, first["lengths"], torch.where(share == 0, second["lengths"], lengths))
-        return {**first, "values": _rows.mixed(first["values"], second["values"], share), "lengths": lengths}
-    return _blended_cells(first, second, share, generator)
-
-
-def _blended_cells(first: Inputs, second: Inputs, share: Tensor, generator: torch.Generator) -> Inputs:
-    own = {name: _chosen(first[name], share, generator) for name in ("numbers", "categories")}
-    either_missing = (first["missing"] > 0) | (second["missing"] > 0)
-    picked = torch.where(own["numbers"], first["numbers"], second["numbers"])
-    return {
-        **first,
-        "numbers": torch.where(either_missing, picked, _rows.mixed(first["numbers"], second["numbers"], share)),
-        "missing": torch.where(own["numbers"], first["missing"], second["missing"]) * either_missing,
-        "categories": torch.where(own["categories"], first["categories"], second["categories"]),
-    }
-
-
-def _chosen(cells: Tensor, share: Tensor, generator: torch.Generator) -> Tensor:
-    """``(batch, columns)`` bool: each cell stays with probability `share` ``(batch,)``."""
-    return torch.rand(cells.shape, generator=generator, device=generator.device) < share[:, None]
+        return Blend(self.alpha, self.p, target_share=lambda share, y, partner: share)

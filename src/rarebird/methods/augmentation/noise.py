@@ -24,7 +24,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ KINDS = ("image",)
 STEP = 4099
 
 
-class Noise(Method):
+class Noise(WithStrength):
     """Settings.
 
     Attributes:
@@ -47,19 +47,14 @@ class Noise(Method):
     p: float = Field(default=1.0, ge=0, le=1)
 
     @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(strength=0)
-
-    @classmethod
     def examples(cls) -> list[Self]:
         """The default; half of the rows, strongly."""
         return [cls(), cls(strength=0.5, p=0.5)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
         most = self.strength * _rows.pixel_std(statistics.spec)
-        if most == 0 or self.p == 0:
+        if most == 0:
             return _rows.unchanged
 
         def draw(pixels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

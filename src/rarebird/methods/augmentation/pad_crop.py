@@ -24,7 +24,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _geometry, _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 KINDS = ("image",)
 
 
-class PadCrop(Method):
+class PadCrop(WithStrength):
     """Settings.
 
     Attributes:
@@ -45,25 +45,19 @@ class PadCrop(Method):
     """
 
     test_time: ClassVar[bool] = True
+    off_at_zero: ClassVar[tuple[str, ...]] = ("fraction", "p")
 
     fraction: Annotated[float, Float(0.03, 0.25), Field(ge=0, le=1)] = 0.125
     p: float = Field(default=1.0, ge=0, le=1)
     fill: _geometry.Fill = "zero"
 
     @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(fraction=0)
-
-    @classmethod
     def examples(cls) -> list[Self]:
         """The default, which is CIFAR's; half of the rows, mirrored beyond the edge; the edge repeated."""
         return [cls(), cls(p=0.5, fill="reflect"), cls(fraction=0.25, fill="edge")]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.fraction == 0 or self.p == 0:
-            return _rows.unchanged
 
         def cropped(x: Inputs, generator: torch.Generator) -> Tensor:
             pixels = x["pixels"]

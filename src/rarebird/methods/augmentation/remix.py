@@ -28,18 +28,17 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.core.checks import DataError
-from rarebird.methods.augmentation import _rows
-from rarebird.methods.augmentation.mixup import blended
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._blend import Blend
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
-    from rarebird.slots.protocols import BoundAugmentation, Inputs, TrainStatistics
+    from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
 
 KINDS = ("image", "table", "series")
 
 
-class Remix(Method):
+class Remix(WithStrength):
     """Settings.
 
     Attributes:
@@ -50,16 +49,12 @@ class Remix(Method):
     """
 
     bends_prior: ClassVar[bool] = True
+    off_at_zero: ClassVar[tuple[str, ...]] = ("alpha", "p")
 
     alpha: Annotated[float, Float(0.05, 2.0, log=True), Field(ge=0, le=100)] = 1.0
     kappa: Annotated[float, Float(1.5, 10.0, log=True), Field(gt=1)] = 3.0
     tau: Annotated[float, Float(0.2, 0.8), Field(ge=0, le=1)] = 0.5
     p: float = Field(default=1.0, ge=0, le=1)
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(alpha=0)
 
     @classmethod
     def examples(cls) -> list[Self]:
@@ -76,25 +71,17 @@ class Remix(Method):
             raise DataError(
                 "The augmentation 'remix' leans to the rarer class, and a number as the target has none; use 'mixup'."
             )
-        if self.alpha == 0 or self.p == 0:
-            return _rows.unchanged
+        return super().bind(statistics)
+
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
+        """The augmentation for batches."""
         class_counts = torch.from_numpy(statistics.class_counts)
 
-        def blend(x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
-            batch = len(y)
-            partner = _rows.permutation(batch, generator)
-            share = _rows.beta(self.alpha, batch, generator)
-            if self.p < 1:
-                share = torch.where(_rows.hit(self.p, batch, generator), share, 1)
+        def target_share(share: Tensor, y: Tensor, partner: Tensor) -> Tensor:
             counts = y @ class_counts.to(y)
-            target = leaning(share, counts, counts[partner], self.kappa, self.tau)
-            return (
-                blended(x, {name: part[partner] for name, part in x.items()}, share, generator),
-                _rows.mixed(y, y[partner], target),
-                _rows.mixed(weight, weight[partner], target),
-            )
+            return leaning(share, counts, counts[partner], self.kappa, self.tau)
 
-        return blend
+        return Blend(self.alpha, self.p, target_share)
 
 
 def leaning(share: Tensor, own: Tensor, other: Tensor, kappa: float, tau: float) -> Tensor:

@@ -22,16 +22,16 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _geometry, _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._affine import Affine
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
-    from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
+    pass
 
 KINDS = ("image",)
 
 
-class Rotate(Method):
+class Rotate(Affine):
     """Settings.
 
     Attributes:
@@ -41,31 +41,19 @@ class Rotate(Method):
             is black.
     """
 
-    test_time: ClassVar[bool] = True
+    off_at_zero: ClassVar[tuple[str, ...]] = ("degrees", "p")
 
     degrees: Annotated[float, Float(2, 45), Field(ge=0, le=180)] = 10.0
     p: float = Field(default=1.0, ge=0, le=1)
     fill: _geometry.Fill = "edge"
 
     @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(degrees=0)
-
-    @classmethod
     def examples(cls) -> list[Self]:
         """The default; any angle; half of the rows, mirrored beyond the edge."""
         return [cls(), cls(degrees=180, fill="zero"), cls(p=0.5, fill="reflect")]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
-        """The augmentation for batches."""
-        if self.degrees == 0 or self.p == 0:
-            return _rows.unchanged
-
-        def draw(batch: int, generator: torch.Generator) -> Tensor:
-            return rotation(_rows.symmetric(math.radians(self.degrees), batch, generator))
-
-        return _geometry.Geometric(draw, self.p, self.fill)
+    def matrices(self, batch: int, generator: torch.Generator) -> Tensor:
+        return rotation(_rows.symmetric(math.radians(self.degrees), batch, generator))
 
 
 def rotation(angle: Tensor) -> Tensor:

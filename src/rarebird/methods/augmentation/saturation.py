@@ -14,15 +14,13 @@ evidence (ripeness, anemia, degree of staining).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
-from rarebird.slots.ranges import Float
+from rarebird.methods.augmentation._gain import Gain
 
 if TYPE_CHECKING:
     from rarebird.slots.protocols import BoundAugmentation, Inputs, TrainStatistics
@@ -30,35 +28,16 @@ if TYPE_CHECKING:
 KINDS = ("image",)
 
 
-class Saturation(Method):
-    """Settings.
+class Saturation(Gain):
+    """Settings: `strength` and `p`, see `_gain`; differences from each pixel's luma are multiplied."""
 
-    Attributes:
-        strength: Largest change of the saturation either way, as a share of it.
-        p: Share of the rows that change.
-    """
-
-    strength: Annotated[float, Float(0.05, 0.8), Field(ge=0, le=1)] = 0.2
-    p: float = Field(default=1.0, ge=0, le=1)
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(strength=0)
-
-    @classmethod
-    def examples(cls) -> list[Self]:
-        """The default; half of the rows, strongly."""
-        return [cls(), cls(strength=0.8, p=0.5)]
-
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.strength == 0 or self.p == 0 or statistics.spec.channels != 3:
+        if statistics.spec.channels != 3:
             return _rows.unchanged
 
         def colored(x: Inputs, generator: torch.Generator) -> Tensor:
-            gain = _rows.uniform(1 - self.strength, 1 + self.strength, len(x["pixels"]), generator)
-            return saturated(x["pixels"], gain)
+            return saturated(x["pixels"], self.gains(len(x["pixels"]), generator))
 
         return _rows.Changing("pixels", self.p, colored)
 

@@ -16,23 +16,23 @@ to 2/3) bilinear interpolation aliases little.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _geometry, _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._affine import Affine
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
-    from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
+    pass
 
 KINDS = ("image",)
 
 
-class Scale(Method):
+class Scale(Affine):
     """Settings.
 
     Attributes:
@@ -42,31 +42,17 @@ class Scale(Method):
             is black.
     """
 
-    test_time: ClassVar[bool] = True
-
     strength: Annotated[float, Float(0.02, 0.5), Field(ge=0, le=3)] = 0.1
     p: float = Field(default=1.0, ge=0, le=1)
     fill: _geometry.Fill = "edge"
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(strength=0)
 
     @classmethod
     def examples(cls) -> list[Self]:
         """The default; half of the rows, by more, on black."""
         return [cls(), cls(strength=0.5, p=0.5, fill="zero")]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
-        """The augmentation for batches."""
-        if self.strength == 0 or self.p == 0:
-            return _rows.unchanged
-
-        def draw(batch: int, generator: torch.Generator) -> Tensor:
-            return magnification(_rows.symmetric(math.log1p(self.strength), batch, generator).exp())
-
-        return _geometry.Geometric(draw, self.p, self.fill)
+    def matrices(self, batch: int, generator: torch.Generator) -> Tensor:
+        return magnification(_rows.symmetric(math.log1p(self.strength), batch, generator).exp())
 
 
 def magnification(factor: Tensor) -> Tensor:

@@ -21,16 +21,16 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _geometry, _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._affine import Affine
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
-    from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
+    pass
 
 KINDS = ("image",)
 
 
-class Shear(Method):
+class Shear(Affine):
     """Settings.
 
     Attributes:
@@ -40,32 +40,20 @@ class Shear(Method):
             is black.
     """
 
-    test_time: ClassVar[bool] = True
+    off_at_zero: ClassVar[tuple[str, ...]] = ("degrees", "p")
 
     degrees: Annotated[float, Float(1, 20), Field(ge=0, le=60)] = 5.0
     p: float = Field(default=1.0, ge=0, le=1)
     fill: _geometry.Fill = "edge"
 
     @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(degrees=0)
-
-    @classmethod
     def examples(cls) -> list[Self]:
         """The default; half of the rows, by more, on black."""
         return [cls(), cls(degrees=20, p=0.5, fill="zero")]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
-        """The augmentation for batches."""
-        if self.degrees == 0 or self.p == 0:
-            return _rows.unchanged
-
-        def draw(batch: int, generator: torch.Generator) -> Tensor:
-            sideways, upright = (_rows.symmetric(math.radians(self.degrees), batch, generator) for _ in range(2))
-            return slant(sideways, upright)
-
-        return _geometry.Geometric(draw, self.p, self.fill)
+    def matrices(self, batch: int, generator: torch.Generator) -> Tensor:
+        sideways, upright = (_rows.symmetric(math.radians(self.degrees), batch, generator) for _ in range(2))
+        return slant(sideways, upright)
 
 
 def slant(sideways: Tensor, upright: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KINDS = ("series",)
 
 
-class TimeFlip(Method):
+class TimeFlip(WithStrength):
     """Settings.
 
     Attributes:
@@ -36,23 +36,17 @@ class TimeFlip(Method):
     """
 
     test_time: ClassVar[bool] = True
+    off_at_zero: ClassVar[tuple[str, ...]] = ("p",)
 
     p: Annotated[float, Float(0.1, 0.5), Field(ge=0, le=1)] = 0.5
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(p=0)
 
     @classmethod
     def examples(cls) -> list[Self]:
         """The default; a few rows."""
         return [cls(), cls(p=0.1)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.p == 0:
-            return _rows.unchanged
         return _rows.Changing("values", self.p, lambda x, generator: backwards(x["values"], x["lengths"]))
 
 

@@ -22,7 +22,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _rows, _timeline
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 KINDS = ("series",)
 
 
-class TimeShift(Method):
+class TimeShift(WithStrength):
     """Settings.
 
     Attributes:
@@ -40,24 +40,18 @@ class TimeShift(Method):
     """
 
     test_time: ClassVar[bool] = True
+    off_at_zero: ClassVar[tuple[str, ...]] = ("fraction", "p")
 
     fraction: Annotated[float, Float(0.02, 0.3), Field(ge=0, le=1)] = 0.1
     p: float = Field(default=1.0, ge=0, le=1)
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(fraction=0)
 
     @classmethod
     def examples(cls) -> list[Self]:
         """The default; half of the rows, far."""
         return [cls(), cls(fraction=0.3, p=0.5)]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
+    def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        if self.fraction == 0 or self.p == 0:
-            return _rows.unchanged
 
         def shifted(x: Inputs, generator: torch.Generator) -> Tensor:
             steps = (_rows.symmetric(self.fraction, len(x["values"]), generator) * x["lengths"]).round()

@@ -19,16 +19,16 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _geometry, _rows
-from rarebird.slots.methods import Method
+from rarebird.methods.augmentation._affine import Affine
 from rarebird.slots.ranges import Float
 
 if TYPE_CHECKING:
-    from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
+    pass
 
 KINDS = ("image",)
 
 
-class Translate(Method):
+class Translate(Affine):
     """Settings.
 
     Attributes:
@@ -38,32 +38,20 @@ class Translate(Method):
             is black.
     """
 
-    test_time: ClassVar[bool] = True
+    off_at_zero: ClassVar[tuple[str, ...]] = ("fraction", "p")
 
     fraction: Annotated[float, Float(0.02, 0.25), Field(ge=0, le=1)] = 0.1
     p: float = Field(default=1.0, ge=0, le=1)
     fill: _geometry.Fill = "edge"
 
     @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(fraction=0)
-
-    @classmethod
     def examples(cls) -> list[Self]:
         """The default; an eighth, on black; half of the rows, mirrored beyond the edge."""
         return [cls(), cls(fraction=0.125, fill="zero"), cls(p=0.5, fill="reflect")]
 
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
-        """The augmentation for batches."""
-        if self.fraction == 0 or self.p == 0:
-            return _rows.unchanged
-
-        def draw(batch: int, generator: torch.Generator) -> Tensor:
-            right, down = (_rows.symmetric(self.fraction, batch, generator) for _ in range(2))
-            return translation(right, down)
-
-        return _geometry.Geometric(draw, self.p, self.fill)
+    def matrices(self, batch: int, generator: torch.Generator) -> Tensor:
+        right, down = (_rows.symmetric(self.fraction, batch, generator) for _ in range(2))
+        return translation(right, down)
 
 
 def translation(right: Tensor, down: Tensor) -> Tensor:

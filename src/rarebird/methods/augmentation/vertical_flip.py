@@ -13,43 +13,14 @@ never see. *Cost:* a copy; nothing when it stands beside another geometric metho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import ClassVar, Literal
 
-import torch
-from pydantic import Field
-from torch import Tensor
-
-from rarebird.methods.augmentation import _geometry, _rows
-from rarebird.slots.methods import Method
-from rarebird.slots.ranges import Float
-
-if TYPE_CHECKING:
-    from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
+from rarebird.methods.augmentation._affine import Flip
 
 KINDS = ("image",)
 
 
-class VerticalFlip(Method):
-    """Settings.
+class VerticalFlip(Flip):
+    """Settings: `p`, the share of the rows that are mirrored."""
 
-    Attributes:
-        p: Share of the rows that are mirrored.
-    """
-
-    test_time: ClassVar[bool] = True
-
-    p: Annotated[float, Float(0.1, 0.5), Field(ge=0, le=1)] = 0.5
-
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(p=0)
-
-    def bind(self, statistics: TrainStatistics) -> BoundAugmentation:
-        """The augmentation for batches."""
-        return _geometry.Mirror(top_to_bottom, self.p, fill=None, axis=-2) if self.p > 0 else _rows.unchanged
-
-
-def top_to_bottom(batch: int, generator: torch.Generator) -> Tensor:
-    """``(batch, 3, 3)`` mirrors on the horizontal axis."""
-    return _geometry.affine(yy=torch.full((batch,), -1.0, device=generator.device))
+    axis: ClassVar[Literal[-2, -1]] = -2

@@ -29,7 +29,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError, require
-from rarebird.slots.methods import Method
+from rarebird.methods.reference._tree_reference import TreeReference, TreeRows, at_least_one_column
 from rarebird.slots.ranges import Float, Int
 
 if TYPE_CHECKING:
@@ -40,10 +40,9 @@ if TYPE_CHECKING:
 
 KINDS = ("table",)
 LEAST_HESSIAN = 1e-3
-ROWS_PER_THREAD = 2_000
 
 
-class BoostedTrees(Method):
+class BoostedTrees(TreeReference):
     """Settings of the trees.
 
     Attributes:
@@ -62,37 +61,9 @@ class BoostedTrees(Method):
     l2: Annotated[float, Float(0.01, 10, log=True)] = Field(default=1.0, ge=0)
     column_share: Annotated[float, Float(0.4, 1.0)] = Field(default=0.8, gt=0, le=1)
 
-    def fit(
-        self,
-        x: Inputs,
-        y: Tensor,
-        weight: Tensor,
-        spec: InputSpec,
-        *,
-        rounds: int,
-        seed: int,
-        threads: int,
-        told: Callable[[float], bool] = lambda progress: False,
-    ) -> Trees:
-        """Grow the trees.
-
-        Args:
-            x: Prepared training rows.
-            y: ``(n, n_outputs)`` targets; a soft one counts as its most probable class.
-            weight: ``(n,)`` sample weights.
-            spec: Shapes of the rows.
-            rounds: Boosting rounds.
-            seed: Of the columns' draws.
-            threads: CPU threads.
-            told: Told of the progress 0..1 after each round; True from it makes that round the last.
-        """
-        # On few rows threads wait for each other longer than they work; the trees are the same with any number.
-        threads = min(threads, max(1, len(y) // ROWS_PER_THREAD))
-        columns = [spec.n_numbers + place for place in range(len(spec.cardinalities))]
-        label = (y[:, 0] if spec.task == "regression" else y.argmax(dim=1)).numpy()
-        return Trees(
-            grown(self._parameters(spec, seed, threads), cells(x), label, weight.numpy(), columns, rounds, told), spec
-        )
+    def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: Callable[[float], bool]) -> Trees:
+        """The trees; True from `progress` makes the round that has just ended the last one."""
+        return Trees(boosted(self._parameters(rows.spec, seed, threads), rows, rounds, progress), rows.spec)
 
     def from_text(self, text: str, spec: InputSpec) -> Trees:
         """Trees from LightGBM's text format.
@@ -154,38 +125,32 @@ class Trees(nn.Module):
         return text
 
 
-def grown(
-    parameters: dict[str, Any],
-    table: np.ndarray,
-    label: np.ndarray,
-    weight: np.ndarray,
-    categorical: list[int],
-    rounds: int,
-    told: Callable[[float], bool],
+def boosted(
+    parameters: dict[str, Any], rows: TreeRows, rounds: int, progress: Callable[[float], bool]
 ) -> lightgbm.Booster:
     """LightGBM's trees.
 
     Args:
         parameters: As LightGBM names them.
-        table: ``(n, columns)`` as `cells` gives it.
-        label: ``(n,)``.
-        weight: ``(n,)``.
-        categorical: Places of the columns that hold categories.
+        rows: Training rows.
         rounds: How often trees are added.
-        told: Told of the progress 0..1 after each round; True from it makes that round the last.
+        progress: Called with the share done, 0..1, after each round; True from it makes that round the last.
 
     Raises:
         DataError: LightGBM cannot grow trees on these rows.
     """
     import lightgbm
 
-    def tell(env: Any) -> None:
-        if told((env.iteration + 1) / rounds):
+    def after_round(env: Any) -> None:
+        if progress((env.iteration + 1) / rounds):
             raise lightgbm.callback.EarlyStopException(env.iteration, [])
 
-    data = lightgbm.Dataset(table, label, weight=weight, categorical_feature=categorical, params={"verbose": -1})
+    categorical = [rows.spec.n_numbers + place for place in range(len(rows.spec.cardinalities))]
+    data = lightgbm.Dataset(
+        cells(rows.x), rows.target, weight=rows.weight, categorical_feature=categorical, params={"verbose": -1}
+    )
     try:
-        return lightgbm.train(parameters, data, rounds, callbacks=[tell])
+        return lightgbm.train(parameters, data, rounds, callbacks=[after_round])
     except lightgbm.basic.LightGBMError as error:
         raise DataError(f"Trees cannot be grown on these rows: {error}") from None
 
@@ -207,4 +172,4 @@ def cells(x: Inputs) -> np.ndarray:
     zeros."""
     numbers = torch.where(x["missing"] > 0, torch.nan, x["numbers"]).double()
     table = torch.cat([numbers, x["categories"].double()], dim=1).cpu().numpy()
-    return table if table.shape[1] else np.zeros((len(table), 1))
+    return at_least_one_column(table)

@@ -30,7 +30,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rarebird.core.checks import require
-from rarebird.slots.methods import Method
+from rarebird.methods.reference._tree_reference import TreeReference, TreeRows, at_least_one_column
 from rarebird.slots.ranges import Float, Int
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ KINDS = ("table",)
 # A share of rows that a forest of some hundred trees can tell from none.
 LEAST_SHARE = 1e-3
 ROWS_PER_LEAF, MOST_COLUMNS = 1_000, 32
-# Trees between two looks at whether to go on; below so many rows a thread costs more than it gives.
-CHUNK, ROWS_PER_THREAD = 20, 2_000
+# Trees that are grown before the progress callback is asked again whether to end.
+CHUNK = 20
 # By how much a share may be above 1 through rounding.
 SLACK = 1e-6
 ARRAYS = ("feature", "threshold", "left", "right", "value", "roots")
 
 
-class ExtraTrees(Method):
+class ExtraTrees(TreeReference):
     """Settings of the forest.
 
     Attributes:
@@ -62,42 +62,30 @@ class ExtraTrees(Method):
     fewest_rows: Annotated[int, Int(1, 20, log=True)] = Field(default=2, ge=1)
     column_share: Annotated[float, Float(0.0, 1.0)] = Field(default=0.0, ge=0, le=1)
 
-    def fit(
-        self,
-        x: Inputs,
-        y: Tensor,
-        weight: Tensor,
-        spec: InputSpec,
-        *,
-        rounds: int,
-        seed: int,
-        threads: int,
-        told: Callable[[float], bool] = lambda progress: False,
-    ) -> Forest:
-        """Grow the forest; arguments as those of `boosted_trees`, but that True from `told` makes that chunk of trees
-        the last."""
+    def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: Callable[[float], bool]) -> Forest:
+        """The forest; True from `progress` makes the chunk of trees that has just been grown the last one."""
         from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-        classes = spec.task == "classification"
-        target = (y.argmax(dim=1) if classes else y[:, 0].double()).numpy()
+        classes = rows.spec.task == "classification"
         forest = (ExtraTreesClassifier if classes else ExtraTreesRegressor)(
-            min_samples_leaf=max(self.fewest_rows, len(y) // ROWS_PER_LEAF),
+            min_samples_leaf=max(self.fewest_rows, len(rows.target) // ROWS_PER_LEAF),
             max_features=self.column_share or ("sqrt" if classes else 1.0),
             random_state=seed,
-            n_jobs=min(threads, max(1, len(y) // ROWS_PER_THREAD)),
+            n_jobs=threads,
             warm_start=True,
         )
-        columns, before = columns_of(x, spec), 0
+        columns, target = columns_of(rows.x, rows.spec), rows.target if classes else rows.target.astype(np.float64)
+        done = 0
         for grown in [*range(CHUNK, rounds, CHUNK), rounds]:
             forest.set_params(n_estimators=grown)
-            forest.fit(columns, target, sample_weight=weight.double().numpy())
-            # Every tree is told of, so that whoever counts knows how many there are.
-            answers = [told(place / rounds) for place in range(before + 1, grown + 1)]
+            forest.fit(columns, target, sample_weight=rows.weight.astype(np.float64))
+            # One call for each tree, so that the caller can count the trees.
+            answers = [progress(tree / rounds) for tree in range(done + 1, grown + 1)]
             if any(answers):
                 break
-            before = grown
+            done = grown
         known = forest.classes_ if classes else np.zeros(1, dtype=np.int64)
-        return Forest(_arrays([tree.tree_ for tree in forest.estimators_], known, spec), spec)
+        return Forest(_arrays([tree.tree_ for tree in forest.estimators_], known, rows.spec), rows.spec)
 
     def from_text(self, text: str, spec: InputSpec) -> Forest:
         """A forest from its JSON text.
@@ -163,7 +151,7 @@ def columns_of(x: Inputs, spec: InputSpec) -> np.ndarray:
             nn.functional.one_hot(category, codes).float() if codes <= MOST_COLUMNS else category[:, None].float()
         )
     table: np.ndarray = torch.cat(parts, dim=1).cpu().numpy()
-    return table if table.shape[1] else np.zeros((len(table), 1), dtype=np.float32)
+    return at_least_one_column(table)
 
 
 def check(arrays: dict[str, np.ndarray], spec: InputSpec) -> None:

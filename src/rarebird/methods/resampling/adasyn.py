@@ -19,29 +19,23 @@ from __future__ import annotations
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field
 
-from rarebird.data.dataset import Dataset
-from rarebird.methods.resampling._filling import filled
-from rarebird.methods.resampling._mixed_rows import MixedRows
+from rarebird.methods.resampling._filling import ClassToFill, Filling, Starts
 from rarebird.methods.resampling._neighbors import Points, nearest
-from rarebird.slots.methods import Method
-from rarebird.slots.ranges import Choice, Float, Int
+from rarebird.slots.ranges import Choice
 
 KINDS = ("table",)
 
 
-class Adasyn(Method):
+class Adasyn(Filling):
     """Settings.
 
     Attributes:
-        ratio: Rows that each class gets, at least, as a share of the largest class's.
-        neighbors: Nearest rows, both of any class (how hard a row is) and of its own (of which one is drawn).
+        ratio: Rows that each class has at least, as a share of the largest class's.
+        neighbors: Nearest rows: those of any class show how hard a row is, those of its own class are drawn from.
         standardize: Whether distances are of numbers divided by their standard deviation.
     """
 
-    ratio: Annotated[float, Float(0.1, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
-    neighbors: Annotated[int, Int(1, 10)] = Field(default=5, ge=1, le=100)
     standardize: Annotated[bool, Choice(True, False)] = True
 
     @classmethod
@@ -49,29 +43,16 @@ class Adasyn(Method):
         """The default; half-way with the paper's distances."""
         return [cls(), cls(ratio=0.5, neighbors=3, standardize=False)]
 
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(ratio=0)
-
-    def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
-        """All rows in their order, and the new ones after them."""
-
-        def choose(
-            rows: MixedRows, codes: np.ndarray, own: np.ndarray, lack: int
-        ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            points = rows.points(np.arange(len(codes)), own)
-            hardness = others_share(points, codes, own, self.neighbors)
-            return (
-                own,
-                nearest(points, own, own, self.neighbors),
-                np.repeat(np.arange(len(own)), allotted(hardness, lack)),
-            )
-
-        return filled(train, "adasyn", self.ratio, self.standardize, rng, choose)
+    def starts(self, to_fill: ClassToFill, rng: np.random.Generator) -> Starts:
+        """Each row of the class starts a number of new rows in proportion to its hardness."""
+        own = to_fill.own
+        points = to_fill.rows.points(np.arange(len(to_fill.codes)), own)
+        hardness = share_of_other_classes(points, to_fill.codes, own, self.neighbors)
+        chosen = np.repeat(np.arange(len(own)), in_proportion(hardness, to_fill.n_new))
+        return own, nearest(points, own, own, self.neighbors), chosen
 
 
-def others_share(points: Points, codes: np.ndarray, own: np.ndarray, neighbors: int) -> np.ndarray:
+def share_of_other_classes(points: Points, codes: np.ndarray, own: np.ndarray, neighbors: int) -> np.ndarray:
     """``(len(own),)`` the share of each row's nearest neighbors that are of other classes.
 
     Args:
@@ -86,7 +67,7 @@ def others_share(points: Points, codes: np.ndarray, own: np.ndarray, neighbors: 
     return share
 
 
-def allotted(hardness: np.ndarray, total: int) -> np.ndarray:
+def in_proportion(hardness: np.ndarray, total: int) -> np.ndarray:
     """``(n,)`` whole numbers in proportion to `hardness` ``(n,)``, each less than 1 off it, with the sum `total`."""
     even = hardness if hardness.any() else np.ones(len(hardness))
     # The sum up to each row is rounded, not each number: ten rows of .3 get three new rows and not none.

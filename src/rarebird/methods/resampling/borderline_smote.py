@@ -22,30 +22,25 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
-from rarebird.data.dataset import Dataset
-from rarebird.methods.resampling._filling import filled
-from rarebird.methods.resampling._mixed_rows import MixedRows
+from rarebird.methods.resampling._filling import ClassToFill, Filling, Starts
 from rarebird.methods.resampling._neighbors import Points, nearest
-from rarebird.methods.resampling.adasyn import others_share
-from rarebird.methods.resampling.random_over import turns
-from rarebird.slots.methods import Method
-from rarebird.slots.ranges import Choice, Float, Int
+from rarebird.methods.resampling.adasyn import share_of_other_classes
+from rarebird.methods.resampling.random_over import drawn_evenly
+from rarebird.slots.ranges import Choice, Int
 
 KINDS = ("table",)
 
 
-class BorderlineSmote(Method):
+class BorderlineSmote(Filling):
     """Settings.
 
     Attributes:
-        ratio: Rows that each class gets, at least, as a share of the largest class's.
-        neighbors: Nearest rows of the class, of which one is drawn.
-        border_neighbors: Nearest rows of any class, which tell whether a row is in danger.
+        ratio: Rows that each class has at least, as a share of the largest class's.
+        neighbors: Nearest rows of the class, one of which is drawn.
+        border_neighbors: Nearest rows of any class; their classes decide whether a row is in danger.
         standardize: Whether distances are of numbers divided by their standard deviation.
     """
 
-    ratio: Annotated[float, Float(0.1, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
-    neighbors: Annotated[int, Int(1, 10)] = Field(default=5, ge=1, le=100)
     border_neighbors: Annotated[int, Int(3, 20)] = Field(default=10, ge=2, le=100)
     standardize: Annotated[bool, Choice(True, False)] = True
 
@@ -54,23 +49,13 @@ class BorderlineSmote(Method):
         """The default; half-way with the paper's distances."""
         return [cls(), cls(ratio=0.5, border_neighbors=5, standardize=False)]
 
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(ratio=0)
-
-    def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
-        """All rows in their order, and the new ones after them."""
-
-        def choose(
-            rows: MixedRows, codes: np.ndarray, own: np.ndarray, lack: int
-        ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            points = rows.points(np.arange(len(codes)), own)
-            danger = in_danger(points, codes, own, self.border_neighbors)
-            starts = own[danger] if danger.any() else own
-            return starts, nearest(points, starts, own, self.neighbors), turns(len(starts), lack, rng)
-
-        return filled(train, "borderline_smote", self.ratio, self.standardize, rng, choose)
+    def starts(self, to_fill: ClassToFill, rng: np.random.Generator) -> Starts:
+        """New rows start at the rows in danger in turn, or at all rows of the class where none is in danger."""
+        own = to_fill.own
+        points = to_fill.rows.points(np.arange(len(to_fill.codes)), own)
+        danger = in_danger(points, to_fill.codes, own, self.border_neighbors)
+        starts = own[danger] if danger.any() else own
+        return starts, nearest(points, starts, own, self.neighbors), drawn_evenly(len(starts), to_fill.n_new, rng)
 
 
 def in_danger(points: Points, codes: np.ndarray, own: np.ndarray, neighbors: int) -> np.ndarray:
@@ -82,6 +67,6 @@ def in_danger(points: Points, codes: np.ndarray, own: np.ndarray, neighbors: int
         own: Positions of the rows of one class.
         neighbors: How many neighbors are asked.
     """
-    others = others_share(points, codes, own, neighbors)
+    others = share_of_other_classes(points, codes, own, neighbors)
     danger: np.ndarray = (others >= 0.5) & (others < 1)
     return danger

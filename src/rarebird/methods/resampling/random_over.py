@@ -50,15 +50,15 @@ class RandomOver(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """All rows in their order, and the repeated ones after them."""
         codes = class_codes(train, "random_over")
-        wanted = lacking(codes, self.ratio)
+        wanted = missing_rows(codes, self.ratio)
         repeated = [
-            np.flatnonzero(codes == code)[turns(np.bincount(codes)[code], wanted[code], rng)]
+            np.flatnonzero(codes == code)[drawn_evenly(np.bincount(codes)[code], wanted[code], rng)]
             for code in np.flatnonzero(wanted)
         ]
         return train.take(np.concatenate([np.arange(len(train)), *repeated])) if repeated else train
 
 
-def lacking(codes: np.ndarray, ratio: float) -> np.ndarray:
+def missing_rows(codes: np.ndarray, ratio: float) -> np.ndarray:
     """``(n_classes,)`` rows that each class lacks to `ratio` of the largest class's; 0 for a class without rows.
 
     Args:
@@ -71,7 +71,7 @@ def lacking(codes: np.ndarray, ratio: float) -> np.ndarray:
     return lack
 
 
-def turns(n: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+def drawn_evenly(n: int, draws: int, rng: np.random.Generator) -> np.ndarray:
     """``(draws,)`` positions below `n`, each as often as any other or once more."""
     rounds, rest = divmod(draws, n)
     drawn: np.ndarray = np.concatenate([np.tile(np.arange(n), rounds), rng.permutation(n)[:rest]])

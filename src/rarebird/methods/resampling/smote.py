@@ -19,30 +19,24 @@ from __future__ import annotations
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field
 
-from rarebird.data.dataset import Dataset
-from rarebird.methods.resampling._filling import filled
-from rarebird.methods.resampling._mixed_rows import MixedRows
+from rarebird.methods.resampling._filling import ClassToFill, Filling, Starts
 from rarebird.methods.resampling._neighbors import nearest
-from rarebird.methods.resampling.random_over import turns
-from rarebird.slots.methods import Method
-from rarebird.slots.ranges import Choice, Float, Int
+from rarebird.methods.resampling.random_over import drawn_evenly
+from rarebird.slots.ranges import Choice
 
 KINDS = ("table",)
 
 
-class Smote(Method):
+class Smote(Filling):
     """Settings.
 
     Attributes:
-        ratio: Rows that each class gets, at least, as a share of the largest class's.
-        neighbors: Nearest rows of the class, of which one is drawn.
+        ratio: Rows that each class has at least, as a share of the largest class's.
+        neighbors: Nearest rows of the class, one of which is drawn.
         standardize: Whether distances are of numbers divided by their standard deviation.
     """
 
-    ratio: Annotated[float, Float(0.1, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
-    neighbors: Annotated[int, Int(1, 10)] = Field(default=5, ge=1, le=100)
     standardize: Annotated[bool, Choice(True, False)] = True
 
     @classmethod
@@ -50,18 +44,9 @@ class Smote(Method):
         """The default; half-way with the paper's distances."""
         return [cls(), cls(ratio=0.5, neighbors=3, standardize=False)]
 
-    @classmethod
-    def neutral(cls) -> Self:
-        """The settings that change nothing."""
-        return cls(ratio=0)
-
-    def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
-        """All rows in their order, and the new ones after them."""
-
-        def choose(
-            rows: MixedRows, codes: np.ndarray, own: np.ndarray, lack: int
-        ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            every = np.arange(len(own))
-            return own, own[nearest(rows.points(own, own), every, every, self.neighbors)], turns(len(own), lack, rng)
-
-        return filled(train, "smote", self.ratio, self.standardize, rng, choose)
+    def starts(self, to_fill: ClassToFill, rng: np.random.Generator) -> Starts:
+        """New rows start at the rows of the class in turn."""
+        own = to_fill.own
+        everywhere = np.arange(len(own))
+        neighbors = own[nearest(to_fill.rows.points(own, own), everywhere, everywhere, self.neighbors)]
+        return own, neighbors, drawn_evenly(len(own), to_fill.n_new, rng)

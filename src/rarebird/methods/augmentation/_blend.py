@@ -1,0 +1,78 @@
+"""Blends of rows in pairs: each row of a batch with a partner, inputs, targets and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rarebird.methods.augmentation import _rows
+
+if TYPE_CHECKING:
+    from rarebird.slots.protocols import Inputs
+
+TargetShare = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Each row's share in its blend ``(batch,)``, targets ``(batch, n_outputs)`` and partners ``(batch,)`` -> the share of
+its own target ``(batch,)``."""
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A bound augmentation that blends each row with another row of the batch.
+
+    Attributes:
+        alpha: Of the distribution Beta(alpha, alpha) from which each row's share is drawn, above 0.
+        p: Share of the rows that are blended.
+        target_share: The share of its own target, and weight, that a row keeps.
+    """
+
+    alpha: float
+    p: float
+    target_share: TargetShare
+
+    def __call__(
+        self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator
+    ) -> tuple[Inputs, Tensor, Tensor]:
+        batch = len(y)
+        partner = _rows.permutation(batch, generator)
+        share = _rows.beta(self.alpha, batch, generator)
+        if self.p < 1:
+            share = torch.where(_rows.hit(self.p, batch, generator), share, 1)
+        target = self.target_share(share, y, partner)
+        return (
+            blended(x, {name: part[partner] for name, part in x.items()}, share, generator),
+            _rows.mixed(y, y[partner], target),
+            _rows.mixed(weight, weight[partner], target),
+        )
+
+
+def blended(first: Inputs, second: Inputs, share: Tensor, generator: torch.Generator) -> Inputs:
+    """``share`` ``(batch,)`` of `first` and the rest of `second`, whichever kind of data they are."""
+    if "pixels" in first:
+        return {**first, "pixels": _rows.mixed(first["pixels"], second["pixels"], share)}
+    if "values" in first:
+        lengths = torch.maximum(first["lengths"], second["lengths"])
+        # A row that keeps all of itself, or gives itself up, keeps the one length too.
+        lengths = torch.where(share == 1, first["lengths"], torch.where(share == 0, second["lengths"], lengths))
+        return {**first, "values": _rows.mixed(first["values"], second["values"], share), "lengths": lengths}
+    return _blended_cells(first, second, share, generator)
+
+
+def _blended_cells(first: Inputs, second: Inputs, share: Tensor, generator: torch.Generator) -> Inputs:
+    own = {name: _chosen(first[name], share, generator) for name in ("numbers", "categories")}
+    either_missing = (first["missing"] > 0) | (second["missing"] > 0)
+    picked = torch.where(own["numbers"], first["numbers"], second["numbers"])
+    return {
+        **first,
+        "numbers": torch.where(either_missing, picked, _rows.mixed(first["numbers"], second["numbers"], share)),
+        "missing": torch.where(own["numbers"], first["missing"], second["missing"]) * either_missing,
+        "categories": torch.where(own["categories"], first["categories"], second["categories"]),
+    }
+
+
+def _chosen(cells: Tensor, share: Tensor, generator: torch.Generator) -> Tensor:
+    """``(batch, columns)`` bool: each cell stays with probability `share` ``(batch,)``."""
+    return torch.rand(cells.shape, generator=generator, device=generator.device) < share[:, None]
