@@ -18,7 +18,8 @@ from rarebird.model.model import load
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
-from rarebird.runs.request import Request, fit
+from rarebird.runs.fit_recipe import fit_recipe
+from rarebird.runs.request import Request
 
 
 def table(path: Path, n: int = 160, regression: bool = False, seed: int = 0) -> Path:
@@ -86,7 +87,7 @@ def test_what_ships_is_written_and_repeats(few: None, tmp_path: Path) -> None:
     rows = readers.read(request.data, ReadOptions()).train
     expected = outcome.model.outputs(rows)
     np.testing.assert_array_equal(load(run).outputs(rows), expected)
-    again = fit(Request(data=request.data, out=tmp_path / "again", recipe=run / "recipe.toml"), Clock())
+    again = fit_recipe(Request(data=request.data, out=tmp_path / "again", recipe=run / "recipe.toml"), Clock())
     np.testing.assert_array_equal(again.model.outputs(rows), expected)
     assert again.result.test is not None
     assert outcome.result.test is not None
@@ -100,7 +101,7 @@ def test_a_student_takes_the_place_of_the_members_and_repeats(few: None, tmp_pat
     assert len(outcome.model.members) == 1
     assert outcome.result.n_train == 128
     assert any("distilled" in note for note in outcome.result.notes)
-    again = fit(Request(data=request.data, out=tmp_path / "again", recipe=request.out / "recipe.toml"), Clock())
+    again = fit_recipe(Request(data=request.data, out=tmp_path / "again", recipe=request.out / "recipe.toml"), Clock())
     rows = readers.read(request.data, ReadOptions()).train
     np.testing.assert_array_equal(again.model.outputs(rows), outcome.model.outputs(rows))
 

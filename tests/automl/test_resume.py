@@ -31,7 +31,7 @@ from tests.automl.test_race import enter, race
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from rarebird.runs import request as fitting
+from rarebird.runs.request import Request
 from rarebird.core.clock import Clock
 from rarebird.automl import command, search, trial_log
 from tests.automl.test_command import short
@@ -47,7 +47,7 @@ def recorded(self, entry, candidate):
         os.kill(os.getpid(), signal.SIGKILL)
 
 trial_log.TrialLog.record = recorded
-command.fit(fitting.Request(data=Path(sys.argv[1]), out=Path(sys.argv[2]), settings=("folds=3", "threads=1")), Clock())
+command.fit(Request(data=Path(sys.argv[1]), out=Path(sys.argv[2]), settings=("folds=3", "threads=1")), Clock())
 """
 
 

@@ -1,4 +1,4 @@
-"""The demo's data are what it says they are, and it runs from one command to two reports."""
+"""The demo's data are as described, and one command leads to two reports."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rarebird.automl import command
 from rarebird.cli import demo
 from rarebird.core.clock import Clock
+from rarebird.core.progress import Progress, silent
 from rarebird.experiment.run import Outcome
 from rarebird.runs import predict
-from rarebird.runs import request as fitting
+from rarebird.runs.fit_recipe import fit_recipe
+from rarebird.runs.request import Request
 
 
 def test_digits_fall_in_number_and_share_no_picture_with_the_test_rows(tmp_path: Path) -> None:
@@ -38,14 +41,14 @@ def test_the_tumors_are_all_there(tmp_path: Path) -> None:
 
 
 def test_the_demo_says_where_report_and_model_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, said = fitting.fit, list[str]()
+    said: list[str] = []
 
-    def quick(request: fitting.Request, clock: Clock, report: object) -> Outcome:
+    def quick(request: Request, clock: Clock, progress: Progress) -> Outcome:
         assert clock.budget == 30
-        return real(fitting.Request(request.data, request.out, steps=4, settings=("folds=2",)), clock)
+        return fit_recipe(Request(request.data, request.out, steps=4, settings=("folds=2",)), clock, progress)
 
-    monkeypatch.setattr(fitting, "fit", quick)
-    demo.run(tmp_path / "demo", 30, said.append, lambda progress, what: False)
+    monkeypatch.setattr(command, "fit", quick)
+    demo.run(tmp_path / "demo", 30, said.append, silent)
     for name in ("digits", "breast-cancer"):
         run = tmp_path / "demo" / name
         assert (run / "report.html").is_file()

@@ -1,4 +1,4 @@
-"""`fit` from Python: which recipe it takes, and that each part of the data's way is gone once."""
+"""A request's recipe, and that duplicates are searched for only as often as needed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarebird.runs import request
 from rarebird.core.clock import Clock
-from rarebird.profile import duplicates
 from rarebird.data.dataset import Dataset
-from rarebird.runs.request import Request, chosen_recipe
+from rarebird.profile import duplicates
 from rarebird.recipe.recipe import Recipe
+from rarebird.runs import request
+from rarebird.runs.fit_recipe import fit_recipe
+from rarebird.runs.request import Request, resolve_recipe
 
 
 @pytest.fixture
@@ -25,20 +26,20 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_recorded_changes_of_a_course_go_with_its_steps(table: Path) -> None:
+def test_recorded_changes_of_the_step_plan_are_kept_with_its_steps_alone(table: Path) -> None:
     recorded = Recipe(kind="table", network="mlp", steps=100, folds=2, relaid=(((20, 60),), ((30, 90),)))
-    data = request.read(Request(table, Path()), None)
+    data = request.read_data(Request(table, Path()), None)
 
-    def chosen(*settings: str, **changes: int) -> Recipe:
-        return chosen_recipe(Request(table, Path(), settings=settings, **changes), recorded, data)  # type: ignore[arg-type]
+    def resolved(*settings: str, **changes: int) -> Recipe:
+        return resolve_recipe(Request(table, Path(), settings=settings, **changes), recorded, data)  # type: ignore[arg-type]
 
-    assert chosen() == recorded
-    assert chosen("loss=focal", seed=3).relaid == recorded.relaid
-    assert chosen(steps=50).relaid == chosen("steps=50").relaid == chosen("folds=3").relaid == ()
-    assert chosen(steps=50).steps == 50
+    assert resolved() == recorded
+    assert resolved("loss=focal", seed=3).relaid == recorded.relaid
+    assert resolved(steps=50).relaid == resolved("steps=50").relaid == resolved("folds=3").relaid == ()
+    assert resolved(steps=50).steps == 50
 
 
-def test_duplicates_are_looked_for_once_where_there_are_training_rows_alone(
+def test_duplicates_are_searched_for_once_where_there_are_only_training_rows(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
@@ -52,9 +53,9 @@ def test_duplicates_are_looked_for_once_where_there_are_training_rows_alone(
         monkeypatch.setattr(module, "find", counting)
     monkeypatch.setattr("rarebird.profile.profile.find", counting)
     settings = ("folds=2", "network.width=8")
-    request.fit(Request(table, tmp_path / "one", steps=2, settings=settings), Clock(60))
+    fit_recipe(Request(table, tmp_path / "one", steps=2, settings=settings), Clock(60))
     assert looked == [1]
     looked.clear()
-    request.fit(Request(table, tmp_path / "two", test=table, steps=2, settings=settings), Clock(60))
-    # The split may not depend on the test rows, which the profile looks at too.
+    fit_recipe(Request(table, tmp_path / "two", test=table, steps=2, settings=settings), Clock(60))
+    # The profile looks at the test rows, too; the split must not depend on them, so it needs a search of its own.
     assert sorted(looked) == [1, 2]

@@ -23,7 +23,7 @@ from rarebird.experiment.run import Outcome, conclude
 from rarebird.experiment.setup import TEST_SHARE, Ground, lay_ground, timed
 from rarebird.recipe.recipe import Recipe
 from rarebird.runs import folder as run_folder
-from rarebird.runs.request import Request, described, opened
+from rarebird.runs.request import Request, read_recipe_and_data, summarize
 from rarebird.training.device import threads
 
 
@@ -53,9 +53,9 @@ def fit(
     """
     _check_folder(request.out, resume)
     tell(0.0, "reading the data")
-    base, data = opened(request)
+    base, data = read_recipe_and_data(request)
     tell(0.0, "profiling the data")
-    known = described(data)
+    known = summarize(data)
     with threads(request.threads), ExitStack() as stack:
         ground = lay_ground(base, data, request.device, request.positive, TEST_SHARE, known.duplicate_groups)
         base = base.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None)

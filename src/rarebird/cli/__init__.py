@@ -1,4 +1,4 @@
-"""The command line. Heavy imports wait inside the commands, so that ``rarebird --help`` is instant."""
+"""The command line. Commands import heavy packages only when they run, so that ``rarebird --help`` is instant."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ import sys
 
 import typer
 
+# Importing these modules adds their commands to the application.
+from rarebird.cli import compare, diagnose, fit, show, tune, use  # noqa: F401
+from rarebird.cli.options import app
 from rarebird.core.checks import DataError
 
-# Importing the commands puts them into the application, in the order that its help shows.
-# isort: off
-from rarebird.cli import train, tune, regularization, labels, use, show as look  # noqa: F401
-from rarebird.cli.options import app
-# isort: on
+# The order of the commands in the help.
+COMMANDS = (
+    *("fit", "preview", "learning-rate", "tune", "compare", "regularization-path", "label-issues"),
+    *("predict", "evaluate", "profile", "list", "demo"),
+)
+app.registered_commands.sort(key=lambda command: COMMANDS.index(command.name or ""))
 
 
 def main() -> None:
     """Entry point: one sentence and exit code 2 for bad input or usage, 1 for anything else, never a traceback."""
-    # OpenMP's threads spin while they wait for work; where other processes want their cores, that made steps several
-    # times slower. A short spin costs nothing on a free machine, where not to spin at all cost a fifth (NOTES.md). Read
-    # when torch is first imported.
+    # OpenMP's threads wait for work in a busy loop; where other processes need the cores, that made steps several times
+    # slower. A short busy loop costs nothing on a free machine; none at all made steps a fifth slower there (NOTES.md).
+    # torch reads this variable when it is imported first.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         code = app(standalone_mode=False)
@@ -34,16 +38,16 @@ def main() -> None:
         code = 0
     except Exception as error:
         code = _click_exit(error)
-    # The interpreter would else look through all that is about to be freed, for a second and more.
+    # Otherwise the garbage collector searches all objects once more before the exit, for a second or longer.
     gc.freeze()
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _click_exit(error: Exception) -> int:
-    """The exit code of an error that is not the data's: click's own usage errors are 2, anything else is 1."""
-    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-    if callable(show) and isinstance(code, int):
-        show()
+    """The exit code of an error that is not about the data: 2 for click's own usage errors, 1 for anything else."""
+    show_error, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if callable(show_error) and isinstance(code, int):
+        show_error()
         return code
     return _failed(f"{type(error).__name__}: {error}", 1, error)
 

@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rarebird.cli.options import AsJson, Data, Groups, Kind, Pattern, Target, Task, Time, Weight, app, read_options
-from rarebird.cli.terminal import print_json, progress_bar
+from rarebird.cli.options import AsJson, Kind, app, shared_options
+from rarebird.cli.terminal import Output, print_json, progress_bar
 from rarebird.core.checks import DataError
 from rarebird.core.clock import seconds_of
 
+if TYPE_CHECKING:
+    from rarebird.runs.request import Request
 
-@app.command()
-def profile(
-    data: Data,
-    test: Annotated[
-        Path | None, typer.Option(help="Test rows, looked through for duplicates of training rows.")
-    ] = None,
-    target: Target = None,
-    kind: Kind = None,
-    task: Task = None,
-    groups: Groups = None,
-    groups_pattern: Pattern = None,
-    weight: Weight = None,
-    time: Time = None,
-    as_json: AsJson = False,
-) -> None:
+
+@app.command("profile")
+@shared_options(test="Test rows, searched for duplicates of training rows.", running=("as_json",))
+def profile(request: Request, output: Output) -> None:
     """Say what the data are and what ails them."""
-    from rarebird.profile.profile import profile as described
+    from rarebird.profile.profile import profile as profile_of
     from rarebird.report.profile_text import to_text
-    from rarebird.runs.request import Request, read
+    from rarebird.runs.request import read_data
 
-    request = Request(data, Path(), test, read_options(target, kind, task, groups, groups_pattern, weight, time))
-    rows = read(request, None)
-    found = described(rows.train, val=rows.val, test=rows.test)
-    if as_json:
-        print_json(found.model_dump(mode="json") | {"notes": [*rows.notes, *found.notes]})
-    else:
-        typer.echo(to_text(found) + "".join(f"\nNote: {note}" for note in rows.notes))
+    data = read_data(request, None)
+    found = profile_of(data.train, val=data.val, test=data.test)
+    output.show(
+        lambda: found.model_dump(mode="json") | {"notes": [*data.notes, *found.notes]},
+        lambda: to_text(found) + "".join(f"\nNote: {note}" for note in data.notes),
+    )
 
 
 @app.command("list")
@@ -48,7 +38,7 @@ def list_methods(
     kind: Kind = None,
     as_json: AsJson = False,
 ) -> None:
-    """Every method of every slot with its one line."""
+    """Every method of every slot, with one line on each."""
     from rarebird.core.checks import nearest
     from rarebird.slots import methods
 
@@ -71,15 +61,15 @@ def list_methods(
                 typer.echo(f"  {card.name:<{width}} {card.line} [{', '.join(card.kinds)}]")
 
 
-@app.command()
+@app.command("demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the demo's data and runs.")] = Path("runs/demo"),
     budget: Annotated[str, typer.Option(help="Wall-clock time of each of the two fits.")] = "30s",
 ) -> None:
-    """The main job on real data that comes with a dependency: thinned handwritten digits and the breast-cancer
-    table."""
+    """Run fit on two real data sets that come with scikit-learn: handwritten digits with rare classes, and the
+    breast-cancer table."""
     seconds = seconds_of(budget)
     from rarebird.cli.demo import run
 
-    with progress_bar(quiet=False) as report:
-        run(out, seconds, typer.echo, report)
+    with progress_bar(quiet=False) as progress:
+        run(out, seconds, typer.echo, progress)

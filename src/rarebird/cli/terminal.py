@@ -1,4 +1,4 @@
-"""What the commands show: a progress bar that Ctrl-C ends early, and JSON for machines."""
+"""What commands print: a progress bar, and the result as text for people or as JSON for machines."""
 
 from __future__ import annotations
 
@@ -6,19 +6,51 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 import typer
 
+from rarebird.core.progress import Progress
+
+
+@dataclass(frozen=True)
+class Output:
+    """How a command prints.
+
+    Attributes:
+        as_json: One JSON object in place of text, and no progress bar.
+        quiet: No progress bar.
+    """
+
+    as_json: bool = False
+    quiet: bool = False
+
+    def progress_bar(self) -> AbstractContextManager[Progress]:
+        """See `progress_bar`."""
+        return progress_bar(self.quiet or self.as_json)
+
+    def show(self, values: Callable[[], object], text: Callable[[], str]) -> None:
+        """Print `values` as JSON or `text`; only the one that is printed is made."""
+        if self.as_json:
+            print_json(values())
+        else:
+            typer.echo(text())
+
 
 def print_json(value: object) -> None:
+    """Print one JSON object on one line."""
     typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 @contextmanager
-def progress_bar(quiet: bool) -> Iterator[Callable[[float, str], bool]]:
-    """A progress bar with the time left, on standard error; the first Ctrl-C asks for an early end, the second one ends
-    at once."""
+def progress_bar(quiet: bool) -> Iterator[Progress]:
+    """A progress bar with the time left, on standard error. The first Ctrl-C asks the work to end early, the second one
+    stops it at once.
+
+    Args:
+        quiet: Show no bar; Ctrl-C works in the same way.
+    """
     stopping = False
 
     def interrupt(signum: int, frame: object) -> None:
@@ -26,24 +58,29 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[float, str], bool]]:
         if stopping:
             raise KeyboardInterrupt
         stopping = True
-        typer.echo("Ending early with what there is; once more to stop at once.", err=True)
+        typer.echo("Ending early with what is done so far; press Ctrl-C again to stop at once.", err=True)
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
         if quiet or not sys.stderr.isatty():
-            yield lambda progress, what: stopping
+            yield lambda share, what: stopping
             return
+        from rich import progress as bars
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as bar:
+        columns = (
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(),
+            bars.TaskProgressColumn(),
+            bars.TimeRemainingColumn(),
+        )
+        with bars.Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as bar:
             shown = bar.add_task("starting", total=1.0)
 
-            def report(progress: float, what: str) -> bool:
-                bar.update(shown, completed=progress, description=what)
+            def progress(share: float, what: str) -> bool:
+                bar.update(shown, completed=share, description=what)
                 return stopping
 
-            yield report
+            yield progress
     finally:
         signal.signal(signal.SIGINT, before)

@@ -4,71 +4,52 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rarebird.cli.options import (
-    AsJson,
-    Data,
-    Device,
-    Groups,
-    Kind,
-    ModelPath,
-    Pattern,
-    Target,
-    Threads,
-    Weight,
-    app,
-    read_options,
-)
-from rarebird.cli.terminal import print_json
+from rarebird.cli.options import app, shared_options
+from rarebird.cli.terminal import Output
+
+if TYPE_CHECKING:
+    from rarebird.runs.request import Request
+
+ModelPath = Annotated[Path, typer.Argument(help="Folder of a model, or of the run that holds it.")]
 
 
-@app.command()
+@app.command("predict")
+@shared_options(reading=("kind",), running=("device", "threads"))
 def predict(
+    request: Request,
     model: ModelPath,
-    data: Data,
     out: Annotated[Path | None, typer.Option(help="CSV file to write (default: print).")] = None,
-    kind: Kind = None,
-    device: Device = "auto",
-    threads: Threads = None,
 ) -> None:
-    """Write the label and the probability per class of each row, as CSV; of the test rows where the data come split."""
+    """Write the label and the probability per class of each row, as CSV; only of the test rows if the data come
+    split."""
     from rarebird.runs import predict as prediction
 
-    loaded = prediction.load(model, device, threads)
-    rows = prediction.judged(prediction.read(loaded, data, kind, labelled=False))
-    table = prediction.predicted(loaded, rows)
+    loaded = prediction.load(model, request.device, request.threads)
+    data = prediction.read(loaded, request.data, request.read.kind, labelled=False)
+    table = prediction.prediction_table(loaded, prediction.rows_to_predict(data))
     if out is None:
         sys.stdout.write(table.to_csv(index=False))
     else:
         prediction.write(table, out)
 
 
-@app.command()
-def evaluate(
-    model: ModelPath,
-    data: Data,
-    target: Target = None,
-    kind: Kind = None,
-    groups: Groups = None,
-    groups_pattern: Pattern = None,
-    weight: Weight = None,
-    device: Device = "auto",
-    threads: Threads = None,
-    as_json: AsJson = False,
-) -> None:
-    """Score a model on labelled rows, with intervals; on the test rows where the data come split."""
+@app.command("evaluate")
+@shared_options(
+    reading=("target", "kind", "groups", "groups_pattern", "weight"), running=("device", "threads", "as_json")
+)
+def evaluate(request: Request, output: Output, model: ModelPath) -> None:
+    """Score a model on labelled rows, with intervals; only on the test rows if the data come split."""
     from dataclasses import replace
 
     from rarebird.report.terminal import score_table
     from rarebird.runs import predict as prediction
 
-    loaded = prediction.load(model, device, threads)
-    options = replace(read_options(target, kind, None, groups, groups_pattern, weight, None), role="test rows")
-    found = prediction.evaluated(loaded, prediction.read(loaded, data, kind, labelled=True, options=options))
-    if as_json:
-        print_json(found.for_machines())
-    else:
-        typer.echo(score_table(found.scores))
+    loaded = prediction.load(model, request.device, request.threads)
+    options = replace(request.read, role="test rows")
+    data = prediction.read(loaded, request.data, request.read.kind, labelled=True, options=options)
+    found = prediction.evaluate(loaded, data)
+    output.show(found.for_machines, lambda: score_table(found.scores))

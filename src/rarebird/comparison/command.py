@@ -20,7 +20,7 @@ from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.pages.comparison import write_comparison
 from rarebird.runs import folder as run_folder
-from rarebird.runs.request import Request, opened
+from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.training.device import choose_device, threads
 
 PAGE, VALUES, BASELINE = "compare.html", "compare.json", "baseline.toml"
@@ -96,7 +96,7 @@ def compare(
 
 def _asked(request: Request, asked: str) -> tuple[Recipe, Dataset, list[str], list[str]]:
     """The baseline, the training rows, the remedies, and what the user should know of them."""
-    recipe, data = opened(request)
+    recipe, data = read_recipe_and_data(request)
     recipe, notes = _baseline(request, recipe), list(data.notes)
     train = separate(data, recipe, TEST_SHARE, notes).train
     if data.val is not None:

@@ -27,7 +27,7 @@ from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.text import assigned, read_plain
 from rarebird.runs import folder as run_folder
-from rarebird.runs.request import Described, Request, described, read
+from rarebird.runs.request import DataSummary, Request, read_data, summarize
 from rarebird.training.device import choose_device, threads
 from rarebird.tuning import pruning, strategies
 from rarebird.tuning.result import DIGITS, Found
@@ -84,8 +84,8 @@ def tune(request: Request, plan: Plan, clock: Clock, tell: Tell = lambda progres
     pruning.check(plan.pruner)
     _check_folder(request.out, plan)
     tell(0.0, "reading the data")
-    data = read(request, None)
-    known = described(data)
+    data = read_data(request, None)
+    known = summarize(data)
     deadline = None if clock.budget is None else clock.start + TRIALS_SHARE * clock.budget
     with threads(request.threads), _Search(request, plan, data, known) as search:
         search.run(deadline, lambda progress, what: tell(TRIALS_SHARE * progress, what))
@@ -116,7 +116,7 @@ def tune(request: Request, plan: Plan, clock: Clock, tell: Tell = lambda progres
 class _Search:
     """A search under way: its rows, the parts that judge, and its trials."""
 
-    def __init__(self, request: Request, plan: Plan, data: Splits, known: Described) -> None:
+    def __init__(self, request: Request, plan: Plan, data: Splits, known: DataSummary) -> None:
         seed = request.seed or 0
         self.space = _space(request, data.train, seed)
         first = self.space.draw(lambda name, where: where.sample(np.random.default_rng(0)))

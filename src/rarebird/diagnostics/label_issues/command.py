@@ -23,7 +23,7 @@ from rarebird.evaluation import cross_validate
 from rarebird.experiment.setup import separate
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
-from rarebird.runs.request import Request, opened
+from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.training.cross_fit import Parts
 from rarebird.training.device import choose_device, threads
 
@@ -64,7 +64,7 @@ def review(request: Request, clock: Clock, tell: Tell = lambda progress, what: F
         DataError: The data or the recipe cannot serve, or the target holds numbers.
     """
     tell(0.0, "reading the data")
-    recipe, data = opened(request)
+    recipe, data = read_recipe_and_data(request)
     return look_through(recipe, data, clock=clock, device=request.device, tell=tell)
 
 

@@ -15,7 +15,7 @@ from rarebird.diagnostics.regularization_path.penalty import penalty_of
 from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.report.figures.regularization_path import path_figure
 from rarebird.runs import folder as run_folder
-from rarebird.runs.request import Request, opened
+from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.training.device import choose_device, threads
 
 FIGURE, VALUES = "regularization_path.svg", "regularization_path.json"
@@ -61,7 +61,7 @@ def walk(
     """
     _check_folder(request.out)
     tell(0.0, "reading the data")
-    recipe, data = opened(request)
+    recipe, data = read_recipe_and_data(request)
     penalty = penalty_of(plan.penalty, recipe)
     strengths = penalty.grid(plan.points, plan.low, plan.high)
     further = penalty.further(strengths) if plan.high is None else []

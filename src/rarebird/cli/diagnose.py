@@ -1,0 +1,141 @@
+"""Commands that look into data and recipes: `preview`, `learning-rate`, `regularization-path` and `label-issues`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rarebird.cli.options import USUAL, After, Budget, app, shared_options
+from rarebird.cli.terminal import Output
+from rarebird.core.clock import Clock, process_start, seconds_of
+
+if TYPE_CHECKING:
+    from rarebird.runs.request import Request
+
+
+@app.command("preview")
+@shared_options(
+    out="Folder for preview.html (default: runs/NAME-DATE).",
+    test="Test rows, which are never shown; without them a fifth is held out.",
+    recipe=USUAL,
+    settings="KEY=VALUE, such as augmentation=[mixup,noise]; repeatable.",
+    seed=USUAL,
+    running=(),
+)
+def preview(
+    request: Request,
+    rows: Annotated[int, typer.Option(min=1, help="How many training rows.")] = 8,
+    views: Annotated[int, typer.Option(min=1, help="How many augmented versions of each.")] = 4,
+) -> None:
+    """Show training rows before and after augmentation and resampling, so that a person can judge them."""
+    from rarebird.diagnostics import preview as page
+    from rarebird.runs.request import read_recipe_and_data
+
+    recipe, data = read_recipe_and_data(request)
+    typer.echo(page.write(recipe, data, request.out, rows, views))
+
+
+@app.command("learning-rate")
+@shared_options(
+    out="Folder for the curve and its values (default: runs/NAME-DATE).",
+    test=USUAL,
+    recipe=USUAL,
+    settings="KEY=VALUE of the recipe, such as optimizer=sgd; repeatable.",
+    seed=USUAL,
+    running=("device", "as_json", "quiet"),
+)
+def learning_rate(
+    request: Request,
+    output: Output,
+    steps: Annotated[int, typer.Option(min=20, help="Steps from the lowest rate to the highest.")] = 200,
+) -> None:
+    """Propose a learning rate: train some steps at higher and higher rates, and see where the loss falls and where it
+    diverges."""
+    from rarebird.diagnostics import learning_rate as rates
+    from rarebird.runs.request import read_recipe_and_data
+
+    recipe, data = read_recipe_and_data(request)
+    with output.progress_bar() as progress:
+        found = rates.find(recipe, data, steps=steps, device=request.device, report=progress)
+    values, figure = found.write(request.out)
+    output.show(
+        lambda: found.for_machines() | {"values": str(values), "figure": str(figure)},
+        lambda: (
+            f"Learning rate of {found.optimizer}: {found.proposed:.2g} (least loss at {found.minimum:.2g}). "
+            f"The curve is {figure}."
+        ),
+    )
+
+
+@app.command("regularization-path")
+@shared_options(
+    out="Folder for the figure, its values and recipe.toml (default: runs/NAME-DATE).",
+    test=USUAL,
+    recipe=USUAL,
+    settings="KEY=VALUE of the recipe, such as loss=focal; repeatable.",
+    steps=USUAL,
+    metric="The metric to score (default: the recipe's, balanced_accuracy).",
+    positive=USUAL,
+    seed="Seed of splits and networks (default: the recipe's, 0).",
+)
+def regularization_path(
+    request: Request,
+    output: Output,
+    penalty: Annotated[
+        str,
+        typer.Option(help="l2, l1, elastic_net, dropout, or another regularization with a strength."),
+        After("data"),
+    ] = "l2",
+    low: Annotated[float | None, typer.Option(help="The weakest strength (default: the method's own range).")] = None,
+    high: Annotated[
+        float | None,
+        typer.Option(help="The strongest (default: the method's own range, and beyond it until the score suffers)."),
+    ] = None,
+    points: Annotated[int, typer.Option(min=2, help="Strengths from the weakest to the strongest.")] = 9,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of each split."), After("settings")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Splits, each with other folds and seeds.")] = 1,
+    budget: Budget = "10m",
+) -> None:
+    """Draw training and validation score against a penalty's strength, and choose it by one standard error."""
+    clock = Clock(seconds_of(budget) if request.steps is None else None, process_start())
+    from rarebird.diagnostics.regularization_path import command
+    from rarebird.runs import folder
+
+    plan = command.Plan(penalty, low, high, points, folds, repeats)
+    with output.progress_bar() as progress:
+        found = command.walk(request, plan, clock, progress)
+    files = {name: str(request.out / file) for name, file in (("figure", command.FIGURE), ("recipe", folder.RECIPE))}
+    output.show(
+        lambda: found.for_machines() | files,
+        lambda: (
+            f"{found.to_text()}\nThe curves are {files['figure']}. "
+            f"Next: rarebird fit {request.data} --recipe {files['recipe']}"
+        ),
+    )
+
+
+@app.command("label-issues")
+@shared_options(
+    out="Folder for label_issues.csv and .html (default: runs/NAME-DATE).",
+    test="Test rows, which are left out.",
+    recipe=USUAL,
+    settings="KEY=VALUE of the recipe, such as folds=10; repeatable.",
+    steps=USUAL,
+    metric="The metric that the recipe optimizes; the ranking of labels does not depend on it.",
+    seed=USUAL,
+)
+def label_issues(request: Request, output: Output, budget: Budget = "5m") -> None:
+    """List training rows whose label is improbable according to networks that were not trained on them."""
+    clock = Clock(seconds_of(budget) if request.steps is None else None, process_start())
+    from rarebird.diagnostics.label_issues import command, label_files
+
+    label_files.check_folder(request.out)
+    with output.progress_bar() as progress:
+        review = command.review(request, clock, progress)
+    rows, page = label_files.write(review, request.out)
+    files = {"rows": str(rows), "page": str(page)}
+    output.show(
+        lambda: review.found.for_machines() | files | {"seconds": round(clock.elapsed(), 2)},
+        lambda: f"{review.found.to_text()}\nAll rows: {rows}\nThe page: {page}",
+    )

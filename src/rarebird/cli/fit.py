@@ -1,0 +1,77 @@
+"""The main command, `fit`: a path in, a model out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rarebird.cli.options import USUAL, After, Budget, app, shared_options
+from rarebird.cli.terminal import Output
+from rarebird.core.checks import DataError
+from rarebird.core.clock import Clock, process_start, seconds_of
+
+if TYPE_CHECKING:
+    from rarebird.runs.request import Request
+
+
+@app.command("fit")
+@shared_options(
+    out="Folder of the run (default: runs/NAME-DATE).",
+    test="Test rows; without them a fifth is held out.",
+    recipe="A recipe file: it is trained as it is, and nothing is searched.",
+    settings="KEY=VALUE of the default recipe, such as loss=focal, which is then trained alone; repeatable.",
+    metric="The metric that search and decisions optimize (default: balanced_accuracy).",
+    steps="Optimizer steps of each network in place of a budget; nothing is then searched.",
+    positive=USUAL,
+    seed=USUAL,
+)
+def fit(
+    request: Request,
+    output: Output,
+    out: Path | None,
+    references: Annotated[
+        bool, typer.Option(help="Whether boosted trees and random kernels compete with the networks."), After("metric")
+    ] = True,
+    single: Annotated[bool, typer.Option("--single", help="Distil the result of the search into one network.")] = False,
+    budget: Budget = "5m",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the search in --out, which was killed, for another budget.")
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes of this machine that train recipes at the same time.")
+    ] = 1,
+    cluster: Annotated[
+        str | None, typer.Option(help="A Ray cluster in place of these processes: auto, or HOST:PORT.")
+    ] = None,
+) -> None:
+    """Search, train, calibrate, decide, test and report: a path in, a model out."""
+    clock = Clock(seconds_of(budget), process_start())
+    from rarebird.automl import command
+    from rarebird.executors.workers import Workers
+    from rarebird.report.terminal import summary
+    from rarebird.runs.fit_recipe import fit_recipe
+
+    searches = command.is_asked_for(request)
+    for name, given in (
+        ("--single", single),
+        ("--resume", resume),
+        ("--workers", workers > 1),
+        ("--cluster", cluster is not None),
+    ):
+        if given and not searches:
+            raise DataError(
+                f"{name} belongs to a search; leave out --recipe, --steps and --set with choices of the recipe."
+            )
+    if resume and out is None:
+        raise DataError("--resume needs the folder of the search; give it with --out.")
+    with output.progress_bar() as progress:
+        if searches:
+            where = Workers(workers, cluster)
+            outcome = command.fit(
+                request, clock, progress, references=references, single=single, resume=resume, workers=where
+            )
+        else:
+            outcome = fit_recipe(request, clock, progress)
+    output.show(outcome.result.for_machines, lambda: summary(outcome.result))

@@ -1,0 +1,44 @@
+"""Train one recipe: a path in, a run's folder out."""
+
+from __future__ import annotations
+
+from rarebird.core.clock import Clock
+from rarebird.core.progress import Progress, silent
+from rarebird.experiment.run import Outcome, run
+from rarebird.runs import folder
+from rarebird.runs.request import Request, read_any_recipe_and_data, summarize
+from rarebird.training.device import threads
+
+
+def fit_recipe(request: Request, clock: Clock, progress: Progress = silent) -> Outcome:
+    """Read the data, train the requested recipe or ensemble without a search, and write the run's folder.
+
+    Args:
+        request: Data, recipe and folder.
+        clock: The budget.
+        progress: Called as the work proceeds; True from it ends the training early.
+
+    Returns:
+        The outcome; its result holds the paths of the model and the report.
+
+    Raises:
+        DataError: The data, the recipe or the folder cannot be used; nothing has been written.
+    """
+    folder.check_free(request.out)
+    progress(0.0, "reading the data")
+    recipe, data = read_any_recipe_and_data(request)
+    progress(0.0, "profiling the data")
+    summary = summarize(data)
+    with threads(request.threads):
+        outcome = run(
+            recipe,
+            data,
+            clock=clock,
+            device=request.device,
+            positive=request.positive,
+            duplicate_groups=summary.duplicate_groups,
+            progress=progress,
+        )
+    progress(1.0, "writing the report")
+    folder.write(request.out, outcome, summary.fingerprint, summary.profile, clock)
+    return outcome
