@@ -11,7 +11,7 @@ import pytest
 
 from rarebird.data.dataset import Curves, Dataset, Frame, Kind, Pixels, Source
 from rarebird.profile import duplicates
-from rarebird.profile.duplicates import across, chance_of_equal_rows, conflicts, duplicate_groups, find, within
+from rarebird.profile.duplicates import across, conflicts, duplicate_groups, expected_equal_pairs, find, within
 
 
 def rows(kind: Kind, source: Source, y: np.ndarray | None = None, prefix: str = "r") -> Dataset:
@@ -127,16 +127,16 @@ def test_three_parts_are_told_apart():
     assert duplicates.between(found, parts[0].ids, parts[2].ids, start=50).exact == 0
 
 
-def test_chance_of_equal_rows_is_the_mean_of_random_tables():
+def test_expected_equal_pairs_is_the_mean_of_random_tables():
     rng = np.random.default_rng(0)
     counted, expected = [], []
     for _ in range(300):
         digests = [rng.integers(0, size, 50) for size in (4, 7, 3)]
         sizes = np.unique(np.stack(digests, axis=1), axis=0, return_counts=True)[1]
         counted.append((sizes * (sizes - 1) / 2).sum())
-        expected.append(chance_of_equal_rows(digests))
+        expected.append(expected_equal_pairs(digests))
     assert np.mean(counted) == pytest.approx(np.mean(expected), rel=0.05)
-    assert chance_of_equal_rows([]) == 0
+    assert expected_equal_pairs([]) == 0
 
 
 def test_a_table_copied_over_is_no_chance():

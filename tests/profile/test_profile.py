@@ -1,5 +1,4 @@
-"""The profile says what is wrong with data made wrong on purpose, holds its numbers as JSON, and reads well in a
-terminal."""
+"""The profile names what is wrong with data that were made wrong on purpose, and survives JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +13,6 @@ import pytest
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels
 from rarebird.profile.facts import Profile
 from rarebird.profile.profile import effective_number, profile
-from rarebird.report.profile_text import aligned, display_width, wrapped
 
 
 def table(n: int = 400, rare: int = 20, seed: int = 0, **columns: object) -> Dataset:
@@ -40,7 +38,7 @@ def pictures(n: int = 60, **fields: object) -> Dataset:
 
 
 def place(found: Profile, words: str) -> int:
-    """Where the ailment that holds `words` stands."""
+    """The position of the only ailment that contains `words`."""
     places = [i for i, sentence in enumerate(found.ailments) if words in sentence]
     assert len(places) == 1, (words, found.ailments)
     return places[0]
@@ -92,7 +90,7 @@ def test_every_ailment_of_a_table_is_named_worst_first():
         "Class 'single' has 1 row:",
         "Class 'rare' has 2 rows:",
         "397 times the rows",
-        "missing in column 'gaps'",
+        "missing in 'gaps'",
         "identifiers: 'key_id'",
         "'one'",
     ]
@@ -125,9 +123,9 @@ def test_copies_across_the_split_and_conflicts():
     assert found.classes[1].test == 0
     order = [
         "1 test row copies",
-        "share their features",
+        "have the same features",
         "2 rows repeat",
-        "test rows have none of class 'rare'",
+        "No test row has class 'rare'",
         "times the rows",
     ]
     places = [place(found, words) for words in order]
@@ -140,7 +138,7 @@ def test_chance_is_named_as_such():
     data = replace(data, source=Frame(pd.DataFrame({"k": rng.integers(0, 9, 400), "m": rng.integers(0, 9, 400)})))
     found = profile(data)
     assert found.duplicates.chance
-    assert "chance or a default" in found.ailments[place(found, "equal an earlier one")]
+    assert "by chance or by a default value" in found.ailments[place(found, "rows equal an earlier row")]
     assert not any("repeat an earlier" in sentence for sentence in found.ailments)
 
 
@@ -150,7 +148,7 @@ def test_groups():
     assert found.groups is not None
     assert found.groups.model_dump() == {"count": 3, "largest": 20, "shared": {"test": 5}}
     place(found, "Only 3 groups")
-    place(found, "5 test rows are of groups")
+    place(found, "5 test rows belong to groups")
 
 
 def test_pictures_and_series_have_their_shapes():
@@ -202,34 +200,6 @@ def test_json_round_trip_and_same_again():
 def test_unlabelled_rows_are_refused():
     with pytest.raises(ValueError, match="labelled"):
         profile(replace(table(), y=None))
-
-
-def test_text_fits_and_aligns_also_in_wide_letters():
-    labels = ("正常", "肺炎（细菌性）", "ok", "é" * 3)
-    data = replace(pictures(), classes=labels, y=np.arange(60) % 4, name="胸部X光片" * 30)
-    text = profile(data, test=data.take(np.arange(8))).to_text()
-    assert max(display_width(line) for line in text.splitlines()) <= 100
-    start = text.splitlines().index(next(line for line in text.splitlines() if line.startswith("  class")))
-    assert len({display_width(line) for line in text.splitlines()[start : start + 5]}) == 1
-    narrow = profile(table(rare=1, answer=table().y)).to_text(width=60)
-    assert max(display_width(line) for line in narrow.split("What ails it")[1].splitlines()) <= 60
-
-
-def test_many_classes_show_the_largest_and_the_rarest():
-    y = np.repeat(np.arange(50), np.arange(1, 51))
-    data = pictures(len(y))
-    text = profile(replace(data, y=y, classes=tuple(f"c{i}" for i in range(50)))).to_text()
-    assert "... 20 more classes" in text
-    assert all(f"  c{i} " in text for i in (0, 19, 40, 49))
-    assert "  c30 " not in text
-
-
-def test_display_width_and_wrapping():
-    assert [display_width(text) for text in ("abc", "胸片", "é", "e\u0301", "")] == [3, 4, 1, 1, 0]
-    assert aligned([("a", "1"), ("胸片", "100")]) == ["a       1", "胸片  100"]
-    lines = wrapped("  - one two three 胸部X光片胸部X光片 " + "y" * 25, 12, "    ")
-    assert all(display_width(line) <= 12 for line in lines)
-    assert "".join(line.strip() for line in lines).replace(" ", "") == "-onetwothree胸部X光片胸部X光片" + "y" * 25
 
 
 @pytest.mark.real_data

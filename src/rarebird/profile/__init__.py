@@ -1,1 +1,1 @@
-"""What the data are, and what is wrong with them, before anything is learned."""
+"""What the data are and what is wrong with them, before anything is learned."""

@@ -1,15 +1,14 @@
 """Which methods of each slot apply to a data set, and why: simple rules on kind, task, number of rows and class counts.
 
-A method is listed if its card names the kind and its slot's rule gives a reason. The rules read names and cards, never
-the methods:
+A method is listed if its card names the kind of data and the rule of its slot gives a reason. The rules read names and
+cards; they import no method:
 
-- remedies that act on the classes' frequencies need classes whose largest has at least 1.5 times the rows of its
-  smallest;
-- those that draw new rows between neighbours need two rows of the rarest class, generators 20;
-- a loss serves the task that its file names; one of pairs needs two classes, one that learns from a teacher is never
-  proposed; calibration and decision are for classes;
-- early stopping needs 2000 rows, and 50 of the rarest class, for the held-out part to judge;
-- what only helps where rows are few (augmentation, transfer, regularization) is listed below 100,000 rows.
+- remedies that change class frequencies need a largest class with at least 1.5 times the rows of the smallest;
+- resampling needs two rows of the rarest class, unless it draws rows at random;
+- a loss serves the tasks that its file names; one of pairs needs two classes, and one that learns from a teacher is
+  never proposed; calibration and decision are for classes;
+- early stopping needs 2000 rows, and 50 of the rarest class, because held-out rows decide when to stop;
+- methods that only help when rows are few (augmentation, regularization) are listed below 100,000 rows.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ from rarebird.slots import methods
 
 SKEWED = 1.5
 _FEW_ROWS = 100_000
-_GENERATOR_ROWS = 20
 _STOPPING_ROWS = (2000, 50)
 _PLURAL = {"image": "pictures", "table": "tables", "series": "time series"}
 
@@ -44,7 +42,15 @@ class Applicable(BaseModel):
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules look at; `rarest` and `ratio` are of the classes that have rows, 0 and 1 for regression."""
+    """What the rules look at.
+
+    Attributes:
+        classes: Whether the task is classification.
+        n: Training rows.
+        n_classes: Classes that have rows; 0 for regression.
+        rarest: Rows of the rarest of these classes; all rows for regression.
+        ratio: Rows of the largest class over those of the smallest of these; 1 for regression.
+    """
 
     kind: str
     classes: bool
@@ -55,20 +61,20 @@ class Facts:
 
     @property
     def skewed(self) -> bool:
-        """Whether class frequencies differ enough to act on them."""
+        """Whether class frequencies differ enough for remedies against it."""
         return self.classes and self.ratio >= SKEWED
 
 
 def applicable_methods(train: Dataset) -> list[Applicable]:
-    """Every method that applies to the training rows, slot by slot in the order of the data's way."""
+    """Every method that applies to the training rows, slot by slot in the order in which the data pass them."""
     facts = facts_of(train)
-    found = []
+    applicable = []
     for slot, rule in _RULES.items():
         for card in methods.cards(slot):
             why = rule(card.name, facts) if facts.kind in card.kinds else ""
             if why:
-                found.append(Applicable(slot=slot, method=card.name, why=why))
-    return found
+                applicable.append(Applicable(slot=slot, method=card.name, why=why))
+    return applicable
 
 
 def facts_of(train: Dataset) -> Facts:
@@ -80,7 +86,7 @@ def facts_of(train: Dataset) -> Facts:
 
 
 def imbalance_ratio(counts: Sequence[int] | np.ndarray) -> float:
-    """Rows of the largest class over those of the smallest that has any; 1 without classes."""
+    """Rows of the largest class over those of the smallest class that has rows; 1 without classes."""
     present = np.asarray(counts)[np.asarray(counts) > 0]
     return float(present.max() / present.min()) if len(present) else 1.0
 
@@ -88,50 +94,46 @@ def imbalance_ratio(counts: Sequence[int] | np.ndarray) -> float:
 def _resampling(name: str, facts: Facts) -> str:
     if not facts.skewed or (facts.rarest < 2 and "random" not in name):
         return ""
-    return f"evens out classes whose rows differ {facts.ratio:.3g}-fold; the rarest has {_rows(facts.rarest)}"
+    return f"evens out class sizes, which differ {facts.ratio:.3g}-fold; the rarest class has {_rows(facts.rarest)}"
 
 
 def _batch_sampling(name: str, facts: Facts) -> str:
     if name == "shuffled":
-        return "the baseline: every row once per epoch"
+        return "the baseline: shows every row once per epoch"
     return f"shows the rarest class ({_rows(facts.rarest)}) more often" if facts.skewed else ""
 
 
 def _augmentation(_: str, facts: Facts) -> str:
-    return (
-        f"more variety than {_rows(facts.n)} show; only if the change leaves the label true"
-        if facts.n < _FEW_ROWS
-        else ""
-    )
+    return f"adds variety to {_rows(facts.n)}; only for changes that keep the label true" if facts.n < _FEW_ROWS else ""
 
 
 def _network(_: str, facts: Facts) -> str:
-    return f"takes {_PLURAL[facts.kind]}; {_rows(facts.n)} to learn from"
+    return f"works on {_PLURAL[facts.kind]}; there are {_rows(facts.n)} to learn from"
 
 
 def _reference(_: str, __: Facts) -> str:
-    return "what would be picked in a network's place, on the same splits"
+    return "the usual choice instead of a network, judged on the same splits"
 
 
 def _loss(name: str, facts: Facts) -> str:
     if ("classification" if facts.classes else "regression") not in _tasks_of(name) or name == "distillation":
         return ""
     if not facts.classes:
-        return "for a target of values"
+        return "for a target of numbers"
     if name == "cross_entropy":
-        return "the baseline: answers to the natural prior"
+        return "the baseline: learns the class frequencies of the data as they are"
     if name == "auc":
         return (
-            "puts the rows of two classes in order, however rare one is"
+            "learns to rank the rows of two classes, however rare one is"
             if facts.skewed and facts.n_classes == 2
             else ""
         )
-    return f"counters classes whose rows differ {facts.ratio:.3g}-fold" if facts.skewed else ""
+    return f"works against class sizes that differ {facts.ratio:.3g}-fold" if facts.skewed else ""
 
 
 @cache
 def _tasks_of(loss: str) -> tuple[str, ...]:
-    """The tasks that a loss serves, read from its file's text, as importing it would import torch."""
+    """The tasks that a loss serves, read from the text of its file, because importing it would import torch."""
     tree = ast.parse(methods.path_of("loss", loss).read_text(encoding="utf-8"))
     named = (
         node.value for node in ast.walk(tree) if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "tasks"
@@ -144,9 +146,9 @@ def _tasks_of(loss: str) -> tuple[str, ...]:
 def _regularization(name: str, facts: Facts) -> str:
     if name == "early_stopping":
         n, rarest = _STOPPING_ROWS
-        judged = facts.n >= n and (not facts.classes or facts.rarest >= rarest)
-        return "enough held-out rows to judge when to stop" if judged else ""
-    return f"keeps a network from learning {_rows(facts.n)} by heart" if facts.n < _FEW_ROWS else ""
+        enough = facts.n >= n and (not facts.classes or facts.rarest >= rarest)
+        return "there are enough held-out rows to decide when to stop" if enough else ""
+    return f"keeps a network from memorizing {_rows(facts.n)}" if facts.n < _FEW_ROWS else ""
 
 
 def _any_data(_: str, __: Facts) -> str:
@@ -156,7 +158,7 @@ def _any_data(_: str, __: Facts) -> str:
 def _calibration(name: str, facts: Facts) -> str:
     if not facts.classes or ("prior" in name and not facts.skewed):
         return ""
-    return f"probabilities that tell the truth; the rarest class has {_rows(facts.rarest)} to fit them on"
+    return f"makes probabilities match the facts; the rarest class has {_rows(facts.rarest)} to fit them on"
 
 
 def _decision(name: str, facts: Facts) -> str:
@@ -165,8 +167,8 @@ def _decision(name: str, facts: Facts) -> str:
     if name == "argmax":
         return "the baseline: the most probable class"
     if name == "balanced":
-        return f"gives every class the same say; rows differ {facts.ratio:.3g}-fold" if facts.skewed else ""
-    return f"decides for a stated goal among {facts.n_classes} classes, apart from the probabilities"
+        return f"treats every class alike; class sizes differ {facts.ratio:.3g}-fold" if facts.skewed else ""
+    return f"chooses among {facts.n_classes} classes for a stated goal, without changing the probabilities"
 
 
 def _rows(n: int) -> str:

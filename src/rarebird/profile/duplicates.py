@@ -1,15 +1,16 @@
 """Rows that are copies of one another, exactly or nearly: within a part, across the split, and with two labels.
 
 - *Pictures*: exact at their working size; near by `perceptual_hash`.
-- *Series*: exact value by value; near if they correlate by .9999 after scaling and stand out from the other
-  look-alikes.
-- *Tables*: exact in every feature; near if the numbers agree in six significant digits and all else is equal.
+- *Series*: exact value by value; near if they correlate by .9999 after scaling, and clearly more than with other
+  similar series.
+- *Tables*: exact in every feature; near if the numbers agree in six significant digits and everything else is equal.
 
-Equal rows of a table may be chance: `chance_of_equal_rows` counts the equal pairs that independent columns would give.
-From 0.01 on (three small whole numbers per patient, a handful of categories), or where over 100 rows are all equal (an
-empty measurement, a default), equal rows are reported as chance, and the split does not keep them together.
+Equal rows of a table may be due to chance: `expected_equal_pairs` is the number of equal pairs that independent columns
+would give. From 0.01 on (three small whole numbers per patient, a handful of categories), or where over 100 rows are
+all equal (an empty measurement, a default), equal rows are reported as chance, and the split does not keep them
+together.
 
-A chain of near duplicates of more than 100 rows is a sequence of look-alikes: of it, only exact duplicates stay
+A chain of more than 100 near duplicates is a sequence of similar rows, not of copies; only its exact duplicates stay
 together.
 """
 
@@ -58,7 +59,7 @@ class Duplicates(BaseModel):
 
 
 class Conflicts(BaseModel):
-    """Equal rows that bear different targets.
+    """Equal rows with different targets.
 
     Attributes:
         rows: Rows that equal another one with a different target.
@@ -73,13 +74,13 @@ class Conflicts(BaseModel):
 
 @dataclass(frozen=True)
 class Matches:
-    """Who equals whom among the rows of several parts, stacked in order.
+    """Which rows of several parts, stacked in order, equal one another.
 
     Attributes:
         exact: ``(n,)`` int64 codes, equal for exact duplicates.
         near: ``(n,)`` int64 codes, equal for exact and near duplicates and chains of them.
         chance: Equal rows are to be expected by chance.
-        near_searched: Whether near duplicates were looked for.
+        near_searched: Whether near duplicates were searched.
     """
 
     exact: np.ndarray
@@ -89,13 +90,13 @@ class Matches:
 
     @property
     def groups(self) -> np.ndarray:
-        """``(n,)`` int64 codes: rows that the split must keep together share one; none do where equal rows are to be
-        expected by chance."""
+        """``(n,)`` int64 codes, shared by rows that the split must keep together; all different where equal rows are to
+        be expected by chance."""
         return np.arange(len(self.near)) if self.chance else self.near
 
 
 def duplicate_groups(dataset: Dataset, *, near: bool = True) -> np.ndarray:
-    """``(n,)`` int64 codes: rows that the split must keep together share one (`Matches.groups`)."""
+    """``(n,)`` int64 codes, shared by rows that the split must keep together (`Matches.groups`)."""
     return find([dataset], near=near).groups
 
 
@@ -109,7 +110,7 @@ def find(parts: Sequence[Dataset], *, near: bool = True) -> Matches:
 
     Args:
         parts: Data sets whose rows are stacked in order.
-        near: Whether to look for near duplicates too; beyond 100,000 distinct pictures or series it is left out.
+        near: Whether to search near duplicates too; above 100,000 distinct pictures or series they are not searched.
     """
     if parts[0].kind == "table":
         return _find_in_tables(parts, near)
@@ -120,54 +121,55 @@ def find(parts: Sequence[Dataset], *, near: bool = True) -> Matches:
     return Matches(exact, _chained(pairs, exact))
 
 
-def between(found: Matches, first: np.ndarray, second: np.ndarray, start: int | None = None) -> Duplicates:
-    """Copies across two parts of what `find` saw.
+def between(matches: Matches, first: np.ndarray, second: np.ndarray, start: int | None = None) -> Duplicates:
+    """Copies across two of the parts that `find` compared.
 
     Args:
-        found: Matches over stacked parts, `first` in front.
+        matches: Matches over stacked parts, `first` in front.
         first: Ids of the first part.
         second: Ids of the second part.
         start: Where the second part begins; None: right after the first.
     """
     start = len(first) if start is None else start
     here, there = slice(0, len(first)), slice(start, start + len(second))
-    exact = np.isin(found.exact[there], found.exact[here])
-    near = np.isin(found.near[there], found.near[here])
-    shown = np.concatenate([np.flatnonzero(exact), np.flatnonzero(near & ~exact)])[:_EXAMPLES]
-    partners = [_first_like(found, start + row, here) for row in shown]
-    examples = tuple((str(first[partner]), str(second[row])) for partner, row in zip(partners, shown, strict=True))
-    return Duplicates(exact=int(exact.sum()), near=int((near & ~exact).sum()), examples=examples, chance=found.chance)
+    exact = np.isin(matches.exact[there], matches.exact[here])
+    near = np.isin(matches.near[there], matches.near[here]) & ~exact
+    rows = np.concatenate([np.flatnonzero(exact), np.flatnonzero(near)])[:_EXAMPLES]
+    partners = [_first_like(matches, start + row, here) for row in rows]
+    examples = tuple((str(first[partner]), str(second[row])) for partner, row in zip(partners, rows, strict=True))
+    return Duplicates(exact=int(exact.sum()), near=int(near.sum()), examples=examples, chance=matches.chance)
 
 
-def within(found: Matches, ids: np.ndarray) -> Duplicates:
+def within(matches: Matches, ids: np.ndarray) -> Duplicates:
     """Rows of the first part that are copies of an earlier row of it."""
     n = len(ids)
-    exact, near = _repeated(found.exact[:n]), _repeated(found.near[:n])
-    rows = np.concatenate([np.flatnonzero(exact), np.flatnonzero(near & ~exact)])[:_EXAMPLES]
-    partners = [_first_like(found, row, slice(0, n)) for row in rows]
+    exact = _repeated(matches.exact[:n])
+    near = _repeated(matches.near[:n]) & ~exact
+    rows = np.concatenate([np.flatnonzero(exact), np.flatnonzero(near)])[:_EXAMPLES]
+    partners = [_first_like(matches, row, slice(0, n)) for row in rows]
     examples = tuple((str(ids[partner]), str(ids[row])) for partner, row in zip(partners, rows, strict=True))
-    return Duplicates(exact=int(exact.sum()), near=int((near & ~exact).sum()), examples=examples, chance=found.chance)
+    return Duplicates(exact=int(exact.sum()), near=int(near.sum()), examples=examples, chance=matches.chance)
 
 
-def conflicts(found: Matches, dataset: Dataset) -> Conflicts:
+def conflicts(matches: Matches, dataset: Dataset) -> Conflicts:
     """Equal rows of the first part, which is `dataset`, with different targets."""
     n = len(dataset)
     if dataset.y is None or n == 0:
         return Conflicts()
     target = dataset.codes if dataset.task == "classification" else dataset.y
-    code = np.unique(found.exact[:n], return_inverse=True)[1]
+    code = np.unique(matches.exact[:n], return_inverse=True)[1]
     order = np.lexsort((target, code))
     starts = np.flatnonzero(np.diff(code[order], prepend=-1))
-    ends = np.append(starts[1:], n) - 1
-    # Sorted by target within each group of equal rows, a group is at odds where its first and last targets differ.
-    at_odds = target[order[starts]] != target[order[ends]]
-    pairs = zip(order[starts[at_odds]][:_EXAMPLES], order[ends[at_odds]][:_EXAMPLES], strict=True)
-    examples = tuple((_named(dataset, row), _named(dataset, other)) for row, other in pairs)
-    return Conflicts(rows=int((ends - starts + 1)[at_odds].sum()), examples=examples)
+    stops = np.append(starts[1:], n) - 1
+    # Equal rows are sorted by their target: they conflict where the first and the last target differ.
+    conflicting = target[order[starts]] != target[order[stops]]
+    pairs = zip(order[starts[conflicting]][:_EXAMPLES], order[stops[conflicting]][:_EXAMPLES], strict=True)
+    examples = tuple((_id_and_target(dataset, row), _id_and_target(dataset, other)) for row, other in pairs)
+    return Conflicts(rows=int((stops - starts + 1)[conflicting].sum()), examples=examples)
 
 
-def chance_of_equal_rows(digests: Sequence[np.ndarray]) -> float:
-    """How many equal pairs of rows independent columns would give, from each column's own chance of two equal values.
+def expected_equal_pairs(digests: Sequence[np.ndarray]) -> float:
+    """Expected number of equal pairs of rows if columns were independent, from each column's share of equal pairs.
 
     Args:
         digests: One ``(n,)`` array per column, equal where its values are equal.
@@ -178,7 +180,7 @@ def chance_of_equal_rows(digests: Sequence[np.ndarray]) -> float:
     expected = n * (n - 1) / 2
     for column in digests:
         counts = np.unique(column, return_counts=True)[1].astype(np.float64)
-        # A column without equal values has at most one pair's chance.
+        # A column without equal values counts as if it had about one equal pair.
         expected *= max(float((counts * (counts - 1)).sum()), 1.0) / (n * (n - 1))
     return expected
 
@@ -192,8 +194,8 @@ def _find_in_tables(parts: Sequence[Dataset], near: bool) -> Matches:
     if not digests:
         return Matches(np.arange(len(frame)), np.arange(len(frame)), near_searched=near)
     exact, first = _codes(_combined(digests))
-    # Judged on the distinct rows: a table copied twice over must not look like one of few values.
-    expected = chance_of_equal_rows([column[first] for column in digests])
+    # Computed on the distinct rows, so that a table that was copied twice does not look like one of few values.
+    expected = expected_equal_pairs([column[first] for column in digests])
     chance = expected >= _CHANCE_PAIRS or int(np.bincount(exact).max(initial=0)) > _LONGEST_CHAIN
     if chance or not near:
         return Matches(exact, exact, chance, near_searched=False)
@@ -210,7 +212,7 @@ def _combined(digests: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _rounded(column: pd.Series) -> pd.Series:
-    """Floating-point numbers to six significant digits; anything else as it is."""
+    """Floating-point numbers rounded to six significant digits; other columns unchanged."""
     import pandas as pd
 
     if not pd.api.types.is_float_dtype(column):
@@ -237,7 +239,7 @@ def _picture_pairs(parts: Sequence[Dataset], first: np.ndarray) -> np.ndarray:
 
 
 def _series_pairs(parts: Sequence[Dataset], first: np.ndarray) -> np.ndarray:
-    """Near pairs among the distinct series: search on means over short stretches, confirm on all values."""
+    """Near pairs among the distinct series: searched by means over short stretches, confirmed by all values."""
     raws = [part.raw() for part in parts]
     length = max(values.shape[2] for values, _ in raws)
     values = np.concatenate(
@@ -256,7 +258,7 @@ def _series_pairs(parts: Sequence[Dataset], first: np.ndarray) -> np.ndarray:
 
 
 def _chained(pairs: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """``(n,)`` codes of the connected components that near pairs of exact codes form."""
+    """``(n,)`` codes of the connected components that near pairs (of exact codes) form."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -268,12 +270,12 @@ def _chained(pairs: np.ndarray, exact: np.ndarray) -> np.ndarray:
     return np.asarray(np.unique(code, return_inverse=True)[1].reshape(-1), dtype=np.int64)
 
 
-def _first_like(found: Matches, row: int, where: slice) -> int:
-    """The first row of `where` that equals `row`, or else the first that is near it."""
-    exact = found.exact[where] == found.exact[row]
-    if where.start <= row < where.stop:
-        exact[row - where.start] = False
-    return int(np.argmax(exact if exact.any() else found.near[where] == found.near[row]))
+def _first_like(matches: Matches, row: int, part: slice) -> int:
+    """The first row of `part` that equals `row`; the first that is near it if none does."""
+    exact = matches.exact[part] == matches.exact[row]
+    if part.start <= row < part.stop:
+        exact[row - part.start] = False
+    return int(np.argmax(exact if exact.any() else matches.near[part] == matches.near[row]))
 
 
 def _repeated(codes: np.ndarray) -> np.ndarray:
@@ -283,7 +285,7 @@ def _repeated(codes: np.ndarray) -> np.ndarray:
     return mask
 
 
-def _named(dataset: Dataset, row: int) -> tuple[str, str]:
+def _id_and_target(dataset: Dataset, row: int) -> tuple[str, str]:
     assert dataset.y is not None
     label = dataset.classes[dataset.codes[row]] if dataset.task == "classification" else f"{dataset.y[row]:.6g}"
     return str(dataset.ids[row]), label

@@ -1,4 +1,4 @@
-"""What a profile holds, as one value that JSON holds."""
+"""The profile of a data set as one value that JSON can hold."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class ClassRow(BaseModel):
 
 
 class Groups(BaseModel):
-    """Groups (patients, tracks, sites) that the split must not part.
+    """Groups (patients, tracks, sites) that the split must keep together.
 
     Attributes:
-        count: Groups of the training rows.
-        largest: Rows of the largest one.
-        shared: ``val`` and ``test`` -> their rows of groups that training rows show too.
+        count: Number of groups among the training rows.
+        largest: Rows of the largest group.
+        shared: ``val`` and ``test`` -> how many of their rows belong to a group of training rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,18 +47,18 @@ class Groups(BaseModel):
 
 
 class Profile(BaseModel):
-    """What `profile` found.
+    """The result of `profile`.
 
     Attributes:
         classes: Training rows of each class; empty for regression.
         imbalance_ratio: Rows of the largest class over those of the smallest, None for regression.
         effective_rows: Sum of the classes' effective numbers of rows, None for regression.
         missing_share: Share of missing cells (tables, and series within their own length).
-        missing_by_column: Columns with missing cells -> share, most first.
-        constant_columns: Columns of one value.
-        identifier_columns: Columns that tell rows apart -> why.
+        missing_by_column: Columns with missing cells -> share, the largest first.
+        constant_columns: Columns with a single value.
+        identifier_columns: Columns that identify rows -> reason.
         duplicates: Training rows that are copies of an earlier training row.
-        across: ``val`` and ``test`` -> their rows that are copies of training rows.
+        across: ``val`` and ``test`` -> which of their rows are copies of training rows.
         conflicts: Equal training rows with different targets.
         leaks: Columns that alone predict the target almost perfectly.
         groups: Groups of the training rows, None where none were given.
@@ -66,7 +66,7 @@ class Profile(BaseModel):
         target_summary: Quantiles, mean, deviation and skewness of a regression target.
         ailments: What ails the data, in sentences, worst first.
         applicable: Methods worth trying.
-        notes: What was sampled or left out.
+        notes: What was sampled or not searched.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,9 +1,9 @@
-"""Columns of a table that alone predict the target almost perfectly: most often the target in disguise, or something
-known only afterwards.
+"""Columns of a table that alone predict the target almost perfectly: mostly the target under another name, or something
+that is known only afterwards.
 
 Each column is cut into bins, and the bins alone predict held-out rows in threefold cross-validation, on at most 5000
-rows. Classes are judged by balanced accuracy (the decision is the class most over-represented in the bin), values by r2
-on the ranks of the target.
+rows. For classes the score is balanced accuracy (a bin predicts the class that is most over-represented in it), for
+numbers it is r2 on the ranks of the target.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Leak(BaseModel):
 
 
 def suspicious_columns(dataset: Dataset, *, least: float = _SUSPICIOUS, seed: int = 0) -> list[Leak]:
-    """Columns whose score alone is at least `least`, best first; nothing for other kinds than tables and under 30 rows.
+    """Columns that alone reach a score of `least`, the best first; none for pictures, series, and under 30 rows.
 
-    Classes of fewer than three rows in the sample are not judged.
+    Classes with fewer than three rows in the sample do not count.
     """
     if dataset.kind != "table" or len(dataset) < _LEAST_ROWS:
         return []
@@ -53,14 +53,14 @@ def suspicious_columns(dataset: Dataset, *, least: float = _SUSPICIOUS, seed: in
     frame = part.raw()
     metric = "balanced_accuracy" if part.task == "classification" else "r2"
     scores = {str(name): column_score(frame[name], part, fold) for name in frame.columns}
-    found = [
+    leaks = [
         Leak(column=name, score=round(score, 4), metric=metric) for name, score in scores.items() if score >= least
     ]
-    return sorted(found, key=lambda leak: -leak.score)
+    return sorted(leaks, key=lambda leak: -leak.score)
 
 
 def column_score(column: pd.Series, dataset: Dataset, fold: np.ndarray) -> float:
-    """How well the bins of one column predict the target of held-out rows, each fold by the other folds.
+    """How well the bins of one column predict the target of held-out rows; each fold is predicted from the others.
 
     Args:
         column: ``(n,)`` values of any type.
@@ -79,10 +79,10 @@ def column_score(column: pd.Series, dataset: Dataset, fold: np.ndarray) -> float
         table = np.zeros((bins.max() + 1, dataset.n_classes))
         np.add.at(table, (bins[~held], y[~held]), 1)
         share = table / np.maximum(table.sum(axis=0), 1)
-        # A bin that the other folds never saw says nothing: it names no class, which is wrong for every row.
+        # A bin without rows in the other folds predicts no class, which is wrong for every row.
         predicted[held] = np.where(share.any(axis=1), share.argmax(axis=1), -1)[bins[held]]
-    judged = [code for code in range(dataset.n_classes) if (y == code).sum() >= _FOLDS]
-    return float(np.mean([(predicted[y == code] == code).mean() for code in judged])) if len(judged) > 1 else 0.0
+    scored = [code for code in range(dataset.n_classes) if (y == code).sum() >= _FOLDS]
+    return float(np.mean([(predicted[y == code] == code).mean() for code in scored])) if len(scored) > 1 else 0.0
 
 
 def _out_of_fold_mean(bins: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:
@@ -102,7 +102,7 @@ def _r2(y: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def _bins(column: pd.Series) -> np.ndarray:
-    """``(n,)`` int64 bins: categories as they are, numbers by quantiles; missing has its own."""
+    """``(n,)`` int64 bins: categories as they are, numbers by quantiles; missing values have a bin of their own."""
     import pandas as pd
 
     if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
@@ -122,7 +122,7 @@ def _bins(column: pd.Series) -> np.ndarray:
 
 
 def _sample(dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
-    """At most 5000 rows; the rarer classes whole, the more frequent ones cut to one common number."""
+    """At most 5000 rows: all rows of the rarer classes, and the same number of each more frequent class."""
     if len(dataset) <= SAMPLE_ROWS:
         return np.arange(len(dataset))
     order = rng.permutation(len(dataset))

@@ -1,21 +1,21 @@
-"""Which pictures look like copies of one another: whitened DCT coefficients, and pairs that stand out from the other
-look-alikes.
+"""Pictures that are copies of one another, by whitened DCT coefficients: pairs that are much more similar to each other
+than to other pictures.
 
 The DCT perceptual hash (Zauner, *Implementation and benchmarking of perceptual image hash functions*, 2010) keeps the
 signs of the lowest DCT coefficients of a thumbnail. Here their values are kept: each picture's coefficients at unit
 contrast, less the data's mean, divided by the data's standard deviation, so that what all pictures share (a chest, a
-white ground) no longer counts. Their cosine is the similarity.
+white background) no longer counts. Their cosine is the similarity.
 
-A pair is a near duplicate if, from both of its rows,
+A pair is a near duplicate if, for both of its rows,
 
 - the similarity `r` of the low frequencies is at least `least`;
-- ``1 - r <= ratio * (1 - r_20)``, `r_20` being the similarity to the row's 20th nearest neighbour: a copy stands out
-  from what the row resembles anyway (the ratio test of Lowe, *Distinctive image features from scale-invariant
+- ``1 - r <= ratio * (1 - r_20)``, where `r_20` is the similarity to the row's 20th nearest neighbour: a copy is much
+  more similar than other similar pictures (the ratio test of Lowe, *Distinctive image features from scale-invariant
   keypoints*, 2004);
 - the similarity of the high frequencies is at least `least_high`.
 
-NOTE[DIFF]: values instead of signs, because a sign hash calls fashion items and chest X-rays of one kind equal.
-Flipped, rotated or cropped copies are not found.
+NOTE[DIFF]: values instead of signs, because a hash of signs takes fashion items, or chest X-rays, of one kind for
+equal. Flipped, rotated or cropped copies are not found.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _BLOCK_CELLS = 20_000_000
 def picture_coefficients(dataset: Dataset) -> np.ndarray:
     """``(n, 256)`` float32 DCT coefficients of the 16 x 16 gray thumbnails at unit contrast; zeros for flat
     pictures."""
-    found = [_coefficients(pixels) for pixels in raw_chunks(dataset)]
-    return np.concatenate(found) if found else np.zeros((0, _SIDE * _SIDE), np.float32)
+    chunks = [_coefficients(pixels) for pixels in raw_chunks(dataset)]
+    return np.concatenate(chunks) if chunks else np.zeros((0, _SIDE * _SIDE), np.float32)
 
 
 def whitened(coefficients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit descriptors of low ``(n, 49)`` and high ``(n, 206)`` frequencies, whitened by the rows' own mean and
-    standard deviation."""
+    """Unit descriptors of low ``(n, 49)`` and high ``(n, 206)`` frequencies, whitened by the mean and standard
+    deviation over the rows."""
     known = coefficients.any(axis=1)
     scaled = np.zeros_like(coefficients)
     if known.any():
         deviation = coefficients[known].std(axis=0)
-        # A coefficient that hardly varies is noise: the floor keeps the division from making a signal of it.
+        # A coefficient that hardly varies is noise; the floor keeps the division from amplifying it.
         floor = 1e-3 * deviation.max() + 1e-12
         scaled[known] = (coefficients[known] - coefficients[known].mean(axis=0)) / np.maximum(deviation, floor)
     frequency = np.hypot(*np.meshgrid(np.arange(_SIDE), np.arange(_SIDE))).ravel()
@@ -75,8 +75,8 @@ def near_pairs(
         least_high: Least similarity of `high`.
 
     Returns:
-        ``(m, 2)`` int64, each pair once, the smaller row first. A row is in about 20 pairs at most, so look-alikes
-        cannot flood it.
+        ``(m, 2)`` int64, each pair once, the smaller row first. A row is in about 20 pairs at most, so that many
+        similar pictures cannot make the result large.
     """
     rows = _candidates(low, least)
     if len(rows) < 2:
@@ -85,7 +85,7 @@ def near_pairs(
     directed = np.concatenate(
         [_nearest(low, rows[start : start + step], least, ratio) for start in range(0, len(rows), step)]
     )
-    # A pair counts where it stands out from both of its rows: both directions must be there.
+    # A pair counts if it passes the test from both of its rows: both directions must be there.
     pairs, times = np.unique(np.sort(directed, axis=1), axis=0, return_counts=True)
     pairs = np.asarray(pairs[times == 2], dtype=np.int64)
     similar = [_similarity(high, pairs[start : start + 65_536]) for start in range(0, len(pairs), 65_536)]
@@ -94,31 +94,30 @@ def near_pairs(
 
 
 def _candidates(low: np.ndarray, least: float) -> np.ndarray:
-    """Rows that have a partner of similarity `least` at all: each pair is looked at once, which halves the work."""
+    """Rows with at least one partner of similarity `least`; each pair is computed once, which halves the work."""
     n = len(low)
-    hit = np.zeros(n, bool)
+    chosen = np.zeros(n, bool)
     step = max(1, _BLOCK_CELLS // max(n, 1))
     for start in range(0, n, step):
         similar = low[start : start + step] @ low[start:].T >= least
         np.fill_diagonal(similar, False)
         rows, others = similar.any(axis=1), similar.any(axis=0)
-        hit[start : start + len(rows)] |= rows
-        hit[start:] |= others
-    return np.flatnonzero(hit)
+        chosen[start : start + len(rows)] |= rows
+        chosen[start:] |= others
+    return np.flatnonzero(chosen)
 
 
 def _nearest(low: np.ndarray, rows: np.ndarray, least: float, ratio: float) -> np.ndarray:
-    """Directed pairs (one of `rows`, any other row) that stand out from the row's own neighbours."""
+    """Directed pairs (one of `rows`, any other row) that are much more similar than the row's 20th neighbour."""
     similarity = low[rows] @ low.T
     similarity[np.arange(len(rows)), rows] = -1
-    # The 20th neighbour of all, found in an even part of at least 10,000 rows where there are more: partitioning is the
-    # dear step.
+    # The 20th neighbour is estimated from evenly spaced rows, 10,000 or more: partitioning is the expensive step.
     stride = max(1, len(low) // _REFERENCE_ROWS)
     place = max(1, min(_NEIGHBOURS, len(low) - 1) // stride)
     neighbour = np.partition(similarity[:, ::stride], -place, axis=1)[:, -place]
     limit = np.maximum(least, 1 - ratio * (1 - neighbour))
-    found, others = np.nonzero(similarity >= limit[:, None])
-    return np.stack([rows[found], others], axis=1)
+    places, others = np.nonzero(similarity >= limit[:, None])
+    return np.stack([rows[places], others], axis=1)
 
 
 def _similarity(rows: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -127,15 +126,15 @@ def _similarity(rows: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 
 def _coefficients(pixels: np.ndarray) -> np.ndarray:
-    """Thumbnail and DCT as one pair of small matrix products: ``(n, channels, height, width) -> (n, 256)``."""
+    """Thumbnail and DCT in two small matrix products: ``(n, channels, height, width) -> (n, 256)``."""
     scale = 1 / 255 if pixels.dtype == np.uint8 else 1.0
     down, across = (_cosines(_SIDE) @ _areas(side, _SIDE) for side in pixels.shape[2:])
-    found = (down @ _gray(pixels) @ across.T).reshape(len(pixels), -1) * np.float32(scale)
+    coefficients = (down @ _gray(pixels) @ across.T).reshape(len(pixels), -1) * np.float32(scale)
     # The first coefficient is the brightness; the length of the rest is, by Parseval, the thumbnail's contrast.
-    found[:, 0] = 0
-    contrast = np.linalg.norm(found, axis=1, keepdims=True)
+    coefficients[:, 0] = 0
+    contrast = np.linalg.norm(coefficients, axis=1, keepdims=True)
     return np.asarray(
-        np.where(contrast >= _LEAST_CONTRAST * _SIDE, found / np.maximum(contrast, 1e-12), 0), dtype=np.float32
+        np.where(contrast >= _LEAST_CONTRAST * _SIDE, coefficients / np.maximum(contrast, 1e-12), 0), dtype=np.float32
     )
 
 

@@ -1,4 +1,4 @@
-"""What the data are and what ails them, as one value that JSON holds; looked at before anything is learned."""
+"""What the data are and what ails them, before anything is learned, as one value that JSON can hold."""
 
 from __future__ import annotations
 
@@ -18,21 +18,20 @@ from rarebird.profile.leaks import SAMPLE_ROWS, suspicious_columns
 
 
 def profile(
-    train: Dataset, *, val: Dataset | None = None, test: Dataset | None = None, found: Matches | None = None
+    train: Dataset, *, val: Dataset | None = None, test: Dataset | None = None, matches: Matches | None = None
 ) -> Profile:
-    """Look at labelled training rows, and at what validation and test rows have in common with them.
+    """Describe labelled training rows, and what validation and test rows have in common with them.
 
     Args:
         train: Training rows with labels.
-        val: Validation rows, where given.
-        test: Test rows, where given; their labels are counted, nothing is learned from them.
-        found: `duplicates.find` of these parts, where it is known already: on many pictures it takes a while.
+        val: Validation rows, if there are any.
+        test: Test rows, if there are any; their labels are counted, nothing is learned from them.
+        matches: `duplicates.find` of these parts, if it is known already: on many pictures it takes a while.
     """
     require(train.y is not None, "profile takes labelled rows", y=train.y)
     require(len(train) > 0, "at least one training row", n=len(train))
     parts = [part for part in (train, val, test) if part is not None and len(part)]
-    found = find(parts) if found is None else found
-    suspicious = suspicious_columns(train)
+    matches = find(parts) if matches is None else matches
     known: dict[str, Any] = {
         "name": train.name,
         "kind": train.kind,
@@ -43,21 +42,21 @@ def profile(
         "n_test": None if test is None else len(test),
         **_target(train, test),
         **_columns_and_missing(train),
-        "duplicates": within(found, train.ids),
-        "across": _across(found, train, {"val": val, "test": test}),
-        "conflicts": conflicts(found, train),
-        "leaks": tuple(suspicious),
+        "duplicates": within(matches, train.ids),
+        "across": _across(matches, train, {"val": val, "test": test}),
+        "conflicts": conflicts(matches, train),
+        "leaks": tuple(suspicious_columns(train)),
         "groups": _groups(train, {"val": val, "test": test}),
         "shape": _shape(train),
         "applicable": tuple(applicable_methods(train)),
-        "notes": tuple(_notes(found, train)),
+        "notes": tuple(_notes(matches, train)),
     }
     return Profile(**known, ailments=tuple(ailments(Profile(**known))))
 
 
 def effective_number(counts: np.ndarray, beta: float = EFFECTIVE_BETA) -> np.ndarray:
-    """``(n_classes,)`` effective numbers of rows ``(1 - beta**n) / (1 - beta)``: n for few rows, ``1 / (1 - beta)`` at
-    most."""
+    """``(n_classes,)`` effective numbers of rows ``(1 - beta**n) / (1 - beta)``: about n for few rows, at most
+    ``1 / (1 - beta)``."""
     require(0 <= beta < 1, "0 <= beta < 1", beta=beta)
     return np.asarray((1 - beta ** np.asarray(counts, dtype=np.float64)) / (1 - beta))
 
@@ -67,14 +66,14 @@ def _target(train: Dataset, test: Dataset | None) -> dict[str, Any]:
     if counts is None:
         return {"target_summary": _summary(np.asarray(train.y, dtype=np.float64))}
     effective = effective_number(counts)
-    held = _test_counts(train, test)
+    tested = _test_counts(train, test)
     rows = [
         ClassRow(
             label=label,
             count=int(n),
             share=round(int(n) / len(train), 6),
             effective=round(float(e), 2),
-            test=None if held is None else held[label],
+            test=None if tested is None else tested[label],
         )
         for label, n, e in zip(train.classes, counts, effective, strict=True)
     ]
@@ -143,13 +142,13 @@ def _shape(train: Dataset) -> dict[str, float]:
     return dict(kinds)
 
 
-def _across(found: Matches, train: Dataset, others: dict[str, Dataset | None]) -> dict[str, Duplicates]:
-    start, seen = len(train), {}
+def _across(matches: Matches, train: Dataset, others: dict[str, Dataset | None]) -> dict[str, Duplicates]:
+    start, copies = len(train), {}
     for name, part in others.items():
         if part is not None and len(part):
-            seen[name] = between(found, train.ids, part.ids, start)
+            copies[name] = between(matches, train.ids, part.ids, start)
             start += len(part)
-    return seen
+    return copies
 
 
 def _groups(train: Dataset, others: dict[str, Dataset | None]) -> Groups | None:
@@ -161,17 +160,22 @@ def _groups(train: Dataset, others: dict[str, Dataset | None]) -> Groups | None:
     return Groups(count=len(names), largest=int(sizes.max()), shared=shared)
 
 
-def _notes(found: Matches, train: Dataset) -> list[str]:
+def _notes(matches: Matches, train: Dataset) -> list[str]:
     notes = []
-    if not found.near_searched and not found.chance:
-        notes.append(f"Only exact duplicates were looked for: near ones are searched among at most {NEAR_ROWS:,} rows.")
+    if not matches.near_searched and not matches.chance:
+        notes.append(f"Only exact duplicates were searched; near ones are searched among at most {NEAR_ROWS:,} rows.")
     if train.kind == "table" and len(train) > SAMPLE_ROWS:
-        notes.append(f"Leaks were looked for in {SAMPLE_ROWS:,} rows, the rarer classes whole.")
-    if train.kind == "image" and found.near_searched:
+        rare = "" if train.class_counts is None else ", which has all rows of the rarer classes"
+        notes.append(f"Leaks were searched in a sample of {SAMPLE_ROWS:,} rows{rare}.")
+    if train.kind == "image" and matches.near_searched:
         notes.append(
-            "Near duplicates are copies that were re-encoded, resized or lit differently; flipped and cropped ones are not found."
+            "Near duplicates are copies that were re-encoded, resized or lit differently; "
+            "flipped and cropped copies are not found."
         )
     if train.class_counts is not None:
         bound = math.ceil(1 / (1 - EFFECTIVE_BETA) - 1e-9)
-        notes.append(f"Effective rows are (1 - beta^n) / (1 - beta) with beta = {EFFECTIVE_BETA}: {bound:,} at most.")
+        notes.append(
+            f"The effective rows of a class are (1 - beta^n) / (1 - beta) with beta = {EFFECTIVE_BETA}, "
+            f"at most {bound:,}."
+        )
     return notes
