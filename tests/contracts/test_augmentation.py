@@ -75,7 +75,7 @@ def test_the_folder_is_not_empty() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_card(name: str) -> None:
-    module = importlib.import_module(f"rarebird.remedies.augmentation.{name}")
+    module = importlib.import_module(f"rarebird.methods.augmentation.{name}")
     text = module.__doc__ or ""
     for part in ("*Label-safe when:*", "*Helps when:*", "*Does not help when:*", "*Cost:*"):
         assert part in text

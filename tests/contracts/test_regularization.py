@@ -12,7 +12,7 @@ from torch import nn
 
 from rarebird.methods.network._layers import DropPath
 from rarebird.slots import methods
-from rarebird.slots.protocols import Hook, TrainState
+from rarebird.slots.hooks import Hook, TrainState
 
 CASES = [
     pytest.param(value, id=f"{name}-{place}")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
-from rarebird.slots.protocols import Hook, TrainState
+from rarebird.slots.hooks import Hook, TrainState
 from rarebird.training.batches import Rows
 from rarebird.training.device import Placement
 from rarebird.training.loop import Training

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
 from rarebird.methods.batch_sampling.by_loss import ByLoss, expected_draws
-from rarebird.slots.protocols import Hook, TrainState
+from rarebird.slots.hooks import Hook, TrainState
 from rarebird.training.stage import normalize_head, trainable_parameters
 from rarebird.training.step_plan import Course
 from tests.training.test_loop import (

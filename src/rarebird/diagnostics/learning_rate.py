@@ -27,7 +27,7 @@ from rarebird.data.dataset import Dataset, Splits
 from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.figures.drawing import COLORS, DASHES, figure_style
-from rarebird.slots.protocols import Hook, TrainState
+from rarebird.slots.hooks import Hook, TrainState
 from rarebird.training.device import Placement, choose_device
 from rarebird.training.network_trainer import Bench
 from rarebird.training.step_plan import Course

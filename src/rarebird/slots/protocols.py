@@ -20,6 +20,7 @@ import numpy as np
 
 from rarebird.data.dataset import Dataset
 from rarebird.data.spec import InputSpec
+from rarebird.slots.hooks import Hook
 from rarebird.slots.methods import Fitted
 
 if TYPE_CHECKING:
@@ -239,62 +240,6 @@ class Schedule(Protocol):
     """
 
     def __call__(self, progress: float, losses: Sequence[float] = ()) -> float: ...
-
-
-@dataclass
-class TrainState:
-    """Where the training stands, for hooks.
-
-    Attributes:
-        network: The network that is trained.
-        step: Steps taken so far.
-        steps: Steps laid out in all.
-        learning_rate: The last step's.
-        scores: Name -> score of the last evaluation; ``loss`` among them.
-        judged: The network that the last evaluation judged: what a hook's `before_evaluation` returned, or `network`
-            where None.
-        stop: Set by a hook: no further step is taken.
-    """
-
-    network: nn.Module
-    step: int
-    steps: int
-    learning_rate: float = 0.0
-    scores: dict[str, float] | None = None
-    judged: nn.Module | None = None
-    stop: bool = False
-
-
-class Hook:
-    """What may happen around a step; every method is empty, so that a hook overrides only what it means."""
-
-    def around(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
-        """The optimizer, or one that wraps it: its ``step(closure)`` may compute the loss more than once."""
-        return optimizer
-
-    def targets(self, y: Tensor) -> Tensor:
-        """``(batch, n_classes)`` soft targets that the loss gets in place of `y`; not asked for regression."""
-        return y
-
-    def penalty(self, network: nn.Module) -> Tensor | None:
-        """A scalar added to the mean loss, or None."""
-        return None
-
-    def after_backward(self, state: TrainState) -> None:
-        """Gradients are there, the step is not taken yet."""
-
-    def after_step(self, state: TrainState) -> None:
-        """The optimizer has stepped."""
-
-    def before_evaluation(self, state: TrainState) -> nn.Module | None:
-        """The network that should be judged in place of the trained one, or None."""
-        return None
-
-    def after_evaluation(self, state: TrainState) -> None:
-        """`state.scores` holds the held-out rows' scores; may set `state.stop`."""
-
-    def after_fit(self, state: TrainState) -> None:
-        """Training is over; may put other weights into `state.network`."""
 
 
 @runtime_checkable

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
-from rarebird.slots.protocols import Hook, Inputs, SamplingState, TrainState
+from rarebird.slots.hooks import Hook, TrainState
+from rarebird.slots.protocols import Inputs, SamplingState
 from rarebird.training.batches import Batch, Rows
 from rarebird.training.device import Placement, is_out_of_memory
 from rarebird.training.stage import StageParts, normalize_head, trainable_parameters

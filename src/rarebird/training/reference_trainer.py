@@ -110,7 +110,7 @@ class ReferenceTrainer:
             rounds=rounds,
             seed=rng.torch_seed(self.recipe.seed, "reference", self.fold) % 2**31,
             threads=self.recipe.threads or torch.get_num_threads(),
-            told=on_round,
+            progress=on_round,
         )
         return trees
 

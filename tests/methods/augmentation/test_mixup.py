@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from rarebird.methods.augmentation import _rows
-from rarebird.methods.augmentation.mixup import Mixup, blended
+from rarebird.methods.augmentation._blend import blended
+from rarebird.methods.augmentation.mixup import Mixup
 
 N = 2000
 

@@ -12,7 +12,7 @@ from torch import nn
 from rarebird.core.checks import DataError
 from rarebird.methods.regularization.early_stopping import EarlyStopping
 from rarebird.methods.regularization.ema import Ema
-from rarebird.slots.protocols import Hook, TrainState
+from rarebird.slots.hooks import Hook, TrainState
 
 
 def run(hooks: list[Hook], net: nn.Module, scores: list[float], name: str = "loss") -> tuple[int, list[torch.Tensor]]:

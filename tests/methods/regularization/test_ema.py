@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rarebird.methods.regularization.ema import Ema, decay
-from rarebird.slots.protocols import TrainState
+from rarebird.slots.hooks import TrainState
 
 
 def network() -> nn.Module:

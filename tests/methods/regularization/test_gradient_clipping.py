@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from rarebird.methods.regularization.gradient_clipping import GradientClipping
-from rarebird.slots.protocols import TrainState
+from rarebird.slots.hooks import TrainState
 
 
 @pytest.mark.parametrize(("length", "expected"), [(10.0, 2.0), (0.5, 0.5)])

@@ -11,7 +11,7 @@ from torch import nn
 from rarebird.methods.regularization.elastic_net import ElasticNet
 from rarebird.methods.regularization.ema import Ema
 from rarebird.methods.regularization.l1 import L1, shrink
-from rarebird.slots.protocols import TrainState
+from rarebird.slots.hooks import TrainState
 
 RATE, TRUE = 0.1, np.array([3.0, -2.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0])
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from torch import nn
 
 from rarebird.methods.regularization.l2 import L2
-from rarebird.slots.protocols import TrainState
+from rarebird.slots.hooks import TrainState
 from tests.methods.regularization.test_l1 import RATE, problem
 
 

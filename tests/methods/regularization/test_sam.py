@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rarebird.methods.optimizer.schedule_free_adamw import ScheduleFreeAdamw
 from rarebird.methods.regularization.sam import SMALLEST, Sam
-from rarebird.slots.protocols import Hook, TrainState
+from rarebird.slots.hooks import Hook, TrainState
 
 CURVATURE = np.array([[3.0, 0.5], [0.5, 1.0]])
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rarebird.methods.regularization.swa import BATCHES, Swa, estimate_statistics, normalizations
-from rarebird.slots.protocols import TrainState
+from rarebird.slots.hooks import TrainState
 
 
 def wander(net: nn.Module, state: TrainState, hooks: list, steps: int, after: int = 0) -> list[np.ndarray]:

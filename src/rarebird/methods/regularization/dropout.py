@@ -21,8 +21,8 @@ from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from rarebird.core.checks import DataError
+from rarebird.slots.hooks import Hook
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import Hook
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")

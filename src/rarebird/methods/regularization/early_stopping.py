@@ -22,8 +22,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError, nearest
+from rarebird.slots.hooks import Hook, TrainState
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import Hook, TrainState
 from rarebird.slots.ranges import Int
 
 KINDS = ("image", "table", "series")

@@ -24,8 +24,8 @@ from pydantic import Field
 from torch import nn
 
 from rarebird.methods.regularization.l1 import Shrinking
+from rarebird.slots.hooks import Hook
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import Hook
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")

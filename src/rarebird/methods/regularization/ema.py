@@ -28,8 +28,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from rarebird.slots.hooks import Hook, TrainState
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import Hook, TrainState
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")

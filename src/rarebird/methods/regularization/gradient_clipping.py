@@ -18,8 +18,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
+from rarebird.slots.hooks import Hook, TrainState
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import Hook, TrainState
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")

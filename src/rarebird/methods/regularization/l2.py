@@ -23,8 +23,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rarebird.methods.regularization.l1 import shrink
+from rarebird.slots.hooks import Hook, TrainState
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import Hook, TrainState
 from rarebird.slots.ranges import Choice, Float
 from rarebird.slots.weights import weights
 

@@ -23,8 +23,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
+from rarebird.slots.hooks import Hook
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import Hook
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")

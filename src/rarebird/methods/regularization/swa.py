@@ -30,8 +30,8 @@ from pydantic import Field
 from torch import nn
 
 from rarebird.methods.regularization.ema import averaged, keep_zeros
+from rarebird.slots.hooks import Hook, TrainState
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import Hook, TrainState
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")

@@ -1,0 +1,66 @@
+"""Hooks: how a regularizer acts on a training, at each step, at each evaluation and at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+@dataclass
+class TrainState:
+    """The state of a training, which hooks read and may change.
+
+    Attributes:
+        network: The network that is trained.
+        step: Steps taken so far.
+        steps: Steps planned in all.
+        learning_rate: Learning rate of the last step.
+        scores: Name -> score of the last evaluation; ``loss`` is one of the names.
+        judged: The network of the last evaluation, as a hook's `before_evaluation` returned it; None for `network`
+            itself.
+        stop: A hook sets it to end the training before the next step.
+    """
+
+    network: nn.Module
+    step: int
+    steps: int
+    learning_rate: float = 0.0
+    scores: dict[str, float] | None = None
+    judged: nn.Module | None = None
+    stop: bool = False
+
+
+class Hook:
+    """Calls around a training step; every method does nothing, so that a hook overrides only those it needs."""
+
+    def around(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """The optimizer, or one that wraps it: its ``step(closure)`` may compute the loss more than once."""
+        return optimizer
+
+    def targets(self, y: Tensor) -> Tensor:
+        """``(batch, n_classes)`` soft targets that the loss gets in place of `y`; not called for regression."""
+        return y
+
+    def penalty(self, network: nn.Module) -> Tensor | None:
+        """A scalar added to the mean loss, or None."""
+        return None
+
+    def after_backward(self, state: TrainState) -> None:
+        """Called when the gradients are computed and the optimizer has not stepped yet."""
+
+    def after_step(self, state: TrainState) -> None:
+        """Called after the optimizer has stepped."""
+
+    def before_evaluation(self, state: TrainState) -> nn.Module | None:
+        """The network to evaluate in place of the trained one, or None."""
+        return None
+
+    def after_evaluation(self, state: TrainState) -> None:
+        """Called with the scores of the held-out rows in `state.scores`; it may set `state.stop`."""
+
+    def after_fit(self, state: TrainState) -> None:
+        """Called at the end of the training; it may load other weights into `state.network`."""
