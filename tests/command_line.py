@@ -12,7 +12,7 @@ from rarebird import cli
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left behind."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -20,7 +20,7 @@ class Done:
 
 
 def rarebird(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Done:
-    """Run ``rarebird ARGUMENTS`` and catch its exit code and output."""
+    """Run ``rarebird ARGUMENTS`` and catch its exit code and its output."""
     monkeypatch.setattr(sys, "argv", ["rarebird", *map(str, arguments)])
     capsys.readouterr()
     with pytest.raises(SystemExit) as end:

@@ -1,4 +1,4 @@
-"""Bad input, each case as a user would meet it: one sentence, exit code 2, and no half-written output."""
+"""Bad input, as a user would type it: each case gives one sentence, exit code 2, and no half-written output."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_bad_input_is_refused_in_one_sentence(
     for word in words:
         assert word in done.err
     assert "Traceback" not in done.err
-    if name != "unknown option":  # that message is the option parser's own, with its usage line
+    if name != "unknown option":  # this message is the option parser's own, with a usage line
         assert len(done.err.strip().splitlines()) == 1
         assert done.err.startswith("rarebird: ")
     assert sorted(tmp_path.rglob("*")) == before

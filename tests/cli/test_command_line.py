@@ -1,4 +1,4 @@
-"""The main path as a user walks it: fit, look at the run's folder, predict, evaluate, replay."""
+"""The main commands as a user types them: fit, the run's folder, predict, evaluate, and fit by the recorded recipe."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     return folder
 
 
-def test_the_runs_folder_is_whole(run: Path) -> None:
+def test_the_runs_folder_has_all_its_files(run: Path) -> None:
     assert sorted(path.name for path in run.iterdir()) == [
         "data.json",
         "model",
@@ -115,7 +115,7 @@ def test_evaluate_scores_the_whole_file(
     assert "稀有" in shown.out
 
 
-def test_prediction_serves_odd_rows_and_refuses_a_missing_column(
+def test_predict_takes_unseen_categories_and_missing_values_but_no_missing_column(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = tmp_path / "odd.csv"
@@ -141,7 +141,7 @@ def test_a_run_may_be_replaced_but_nothing_else(
     assert done.out.count("95 % intervals") == 1
 
 
-def test_regression_goes_the_same_way(
+def test_regression_works_in_the_same_way(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(0)
@@ -160,7 +160,7 @@ def test_regression_goes_the_same_way(
     assert abs(np.mean(values) - 100) < 10
 
 
-def test_profile_and_list_speak_to_people_and_machines(
+def test_profile_and_list_print_text_or_json(
     table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = rarebird(capsys, monkeypatch, "profile", table, "--target", "結果")
@@ -177,7 +177,7 @@ def test_profile_and_list_speak_to_people_and_machines(
     ).items()
 
 
-def test_a_split_source_is_judged_by_its_test_rows(
+def test_data_that_come_split_are_scored_on_their_test_rows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(0)
