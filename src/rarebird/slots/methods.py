@@ -109,7 +109,7 @@ def cards(slot: str) -> tuple[Card, ...]:
     """The methods of one slot, in the order of their names, read from their files' text by `ast`."""
     _check_slot(slot)
     found = []
-    for path in sorted((_ROOT / slot).glob("*.py")):
+    for path in sorted((_ROOT / slot).glob("[!_]*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         kinds = next((ast.literal_eval(node.value) for node in tree.body if _assigns(node, "KINDS")), None)
         if kinds is not None:
