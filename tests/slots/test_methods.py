@@ -34,16 +34,16 @@ def test_a_file_in_a_slots_folder_is_the_method() -> None:
 
 
 def test_files_without_kinds_are_no_methods() -> None:
-    assert "parameter_groups" not in methods.names("optimizer")
-    with pytest.raises(DataError, match="optimizer has no method 'parameter_groups'"):
-        methods.load("optimizer", "parameter_groups")
+    assert "_parameter_groups" not in methods.names("optimizer")
+    with pytest.raises(DataError, match="optimizer has no method '_parameter_groups'"):
+        methods.load("optimizer", "_parameter_groups")
 
 
 def test_listing_imports_no_method() -> None:
     code = (
-        "import sys; from rarebird import methods; cards = [c for s in methods.SLOTS for c in methods.cards(s)]; "
+        "import sys; from rarebird.slots import methods; cards = [c for s in methods.SLOTS for c in methods.cards(s)]; "
         "assert cards and all(c.line for c in cards); "
-        "print([m for m in sys.modules if m == 'torch' or m.startswith('rarebird.remedies.')])"
+        "print([m for m in sys.modules if m == 'torch' or m.startswith('rarebird.methods')])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 

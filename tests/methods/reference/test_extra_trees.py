@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +13,11 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Frame, Splits
-from rarebird.data.spec import InputSpec
 from rarebird.experiment.run import run
 from rarebird.methods.reference.extra_trees import LEAST_SHARE, ExtraTrees, Forest, _floor32, columns_of
 from rarebird.model.model import load
 from rarebird.recipe.recipe import Recipe
-
-MANY = 40
-SPEC = InputSpec(
-    kind="table", task="classification", n_outputs=3, n_numbers=3, bins=((0.0, 1.0),) * 3, cardinalities=(4, MANY)
-)
-VALUES = SPEC.model_copy(update={"task": "regression", "n_outputs": 1})
-
-
-def inputs(n: int = 150, seed: int = 0) -> tuple[dict[str, torch.Tensor], np.ndarray]:
-    generator = torch.Generator().manual_seed(seed)
-    numbers = torch.randn(n, 3, generator=generator)
-    missing = (torch.rand(n, 3, generator=generator) < 0.2).float()
-    codes = (numbers[:, 0] + 0.5 * torch.randn(n, generator=generator)).ge(0).long() + (numbers[:, 1] > 1).long()
-    categories = torch.stack(
-        [torch.randint(4, (n,), generator=generator), torch.randint(MANY, (n,), generator=generator)], dim=1
-    )
-    return {"numbers": numbers * (1 - missing), "missing": missing, "categories": categories}, codes.numpy()
-
-
-def grown(rounds: int = 7, *, n: int = 150, weight: np.ndarray | None = None, seed: int = 3, **settings: Any) -> Forest:
-    x, codes = inputs(n)
-    weights = torch.ones(n) if weight is None else torch.from_numpy(weight).float()
-    return ExtraTrees(**settings).fit(x, torch.eye(3)[codes], weights, SPEC, rounds=rounds, seed=seed, threads=1)
+from tests.methods.reference.made_forests import SPEC, VALUES, grown, inputs
 
 
 def theirs(codes: np.ndarray, rounds: int = 7, **settings: Any) -> ExtraTreesClassifier:
@@ -146,7 +121,7 @@ def test_rows_are_answered_one_by_one_as_together() -> None:
 
 
 @pytest.mark.parametrize(("rounds", "ends_at"), [(7, 7), (45, 45), (45, 1), (45, 21)])
-def test_each_tree_is_told_of_once_and_an_end_holds_after_its_chunk(rounds: int, ends_at: int) -> None:
+def test_progress_is_called_for_each_tree_and_an_end_holds_after_its_chunk(rounds: int, ends_at: int) -> None:
     x, codes = inputs()
     seen: list[float] = []
     forest = ExtraTrees().fit(
@@ -177,97 +152,6 @@ def test_leaves_grow_with_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     x, codes = inputs()
     model = theirs(codes, min_samples_leaf=10).fit(columns_of(x, SPEC), codes)
     np.testing.assert_allclose(shares(grown(), x), clipped(model.predict_proba(columns_of(x, SPEC))), atol=1e-6)
-
-
-@pytest.mark.parametrize("task", ["classification", "regression"])
-def test_texts_come_back_bit_for_bit(task: str) -> None:
-    x, codes = inputs()
-    if task == "classification":
-        forest, spec = grown(), SPEC
-    else:
-        y = torch.from_numpy(codes / 7)[:, None] + x["numbers"][:, :1]
-        forest, spec = ExtraTrees().fit(x, y, torch.ones(150), VALUES, rounds=7, seed=0, threads=1), VALUES
-    again = ExtraTrees().from_text(forest.to_text(), spec)
-    for name, array in forest.arrays.items():
-        np.testing.assert_array_equal(again.arrays[name], array)
-        assert again.arrays[name].dtype == array.dtype
-    assert torch.equal(again(x), forest(x))
-    assert again.to_text() == forest.to_text()
-
-
-def _first_inner(plain: dict[str, Any]) -> int:
-    return next(place for place, feature in enumerate(plain["feature"]) if feature >= 0)
-
-
-def put(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
-    """`value` in an array's place at the first node that splits."""
-
-    def change(plain: dict[str, Any]) -> None:
-        plain[name][_first_inner(plain)] = value
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (put("left", 0), "a child comes after its parent"),
-        (put("right", 0), "a child comes after its parent"),
-        (put("left", -1), "a child comes after its parent"),
-        (put("right", 10**6), "a child comes after its parent"),
-        (put("feature", 11), "trees split at the table's columns"),
-        (put("feature", 2**40), "trees split at the table's columns"),
-        (put("feature", 10**30), "hold numbers"),
-        (put("feature", -2), "trees split at the table's columns"),
-        (put("feature", -(10**6)), "trees split at the table's columns"),
-        (put("feature", 0.5), "hold numbers"),
-        (put("feature", "0"), "hold numbers"),
-        (put("feature", None), "hold numbers"),
-        (put("left", {"a": 1}), "hold numbers"),
-        (put("left", [1, 2]), "."),
-        (put("threshold", float("nan")), "numbers are finite"),
-        (put("threshold", float("inf")), "numbers are finite"),
-        (put("threshold", 1e300), "numbers are finite"),
-        (put("threshold", [1.0]), "."),
-        (put("value", [float("nan"), 0.5, 0.5]), "numbers are finite"),
-        (put("value", [0.0, 0.0, 1e39]), "numbers are finite"),
-        (put("value", [0.5, 0.5]), "."),
-        (put("value", [-0.5, 0.5, 1.0]), "shares of classes are between 0 and 1"),
-        (put("value", [0.5, 0.5, 1e30]), "shares of classes are between 0 and 1"),
-        (lambda plain: plain["roots"].append(-1), "roots are nodes"),
-        (lambda plain: plain["roots"].append(10**9), "roots are nodes"),
-        (lambda plain: plain["roots"].append(0.5), "hold numbers"),
-        (lambda plain: plain.update(roots=[]), "hold numbers|roots are nodes"),
-        (lambda plain: plain.update(roots=[[0]]), "roots are nodes"),
-        (lambda plain: plain.update(roots=0), "roots are nodes"),
-        (lambda plain: plain["threshold"].pop(), "one entry per node"),
-        (lambda plain: plain["left"].append(1), "one entry per node"),
-        (lambda plain: plain.update(feature=3), "one entry per node"),
-        (lambda plain: plain.update(value=[row[:2] for row in plain["value"]]), "one entry per node"),
-        (lambda plain: plain.update({name: [] for name in plain}), "hold numbers|one entry per node"),
-        (lambda plain: plain.pop("left"), "a forest's text has its arrays"),
-        (lambda plain: plain.update(command="rm"), "a forest's text has its arrays"),
-    ],
-)
-def test_a_text_that_is_no_forest_is_refused(change: Callable[[dict[str, Any]], object], message: str) -> None:
-    plain = json.loads(grown(2).to_text())
-    change(plain)
-    with pytest.raises(ValueError, match=message):
-        ExtraTrees().from_text(json.dumps(plain), SPEC)
-
-
-@pytest.mark.parametrize("text", ["", "import os", "null", "[]", "[" * 100_000, '{"feature": 1e999}'])
-def test_what_is_no_forest_at_all_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"Expecting value|a forest's text has its arrays"):
-        ExtraTrees().from_text(text, SPEC)
-
-
-def test_a_forest_of_another_table_is_refused() -> None:
-    text = grown(2).to_text()
-    with pytest.raises(ValueError, match="one entry per node"):
-        ExtraTrees().from_text(text, SPEC.model_copy(update={"n_outputs": 2}))
-    with pytest.raises(ValueError, match="trees split at the table's columns"):
-        ExtraTrees().from_text(text, SPEC.model_copy(update={"n_numbers": 1, "cardinalities": ()}))
 
 
 def rows(n: int = 200, task: str = "classification", seed: int = 0) -> Dataset:
@@ -308,7 +192,7 @@ def test_a_run_predicts_the_same_after_saving_and_repeats(task: str, tmp_path: P
 
 def test_an_early_end_is_recorded_and_replays() -> None:
     chosen = recipe(steps=50, folds=2)
-    one = run(chosen, Splits(rows()), test_share=0, report=lambda progress, what: progress > 0.01)
+    one = run(chosen, Splits(rows()), test_share=0, progress=lambda share, what: share > 0.01)
     # One network of the first chunk's trees, whatever was to follow.
     assert [len(member.network.arrays["roots"]) for member in one.model.members] == [20]  # type: ignore[union-attr]
     two = run(Recipe.from_toml(one.recipe.to_toml()), Splits(rows()), test_share=0)
