@@ -1,77 +1,110 @@
-"""`fit` as a search within a budget, from outside: a path in, a run's folder out.
+"""`fit` as a search within a budget: a path in, a run's folder out.
 
-Everything is decided on held-out training rows; the test rows are judged once, by what ships.
+Everything is decided on held-out training rows; the test rows are scored once, by what ships.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rarebird.automl.search import Search, Tell
+from rarebird.automl.search import Search, SearchOptions
 from rarebird.automl.trial_log import KEPT, TrialLog, is_unfinished
 from rarebird.core.checks import DataError
-from rarebird.core.clock import Clock
-from rarebird.data.dataset import Dataset
-from rarebird.diagnostics.label_issues import issues as label_issues
-from rarebird.diagnostics.label_issues import label_files
-from rarebird.diagnostics.label_issues.command import Review
-from rarebird.executors.workers import ONE, Workers
-from rarebird.experiment.run import Outcome, conclude
-from rarebird.experiment.setup import TEST_SHARE, Ground, lay_ground, timed
+from rarebird.core.clock import Clock, timed
+from rarebird.core.progress import Progress, silent
+from rarebird.data.dataset import Dataset, Splits
+from rarebird.diagnostics.label_issues import command as label_issues
+from rarebird.diagnostics.label_issues import issues, label_files
+from rarebird.experiment.run import Outcome, finish
+from rarebird.experiment.setup import Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
-from rarebird.runs import folder as run_folder
-from rarebird.runs.request import Request, read_recipe_and_data, summarize
+from rarebird.runs import folder
+from rarebird.runs.request import DataSummary, Request, read_recipe_and_data, summarize
 from rarebird.training.device import threads
+
+# Candidates that were stored in another format cannot be resumed.
+FORMAT = 2
 
 
 def fit(
     request: Request,
     clock: Clock,
-    tell: Tell = lambda progress, what: False,
-    *,
-    references: bool = True,
-    single: bool = False,
+    progress: Progress = silent,
+    options: SearchOptions | None = None,
     resume: bool = False,
-    workers: Workers = ONE,
 ) -> Outcome:
     """Carry out a request as a search; the outcome's result names the model and the report.
 
     Args:
         request: What is asked for, without a recipe file; settings hold for every candidate.
         clock: The budget.
-        tell: Told of the progress; True from it ends the search early, keeping what there is.
-        references: Whether boosted trees and random kernels compete.
-        single: Whether what is best is distilled to one network.
-        resume: Whether a search that was killed is gone on with, in its folder.
-        workers: Where candidates train.
+        progress: Told of the share done; True from it ends the search early, keeping what there is.
+        options: How the search goes.
+        resume: Resume the search in the request's folder that was killed.
 
     Raises:
         DataError: The data or the folder cannot serve; nothing has been written.
     """
     _check_folder(request.out, resume)
-    tell(0.0, "reading the data")
+    progress(0.0, "reading the data")
     base, data = read_recipe_and_data(request)
-    tell(0.0, "profiling the data")
-    known = summarize(data)
-    with threads(request.threads), ExitStack() as stack:
-        ground = lay_ground(base, data, request.device, request.positive, TEST_SHARE, known.duplicate_groups)
-        base = base.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None)
-        log = TrialLog(request.out, base.seed, ground.splits.train, _identity(base, ground, known.fingerprint))
+    progress(0.0, "profiling the data")
+    with threads(request.threads):
+        return search(base, data, request, clock, progress, options or SearchOptions())
+
+
+def search(
+    base: Recipe, data: Splits, request: Request, clock: Clock, progress: Progress, options: SearchOptions
+) -> Outcome:
+    """Search around a default recipe on rows that were read, and write the run's folder.
+
+    Args:
+        base: The default recipe.
+        data: Rows, with validation and test rows where the data came so.
+        request: Its folder, device and positive class hold.
+        clock: The budget.
+        progress: Told of the share done.
+        options: How the search goes.
+    """
+    summary = summarize(data)
+    timings: dict[str, float] = {}
+    with ExitStack() as stack:
+        with timed(timings, "split"):
+            setup = prepare_run(
+                base,
+                data,
+                device=request.device,
+                positive=request.positive,
+                duplicate_groups=summary.duplicate_groups,
+            )
+        base = base.updated(folds=setup.protocol.folds, holdout=setup.protocol.holdout or None)
+        log = TrialLog(request.out, base.seed, setup.splits.train, _identity(base, setup, summary))
         stack.callback(log.close)
-        search = stack.enter_context(Search(base, ground, clock, log, tell, single, workers, request.device))
-        with timed(ground.timings, "search"):
-            search.run(references)
-        recipe, teams = search.shipped()
-        ground.notes += search.notes()
-        outcome = conclude(recipe, ground, teams, tell, clock)
-        outcome.result.tried = search.tried()
-    tell(1.0, "writing the report")
-    issues = _label_issues(outcome, ground.judged)
-    run_folder.write(request.out, outcome, known.fingerprint, known.profile, clock, kept=KEPT, beside=issues)
-    return outcome
+        # On a cluster ``auto`` is left to each machine.
+        shared = replace(setup, device=request.device) if options.workers.cluster else setup
+        searching = stack.enter_context(Search(base, shared, clock, log, progress, options))
+        with timed(timings, "search"):
+            searching.run(setup.device)
+        recipe, fits = searching.shipped()
+        outcome = finish(
+            recipe, setup, fits, clock, progress, timings=timings, notes=searching.notes(), tried=searching.tried()
+        )
+    progress(1.0, "writing the report")
+    found = _label_issues(outcome, setup.judging_rows)
+    if found is None:
+        return folder.write(request.out, outcome, summary, clock, kept=KEPT)
+    outcome = replace(outcome, result=outcome.result.with_notes(_issues_note(outcome, found)))
+    return folder.write(
+        request.out,
+        outcome,
+        summary,
+        clock,
+        kept=KEPT,
+        beside=lambda building: label_files.write(found, building),
+    )
 
 
 def is_asked_for(request: Request) -> bool:
@@ -82,52 +115,48 @@ def is_asked_for(request: Request) -> bool:
     return request.recipe is None and request.steps is None and settings <= of_run
 
 
-def _label_issues(outcome: Outcome, judged: Dataset) -> Callable[[Path], object]:
-    """Writes the held-out rows whose given label is improbable, where there are some; the result gets a note on
-    them."""
+def _label_issues(outcome: Outcome, judging: Dataset) -> label_issues.Review | None:
+    """The held-out rows whose given label is improbable; None without any."""
     probabilities = outcome.out_of_fold
-    if judged.task == "regression" or probabilities is None:
-        return lambda building: None
+    if judging.task == "regression" or probabilities is None:
+        return None
     try:
-        found = label_issues.find(judged, probabilities)
-    except DataError:  # no class has rows enough to judge its labels by
-        return lambda building: None
-    if not found.issues:
-        return lambda building: None
-    looked = int(found.judged.sum())
-    every = (
-        ""
-        if looked == len(judged) == outcome.result.n_train
-        else " `rarebird label-issues` looks through all training rows."
-    )
-    outcome.result.notes.append(
-        f"Of {looked} held-out rows {len(found.issues)} bear a label that is improbable; they are shown in {label_files.PAGE}.{every}"
-    )
-    return lambda building: label_files.write(Review(judged, found, probabilities, outcome.recipe), building)
+        found = issues.find(judging, probabilities)
+    except DataError:  # no class has enough rows to judge its labels by
+        return None
+    return label_issues.Review(judging, found, probabilities, outcome.recipe) if found.issues else None
 
 
-def _check_folder(folder: Path, resume: bool) -> None:
-    """A new search needs a free folder; one that is gone on with needs its trials.
+def _issues_note(outcome: Outcome, review: label_issues.Review) -> str:
+    looked_at, found = int(review.found.judged.sum()), len(review.found.issues)
+    all_rows = looked_at == len(review.train) == outcome.result.n_train
+    more = "" if all_rows else " `rarebird label-issues` looks at all training rows."
+    return f"The given label is improbable for {found} of {looked_at} held-out rows; see {label_files.PAGE}.{more}"
+
+
+def _check_folder(out: Path, resume: bool) -> None:
+    """A new search needs a free folder; a resumed one needs its trials.
 
     Raises:
         DataError: The folder cannot serve.
     """
-    standing = is_unfinished(folder)
-    if standing and not resume:
-        raise DataError(
-            f"{folder} holds a search that did not end; go on with --resume, or give another folder with --out."
-        )
-    if resume and not standing:
-        raise DataError(
-            f"{folder} holds no search to go on with; leave out --resume, or give the search's folder with --out."
-        )
-    run_folder.check_free(folder, kept=KEPT)
+    unfinished = is_unfinished(out)
+    if unfinished and not resume:
+        raise DataError(f"{out} holds a search that did not end; resume it with --resume, or give another --out.")
+    if resume and not unfinished:
+        raise DataError(f"{out} holds no search to resume; leave out --resume, or give the search's folder with --out.")
+    folder.check_free(out, kept=KEPT)
 
 
-def _identity(base: Recipe, ground: Ground, data: str) -> dict[str, Any]:
+def _identity(base: Recipe, setup: Setup, summary: DataSummary) -> dict[str, Any]:
     """What must be the same for candidates of two processes to be comparable."""
-    rows = {
-        "training rows": len(ground.splits.train),
-        "validation rows": 0 if ground.splits.val is None else len(ground.splits.val),
+    splits = setup.splits
+    return {
+        "data": summary.fingerprint,
+        "training rows": len(splits.train),
+        "validation rows": 0 if splits.val is None else len(splits.val),
+        "metric": base.metric,
+        "seed": base.seed,
+        "default recipe": base.to_toml(),
+        "format": FORMAT,
     }
-    return {"data": data, **rows, "metric": base.metric, "seed": base.seed, "default recipe": base.to_toml()}

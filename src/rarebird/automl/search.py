@@ -1,95 +1,91 @@
-"""The search of a `fit` from inside: a portfolio, a search around its best network, repeats, and what ships of all that
-was trained."""
+"""The search of a `fit`: a portfolio, a search around its best recipe, repeats under other seeds, and the choice of
+what ships."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from rarebird.automl.candidate import Candidate
-from rarebird.automl.choosing import Chosen, Family, choose, families
-from rarebird.automl.contest import TOO_LATE, Contest
-from rarebird.automl.ensemble_selection import Criterion, is_worse
-from rarebird.automl.entry import Entry
-from rarebird.automl.local_search import Around, best_searched, luck, prefix
-from rarebird.automl.portfolio import portfolio
+from rarebird.automl.candidate import TOO_LATE, Candidate, TrainingContext
+from rarebird.automl.criterion import Criterion, is_worse
+from rarebird.automl.ensemble_selection import Family, Selection, families, select
+from rarebird.automl.local_search import LocalSearch, best_searched, luck
+from rarebird.automl.portfolio import PortfolioEntry, portfolio
 from rarebird.automl.race import Race
 from rarebird.automl.trial_log import TrialLog
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
+from rarebird.core.progress import Progress
 from rarebird.evaluation.result import Tried
 from rarebird.executors.workers import ONE, Workers
-from rarebird.experiment.run import EARLY, RESERVE, RESERVE_SHARE
-from rarebird.experiment.setup import Ground
+from rarebird.experiment.setup import Setup
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
 from rarebird.recipe.recipe import Recipe
-from rarebird.training import timing
-from rarebird.training.cross_fit import Team, bench_of
+from rarebird.training.cross_fit import CrossFit, trainer_of
+from rarebird.training.timing import warm_up
 
-# Share of the time until which recipes around the leader are searched at least; the rest repeats the best under other
-# seeds. Where the repeats need less than the rest, by their own seconds times this, the search goes on.
+# Local search runs until at least this share of the time is used; the rest retrains the best recipes with other seeds.
+# If those repeats need less (their measured seconds times REPEATS_TAKE), the search continues.
 SEARCH_SHARE, REPEATS_TAKE = 0.5, 1.5
 MOST_REPEATS = 5
 SEED_STEP = 1_000
-# Passes over its rows after which a second network of another seed gives more than a longer course of the first; and
-# how many at most.
+# Above this number of passes over the rows, another seed helps more than longer training; train at most MOST_SEEDS
+# seeds.
 ENOUGH_PASSES, MOST_SEEDS = 35, 3
 # Share of the time that is kept for the network that the others are distilled to.
 STUDENT_SHARE = 0.3
 ENSEMBLE_CALIBRATION = ("temperature",)
 
-Tell = Callable[[float, str], bool]
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a search goes.
+
+    Attributes:
+        references: Whether boosted trees and random kernels compete.
+        single: Distil the result into one network, and reserve time for training it.
+        workers: Where candidates train.
+    """
+
+    references: bool = True
+    single: bool = False
+    workers: Workers = ONE
 
 
 class Search:
-    """A search under way, to be used as a ``with`` block.
+    """A search, to be used as a ``with`` block.
 
     Args:
         base: The default recipe.
-        ground: What the run stands on.
+        setup: What all trainings share; its device may be ``auto`` on a cluster, for each machine's own.
         clock: The budget.
-        log: Where trials are recorded; what stands there already is gone on with.
-        tell: Told of the progress.
-        single: Whether what ships is one network, for whose training time is kept.
-        workers: Where candidates train.
-        device: What was asked for; on a cluster ``auto`` is left to each machine.
+        log: Where trials are recorded; the trials that it has already are not repeated.
+        progress: Told of the share of the time and of what is being done.
+        options: How the search goes.
     """
 
     def __init__(
-        self,
-        base: Recipe,
-        ground: Ground,
-        clock: Clock,
-        log: TrialLog,
-        tell: Tell,
-        single: bool = False,
-        workers: Workers = ONE,
-        device: str = "auto",
+        self, base: Recipe, setup: Setup, clock: Clock, log: TrialLog, progress: Progress, options: SearchOptions
     ) -> None:
-        self.base, self.ground, self.clock, self.log, self.single = base, ground, clock, log, single
-        self.criterion = Criterion.of(ground.judged, ground.splits.train.prior, base.metric)
+        self.base, self.setup, self.clock, self.log, self.options = base, setup, clock, log, options
+        self.criterion = Criterion.of(setup.judging_rows, setup.splits.train.prior, base.metric)
         self.begun = time.monotonic()
-        known = clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
+        known = clock.training_deadline()
         deadline = np.inf if known is None else known
-        if single and known is not None:
+        if options.single and known is not None:
             deadline -= STUDENT_SHARE * (known - self.begun)
-        contest = Contest(
-            replace(ground, device=device) if workers.cluster else ground,
-            self.criterion,
-            base.seed,
-            _threads(base, workers),
-        )
-        self.race = Race(contest, deadline, tell, log, workers)
-        self.around: Around | None = None
+        context = TrainingContext(setup, self.criterion, base.seed, _threads(base, options.workers))
+        self.race = Race(context, deadline, progress, log, options.workers)
+        self.local: LocalSearch | None = None
         self.restored = 0
         # Whether a repeat had to be left out for want of time.
         self.skipped = False
-        self.chosen: Chosen | None = None
+        self.selection: Selection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -99,86 +95,73 @@ class Search:
     ) -> None:
         self.race.close()
 
-    def run(self, references: bool) -> None:
-        """The portfolio, the search, the repeats.
+    def run(self, device: str) -> None:
+        """The portfolio, the local search, the repeats.
+
+        Args:
+            device: Where the candidates of an earlier process are loaded.
 
         Raises:
             DataError: No recipe could be trained.
         """
-        timing.warm_up()
-        self.race.go_on_with(self.log.restored(self.ground.device), self.log.left())
+        warm_up()
+        self.race.resume(self.log.restored(device), self.log.left())
         self.restored = len(self.race.finished)
-        entries = portfolio(self.ground.splits.train, self.base, references)
-        alone = self._share_of_main(entries[0].recipe) if len(entries) == 1 else 1.0
-        self.race.run(replace(entry, share=alone) if entry.share == 1 else entry for entry in entries)
+        entries = portfolio(self.setup.splits.train, self.base, self.options.references)
+        alone = self._share_of_default(entries[0].recipe, device) if len(entries) == 1 else 1.0
+        self.race.run(replace(entry, share=alone) if entry.role == "default" else entry for entry in entries)
         if self.race.best is None:
             late = self.race.left.get(entries[0].name) == TOO_LATE
-            self.race.run([replace(entries[0] if late else _main(entries), must=True)])
+            self.race.run([replace(entries[0] if late else _default(entries), must=True)])
         if self.race.best is None:
             raise DataError(
                 f"No recipe could be trained. {' '.join(f'{name}: {why}.' for name, why in self.race.left.items())}"
             )
-        self.around = Around(self.race, self.log, self._leader(), self._search_ends())
-        self.around.run()
+        self.local = LocalSearch(self.race, self.log, self._leader(), self._search_ends())
+        self.local.run()
         self.race.run(self._repeats())
-        self.chosen = self._choice()
+        self.selection = self._selected()
 
-    def _share_of_main(self, recipe: Recipe) -> float:
-        """Share of the time for a recipe that stands alone: several seeds of it where each sees its rows often enough,
-        one where not."""
-        left = self.race.time_left()
-        if self.ground.protocol.folds or self.single or not np.isfinite(left):
-            return 1.0
-        fit, _ = self.ground.parts(self.base.seed)[0]
-        bench = bench_of(recipe, self.ground.splits.train, fit, None, 0, self.ground.device)
-        laid = bench.lay_out(time.monotonic() + left, 1)
-        passes = (laid.steps or 0) * laid.batch_size / max(len(fit), 1)
-        return 1 / min(MOST_SEEDS, max(1, int(passes / ENOUGH_PASSES)))
-
-    def shipped(self) -> tuple[AnyRecipe, list[Team]]:
+    def shipped(self) -> tuple[AnyRecipe, list[CrossFit]]:
         """The recipe of what ships, and its networks."""
-        assert self.chosen is not None
-        teams = [
-            replace(one.team, weight=float(share / len(family.candidates)))
-            for family, share in zip(self.chosen.families, self.chosen.shares, strict=True)
+        assert self.selection is not None
+        fits = [
+            replace(one.models, weight=float(share / len(family.candidates)))
+            for family, share in zip(self.selection.families, self.selection.shares, strict=True)
             for one in family.candidates
         ]
-        if len(teams) == 1 and (not self.single or len(teams[0].trained) == 1):
-            return teams[0].recipe, teams
-        classes = self.ground.splits.train.task == "classification"
-        recipe = Ensemble.of([(team.weight, team.recipe) for team in teams], ENSEMBLE_CALIBRATION if classes else ())
-        # What holds for the run is the base recipe's, whoever comes first among the members.
-        network = self._best_network(self._standing())
-        learner = (
-            self.base if network is None else network.team.recipe.updated(steps=None, relaid=(), seed=self.base.seed)
-        )
-        student = learner if self.single else None
+        if len(fits) == 1 and (not self.options.single or len(fits[0].trained) == 1):
+            return fits[0].recipe, fits
+        classes = self.setup.splits.train.task == "classification"
+        members = [(models.weight, models.recipe) for models in fits]
+        recipe = Ensemble.of(members, ENSEMBLE_CALIBRATION if classes else ())
+        student = self._student() if self.options.single else None
+        # What holds for the run is the base recipe's, whichever member comes first.
         return recipe.updated(
             seed=self.base.seed, decision=self.base.decision, members=recipe.members, student=student
-        ), teams
+        ), fits
 
     def notes(self) -> list[str]:
         """Sentences for the user: what was tried, and what ships."""
-        assert self.chosen is not None
+        assert self.selection is not None
         ended = ["The search was ended early; what had been trained by then competed."] if self.race.ended else []
-        stood = [f"The search was gone on with: {self.restored} trials stood in the folder."] if self.restored else []
-        around = self.around
+        resumed = [f"The search resumed with {self.restored} finished trials of its folder."] if self.restored else []
+        local = self.local
         searched = (
-            f", recipes searched around {around.leader.name}: {around.number}" if around and around.number else ""
+            f", recipes searched around {local.leader.name}: {local.proposed}" if local and local.proposed else ""
         )
-        if not ended and self.clock.budget is not None and self.clock.elapsed() < EARLY * self.clock.budget:
+        if not ended and self.clock.ends_early():
             enough = f"what ships was trained under up to {MOST_REPEATS} seeds, and more are not expected to help"
-            ended = [
-                f"The search ended before the budget: {'one training more had not ended in time' if self.skipped else enough}."
-            ]
-        return [*stood, *ended, f"Recipes trained to the end: {len(self.race.finished)}{searched}. {self.chosen.why}"]
+            why = "there was no time for one more training" if self.skipped else enough
+            ended = [f"The search ended before the budget: {why}."]
+        trained = f"Recipes trained to the end: {len(self.race.finished)}{searched}. {self.selection.why}"
+        return [*resumed, *ended, trained]
 
     def tried(self) -> list[Tried]:
         """Every family with its held-out loss beside the best one's, and every recipe that left early."""
-        assert self.chosen is not None
-        shares = {
-            family.name: float(share) for family, share in zip(self.chosen.families, self.chosen.shares, strict=True)
-        }
+        selection = self.selection
+        assert selection is not None
+        shares = {family.name: float(share) for family, share in zip(selection.families, selection.shares, strict=True)}
         known = sorted(
             families(self.race.finished, self.criterion), key=lambda family: float(np.nanmean(family.losses))
         )
@@ -186,58 +169,85 @@ class Search:
         rows = [_tried(family, best, shares.get(family.name, 0.0)) for family in known]
         return rows + [Tried(name=name, why=why) for name, why in self.race.left.items()]
 
+    def _share_of_default(self, recipe: Recipe, device: str) -> float:
+        """Share of the time for a recipe that has no rivals: several seeds of it where each sees its rows often
+        enough."""
+        left = self.race.time_left()
+        if self.setup.protocol.folds or self.options.single or not np.isfinite(left):
+            return 1.0
+        learned, _ = self.setup.parts(self.base.seed)[0]
+        planned = trainer_of(recipe, self.setup.splits.train, learned, 0, device).plan(time.monotonic() + left, 1)
+        passes = (planned.steps or 0) * planned.batch_size / max(len(learned), 1)
+        return 1 / min(MOST_SEEDS, max(1, int(passes / ENOUGH_PASSES)))
+
     def _leader(self) -> Candidate:
-        """The candidate that is searched around: the best, or the best network where one network shall ship."""
-        known = [one for one in self.race.finished if not one.settings]
-        return (self._best_network(known) if self.single else None) or min(known, key=lambda one: one.loss)
+        """The candidate to search around: the best, or the best network where one network shall ship."""
+        known = [one for one in self.race.finished if one.parent is None]
+        network = _best_network(known) if self.options.single else None
+        return network or min(known, key=lambda one: one.loss)
 
     def _search_ends(self) -> float:
-        """When the search has to leave what remains to the repeats, on the scale of `time.monotonic`."""
+        """When the local search has to leave what remains to the repeats, on the scale of `time.monotonic`."""
         deadline = self.race.deadline
-        seconds = sum(family.candidates[0].seconds for family in self._choice().families)
+        seconds = sum(family.candidates[0].seconds for family in self._selected().families)
         return max(
-            self.begun + SEARCH_SHARE * (deadline - self.begun), deadline - REPEATS_TAKE * (MOST_REPEATS - 1) * seconds
+            self.begun + SEARCH_SHARE * (deadline - self.begun),
+            deadline - REPEATS_TAKE * (MOST_REPEATS - 1) * seconds,
         )
 
-    def _choice(self) -> Chosen:
+    def _selected(self) -> Selection:
         """What would ship if nothing more were trained."""
-        return choose(families(self._standing(), self.criterion), self.criterion, self.race.contest.judges)
+        return select(families(self._eligible(), self.criterion), self.criterion, self.race.context.parts)
 
-    @staticmethod
-    def _best_network(known: Sequence[Candidate]) -> Candidate | None:
-        """The best of some candidates that is no reference."""
-        return min((one for one in known if not one.is_reference), key=lambda one: one.loss, default=None)
+    def _student(self) -> Recipe:
+        network = _best_network(self._eligible())
+        if network is None:
+            return self.base
+        return network.models.recipe.updated(steps=None, relaid=(), seed=self.base.seed)
 
-    def _repeats(self) -> Iterator[Entry]:
+    def _repeats(self) -> Iterator[PortfolioEntry]:
         """What would ship, under other seeds and with cross-fitting on other folds, while there is time for it."""
         for repeat in range(1, MOST_REPEATS):
-            for family in self._choice().families:
+            for family in self._selected().families:
                 one = family.candidates[0]
                 if one.seconds >= self.race.time_left():
                     self.skipped = True
                 else:
-                    # A course that was laid out is repeated as it is; what the clock changed of it is not.
-                    again = one.team.recipe.updated(seed=self.base.seed + SEED_STEP * repeat, relaid=())
-                    yield Entry(one.name, again, stays=True, is_reference=one.is_reference, settings=one.settings)
+                    # Planned steps are repeated as they are; the clock's changes to them are not.
+                    again = one.models.recipe.updated(seed=self.base.seed + SEED_STEP * repeat, relaid=())
+                    yield PortfolioEntry(
+                        one.name,
+                        again,
+                        stays=True,
+                        is_reference=one.is_reference,
+                        role="repeat",
+                        parent=one.parent,
+                        settings=one.settings,
+                    )
 
-    def _standing(self) -> list[Candidate]:
-        """The candidates that may ship: of all searched around one leader only the best, and only where it surely beats
-        its leader."""
-        plain = [one for one in self.race.finished if not one.settings]
+    def _eligible(self) -> list[Candidate]:
+        """The candidates that may ship: of all recipes searched around a leader only the best, and only where it surely
+        beats its leader."""
+        plain = [one for one in self.race.finished if one.parent is None]
         best = best_searched(self.race.finished)
         if best is None:
             return plain
-        rivals = families([one for one in plain if best.name.startswith(prefix(one))], self.criterion)
+        leaders = families([one for one in plain if one.name == best.parent], self.criterion)
         # What was chosen among many on these rows looks better than it is.
         tried = self.log.proposed()
-        if rivals and not is_worse(rivals[0].losses, best.losses, luck(tried)):
+        if leaders and not is_worse(leaders[0].losses, best.losses, luck(tried)):
             return plain
         return [*plain, *(one for one in self.race.finished if one.name == best.name)]
 
 
-def _main(entries: Sequence[Entry]) -> Entry:
+def _default(entries: Sequence[PortfolioEntry]) -> PortfolioEntry:
     """The default recipe among the entries."""
-    return next(entry for entry in entries if entry.share == 1)
+    return next(entry for entry in entries if entry.role == "default")
+
+
+def _best_network(known: Sequence[Candidate]) -> Candidate | None:
+    """The best of some candidates that is no reference."""
+    return min((one for one in known if not one.is_reference), key=lambda one: one.loss, default=None)
 
 
 def _threads(base: Recipe, workers: Workers) -> int | None:

@@ -1,5 +1,5 @@
-"""The trials of a `fit` on disk: what came of each entry is in the run's `trials.db` before the next one begins, its
-networks beside it."""
+"""The trials of a `fit` on disk: each result is in the run's `trials.db` before the next trial begins, its networks
+beside it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rarebird.automl import candidate_files
-from rarebird.automl.candidate import Candidate
-from rarebird.automl.contest import TOO_LATE
-from rarebird.automl.entry import Entry
+from rarebird.automl.candidate import TOO_LATE, Candidate
+from rarebird.automl.portfolio import PortfolioEntry
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.recipe.recipe import Recipe
@@ -28,25 +27,24 @@ if TYPE_CHECKING:
 STUDY = "rarebird fit"
 # Proposals that are drawn at random before a model of the losses is asked.
 STARTUP = 8
-NAME, PARTIAL = "name", "partial"
+NAME, ROLE, PARTIAL = "name", "role", "partial"
 # Folder of the finished candidates, while a search is under way.
 CANDIDATES = "candidates"
 KEPT = (*FILES, CANDIDATES)
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a folder holds the trials of a search that did not come to its end: a run that did keeps no
-    candidates."""
+    """Whether a folder holds the trials of a search that was killed: a finished run keeps no candidates."""
     return (folder / DATABASE).is_file() and (folder / CANDIDATES).is_dir() and any((folder / CANDIDATES).iterdir())
 
 
 class TrialLog:
-    """What came of the entries, and who proposes the next one of a space; it is left with `close`.
+    """Records the result of each entry, and proposes recipes of a space; to be closed with `close`.
 
     Args:
-        folder: Where `DATABASE` and `CANDIDATES` are kept; those of an earlier search are gone on with.
+        folder: Where `DATABASE` and `CANDIDATES` are kept; an earlier search there is resumed.
         seed: Of the proposals.
-        train: Training rows, for what a candidate's networks say of their data.
+        train: Training rows, for the prior and the target's name in a candidate's folder.
         identity: What must be the same for candidates to be comparable.
 
     Raises:
@@ -62,7 +60,7 @@ class TrialLog:
             for name in FILES:
                 (folder / name).unlink(missing_ok=True)
         self._files.mkdir(parents=True, exist_ok=True)
-        self._storage = storages.opened(folder)
+        self._storage = storages.open_storage(folder)
         self._study = optuna.create_study(
             storage=self._storage, study_name=STUDY, direction="minimize", load_if_exists=True
         )
@@ -75,7 +73,7 @@ class TrialLog:
         self._open: dict[str, optuna.Trial] = {}
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file."""
         storages.close(self._storage)
 
     def propose(self, space: Space, name: str) -> tuple[Recipe, dict[str, Any]]:
@@ -83,7 +81,7 @@ class TrialLog:
 
         Args:
             space: What is searched.
-            name: What the entry will be called.
+            name: The name of the entry that it is for.
         """
         trials = self._study.get_trials(deepcopy=False)
         # Trials that were not proposed have no values to learn from, but would count.
@@ -93,48 +91,54 @@ class TrialLog:
         recipe = space.draw(lambda name, where: suggested(trial, name, where))
         return recipe, dict(trial.params)
 
-    def record(self, entry: Entry, candidate: Candidate) -> None:
-        """Record a finished candidate, its files first: what the study calls finished can be gone on with."""
+    def record(self, entry: PortfolioEntry, candidate: Candidate) -> None:
+        """Record a finished candidate, its files first: so that every trial that the study calls
+        finished can be resumed."""
         trial = self._opened(entry)
-        notes = {"seconds": round(candidate.seconds, 3), "networks": len(candidate.team.trained)}
-        trial.set_user_attr("recipe", candidate.team.recipe.to_toml())
+        notes = {"seconds": round(candidate.seconds, 3), "networks": len(candidate.models.trained)}
+        trial.set_user_attr("recipe", candidate.models.recipe.to_toml())
         trial.set_user_attr("notes", json.dumps(notes))
         if not entry.partial:
             candidate_files.save(candidate, self._files / str(trial.number), self._train)
         self._study.tell(trial, candidate.loss)
 
-    def drop(self, entry: Entry, why: str) -> None:
-        """Record that an entry did not go through all parts, and why."""
+    def drop(self, entry: PortfolioEntry, why: str) -> None:
+        """Record that an entry was not trained on all parts, and why."""
         import optuna
 
         trial = self._opened(entry)
         trial.set_user_attr(REASON, why)
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
-    def let_go(self, candidate: Candidate) -> None:
-        """The networks of a candidate that cannot ship are not kept any longer."""
+    def release(self, candidate: Candidate) -> None:
+        """Delete the networks of a candidate that cannot ship any more."""
         for trial in self._finished():
             if trial.user_attrs[NAME] == candidate.name:
-                candidate_files.let_go(self._files / str(trial.number))
+                candidate_files.release(self._files / str(trial.number))
 
     def restored(self, device: str) -> list[Candidate]:
         """The candidates that had finished when an earlier process ended, in their order."""
         return [candidate_files.load(self._files / str(trial.number), device) for trial in self._finished()]
 
     def left(self) -> dict[str, str]:
-        """Name -> why, of the entries that left an earlier process's race, but for those that only lacked the time."""
+        """Name -> why, for portfolio entries that left an earlier process's race for another reason than lack of
+        time."""
         import optuna
 
         failed = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.FAIL,))
-        known = {trial.user_attrs.get(NAME): trial.user_attrs.get(REASON) for trial in failed if not trial.params}
-        return {str(name): str(why) for name, why in known.items() if name and why not in (None, TOO_LATE)}
+        known = {
+            trial.user_attrs[NAME]: trial.user_attrs.get(REASON)
+            for trial in failed
+            if trial.user_attrs.get(ROLE) in ("default", "portfolio")
+        }
+        return {str(name): str(why) for name, why in known.items() if why not in (None, TOO_LATE)}
 
     def proposed(self) -> int:
         """How many recipes were proposed."""
         return sum(bool(trial.params) for trial in self._study.get_trials(deepcopy=False))
 
     def _end_what_was_left(self, folder: Path) -> None:
-        """Trials under way in a process that was killed come to nothing.
+        """Mark the running trials of a killed process as failed.
 
         Raises:
             DataError: The process lives.
@@ -152,10 +156,11 @@ class TrialLog:
         complete = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
         return [trial for trial in complete if not trial.user_attrs[PARTIAL]]
 
-    def _opened(self, entry: Entry) -> optuna.Trial:
-        # The whole course of a recipe that was proposed is no trial of the search: its loss is not that of a short
-        # course.
+    def _opened(self, entry: PortfolioEntry) -> optuna.Trial:
+        # The full training of a recipe that was proposed for a short one is a trial of its own, without proposed
+        # values: the losses of short and full trainings must not be mixed.
         trial = self._open.pop(entry.name, None) or self._study.ask()
         trial.set_user_attr(NAME, entry.name)
+        trial.set_user_attr(ROLE, entry.role)
         trial.set_user_attr(PARTIAL, entry.partial)
         return trial

@@ -49,6 +49,7 @@ def fit(
     """Search, train, calibrate, decide, test and report: a path in, a model out."""
     clock = Clock(seconds_of(budget), process_start())
     from rarebird.automl import command
+    from rarebird.automl.search import SearchOptions
     from rarebird.executors.workers import Workers
     from rarebird.report.terminal import summary
     from rarebird.runs.fit_recipe import fit_recipe
@@ -68,10 +69,8 @@ def fit(
         raise DataError("--resume needs the folder of the search; give it with --out.")
     with output.progress_bar() as progress:
         if searches:
-            where = Workers(workers, cluster)
-            outcome = command.fit(
-                request, clock, progress, references=references, single=single, resume=resume, workers=where
-            )
+            options = SearchOptions(references, single, Workers(workers, cluster))
+            outcome = command.fit(request, clock, progress, options, resume)
         else:
             outcome = fit_recipe(request, clock, progress)
     output.show(outcome.result.for_machines, lambda: summary(outcome.result))

@@ -40,5 +40,4 @@ def fit_recipe(request: Request, clock: Clock, progress: Progress = silent) -> O
             progress=progress,
         )
     progress(1.0, "writing the report")
-    folder.write(request.out, outcome, summary.fingerprint, summary.profile, clock)
-    return outcome
+    return folder.write(request.out, outcome, summary, clock)

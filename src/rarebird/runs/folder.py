@@ -8,15 +8,17 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from rarebird.core.atomic_files import whole_folder
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
-from rarebird.profile.facts import Profile
+from rarebird.evaluation.result import Result
 from rarebird.experiment.run import Outcome
 from rarebird.report.pages.run import write_report
 from rarebird.report.profile_text import to_text
-from rarebird.core.atomic_files import whole_folder
+from rarebird.runs.request import DataSummary
 
 RECIPE, RESULT, REPORT, DATA, MODEL = "recipe.toml", "result.json", "report.html", "data.json", "model"
 
@@ -27,21 +29,23 @@ def default_folder(name: str) -> Path:
 
 
 def check_free(folder: Path, kept: Sequence[str] = ()) -> None:
-    """The folder can be written: it does not exist, is empty but for `kept` files, or is an earlier run, which will be
-    replaced.
+    """Check that the folder can be written: it does not exist, is empty but for `kept` files, or is an earlier run,
+    which will be replaced.
 
     Raises:
         DataError: It holds something else, is a file, or cannot be made where it is asked for.
     """
     place = folder.resolve()
     if place in (Path.cwd(), *Path.cwd().parents):
-        raise DataError(f"{folder} holds the working folder, which a run cannot replace; give another folder with --out.")
-    standing = next(path for path in (place, *place.parents) if os.path.lexists(path))
-    if not standing.is_dir():
-        raise DataError(f"{standing} is a file; give a folder for the run with --out.")
+        raise DataError(
+            f"{folder} holds the working folder, which a run cannot replace; give another folder with --out."
+        )
+    existing = next(path for path in (place, *place.parents) if os.path.lexists(path))
+    if not existing.is_dir():
+        raise DataError(f"{existing} is a file; give a folder for the run with --out.")
     if place.is_dir() and any(path.name not in kept for path in place.iterdir()) and not _is_run(place):
         raise DataError(f"{folder} exists and is not a run of rarebird; give another folder with --out.")
-    home = place.parent if standing == place else standing
+    home = place.parent if existing == place else existing
     if not os.access(home, os.W_OK | os.X_OK):
         raise DataError(f"Nothing can be written in {home}; give another folder with --out.")
 
@@ -49,44 +53,48 @@ def check_free(folder: Path, kept: Sequence[str] = ()) -> None:
 def write(
     folder: Path,
     outcome: Outcome,
-    fingerprint: str,
-    profile: Profile,
+    data: DataSummary,
     clock: Clock,
     kept: Sequence[str] = (),
     beside: Callable[[Path], object] = lambda building: None,
-) -> None:
+) -> Outcome:
     """Write everything of a run; nothing half-written is ever seen under the folder's own name.
-
-    `outcome.result` is completed with the paths of the model and the report, and with the seconds.
 
     Args:
         folder: The run's folder.
         outcome: What the run gave.
-        fingerprint: Of the data as they were read.
-        profile: Of the same.
+        data: Fingerprint and profile of the data as they were read.
         clock: Tells how long the run took.
-        kept: Names of what may stand in the folder; the files among it stay as they are.
+        kept: Names of files that may be in the folder already; they stay as they are.
         beside: Writes what else belongs into the folder, while it still has its temporary name.
 
+    Returns:
+        The outcome, whose result names the model, the report and the seconds.
+
     Raises:
-        DataError: Something else came to stand in the folder meanwhile.
+        DataError: Something else was put into the folder meanwhile.
     """
-    result = outcome.result
-    result.model, result.report = str(folder / MODEL), str(folder / REPORT)
+    recipe, profile = outcome.recipe.to_toml(), data.profile.model_dump(mode="json")
+    result = outcome.result.model_copy(update={"model": str(folder / MODEL), "report": str(folder / REPORT)})
     with whole_folder(folder) as building:
         outcome.model.save(building / MODEL)
-        _write_text(building / RECIPE, outcome.recipe.to_toml())
+        _write_text(building / RECIPE, recipe)
         beside(building)
-        described = profile.model_dump(mode="json")
-        _write_text(building / DATA, json.dumps({"fingerprint": fingerprint, "profile": described}, indent=1, ensure_ascii=False))
-        result.seconds = round(clock.elapsed(), 2)
-        write_report(building / REPORT, result, outcome.recipe.to_toml(), to_text(profile), described)
-        result.seconds = round(clock.elapsed(), 2)
+        about = {"fingerprint": data.fingerprint, "profile": profile}
+        _write_text(building / DATA, json.dumps(about, indent=1, ensure_ascii=False))
+        result = _after(result, clock)
+        write_report(building / REPORT, result, recipe, to_text(data.profile), profile)
+        result = _after(result, clock)
         _write_text(building / RESULT, result.to_json())
         check_free(folder, kept)
         for name in kept:
             if (folder / name).is_file():
                 shutil.copy2(folder / name, building / name)
+    return replace(outcome, result=result, report=folder / REPORT)
+
+
+def _after(result: Result, clock: Clock) -> Result:
+    return result.model_copy(update={"seconds": round(clock.elapsed(), 2)})
 
 
 def _is_run(folder: Path) -> bool:
