@@ -1,1 +1,1 @@
-"""Methods and parts of report."""
+"""Results for people: pages of HTML, figures, and text for the terminal."""

@@ -31,15 +31,14 @@ def display_width(text: str) -> int:
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
-    """Lines of a table whose columns are two spaces apart; columns numbered in `left` are set flush left, the others
-    flush right."""
+    """Lines of a table with two spaces between columns; the columns numbered in `left` are aligned left, the others
+    right."""
     widths = [max(display_width(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
-    return ["  ".join(_set(cell, widths[i], i in left) for i, cell in enumerate(row)) for row in rows]
+    return ["  ".join(_padded(cell, widths[i], i in left) for i, cell in enumerate(row)) for row in rows]
 
 
 def wrapped(text: str, width: int, indent: str) -> list[str]:
-    """`text` in lines of at most `width` columns, broken at spaces where there are any; later lines start with
-    `indent`."""
+    """`text` in lines of at most `width` columns, broken at spaces if possible; later lines start with `indent`."""
     lines, line, glue = [], "", ""
     for word in text.split(" "):
         rest = word
@@ -78,11 +77,11 @@ def _head(profile: Profile) -> Iterator[str]:
             f"{copies.exact:,} exact, {copies.near:,} near" + (" (by chance or default)" if copies.chance else ""),
         )
     )
-    for part, found in profile.across.items():
-        facts.append((f"shared with {part}", f"{found.exact:,} exact, {found.near:,} near"))
+    for part, shared in profile.across.items():
+        facts.append((f"shared with {part}", f"{shared.exact:,} exact, {shared.near:,} near"))
     facts.append(("label conflicts", f"{profile.conflicts.rows:,} rows" if profile.conflicts.rows else "none"))
     if profile.groups:
-        facts.append(("groups", f"{profile.groups.count:,}, the largest of {profile.groups.largest:,} rows"))
+        facts.append(("groups", f"{profile.groups.count:,}, the largest has {profile.groups.largest:,} rows"))
     yield from ("  " + line for line in aligned(facts, left=(0, 1)))
 
 
@@ -116,7 +115,7 @@ def _classes(profile: Profile) -> Iterator[str]:
         return
     tested = any(row.test is not None for row in rows)
     title = ["class", "rows", "share", "effective", *(["test"] if tested else [])]
-    # Of many classes the largest ten and the smallest twenty are shown: the rare ones are what matters.
+    # If there are many classes, the largest ten and the smallest twenty are shown: the rare ones matter most.
     shown = rows if len(rows) <= _MOST_CLASSES else rows[:10] + rows[-20:]
     lines = aligned([title, *(_class_cells(row, tested) for row in shown)])
     if len(rows) > len(shown):
@@ -148,19 +147,19 @@ def _listed(sentences: Sequence[str], width: int) -> Iterator[str]:
 
 
 def _methods(profile: Profile, width: int) -> Iterator[str]:
-    """A line per slot and reason, with all methods that share them."""
-    shared: dict[tuple[str, str], list[str]] = {}
+    """One line per slot and reason, with all methods that share them."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
     for entry in profile.applicable:
-        shared.setdefault((entry.slot, entry.why), []).append(entry.method)
-    if not shared:
+        by_reason.setdefault((entry.slot, entry.why), []).append(entry.method)
+    if not by_reason:
         yield "  - None."
         return
-    column = max(len(slot) for slot, _ in shared) + 4
-    for (slot, why), names in shared.items():
+    column = max(len(slot) for slot, _ in by_reason) + 4
+    for (slot, why), names in by_reason.items():
         yield from wrapped(f"  {slot:<{column - 4}}  {', '.join(names)}: {why}", width, " " * column)
 
 
-def _set(cell: str, width: int, left: bool) -> str:
+def _padded(cell: str, width: int, left: bool) -> str:
     space = " " * (width - display_width(cell))
     return cell + space if left else space + cell
 

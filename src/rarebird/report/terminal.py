@@ -1,5 +1,4 @@
-"""What `fit` and `evaluate` print for a person: the figures with intervals, and the class table with the rare classes'
-rows."""
+"""What `fit` and `evaluate` print for people: the figures with their intervals, and a table of the classes."""
 
 from __future__ import annotations
 
@@ -18,13 +17,13 @@ FIRST_VALUES = ("r2", "mean_squared_error", "mean_absolute_error")
 
 
 def summary(result: Result) -> str:
-    """The outcome of a fit in some lines."""
-    judged, scores = (
+    """The result of a fit in a few lines."""
+    rows, scores = (
         ("test rows", result.test) if result.test is not None else ("held-out training rows", result.validation)
     )
     lines = [f"{result.name}: {result.n_train} training rows, {result.n_test} test rows. {result.protocol}"]
     if scores is not None:
-        lines += ["", f"On the {judged}, with 95 % intervals:", score_table(scores)]
+        lines += ["", f"On the {rows}, with 95 % intervals:", score_table(scores)]
     lines += [""] + [f"Note: {note}" for note in result.notes]
     return "\n".join(
         [*lines, f"Model:  {result.model}", f"Report: {result.report}", f"Done in {result.seconds:.1f} s."]
@@ -33,8 +32,8 @@ def summary(result: Result) -> str:
 
 def score_table(scores: Scores) -> str:
     """The main figures, and a line per class."""
-    named = [name for name in (*FIRST, *FIRST_VALUES) if name in scores.metrics]
-    lines = [f"  {name:<28} {_shown(scores.metrics[name])}" for name in named]
+    shown = [name for name in (*FIRST, *FIRST_VALUES) if name in scores.metrics]
+    lines = [f"  {name:<28} {_with_interval(scores.metrics[name])}" for name in shown]
     if scores.per_class:
         width = min(max(len(row.label) for row in scores.per_class), 30)
         lines += ["", f"  {'class':<{width}}  {'rows':>6}  {'recall':<20} {'precision':<20} f1"]
@@ -43,11 +42,11 @@ def score_table(scores: Scores) -> str:
 
 
 def _class_line(row: ClassScore, width: int) -> str:
-    figures = f"{_shown(row.recall):<20} {_shown(row.precision):<20} {_shown(row.f1)}"
+    figures = f"{_with_interval(row.recall):<20} {_with_interval(row.precision):<20} {_with_interval(row.f1)}"
     return f"  {row.label[:width]:<{width}}  {row.support:>6}  {figures}{'  ' + row.note if row.note else ''}"
 
 
-def _shown(estimate: Estimate) -> str:
+def _with_interval(estimate: Estimate) -> str:
     if estimate.value is None:
         return "-"
     interval = (

@@ -44,16 +44,16 @@ def test_it_is_a_file_of_its_own_that_loads_nothing_and_repeats() -> None:
     assert not re.search(r"<metadata|<style|<script", svg)
 
 
-def test_it_says_what_the_curves_and_the_ends_are() -> None:
-    said = texts(drawn())
-    assert {"strength of l1", "Balanced accuracy (higher is better)"} <= set(said)
-    assert {"best: 0.01", "one standard error: 0.1"} <= set(said)
+def test_it_names_the_curves_and_both_sides() -> None:
+    written = texts(drawn())
+    assert {"strength of l1", "Balanced accuracy (higher is better)"} <= set(written)
+    assert {"best: 0.01", "one standard error: 0.1"} <= set(written)
     assert {
-        "rows learned from, ± one standard error of 5 parts",
+        "training rows, ± one standard error of 5 parts",
         "held-out rows, ± one standard error of 5 parts",
-    } <= set(said)
-    assert any("overfitting" in text and "weaker" in text for text in said)
-    assert any("underfitting" in text and "stronger" in text for text in said)
+    } <= set(written)
+    assert any("overfitting" in text and "weaker" in text for text in written)
+    assert any("underfitting" in text and "stronger" in text for text in written)
     assert "Log loss (lower is better)" in texts(drawn(metric="log_loss"))
 
 

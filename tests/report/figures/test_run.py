@@ -80,12 +80,17 @@ def test_text_of_any_script_stays_text_and_dollars_are_no_mathematics() -> None:
 
 
 def test_drawing_leaves_matplotlib_as_it_found_it() -> None:
-    code = (
-        "import sys, matplotlib\nmatplotlib.rcParams['font.size'] = 31\nbefore = dict(matplotlib.rcParams)\n"
-        "from rarebird.report import figures\nfirst = figures.residuals({'true': [1, 2], 'predicted': [1, 3]})\n"
-        "assert dict(matplotlib.rcParams) == before\nassert 'matplotlib.pyplot' not in sys.modules\n"
-        "matplotlib.rcParams['text.color'] = 'red'\nassert figures.residuals({'true': [1, 2], 'predicted': [1, 3]}) == first"
-    )
+    code = """
+import sys, matplotlib
+matplotlib.rcParams["font.size"] = 31
+before = dict(matplotlib.rcParams)
+from rarebird.report.figures.run import residuals
+first = residuals({"true": [1, 2], "predicted": [1, 3]})
+assert dict(matplotlib.rcParams) == before
+assert "matplotlib.pyplot" not in sys.modules
+matplotlib.rcParams["text.color"] = "red"
+assert residuals({"true": [1, 2], "predicted": [1, 3]}) == first
+"""
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -152,7 +157,7 @@ def test_folds_that_share_no_steps_are_drawn_without_a_mean() -> None:
     assert run.learning_curve(apart, "r2") is not None
 
 
-def test_one_mark_per_row_up_to_the_most_that_a_page_bears() -> None:
+def test_one_mark_per_row_up_to_the_largest_number_on_a_page() -> None:
     values = np.linspace(0, 1, run.MOST_POINTS + 500).tolist()
     full = run.predicted_against_true(VALUES)
     thinned = run.predicted_against_true({"true": values, "predicted": values})

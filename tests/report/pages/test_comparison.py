@@ -58,7 +58,7 @@ def found(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_every_remedy_stands_with_its_difference_and_verdict() -> None:
+def test_every_remedy_is_shown_with_its_difference_and_verdict() -> None:
     page = render(ABOUT, found(), "steps = 300\n")
     for text in (
         "+0.050",
@@ -67,7 +67,7 @@ def test_every_remedy_stands_with_its_difference_and_verdict() -> None:
         "helps",
         "hurts",
         "too few rows to tell",
-        "its median is 0.043.",
+        "its median over the remedies is 0.043.",
         "steps = 300",
         "0.812",
     ):
@@ -131,5 +131,5 @@ def test_an_interval_without_end_leaves_a_point() -> None:
         (0.1, None, "+0.100"),
     ],
 )
-def test_differences_bear_their_sign_and_three_digits(value: float, spread: float | None, text: str) -> None:
+def test_differences_have_their_sign_and_three_digits(value: float, spread: float | None, text: str) -> None:
     assert signed(value, spread) == text

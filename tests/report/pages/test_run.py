@@ -172,14 +172,15 @@ def test_matrix_cells_hold_the_counts_and_the_mistakes_of_many_classes_are_liste
 
 
 def test_what_is_absent_leaves_no_empty_section(results: dict[str, Result]) -> None:
-    bare = results["untested"].model_copy(update={"timings": {}, "versions": {}, "notes": []})
-    assert bare.validation is not None
-    bare.validation = bare.validation.model_copy(update={"curves": {}, "confusion": []})
-    parsed = page(bare, {})
+    untested = results["untested"]
+    assert untested.validation is not None
+    validation = untested.validation.model_copy(update={"curves": {}, "confusion": []})
+    bare = {"timings": {}, "versions": {}, "notes": [], "validation": validation}
+    parsed = page(untested.model_copy(update=bare), {})
     assert not parsed.having("figure")
     for title in ("What ails the data", "Confusion", "Figures", "Please note", "Timings", "Which methods apply"):
         assert title not in parsed.text
-    assert "No test rows were kept" in parsed.text
+    assert "There are no test rows" in parsed.text
 
 
 @pytest.mark.parametrize(("name", "titles"), [("three", 3), ("binary", 3), ("regression", 3), ("untested", 2)])
@@ -263,13 +264,13 @@ def test_estimates_are_found_by_name_and_class(results: dict[str, Result]) -> No
 @pytest.mark.parametrize(
     ("test", "sentence"),
     [
-        ((0.9, 0.85, 0.95), "the whole interval lies above it"),
-        ((0.55, 0.45, 0.65), "is not shown to beat"),
-        ((0.9, 0.85, 0.95), "the test rows bear that out"),
-        ((0.7, 0.65, 0.75), "do not bear out"),
+        ((0.9, 0.85, 0.95), "Random guessing would reach 0.50; the whole interval is above it."),
+        ((0.55, 0.45, 0.65), "Random guessing would reach 0.50; this model is not shown to beat it."),
+        ((0.9, 0.85, 0.95), "On the validation rows it was 0.88 [0.84, 0.92]; the test rows confirm this."),
+        ((0.7, 0.65, 0.75), "it was 0.88 [0.84, 0.92]; the test rows do not confirm this."),
     ],
 )
-def test_the_verdict_says_what_the_intervals_say(test: tuple[float, float, float], sentence: str) -> None:
+def test_the_verdict_agrees_with_the_intervals(test: tuple[float, float, float], sentence: str) -> None:
     def scores(value: float, low: float, high: float) -> Scores:
         return Scores(metrics={"balanced_accuracy": Estimate(value=value, low=low, high=high)})
 
@@ -282,8 +283,8 @@ def test_the_verdict_says_what_the_intervals_say(test: tuple[float, float, float
     ("error", "sentence"),
     [
         ((0.02, 0.01, 0.03), "at face value"),
-        ((0.12, 0.08, 0.15), "read them with care"),
-        ((0.04, 0.01, 0.09), "do not settle that"),
+        ((0.12, 0.08, 0.15), "by 12.0 percentage points on average: use them with care"),
+        ((0.04, 0.01, 0.09), "more rows would be needed to be sure"),
     ],
 )
 def test_the_verdict_on_probabilities(error: tuple[float, float, float], sentence: str) -> None:

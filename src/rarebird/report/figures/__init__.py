@@ -1,1 +1,1 @@
-"""Figures as SVG text."""
+"""Figures as SVG text, from plain coordinates."""

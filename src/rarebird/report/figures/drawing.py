@@ -1,8 +1,8 @@
-"""What every figure of the report shares: colors and fonts of the page around it, a neutral style, and clean SVG text.
+"""Shared by all figures: the colors and fonts of the page, a neutral style, and clean SVG text.
 
-Class labels stand beside a figure, as its key, in the page's own text: the reader's browser finds letters of every
-script, wraps long names and escapes odd ones. Colors are near those of Okabe and
-Ito (2008), which color-blind readers can tell apart; lines differ in dashes too.
+Class labels are not drawn but written below a figure, as its key, in the page's own text: there the browser finds
+letters of every script, wraps long names and escapes odd ones. Colors are near those of Okabe and Ito (2008), which
+color-blind readers can tell apart; lines also differ in their dashes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FONTS = "system-ui,'Segoe UI','Noto Sans','Noto Sans CJK SC','Microsoft YaHei','PingFang SC',sans-serif"
-# What matplotlib draws with -> the page's custom property, which has another value in dark mode.
+# Name of the page's custom property, which has another value in dark mode -> the color that matplotlib draws with.
 COLORS = {
     "ink": "#1b2430",
     "muted": "#5b6675",
@@ -39,7 +39,7 @@ DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2), (2, 2), (7, 2, 2, 2), (10, 
 
 @dataclass(frozen=True)
 class Key:
-    """One entry of a figure's key: what it says and how its line looks.
+    """One entry of a figure's key: its text and the look of its line.
 
     Attributes:
         label: What the line shows; any text.
@@ -60,8 +60,8 @@ class Drawing:
 
     Attributes:
         svg: One `svg` element without addresses, dates or scripts; its ids begin with the figure's name.
-        key: What its lines mean.
-        left_out: A sentence on what is not drawn; empty where all is.
+        key: The meaning of its lines.
+        left_out: A sentence on what is not drawn; empty if everything is.
     """
 
     svg: str
@@ -71,13 +71,13 @@ class Drawing:
 
 @contextmanager
 def figure_style() -> Iterator[Callable[[float, float], Figure]]:
-    """A maker of figures of so many inches, within settings that neither the reader's own style nor a later figure can
-    disturb."""
+    """Yields a function ``(width, height) -> figure``, in inches. The style is set here, so that neither the user's
+    matplotlib settings nor other figures change it."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # The font that measures the text may lack letters which the reader's browser has.
+        # The font that measures the text may lack letters that the reader's browser has.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
@@ -107,7 +107,7 @@ def figure_style() -> Iterator[Callable[[float, float], Figure]]:
 def svg_text(figure: Figure, name: str, description: str) -> str:
     """The figure as one `svg` element: ids under `name`, the page's colors and fonts, no metadata, style sheet or
     address."""
-    _settle(figure)
+    _fix_layout(figure)
     buffer = io.StringIO()
     figure.savefig(
         buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -129,9 +129,8 @@ def svg_text(figure: Figure, name: str, description: str) -> str:
     )
 
 
-def _settle(figure: Figure) -> None:
-    """Lay the figure out and hold its axes where they lie, rounded: the layout's solver differs in the last bits from
-    run to run."""
+def _fix_layout(figure: Figure) -> None:
+    """Compute the layout and fix the positions of the axes, rounded: the solver's last bits differ from run to run."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:

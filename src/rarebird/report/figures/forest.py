@@ -1,4 +1,4 @@
-"""The forest plot: differences with their intervals, one line each, beside the line of no difference."""
+"""The forest plot: differences with their intervals, one line each, and a dashed line at no difference."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ INCHES_A_LINE, SHORTEST = 0.24, 1.3
 
 
 def forest(rows: Sequence[Mapping[str, Any]], axis: str, name: str = "forest") -> Drawing:
-    """Differences from top to bottom as given.
+    """Differences from top to bottom in the order given.
 
     Args:
-        rows: ``{"label", "difference", "low", "high", "verdict"}`` each; one without a difference is not drawn, and one
-            without an interval is a point.
-        axis: What the differences are of.
-        name: What the ids of the SVG begin with.
+        rows: ``{"label", "difference", "low", "high", "verdict"}`` each; one without a difference is not drawn, one
+            without an interval is drawn as a point.
+        axis: Label of the axis of differences.
+        name: Prefix of the ids in the SVG.
     """
     drawn = [row for row in rows if row["difference"] is not None]
     require(bool(drawn), "at least one row with a difference", rows=len(rows))

@@ -1,5 +1,5 @@
-"""The figure of a regularization path: training and validation score against the strength of a penalty, as an SVG file
-of its own."""
+"""The figure of a regularization path: training and validation score against the strength of a penalty, as a separate
+SVG file."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from rarebird.report.wording import better, wording
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH, HEIGHT, SCREEN = 6.6, 4.6, 120  # inches, and the pixels that an inch takes where the file is opened by itself
+WIDTH, HEIGHT, PIXELS_PER_INCH = 6.6, 4.6, 120  # width and height in inches
 MOST_TICKS = 9
 
 
 def path_figure(
     curves: Mapping[str, Sequence[float]], metric: str, label: str, *, best: float, chosen: float, log: bool, parts: int
 ) -> str:
-    """Both curves with a band of one standard error, the best strength, and the one-standard-error rule's.
+    """Both curves with a band of one standard error, the best strength, and the one that the one-standard-error rule
+    chooses.
 
     Args:
         curves: ``strength, training, training_error, validation, validation_error``, ``(n,)`` each, by rising strength;
             NaN is not drawn.
-        metric: Name of the scores' metric.
-        label: What the strength is.
+        metric: Metric of the scores.
+        label: Label of the axis of strengths.
         best, chosen: Strengths to mark.
-        log: Whether strengths stand on a logarithmic axis.
-        parts: How many parts a mean is of.
+        log: Whether the axis of strengths is logarithmic.
+        parts: Number of held-out parts that a mean is taken over.
 
     Returns:
-        The text of an SVG file: fixed colors on white, its key within.
+        The text of an SVG file: fixed colors on white, with its key inside.
     """
     strength = np.asarray(curves["strength"], dtype=float)
     require(
@@ -48,7 +49,7 @@ def path_figure(
         figure = new_figure(WIDTH, HEIGHT)
         axes = figure.subplots()
         for name, color, dashes, text in (
-            ("training", "series-0", DASHES[0], "rows learned from"),
+            ("training", "series-0", DASHES[0], "training rows"),
             ("validation", "series-1", DASHES[1], "held-out rows"),
         ):
             _draw_curve(axes, strength, curves, name, color, dashes, f"{text}, ± one standard error of {parts} parts")
@@ -56,11 +57,11 @@ def path_figure(
         axes.set(
             xscale="log" if log else "linear", xlabel=label, ylabel=f"{title} ({word} is better)" if word else title
         )
-        _name_ends(axes)
-        _tick(axes, strength)
+        _label_sides(axes)
+        _set_ticks(axes, strength)
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
         svg = svg_text(figure, "regularization_path", f"{title} on training and held-out rows against the {label}.")
-    return _standing_alone(svg)
+    return _as_file(svg)
 
 
 def _draw_curve(
@@ -83,7 +84,7 @@ def _draw_curve(
 
 
 def _mark(axes: Axes, best: float, chosen: float) -> None:
-    """Lines at the two strengths; one where they are the same."""
+    """Lines at the two strengths; one line if they are the same."""
     both = f"best, and one standard error: {best:.3g}"
     marks = [
         (best, "muted", DASHES[2], f"best: {best:.3g}"),
@@ -93,8 +94,8 @@ def _mark(axes: Axes, best: float, chosen: float) -> None:
         axes.axvline(at, color=COLORS[color], linewidth=1.4, dashes=dashes or (None, None), label=text)
 
 
-def _name_ends(axes: Axes) -> None:
-    """What a curve runs into on either side, whatever it looks like."""
+def _label_sides(axes: Axes) -> None:
+    """Texts above the axes: weak strengths overfit, strong ones underfit."""
     for at, side, text in ((0.0, "left", "← weaker: overfitting"), (1.0, "right", "stronger: underfitting →")):
         axes.annotate(
             text,
@@ -108,16 +109,16 @@ def _name_ends(axes: Axes) -> None:
         )
 
 
-def _tick(axes: Axes, strength: np.ndarray) -> None:
-    """Ticks at strengths that were tried, both ends among them, as many as find room."""
+def _set_ticks(axes: Axes, strength: np.ndarray) -> None:
+    """Ticks at strengths that were tried: the smallest, the largest and at most seven between them."""
     shown = strength[np.unique(np.linspace(0, len(strength) - 1, min(len(strength), MOST_TICKS)).round().astype(int))]
     axes.set_xticks(shown, [f"{value:.2g}" for value in shown])
     axes.minorticks_off()
 
 
-def _standing_alone(svg: str) -> str:
-    """An `svg` element of a page as a file: with its namespace and size, in the colors that the page has by day, on
-    white."""
+def _as_file(svg: str) -> str:
+    """An `svg` element of a page as a file: with its namespace and size, in the colors of light mode, on white."""
     plain = re.sub(r"var\(--[a-z0-9-]+, (#[0-9a-f]{6})\)", r"\1", svg)
-    size = f'width="{WIDTH * SCREEN:.0f}" height="{HEIGHT * SCREEN:.0f}" style="background: #ffffff"'
+    width, height = WIDTH * PIXELS_PER_INCH, HEIGHT * PIXELS_PER_INCH
+    size = f'width="{width:.0f}" height="{height:.0f}" style="background: #ffffff"'
     return plain.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" {size} ', 1)

@@ -1,4 +1,4 @@
-"""The report's figures: each takes plain coordinates from a result and gives SVG text with the key of its lines."""
+"""The figures of a run's report: each takes plain coordinates from a result, and returns SVG text with a key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_POINTS = 1000
 
 
 def reliability(bins: Sequence[Mapping[str, float]]) -> Drawing:
-    """How often predictions of each confidence were right, with 95 % Wilson intervals, above the number of rows in each
+    """Share of right predictions at each confidence, with 95 % Wilson intervals; below it the number of rows in each
     bin.
 
     Args:
@@ -54,11 +54,11 @@ def reliability(bins: Sequence[Mapping[str, float]]) -> Drawing:
 
 
 def precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]], base_rates: Mapping[str, float]) -> Drawing:
-    """Precision against recall, one line per class, with its base rate: the precision of a blind guess.
+    """Precision against recall, one line per class, with its base rate: the precision of random guessing.
 
     Args:
         curves: Class label -> ``{"precision", "recall"}``, one value per threshold.
-        base_rates: Class label -> share of the judged rows; of more than six classes, the six rarest are drawn.
+        base_rates: Class label -> share of the rows; if there are more than six classes, the six rarest are drawn.
     """
     require(bool(curves), "at least one curve", curves=len(curves))
     drawn = sorted(curves, key=lambda label: base_rates.get(label, 0.0))[: len(SERIES)]
@@ -68,7 +68,7 @@ def precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]], base_r
         axes = figure.subplots()
         for label, color, dashes in zip(drawn, SERIES, DASHES, strict=False):
             recall, precision = _descending(curves[label]["recall"], curves[label]["precision"])
-            # Steps, and not slopes: average precision is the area under the steps.
+            # Steps, not slopes: average precision is the area under the steps.
             axes.plot(recall, precision, color=COLORS[color], dashes=dashes or (None, None), drawstyle="steps-post")
             rate = base_rates.get(label)
             if rate is not None:
@@ -78,7 +78,7 @@ def precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]], base_r
             xlim=(0, 1.01),
             ylim=(0, 1.03),
             xlabel="recall: share of the class that is found",
-            ylabel="precision: share of calls that are right",
+            ylabel="precision: share of predictions of the class that are right",
         )
         svg = svg_text(
             figure, "precision_recall", "Precision against recall, one line per class, with dotted base rates."
@@ -88,15 +88,15 @@ def precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]], base_r
 
 
 def learning_curve(history: Sequence[Mapping[str, float]], metric: str) -> Drawing | None:
-    """Losses, the held-out score where there is one, and the learning rate over the steps of training.
+    """Losses, the held-out score if there is one, and the learning rate over the steps of training.
 
     Args:
-        history: One entry per evaluation: ``fold, step, train_loss, val_loss, learning_rate`` and scores, all optional
-            but `step`.
-        metric: The score to draw; else the first one that begins with ``val_``.
+        history: One entry per evaluation: ``fold, step, train_loss, val_loss, learning_rate`` and scores; all but
+            `step` are optional.
+        metric: The score to draw; if it is not there, the first one whose name begins with ``val_``.
 
     Returns:
-        None where fewer than two entries hold a loss.
+        None if fewer than two entries have a loss.
     """
     train, held_out = _by_fold(history, "train_loss"), _by_fold(history, "val_loss")
     if max((len(steps) for steps, _ in [*train, *held_out]), default=0) < 2:
@@ -177,7 +177,7 @@ def residuals(curve: Mapping[str, Sequence[float]]) -> Drawing:
 
 
 def _plain_ticks(axes: Axes) -> None:
-    """Few ticks, with spaces between thousands, so that values of any magnitude stand apart."""
+    """Few ticks, with spaces between thousands, so that labels of any magnitude do not overlap."""
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:,.6g}".replace(",", "\u202f"))
     axes.locator_params(nbins=5)
@@ -227,15 +227,15 @@ def _by_fold(history: Sequence[Mapping[str, float]], name: str) -> list[tuple[np
 
 
 def _score_name(history: Sequence[Mapping[str, float]], metric: str) -> str | None:
-    found = [name for entry in history for name in entry if name.startswith("val_") and name != "val_loss"]
-    present = {name for entry in history for name in entry}
-    return next((name for name in (f"val_{metric}", metric, *found) if name in present), None)
+    present = list(dict.fromkeys(name for entry in history for name in entry))
+    others = [name for name in present if name.startswith("val_") and name != "val_loss"]
+    return next((name for name in (f"val_{metric}", metric, *others) if name in present), None)
 
 
 def _draw_folds(
     axes: Axes, folds: Sequence[tuple[np.ndarray, np.ndarray]], color: str, dashes: tuple[float, ...]
 ) -> None:
-    """One thin line per fold and a thick one for their mean over the steps that all of them reached."""
+    """One thin line per fold, and a thick one for their mean over the steps that all folds cover."""
     if len(folds) == 1:
         axes.plot(*folds[0], color=COLORS[color], dashes=dashes or (None, None))
         return

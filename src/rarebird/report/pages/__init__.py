@@ -1,1 +1,1 @@
-"""Pages of HTML, one file for each."""
+"""Pages of HTML: one module and one template for each."""

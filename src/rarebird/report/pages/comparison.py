@@ -1,5 +1,5 @@
-"""The page of `rarebird compare`: verdicts, a forest plot and tables in one HTML file that needs nothing else and holds
-no script."""
+"""The page of `rarebird compare`: verdicts, a forest plot and tables in one HTML file that needs no other file and
+contains no script."""
 
 from __future__ import annotations
 
@@ -17,40 +17,39 @@ from rarebird.report.wording import number, wording
 MOST_NAMED = 8
 
 
-def write_comparison(path: Path, about: Mapping[str, Any], found: Mapping[str, Any], baseline_toml: str) -> None:
-    """Write the page of a comparison; whoever reads `path` meanwhile sees the old file or the new one, never half of
-    one.
+def write_comparison(path: Path, data: Mapping[str, Any], comparison: Mapping[str, Any], baseline_toml: str) -> None:
+    """Write the page of a comparison; a reader of `path` sees the old file or the new one, never a part.
 
     Args:
         path: The file to write.
-        about: Of the data: ``name``, ``kind``, ``task``, ``n_train``.
-        found: The object that ``compare --json`` prints.
+        data: ``name``, ``kind``, ``task`` and ``n_train`` of the data.
+        comparison: The object that ``compare --json`` prints.
         baseline_toml: The baseline's recipe.
     """
-    write_page(path, render(about, found, baseline_toml))
+    write_page(path, render(data, comparison, baseline_toml))
 
 
-def render(about: Mapping[str, Any], found: Mapping[str, Any], baseline_toml: str) -> str:
-    """The page as text; arguments as in `write_comparison`."""
-    rows = _by_gain([_row(remedy, entry) for remedy, entry in found["remedies"].items()])
-    metric, together = found["metric"], found["combination"]
+def render(data: Mapping[str, Any], comparison: Mapping[str, Any], baseline_toml: str) -> str:
+    """The page as text; arguments as for `write_comparison`."""
+    rows = _by_gain([_row(remedy, entry) for remedy, entry in comparison["remedies"].items()])
+    metric, combination, baseline = comparison["metric"], comparison["combination"], comparison["baseline_metrics"]
     return rendered(
         "compare.html",
-        about=about,
-        found=found,
+        data=data,
+        comparison=comparison,
         words=wording(metric),
-        baseline=_text(found["baseline"]),
-        detectable=_text(found["detectable"]),
-        sentences=_sentences(rows, found),
+        baseline=_text(comparison["baseline"]),
+        detectable=_text(comparison["detectable"]),
+        sentences=_sentences(rows, comparison),
         rows=rows,
         figure=_figure(rows, metric, "alone"),
-        together=together and _together(together, metric),
+        combination=combination and _combination(combination, metric),
         metrics=[
-            {"title": wording(name).title, "turned": name in found["turned"], "baseline": _text(value)}
-            for name, value in found["baseline_metrics"].items()
+            {"title": wording(name).title, "turned": name in comparison["turned"], "baseline": _text(value)}
+            for name, value in baseline.items()
         ],
         in_metrics=[
-            {"label": row["label"], "cells": [_cell(row["metrics"].get(name)) for name in found["baseline_metrics"]]}
+            {"label": row["label"], "cells": [_cell(row["metrics"].get(name)) for name in baseline]}
             for row in rows
             if not row["why"]
         ],
@@ -59,7 +58,7 @@ def render(about: Mapping[str, Any], found: Mapping[str, Any], baseline_toml: st
 
 
 def _row(label: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry with its texts beside its figures."""
+    """An entry with the texts of its figures."""
     return {
         **entry,
         "label": label,
@@ -71,7 +70,7 @@ def _row(label: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cell(entry: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A difference and its interval as texts, and whether the interval leaves out 0."""
+    """A difference and its interval as texts, and whether the interval excludes 0."""
     if entry is None or entry["difference"] is None:
         return {"shown": "–", "interval": "", "sure": False}
     low, high = entry["low"], entry["high"]
@@ -83,8 +82,7 @@ def _cell(entry: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def signed(value: float, spread: float | None) -> str:
-    """A difference with its sign, and as many digits as its interval leaves meaningful: three where it is as narrow as
-    that."""
+    """A difference with its sign, and as many digits as its interval makes meaningful, up to three."""
     size = max(abs(value), spread or 0.0)
     text = number(value, min(spread, 0.0099) if spread and size < 1 else spread, size=size)
     return text if value < 0 or float(text.replace("\u202f", "")) == 0 else f"+{text}"
@@ -98,18 +96,16 @@ def _by_gain(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -math.inf if row["difference"] is None else row["difference"], reverse=True)
 
 
-def _together(together: Mapping[str, Any], metric: str) -> dict[str, Any]:
-    """The combination, its members, and both as one figure."""
-    whole, members = (
-        _row("all together", together),
-        [_row(member, entry) for member, entry in together["members"].items()],
-    )
-    lines = [whole, *({**member, "label": f"adds: {member['label']}"} for member in members)]
-    return {"lines": [whole, *members], "figure": _figure(lines, metric, "together")}
+def _combination(combination: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    """The combination, its members, and one figure of both."""
+    whole = _row("all together", combination)
+    members = [_row(member, entry) for member, entry in combination["members"].items()]
+    drawn = [whole, *({**member, "label": f"adds: {member['label']}"} for member in members)]
+    return {"lines": [whole, *members], "figure": _figure(drawn, metric, "together")}
 
 
 def _figure(rows: Sequence[Mapping[str, Any]], metric: str, name: str) -> dict[str, Any] | None:
-    """The forest plot as the template shows it; None where nothing could be judged."""
+    """The forest plot as the template shows it; None if nothing could be judged."""
     if all(row["difference"] is None for row in rows):
         return None
     drawing = forest(rows, f"difference in {wording(metric).title.lower()}, right is better", name)
@@ -117,25 +113,25 @@ def _figure(rows: Sequence[Mapping[str, Any]], metric: str, name: str) -> dict[s
     return {"svg": drawing.svg, "key": key, "aid": drawing.left_out}
 
 
-def _sentences(rows: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> list[str]:
-    """What a reader should take home."""
-    named = {
+def _sentences(rows: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]) -> list[str]:
+    """The main results in sentences."""
+    labels = {
         verdict: [row["label"] for row in rows if row["verdict"] == verdict and not row["why"]] for verdict in LOOKS
     }
     sentences = [
-        f"{verdict.capitalize()}: {some(named[verdict], MOST_NAMED)}."
+        f"{verdict.capitalize()}: {some(labels[verdict], MOST_NAMED)}."
         for verdict in ("helps", "hurts")
-        if named[verdict]
+        if labels[verdict]
     ]
-    open_ = len(named["too few rows to tell"])
-    if not sentences and open_:
+    undecided = len(labels["too few rows to tell"])
+    if not sentences and undecided:
         sentences.append(
-            "No remedy is shown to help or to hurt: these rows are too few to tell, or there is nothing to find."
+            "No remedy is shown to help or to hurt: there are too few rows to tell, or they have no effect here."
         )
-    elif open_:
-        sentences.append(f"Too few rows to tell: {open_} of {len(rows)}.")
-    if found["combination"] is not None:
-        together = _row("", found["combination"])
-        shown = f"{together['shown']} {together['interval']}".strip()
-        sentences.append(f"Best combination: {' and '.join(together['remedies'])}, {shown}: {together['verdict']}.")
+    elif undecided:
+        sentences.append(f"Too few rows to tell: {undecided} of {len(rows)}.")
+    if comparison["combination"] is not None:
+        best = _row("", comparison["combination"])
+        difference = f"{best['shown']} {best['interval']}".strip()
+        sentences.append(f"Best combination: {' and '.join(best['remedies'])}, {difference}: {best['verdict']}.")
     return sentences

@@ -1,5 +1,5 @@
-"""The page of `rarebird label-issues`: per class, the rows whose label is doubted; one HTML file without script that
-needs nothing else."""
+"""The page of `rarebird label-issues`: the rows of each class whose label is doubtful, in one HTML file without script
+that needs no other file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rarebird.report.pages.preview import View
 
 @dataclass(frozen=True)
 class ShownIssue:
-    """One doubted row.
+    """One row with a doubtful label.
 
     Attributes:
-        name: What the user calls the row.
+        name: The user's name of the row.
         view: The row itself; its target is the given label.
         suggested: The label that contradicts it.
-        given_probability, suggested_probability: Of both, out of fold.
+        given_probability, suggested_probability: Out-of-fold probabilities of both labels.
     """
 
     name: str
@@ -30,13 +30,13 @@ class ShownIssue:
 
 @dataclass(frozen=True)
 class ShownClass:
-    """The rows that bear one label.
+    """The rows with one label.
 
     Attributes:
-        rows: How many bear it.
-        found: How many of them are issues; more than `issues` where these would be too many to show.
+        rows: Number of rows with this label.
+        found: Number of issues among them; it exceeds `issues` if there are too many to show.
         wrong: Estimated number of wrong labels.
-        issues: The most doubtful ones.
+        issues: The most doubtful rows.
     """
 
     label: str
@@ -51,8 +51,8 @@ class Page:
     """Everything on the page.
 
     Attributes:
-        judged: Rows that were looked through.
-        columns: Of a table.
+        judged: Number of rows that were checked.
+        columns: Names of a table's columns.
         file: Name of the file with all rows.
     """
 
@@ -66,5 +66,5 @@ class Page:
 
 
 def write(path: Path, page: Page) -> None:
-    """Write the page; whoever reads `path` meanwhile sees the old file or the new one, never half of one."""
+    """Write the page; a reader of `path` sees the old file or the new one, never a part."""
     write_page(path, rendered("label_issues.html", page=page))

@@ -1,4 +1,4 @@
-"""A page from its template, written whole: what the report and the preview share."""
+"""Fill a template and write the page: shared by all pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rarebird.report.figures.drawing import FONTS
 
 
 def rendered(template: str, **values: Any) -> str:
-    """The page of a template in `templates/` with these values, every text of them escaped."""
+    """The page of a template in `templates/`, filled with these values; all their text is escaped."""
     import jinja2
 
     loader = jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates")
@@ -21,7 +21,7 @@ def rendered(template: str, **values: Any) -> str:
 
 
 def write_page(path: Path, document: str) -> None:
-    """Write a page; whoever reads `path` meanwhile sees the old file or the new one, never half of one."""
+    """Write a page; a reader of `path` sees the old file or the new one, never a part."""
     with whole_file(path) as building:
-        # A file name that is no Unicode gives lone surrogates, which UTF-8 refuses.
+        # A file name that is not Unicode contains lone surrogates, which UTF-8 refuses.
         building.write_text(document, encoding="utf-8", errors="backslashreplace", newline="\n")

@@ -1,5 +1,5 @@
-"""The page of `rarebird preview`: one HTML file that needs nothing else and holds no script. Pictures are PNG, curves
-are SVG."""
+"""The page of `rarebird preview`: one HTML file without script that needs no other file. Pictures are PNG, curves are
+SVG."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import numpy as np
 from rarebird.report.figures.drawing import SERIES
 from rarebird.report.pages.page import rendered, write_page
 
-# Of a curve: the box it is drawn in, and points at most; more lie closer than the eye can tell apart.
+# Box of a curve, and its largest number of points; the eye could not tell more of them apart.
 WIDTH, HEIGHT, MOST_POINTS = 200, 80, 400
 
 
 @dataclass(frozen=True)
 class View:
-    """One row as the page shows it; it holds one of `picture`, `curve` and `cells`.
+    """One row as the page shows it, by one of `picture`, `curve` and `cells`.
 
     Attributes:
-        target: Its class, the shares of several, or its value.
-        target_changed: Whether that is not the original's.
-        picture: Address of a PNG that is part of the page.
+        target: Its class, the shares of several classes, or its value.
+        target_changed: Whether the target differs from the original's.
+        picture: A PNG as a data address, which is part of the page.
         curve: An `svg` element.
         cells: Texts of a table row.
-        changed: Which of the cells are not the original's.
+        changed: Which of the cells differ from the original's.
     """
 
     target: str
@@ -41,10 +41,10 @@ class View:
 
 @dataclass(frozen=True)
 class ShownRow:
-    """A row and what became of it.
+    """A row before and after augmentation.
 
     Attributes:
-        name: What the user calls the row.
+        name: The user's name of the row.
         views: The original, and after it the augmented ones.
     """
 
@@ -54,12 +54,12 @@ class ShownRow:
 
 @dataclass(frozen=True)
 class Resampled:
-    """What resampling did.
+    """The effect of resampling.
 
     Attributes:
         counts: ``(class, rows before, rows after)``.
-        sentences: What else there is to say.
-        groups: Heading -> rows of that kind (kept, new, taken out).
+        sentences: Further remarks.
+        groups: Heading -> rows of that kind (kept, new, removed).
     """
 
     counts: tuple[tuple[str, int, int], ...]
@@ -72,8 +72,8 @@ class Page:
     """Everything on the page.
 
     Attributes:
-        augmentation, resampling: Settings of the methods, as a recipe holds them.
-        columns: Of a table.
+        augmentation, resampling: The methods with their settings, as in a recipe.
+        columns: Names of a table's columns.
     """
 
     name: str
@@ -88,15 +88,16 @@ class Page:
 
 
 def write(path: Path, page: Page) -> None:
-    """Write the page; whoever reads `path` meanwhile sees the old file or the new one, never half of one."""
+    """Write the page; a reader of `path` sees the old file or the new one, never a part."""
     write_page(path, rendered("preview.html", page=page))
 
 
 def picture(pixels: np.ndarray) -> str:
-    """A picture as the address of a PNG that is part of the page.
+    """A picture as the data address of a PNG.
 
     Args:
-        pixels: ``(channels, height, width)`` in 0..1; of other than one, three or four channels, the mean is shown.
+        pixels: ``(channels, height, width)`` in 0..1; for other numbers of channels than 1, 3 and 4, their mean is
+            shown.
     """
     from PIL import Image
 
@@ -111,8 +112,8 @@ def curve(values: np.ndarray, low: float, high: float, behind: np.ndarray | None
     """A series as an `svg` element, a line per channel.
 
     Args:
-        values: ``(channels, length)``; of more than six channels, the first six are drawn.
-        low, high: What the lower and the upper edge stand for.
+        values: ``(channels, length)``; only the first six channels are drawn.
+        low, high: The values at the lower and the upper edge.
         behind: ``(channels, its length)``, drawn in gray behind it, on the same scale of time.
     """
     length = max(values.shape[1], 0 if behind is None else behind.shape[1])
@@ -120,7 +121,8 @@ def curve(values: np.ndarray, low: float, high: float, behind: np.ndarray | None
         _line(channel, length, low, high, "behind") for channel in ([] if behind is None else behind[: len(SERIES)])
     ]
     lines += [_line(channel, length, low, high, color) for channel, color in zip(values, SERIES, strict=False)]
-    return f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" preserveAspectRatio="none">{"".join(lines)}</svg>'
+    attributes = f'class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" preserveAspectRatio="none"'
+    return f"<svg {attributes}>{''.join(lines)}</svg>"
 
 
 def _line(channel: np.ndarray, length: int, low: float, high: float, color: str) -> str:

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, holds no script, and may load nothing from anywhere."""
+"""The report of a run: one HTML file that needs no other file, contains no script and loads nothing."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ TWO_SIDED = 1.96
 
 
 def write_report(path: Path, result: Result, recipe_toml: str, profile_text: str, profile: dict[str, Any]) -> None:
-    """Write the report of a run; whoever reads `path` meanwhile sees the old file or the new one, never half of one.
+    """Write the report of a run; a reader of `path` sees the old file or the new one, never a part.
 
     Args:
         path: The file to write, ``RUN/report.html``.
-        result: What the run found, with scores on test or validation rows.
+        result: The result of the run, with scores on test or validation rows.
         recipe_toml: The recorded recipe.
         profile_text: The profile as the command line shows it.
         profile: The profile as plain values; ``ailments`` (sentences) and ``applicable`` (``slot, method, why``) are
-            used where present.
+            used if present.
 
     Raises:
         ValueError: The result holds no scores.
@@ -37,7 +37,7 @@ def write_report(path: Path, result: Result, recipe_toml: str, profile_text: str
 
 
 def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[str, Any]) -> str:
-    """The report as text; arguments as in `write_report`."""
+    """The report as text; arguments as for `write_report`."""
     scores = result.test or result.validation
     require(
         scores is not None and bool(scores.metrics),
@@ -68,7 +68,7 @@ def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[st
 
 
 def _cell(estimate: Estimate | None) -> dict[str, Any]:
-    """A figure as the template shows it: texts, and where its interval bar lies, in percent."""
+    """A figure as the template shows it: texts, and the position of its interval bar in percent."""
     if estimate is None or estimate.value is None:
         return {"value": None, "interval": "", "at": 0.0, "low": 0.0, "high": 0.0}
     low = estimate.value if estimate.low is None else estimate.low
@@ -91,15 +91,15 @@ def _metric_row(name: str, estimate: Estimate | None, validation: Estimate | Non
 
 
 def _metric_rows(result: Result, scores: Scores, headline: str) -> list[dict[str, Any]]:
-    """All metrics, the headline first; those of the validation rows beside those of the test rows."""
+    """All metrics, the headline first, with their values on test and on validation rows."""
     beside = result.validation.metrics if result.test and result.validation else {}
     ordered = sorted(scores.metrics, key=lambda name: name != headline)
     return [_metric_row(name, scores.metrics[name], beside.get(name)) for name in ordered]
 
 
 def _class_rows(result: Result, scores: Scores) -> list[dict[str, Any]]:
-    """The class table, in the order of the classes. A class is marked rare with less than half of an equal share of the
-    training rows."""
+    """The class table, in the order of the classes. A class counts as rare if it has less than half as many training
+    rows as it would have if all classes were equally frequent."""
     beside = {row.label: row for row in result.validation.per_class} if result.test and result.validation else {}
     equal_share = sum(result.class_counts.values()) / max(len(result.class_counts), 1)
     rows = []
@@ -130,7 +130,8 @@ def _class_note(score: ClassScore) -> str:
 
 
 def _tried_rows(result: Result) -> list[dict[str, Any]]:
-    """What a search tried: the held-out loss of each recipe, and how far it is behind the best with a 95 % interval."""
+    """The recipes that a search tried: the held-out loss of each, and its difference to the best with a 95 %
+    interval."""
     rows = []
     for one in result.tried:
         behind = (
@@ -154,8 +155,8 @@ def _tried_rows(result: Result) -> list[dict[str, Any]]:
 
 
 def _confusion_matrix(scores: Scores) -> list[dict[str, Any]]:
-    """One row per true class, its cells shaded by the share of that class's rows; empty where there are none or too
-    many classes."""
+    """One row per true class, its cells shaded by the share of that class's rows; empty without classes or with too
+    many."""
     if not 0 < len(scores.confusion) <= MOST_IN_MATRIX:
         return []
     labels = [row.label for row in scores.per_class]
@@ -178,7 +179,7 @@ def _confusion_matrix(scores: Scores) -> list[dict[str, Any]]:
 
 
 def _top_confusions(scores: Scores) -> list[dict[str, Any]]:
-    """The most frequent mistakes, where there are too many classes for a matrix."""
+    """The most frequent mistakes, if there are too many classes for a matrix."""
     if len(scores.confusion) <= MOST_IN_MATRIX:
         return []
     labels = [row.label for row in scores.per_class]
@@ -196,10 +197,11 @@ def _top_confusions(scores: Scores) -> list[dict[str, Any]]:
 
 
 def _figures(result: Result, scores: Scores) -> Iterable[dict[str, Any]]:
-    """The figures whose coordinates are there, each with the sentence that tells how to read it."""
+    """The figures that the scores have coordinates for, each with a sentence on how to read it."""
     bins = [entry for entry in scores.curves.get("reliability") or [] if entry["count"]]
     if bins:
-        aid = "Closer to the diagonal is better; points below it are claims more confident than right. Bars: rows in each bin."
+        aid = "Closer to the diagonal is better; below it, predictions are more confident than they are right."
+        aid += " Bars: rows in each bin."
         yield _figure("Reliability", aid, run.reliability(bins))
     curves = scores.curves.get("precision_recall") or {}
     if result.positive in curves and len(result.classes) == 2:
@@ -207,16 +209,17 @@ def _figures(result: Result, scores: Scores) -> Iterable[dict[str, Any]]:
     if curves:
         total = max(sum(row.support for row in scores.per_class), 1)
         rates = {row.label: row.support / total for row in scores.per_class}
-        aid = "Closer to the upper right is better; a dotted line is what blind guessing reaches for that class."
+        aid = "Closer to the upper right is better; a dotted line shows what random guessing reaches for that class."
         yield _figure("Precision and recall", aid, run.precision_recall(curves, rates))
     if residuals := scores.curves.get("residuals"):
-        aid = "Closer to the diagonal is better; a flatter cloud means that extreme values are drawn to the middle."
+        aid = "Closer to the diagonal is better; in a flatter cloud, predictions of extreme values are too moderate."
         yield _figure("Predicted against true", aid, run.predicted_against_true(residuals))
-        aid = "An even band around zero is better; a slope or a funnel shows where the model errs in one direction or is less sure."
+        aid = "An even band around zero is better; a slope shows errors in one direction, a funnel where errors grow."
         yield _figure("Residuals", aid, run.residuals(residuals))
     if drawing := run.learning_curve(result.history, result.metric):
-        aid = "Both losses falling together is good; held-out loss that rises while training loss falls is learning by heart."
-        aid += " Compare shapes, not heights: the recipe's loss may weigh rows otherwise."
+        aid = "Good: both losses fall together. If the held-out loss rises while the training loss falls,"
+        aid += " the network memorizes its rows."
+        aid += " Compare shapes, not heights: the two losses may weight rows differently."
         yield _figure("Learning curve", aid, drawing)
 
 
