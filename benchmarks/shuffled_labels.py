@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rarebird.comparison.compare import compare
+from rarebird.comparison.compare import ComparisonOptions, compare
 from rarebird.comparison.result import Comparison, Row
 from rarebird.data.dataset import Dataset, Frame
 from rarebird.recipe.recipe import Recipe
@@ -109,7 +109,7 @@ def find_nothing(sets: int, seed: int) -> None:
     for number in range(sets):
         rng = np.random.default_rng([seed, number])
         found = compare(
-            baseline(number), shuffled(rng), [*REMEDIES, "augmentation=mixup"], folds=FOLDS, repeats=REPEATS
+            baseline(number), shuffled(rng), [*REMEDIES, "augmentation=mixup"], ComparisonOptions(FOLDS, REPEATS)
         )
         claims = claims_of(found)
         with_claim += bool(claims)
@@ -137,9 +137,7 @@ def find_what_helps(sets: int, seed: int) -> None:
                 baseline(number, **changes),
                 made(rng),
                 [*REMEDIES[:3], helpful],
-                folds=FOLDS,
-                repeats=REPEATS,
-                combine=False,
+                ComparisonOptions(FOLDS, REPEATS, combine=False),
             )
             named += any(row.remedy == helpful and row.verdict == "helps" for row in found.rows)
             wrong += any(row.remedy == helpful and row.verdict == "hurts" for row in found.rows)

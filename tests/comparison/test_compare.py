@@ -1,4 +1,5 @@
-"""Comparing remedies: paired on the same splits, honest about what cannot be told, and able to find what helps."""
+"""Comparing remedies: paired on the same splits, without verdicts that the rows cannot support, and able to find what
+helps."""
 
 from __future__ import annotations
 
@@ -10,22 +11,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rarebird.comparison import planning, under_way
-from rarebird.comparison.command import plain
-from rarebird.comparison.compare import compare
+from rarebird.comparison import compare as compare_module
+from rarebird.comparison import planning
+from rarebird.comparison.command import without_remedies
+from rarebird.comparison.compare import ComparisonOptions, compare
 from rarebird.comparison.planning import Cost
 from rarebird.comparison.remedies import with_remedy
 from rarebird.core.checks import DataError
+from rarebird.core.compute import Compute
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Frame
-from rarebird.evaluation import cross_validate
+from rarebird.evaluation.cross_validate import cross_validate
 from rarebird.recipe.recipe import Recipe
 from tests.command_line import rarebird
 from tests.comparison.made_rows import baseline, rows
 
 
 def test_a_remedy_that_does_nothing_differs_by_nothing() -> None:
-    found = compare(baseline(), rows(), ["loss=cross_entropy"], folds=3, repeats=2)
+    found = compare(baseline(), rows(), ["loss=cross_entropy"], ComparisonOptions(3, 2))
     assert found.splits == 6
     assert found.rows[0].difference.mean == 0
     assert found.rows[0].verdict == "too few rows to tell"
@@ -36,12 +39,12 @@ def test_what_helps_is_found_and_what_hurts_too() -> None:
     # Class weights change nothing about that, because probabilities are corrected back; the balanced decision does.
     train, quick = rows(800, share=0.06), {"name": "adamw", "learning_rate": 3e-2}
     found = compare(
-        baseline(steps=80, optimizer=quick), train, ["decision=balanced", "loss=weighted"], folds=4, repeats=3
+        baseline(steps=80, optimizer=quick), train, ["decision=balanced", "loss=weighted"], ComparisonOptions(4, 3)
     )
     assert [row.verdict for row in found.rows] == ["helps", "too few rows to tell"]
     assert found.rows[0].difference.low > 0.1
     turned = compare(
-        baseline(steps=80, optimizer=quick, decision="balanced"), train, ["decision=argmax"], folds=4, repeats=3
+        baseline(steps=80, optimizer=quick, decision="balanced"), train, ["decision=argmax"], ComparisonOptions(4, 3)
     )
     assert turned.rows[0].verdict == "hurts"
 
@@ -51,21 +54,20 @@ def test_among_shuffled_labels_nothing_helps() -> None:
         baseline(decision="balanced"),
         rows(200, share=0.3, shuffled=True),
         ["loss=weighted", "loss=focal"],
-        folds=4,
-        repeats=2,
+        ComparisonOptions(4, 2),
     )
     assert {row.verdict for row in found.rows} == {"too few rows to tell"}
 
 
 def test_losses_are_turned_so_that_larger_is_better() -> None:
     train = rows(400)
-    found = compare(baseline(steps=5), train, ["optimizer=sgd"], folds=3, repeats=1, metric="log_loss")
+    found = compare(baseline(steps=5), train, ["optimizer=sgd"], ComparisonOptions(3, 1, "log_loss"))
     assert found.baseline > 0
     assert found.rows[0].value == pytest.approx(found.baseline - found.rows[0].difference.mean)
     assert found.for_machines()["turned"] == ["log_loss", "brier_score", "expected_calibration_error"]
 
 
-def test_a_remedy_that_cannot_be_trained_is_said_and_the_others_go_on() -> None:
+def test_a_remedy_that_cannot_be_trained_is_reported_and_the_others_are_compared() -> None:
     three = Dataset(
         "table",
         "classification",
@@ -75,7 +77,7 @@ def test_a_remedy_that_cannot_be_trained_is_said_and_the_others_go_on() -> None:
         ("a", "b", "c"),
         np.arange(300).astype(str),
     )
-    found = compare(baseline(), three, ["loss=auc", "loss=focal"], folds=3, repeats=1)
+    found = compare(baseline(), three, ["loss=auc", "loss=focal"], ComparisonOptions(3, 1))
     assert "two classes" in found.rows[0].why
     assert found.rows[0].verdict == "too few rows to tell"
     assert not found.rows[1].why
@@ -86,30 +88,32 @@ def test_the_best_combination_is_judged_on_other_splits_and_each_member_left_out
 ) -> None:
     # Which members are chosen is not the matter here.
     members = ["decision=balanced", "loss=focal"]
-    monkeypatch.setattr(under_way, "choose", lambda gains, gain_of: members if gain_of(members) is not None else [])
+    monkeypatch.setattr(
+        compare_module, "choose", lambda gains, gain_of: members if gain_of(members) is not None else []
+    )
     train, base = rows(), baseline(steps=15, seed=2)
-    found = compare(base, train, [*members, "loss=weighted"], folds=3, repeats=2)
+    found = compare(base, train, [*members, "loss=weighted"], ComparisonOptions(3, 2))
     together = found.combination
     assert together is not None
     assert (list(together.remedies), together.splits, found.splits) == (members, 6, 6)
 
-    def judged(*remedies: str) -> np.ndarray:
+    def alone(*remedies: str) -> np.ndarray:
         """The splits of the third and fourth repeat, one recipe at a time."""
         recipe = with_remedy(base, "+".join(remedies)) if remedies else base
         each = []
         for seed in (4, 5):
             parts = split.parts(train, split.decide(train, folds=3), seed)
             each.append(
-                cross_validate.judge(recipe.updated(seed=seed), train, parts).values("balanced_accuracy", train)
+                cross_validate(recipe.updated(seed=seed), train, parts, Compute()).values("balanced_accuracy", train)
             )
         return np.concatenate(each)
 
-    whole = judged(*members)
-    assert together.row.difference.mean == pytest.approx((whole - judged()).mean())
+    whole = alone(*members)
+    assert together.row.difference.mean == pytest.approx((whole - alone()).mean())
     assert [row.remedy for row in together.members] == members
     for row, other in zip(together.members, reversed(members), strict=True):
-        assert row.difference.mean == pytest.approx((whole - judged(other)).mean())
-        assert (row.value, row.beside) == pytest.approx((whole.mean(), judged(other).mean()))
+        assert row.difference.mean == pytest.approx((whole - alone(other)).mean())
+        assert (row.value, row.other) == pytest.approx((whole.mean(), alone(other).mean()))
     assert any("other splits of the same rows" in note for note in found.notes)
     # All claims share one level: two remedies alone, one that is no part, the combination and its members.
     plainly = found.for_machines()["combination"]
@@ -119,7 +123,7 @@ def test_the_best_combination_is_judged_on_other_splits_and_each_member_left_out
 
 def test_remedies_that_help_are_combined_by_themselves() -> None:
     found = compare(
-        baseline(steps=60), rows(500), ["decision=balanced", "loss=focal", "loss=weighted"], folds=3, repeats=1
+        baseline(steps=60), rows(500), ["decision=balanced", "loss=focal", "loss=weighted"], ComparisonOptions(3, 1)
     )
     gains = {row.remedy: row.difference.mean for row in found.rows}
     assert gains["decision=balanced"] > 0
@@ -129,7 +133,7 @@ def test_remedies_that_help_are_combined_by_themselves() -> None:
 
 
 def test_differences_are_told_in_each_metric_and_in_each_class() -> None:
-    found = compare(baseline(steps=20), rows(), ["decision=balanced"], folds=3, repeats=1)
+    found = compare(baseline(steps=20), rows(), ["decision=balanced"], ComparisonOptions(3, 1))
     entry = found.for_machines()["remedies"]["decision=balanced"]
     assert {"balanced_accuracy", "accuracy", "roc_auc", "log_loss", "recall:no", "recall:yes"} <= set(entry["metrics"])
     top = {name: entry[name] for name in ("difference", "low", "high")}
@@ -146,15 +150,19 @@ def test_regression_is_compared_in_its_own_metrics() -> None:
         "table", "regression", train.source, train.index, np.random.default_rng(0).normal(size=200), (), train.ids
     )
     base = baseline(loss="mean_squared", metric="r2", decision="balanced", steps=10)
-    found = compare(base, values, ["regularization=l2", "reference=boosted_trees"], folds=3, repeats=1)
+    found = compare(base, values, ["regularization=l2", "reference=boosted_trees"], ComparisonOptions(3, 1))
     assert set(found.rows[0].metrics) == {"r2", "mean_squared_error", "root_mean_squared_error", "mean_absolute_error"}
     with pytest.raises(DataError, match="'accuracy' does not judge regression"):
-        compare(base, values, ["regularization=l2"], metric="accuracy")
+        compare(base, values, ["regularization=l2"], ComparisonOptions(metric="accuracy"))
 
 
 def test_with_no_time_left_it_says_so_and_ends() -> None:
     found = compare(
-        baseline(steps=None, epochs=2.0), rows(), ["loss=focal"], folds=3, repeats=2, deadline=time.monotonic()
+        baseline(steps=None, epochs=2.0),
+        rows(),
+        ["loss=focal"],
+        ComparisonOptions(3, 2),
+        Compute(deadline=time.monotonic()),
     )
     assert found.splits == 0
     assert found.rows[0].why == "there was no time for a split"
@@ -163,28 +171,29 @@ def test_with_no_time_left_it_says_so_and_ends() -> None:
     assert "not judged" in found.to_text()
 
 
-@pytest.mark.parametrize(("goes_on", "splits"), [(True, 12), (False, 9)])
+@pytest.mark.parametrize(("uses_time_left", "splits"), [(True, 12), (False, 9)])
 def test_a_short_budget_means_fewer_steps_and_repeats_and_says_so(
-    goes_on: bool, splits: int, monkeypatch: pytest.MonkeyPatch
+    uses_time_left: bool, splits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if 100 steps took a second: 24 s for two recipes in three parts and four repeats, where 5 s are left. What
     # turns out to be left after three repeats of 25 steps is used for more of them.
     monkeypatch.setattr(
-        planning, "measure", lambda recipes, repeats, seconds: dict.fromkeys(recipes, Cost(0.0, 0.01, 100))
+        planning, "measure", lambda recipes, validation, seconds: dict.fromkeys(recipes, Cost(0.0, 0.01, 100))
     )
-    monkeypatch.setattr(under_way.UnderWay, "_left", lambda going: 5.0)
-    if not goes_on:
-        monkeypatch.setattr(under_way.UnderWay, "go_on", lambda going: None)
+    monkeypatch.setattr(compare_module._Running, "_seconds_left", lambda running: 5.0)
+    if not uses_time_left:
+        monkeypatch.setattr(compare_module._Running, "use_time_left", lambda running: None)
     base = baseline(steps=None, epochs=100 * 32 / 200)
-    found = compare(base, rows(), ["loss=focal"], folds=3, repeats=4, deadline=time.monotonic() + 600)
+    found = compare(base, rows(), ["loss=focal"], ComparisonOptions(3, 4), Compute(deadline=time.monotonic() + 600))
     assert (found.recipe.steps, found.splits) == (25, splits)
     assert any("25 of the 100 steps" in note for note in found.notes)
-    assert any("9 of 12 splits" in note for note in found.notes) != goes_on
+    assert any("9 of 12 splits" in note for note in found.notes) != uses_time_left
 
 
 def test_the_same_comparison_gives_the_same_numbers() -> None:
     first, second = (
-        compare(baseline(steps=5), rows(), ["decision=balanced", "loss=focal"], folds=3, repeats=1) for _ in range(2)
+        compare(baseline(steps=5), rows(), ["decision=balanced", "loss=focal"], ComparisonOptions(3, 1))
+        for _ in range(2)
     )
     assert first.for_machines() == second.for_machines()
 
@@ -194,9 +203,8 @@ def test_a_user_who_ends_it_gets_pairs_for_all() -> None:
         baseline(steps=5),
         rows(),
         ["loss=focal", "loss=weighted"],
-        folds=4,
-        repeats=3,
-        tell=lambda share, what: "repeat 1, part 4" in what,
+        ComparisonOptions(4, 3),
+        Compute(progress=lambda share, what: "repeat 1, part 4" in what),
     )
     assert found.splits == 3
     assert [row.difference.splits for row in found.rows] == [3, 3]
@@ -215,7 +223,7 @@ def test_a_baseline_without_remedies_keeps_calibration_decision_and_safeguards()
         calibration=["temperature"],
         decision="threshold",
     )
-    without = plain(recipe)
+    without = without_remedies(recipe)
     assert without == recipe.updated(
         loss="cross_entropy", augmentation=[], batch_sampling="shuffled", regularization=["gradient_clipping"]
     )
@@ -246,7 +254,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: Any, monkeypatch: Any) ->
         "regularization=ema",
         "loss=cross_entropy",
     }
-    assert any("does loss=cross_entropy already" in note for note in found["notes"])
+    assert any("has loss=cross_entropy already" in note for note in found["notes"])
     for entry in found["remedies"].values():
         assert {"difference", "low", "high", "verdict", "metrics"} <= set(entry)
         assert entry["verdict"] in ("helps", "hurts", "too few rows to tell")
@@ -258,7 +266,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: Any, monkeypatch: Any) ->
     assert Recipe.read(out / "baseline.toml").steps == found["steps"] == 10
     text = rarebird(capsys, monkeypatch, "compare", tmp_path / "rows.csv", *more)
     assert text.code == 0
-    assert "The smallest effect" in text.out
+    assert "would be shown with a probability of 80 %" in text.out
     assert str(out / "compare.html") in text.out
 
 

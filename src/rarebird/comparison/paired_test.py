@@ -1,10 +1,11 @@
-"""Differences of two recipes on the same splits: what they say, and what they cannot say.
+"""Tests whether two recipes differ on the same splits.
 
-Scores of overlapping training sets are not independent, and the plain t-test finds differences everywhere. The
-corrected resampled t-test (Nadeau and Bengio, "Inference for the generalization error", Machine Learning 2003;
-Bouckaert and Frank, "Evaluating the replicability of significance tests for comparing learning algorithms", PAKDD 2004)
-widens the variance by the share of test to training rows; many comparisons share one level by Holm's method ("A simple
-sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 1979).
+The training sets of the splits overlap, so their scores are not independent, and the plain t-test finds differences
+where there are none. The corrected resampled t-test (Nadeau and Bengio, "Inference for the generalization error",
+Machine Learning 2003; Bouckaert and Frank, "Evaluating the replicability of significance tests for comparing learning
+algorithms", PAKDD 2004) makes the variance larger by the ratio of test to training rows. Many comparisons share one
+level by Holm's method ("A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics
+1979).
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from scipy import stats
 from rarebird.core.checks import require
 
 LEVEL, POWER = 0.05, 0.8
-# Scores of few rows take few values: on two or three splits they agree by chance too often for a test that reads their
-# spread.
+# Scores of few rows take few values. On two or three splits they are often equal by chance, and a test that uses their
+# spread would take this for certainty.
 FEWEST_SPLITS = 4
-# Below this share of the mean a spread is rounding.
+# A spread below this share of the mean is a rounding error.
 NO_SPREAD = 1e-9
 
 Verdict = Literal["helps", "hurts", "too few rows to tell"]
@@ -34,12 +35,12 @@ class Difference:
     """A paired difference with its 95 % interval.
 
     Attributes:
-        mean: Of the differences over splits, larger is better.
+        mean: The mean of the differences over splits; larger is better.
         low, high: Ends of the interval.
-        p_value: Two-sided, of no difference; before any correction for many comparisons.
-        detectable: The smallest true difference that these splits would have shown four times in five among so many
-            comparisons.
-        splits: How many splits had both scores.
+        p_value: Two-sided, for no difference; not corrected for the number of comparisons.
+        detectable: The smallest true difference that these splits would show with a probability of 80 %, given the
+            number of comparisons.
+        splits: Number of splits that have both scores.
     """
 
     mean: float
@@ -55,13 +56,13 @@ def corrected(differences: np.ndarray, test_to_train: float, comparisons: int = 
 
     Args:
         differences: ``(splits,)`` paired differences; undefined ones (NaN) are left out.
-        test_to_train: Judging rows over training rows of a split; ``1 / (folds - 1)`` for folds.
-        comparisons: How many share one level; `detectable` answers to the strictest step of Holm's method. Interval and
-            p-value do not.
+        test_to_train: Held-out rows of a split divided by its training rows; ``1 / (folds - 1)`` for folds.
+        comparisons: Number of comparisons that share one level. It matters for `detectable`, which is computed for the
+            strictest step of Holm's method, but not for interval and p-value.
 
     Returns:
-        The difference; a p-value of 1 where fewer than `FEWEST_SPLITS` are left, an interval without end where fewer
-        than two.
+        The difference. With fewer than `FEWEST_SPLITS` splits its p-value is 1; with fewer than two its interval is
+        infinite.
     """
     require(test_to_train > 0, "test_to_train > 0", test_to_train=test_to_train)
     require(comparisons >= 1, "comparisons >= 1", comparisons=comparisons)
@@ -83,12 +84,12 @@ def _p_value(known: np.ndarray, mean: float, error: float) -> float:
     n = len(known)
     if n < FEWEST_SPLITS or mean == 0:
         return 1.0
-    # Without any spread, t has no end; that all splits agree is then all there is to say: the sign test.
+    # Without any spread, t is infinite; that all splits agree is then tested by the sign test.
     return float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > NO_SPREAD * abs(mean) else 2.0 ** (1 - n)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """``(n,)`` adjusted p-values: a comparison holds at a level where its own is below it, whatever the others are."""
+    """``(n,)`` adjusted p-values; each can be compared with the level by itself."""
     values = np.asarray(p_values, dtype=float)
     order = np.argsort(values, kind="stable")
     stepped = np.maximum.accumulate(values[order] * (len(values) - np.arange(len(values))))
@@ -98,12 +99,12 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def verdicts(differences: Sequence[Difference], level: float = LEVEL) -> list[Verdict]:
-    """What each of many differences says when all are asked at once."""
+    """The verdict on each of many differences, all tested at one level."""
     adjusted = holm([difference.p_value for difference in differences])
     return [_verdict(difference.mean, bool(p <= level)) for difference, p in zip(differences, adjusted, strict=True)]
 
 
-def _verdict(mean: float, sure: bool) -> Verdict:
-    if not sure or mean == 0:
+def _verdict(mean: float, is_significant: bool) -> Verdict:
+    if not is_significant or mean == 0:
         return "too few rows to tell"
     return "helps" if mean > 0 else "hurts"

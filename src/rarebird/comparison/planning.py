@@ -1,4 +1,4 @@
-"""How long the trainings of a comparison take, and so how many steps and repeats a budget allows."""
+"""How long the trainings of a comparison take, and how many steps and repeats a budget therefore allows."""
 
 from __future__ import annotations
 
@@ -7,174 +7,199 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import nn
 
-from rarebird.comparison.repeated_splits import BASELINE, Repeats
+from rarebird.comparison.repeated_splits import BASELINE, RepeatedCrossValidation
 from rarebird.core.checks import DataError
-from rarebird.data.dataset import Dataset
-from rarebird.evaluation.cross_validate import Part, assess, part_of
+from rarebird.data import prepare
+from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.prepare import Prepared
+from rarebird.evaluation import held_outputs
+from rarebird.evaluation.cross_validate import assess
+from rarebird.model.model import Member
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import bench_of
-from rarebird.training.network_trainer import Bench
-from rarebird.training.reference_trainer import ReferenceBench
+from rarebird.training.cross_fit import CrossFit, trainer_of
+from rarebird.training.network_trainer import NetworkTrainer
+from rarebird.training.step_plan import STEPPING_SHARE
+from rarebird.training.trainer import Trained, Trainer, TrainingPlan
 
-# Share of the time that the measurement may take; for each recipe a bench is asked for the steps of so many seconds, of
-# which it measures some hundredths.
-MEASURING_SHARE, MEASURED_PART = 0.06, 0.03
-SHORTEST_PROBE, LONGEST_PROBE = 1.0, 20.0
-# A network that is trained for less than this share of its course says little of what a remedy does to it; fewer
-# repeats are better then.
-FEWEST_OF_COURSE = 0.25
+# Share of the time that is used to measure steps, and the limits of one measurement in seconds.
+MEASURING_SHARE = 0.06
+SHORTEST_MEASUREMENT, LONGEST_MEASUREMENT = 0.03, 0.6
+# A network that is trained for less than this share of its own steps tells little about a remedy: with less time,
+# there are fewer repeats instead.
+FEWEST_STEPS_SHARE = 0.25
 # Share of the time that is planned for, so that a machine that slows down a little costs no repeat.
 PLANNED = 0.9
-# Rounds of a reference, whose preparation takes longer than a few of them.
-ROUNDS = (5, 25)
+# Rounds for which a reference is trained to measure it; with fewer, preparation takes longer than the rounds.
+MEASURED_ROUNDS = (5, 25)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one training takes.
+    """The time that one training takes.
 
     Attributes:
-        start: Seconds however many steps there are: preparation, resampling, prediction; all of a reference.
+        start: Seconds that do not depend on the steps: preparation, resampling, prediction; for a reference, all.
         step: Seconds of an optimizer step.
-        course: Steps that the recipe asks for.
+        own_steps: Steps that the recipe asks for.
         score: Seconds to calibrate, decide and score a repeat.
     """
 
     start: float
     step: float
-    course: int
+    own_steps: int
     score: float = 0.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the time allows: optimizer steps of each network at most, and splits with parts of their own."""
+    """What the time allows: the most optimizer steps of a network, and the number of repeated splits."""
 
     steps: int
     repeats: int
 
 
-def plan(costs: Sequence[Cost], folds: int, repeats: int, seconds: float, fewest: float = FEWEST_OF_COURSE) -> Plan:
-    """As many repeats as leave each network a fair part of its course, and at least one; then as many steps as fit.
+def plan(
+    costs: Sequence[Cost], folds: int, repeats: int, seconds: float, fewest_share: float = FEWEST_STEPS_SHARE
+) -> Plan:
+    """As many repeats as possible with `fewest_share` of the longest training's steps, and as many steps as then fit.
+
+    There is always one repeat and one step.
 
     Args:
-        costs: Of each recipe.
+        costs: One per recipe.
         folds: Trainings of a recipe in a repeat.
-        repeats: As many as are asked for.
-        seconds: For all of it.
-        fewest: The fair part.
+        repeats: The number of repeats that the user asks for.
+        seconds: The time for everything.
+        fewest_share: Repeats are given up before networks get less than this share of their steps.
     """
-    course, scoring = max(cost.course for cost in costs), sum(cost.score for cost in costs)
+    own_steps, scoring = max(cost.own_steps for cost in costs), sum(cost.score for cost in costs)
     for fewer in range(repeats, 0, -1):
-        steps = _steps(costs, course, (PLANNED * seconds / fewer - scoring) / folds)
-        if steps >= fewest * course:
+        steps = _most_steps(costs, own_steps, (PLANNED * seconds / fewer - scoring) / folds)
+        if steps >= fewest_share * own_steps:
             return Plan(steps, fewer)
     return Plan(max(steps, 1), 1)
 
 
-def _steps(costs: Sequence[Cost], course: int, seconds: float) -> int:
-    """The most steps, up to the longest course, with which one training of each recipe fits; 0 where none does."""
-    low, high = 0, course
+def _most_steps(costs: Sequence[Cost], limit: int, seconds: float) -> int:
+    """The most steps, at most `limit`, with which one training of each recipe fits into the time; 0 if none does."""
+    low, high = 0, limit
     while low < high:
         middle = (low + high + 1) // 2
-        fits = sum(cost.start + cost.step * min(middle, cost.course) for cost in costs) <= seconds
+        fits = sum(cost.start + cost.step * min(middle, cost.own_steps) for cost in costs) <= seconds
         low, high = (middle, high) if fits else (low, middle - 1)
     return low
 
 
-def placed(baseline: Recipe, repeats: Repeats, seconds: float) -> Recipe:
-    """The baseline with the precision and memory layout that a short measurement finds best, which then hold for all
-    networks."""
+def with_fastest_placement(baseline: Recipe, validation: RepeatedCrossValidation, seconds: float) -> Recipe:
+    """The baseline with the precision and memory layout of the shortest steps; all other networks get the same.
+
+    Args:
+        baseline: The recipe to measure where it leaves its precision open.
+        validation: Its first part is trained on.
+        seconds: The time for the whole comparison, of which a small share is used.
+    """
     if baseline.precision != "auto":
         return baseline
-    bench = _bench(baseline, repeats)
-    laid = bench.lay_out(time.monotonic() + min(MEASURING_SHARE * seconds / MEASURED_PART, LONGEST_PROBE), 1)
-    return baseline.updated(precision=laid.precision, channels_last=laid.channels_last)
+    trainer = _trainer(baseline, validation)
+    if not isinstance(trainer, NetworkTrainer):
+        return baseline.updated(precision="float32")
+    fastest, _ = trainer.fastest(min(MEASURING_SHARE * seconds, LONGEST_MEASUREMENT))
+    return baseline.updated(precision=fastest.precision, channels_last=fastest.channels_last)
 
 
-def measure(recipes: Mapping[str, Recipe], repeats: Repeats, seconds: float) -> dict[str, Cost]:
+def measure(recipes: Mapping[str, Recipe], validation: RepeatedCrossValidation, seconds: float) -> dict[str, Cost]:
     """What a training of each recipe takes, and its scoring.
 
     Args:
         recipes: Name -> recipe.
-        repeats: Whose first part is trained on.
-        seconds: That are left for everything; a small part of them is used.
+        validation: Its first part is trained on.
+        seconds: The time for the whole comparison, of which a small share is used.
 
     Raises:
-        DataError: The baseline cannot be trained. Another recipe that cannot is left out; its own training will say
-            why.
+        DataError: The baseline cannot be trained. Any other recipe that cannot be trained is left out: its own training
+            will tell the reason.
     """
-    probe = float(np.clip(MEASURING_SHARE * seconds / len(recipes) / MEASURED_PART, SHORTEST_PROBE, LONGEST_PROBE))
+    each = float(np.clip(MEASURING_SHARE * seconds / len(recipes), SHORTEST_MEASUREMENT, LONGEST_MEASUREMENT))
     costs: dict[str, Cost] = {}
-    plain = recipes[BASELINE]
-    scored = scoring_seconds(plain, repeats)
+    baseline = recipes[BASELINE]
+    score = scoring_seconds(baseline, validation)
     for name, recipe in recipes.items():
-        same = (recipe.calibration, recipe.decision) == (plain.calibration, plain.decision)
+        same = (recipe.calibration, recipe.decision) == (baseline.calibration, baseline.decision)
         try:
-            cost = cost_of(recipe, repeats, probe)
-            costs[name] = replace(cost, score=scored if same else scoring_seconds(recipe, repeats))
+            cost = cost_of(recipe, validation, each)
+            costs[name] = replace(cost, score=score if same else scoring_seconds(recipe, validation))
         except DataError:
             if name == BASELINE:
                 raise
     return costs
 
 
-def cost_of(recipe: Recipe, repeats: Repeats, probe: float) -> Cost:
-    """What a training of this recipe on the first part takes, by a bench that is asked what fits into `probe`
-    seconds."""
-    if recipe.reference is not None:
-        return _reference_cost(recipe, repeats)
+def cost_of(recipe: Recipe, validation: RepeatedCrossValidation, seconds: float) -> Cost:
+    """What a training of this recipe on the first part takes; its steps are measured for about `seconds`."""
     start = time.monotonic()
-    bench = _bench(recipe, repeats)
+    trainer = _trainer(recipe, validation)
     built = time.monotonic() - start
-    course = bench.lay_out(None, 1).steps
-    bench.recipe = recipe.updated(steps=None, epochs=None)
-    steps = bench.lay_out(time.monotonic() + probe, 1).steps
-    assert course is not None
-    assert steps is not None
-    return Cost(built + len(repeats.parts(0)[0][1]) * bench.seconds_per_row(), probe / steps, course)
+    if not isinstance(trainer, NetworkTrainer):
+        return _reference_cost(recipe, trainer.own_steps, validation)
+    _, step = trainer.fastest(seconds)
+    held_out = validation.parts(0)[0][1]
+    return Cost(built + len(held_out) * trainer.seconds_per_row(), step / STEPPING_SHARE, trainer.own_steps)
 
 
-def _reference_cost(recipe: Recipe, repeats: Repeats) -> Cost:
-    """What a reference takes, by trainings of few and of some more rounds; the first one of all also loads its
-    library."""
-    out = repeats.parts(0)[0][1]
-    rounds, seconds = _bench(recipe, repeats).lay_out(None, 1).steps, []
-    assert rounds is not None
-    for few in (1, *ROUNDS):
-        start = time.monotonic()
-        bench = _bench(recipe, repeats)
-        bench.recipe = recipe.updated(steps=few, precision="float32")
-        part_of(bench.run(None, (), lambda progress: False), repeats.train, out, repeats.device)
-        seconds.append(time.monotonic() - start)
-    fewer, more = ROUNDS
-    each = max(seconds[2] - seconds[1], 0.0) / (more - fewer)
-    return Cost(seconds[2] + each * max(rounds - more, 0), 0.0, 1)
+def _reference_cost(recipe: Recipe, own_rounds: int, validation: RepeatedCrossValidation) -> Cost:
+    """What a reference takes, by trainings of few and of more rounds."""
+    few, more = MEASURED_ROUNDS
+    _reference_seconds(recipe, validation, 1)  # the first training of all also loads the library
+    short, long = (_reference_seconds(recipe, validation, rounds) for rounds in MEASURED_ROUNDS)
+    per_round = max(long - short, 0.0) / (more - few)
+    return Cost(long + per_round * max(own_rounds - more, 0), 0.0, 1)
 
 
-def _bench(recipe: Recipe, repeats: Repeats) -> Bench | ReferenceBench:
-    """Where a recipe is trained on the first part."""
-    fit, _ = repeats.parts(0)[0]
-    return bench_of(recipe, repeats.train, fit, None, 0, repeats.device)
-
-
-def scoring_seconds(recipe: Recipe, repeats: Repeats) -> float:
-    """Seconds to calibrate, decide and score one repeat, by outputs drawn at random."""
-    rng, train = np.random.default_rng(0), repeats.train
-    parts = [
-        Part(out, _drawn(train.take(out), rng), np.ones(max(train.n_classes, 1)), 0.0) for _, out in repeats.parts(0)
-    ]
+def _reference_seconds(recipe: Recipe, validation: RepeatedCrossValidation, rounds: int) -> float:
+    """Seconds to prepare and train a reference on the first part with this number of rounds, and to predict its
+    held-out rows."""
     start = time.monotonic()
-    judged = assess(recipe, train, parts, repeats.positive)
-    for metric in repeats.metrics:
-        judged.values(metric, train, repeats.positive)
+    planned = recipe.updated(steps=rounds, precision="float32")
+    trained = _trainer(planned, validation).run(TrainingPlan(planned), lambda progress: False)
+    held_out = validation.train.take(validation.parts(0)[0][1])
+    held_outputs.outputs_of(Member.of(planned, trained), held_out, validation.device)
     return time.monotonic() - start
 
 
-def _drawn(rows: Dataset, rng: np.random.Generator) -> np.ndarray:
-    """``(n, n_outputs)`` outputs that know a little of the truth."""
+def _trainer(recipe: Recipe, validation: RepeatedCrossValidation) -> Trainer:
+    """The trainer of a recipe on the first part."""
+    learned, _ = validation.parts(0)[0]
+    return trainer_of(recipe, validation.train, learned, 0, validation.device)
+
+
+def scoring_seconds(recipe: Recipe, validation: RepeatedCrossValidation) -> float:
+    """Seconds to calibrate, decide and score one repeat, measured with random outputs."""
+    rng, train, parts = np.random.default_rng(0), validation.train, validation.parts(0)
+    prepared, _ = prepare.fit(train.take(parts[0][0]), recipe.seed)
+    models = CrossFit(recipe, [_untrained(train, prepared)] * len(parts), [held for _, held in parts])
+    held = held_outputs.join(
+        [
+            held_outputs.of_rows(train, rows, _random_outputs(train.take(rows), rng), place)
+            for place, rows in enumerate(models.held_rows)
+        ]
+    )
+    start = time.monotonic()
+    found = assess(models, held, Splits(train), validation.positive)
+    for metric in validation.metrics:
+        found.values(metric, train, validation.positive)
+    return time.monotonic() - start
+
+
+def _untrained(train: Dataset, prepared: Prepared) -> Trained:
+    """Stands for a model whose training left the prior as it was; only its outputs are missing."""
+    return Trained(nn.Identity(), prepared, np.ones(max(train.n_classes, 1)), [])
+
+
+def _random_outputs(rows: Dataset, rng: np.random.Generator) -> np.ndarray:
+    """``(n, n_outputs)`` outputs that agree with the truth a little."""
     assert rows.y is not None
     truth = rows.y[:, None] if rows.task == "regression" else np.eye(rows.n_classes)[rows.codes]
-    drawn: np.ndarray = truth + rng.normal(size=truth.shape)
-    return drawn
+    outputs: np.ndarray = truth + rng.normal(size=truth.shape)
+    return outputs

@@ -1,9 +1,15 @@
-"""What a remedy is to a comparison: one change of a recipe, named ``slot=method``, or several at once, joined by
-``+``."""
+"""Remedies as changes of a recipe, and the choice of the best combination of them.
+
+A remedy is named ``slot=method``; several at once are joined by ``+``.
+
+To choose a combination and to score it on the same splits would reward luck. It is chosen on the splits that compared
+the single remedies, and scored on new ones: the choice decides which recipes are trained there, and nothing else. The
+rows are the same, so some luck of the choice remains, and a note of the result says so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rarebird.core.checks import DataError, nearest
 from rarebird.data.dataset import Dataset
@@ -11,8 +17,7 @@ from rarebird.profile.applicable import applicable_methods
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
 
-# Slots whose methods are remedies that one may add to a recipe; a list grows, any other slot's method takes the place
-# of the baseline's.
+# Slots whose methods are remedies. A method is added to a slot that is a list, and replaces that of any other slot.
 SLOTS = (
     "resampling",
     "batch_sampling",
@@ -26,6 +31,8 @@ SLOTS = (
 )
 LISTS = ("augmentation", "regularization", "calibration")
 TOGETHER, ALL = "+", "all"
+# The most remedies that are tried beside the first, and the most members: each one asks for more trainings.
+MOST_TRIED, MOST_MEMBERS = 6, 5
 
 Change = tuple[str, str]
 
@@ -34,13 +41,13 @@ def remedies(asked: str, train: Dataset, baseline: Recipe) -> list[str]:
     """The remedies that a user asked for.
 
     Args:
-        asked: Names separated by commas, ``focal``, ``loss=focal``, ``smote+focal``; ``all`` stands for all that apply
-            to the data.
+        asked: Names separated by commas: ``focal``, ``loss=focal``, ``smote+focal``; ``all`` means every remedy that
+            applies to the data.
         train: Training rows.
-        baseline: What they are added to; what it holds already is not among ``all``.
+        baseline: The recipe that they change; ``all`` leaves out the methods that it has already.
 
     Raises:
-        DataError: There is no such remedy for this kind of data, or two that are to go together fill the same slot.
+        DataError: There is no such remedy for this kind of data, or two methods of one remedy fill the same slot.
     """
     known = [(slot, name) for slot in SLOTS for name in methods.names(slot, train.kind)]
     found: list[str] = []
@@ -54,26 +61,29 @@ def remedies(asked: str, train: Dataset, baseline: Recipe) -> list[str]:
 
 
 def changes(remedy: str) -> list[Change]:
-    """The slots and methods of a remedy, ``smote+focal`` has two."""
+    """The slots and methods of a remedy; ``smote+focal`` has two."""
     parts = (part.partition("=") for part in remedy.split(TOGETHER))
     return [(slot, name) for slot, _, name in parts]
 
 
 def with_remedy(baseline: Recipe, remedy: str) -> Recipe:
-    """The baseline with one remedy, or several joined by ``+``: lists grow, and other slots change their method."""
+    """The baseline with one remedy, or several joined by ``+``."""
     recipe = baseline
     for slot, name in changes(remedy):
-        method, standing = methods.build(slot, {"name": name}), getattr(recipe, slot)
-        recipe = recipe.updated(**{slot: (*standing, method) if isinstance(standing, tuple) else method})
+        method, held = methods.build(slot, {"name": name}), getattr(recipe, slot)
+        recipe = recipe.updated(**{slot: (*held, method) if isinstance(held, tuple) else method})
         if slot == "network" and baseline.reference is not None:
-            # A network has a say only where no reference stands in its place.
+            # If the baseline trains trees, clear `reference`; otherwise the network would be ignored.
             recipe = recipe.updated(reference=None)
     return recipe
 
 
-def freed(baseline: Recipe, wanted: Sequence[str]) -> tuple[Recipe, list[Change]]:
-    """The baseline without the entries of its lists that are asked for as remedies, so that they can be judged; and
-    which they were."""
+def without_wanted(baseline: Recipe, wanted: Sequence[str]) -> tuple[Recipe, list[Change]]:
+    """The baseline without those methods of its lists that are asked for as remedies, so that they can be compared.
+
+    Returns:
+        The recipe, and the methods that were taken out.
+    """
     asked = {change for remedy in wanted for change in changes(remedy)}
     out = [change for change in _methods(baseline) if change[0] in LISTS and change in asked]
     kept = {slot: tuple(one for one in getattr(baseline, slot) if (slot, type(one).name) not in out) for slot in LISTS}
@@ -81,15 +91,15 @@ def freed(baseline: Recipe, wanted: Sequence[str]) -> tuple[Recipe, list[Change]
 
 
 def clash(one: str, other: str) -> bool:
-    """Whether two remedies cannot stand together: they fill the same slot, which holds one method, or share a
-    method."""
+    """Whether two remedies exclude each other: they share a method, or fill the same slot, which holds one method."""
     mine, others = changes(one), changes(other)
     slots = {slot for slot, _ in mine if slot not in LISTS}
     return any(change in mine or change[0] in slots for change in others)
 
 
 def combines(remedy: str) -> bool:
-    """Whether a remedy may be part of a combination: a reference takes the place of all that acts within a training."""
+    """Whether a remedy may be part of a combination: a reference may not, because most others change a network's
+    training."""
     return all(slot != "reference" for slot, _ in changes(remedy))
 
 
@@ -98,9 +108,52 @@ def joined(members: Sequence[str]) -> str:
     return TOGETHER.join(members)
 
 
+def candidates(gains: Mapping[str, float]) -> list[str]:
+    """Remedies that gained something alone and can be combined, the largest gain first."""
+    return sorted(
+        (remedy for remedy, gain in gains.items() if gain > 0 and combines(remedy)), key=lambda remedy: -gains[remedy]
+    )
+
+
+def choose(gains: Mapping[str, float], gain_of: Callable[[Sequence[str]], float | None]) -> list[str]:
+    """Start with the largest gain, and add each other remedy if the mean gain grows by it and no slot is filled twice.
+
+    Args:
+        gains: Remedy -> mean difference alone, larger is better; NaN where there is none.
+        gain_of: The gain of a combination on the same splits; None if no time is left to train it.
+
+    Returns:
+        The members; one or none where a combination gains nothing.
+    """
+    order = candidates(gains)
+    members, best, tried = order[:1], gains[order[0]] if order else 0.0, 0
+    for remedy in order[1:]:
+        if any(clash(member, remedy) for member in members):
+            continue
+        if tried == MOST_TRIED or len(members) == MOST_MEMBERS:
+            break
+        tried, gain = tried + 1, gain_of([*members, remedy])
+        if gain is None:
+            break
+        if gain > best:
+            members, best = [*members, remedy], gain
+    return members
+
+
+def left_out(members: Sequence[str]) -> dict[str, list[str]]:
+    """Each member -> the other members."""
+    return {member: [other for other in members if other != member] for member in members}
+
+
+def most_recipes(remedies: Sequence[str]) -> tuple[int, int]:
+    """The most recipes that are trained to choose a combination, and to compare it; the baseline is one of these."""
+    able = sum(map(combines, remedies))
+    return (min(able - 1, MOST_TRIED), 2 + min(able, MOST_MEMBERS)) if able > 1 else (0, 0)
+
+
 def _all(known: Sequence[Change], train: Dataset, baseline: Recipe) -> list[str]:
     applying = {(found.slot, found.method) for found in applicable_methods(train)} - set(_methods(baseline))
-    return [f"{slot}={name}" for slot, name in known if (slot, name) in applying and _stands_alone(slot, name)]
+    return [f"{slot}={name}" for slot, name in known if (slot, name) in applying and _is_remedy_by_itself(slot, name)]
 
 
 def _methods(recipe: Recipe) -> list[Change]:
@@ -109,26 +162,25 @@ def _methods(recipe: Recipe) -> list[Change]:
 
 def _joined(parts: Sequence[str]) -> str:
     for place, part in enumerate(parts):
-        rival = next((other for other in parts[:place] if clash(other, part)), None)
-        if rival is not None:
+        other = next((other for other in parts[:place] if clash(other, part)), None)
+        if other is not None:
             raise DataError(
-                f"{rival} and {part} cannot go together, because they fill the same slot; ask for them one by one."
+                f"{other} and {part} cannot go together, because they fill the same slot; ask for them one by one."
             )
     return joined(parts)
 
 
 def _named(part: str, known: Sequence[Change]) -> str:
     slot, equals, name = part.partition("=")
-    serving = [(one, method) for one, method in known if (method == name and one == slot if equals else method == part)]
-    if not serving:
-        raise DataError(
-            f"There is no remedy {part!r} for this data; {nearest(name if equals else part, [method for _, method in known])}"
-        )
-    return f"{serving[0][0]}={serving[0][1]}"
+    fitting = [(one, method) for one, method in known if (method == name and one == slot if equals else method == part)]
+    if not fitting:
+        nearby = nearest(name if equals else part, [method for _, method in known])
+        raise DataError(f"There is no remedy {part!r} for this data; {nearby}")
+    return f"{fitting[0][0]}={fitting[0][1]}"
 
 
-def _stands_alone(slot: str, name: str) -> bool:
-    """Whether a method is a remedy by itself: it has defaults for every setting, and needs no stage of its own."""
+def _is_remedy_by_itself(slot: str, name: str) -> bool:
+    """Whether a method is a remedy by itself: its settings have defaults, and it works on rows, not on features."""
     method = methods.load(slot, name)
     return all(not field.is_required() for field in method.model_fields.values()) and not getattr(
         method, "on_features", False

@@ -1,49 +1,51 @@
-"""Recipes trained on the same parts of repeated splits, part after part in turn, so that an early end leaves pairs for
-all of them.
+"""Cross-validates several recipes on the same repeated splits.
 
-Nothing looks on while a network trains but what is taken from its own training rows: early stopping gets a hold-out of
-these, and the rows that judge it are never among them.
+Recipes are trained part by part in turn, so that after an early end each recipe has scores on the same parts. Early
+stopping uses a hold-out taken from the network's own training rows, never the rows that score it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from rarebird.core.checks import DataError
+from rarebird.core.compute import Compute
+from rarebird.core.progress import Progress, silent
 from rarebird.data import split
-from rarebird.data.dataset import Dataset
-from rarebird.evaluation import cross_validate
-from rarebird.evaluation.cross_validate import Part
+from rarebird.data.dataset import Dataset, Splits
+from rarebird.evaluation import held_outputs
+from rarebird.evaluation.cross_validate import assess
+from rarebird.evaluation.held_outputs import HeldOut
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import Parts, bench_of
+from rarebird.training.cross_fit import CrossFit, Parts, cross_fit
 
 BASELINE = "baseline"
 
-Tell = Callable[[float, str], bool]
 
+class RepeatedCrossValidation:
+    """Scores of recipes on the parts of repeated splits.
 
-class Repeats:
-    """Scores of recipes on the parts of repeated splits; each repeat has parts and seeds of its own, the same for all
-    recipes.
+    Each repeat has its own parts and seed, the same for all recipes.
 
     Args:
-        train: Training rows; no test row is among them.
+        train: Training rows, without any test row.
         folds: Parts of a split.
-        metrics: What is scored.
-        seed: The first repeat's; the others count on from it.
-        positive: Of two classes, the one that precision and recall speak of.
+        metrics: Names of the metrics to score.
+        seed: The seed of the first repeat; each later repeat adds 1.
+        positive: For two classes, the one that precision and recall are about.
         device: A torch device.
 
     Attributes:
-        most_steps: Of a network, where the time allows no more; None: as many as its recipe says.
-        failed: Recipe -> why it cannot be trained on these rows.
-        laid_out: Recipe -> with its steps, as it was last trained.
-        stopped: Whether the user ended it.
-        seconds: Recipe -> what its last training and prediction took.
-        scoring: Recipe -> seconds to calibrate, decide and score a repeat of it.
+        most_steps: A network is trained for at most this number of steps; None: for as many as its recipe asks for.
+        failed: Recipe name -> why it cannot be trained on these rows.
+        laid_out: Recipe name -> recipe with its steps, as it was last trained.
+        stopped: Whether the user ended the training.
+        seconds: Recipe name -> seconds of its last training and prediction.
+        scoring: Recipe name -> seconds to calibrate, decide and score one repeat.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Repeats:
         self._scores: dict[str, dict[int, dict[str, np.ndarray]]] = {}
 
     def parts(self, repeat: int) -> Parts:
-        """The parts of a repeat; after an early end, those that all recipes were trained on."""
+        """The parts of a repeat; after an early end, only those on which all recipes were trained."""
         if repeat not in self._parts:
             self._parts[repeat] = split.parts(
                 self.train, split.decide(self.train, folds=self.folds), self.seed + repeat
@@ -75,124 +77,100 @@ class Repeats:
         return self._parts[repeat]
 
     def run(
-        self,
-        recipes: Mapping[str, Recipe],
-        repeat: int,
-        deadline: float | None = None,
-        tell: Tell = lambda progress, what: False,
+        self, recipes: Mapping[str, Recipe], repeat: int, deadline: float | None = None, progress: Progress = silent
     ) -> bool:
         """Train and score recipes on one repeat.
 
         Args:
-            recipes: Name -> recipe; `BASELINE` is the one that may not fail.
-            repeat: Which one.
-            deadline: When all must be scored, on the scale of `time.monotonic`; a part that would come too late is not
-                begun.
-            tell: Told of the progress 0..1 and of what is trained; True from it ends all with the parts that are done.
+            recipes: Name -> recipe. The one named `BASELINE` must not fail.
+            repeat: The number of the repeat, from 0.
+            deadline: When all must be scored, on the scale of `time.monotonic`; a part that cannot end in time is not
+                started.
+            progress: Told of the share done and of what is being trained; True from it ends the repeat and keeps the
+                parts that are done.
 
         Returns:
-            Whether all parts were done. Of a repeat that ended early, the parts that all recipes have are scored if the
-            baseline is among them, and are all that later recipes are trained on; without the baseline nothing of it
-            counts.
+            Whether all parts were done. A repeat that ended early counts only if the baseline is among the recipes:
+            then the parts that all recipes have are scored, and later recipes are trained on these parts alone.
 
         Raises:
             DataError: The baseline cannot be trained on these rows.
         """
         parts = self.parts(repeat)
-        deadline = None if deadline is None else deadline - sum(self.scoring.get(name, 0.0) for name in recipes)
-        heard: list[dict[str, Part]] = []
-        for place in range(len(parts)):
-            given = self._part(recipes, repeat, place, deadline, tell)
-            if given is None:
-                break
-            heard.append(given)
-        if len(heard) < len(parts):
-            if BASELINE not in recipes:
-                return False
-            self._parts[repeat] = parts[: len(heard)]
-        for name, recipe in recipes.items():
-            if heard and name not in self.failed:
-                self._score(name, recipe, repeat, [given[name] for given in heard])
-        return len(heard) == len(parts)
+        if deadline is not None:
+            deadline -= sum(self.scoring.get(name, 0.0) for name in recipes)
+        watch = _Watch(progress, deadline)
+        trainings = {name: self._training(recipe, repeat, watch) for name, recipe in recipes.items()}
+        done = 0
+        while done < len(parts) and self._train_part(trainings, watch, repeat, done):
+            done += 1
+        self.stopped = self.stopped or watch.stopped
+        whole = done == len(parts)
+        if not whole and BASELINE not in recipes:
+            return False
+        self._parts[repeat] = parts[:done]
+        for name, training in trainings.items():
+            if done and name not in self.failed:
+                self._score(name, training, repeat, done)
+        return whole
 
     def values(self, name: str, metric: str, repeats: Sequence[int] | None = None) -> np.ndarray:
-        """``(splits,)`` values of a recipe, repeat after repeat, or those of some repeats."""
+        """``(splits,)`` values of a recipe, repeat after repeat; None for `repeats`: all of them."""
         return _joined(
             [scores[metric] for repeat, scores in self._of(name).items() if repeats is None or repeat in repeats]
         )
 
     def differences(
-        self, name: str, metric: str, beside: str = BASELINE, repeats: Sequence[int] | None = None
+        self, name: str, metric: str, other: str = BASELINE, repeats: Sequence[int] | None = None
     ) -> np.ndarray:
-        """``(splits,)`` values of a recipe less those of another on the same splits."""
-        others = self._of(beside)
+        """``(splits,)`` values of a recipe minus those of another one on the same splits."""
+        others = self._of(other)
         both = [repeat for repeat in self._of(name) if repeat in others and (repeats is None or repeat in repeats)]
         return _joined([self._of(name)[repeat][metric] - others[repeat][metric] for repeat in both])
 
-    def _shortened(self, recipe: Recipe) -> Recipe:
-        """A laid-out recipe with no more steps than the time allows; a reference has its own rounds."""
-        assert recipe.steps is not None
-        few = self.most_steps is not None and recipe.reference is None
-        return recipe.updated(steps=min(recipe.steps, self.most_steps)) if few and self.most_steps else recipe
-
     def _of(self, name: str) -> dict[int, dict[str, np.ndarray]]:
-        """Repeat -> metric -> values; of a recipe that failed, none."""
+        """Repeat -> metric -> values; empty for a recipe that failed."""
         return {} if name in self.failed else dict(sorted(self._scores.get(name, {}).items()))
 
-    def _part(
-        self, recipes: Mapping[str, Recipe], repeat: int, place: int, deadline: float | None, tell: Tell
-    ) -> dict[str, Part] | None:
-        """What each recipe's network gives for one part; None where time or the user ended it."""
-        going = [name for name in recipes if name not in self.failed]
-        if deadline is not None and time.monotonic() + sum(self.seconds.get(name, 0.0) for name in going) > deadline:
-            return None
-        given = {}
-        for number, name in enumerate(going):
-            where = f"repeat {repeat + 1}, part {place + 1} of {self.folds}, {name} ({number + 1} of {len(going)})"
-            share = (place + number / len(going)) / self.folds
+    def _training(self, recipe: Recipe, repeat: int, watch: _Watch) -> _PartByPart:
+        recipe = recipe.updated(seed=self.seed + repeat, relaid=())
+        compute = Compute(self.device, None, watch)
+        models = cross_fit(
+            recipe, Splits(self.train), self.parts(repeat), compute, most_steps=self.most_steps, curve=False
+        )
+        return _PartByPart(models, self.train, self.device)
 
-            def ends(share: float = share, where: str = where) -> bool:
-                self.stopped = tell(share, where) or self.stopped
-                return self.stopped or (deadline is not None and time.monotonic() > deadline)
-
+    def _train_part(self, trainings: Mapping[str, _PartByPart], watch: _Watch, repeat: int, part: int) -> bool:
+        """Train the next part of each recipe; False where the user or the deadline ended it."""
+        names = [name for name in trainings if name not in self.failed]
+        if not watch.has_time_for(sum(self.seconds.get(name, 0.0) for name in names)):
+            return False
+        for number, name in enumerate(names):
+            watch.share = (part + number / len(names)) / self.folds
+            watch.what = f"repeat {repeat + 1}, part {part + 1} of {self.folds}, {name} ({number + 1} of {len(names)})"
+            if watch():
+                return False
             start = time.monotonic()
             try:
-                part = self._trained(name, recipes[name], repeat, place, ends)
+                whole = trainings[name].train_next()
             except DataError as error:
                 self._fails(name, error)
                 continue
-            if part is None:
-                return None
-            given[name] = part
+            self.laid_out[name] = trainings[name].models.recipe.updated(relaid=())
+            if not whole:
+                return False
             self.seconds[name] = time.monotonic() - start
-        return given
+        return True
 
-    def _trained(self, name: str, recipe: Recipe, repeat: int, place: int, ends: Callable[[], bool]) -> Part | None:
-        """One network's say on the rows of a part; None where it was ended."""
-        if ends():
-            return None
-        fit, out = self.parts(repeat)[place]
-        recipe = recipe.updated(seed=self.seed + repeat)
-        bench = bench_of(recipe, self.train, fit, None, place, self.device)
-        self.laid_out[name] = bench.recipe = self._shortened(bench.lay_out(None, self.folds))
-        ended = False
-
-        def look(progress: float) -> bool:
-            nonlocal ended
-            ended = ended or ends()
-            return ended
-
-        trained = bench.run(None, (), look)
-        return None if ended else cross_validate.part_of(trained, self.train, out, self.device)
-
-    def _score(self, name: str, recipe: Recipe, repeat: int, parts: Sequence[Part]) -> None:
+    def _score(self, name: str, training: _PartByPart, repeat: int, n_parts: int) -> None:
         start = time.monotonic()
+        models, held = training.first(n_parts)
         try:
-            judged = cross_validate.assess(recipe.updated(seed=self.seed + repeat), self.train, parts, self.positive)
+            found = assess(models, held, Splits(self.train), self.positive)
         except DataError as error:
             self._fails(name, error)
             return
-        scores = {metric: judged.values(metric, self.train, self.positive) for metric in self.metrics}
+        scores = {metric: found.values(metric, self.train, self.positive) for metric in self.metrics}
         self._scores.setdefault(name, {})[repeat] = scores
         self.scoring[name] = time.monotonic() - start
 
@@ -200,6 +178,58 @@ class Repeats:
         if name == BASELINE:
             raise error
         self.failed[name] = str(error)
+
+
+class _Watch:
+    """Tells the user what is being trained, and the training whether it must end.
+
+    Attributes:
+        share, what: Told at each step.
+        stopped: Whether the user ended the training.
+    """
+
+    def __init__(self, progress: Progress, deadline: float | None) -> None:
+        self._progress, self._deadline = progress, deadline
+        self.share, self.what, self.stopped = 0.0, "", False
+
+    def __call__(self, share_of_recipe: float = 0.0, what: str = "") -> bool:
+        """The callback of each recipe's own training, which knows nothing of the other recipes."""
+        self.stopped = self._progress(self.share, self.what) or self.stopped
+        return self.stopped or not self.has_time_for(0.0)
+
+    def has_time_for(self, seconds: float) -> bool:
+        """Whether work of this length ends before the deadline."""
+        return self._deadline is None or time.monotonic() + seconds <= self._deadline
+
+
+class _PartByPart:
+    """One recipe's cross-fit on one repeat, and the raw outputs for the held-out rows of its parts so far.
+
+    Args:
+        models: All models so far, after each part.
+        train: Training rows.
+        device: A torch device.
+    """
+
+    def __init__(self, models: Iterator[CrossFit], train: Dataset, device: str) -> None:
+        self._next, self._train, self._device = models, train, device
+        self._held: list[HeldOut] = []
+        self.models: CrossFit
+
+    def train_next(self) -> bool:
+        """Train the model of the next part, and predict the part's held-out rows; False where it was ended early."""
+        self.models = next(self._next)
+        if self.models.ended_by_user:
+            return False
+        self._held.append(held_outputs.predict_one(self.models, len(self._held), self._train, self._device))
+        # Only its predictions are needed: the networks of all recipes of a repeat could fill a GPU.
+        self.models.trained[-1].network.cpu()
+        return True
+
+    def first(self, n_parts: int) -> tuple[CrossFit, HeldOut]:
+        """The models of the first `n_parts` parts, and their held-out outputs."""
+        models = replace(self.models, trained=self.models.trained[:n_parts], held_rows=self.models.held_rows[:n_parts])
+        return models, held_outputs.join(self._held[:n_parts])
 
 
 def _joined(values: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,5 +1,4 @@
-"""What a comparison says: a row per remedy, the best combination with what each member adds, for persons and for
-machines."""
+"""The result of a comparison: a row per remedy, and the best combination with the part of each member."""
 
 from __future__ import annotations
 
@@ -17,20 +16,20 @@ from rarebird.recipe.recipe import Recipe
 
 @dataclass(frozen=True)
 class Row:
-    """One remedy beside a recipe without it.
+    """A recipe with a remedy, compared with a recipe without it.
 
     Attributes:
         remedy: ``slot=method``, several joined by ``+``.
-        value, beside: The means over splits with it and without it.
-        difference: With it less without, in the metric that decides, turned so that larger is better.
-        verdict: What that says among all comparisons.
-        why: Why it could not be judged; empty where it was.
-        metrics: Metric -> difference, each turned so that larger is better.
+        value, other: The means over splits with it and without it.
+        difference: With it minus without it, in the metric that decides, signed so that larger is better.
+        verdict: The test's result, corrected for the number of comparisons.
+        why: Why it could not be tested; empty where it was.
+        metrics: Metric -> difference, each signed so that larger is better.
     """
 
     remedy: str
     value: float
-    beside: float
+    other: float
     difference: Difference
     verdict: Verdict
     why: str = ""
@@ -39,13 +38,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Combination:
-    """The best combination, judged on splits that had no part in choosing it.
+    """The best combination, scored on splits that were not used to choose it.
 
     Attributes:
         remedies: Its members, in the order in which they were added.
-        row: All of them beside the baseline.
-        members: Of each, the combination less the combination without it.
-        splits: That judged it.
+        row: The combination against the baseline.
+        members: Per member, the combination against the combination without it.
+        splits: Number of splits on which it was scored.
     """
 
     remedies: Sequence[str]
@@ -56,13 +55,13 @@ class Combination:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison says.
+    """The result of a comparison.
 
     Attributes:
-        metric: What decides.
+        metric: The metric that decides.
         baseline: The baseline's mean over splits.
-        rows: One per remedy, as asked.
-        splits: Parts of all repeats.
+        rows: One per remedy, in the order in which they were asked for.
+        splits: Number of parts of all repeats.
         recipe: The baseline, with its steps laid out.
         baselines: Metric -> the baseline's mean over splits.
         combination: None where no combination gained anything.
@@ -82,18 +81,13 @@ class Comparison:
 
     @property
     def detectable(self) -> float:
-        """The smallest effect that these splits would have shown four times in five: the median over remedies; NaN
-        where there is none."""
-        return (
-            float(np.median(found))
-            if (found := [row.difference.detectable for row in self.rows if _varies(row)])
-            else math.nan
-        )
+        """The smallest effect that these splits would show with a probability of 80 %, as a median over the remedies;
+        NaN where there is none."""
+        found = [row.difference.detectable for row in self.rows if _varies(row)]
+        return float(np.median(found)) if found else math.nan
 
     def for_machines(self) -> dict[str, Any]:
-        """Per remedy its difference, interval and verdict, in the metric that decides, and the difference in each
-        metric."""
-        combination = self.combination
+        """The result as JSON holds it: per remedy, the difference in each metric, and the verdict."""
         return {
             "metric": self.metric,
             "baseline": known(self.baseline),
@@ -104,71 +98,76 @@ class Comparison:
             "steps": self.recipe.steps,
             "detectable": known(self.detectable),
             "remedies": {row.remedy: _plain(row) for row in self.rows},
-            "combination": None
-            if combination is None
-            else {
-                "remedies": list(combination.remedies),
-                "splits": combination.splits,
-                **_plain(combination.row),
-                "members": {row.remedy: _plain(row) for row in combination.members},
-            },
+            "combination": None if self.combination is None else _plain_combination(self.combination),
             "notes": list(self.notes),
         }
 
     def to_text(self) -> str:
         """A table for a person, the largest gains first."""
-        head = f"{self.metric} of the baseline: {self.baseline:.3f}, mean of {self.splits} splits. Differences, with 95 % intervals:"
-        lines = [head, *_lines(by_gain(self.rows))]
+        lines = [
+            f"{self.metric} of the baseline: {self.baseline:.3f}, mean of {self.splits} splits. Differences, with 95 % "
+            "intervals:",
+            *_lines(by_gain(self.rows)),
+        ]
         if self.combination is not None:
             lines += [
                 "",
-                f"Best combination, judged on {self.combination.splits} other splits:",
+                f"Best combination, scored on {self.combination.splits} other splits:",
                 *_lines([self.combination.row]),
+                "What each member adds to it:",
+                *_lines(self.combination.members),
             ]
-            lines += ["What each member adds to it:", *_lines(self.combination.members)]
         lines += [
             "",
-            f"The smallest effect that these splits would have shown four times in five, at the median: {self.detectable:.3f}.",
+            f"With these splits, an effect of {self.detectable:.3f} or more would be shown with a probability of 80 % "
+            "(median over the remedies).",
         ]
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
 
 def larger_is_better(metric: str) -> bool:
-    """Whether larger values of a metric are better; ``recall:CLASS`` and the like included."""
+    """Whether larger values of a metric are better; also for ``recall:CLASS`` and the like."""
     figure, colon, _ = metric.partition(":")
     return names.METRICS[figure if colon else metric].larger_is_better
 
 
 def by_gain(rows: Sequence[Row]) -> list[Row]:
-    """The largest gains first, those that were not judged last."""
+    """The largest gains first, and rows that could not be tested last."""
     return sorted(
         rows, key=lambda row: (bool(row.why), -row.difference.mean if math.isfinite(row.difference.mean) else math.inf)
     )
 
 
 def known(value: float) -> float | None:
-    """A figure as JSON holds it: None where there is none."""
+    """A number as JSON holds it: None for NaN and infinity."""
     return value if math.isfinite(value) else None
 
 
 def _varies(row: Row) -> bool:
-    """Whether splits differ in what a remedy does; one that changes nothing says nothing of what could be shown."""
+    """Whether the differences vary over splits; a remedy without effect tells nothing about the detectable effect."""
     return not row.why and 0 < row.difference.detectable < math.inf
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    metrics = {name: _ends(difference) for name, difference in row.metrics.items()}
-    why = {"why": row.why} if row.why else {}
     return {
-        **_ends(row.difference),
+        **_interval(row.difference),
         "detectable": known(row.difference.detectable),
         "verdict": row.verdict,
-        **why,
-        "metrics": metrics,
+        **({"why": row.why} if row.why else {}),
+        "metrics": {name: _interval(difference) for name, difference in row.metrics.items()},
     }
 
 
-def _ends(difference: Difference) -> dict[str, float | None]:
+def _plain_combination(combination: Combination) -> dict[str, Any]:
+    return {
+        "remedies": list(combination.remedies),
+        "splits": combination.splits,
+        **_plain(combination.row),
+        "members": {row.remedy: _plain(row) for row in combination.members},
+    }
+
+
+def _interval(difference: Difference) -> dict[str, float | None]:
     return {"difference": known(difference.mean), "low": known(difference.low), "high": known(difference.high)}
 
 
@@ -178,11 +177,9 @@ def _lines(rows: Sequence[Row]) -> list[str]:
 
 
 def _shown(row: Row) -> str:
+    difference = row.difference
     if row.why:
         return f"not judged: {row.why}"
-    interval = (
-        f"[{row.difference.low:+.3f}, {row.difference.high:+.3f}]"
-        if math.isfinite(row.difference.low)
-        else "[no interval]"
-    )
-    return f"{row.difference.mean:+.3f} {interval}  {row.verdict}"
+    bounded = math.isfinite(difference.low)
+    interval = f"[{difference.low:+.3f}, {difference.high:+.3f}]" if bounded else "[no interval]"
+    return f"{difference.mean:+.3f} {interval}  {row.verdict}"

@@ -1,5 +1,4 @@
-"""What is claimed of remedies: differences in each metric on the splits that both recipes have, and the verdicts of all
-claims at once."""
+"""Differences between recipes in each metric, on the splits that both have, and the verdicts on all of them at once."""
 
 from __future__ import annotations
 
@@ -10,76 +9,79 @@ import numpy as np
 
 from rarebird.comparison import paired_test
 from rarebird.comparison.paired_test import Difference
-from rarebird.comparison.repeated_splits import Repeats
+from rarebird.comparison.repeated_splits import RepeatedCrossValidation
 from rarebird.comparison.result import Row, larger_is_better
 
 
 @dataclass(frozen=True)
-class Claim:
-    """That a recipe differs from another.
+class Contrast:
+    """A recipe against another one.
 
     Attributes:
-        name: What is claimed to make the difference.
-        recipe, beside: With it and without it, as `Repeats` names them.
-        repeats: On which splits.
+        name: The remedy that makes the difference.
+        recipe, other: The recipe with it and the one without it, by their names in the `RepeatedCrossValidation`.
+        repeats: The repeats whose splits are used.
     """
 
     name: str
     recipe: str
-    beside: str
+    other: str
     repeats: Sequence[int]
 
 
-def rows_of(claims: Sequence[Claim], trained: Repeats, metric: str) -> list[Row]:
-    """A row per claim; the verdicts are of `metric`, and share one level among all that could be judged."""
-    why = [_why(claim, trained) for claim in claims]
-    judged = [place for place, reason in enumerate(why) if not reason]
-    found = [_differences(claim, trained, max(len(judged), 1)) for claim in claims]
-    verdicts = dict(zip(judged, paired_test.verdicts([found[place][metric] for place in judged]), strict=True))
+def rows_of(contrasts: Sequence[Contrast], validation: RepeatedCrossValidation, metric: str) -> list[Row]:
+    """A row per contrast; verdicts are on `metric`, and share one level among all contrasts that could be tested."""
+    why = [_why(contrast, validation) for contrast in contrasts]
+    tested = [place for place, reason in enumerate(why) if not reason]
+    found = [_differences(contrast, validation, max(len(tested), 1)) for contrast in contrasts]
+    verdicts = dict(zip(tested, paired_test.verdicts([found[place][metric] for place in tested]), strict=True))
     return [
         Row(
-            remedy=claim.name,
-            value=mean(trained, claim.recipe, metric, claim.repeats),
-            beside=mean(trained, claim.beside, metric, claim.repeats),
+            remedy=contrast.name,
+            value=mean(validation, contrast.recipe, metric, contrast.repeats),
+            other=mean(validation, contrast.other, metric, contrast.repeats),
             difference=found[place][metric],
             verdict=verdicts.get(place, "too few rows to tell"),
             why=why[place],
             metrics=found[place],
         )
-        for place, claim in enumerate(claims)
+        for place, contrast in enumerate(contrasts)
     ]
 
 
-def mean(trained: Repeats, name: str, metric: str, repeats: Sequence[int]) -> float:
-    """A recipe's mean over the splits where the metric is defined; NaN where there are none."""
-    values = trained.values(name, metric, repeats)
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+def mean(validation: RepeatedCrossValidation, name: str, metric: str, repeats: Sequence[int]) -> float:
+    """A recipe's mean over the splits on which the metric is defined; NaN if there are none."""
+    return _mean(validation.values(name, metric, repeats))
 
 
-def gain(trained: Repeats, name: str, metric: str, beside: str, repeats: Sequence[int]) -> float:
-    """The mean difference of a recipe to another, turned so that larger is better; NaN where there is none."""
-    differences = _turned(metric) * trained.differences(name, metric, beside, repeats)
-    return float(np.nanmean(differences)) if np.isfinite(differences).any() else float("nan")
+def gain(validation: RepeatedCrossValidation, contrast: Contrast, metric: str) -> float:
+    """The mean difference of a contrast, signed so that larger is better; NaN if there is none."""
+    return _mean(_signed_differences(contrast, validation, metric))
 
 
-def _differences(claim: Claim, trained: Repeats, comparisons: int) -> Mapping[str, Difference]:
+def _differences(contrast: Contrast, validation: RepeatedCrossValidation, comparisons: int) -> Mapping[str, Difference]:
+    test_to_train = 1 / (validation.folds - 1)
     return {
-        metric: paired_test.corrected(
-            _turned(metric) * trained.differences(claim.recipe, metric, claim.beside, claim.repeats),
-            1 / (trained.folds - 1),
-            comparisons,
-        )
-        for metric in trained.metrics
+        metric: paired_test.corrected(_signed_differences(contrast, validation, metric), test_to_train, comparisons)
+        for metric in validation.metrics
     }
 
 
-def _turned(metric: str) -> float:
-    return 1.0 if larger_is_better(metric) else -1.0
+def _signed_differences(contrast: Contrast, validation: RepeatedCrossValidation, metric: str) -> np.ndarray:
+    """``(splits,)`` differences; those of losses and errors change their sign, so that larger is better."""
+    differences = validation.differences(contrast.recipe, metric, contrast.other, contrast.repeats)
+    return differences if larger_is_better(metric) else -differences
 
 
-def _why(claim: Claim, trained: Repeats) -> str:
-    """Why a claim cannot be judged; empty where it can."""
-    why = trained.failed.get(claim.recipe) or trained.failed.get(claim.beside)
-    if why is None and not len(trained.differences(claim.recipe, trained.metrics[0], claim.beside, claim.repeats)):
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def _why(contrast: Contrast, validation: RepeatedCrossValidation) -> str:
+    """Why a contrast cannot be tested; empty where it can."""
+    why = validation.failed.get(contrast.recipe) or validation.failed.get(contrast.other)
+    if why is None and not len(
+        validation.differences(contrast.recipe, validation.metrics[0], contrast.other, contrast.repeats)
+    ):
         why = "there was no time for a split"
     return why or ""
