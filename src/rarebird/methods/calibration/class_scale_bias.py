@@ -25,6 +25,7 @@ import numpy as np
 from pydantic import Field
 
 from rarebird.core.checks import require
+from rarebird.methods.calibration._held_out_rows import effective_weights
 from rarebird.methods.calibration.temperature import HIGHEST, LOWEST
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.ranges import Float
@@ -79,56 +80,61 @@ class ClassScaleBias(Method):
 def scale_and_bias(
     logits: np.ndarray, y: np.ndarray, weight: np.ndarray, ridge: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and bias ``(n_classes,)`` that minimize the penalized log loss of the rows.
+    """Scale and bias ``(n_classes,)`` that minimize `penalized_loss` over the rows.
 
-    ``sum_i w_i nll_i + COMMON_ROWS (c - log c) + (ridge_0 |d|^2 + ridge_1 |bias|^2) / 2`` with ``scale = c + d``; the
-    weights sum to Kish's number of rows. It is strictly convex, so the classes' order changes nothing.
+    Args:
+        logits: ``(n, n_classes)``.
+        y: ``(n,)`` int class codes.
+        weight: ``(n,)`` sample weights on any scale.
+        ridge: Strength on each class's deviation from the common scale, and on its bias; in rows.
     """
     from scipy.optimize import minimize
 
-    require(
-        len(logits) == len(y) == len(weight),
-        "one label and weight per row",
-        logits=len(logits),
-        y=len(y),
-        weight=len(weight),
-    )
     n_classes = logits.shape[1]
-    start = np.concatenate([[1.0], np.zeros(2 * n_classes)])
-    ridges = np.concatenate([[0.0], np.repeat(ridge, n_classes)])
-    weight = weight * (weight.sum() / max(np.square(weight).sum(), np.finfo(float).tiny))
-    z, rows = centered(logits), np.arange(len(y))
-
-    def objective(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        common, deviation, bias = parameters[0], parameters[1 : n_classes + 1], parameters[n_classes + 1 :]
-        scaled = z * (common + deviation) + bias
-        scaled -= scaled.max(axis=1, keepdims=True)
-        p = np.exp(scaled)
-        total = p.sum(axis=1)
-        value = (
-            weight @ (np.log(total) - scaled[rows, y])
-            + COMMON_ROWS * (common - np.log(common))
-            + ridges @ np.square(parameters) / 2
-        )
-        p *= (weight / total)[:, None]
-        p[rows, y] -= weight
-        by_scale = np.einsum("nk,nk->k", p, z)
-        slope = (
-            np.concatenate([[by_scale.sum() + COMMON_ROWS * (1 - 1 / common)], by_scale, p.sum(axis=0)])
-            + ridges * parameters
-        )
-        return float(value), slope
-
-    bounds = [(1 / HIGHEST, 1 / LOWEST)] + [(None, None)] * (2 * n_classes)
     found = minimize(
-        objective,
-        start,
+        penalized_loss,
+        np.concatenate([[1.0], np.zeros(2 * n_classes)]),
+        args=(centered(logits), y, effective_weights(logits, y, weight), ridge),
         jac=True,
         method="L-BFGS-B",
-        bounds=bounds,
+        bounds=[(1 / HIGHEST, 1 / LOWEST)] + [(None, None)] * (2 * n_classes),
         options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-7},
     )
     return found.x[0] + found.x[1 : n_classes + 1], found.x[n_classes + 1 :]
+
+
+def penalized_loss(
+    parameters: np.ndarray, z: np.ndarray, y: np.ndarray, weight: np.ndarray, ridge: tuple[float, float]
+) -> tuple[float, np.ndarray]:
+    """The penalized log loss of the rows, and its gradient.
+
+    ``sum_i w_i nll_i + COMMON_ROWS (c - log c) + (ridge_0 |d|^2 + ridge_1 |bias|^2) / 2`` with ``scale = c + d``. It is
+    strictly convex, so that the order of the classes changes nothing.
+
+    Args:
+        parameters: ``(1 + 2 n_classes,)``: c, each class's d, each class's bias.
+        z: ``(n, n_classes)`` centered logits.
+        y: ``(n,)`` int class codes.
+        weight: ``(n,)`` weights that sum to the effective number of rows.
+        ridge: Strength on d, and on the bias.
+    """
+    n_classes, rows = z.shape[1], np.arange(len(y))
+    ridges = np.concatenate([[0.0], np.repeat(ridge, n_classes)])
+    common, deviation, bias = parameters[0], parameters[1 : n_classes + 1], parameters[n_classes + 1 :]
+    scaled = z * (common + deviation) + bias
+    scaled -= scaled.max(axis=1, keepdims=True)
+    p = np.exp(scaled)
+    total = p.sum(axis=1)
+    value = (
+        weight @ (np.log(total) - scaled[rows, y])
+        + COMMON_ROWS * (common - np.log(common))
+        + ridges @ np.square(parameters) / 2
+    )
+    p *= (weight / total)[:, None]
+    p[rows, y] -= weight
+    by_scale = np.einsum("nk,nk->k", p, z)
+    gradient = np.concatenate([[by_scale.sum() + COMMON_ROWS * (1 - 1 / common)], by_scale, p.sum(axis=0)])
+    return float(value), gradient + ridges * parameters
 
 
 def centered(logits: np.ndarray) -> np.ndarray:

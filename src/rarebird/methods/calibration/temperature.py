@@ -23,7 +23,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from rarebird.core.checks import require
+from rarebird.methods.calibration._held_out_rows import effective_weights
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.ranges import Float
 
@@ -70,16 +70,9 @@ class Temperature(Method):
 def best_temperature(logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prior_rows: float) -> float:
     """The temperature that minimizes ``sum_i w_i nll_i + prior_rows * (b - log b)``, ``b = 1 / T``; ``w`` sums to
     Kish's n."""
-    require(
-        len(logits) == len(y) == len(weight),
-        "one label and weight per row",
-        logits=len(logits),
-        y=len(y),
-        weight=len(weight),
-    )
-    if len(y) == 0 or not weight.any():
+    weight = effective_weights(logits, y, weight)
+    if not weight.any():
         return 1.0
-    weight = weight * (weight.sum() / np.square(weight).sum())
     margins = logits.astype(np.float64) - logits[np.arange(len(y)), y][:, None]
     low, high = 1 / HIGHEST, 1 / LOWEST
     b = 1.0

@@ -1,8 +1,8 @@
-"""Which parameters are weights, which decay and penalties may shrink: matrices and kernels, never biases, norms or
-other vectors."""
+"""What optimizers share: groups of parameters, of which only weights decay, and the closure that computes a loss."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,11 +13,12 @@ from rarebird.slots.weights import weights
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """The trainable parameters in two groups, weights that decay and all others, which do not; each only where it has a
-    member.
+    """The trainable parameters in two groups: weights, which decay, and all others, which do not.
+
+    Weights are matrices and kernels; biases, norms and other vectors are not. A group without parameters is left out.
 
     Raises:
-        ValueError: Nothing is trainable.
+        ValueError: No parameter is trainable.
     """
     decaying = {id(parameter) for parameter in weights(network)}
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -30,6 +31,14 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
 
 
 def fused(network: nn.Module) -> bool:
-    """Whether torch's fused step serves all parameters: it is several times as fast as the plain one, on the CPU
+    """Whether torch's fused step works for all parameters: it is several times as fast as the plain one, on the CPU
     too."""
     return all(p.device.type in ("cpu", "cuda") and torch.is_floating_point(p) for p in network.parameters())
+
+
+def loss_of(closure: Callable[[], Any] | None) -> Any:
+    """The loss that a step's closure computes, with gradients; None without a closure."""
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return closure()

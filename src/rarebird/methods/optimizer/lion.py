@@ -24,7 +24,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from rarebird.methods.optimizer._parameter_groups import parameter_groups
+from rarebird.methods.optimizer._parameter_groups import loss_of, parameter_groups
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Float
 
@@ -64,10 +64,7 @@ class SignMomentum(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; returns what `closure` does."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = loss_of(closure)
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
             if parameters:

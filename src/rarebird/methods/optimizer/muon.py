@@ -30,7 +30,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from rarebird.methods.optimizer._parameter_groups import fused, parameter_groups
+from rarebird.methods.optimizer._parameter_groups import fused, loss_of, parameter_groups
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Float
 
@@ -126,10 +126,7 @@ class OrthogonalSteps(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; returns what `closure` does."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = loss_of(closure)
         inner_groups = [group for optimizer in self.inner for group in optimizer.param_groups]
         for ours, theirs in zip(self.param_groups, inner_groups, strict=True):
             theirs["lr"] = ours["lr"]

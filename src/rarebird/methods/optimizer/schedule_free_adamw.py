@@ -29,7 +29,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from rarebird.methods.optimizer._parameter_groups import parameter_groups
+from rarebird.methods.optimizer._parameter_groups import loss_of, parameter_groups
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Float
 
@@ -98,10 +98,7 @@ class AveragingAdamw(torch.optim.Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; returns what `closure` does."""
         assert self.training, "train() comes before a step"
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = loss_of(closure)
         self.steps += 1
         # One rate weighs the average: that of the first group, as the loop gives all groups the same.
         rate = self.param_groups[0]["lr"] * math.sqrt(1 - self.param_groups[0]["betas"][1] ** self.steps)

@@ -72,4 +72,8 @@ class Shrinking(Hook):
         self.weights = self.weights or weights(state.network)
         trained: list[Tensor] = [weight for weight in self.weights if weight.requires_grad]
         if trained:
-            shrink(trained, state.learning_rate * self.l1, 1 / (1 + state.learning_rate * self.l2))
+            shrink(trained, *self.amounts(state.learning_rate))
+
+    def amounts(self, learning_rate: float) -> tuple[float, float]:
+        """What is subtracted from each weight's size, and the factor that multiplies the rest."""
+        return learning_rate * self.l1, 1 / (1 + learning_rate * self.l2)

@@ -22,8 +22,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from rarebird.methods.regularization.l1 import shrink
-from rarebird.slots.hooks import Hook, TrainState
+from rarebird.methods.regularization.l1 import Shrinking
+from rarebird.slots.hooks import Hook
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Choice, Float
 from rarebird.slots.weights import weights
@@ -52,23 +52,19 @@ class L2(Method):
 
     def attach(self, network: nn.Module) -> Hook:
         """The hook that shrinks after each step, or gives the penalty."""
-        return _Decay(self.strength) if self.decoupled else _Penalty(self.strength)
+        return _Decay(l1=0.0, l2=self.strength) if self.decoupled else _Penalty(self.strength)
 
 
-class _Decay(Hook):
-    def __init__(self, strength: float) -> None:
-        self.strength = strength
-        self.weights: list[nn.Parameter] = []
+class _Decay(Shrinking):
+    """Decoupled weight decay after the optimizer's step."""
 
-    @torch.no_grad()
-    def after_step(self, state: TrainState) -> None:
-        self.weights = self.weights or weights(state.network)
-        trained: list[Tensor] = [weight for weight in self.weights if weight.requires_grad]
-        if trained:
-            shrink(trained, by=0.0, factor=1 - state.learning_rate * self.strength)
+    def amounts(self, learning_rate: float) -> tuple[float, float]:
+        return 0.0, 1 - learning_rate * self.l2
 
 
 class _Penalty(Hook):
+    """Half the squared size of the weights, added to the loss."""
+
     def __init__(self, strength: float) -> None:
         self.strength = strength
         self.weights: list[nn.Parameter] = []
