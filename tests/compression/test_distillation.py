@@ -1,4 +1,5 @@
-"""Distillation: targets between labels and what members say, out of fold wherever that is known."""
+"""Distillation: targets between labels and the members' predictions, out of fold wherever a network held the row
+out."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ import pytest
 
 from rarebird.compression import distillation
 from rarebird.data.dataset import Dataset, Frame, Splits
+from rarebird.recipe.recipe import Recipe
+from rarebird.training.cross_fit import CrossFit
 
 
 def rows(n: int = 40, regression: bool = False) -> Dataset:
@@ -20,47 +23,54 @@ def rows(n: int = 40, regression: bool = False) -> Dataset:
     return Dataset("table", task, frame, np.arange(n), y, () if regression else ("a", "b"), np.arange(n).astype(str))
 
 
-class Says:
-    """A member that gives every row the same."""
+class Constant:
+    """A member that predicts the same for every row."""
 
-    def __init__(self, *said: float) -> None:
-        self.said = np.array(said)
-        self.prepared = SimpleNamespace(spec=SimpleNamespace(n_outputs=len(said)))
+    def __init__(self, *predicted: float) -> None:
+        self.predicted = np.array(predicted)
+        self.prepared = SimpleNamespace(spec=SimpleNamespace(n_outputs=len(predicted)))
 
     def predict(self, data: Dataset, device: str) -> np.ndarray:
-        return np.tile(self.said, (len(data), 1))
+        return np.tile(self.predicted, (len(data), 1))
 
 
-def team(members: int, held: list[np.ndarray], weight: float = 1.0) -> Any:
-    return SimpleNamespace(trained=[None] * members, held_rows=held, weight=weight)
+def models(members: int, held: list[np.ndarray], weight: float = 1.0) -> CrossFit:
+    trained: Any = [SimpleNamespace(own_outputs=None)] * members
+    return CrossFit(Recipe(kind="table", network="mlp"), trained, held, weight)
 
 
 def test_a_row_is_taught_by_the_network_that_held_it_out() -> None:
     train, half = rows(), np.arange(40) < 20
-    members: Any = [Says(0.9, 0.1), Says(0.2, 0.8)]
-    said = distillation.taught(Splits(train), [team(2, [np.flatnonzero(half), np.flatnonzero(~half)])], members, "cpu")
-    np.testing.assert_allclose(said[half], np.tile([0.9, 0.1], (20, 1)))
-    np.testing.assert_allclose(said[~half], np.tile([0.2, 0.8], (20, 1)))
+    members: Any = [Constant(0.9, 0.1), Constant(0.2, 0.8)]
+    predicted = distillation.teacher_predictions(
+        Splits(train), [models(2, [np.flatnonzero(half), np.flatnonzero(~half)])], members, "cpu"
+    )
+    np.testing.assert_allclose(predicted[half], np.tile([0.9, 0.1], (20, 1)))
+    np.testing.assert_allclose(predicted[~half], np.tile([0.2, 0.8], (20, 1)))
 
 
 def test_a_row_that_nobody_held_out_is_taught_by_all() -> None:
-    members: Any = [Says(0.9, 0.1), Says(0.2, 0.8)]
-    said = distillation.taught(Splits(rows()), [team(2, [np.arange(5), np.arange(5, 10)])], members, "cpu")
-    np.testing.assert_allclose(said[10:], np.tile([0.55, 0.45], (30, 1)))
+    members: Any = [Constant(0.9, 0.1), Constant(0.2, 0.8)]
+    predicted = distillation.teacher_predictions(
+        Splits(rows()), [models(2, [np.arange(5), np.arange(5, 10)])], members, "cpu"
+    )
+    np.testing.assert_allclose(predicted[10:], np.tile([0.55, 0.45], (30, 1)))
 
 
-def test_teams_speak_by_their_weights() -> None:
+def test_recipes_count_by_their_weights() -> None:
     everything = [np.arange(40)]
-    members: Any = [Says(1.0, 0.0), Says(0.0, 1.0)]
-    said = distillation.taught(Splits(rows()), [team(1, everything, 3.0), team(1, everything, 1.0)], members, "cpu")
-    np.testing.assert_allclose(said, np.tile([0.75, 0.25], (40, 1)))
+    members: Any = [Constant(1.0, 0.0), Constant(0.0, 1.0)]
+    predicted = distillation.teacher_predictions(
+        Splits(rows()), [models(1, everything, 3.0), models(1, everything, 1.0)], members, "cpu"
+    )
+    np.testing.assert_allclose(predicted, np.tile([0.75, 0.25], (40, 1)))
 
 
 @pytest.mark.parametrize("regression", [False, True])
 def test_targets_lie_between_label_and_teacher_and_judges_keep_labels(regression: bool) -> None:
     train = rows(regression=regression)
-    members: Any = [Says(0.5) if regression else Says(0.5, 0.5)]
-    found = distillation.student_rows(Splits(train), [team(1, [np.arange(40)])], members, "cpu", 0)
+    members: Any = [Constant(0.5) if regression else Constant(0.5, 0.5)]
+    found = distillation.student_rows(Splits(train), [models(1, [np.arange(40)])], members, "cpu", 0)
     soft, judges = found.train, found.val
     assert judges is not None
     assert soft.y is not None
@@ -77,6 +87,6 @@ def test_targets_lie_between_label_and_teacher_and_judges_keep_labels(regression
 
 def test_given_validation_rows_judge_the_student() -> None:
     train, val = rows(), rows(10)
-    found = distillation.student_rows(Splits(train, val), [team(1, [np.arange(10)])], [Says(0.5, 0.5)], "cpu", 0)  # type: ignore[list-item]
+    found = distillation.student_rows(Splits(train, val), [models(1, [np.arange(10)])], [Constant(0.5, 0.5)], "cpu", 0)  # type: ignore[list-item]
     assert found.val is val
     assert len(found.train) == 40

@@ -1,17 +1,23 @@
-"""Judging a recipe by rows that nothing of it has seen, calibrations and decisions included."""
+"""Scores of a recipe on rows that no part of it has seen, calibrations and decisions included."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, log_loss, roc_auc_score
 
+from rarebird.core.compute import Compute
 from rarebird.data import split
-from rarebird.data.dataset import Dataset, Frame
-from rarebird.evaluation import cross_validate
-from rarebird.evaluation.held_out import HeldOut
+from rarebird.data.dataset import Dataset, Frame, Splits
+from rarebird.evaluation.cross_validate import Predicted, assess, cross_validate
+from rarebird.evaluation.held_outputs import HeldOut
 from rarebird.recipe.recipe import Recipe
+from rarebird.training.cross_fit import CrossFit
 
 
 def rows(n: int = 240, share: float = 0.25, seed: int = 0) -> Dataset:
@@ -38,20 +44,26 @@ def parts_of(train: Dataset, folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return split.parts(train, split.decide(train, folds=folds, holdout=None if folds else 0.4), 0)
 
 
+def four_models() -> CrossFit:
+    """Four networks that answer to no known prior; of each only that is asked."""
+    trained: Any = [SimpleNamespace(prior_factor=None, history=[])] * 4
+    return CrossFit(recipe(), trained)
+
+
 @pytest.mark.parametrize("folds", [0, 4])
-def test_every_held_out_row_is_judged_once_and_figures_are_scikit_learns(folds: int) -> None:
+def test_every_held_out_row_is_found_once_and_figures_are_scikit_learns(folds: int) -> None:
     train = rows()
     parts = parts_of(train, folds)
-    judged = cross_validate.judge(recipe(), train, parts)
-    np.testing.assert_array_equal(np.sort(judged.rows), np.sort(np.concatenate([held for _, held in parts])))
-    y = train.take(judged.rows).codes
-    np.testing.assert_allclose(judged.outputs.sum(axis=1), 1)
-    assert judged.value("balanced_accuracy", train) == pytest.approx(balanced_accuracy_score(y, judged.labels))
-    assert judged.value("log_loss", train) == pytest.approx(log_loss(y, judged.outputs))
-    assert judged.value("roc_auc", train) == pytest.approx(roc_auc_score(y, judged.outputs[:, 1]))
-    assert judged.value("recall:yes", train) == pytest.approx((judged.labels[y == 1] == 1).mean())
-    assert judged.value("balanced_accuracy", train) > 0.6
-    assert len(judged.values("balanced_accuracy", train)) == max(folds, 1)
+    found = cross_validate(recipe(), train, parts, Compute())
+    np.testing.assert_array_equal(np.sort(found.rows), np.sort(np.concatenate([held for _, held in parts])))
+    y = train.take(found.rows).codes
+    np.testing.assert_allclose(found.outputs.sum(axis=1), 1)
+    assert found.value("balanced_accuracy", train) == pytest.approx(balanced_accuracy_score(y, found.labels))
+    assert found.value("log_loss", train) == pytest.approx(log_loss(y, found.outputs))
+    assert found.value("roc_auc", train) == pytest.approx(roc_auc_score(y, found.outputs[:, 1]))
+    assert found.value("recall:yes", train) == pytest.approx((found.labels[y == 1] == 1).mean())
+    assert found.value("balanced_accuracy", train) > 0.6
+    assert len(found.values("balanced_accuracy", train)) == max(folds, 1)
 
 
 def test_a_rows_own_label_does_not_reach_the_calibration_and_decision_that_judge_it() -> None:
@@ -64,17 +76,17 @@ def test_a_rows_own_label_does_not_reach_the_calibration_and_decision_that_judge
     turned[np.flatnonzero(mine & (train.codes == 0))[:2]] = 1
     turned[np.flatnonzero(mine & (train.codes == 1))[:2]] = 0
 
-    def decided(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        held = HeldOut(logits, y, np.ones(240), member)
-        return cross_validate._decided(recipe(), held, train, [None] * 4, train, "yes")
+    def decided(y: np.ndarray) -> Predicted:
+        held = HeldOut(np.arange(240), logits, y, np.ones(240), member)
+        return assess(four_models(), held, Splits(train), "yes")
 
     first, second = decided(train.codes), decided(turned)
-    np.testing.assert_array_equal(first[0][mine], second[0][mine])
-    np.testing.assert_array_equal(first[1][mine], second[1][mine])
-    assert not np.array_equal(first[0][~mine], second[0][~mine])
+    np.testing.assert_array_equal(first.outputs[mine], second.outputs[mine])
+    np.testing.assert_array_equal(first.labels[mine], second.labels[mine])
+    assert not np.array_equal(first.outputs[~mine], second.outputs[~mine])
 
 
-def test_regression_is_judged_in_its_own_unit() -> None:
+def test_regression_is_found_in_its_own_unit() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=200)})
     train = Dataset(
@@ -86,28 +98,28 @@ def test_regression_is_judged_in_its_own_unit() -> None:
         (),
         np.arange(200).astype(str),
     )
-    judged = cross_validate.judge(
-        recipe(loss="mean_squared", metric="r2", calibration=[], steps=200), train, parts_of(train, 4)
+    found = cross_validate(
+        recipe(loss="mean_squared", metric="r2", calibration=[], steps=200), train, parts_of(train, 4), Compute()
     )
-    assert judged.value("r2", train) > 0.7
-    assert judged.outputs.mean() == pytest.approx(100, abs=5)
+    assert found.value("r2", train) > 0.7
+    assert found.outputs.mean() == pytest.approx(100, abs=5)
 
 
 def test_the_same_recipe_and_parts_give_the_same_numbers() -> None:
     train = rows()
     parts = parts_of(train, 3)
-    first, second = (cross_validate.judge(recipe(), train, parts) for _ in range(2))
+    first, second = (cross_validate(recipe(), train, parts, Compute()) for _ in range(2))
     np.testing.assert_array_equal(first.outputs, second.outputs)
-    assert np.isfinite(first.training)
+    assert np.isfinite(first.training_loss)
 
 
 @pytest.mark.parametrize("folds", [0, 3])
-def test_rows_learned_from_are_judged_beside_the_held_out_ones_and_change_nothing_of_them(folds: int) -> None:
+def test_rows_learned_from_are_found_beside_the_held_out_ones_and_change_nothing_of_them(folds: int) -> None:
     train = rows(120)
     parts = parts_of(train, folds)
     # So many steps on so few rows that a network without regularization knows them by heart.
     plain = recipe(steps=200, network={"name": "mlp", "width": 64, "depth": 2, "dropout": 0.0}, calibration=[])
-    alone, both = (cross_validate.judge(plain, train, parts, learned=learned) for learned in (False, True))
+    alone, both = (cross_validate(plain, train, parts, Compute(), learned=learned) for learned in (False, True))
     assert alone.learned is None
     np.testing.assert_array_equal(alone.outputs, both.outputs)
     np.testing.assert_array_equal(alone.labels, both.labels)
@@ -125,14 +137,13 @@ def test_rows_learned_from_get_the_calibration_and_decision_of_their_networks_he
     train, rng = rows(), np.random.default_rng(3)
     member = np.arange(240) % 4
     logits = rng.normal(size=(240, 2)) + np.eye(2)[train.codes]
-    held = HeldOut(logits, train.codes, np.ones(240), member)
-    outputs, labels = cross_validate._decided(recipe(), held, train, [None] * 4, train, "yes")
+    held = HeldOut(np.arange(240), logits, train.codes, np.ones(240), member)
     # The same rows with the same logits, asked as rows learned from: whatever is fitted on them would show.
-    again = cross_validate._decided(
-        recipe(), held, train, [None] * 4, train, "yes", HeldOut(logits, 1 - train.codes, np.ones(240), member)
-    )
-    np.testing.assert_array_equal(again[0], outputs)
-    np.testing.assert_array_equal(again[1], labels)
+    seen = replace(held, y=1 - train.codes)
+    found = assess(four_models(), held, Splits(train), "yes", seen)
+    assert found.learned is not None
+    np.testing.assert_array_equal(found.learned.outputs, found.outputs)
+    np.testing.assert_array_equal(found.learned.labels, found.labels)
 
 
 def test_values_learned_from_are_in_their_own_unit() -> None:
@@ -147,12 +158,16 @@ def test_values_learned_from_are_in_their_own_unit() -> None:
         (),
         np.arange(150).astype(str),
     )
-    judged = cross_validate.judge(
-        recipe(loss="mean_squared", metric="r2", calibration=[], steps=150), train, parts_of(train, 3), learned=True
+    found = cross_validate(
+        recipe(loss="mean_squared", metric="r2", calibration=[], steps=150),
+        train,
+        parts_of(train, 3),
+        Compute(),
+        learned=True,
     )
-    assert judged.learned is not None
-    assert judged.learned.outputs.mean() == pytest.approx(100, abs=5)
-    assert judged.learned.value("r2", train) > 0.7
+    assert found.learned is not None
+    assert found.learned.outputs.mean() == pytest.approx(100, abs=5)
+    assert found.learned.value("r2", train) > 0.7
 
 
 def test_rows_learned_from_are_of_the_classes_that_are_held_out_too() -> None:
@@ -161,9 +176,9 @@ def test_rows_learned_from_are_of_the_classes_that_are_held_out_too() -> None:
     train = Dataset(
         "table", "classification", Frame(frame), np.arange(82), y, ("a", "b", "rare"), np.arange(82).astype(str)
     )
-    judged = cross_validate.judge(recipe(steps=5, calibration=[]), train, parts_of(train, 4), learned=True)
-    assert judged.learned is not None
+    found = cross_validate(recipe(steps=5, calibration=[]), train, parts_of(train, 4), Compute(), learned=True)
+    assert found.learned is not None
     for part in range(4):
-        seen = set(y[judged.learned.rows[judged.learned.part == part]])
-        assert seen == set(y[judged.rows[judged.part == part]])
-    assert {len(set(y[judged.rows[judged.part == part]])) for part in range(4)} == {2, 3}
+        seen = set(y[found.learned.rows[found.learned.part == part]])
+        assert seen == set(y[found.rows[found.part == part]])
+    assert {len(set(y[found.rows[found.part == part]])) for part in range(4)} == {2, 3}

@@ -1,15 +1,17 @@
-"""Calibration and decision on held-out logits: each row by its own network, natural probabilities in any case, few rows
-served."""
+"""Calibration and decision on held-out outputs: each row by its own network, natural probabilities in any case."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from rarebird.evaluation import held_out as judging
-from rarebird.evaluation.held_out import HeldOut
+from rarebird.evaluation.held_out import calibrate, cross_predict, decide, through_chains
+from rarebird.evaluation.held_outputs import HeldOut
 from rarebird.model.chain import probabilities
 from rarebird.recipe.recipe import Recipe
+from rarebird.slots.protocols import FittedDecision
 
 
 def recipe(*calibration: str, **changes: object) -> Recipe:
@@ -23,7 +25,7 @@ def held_out(n: int = 4000, members: int = 2, factor: np.ndarray | None = None, 
     posterior = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     y = (rng.random((n, 1)) > posterior.cumsum(axis=1)).sum(axis=1)
     bent = logits if factor is None else logits + np.log(factor)
-    return HeldOut(bent, y, np.ones(n), np.arange(n) % members)
+    return HeldOut(np.arange(n), bent, y, np.ones(n), np.arange(n) % members)
 
 
 FACTORS = (np.array([0.2, 0.3, 2.0]), np.array([1.0, 4.0, 2.0]))
@@ -32,46 +34,45 @@ FACTORS = (np.array([0.2, 0.3, 2.0]), np.array([1.0, 4.0, 2.0]))
 def bent_by(factors: tuple[np.ndarray, ...]) -> tuple[HeldOut, np.ndarray]:
     """Held-out logits bent by each network's own factor, and the true posterior."""
     straight = held_out(members=len(factors))
-    shift = np.log(np.array(factors))[straight.member]
-    return HeldOut(straight.logits + shift, straight.y, straight.weight, straight.member), probabilities(
-        straight.logits, []
-    )
+    shift = np.log(np.array(factors))[straight.network]
+    bent = replace(straight, outputs=straight.outputs + shift)
+    return bent, probabilities(straight.outputs, [])
 
 
 def test_each_networks_own_factor_is_taken_out_of_its_own_rows() -> None:
     held, truth = bent_by(FACTORS)
-    chains = judging.calibrate(recipe("prior_correction"), held, FACTORS)
-    np.testing.assert_allclose(judging.held_probabilities(held, chains), truth, atol=1e-12)
+    chains = calibrate(recipe("prior_correction"), held, FACTORS)
+    np.testing.assert_allclose(through_chains(held, chains), truth, atol=1e-12)
 
 
 def test_probabilities_are_natural_though_the_recipe_corrects_nothing() -> None:
     held, truth = bent_by(FACTORS)
     for calibration in ((), ("temperature",)):
-        chains = judging.calibrate(recipe(*calibration), held, FACTORS)
+        chains = calibrate(recipe(*calibration), held, FACTORS)
         assert [name for name, _ in chains[0]] == ["prior_correction", *calibration]
-        np.testing.assert_allclose(judging.held_probabilities(held, chains).mean(axis=0), truth.mean(axis=0), atol=0.01)
+        np.testing.assert_allclose(through_chains(held, chains).mean(axis=0), truth.mean(axis=0), atol=0.01)
 
 
 def test_nothing_is_added_where_no_prior_was_bent() -> None:
     held, truth = bent_by((np.ones(3), np.full(3, 5.0)))
-    chains = judging.calibrate(recipe(), held, (np.ones(3), np.full(3, 5.0)))
+    chains = calibrate(recipe(), held, (np.ones(3), np.full(3, 5.0)))
     assert chains == [[], []]
-    np.testing.assert_allclose(judging.held_probabilities(held, chains), truth)
+    np.testing.assert_allclose(through_chains(held, chains), truth)
 
 
 def test_an_unknown_prior_is_found_from_the_rows() -> None:
     held, _ = bent_by((FACTORS[0],) * 2)
-    chains = judging.calibrate(recipe("prior_correction", "temperature"), held, (None, None))
+    chains = calibrate(recipe("prior_correction", "temperature"), held, (None, None))
     assert [name for name, _ in chains[0]] == ["class_scale_bias", "temperature"]
     observed = np.bincount(held.y, minlength=3) / len(held.y)
-    np.testing.assert_allclose(judging.held_probabilities(held, chains).mean(axis=0), observed, atol=0.005)
+    np.testing.assert_allclose(through_chains(held, chains).mean(axis=0), observed, atol=0.005)
 
 
 def test_calibrations_of_all_rows_are_shared_and_see_what_came_before() -> None:
     held, _ = bent_by(FACTORS)
-    sharp = HeldOut(3 * held.logits, held.y, held.weight, held.member)
+    sharp = replace(held, outputs=3 * held.outputs)
     cubed = [factor**3 for factor in FACTORS]
-    one, two = judging.calibrate(recipe("prior_correction", "temperature"), sharp, cubed)
+    one, two = calibrate(recipe("prior_correction", "temperature"), sharp, cubed)
     assert one[0] != two[0]
     assert one[1] == two[1]
     assert one[1][1].temperature == pytest.approx(3, rel=0.1)  # type: ignore[attr-defined]
@@ -83,34 +84,35 @@ def test_calibrations_of_all_rows_are_shared_and_see_what_came_before() -> None:
 def test_one_or_two_rows_of_one_class_serve(calibration: tuple[str, ...], decision: str, rows: int) -> None:
     chosen = recipe(*calibration, decision=decision, metric="macro_f1")
     held = HeldOut(
+        np.arange(rows),
         np.array([[2.0, -1.0, 0.5]] * rows),
         np.zeros(rows, dtype=np.int64),
         np.ones(rows),
         np.zeros(rows, dtype=np.int64),
     )
     prior = np.array([0.5, 0.3, 0.2])
-    chains = judging.calibrate(chosen, held, [np.array([1.0, 1.0, 3.0])])
-    p = judging.held_probabilities(held, chains)
+    chains = calibrate(chosen, held, [np.array([1.0, 1.0, 3.0])])
+    p = through_chains(held, chains)
     np.testing.assert_allclose(p.sum(axis=1), 1)
-    _, decided = judging.decide(chosen, p, held.y, held.weight, prior, ("a", "b", "c"), None)
+    _, decided = decide(chosen, p, held.y, held.weight, prior, ("a", "b", "c"), None)
     assert set(decided(p)) <= {0, 1, 2}
 
 
 def test_a_network_without_held_out_rows_still_has_its_chain() -> None:
     held = held_out(members=1)
-    chains = judging.calibrate(recipe("prior_correction", "temperature"), held, (np.ones(3), FACTORS[0]))
+    chains = calibrate(recipe("prior_correction", "temperature"), held, (np.ones(3), FACTORS[0]))
     assert [len(chain) for chain in chains] == [2, 2]
-    assert judging.held_probabilities(held, chains).shape == (4000, 3)
+    assert through_chains(held, chains).shape == (4000, 3)
 
 
 def test_weights_decide_as_repeated_rows_do() -> None:
     rng = np.random.default_rng(1)
     base, times = held_out(300, members=1), rng.integers(1, 5, 300)
-    weighted = HeldOut(base.logits, base.y, times.astype(float), base.member)
+    weighted = replace(base, weight=times.astype(float))
     chosen = recipe("temperature", decision="threshold", metric="macro_f1")
-    chains = judging.calibrate(chosen, weighted, [np.ones(3)])
-    repeated = HeldOut(*(np.repeat(part, times, axis=0) for part in (base.logits, base.y, base.weight, base.member)))
-    again = judging.calibrate(chosen, repeated, [np.ones(3)])
+    chains = calibrate(chosen, weighted, [np.ones(3)])
+    repeated = base.where(np.repeat(np.arange(300), times))
+    again = calibrate(chosen, repeated, [np.ones(3)])
     # Weighted rows are worth Kish's number of rows, so that the prior on the temperature weighs a little more beside
     # them.
     assert chains[0][0][1].temperature == pytest.approx(again[0][0][1].temperature, rel=0.02)  # type: ignore[attr-defined]
@@ -119,9 +121,9 @@ def test_weights_decide_as_repeated_rows_do() -> None:
 def test_a_metric_of_probabilities_is_served_by_the_balanced_decision() -> None:
     held = held_out(members=1)
     prior = np.bincount(held.y, minlength=3) / len(held.y)
-    name, decided = judging.decide(
+    name, decided = decide(
         recipe(metric="roc_auc", decision="balanced"),
-        judging.held_probabilities(held, [[]]),
+        through_chains(held, [[]]),
         held.y,
         held.weight,
         prior,
@@ -129,5 +131,35 @@ def test_a_metric_of_probabilities_is_served_by_the_balanced_decision() -> None:
         None,
     )
     assert name == "balanced"
-    p = judging.held_probabilities(held, [[]])
+    p = through_chains(held, [[]])
     np.testing.assert_array_equal(decided(p), (p / prior).argmax(axis=1))
+
+
+def test_cross_predictions_are_fitted_on_all_other_parts() -> None:
+    """By hand: the rows of a part get the calibrations and the decision of the other parts' rows."""
+    held = held_out(600, members=3)
+    chosen = recipe("temperature", "class_scale_bias", decision="threshold", metric="macro_f1")
+    prior = np.bincount(held.y, minlength=3) / 600
+
+    def decided_by(others: HeldOut, known: np.ndarray) -> FittedDecision:
+        return decide(chosen, known, others.y, others.weight, prior, ("a", "b", "c"), None)[1]
+
+    found = cross_predict(chosen, held, [np.ones(3)] * 3, held.network, decided_by)
+    assert found.labels is not None
+    for part in range(3):
+        mine = held.network == part
+        others = held.where(~mine)
+        chains = calibrate(chosen, others, [np.ones(3)] * 3)
+        expected = probabilities(held.outputs[mine], chains[part])
+        np.testing.assert_array_equal(found.outputs[mine], expected)
+        decision = decided_by(others, through_chains(others, chains))
+        np.testing.assert_array_equal(found.labels[mine], decision(expected))
+    assert not np.array_equal(found.outputs, through_chains(held, calibrate(chosen, held, [np.ones(3)] * 3)))
+
+
+def test_without_a_decision_there_are_no_labels_and_one_part_is_fitted_on_itself() -> None:
+    held = held_out(300, members=1)
+    found = cross_predict(recipe("temperature"), held, [np.ones(3)], np.zeros(300, dtype=np.int64))
+    assert found.labels is None
+    chains = calibrate(recipe("temperature"), held, [np.ones(3)])
+    np.testing.assert_array_equal(found.outputs, through_chains(held, chains))

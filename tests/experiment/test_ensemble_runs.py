@@ -19,7 +19,8 @@ from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.data.split import fold_of
 from rarebird.experiment.run import Outcome, run
 from rarebird.model.chain import LEAST
-from rarebird.model.model import DESCRIPTION, load
+from rarebird.model.files import DESCRIPTION
+from rarebird.model.model import load
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
@@ -177,7 +178,7 @@ def test_a_hold_out_is_the_same_for_all_members() -> None:
 
 
 def test_an_early_end_keeps_the_members_that_are_there_and_replays() -> None:
-    one = run(whole(), Splits(rows()), report=lambda progress, what: "member 2" in what)
+    one = run(whole(), Splits(rows()), progress=lambda share, what: "member 2" in what)
     assert len(one.recipe.members) == 2  # type: ignore[union-attr]
     # The first member has both its networks, the second the one that was ended.
     assert [member.place for member in one.model.members] == [0, 0, 1]

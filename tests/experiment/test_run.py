@@ -4,7 +4,6 @@ there."""
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,7 +76,7 @@ def test_an_early_end_keeps_what_is_there() -> None:
         calls += 1
         return progress > 0.4
 
-    outcome = run(recipe(folds=4), Splits(rows(), test=rows(100, seed=2)), report=stop_in_the_second_fold)
+    outcome = run(recipe(folds=4), Splits(rows(), test=rows(100, seed=2)), progress=stop_in_the_second_fold)
     assert calls > 0
     assert len(outcome.model.members) == 2
     assert outcome.out_of_fold is not None
@@ -133,7 +132,7 @@ def test_an_early_end_is_a_whole_model_that_replays(folds: int, tmp_path: Path) 
 
     chosen = recipe(folds=folds, holdout=None if folds else 0.3, steps=50 if folds else 100, regularization=["ema"])
     data = Splits(rows(), test=rows(100, seed=2))
-    one = run(chosen, data, report=stop_later)
+    one = run(chosen, data, progress=stop_later)
     assert any("ended early" in note for note in one.result.notes)
     one.model.save(tmp_path / "model")
     assert load(tmp_path / "model").outputs(rows(20, seed=3)).shape == (20, 2)
@@ -146,7 +145,7 @@ def test_an_early_end_is_a_whole_model_that_replays(folds: int, tmp_path: Path) 
 def test_a_run_without_a_clock_measures_nothing_and_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
     from rarebird.training import network_trainer
 
-    monkeypatch.setattr(network_trainer, "fastest", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(network_trainer, "fastest_placement", lambda *arguments: 1 / 0)
     rng = np.random.default_rng(0)
     pixels = Pixels(rng.integers(0, 256, (60, 1, 8, 8), dtype=np.uint8))
     y = np.arange(60) % 2
@@ -253,7 +252,7 @@ def test_rows_that_cannot_serve_are_refused(change: dict[str, Dataset], message:
 def test_a_recipe_that_cannot_serve_is_refused_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     from rarebird.training import network_trainer
 
-    monkeypatch.setattr(network_trainer.Bench, "run", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(network_trainer.NetworkTrainer, "run", lambda *arguments: 1 / 0)
     for changes, message in (({"metric": "nonsense"}, "no metric 'nonsense'"), ({"folds": 1}, "got folds=1")):
         with pytest.raises(DataError, match=message):
             run(recipe(**changes), Splits(rows()))
@@ -269,59 +268,6 @@ def test_a_training_that_diverges_is_refused_in_words(optimizer: dict[str, objec
         run(recipe(optimizer=optimizer), Splits(rows()), test_share=0)
 
 
-def test_the_time_that_judging_takes_is_kept_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rarebird.training.cross_fit import less_judging
-    from rarebird.training.network_trainer import Bench
-
-    monkeypatch.setattr(Bench, "seconds_per_row", lambda self: 0.01)
-    train, test = rows(), rows(1000, seed=1)
-    bench, splits = Bench(recipe(steps=5), train, train, 0, "cpu"), Splits(train, test=test)
-    parts = [(np.arange(200), np.arange(200, 400)), (np.arange(200, 400), np.arange(200))]
-    far = time.monotonic() + 1000
-    # 400 held-out rows once, 1000 test rows by each of two networks.
-    assert far - less_judging(far, bench, splits, parts) == pytest.approx(24, abs=0.1)
-    near = time.monotonic() + 10
-    assert near - less_judging(near, bench, splits, parts) == pytest.approx(5, abs=0.1)
-
-
-def test_evaluations_look_at_no_more_rows_than_a_share_of_the_steps() -> None:
-    from rarebird.training.network_trainer import FEWEST_JUDGED, Bench
-
-    seen: list[int] = []
-    train, held = rows(), rows(5000, seed=1)
-    for steps, expected in ((1, FEWEST_JUDGED), (300, int(0.2 / 12 * 300 * 64)), (20_000, 5000)):
-        bench = Bench(recipe(steps=steps), train, held, 0, "cpu")
-        bench._class_scores = lambda outputs, held: seen.append(len(held)) or {}  # type: ignore[method-assign,func-returns-value]
-        network = bench.training(bench._candidates()[0]).network
-        bench._judge(network)(network)
-        assert seen[-1] == expected
-
-
 def test_a_loss_of_another_task_is_refused_with_those_that_serve() -> None:
     with pytest.raises(DataError, match=r"does not serve classification; use one of .*cross_entropy"):
         run(recipe(loss="mean_squared"), Splits(rows()), test_share=0)
-
-
-def test_passes_are_fewer_where_batches_repeat_rows() -> None:
-    from rarebird.training.network_trainer import Bench
-
-    def steps(**changes: object) -> int:
-        bench = Bench(
-            recipe(**({"steps": None, "epochs": 20, "batch_size": 20} | changes)),
-            rows(share=0.1),
-            rows(seed=1),
-            0,
-            "cpu",
-        )
-        laid_out = bench.lay_out(None, 1).steps
-        assert laid_out is not None
-        return laid_out
-
-    rare = rows(share=0.1).class_counts[1]  # type: ignore[index]
-    # Balanced batches show each rare row 200 / rare times in a pass of 400 draws.
-    expected = 20 * 20 / np.sqrt(200 / rare)
-    assert steps() == 400
-    assert steps(loss="weighted") == 400
-    assert steps(batch_sampling="class_balanced") == pytest.approx(expected, abs=1)
-    assert steps(resampling="random_over") == pytest.approx(expected, abs=1)
-    assert steps(resampling="random_under") == pytest.approx(expected, abs=1)

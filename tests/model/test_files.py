@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels, Source, Splits
 from rarebird.experiment.run import run
-from rarebird.model.model import DESCRIPTION, WEIGHTS, Model, load
+from rarebird.model.files import DESCRIPTION, WEIGHTS
+from rarebird.model.model import Model, load
 from rarebird.recipe.recipe import Recipe
 
 NETWORKS = {

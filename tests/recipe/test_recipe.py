@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rarebird.core.checks import DataError
-from rarebird.recipe.recipe import Recipe, Stage, _parse
+from rarebird.recipe.recipe import Recipe
+from rarebird.recipe.stage_plans import Stage
+from rarebird.recipe.text import _parse
 from rarebird.slots.methods import names
 
 NETWORK = names("network", "image")[0]

@@ -11,41 +11,50 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarebird.runs import predict, folder as run_folder
-from rarebird.model.model import Model
+from rarebird.core.atomic_files import whole_file, whole_folder
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
 from rarebird.data.dataset import Dataset, Frame, Splits
-from rarebird.profile.facts import Profile
-from rarebird.profile.profile import profile
 from rarebird.experiment.run import Outcome, run
+from rarebird.model.model import Model
+from rarebird.profile.profile import profile
 from rarebird.recipe.recipe import Recipe
-from rarebird.core.atomic_files import whole_file, whole_folder
+from rarebird.runs import folder as run_folder
+from rarebird.runs import predict
+from rarebird.runs.request import DataSummary
 
-Write = Callable[[Path], None]
+Write = Callable[[Path], Outcome]
 
 
 @pytest.fixture(scope="module")
-def finished() -> tuple[Outcome, Profile]:
+def finished() -> tuple[Outcome, DataSummary]:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     frame = pd.DataFrame({"a": rng.normal(y), "b": rng.normal(size=60)})
     name = os.fsdecode(b"not-\xff-unicode")
-    data = Dataset("table", "classification", Frame(frame), np.arange(60), y, ("n", "y"), np.arange(60).astype(str), name=name)
+    data = Dataset(
+        "table", "classification", Frame(frame), np.arange(60), y, ("n", "y"), np.arange(60).astype(str), name=name
+    )
     recipe = Recipe(kind="table", network={"name": "mlp", "width": 8, "depth": 1}, steps=3, folds=2)
-    return run(recipe, Splits(data)), profile(data)
+    return run(recipe, Splits(data)), DataSummary("0123456789abcdef", profile(data), None)
 
 
 @pytest.fixture
-def write(finished: tuple[Outcome, Profile]) -> Write:
-    return lambda folder: run_folder.write(folder, finished[0], "0123456789abcdef", finished[1], Clock())
+def write(finished: tuple[Outcome, DataSummary]) -> Write:
+    return lambda folder: run_folder.write(folder, *finished, Clock())
 
 
 def test_a_run_is_whole_readable_by_all_and_leaves_nothing_beside_it(write: Write, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "parents" / "run"
     run_folder.check_free(folder)
     write(folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["data.json", "model", "recipe.toml", "report.html", "result.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "data.json",
+        "model",
+        "recipe.toml",
+        "report.html",
+        "result.json",
+    ]
     assert list(folder.parent.iterdir()) == [folder]
     usual = tmp_path / "usual"
     usual.mkdir()
@@ -57,7 +66,9 @@ def test_a_run_is_whole_readable_by_all_and_leaves_nothing_beside_it(write: Writ
     assert predict.load(folder).classes == ("n", "y")
 
 
-def test_a_relative_folder_and_a_link_are_followed(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_folder_and_a_link_are_followed(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to("disk")
@@ -138,7 +149,9 @@ def test_a_second_run_replaces_the_first(write: Write, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_runs_at_once_into_one_folder_give_one_whole_run(write: Write, finished: tuple[Outcome, Profile], tmp_path: Path) -> None:
+def test_runs_at_once_into_one_folder_give_one_whole_run(
+    write: Write, finished: tuple[Outcome, DataSummary], tmp_path: Path
+) -> None:
     """The second run is finished while the first is being written."""
     folder = tmp_path / "run"
     with whole_folder(folder) as building:
@@ -148,7 +161,7 @@ def test_runs_at_once_into_one_folder_give_one_whole_run(write: Write, finished:
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_model_replaces_a_model_and_nothing_else(finished: tuple[Outcome, Profile], tmp_path: Path) -> None:
+def test_a_model_replaces_a_model_and_nothing_else(finished: tuple[Outcome, DataSummary], tmp_path: Path) -> None:
     model: Model = finished[0].model
     folder = tmp_path / "model"
     model.save(folder)

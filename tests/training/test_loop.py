@@ -18,7 +18,7 @@ from rarebird.training.batches import Rows
 from rarebird.training.device import Placement
 from rarebird.training.loop import Training
 from rarebird.training.stage import StageParts
-from rarebird.training.step_plan import Course
+from rarebird.training.step_plan import StepPlan
 
 
 class Linear(nn.Module):
@@ -97,7 +97,7 @@ def repeated(rows: Rows, times: list[int]) -> Rows:
 
 
 def weights_after(trained: Training, steps: int = 5) -> Tensor:
-    trained.run(Course(steps))
+    trained.run(StepPlan(steps))
     return torch.cat([p.detach().flatten() for p in trained.network.parameters()])
 
 
@@ -141,14 +141,14 @@ def test_another_error_is_not_taken_for_memory() -> None:
     broken = training(some_rows())
     broken.network.forward = lambda x: 1 / 0  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):
-        broken.run(Course(3))
+        broken.run(StepPlan(3))
 
 
 def test_stages_take_their_share_and_the_head_alone_learns_where_asked() -> None:
     trained = training(some_rows(), [stage(until=0.5), stage(until=1.0, trainable="head", restarts=True)])
     snapshots: list[Tensor] = []
     trained.hooks = [recorder(lambda state: snapshots.append(state.network.body.weight.detach().clone()))]  # type: ignore[union-attr]
-    trained.run(Course(10))
+    trained.run(StepPlan(10))
     moved = [not torch.equal(before, after) for before, after in itertools.pairwise(snapshots)]
     assert moved == [True] * 4 + [False] * 5
 
@@ -164,7 +164,7 @@ def test_each_schedule_runs_from_zero_to_one_of_its_own_stages() -> None:
         stage(until=0.5, schedule=follow("one")),
         stage(schedule=follow("two"), restarts=True),
     ]
-    training(some_rows(), stages).run(Course(16))
+    training(some_rows(), stages).run(StepPlan(16))
     assert seen["one"] == pytest.approx([step / 8 for step in range(8)])
     assert seen["two"] == pytest.approx([step / 8 for step in range(8)])
 
@@ -182,10 +182,10 @@ def test_a_hook_may_stop_the_training_and_a_penalty_is_felt() -> None:
         def after_evaluation(self, state: TrainState) -> None:
             state.stop = state.step >= 20
 
-    stopped = training(some_rows(), judge=lambda network: {"loss": 1.0}, hooks=[Stop()])
-    course = Course(120)
-    history = stopped.run(course)
-    assert course.step == 20
+    stopped = training(some_rows(), validation=lambda network: {"loss": 1.0}, hooks=[Stop()])
+    plan = StepPlan(120)
+    history = stopped.run(plan)
+    assert plan.step == 20
     assert history[-1]["step"] == 20
     assert history[-1]["val_loss"] == 1.0
 
@@ -206,7 +206,7 @@ def slow() -> Descent:
 
 def test_the_history_has_about_twelve_entries_and_falls() -> None:
     rows = some_rows(40)
-    history = training(rows, batch_size=8).run(Course(240))
+    history = training(rows, batch_size=8).run(StepPlan(240))
     assert 11 <= len(history) <= 13
     assert history[-1]["train_loss"] < history[0]["train_loss"]
     assert history[-1]["progress"] == 1
@@ -234,7 +234,7 @@ def weighted_prior(batch_size: int) -> float:
     trained = training(
         rows, [stage(sampling=Shuffled(), optimizer=slow())], batch_size=batch_size, hooks=[recorder(look)]
     )
-    trained.run(Course(1500))
+    trained.run(StepPlan(1500))
     return float(np.mean(seen))
 
 
@@ -248,14 +248,14 @@ def test_a_batch_of_weightless_rows_changes_nothing() -> None:
     weight[:6] = 0
     trained = training(some_rows(weight=weight), batch_size=6)
     before = [parameter.detach().clone() for parameter in trained.network.parameters()]
-    trained.run(Course(1))
+    trained.run(StepPlan(1))
     assert all(torch.equal(one, two) for one, two in zip(before, trained.network.parameters(), strict=True))
 
 
 def test_a_training_that_diverges_says_so() -> None:
     lost = training(some_rows(), [stage(loss=Broken())])
     with pytest.raises(DataError, match=r"step 1 is no number.*lower the learning rate"):
-        lost.run(Course(3))
+        lost.run(StepPlan(3))
 
 
 class Broken(nn.Module):
@@ -269,21 +269,21 @@ def test_a_training_that_was_ended_early_replays_to_the_same_history_and_weights
         def after_step(self, state: TrainState) -> None:
             state.stop = not by_user and state.step >= 7
 
-    def run(course: Course, ends: bool) -> tuple[list[dict[str, float]], Tensor, list[tuple[int, int]]]:
+    def run(plan: StepPlan, ends: bool) -> tuple[list[dict[str, float]], Tensor, list[tuple[int, int]]]:
         calls = itertools.count(1)
         trained = training(
-            some_rows(), judge=lambda network: {"loss": float(next(network.parameters()).detach().sum())}
+            some_rows(), validation=lambda network: {"loss": float(next(network.parameters()).detach().sum())}
         )
         trained.hooks = [Stop()] if ends else []
-        trained.report = lambda progress: ends and by_user and next(calls) >= 7
-        trained.run(course)
-        return trained.history, torch.cat([p.detach().flatten() for p in trained.network.parameters()]), course.changes
+        trained.on_step = lambda progress: ends and by_user and next(calls) >= 7
+        trained.run(plan)
+        return trained.history, torch.cat([p.detach().flatten() for p in trained.network.parameters()]), plan.changes
 
-    history, weights, changes = run(Course(100), ends=True)
+    history, weights, changes = run(StepPlan(100), ends=True)
     assert changes == [(7, 7)]
     assert history[-1]["step"] == 7
     for ends in (True, False):
-        again = run(Course(100, changes=changes), ends)
+        again = run(StepPlan(100, changes=changes), ends)
         assert again[0] == history
         torch.testing.assert_close(again[1], weights, rtol=0, atol=0)
         assert again[2] == changes

@@ -14,7 +14,7 @@ from rarebird.core.checks import DataError
 from rarebird.methods.batch_sampling.by_loss import ByLoss, expected_draws
 from rarebird.slots.hooks import Hook, TrainState
 from rarebird.training.stage import normalize_head, trainable_parameters
-from rarebird.training.step_plan import Course
+from rarebird.training.step_plan import StepPlan
 from tests.training.test_loop import (
     CrossEntropy,
     Descent,
@@ -64,7 +64,7 @@ def test_a_head_that_is_not_linear_is_refused() -> None:
 
 def test_the_head_is_normalized_when_training_is_over() -> None:
     trained = training(some_rows(), [stage(normalize_head=1.0)])
-    trained.run(Course(5))
+    trained.run(StepPlan(5))
     torch.testing.assert_close(trained.network.head.weight.norm(dim=1), torch.ones(2))  # type: ignore[union-attr]
 
 
@@ -96,7 +96,7 @@ def test_a_head_that_starts_anew_forgets() -> None:
 
     trained = training(some_rows(), [stage(until=0.5), stage(trainable="head", restarts=True, reset_head=True)])
     trained.network = Reset()
-    trained.run(Course(10))
+    trained.run(StepPlan(10))
     assert Reset.resets == 1
 
 
@@ -137,7 +137,7 @@ def test_features_are_augmented_between_body_and_head() -> None:
     trained.network = Bodied()
     before = trained.network.body.weight.detach().clone()
     bias = trained.network.head.bias.detach().clone()
-    trained.run(Course(3))
+    trained.run(StepPlan(3))
     assert torch.equal(trained.network.body.weight, before)
     assert not torch.equal(trained.network.head.bias, bias)
 
@@ -153,11 +153,13 @@ def test_frozen_batch_norms_keep_their_statistics() -> None:
 
     means: list[Tensor] = []
     trained = training(
-        some_rows(), [stage(until=0.5), stage(trainable="head", restarts=True)], judge=lambda network: {"loss": 1.0}
+        some_rows(),
+        [stage(until=0.5), stage(trainable="head", restarts=True)],
+        validation=lambda network: {"loss": 1.0},
     )
     trained.network = Normed()
     trained.hooks = [recorder(lambda state: means.append(state.network.norm.running_mean.clone()))]  # type: ignore[union-attr,operator]
-    trained.run(Course(10))
+    trained.run(StepPlan(10))
     assert [torch.equal(one, means[4]) for one in means] == [False] * 4 + [True] * 6
 
 
@@ -170,8 +172,8 @@ def test_schedules_see_the_held_out_losses_of_their_own_course() -> None:
 
     values = iter(range(100))
     trained = training(some_rows(), [stage(schedule=schedule, until=0.5), stage(schedule=schedule, restarts=True)])
-    trained.judge = lambda network: {"loss": float(next(values))}
-    trained.run(Course(24))
+    trained.validation = lambda network: {"loss": float(next(values))}
+    trained.run(StepPlan(24))
     assert seen[0] == ()
     assert seen[11] == (0.0, 1.0, 2.0, 3.0, 4.0)
     assert seen[12] == ()
@@ -190,7 +192,7 @@ def test_hooks_may_wrap_the_optimizer_and_change_the_targets() -> None:
             return torch.full_like(y, 0.5)
 
     trained = training(some_rows(), [stage(optimizer=scaled(4))], hooks=[Both()])
-    trained.run(Course(400))
+    trained.run(StepPlan(400))
     logits = trained.network({"numbers": trained.rows.inputs["numbers"]})
     assert Both.wrapped == 1
     torch.testing.assert_close(logits[:, 0], logits[:, 1], atol=0.05, rtol=0)
@@ -210,7 +212,7 @@ def test_an_averaging_optimizer_is_asked_for_the_weights_of_each_purpose() -> No
         def build(self, network: nn.Module) -> torch.optim.Optimizer:
             return Averaging(network.parameters(), lr=0.1)
 
-    def judge(network: nn.Module) -> dict[str, float]:
+    def validate(network: nn.Module) -> dict[str, float]:
         calls.append("judged")
         return {"loss": 1.0}
 
@@ -218,7 +220,7 @@ def test_an_averaging_optimizer_is_asked_for_the_weights_of_each_purpose() -> No
         def after_fit(self, state: TrainState) -> None:
             calls.append("over")
 
-    training(some_rows(), [stage(optimizer=Method())], judge=judge, hooks=[Last()]).run(Course(2))
+    training(some_rows(), [stage(optimizer=Method())], validation=validate, hooks=[Last()]).run(StepPlan(2))
     assert calls == ["train", "eval", "judged", "train", "eval", "judged", "train", "eval", "over"]
 
 
@@ -233,7 +235,7 @@ def test_samplers_see_each_rows_last_loss() -> None:
             yield np.arange(6)
 
     rows = some_rows()
-    training(rows, [stage(sampling=Looking(), optimizer=scaled(0))]).run(Course(2))
+    training(rows, [stage(sampling=Looking(), optimizer=scaled(0))]).run(StepPlan(2))
     assert seen[0] is None
     torch.manual_seed(0)
     expected = CrossEntropy()(Linear()({"numbers": rows.inputs["numbers"]}), rows.y).detach().double().numpy()
@@ -267,7 +269,7 @@ def test_a_later_stage_by_loss_begins_with_the_losses_of_the_first() -> None:
         rows, [stage(until=0.5, optimizer=scaled(0)), stage(sampling=by_loss, optimizer=scaled(0))], batch_size=30
     )
     trained.network.head.weight.data.mul_(20)  # so that losses differ
-    trained.run(Course(4))
+    trained.run(StepPlan(4))
     losses = CrossEntropy()(trained.network({"numbers": rows.inputs["numbers"]}), rows.y).detach().double().numpy()
     times = np.bincount(np.concatenate(drawn), minlength=60)
     # Each row as often as its share of the losses says, up to the rounding to whole draws.

@@ -1,4 +1,4 @@
-"""The course of a training: progress always ends at 1, the clock re-lays steps, and a replay makes the same changes."""
+"""The plan of a training: progress always ends at 1, the clock re-lays steps, and a replay makes the same changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from rarebird.training import step_plan as module
-from rarebird.training.step_plan import Course
+from rarebird.training.step_plan import StepPlan
 
 
 class Watch:
@@ -27,95 +27,95 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     return watch
 
 
-def walk(course: Course, watch: Watch, seconds_per_step: float) -> list[float]:
+def walk(plan: StepPlan, watch: Watch, seconds_per_step: float) -> list[float]:
     seen = []
-    while not course.done:
-        seen.append(course.progress)
+    while not plan.done:
+        seen.append(plan.progress)
         watch.now += seconds_per_step
-        course.advance()
+        plan.advance()
     return seen
 
 
 def test_progress_is_even_without_a_deadline(watch: Watch) -> None:
-    course = Course(10)
-    assert walk(course, watch, 1.0) == pytest.approx([step / 10 for step in range(10)])
-    assert course.progress == 1
-    assert course.changes == []
+    plan = StepPlan(10)
+    assert walk(plan, watch, 1.0) == pytest.approx([step / 10 for step in range(10)])
+    assert plan.progress == 1
+    assert plan.changes == []
 
 
 def test_a_slow_machine_gets_fewer_steps_and_still_ends_with_the_schedule(watch: Watch) -> None:
-    course = Course(1000, deadline=watch.now + 10)
-    seen = walk(course, watch, 0.02)
-    assert course.progress == 1
+    plan = StepPlan(1000, deadline=watch.now + 10)
+    seen = walk(plan, watch, 0.02)
+    assert plan.progress == 1
     assert watch.now == pytest.approx(110, abs=0.4)
-    assert course.changes
+    assert plan.changes
     assert all(before < after for before, after in itertools.pairwise(seen))
 
 
 def test_a_fast_machine_keeps_the_laid_out_steps_unless_more_are_allowed(watch: Watch) -> None:
-    course = Course(1000, deadline=watch.now + 10)
-    walk(course, watch, 0.001)
-    assert course.step == 1000
-    assert course.changes == []
-    watch.now, most = 100.0, Course(1000, deadline=110, most=1500)
+    plan = StepPlan(1000, deadline=watch.now + 10)
+    walk(plan, watch, 0.001)
+    assert plan.step == 1000
+    assert plan.changes == []
+    watch.now, most = 100.0, StepPlan(1000, deadline=110, most=1500)
     walk(most, watch, 0.001)
     assert most.step == 1500
-    watch.now, free = 100.0, Course(1000, deadline=110, most=10**9)
+    watch.now, free = 100.0, StepPlan(1000, deadline=110, most=10**9)
     seen = walk(free, watch, 0.001)
     assert watch.now == pytest.approx(110, abs=0.2)
     assert all(before < after for before, after in itertools.pairwise(seen))
-    again = Course(1000, changes=free.changes)
+    again = StepPlan(1000, changes=free.changes)
     assert walk(again, watch, 5.0) == seen
 
 
 def test_a_stutter_does_not_end_the_course_at_once(watch: Watch) -> None:
-    course = Course(1000, deadline=watch.now + 10)
+    plan = StepPlan(1000, deadline=watch.now + 10)
     for _ in range(100):
         watch.now += 0.005
-        course.advance()
+        plan.advance()
     watch.now += 6
-    while not course.done:
+    while not plan.done:
         watch.now += 0.005
-        course.advance()
-    assert course.step > 400
+        plan.advance()
+    assert plan.step > 400
 
 
 def test_a_machine_that_slows_down_near_the_end_still_ends_in_time(watch: Watch) -> None:
-    course = Course(1000, deadline=watch.now + 10)
-    while not course.done:
-        watch.now += 0.009 if course.progress < 0.85 else 0.036
-        course.advance()
+    plan = StepPlan(1000, deadline=watch.now + 10)
+    while not plan.done:
+        watch.now += 0.009 if plan.progress < 0.85 else 0.036
+        plan.advance()
     assert watch.now < 111.5
-    assert course.progress == 1
+    assert plan.progress == 1
 
 
 def test_a_replay_repeats_every_step_and_progress(watch: Watch) -> None:
-    first = Course(500, deadline=watch.now + 3)
+    first = StepPlan(500, deadline=watch.now + 3)
     lived = walk(first, watch, 0.01)
-    again = Course(500, changes=first.changes)
+    again = StepPlan(500, changes=first.changes)
     assert walk(again, watch, 5.0) == lived
     assert again.changes == first.changes
 
 
 def test_a_stopped_course_is_done_and_replays(watch: Watch) -> None:
-    course = Course(100)
+    plan = StepPlan(100)
     for _ in range(7):
-        course.advance()
-    course.stop()
-    assert course.done
-    assert course.progress == 1
-    again = Course(100, changes=course.changes)
+        plan.advance()
+    plan.stop()
+    assert plan.done
+    assert plan.progress == 1
+    again = StepPlan(100, changes=plan.changes)
     assert len(walk(again, watch, 1.0)) == 7
 
 
 def test_a_stop_at_the_last_step_is_no_change() -> None:
-    course = Course(3)
+    plan = StepPlan(3)
     for _ in range(3):
-        course.advance()
-    course.stop()
-    assert course.changes == []
+        plan.advance()
+    plan.stop()
+    assert plan.changes == []
 
 
 def test_a_course_has_a_step() -> None:
     with pytest.raises(ValueError, match="steps >= 1"):
-        Course(0)
+        StepPlan(0)

@@ -1,0 +1,177 @@
+"""One model per part: in turn, within one deadline, each with the rows that it never learned from."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rarebird.core.compute import Compute
+from rarebird.data.dataset import Splits
+from rarebird.data.split import halves
+from rarebird.evaluation import held_outputs
+from rarebird.recipe.recipe import Recipe
+from rarebird.training import cross_fit as module
+from rarebird.training.cross_fit import CrossFit, Parts, cross_fit, cross_fit_all, trainer_of
+from rarebird.training.network_trainer import NetworkTrainer
+from rarebird.training.trainer import Trained, TrainingPlan
+from tests.training.made_rows import recipe, rows
+
+TRAIN = rows(120)
+HALF = halves(TRAIN, 0) == 1
+PARTS: Parts = [(np.flatnonzero(HALF), np.flatnonzero(~HALF)), (np.flatnonzero(~HALF), np.flatnonzero(HALF))]
+
+
+def weights_of(models: CrossFit) -> list[np.ndarray]:
+    return [next(one.network.parameters()).detach().numpy() for one in models.trained]
+
+
+def test_models_come_one_at_a_time_and_are_the_same_as_all_at_once() -> None:
+    seen = list(cross_fit(recipe(), Splits(TRAIN), PARTS, Compute()))
+    assert [len(models.trained) for models in seen] == [1, 2]
+    whole = cross_fit_all(recipe(), Splits(TRAIN), PARTS, Compute(), weight=3.0)
+    assert whole.weight == 3.0
+    for one, other in zip(weights_of(seen[-1]), weights_of(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for held, (_, expected) in zip(whole.held_rows, PARTS, strict=True):
+        np.testing.assert_array_equal(held, expected)
+
+
+def test_whoever_stops_asking_stops_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+    run = NetworkTrainer.run
+
+    def counted(self: NetworkTrainer, plan: TrainingPlan, on_step: Any) -> Trained:
+        runs.append(self.fold)
+        return run(self, plan, on_step)
+
+    monkeypatch.setattr(NetworkTrainer, "run", counted)
+    next(cross_fit(recipe(), Splits(TRAIN), PARTS, Compute()))
+    assert runs == [0]
+
+
+def test_given_validation_rows_judge_every_model() -> None:
+    models = cross_fit_all(recipe(), Splits(TRAIN, rows(30, seed=1)), [(np.arange(120), np.arange(0))], Compute())
+    np.testing.assert_array_equal(models.held_rows[0], np.arange(30))
+
+
+def test_progress_is_of_all_parts_and_ends_the_training_for_good() -> None:
+    shares: list[float] = []
+
+    def end_in_the_second_part(share: float, what: str) -> bool:
+        shares.append(share)
+        return what == "training fold 2 of 2"
+
+    models = cross_fit_all(recipe(), Splits(TRAIN), PARTS, Compute(progress=end_in_the_second_part))
+    assert models.ended_by_user
+    assert len(models.trained) == 2
+    assert shares == sorted(shares)
+    assert models.recipe.relaid == ((), ((1, 1),))
+    again = cross_fit_all(models.recipe, Splits(TRAIN), PARTS, Compute())
+    for one, other in zip(weights_of(models), weights_of(again), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_without_time_for_enough_of_its_steps_nothing_is_trained() -> None:
+    slow = recipe(steps=None, epochs=1e6)
+    assert not list(cross_fit(slow, Splits(TRAIN), PARTS, Compute(deadline=time.monotonic() + 1), enough=0.5))
+    assert len(list(cross_fit(recipe(), Splits(TRAIN), PARTS, Compute(), enough=1.0))) == 2
+
+
+def test_a_network_trains_for_no_more_steps_than_allowed_and_a_reference_keeps_its_rounds() -> None:
+    models = cross_fit(recipe(steps=50), Splits(TRAIN), PARTS, Compute(), most_steps=3)
+    assert next(models).recipe.steps == 3
+    trees = recipe(steps=None, reference={"name": "boosted_trees", "rounds": 4})
+    assert next(cross_fit(trees, Splits(TRAIN), PARTS, Compute(), most_steps=3)).recipe.steps == 4
+
+
+def test_a_learning_curve_is_drawn_only_where_it_is_asked_for() -> None:
+    for curve in (True, False):
+        models = next(cross_fit(recipe(), Splits(TRAIN), PARTS, Compute(), curve=curve))
+        assert all(("val_loss" in entry) == curve for entry in models.trained[0].history)
+
+
+def test_the_time_that_scoring_takes_is_kept_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NetworkTrainer, "seconds_per_row", lambda self: 0.01)
+    train, test = rows(), rows(1000, seed=1)
+    trainer = trainer_of(recipe(), train, np.arange(400), 0, "cpu")
+    parts = [(np.arange(200), np.arange(200, 400)), (np.arange(200, 400), np.arange(200))]
+    splits = Splits(train, test=test)
+    # 400 held-out rows once, 1000 test rows by each of two networks.
+    far = module._seconds_after_training(time.monotonic() + 1000, trainer, splits, parts)
+    assert far == pytest.approx(24, abs=0.1)
+    assert module._seconds_after_training(time.monotonic() + 10, trainer, splits, parts) == pytest.approx(5, abs=0.1)
+
+
+class LeaveOneOut:
+    """A trainer that has an output for each row it learned from, as of a training without that row."""
+
+    own_steps = 1
+
+    def __init__(self, plain: Recipe, trainer: NetworkTrainer, n: int) -> None:
+        self.plain, self.trainer, self.n = plain, trainer, n
+
+    def plan(self, deadline: float | None, trainings: int) -> Recipe:
+        return self.trainer.plan(deadline, trainings)
+
+    def seconds_per_row(self) -> float:
+        return 0.0
+
+    def run(self, plan: TrainingPlan, on_step: Any) -> Trained:
+        own = np.column_stack([np.arange(self.n, dtype=float), np.zeros(self.n)])
+        return replace(self.trainer.run(plan, on_step), own_outputs=own)
+
+
+def test_a_training_may_bring_held_out_outputs_for_its_own_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = module._trainer
+
+    def leave_one_out(*arguments: Any) -> Any:
+        trainer, learned = plain(*arguments)
+        return LeaveOneOut(arguments[0], trainer, len(learned)), learned  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_trainer", leave_one_out)
+    learned, held = np.arange(0, 120, 2), np.arange(1, 120, 2)
+    models = cross_fit_all(recipe(), Splits(TRAIN), [(learned, held)], Compute())
+    np.testing.assert_array_equal(models.held_rows[0], np.concatenate([held, learned]))
+    np.testing.assert_array_equal(models.unseen_rows(0), held)
+    outputs = held_outputs.predict(models, TRAIN, "cpu")
+    np.testing.assert_array_equal(outputs.rows, models.held_rows[0])
+    np.testing.assert_array_equal(outputs.outputs[len(held) :, 0], np.arange(len(learned)))
+    np.testing.assert_array_equal(outputs.y, TRAIN.codes[outputs.rows])
+    # Given validation rows judge in their place.
+    splits = Splits(TRAIN, rows(30, seed=1))
+    judged = cross_fit_all(recipe(), splits, [(np.arange(120), np.arange(0))], Compute())
+    np.testing.assert_array_equal(judged.held_rows[0], np.arange(30))
+    assert judged.trained[0].own_outputs is None
+
+
+def test_what_watches_gets_rows_of_the_networks_own() -> None:
+    watching = recipe(regularization=["early_stopping"])
+    trainer, learned = module._trainer(watching, Splits(TRAIN), PARTS[0], 0, "cpu", True)
+    fit, held = PARTS[0]
+    assert set(learned) < set(fit)
+    watched: Any = trainer
+    assert set(watched._watched.index) == set(fit) - set(learned)
+    assert not set(watched._watched.index) & set(held)
+
+
+def test_trainings_share_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a made clock: each training takes 10 of 40 s; the deadline of each is its part of what is left."""
+    now, given = itertools.count(1000.0, 10.0), list[float | None]()
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(module, "_seconds_after_training", lambda *arguments: 0.0)
+    monkeypatch.setattr(NetworkTrainer, "plan", lambda self, deadline, trainings: self.recipe)
+    run = NetworkTrainer.run
+
+    def timed(self: NetworkTrainer, plan: TrainingPlan, on_step: Any) -> Trained:
+        given.append(plan.deadline)
+        return run(self, replace(plan, deadline=None), on_step)
+
+    monkeypatch.setattr(NetworkTrainer, "run", timed)
+    list(cross_fit(recipe(), Splits(TRAIN), PARTS, Compute(deadline=1040.0)))
+    assert given == [1000 + 40 / 2, 1010 + 30]
