@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from rarebird.automl.contest import Contest
-from rarebird.automl.ensemble_selection import Criterion
 from rarebird.automl.entry import Entry
+
+from rarebird.automl.ensemble_selection import Criterion
 from rarebird.automl.race import Race
 from rarebird.core.checks import DataError
-from rarebird.executors.executor import Done, Lost
+from rarebird.executors.executor import Returned, WorkerLost
 from rarebird.executors.ray_cluster import CPU, ENVIRONMENT, GPU, RayCluster
 from rarebird.executors.this_process import ThisProcess
 from rarebird.executors.workers import Workers
@@ -84,7 +84,7 @@ def test_what_is_told_is_told_once_dropped_items_end_and_dead_workers_cost_an_at
     assert told[0][-1].value["value"] == SHARED["array"].sum() + 1  # type: ignore[union-attr, operator]
     with RayCluster(works.deadly, tmp_path, cluster.address, gpus=False) as executor:
         told = all_of(executor, ["a", "once", "always"])
-    assert [type(events[-1]) for events in told.values()] == [Done, Done, Lost]
+    assert [type(events[-1]) for events in told.values()] == [Returned, Returned, WorkerLost]
     assert {path.name: len(path.read_text()) for path in tmp_path.iterdir()} == {"a": 1, "once": 2, "always": 2}
 
 

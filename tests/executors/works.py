@@ -1,4 +1,4 @@
-"""What executors are given to do in the tests; in a file of its own, where other processes find it by name."""
+"""Work for executors in the tests; in a file of its own, so that other processes can import it by name."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 
 
 def summed(shared: dict[str, Any], item: int) -> Generator[Any, None, dict[str, Any]]:
-    """Tells its process and waits for the go-ahead twice; returns what it saw of the shared array."""
-    for said in ("first", "second"):
-        yield said, os.getpid()
+    """Yields its process id twice; returns the sum of the shared array and the item, and what holds the array."""
+    for label in ("first", "second"):
+        yield label, os.getpid()
     return {"value": float(shared["array"].sum()) + item, "pid": os.getpid(), "mapped": owner(shared["array"])}
 
 
 def refused(shared: Any, item: int) -> Generator[Any, None, int]:
-    """Raises what cannot be pickled for an odd item."""
+    """Raises an error that cannot be pickled if the item is odd."""
     if item % 2:
         raise Unportable(lambda: item)
     return item
@@ -28,7 +28,10 @@ def refused(shared: Any, item: int) -> Generator[Any, None, int]:
 
 
 def deadly(shared: Path, item: str) -> Generator[Any, None, str]:
-    """An item ``once`` kills its worker the first time, ``always`` each time; any other is returned."""
+    """The item ``once`` kills its worker the first time, ``always`` each time; any other item is returned.
+
+    A file named like the item counts the attempts.
+    """
     tried = shared / item
     attempts = len(tried.read_text()) if tried.is_file() else 0
     tried.write_text("x" * (attempts + 1))
@@ -38,43 +41,15 @@ def deadly(shared: Path, item: str) -> Generator[Any, None, str]:
     yield
 
 
-def slow(shared: dict[str, Any], task: Any) -> Generator[Any, None, tuple[float, dict[str, Any]]]:
-    """A trial without a training: leaves a mark where it runs, takes a while, and returns a value of its recipe
-    alone."""
-    rate = task.recipe.optimizer.learning_rate
-    mark = Path(shared["folder"]) / f"{rate:.6e}.{place()}.{os.getpid()}"
-    mark.write_text("begun")
-    time.sleep(shared["seconds"])
-    mark.write_text("done")
-    return rate, {}
-    yield
-
-
-def stepwise(shared: list[float], task: Any) -> Generator[Any, None, tuple[float, dict[str, Any]]]:
-    """A trial that tells after each part how its rate falls short, and returns the mean."""
-    values = [task.recipe.optimizer.learning_rate * factor for factor in shared]
-    for parts in range(1, len(values)):
-        yield parts, float(np.mean(values[:parts]))
-    return float(np.mean(values)), {}
-
-
 def devices(shared: Any, item: int) -> Generator[Any, None, str | None]:
-    """Which GPUs an item sees."""
+    """Returns which GPUs an item sees, after half a second."""
     time.sleep(0.5)
     return os.environ.get("CUDA_VISIBLE_DEVICES")
     yield
 
 
-def place() -> str:
-    """The Ray node that this runs on; empty where it is none."""
-    import sys
-
-    ray = sys.modules.get("ray")
-    return ray.get_runtime_context().get_node_id() if ray is not None and ray.is_initialized() else ""
-
-
 def owner(array: np.ndarray) -> str:
-    """The type of what holds an array's memory in the end."""
+    """The type of the object that holds an array's memory."""
     base: Any = array
     while isinstance(base, np.ndarray | memoryview):
         base = base.base if isinstance(base, np.ndarray) else base.obj
@@ -82,7 +57,7 @@ def owner(array: np.ndarray) -> str:
 
 
 class Unportable(Exception):
-    """An error that holds what no pickle can."""
+    """An error that cannot be pickled."""
 
     def __init__(self, held: Any) -> None:
         super().__init__("it is odd")

@@ -1,5 +1,4 @@
-"""A small search that the tests of executors, driver and study share: two ranges around a small network, and rows for
-its trials."""
+"""A small search that the tests share: two ranges around a small network, and rows for its trials."""
 
 from __future__ import annotations
 
@@ -11,11 +10,11 @@ import optuna
 import pandas as pd
 
 from rarebird.data import split
-from rarebird.data.dataset import Dataset, Frame
+from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.tuning.space import Space
 from rarebird.tuning.storage import DATABASE
 from rarebird.tuning.study import STUDY, Study
-from rarebird.tuning.trial import Judging
+from rarebird.tuning.trial import TrialContext
 
 SPACE = Space.of(
     {
@@ -29,8 +28,25 @@ SPACE = Space.of(
 )
 
 
-def study(folder: Path | str, strategy: Any = "random", pruner: str = "none") -> Study:
-    return Study(folder, SPACE, larger_is_better=True, strategy=strategy, seed=3, startup=4, identity={}, pruner=pruner)
+def study(
+    folder: Path | str,
+    strategy: Any = "random",
+    pruner: str = "none",
+    *,
+    seed: int = 3,
+    space: Space = SPACE,
+    **identity: Any,
+) -> Study:
+    return Study(
+        folder,
+        space,
+        larger_is_better=True,
+        strategy=strategy,
+        seed=seed,
+        startup=4,
+        identity=identity,
+        pruner=pruner,
+    )
 
 
 def rows(n: int = 120, seed: int = 0) -> Dataset:
@@ -40,10 +56,10 @@ def rows(n: int = 120, seed: int = 0) -> Dataset:
     return Dataset("table", "classification", Frame(frame), np.arange(n), y, ("no", "yes"), np.arange(n).astype(str))
 
 
-def judging(folds: int = 2, val: Dataset | None = None) -> Judging:
+def context(folds: int = 2, val: Dataset | None = None, metric: str = "log_loss") -> TrialContext:
     train = rows()
     parts = split.parts(train, split.decide(train, val, folds=folds), 0)
-    return Judging(train, val, parts, "log_loss", None, "cpu", 1)
+    return TrialContext(Splits(train, val), parts, metric, None, "cpu", 1)
 
 
 def recorded(folder: Path) -> list[tuple[int, str, float | None, dict[str, Any]]]:

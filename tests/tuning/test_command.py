@@ -1,5 +1,5 @@
-"""`rarebird tune` from the command line: the chosen recipe is the best trial's, the test rows are judged once, and
-nothing is lost."""
+"""`rarebird tune` from the command line: the best trial's recipe is run and scored on the test rows, and a killed
+search can be resumed."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_best_trials_recipe_is_run_and_written(table: Path, capsys: Any, mon
     assert "--resume" in again.err
 
 
-def test_a_grid_says_its_size_and_visits_all_of_it(table: Path, capsys: Any, monkeypatch: Any) -> None:
+def test_a_small_grid_is_tried_completely_and_its_size_is_told(table: Path, capsys: Any, monkeypatch: Any) -> None:
     settings = [
         "--set",
         "optimizer={name=adamw,learning_rate={choices=[0.001,0.01]}}",
@@ -86,7 +86,7 @@ def test_a_grid_says_its_size_and_visits_all_of_it(table: Path, capsys: Any, mon
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "recall:yes"])
-def test_any_metric_may_be_made_best(metric: str, table: Path, capsys: Any, monkeypatch: Any) -> None:
+def test_any_metric_can_be_optimized(metric: str, table: Path, capsys: Any, monkeypatch: Any) -> None:
     done = rarebird(
         capsys, monkeypatch, *arguments(table, "run", "--trials", 2, "--strategy", "tpe", "--metric", metric)
     )
@@ -94,12 +94,12 @@ def test_any_metric_may_be_made_best(metric: str, table: Path, capsys: Any, monk
     assert json.loads(done.out)["search"]["metric"] == metric
 
 
-def test_what_cannot_be_searched_is_refused(table: Path, capsys: Any, monkeypatch: Any) -> None:
+def test_wrong_options_are_refused_before_a_folder_is_made(table: Path, capsys: Any, monkeypatch: Any) -> None:
     for more, message in (
         (["--strategy", "annealing"], "There is no strategy 'annealing'"),
-        (["--resume"], "holds no trials to go on with"),
+        (["--resume"], "holds no trials to continue"),
         (["--set", "network.dropout={low=0.5,high=0.1}"], "low < high"),
-        (["--metric", "r2"], "judges numbers"),
+        (["--metric", "r2"], "The metric 'r2' does not judge classification; use one of balanced_accuracy"),
         (["--workers", 2, "--cluster", "auto"], "give one of --workers and --cluster"),
         (["--pruner", "medain"], "There is no pruner 'medain'; did you mean 'median'?"),
     ):
@@ -109,7 +109,9 @@ def test_what_cannot_be_searched_is_refused(table: Path, capsys: Any, monkeypatc
         assert not table.with_name("run").exists()
 
 
-def test_a_killed_search_goes_on_and_ends_like_one_that_was_not(table: Path, capsys: Any, monkeypatch: Any) -> None:
+def test_a_killed_search_that_is_resumed_ends_like_one_without_interruption(
+    table: Path, capsys: Any, monkeypatch: Any
+) -> None:
     whole = rarebird(
         capsys, monkeypatch, *arguments(table, "whole", "--trials", 6, "--strategy", "tpe", "--startup", 3)
     )
@@ -142,14 +144,14 @@ def test_a_killed_search_goes_on_and_ends_like_one_that_was_not(table: Path, cap
 
 
 @pytest.mark.xdist_group("heavy")
-def test_ctrl_c_ends_a_search_on_workers_with_what_there_is_and_all_of_them(table: Path) -> None:
+def test_ctrl_c_ends_all_workers_and_keeps_the_finished_trials(table: Path) -> None:
     more = ["--trials", 500, "--strategy", "random", "--workers", 2, "--pruner", "median"]
     command = [sys.executable, "-m", "rarebird.cli", *map(str, arguments(table, "run", *more))]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     end = time.monotonic() + 60
     while time.monotonic() < end and child.poll() is None and not finished(table.with_name("run") / DATABASE):
         time.sleep(0.05)
-    # To the whole group, as a terminal does it.
+    # To all processes of the group, as a terminal does.
     os.killpg(child.pid, signal.SIGINT)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 0, err
@@ -162,15 +164,13 @@ def test_ctrl_c_ends_a_search_on_workers_with_what_there_is_and_all_of_them(tabl
     assert not is_there(child.pid)
 
 
-def test_a_hold_out_cannot_be_pruned_and_says_so(table: Path, capsys: Any, monkeypatch: Any) -> None:
+def test_the_user_is_told_that_a_hold_out_cannot_be_pruned(table: Path, capsys: Any, monkeypatch: Any) -> None:
     done = rarebird(capsys, monkeypatch, *arguments(table, "run", "--trials", 2, "--folds", 0, "--pruner", "halving"))
     assert done.code == 0, done.err
     assert "Nothing is pruned: a hold-out has one part." in json.loads(done.out)["notes"]
 
 
-def test_given_validation_rows_judge_the_trials_and_the_chosen_recipe(
-    table: Path, capsys: Any, monkeypatch: Any
-) -> None:
+def test_given_validation_rows_score_the_trials_and_the_best_recipe(table: Path, capsys: Any, monkeypatch: Any) -> None:
     rng, arrays = np.random.default_rng(1), {}
     for name, n in (("train", 100), ("val", 50), ("test", 40)):
         y = (rng.random(n) < 0.3).astype(np.uint8)
@@ -219,7 +219,7 @@ def finished(database: Path) -> list[float]:
 
     if not database.is_file():
         return []
-    # Not read-only: what a killed process left half-written has to be rolled back first.
+    # Not read-only: what a killed process left half-written must be rolled back first.
     connection = sqlite3.connect(f"file:{database}?mode=rw", uri=True)
     try:
         rows = connection.execute("SELECT value FROM trial_values ORDER BY trial_id").fetchall()

@@ -1,4 +1,5 @@
-"""Places: each is some trial's that counts, and what a killed search left half-done is begun again where it was."""
+"""Places: each trial that counts has one, and a trial that a killed search left unfinished is begun again in its
+place."""
 
 from __future__ import annotations
 
@@ -25,17 +26,17 @@ def frozen(number: int, state: TrialState = TrialState.RUNNING, **attributes: An
     ("trials", "expected"),
     [
         ([frozen(0), frozen(1), frozen(2)], {0: 0, 1: 1, 2: 2}),
-        # A trial that died leaves its place to the first that has none.
+        # A trial that died leaves its place to the first trial without one.
         (
             [frozen(0, place=0), frozen(1, TrialState.FAIL, place=1), frozen(2, place=2), frozen(3), frozen(4)],
             {0: 0, 2: 2, 3: 1, 4: 3},
         ),
-        # One that failed for a reason keeps it.
+        # A trial that failed for a reason keeps its place.
         (
             [frozen(0, place=0), frozen(1, TrialState.FAIL, place=1, reason="it diverged"), frozen(2)],
             {0: 0, 1: 1, 2: 2},
         ),
-        # Another process may have said its place before one of a lower number has.
+        # Another process may record a place before a trial with a lower number has one.
         ([frozen(0, place=0), frozen(1), frozen(2, place=2)], {0: 0, 1: 1, 2: 2}),
         ([frozen(0, TrialState.WAITING), frozen(1)], {1: 0}),
     ],
@@ -45,34 +46,35 @@ def test_each_counting_trial_has_a_place_of_its_own(trials: list[Any], expected:
     assert places(trials) == expected
 
 
-def test_trials_that_were_under_way_at_the_end_come_again_and_none_twice(tmp_path: Path) -> None:
+def test_withdrawn_trials_are_proposed_again_and_none_twice(tmp_path: Path) -> None:
     one = study(tmp_path)
-    asked = [one.ask() for _ in range(5)]
-    for trial in (asked[0], asked[2], asked[3]):
+    first = [one.ask() for _ in range(5)]
+    for trial in (first[0], first[2], first[3]):
         trial.tell(1.0, {})
-    for trial in (asked[1], asked[4]):
+    for trial in (first[1], first[4]):
         trial.withdraw()
     again = [study(tmp_path).ask() for _ in range(3)]
     assert [trial.place for trial in again] == [1, 4, 5]
-    assert [trial.trial.params for trial in again[:2]] == [asked[1].trial.params, asked[4].trial.params]
-    assert len({str(trial.trial.params) for trial in asked + again}) == 6
+    assert [trial.trial.params for trial in again[:2]] == [first[1].trial.params, first[4].trial.params]
+    assert len({str(trial.trial.params) for trial in first + again}) == 6
 
 
-def test_no_more_trials_are_begun_than_there_should_be(tmp_path: Path) -> None:
+def test_no_more_trials_are_begun_than_asked_for(tmp_path: Path) -> None:
     one = study(tmp_path)
     assert [one.ask(most=2).place for _ in range(2)] == [0, 1]
     assert one.ask(most=2) is None
     assert one.begun() == 2
 
 
-def test_two_processes_on_one_study_share_its_trials_out(tmp_path: Path) -> None:
+def test_two_processes_share_the_trials_of_one_study(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'trials.db'}"
     code = (
-        "import sys\nfrom rarebird.executors.this_process import ThisProcess\nfrom rarebird.tuning.trial_loop import Driver\n"
-        "from tests.executors import works\nfrom tests.tuning.searches import study\n"
+        "import sys\nfrom rarebird.executors.this_process import ThisProcess\n"
+        "from rarebird.tuning.trial_loop import TrialLoop\n"
+        "from tests.tuning.searches import study\nfrom tests.tuning.trial_works import slow\n"
         f"shared = {{'folder': {str(tmp_path)!r}, 'seconds': 0.05}}\n"
         f"one = study({address!r})\nprint('ready', flush=True)\nsys.stdin.readline()\n"
-        "Driver(one, ThisProcess(works.slow, shared), most=12).run(lambda progress, what: False)\none.close()\n"
+        "TrialLoop(one, ThisProcess(slow, shared), most=12).run()\none.close()\n"
     )
     root = Path(__file__).resolve().parents[2]
     study(address).close()
@@ -96,7 +98,7 @@ def test_two_processes_on_one_study_share_its_trials_out(tmp_path: Path) -> None
     assert [place for place, *_ in found] == list(range(12))
     trials = optuna.load_study(study_name="rarebird", storage=address).trials
     assert len({trial.user_attrs["worker"] for trial in trials if PLACE in trial.user_attrs}) == 2
-    # The same trials as of one process.
+    # One process alone has the same trials.
     alone = study(tmp_path / "alone")
     for _ in range(12):
         trial = alone.ask()

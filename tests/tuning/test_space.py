@@ -1,5 +1,4 @@
-"""Recipes with ranges in them: what is asked for, what a grid walks through, and what is refused before anything is
-trained."""
+"""Recipes with ranges: their dimensions, the points of a grid, and what is refused before anything is trained."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ def test_dimensions_have_their_fields_types_and_conditions() -> None:
     assert found["augmentation.0.strength"].where == Choice("0.01", "0.1")
 
 
-def test_a_draw_is_a_recipe_with_what_was_answered() -> None:
+def test_a_draw_is_a_recipe_with_the_given_values() -> None:
     values = {
         "network.depth": 2,
         "optimizer.learning_rate": 3e-3,
@@ -60,7 +59,7 @@ def test_a_draw_is_a_recipe_with_what_was_answered() -> None:
     assert recipe.augmentation[0].strength == 0.1
 
 
-def test_what_belongs_to_a_method_is_asked_for_only_under_it() -> None:
+def test_a_methods_own_ranges_are_asked_for_only_if_it_is_chosen() -> None:
     asked = []
 
     def ask(name: str, where: Range) -> Any:
@@ -71,7 +70,7 @@ def test_what_belongs_to_a_method_is_asked_for_only_under_it() -> None:
     assert asked == [name for name in NAMES if name != "loss=focal.gamma"]
 
 
-def test_a_grid_walks_through_every_combination_once() -> None:
+def test_a_grid_has_every_combination_once() -> None:
     grid = SPACE.grid(2)
     # depth 2 x rate 2 x (cross entropy + focal with 2 gammas) x 2 strengths
     assert len(grid) == SPACE.size(2) == 2 * 2 * 3 * 2
@@ -90,11 +89,13 @@ def test_a_grid_walks_through_every_combination_once() -> None:
         (Int(8, 128, log=True), 3, [8, 32, 128]),
     ],
 )
-def test_points_lie_evenly_on_the_ranges_own_scale(where: Float | Int, steps: int, expected: list[float]) -> None:
+def test_points_are_evenly_spaced_on_the_scale_of_the_range(
+    where: Float | Int, steps: int, expected: list[float]
+) -> None:
     assert points(where, steps) == pytest.approx(expected)
 
 
-def test_an_absurd_grid_is_refused_with_its_size() -> None:
+def test_a_grid_that_is_too_large_is_refused_with_its_size() -> None:
     with pytest.raises(DataError, match=r"A grid of 200 points on each number has 241200 recipes"):
         SPACE.grid(200)
 
@@ -113,7 +114,7 @@ def test_an_absurd_grid_is_refused_with_its_size() -> None:
         ("loss={choices=[focal,{name=weighted,scheme={choices=[balanced,none_such]}}]}", "scheme"),
     ],
 )
-def test_ranges_that_cannot_hold_are_refused(setting: str, message: str, tmp_path: Path) -> None:
+def test_wrong_ranges_are_refused(setting: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text(
         'kind = "table"\nnetwork = {name = "mlp"}\noptimizer = {name = "adamw"}\n', encoding="utf-8"
     )

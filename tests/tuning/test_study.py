@@ -1,11 +1,9 @@
-"""Trials on disk: proposals depend on the seed and the place alone, and nothing is lost or repeated when a process
-dies."""
+"""Trials on disk: proposals depend on seed and place alone, and a dying process loses and repeats nothing."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -19,43 +17,24 @@ from rarebird.core.checks import DataError
 from rarebird.tuning.space import Space
 from rarebird.tuning.storage import DATABASE
 from rarebird.tuning.study import STUDY, Study
-
-SPACE = Space.of(
-    {
-        "kind": "table",
-        "network": {"name": "mlp", "dropout": {"low": 0.0, "high": 0.5}},
-        "optimizer": {"name": "adamw", "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}},
-    }
-)
-IDENTITY = {"data": "abc", "metric": "accuracy"}
-
-
-def study(folder: Path, strategy: Any = "tpe", seed: int = 3, **changes: Any) -> Study:
-    return Study(
-        folder,
-        changes.pop("space", SPACE),
-        larger_is_better=True,
-        strategy=strategy,
-        seed=seed,
-        startup=4,
-        identity={**IDENTITY, **changes},
-    )
+from tests.tuning.searches import study
 
 
 def quality(values: dict[str, Any]) -> float:
-    """A smooth hill with its top at a dropout of .2 and a rate of .001."""
-    return -((values["network.dropout"] - 0.2) ** 2) - (np.log10(values["optimizer.learning_rate"]) + 3) ** 2 / 4
+    """A smooth hill with its top at a dropout of .2 and a rate of .01."""
+    return -((values["network.dropout"] - 0.2) ** 2) - (np.log10(values["optimizer.learning_rate"]) + 2) ** 2 / 4
 
 
 def step(one: Study) -> float:
-    asked = one.ask()
-    value = quality(asked.trial.params)
-    asked.tell(value, {"seconds": 0.1})
+    """Carry out one trial; its value."""
+    opened = one.ask()
+    value = quality(opened.trial.params)
+    opened.tell(value, {"seconds": 0.1})
     return value
 
 
 @pytest.mark.parametrize("strategy", ["random", "tpe", "gaussian_process"])
-def test_a_search_in_two_sittings_is_that_of_one(strategy: str, tmp_path: Path) -> None:
+def test_a_search_that_is_reopened_for_each_trial_proposes_the_same(strategy: str, tmp_path: Path) -> None:
     whole = study(tmp_path / "a", strategy)
     straight = [step(whole) for _ in range(8)]
     parted = [step(study(tmp_path / "b", strategy)) for _ in range(8)]
@@ -89,25 +68,27 @@ def test_a_grid_visits_every_point_once(tmp_path: Path) -> None:
     assert one.grid_size == 3
     seen = []
     for _ in range(3):
-        asked = one.ask()
-        seen.append(type(asked.recipe.loss).name)
-        asked.tell(1.0, {})
+        opened = one.ask()
+        seen.append(type(opened.recipe.loss).name)
+        opened.tell(1.0, {})
     assert seen == ["cross_entropy", "focal", "weighted"]
 
 
-def test_what_a_killed_process_left_is_begun_again_with_the_same_values(tmp_path: Path) -> None:
-    whole = study(tmp_path / "a")
+def test_a_trial_that_a_killed_process_left_is_begun_again_with_the_same_values(tmp_path: Path) -> None:
+    whole = study(tmp_path / "a", "tpe")
     straight = [step(whole) for _ in range(6)]
     code = (
-        "from pathlib import Path\nimport sys, time\nfrom tests.tuning.test_study import step, study\n"
-        f"one = study(Path({str(tmp_path / 'b')!r}))\nstep(one); step(one); one.ask()\nprint('begun', flush=True)\ntime.sleep(60)\n"
+        "from pathlib import Path\nimport sys, time\nfrom tests.tuning.searches import study\n"
+        "from tests.tuning.test_study import step\n"
+        f"one = study(Path({str(tmp_path / 'b')!r}), 'tpe')\nstep(one); step(one); one.ask()\n"
+        "print('begun', flush=True)\ntime.sleep(60)\n"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[2]
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "begun\n"
-    one = study(tmp_path / "b")
+    one = study(tmp_path / "b", "tpe")
     assert one.begun() == 3
     assert one.is_shared()
     os.kill(child.pid, signal.SIGKILL)
@@ -128,35 +109,16 @@ def test_a_trial_without_a_value_is_counted_and_never_best(tmp_path: Path) -> No
     assert len(one.finished()) == 1
 
 
-def test_trials_of_another_search_are_not_mixed_in(tmp_path: Path) -> None:
-    step(study(tmp_path))
+def test_a_storage_with_trials_of_another_search_is_refused(tmp_path: Path) -> None:
+    step(study(tmp_path, data="abc", metric="accuracy"))
     with pytest.raises(DataError, match="made with another metric"):
-        study(tmp_path, metric="f1")
+        study(tmp_path, data="abc", metric="f1")
 
 
-def test_two_processes_share_a_search_and_propose_different_things(tmp_path: Path) -> None:
+def test_two_studies_on_one_file_propose_different_recipes(tmp_path: Path) -> None:
     first, second = study(tmp_path, "random"), study(tmp_path, "random")
-    asked = [one.ask() for one in (first, second, first, second)]
-    assert len({trial.trial.params["network.dropout"] for trial in asked}) == 4
-    for trial in asked:
+    opened = [one.ask() for one in (first, second, first, second)]
+    assert len({trial.trial.params["network.dropout"] for trial in opened}) == 4
+    for trial in opened:
         trial.tell(1.0, {})
     assert first.begun() == second.begun() == 4
-
-
-@pytest.mark.parametrize("as_address", [False, True])
-def test_a_closed_study_is_one_ordinary_file(as_address: bool, tmp_path: Path) -> None:
-    where: Any = f"sqlite:///{tmp_path / DATABASE}" if as_address else tmp_path
-    one = study(where)
-    step(one)
-    assert (tmp_path / f"{DATABASE}-wal").is_file()
-    other = study(where)
-    step(other)
-    other.close()
-    # The other one is still at it.
-    assert step(one) is not None
-    one.close()
-    assert [path.name for path in tmp_path.iterdir()] == [DATABASE]
-    connection = sqlite3.connect(tmp_path / DATABASE)
-    assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-    connection.close()
-    assert len(study(where).finished()) == 3

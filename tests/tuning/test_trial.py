@@ -1,5 +1,5 @@
-"""What one trial tells and returns: the mean over its parts, and after each part what the parts so far would have given
-alone."""
+"""One trial: its value is the mean over its parts, and after each part it reports what a trial of the parts so far
+would have returned."""
 
 from __future__ import annotations
 
@@ -10,52 +10,56 @@ import numpy as np
 import pytest
 
 from rarebird.core.checks import DataError
-from rarebird.evaluation import cross_validate
+from rarebird.core.compute import Compute
+from rarebird.data.dataset import Splits
+from rarebird.evaluation.cross_validate import cross_validate
 from rarebird.recipe.recipe import Recipe
-from rarebird.tuning.trial import Judging, Task, trial
-from tests.tuning.searches import SPACE, judging, rows
+from rarebird.tuning.trial import TrialContext, TrialTask, trial
+from tests.tuning.searches import SPACE, context, rows
 
 RECIPE = SPACE.draw(lambda name, where: 0.03 if name.endswith("rate") else where.low).updated(threads=1)
 
 
-def told(
-    shared: Judging, recipe: Recipe = RECIPE, reports: bool = False
+def carried_out(
+    shared: TrialContext, recipe: Recipe = RECIPE, reports: bool = False
 ) -> tuple[list[tuple[int, float]], float, dict[str, Any]]:
     """What a trial yields, its value and its notes."""
-    running, said = trial(shared, Task(recipe, reports=reports)), []
+    running, yielded = trial(shared, TrialTask(recipe, reports=reports)), []
     try:
         while True:
-            said.append(next(running))
+            yielded.append(next(running))
     except StopIteration as end:
-        return said, *end.value
+        return yielded, *end.value
 
 
-def alone(shared: Judging, parts: int) -> float:
-    judged = cross_validate.judge(RECIPE, shared.train, shared.parts[:parts])
-    return float(np.mean(judged.values(shared.metric, shared.train)))
+def value_of_first(parts: int, shared: TrialContext) -> float:
+    """The value of a trial that has the first parts alone."""
+    train = shared.splits.train
+    found = cross_validate(RECIPE, train, shared.parts[:parts], Compute())
+    return float(np.mean(found.values(shared.metric, train)))
 
 
 def test_the_value_after_some_parts_is_that_of_a_trial_of_these_parts_alone() -> None:
-    shared = judging(folds=4)
-    said, value, notes = told(shared, reports=True)
-    assert said == [(parts, alone(shared, parts)) for parts in (1, 2, 3)]
-    assert value == alone(shared, 4) == pytest.approx(np.mean(notes["values"]))
-    assert told(shared)[:2] == ([], value)
+    shared = context(folds=4)
+    yielded, value, notes = carried_out(shared, reports=True)
+    assert yielded == [(parts, value_of_first(parts, shared)) for parts in (1, 2, 3)]
+    assert value == value_of_first(4, shared) == pytest.approx(np.mean(notes["values"]))
+    assert carried_out(shared)[:2] == ([], value)
 
 
-def test_given_validation_rows_judge_and_are_not_learned_from() -> None:
+def test_given_validation_rows_are_scored_and_not_learned_from() -> None:
     val = rows(80, seed=5)
-    right = replace(judging(val=val), metric="roc_auc")
-    turned = replace(right, val=replace(val, y=1 - val.codes))
+    right = context(val=val, metric="roc_auc")
+    swapped = replace(right, splits=Splits(right.splits.train, replace(val, y=1 - val.codes)))
     assert [len(part) for part in right.parts[0]] == [120, 0]
-    # The networks are the same, so that labels that are turned turn the ranks and nothing else.
+    # The networks are the same, so that swapped labels reverse the ranking and change nothing else.
     uncalibrated = RECIPE.updated(calibration=())
-    (_, value, _), (_, other, _) = told(right, recipe=uncalibrated), told(turned, recipe=uncalibrated)
+    (_, value, _), (_, other, _) = carried_out(right, uncalibrated), carried_out(swapped, uncalibrated)
     assert value > 0.6
     assert other == pytest.approx(1 - value)
 
 
 def test_a_metric_that_is_undefined_everywhere_is_refused() -> None:
     val = rows(40, seed=5)
-    with pytest.raises(DataError, match="'roc_auc' is undefined on the rows that judge"):
-        told(replace(judging(val=val.take(val.codes == 0)), metric="roc_auc"))
+    with pytest.raises(DataError, match="'roc_auc' is undefined on the held-out rows"):
+        carried_out(context(val=val.take(val.codes == 0), metric="roc_auc"))

@@ -56,7 +56,7 @@ def tune(
     clock = Clock(seconds_of(budget) if trials is None else None, process_start())
     from rarebird.tuning import command
 
-    plan = command.Plan(
+    plan = command.TuningPlan(
         strategy=strategy,
         trials=trials,
         startup=startup,

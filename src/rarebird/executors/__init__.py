@@ -1,5 +1,7 @@
-"""Where items are worked on: in this process, in several of this machine, or on a Ray cluster. What the items are, no
-executor knows."""
+"""Where work runs: in this process, in several processes of this machine, or on a Ray cluster.
+
+An executor runs one function on many items and does not know what the items are.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +23,19 @@ def open_executor(
     gpus: bool = False,
     only_gpus: bool = False,
 ) -> Executor:
-    """The executor that was asked for, to be used in a ``with`` block.
+    """The executor that the arguments ask for, to be used in a ``with`` block.
 
     Args:
-        work: What is done with an item; a function of a module.
-        shared: What all items share.
+        work: The function that is run on each item; a function of a module.
+        shared: An object that all items share.
         workers: Processes of this machine; 1 for this process itself.
-        cluster: The address of a Ray cluster, or ``auto``, in place of them.
+        cluster: The address of a Ray cluster, or ``auto``, instead of processes of this machine.
         threads: CPU threads of one item.
         gpus: Whether items on a cluster may take a GPU each.
-        only_gpus: Whether they must.
+        only_gpus: Whether each item on a cluster must take a GPU.
 
     Raises:
-        DataError: Both were asked for, or the cluster cannot serve.
+        DataError: Both workers and a cluster were asked for, or the cluster cannot be used.
     """
     if cluster is not None:
         if workers > 1:

@@ -1,7 +1,7 @@
-"""What an executor is: it runs one function on many items, here or elsewhere, and tells once what came of each.
+"""What an executor is: it runs one function on many items, here or elsewhere, and reports events for each item.
 
-The function is a generator: what it yields is told meanwhile, what it returns is the result. All items share one
-object, which an executor hands over by reference: it travels once to each machine, and not once with each item.
+The function is a generator: each value that it yields is an event, and so is its return value or its error. All items
+share one object, which travels once to each machine and not once with each item.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 Work = Callable[[Any, Any], Generator[Any, None, Any]]
-"""``work(shared, item)``, a function of a module, so that other processes find it by its name."""
-# An item whose worker dies is tried again once; one that loses two workers is likely what kills them.
+"""``work(shared, item)``, a function of a module, so that other processes can import it by its name."""
+# An item whose worker dies is tried a second time. If that worker dies too, the item itself is the likely cause.
 ATTEMPTS = 2
 
 
 @dataclass
-class Item:
-    """What is worked on, for executors that give it out again where a worker dies.
+class QueuedItem:
+    """An item in the queue of an executor that tries it again when its worker dies.
 
     Attributes:
-        key: That no other item has.
-        value: The item itself.
-        attempts: How often it was begun.
+        key: The key that `Executor.start` was given for it.
+        item: The item itself.
+        attempts: How often a worker died while it worked on the item.
     """
 
     key: int
-    value: Any
+    item: Any
     attempts: int = 0
 
 
 @dataclass(frozen=True)
 class Yielded:
-    """The work on an item yielded a value; it goes on with the next `wait`, unless it is dropped before."""
+    """The work on an item yielded a value. It continues with the next `Executor.wait`, unless it is dropped before."""
 
     key: int
     value: Any
@@ -69,30 +69,30 @@ Event = Yielded | Returned | Failed | WorkerLost
 
 
 class Executor(Protocol):
-    """Where items are worked on; leaving its ``with`` block ends whatever is still under way."""
+    """Where items are worked on; leaving its ``with`` block ends all work that still runs."""
 
     @property
     def free(self) -> int:
-        """How many more items would be worked on at once."""
+        """How many more items can begin at once."""
         ...
 
     def start(self, key: int, item: Any) -> None:
-        """Begin an item under a key that no other has."""
+        """Begin an item under a key that no other item has."""
         ...
 
     def wait(self, seconds: float) -> Sequence[Event]:
-        """What has come since the last call; returns after `seconds` where nothing comes.
+        """The events since the last call; empty if there is none within `seconds`.
 
-        After `Returned`, `Failed` or `WorkerLost`, of which there is one for each item, nothing more is told of it.
+        The last event of each item is one of `Returned`, `Failed` and `WorkerLost`.
         """
         ...
 
     def drop(self, key: int) -> None:
-        """End an item; nothing more is told of it."""
+        """End an item; it has no more events."""
         ...
 
     def close(self) -> None:
-        """End everything."""
+        """End all work."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -103,10 +103,10 @@ class Executor(Protocol):
 
 
 class Closing:
-    """The ``with`` block of an executor."""
+    """A base class: leaving the ``with`` block calls `close`."""
 
     def close(self) -> None:
-        """End everything."""
+        """End all work."""
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +118,7 @@ class Closing:
 
 
 def events_of(work: Work, shared: Any, item: Any, key: int = 0) -> Generator[Event, None, None]:
-    """What a worker tells of an item: any number of `Yielded`, then one of `Returned` and `Failed`."""
+    """Run the work on an item: any number of `Yielded`, then one `Returned` or `Failed`."""
     running = work(shared, item)
     try:
         while True:
@@ -132,9 +132,9 @@ def events_of(work: Work, shared: Any, item: Any, key: int = 0) -> Generator[Eve
 
 
 def portable(error: Exception) -> Exception:
-    """The error itself where it survives the way to another process; its name and text otherwise."""
+    """The error itself if it can be pickled for another process; otherwise an error with its name and text."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # whatever a foreign error's pickling raises
+    except Exception:  # pickling an unknown error can raise anything
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

@@ -1,7 +1,7 @@
-"""Items in several processes of this machine, which map what they share from one file; a process that dies costs its
-item's time alone.
+"""Items in several processes of this machine, which map the shared object from one file.
 
-Processes are spawned and not forked: torch's threads do not survive a fork.
+A process that dies costs only the time of its item. Processes are spawned and not forked: torch's threads do not
+survive a fork.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from rarebird.executors import shared_file
-from rarebird.executors.executor import ATTEMPTS, Closing, Event, Item, Work, WorkerLost, Yielded, events_of
+from rarebird.executors.executor import ATTEMPTS, Closing, Event, QueuedItem, Work, WorkerLost, Yielded, events_of
 
-# Read when the numeric libraries are first imported, hence set before a process starts.
+# Numeric libraries read these variables when they are imported, so they must be set before a process starts.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 READY = "ready"
-# So many processes in a row that die before they are ready mean that none ever will be.
-STILLBORN = 3
-# Seconds for a process that was asked to end, before it is killed.
-ENDING = 1.0
+# After this many processes in a row that died before they were ready, no more are started.
+MOST_FAILED_STARTS = 3
+# Seconds that a process gets to end by itself, before it is killed.
+SECONDS_TO_END = 1.0
 
 
 @dataclass
@@ -38,13 +38,16 @@ class _Worker:
     """A process, and the item that it works on.
 
     Attributes:
-        ready: Whether it has said that it has the shared object.
-        asks: Whether it waits to hear if its item goes on.
+        process: The process.
+        connection: This side of the pipe to it.
+        queued: The item that it works on; None: it is idle.
+        ready: Whether it has read the shared object.
+        asks: Whether it has yielded a value and waits for the answer: continue, or drop the item.
     """
 
     process: SpawnProcess
     connection: Connection
-    item: Item | None = None
+    queued: QueuedItem | None = None
     ready: bool = False
     asks: bool = False
 
@@ -53,68 +56,70 @@ class LocalProcesses(Closing):
     """Several processes, each of which works on one item at a time.
 
     Args:
-        work: What is done with an item.
-        shared: What all items share.
-        workers: How many processes.
+        work: The function that is run on each item.
+        shared: An object that all items share.
+        workers: Number of processes.
         threads: Threads of each process's numeric libraries.
     """
 
     def __init__(self, work: Work, shared: Any, workers: int, threads: int = 1) -> None:
-        self._work, self._wanted, self._threads = work, workers, threads
+        self._work, self._n_workers, self._threads = work, workers, threads
         self._folder = Path(tempfile.mkdtemp(prefix="rarebird-"))
-        self._again: deque[Item] = deque()
-        self._stillborn = 0
+        self._queue: deque[QueuedItem] = deque()
+        self._failed_starts = 0
         self._workers: list[_Worker] = []
         try:
             shared_file.write(self._shared, shared)
-            self._workers += [self._spawned() for _ in range(workers)]
+            self._workers += [self._spawn() for _ in range(workers)]
         except BaseException:
             self.close()
             raise
 
     @property
     def free(self) -> int:
-        """Processes without an item, less the items that wait to be tried again; those that died are begun anew as they
-        are needed."""
-        return max(0, self._wanted - sum(worker.item is not None for worker in self._workers) - len(self._again))
+        """Processes without an item, less the items in the queue; a process that died is replaced when it is
+        needed."""
+        busy = sum(worker.queued is not None for worker in self._workers)
+        return max(0, self._n_workers - busy - len(self._queue))
 
     def start(self, key: int, item: Any) -> None:
-        """Begin an item on a process that has none, or as soon as there is one."""
-        self._again.append(Item(key, item))
-        self._deal()
+        """Begin an item on an idle process, now or as soon as there is one."""
+        self._queue.append(QueuedItem(key, item))
+        self._assign()
 
     def wait(self, seconds: float) -> list[Event]:
-        """What the processes told since the last call."""
+        """The events of all processes since the last call."""
         for worker in self._workers:
-            self._answer(worker, goes_on=True)
-        self._deal()
-        heard = wait([one for worker in self._workers for one in (worker.connection, worker.process.sentinel)], seconds)
+            self._answer(worker, proceed=True)
+        self._assign()
+        signals = [one for worker in self._workers for one in (worker.connection, worker.process.sentinel)]
+        ready = wait(signals, seconds)
         events = []
         for worker in list(self._workers):
-            if worker.connection in heard or worker.process.sentinel in heard:
-                events += self._heard(worker)
+            if worker.connection in ready or worker.process.sentinel in ready:
+                events += self._received(worker)
         return events
 
     def drop(self, key: int) -> None:
-        """End an item: a process that asks is told no, and one that is in the midst of it is ended."""
-        self._again = deque(item for item in self._again if item.key != key)
+        """End an item: a process that asks gets the answer no, and one that is at work on the item is killed."""
+        self._queue = deque(queued for queued in self._queue if queued.key != key)
         for worker in list(self._workers):
-            if worker.item is not None and worker.item.key == key:
-                worker.item = None
+            if worker.queued is not None and worker.queued.key == key:
+                worker.queued = None
                 if worker.asks:
-                    self._answer(worker, goes_on=False)
+                    self._answer(worker, proceed=False)
                 else:
                     self._end(worker)
 
     def close(self) -> None:
-        """End all processes, and remove the file that they share."""
+        """End all processes, and remove the file of the shared object."""
         for worker in self._workers:
-            # An idle process ends by itself when its pipe does; one at work would not look.
+            # An idle process ends by itself when its pipe is closed; a process at work would not notice.
             worker.connection.close()
-            if worker.item is not None:
+            if worker.queued is not None:
                 worker.process.kill()
         for worker in self._workers:
-            worker.process.join(ENDING)
+            worker.process.join(SECONDS_TO_END)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
@@ -126,14 +131,14 @@ class LocalProcesses(Closing):
     def _shared(self) -> Path:
         return self._folder / "shared"
 
-    def _spawned(self) -> _Worker:
+    def _spawn(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
-        mine, its = context.Pipe()
-        process = context.Process(target=_serve, args=(its, self._shared, self._work), daemon=True)
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(there, self._shared, self._work), daemon=True)
         with _environment(dict.fromkeys(THREADS, str(self._threads))):
             process.start()
-        its.close()
-        return _Worker(process, mine)
+        there.close()
+        return _Worker(process, here)
 
     def _end(self, worker: _Worker) -> None:
         worker.process.kill()
@@ -142,50 +147,50 @@ class LocalProcesses(Closing):
         worker.connection.close()
         self._workers.remove(worker)
 
-    def _deal(self) -> None:
-        """Waiting items to idle processes."""
-        busy = sum(worker.item is not None for worker in self._workers)
-        while len(self._workers) < min(self._wanted, busy + len(self._again)):
-            self._workers.append(self._spawned())
+    def _assign(self) -> None:
+        """Give queued items to idle processes, which are started as needed."""
+        busy = sum(worker.queued is not None for worker in self._workers)
+        while len(self._workers) < min(self._n_workers, busy + len(self._queue)):
+            self._workers.append(self._spawn())
         for worker in self._workers:
-            if self._again and worker.item is None:
-                worker.item = self._again.popleft()
-                with suppress(OSError):  # it has died, which `wait` will find
-                    worker.connection.send((worker.item.key, worker.item.value))
+            if self._queue and worker.queued is None:
+                worker.queued = self._queue.popleft()
+                with suppress(OSError):  # the process has died; `wait` will notice
+                    worker.connection.send((worker.queued.key, worker.queued.item))
 
-    def _answer(self, worker: _Worker, goes_on: bool) -> None:
+    def _answer(self, worker: _Worker, proceed: bool) -> None:
         if worker.asks:
             worker.asks = False
             with suppress(OSError):
-                worker.connection.send(goes_on)
+                worker.connection.send(proceed)
 
-    def _heard(self, worker: _Worker) -> list[Event]:
-        """The event that a process told; none where it died and its item will be tried again."""
+    def _received(self, worker: _Worker) -> list[Event]:
+        """The event that a process sent; none if the process died and its item will be tried again."""
         try:
             event = worker.connection.recv()
         except (EOFError, OSError):
             return self._died(worker)
         if event == READY:
-            worker.ready, self._stillborn = True, 0
+            worker.ready, self._failed_starts = True, 0
             return []
         worker.asks = isinstance(event, Yielded)
         if not worker.asks:
-            worker.item = None
+            worker.queued = None
         return [event]
 
     def _died(self, worker: _Worker) -> list[Event]:
-        worker.process.join(ENDING)
-        item, code = worker.item, worker.process.exitcode
-        self._stillborn += not worker.ready
-        if self._stillborn >= STILLBORN:
+        worker.process.join(SECONDS_TO_END)
+        queued, code = worker.queued, worker.process.exitcode
+        self._failed_starts += not worker.ready
+        if self._failed_starts >= MOST_FAILED_STARTS:
             raise RuntimeError(f"the processes that should work on trials die as they start (exit code {code}).")
         self._end(worker)
-        if item is None:
+        if queued is None:
             return []
-        item.attempts += worker.ready
-        if item.attempts >= ATTEMPTS:
-            return [WorkerLost(item.key, f"its worker died {ATTEMPTS} times, the last time with exit code {code}.")]
-        self._again.append(item)
+        queued.attempts += worker.ready
+        if queued.attempts >= ATTEMPTS:
+            return [WorkerLost(queued.key, f"its worker died {ATTEMPTS} times, the last time with exit code {code}.")]
+        self._queue.append(queued)
         return []
 
 
@@ -205,8 +210,8 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def _serve(connection: Connection, shared: Path, work: Work) -> None:
-    """The life of a worker: items from the pipe, what is told of them into it, until it ends."""
-    # Ctrl-C goes to the whole terminal; the driver decides what ends.
+    """What a worker process runs: takes items from the pipe and sends their events, until the pipe is closed."""
+    # Ctrl-C reaches every process of the terminal, but the main process decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     value = shared_file.read(shared)
@@ -224,7 +229,7 @@ def _work_on(connection: Connection, work: Work, shared: Any, key: int, item: An
 
 
 def _end_with_parent() -> None:
-    """A driver that is killed leaves nobody who would use this worker's result."""
+    """End this process when the main process has died: nobody would use its results."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,5 +1,5 @@
-"""An object in a file that many processes of one machine map: its arrays stand in memory once, however many look at
-them."""
+"""An object in a file that many processes of one machine map: its arrays are in memory once, however many processes
+read them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-# Arrays begin at multiples of this, which suits every type and the processor's cache lines.
+# Arrays begin at multiples of this many bytes, which fits every type and the processor's cache lines.
 ALIGNMENT = 64
 
 
 def write(path: Path, value: Any) -> None:
-    """Write a value: its arrays one after another, and beside them (``PATH.index``) the rest, with their places.
+    """Write a value: its arrays one after another, and all else, with the arrays' positions, into ``PATH.index``.
 
-    An array that is mapped from a file already is not copied: readers map that file too.
+    An array that is already mapped from a file is not copied: readers map that file, too.
     """
     arrays: list[pickle.PickleBuffer] = []
     head = io.BytesIO()
@@ -37,10 +37,10 @@ def write(path: Path, value: Any) -> None:
 
 
 def read(path: Path) -> Any:
-    """The value, its arrays mapped; what is written into them stays this process's own.
+    """The value, its arrays mapped; a change to an array is seen by this process alone.
 
-    The file is one that this program wrote itself, in a folder that its user alone may enter: pickle runs what it
-    reads.
+    Unpickling runs code from the file, so the file must be one that this program wrote, in a folder that only its user
+    can enter.
     """
     head, places = pickle.loads(path.with_suffix(".index").read_bytes())
     with path.open("rb") as file:
@@ -52,10 +52,10 @@ class _ByReference(pickle.Pickler):
     """Pickles a memory-mapped array as the name of its file."""
 
     def reducer_override(self, value: Any) -> Any:
-        """As pickle asks for."""
+        """As `pickle.Pickler` defines it."""
         import numpy as np
 
-        # A view of a part of the file has another array as its base, and is copied as any array is.
+        # A view of a part of the file has another array as its base, and is copied like any other array.
         if (
             type(value) is np.memmap
             and isinstance(getattr(value, "base", None), mmap.mmap)

@@ -9,11 +9,11 @@ from rarebird.executors.executor import Closing, Event, Work, Yielded, events_of
 
 
 class ThisProcess(Closing):
-    """Works on an item while `wait` is called, up to the next thing that it tells.
+    """Works on an item only while `wait` is called, until its next event.
 
     Args:
-        work: What is done with an item.
-        shared: What all items share.
+        work: The function that is run on each item.
+        shared: An object that all items share.
     """
 
     def __init__(self, work: Work, shared: Any) -> None:
@@ -22,7 +22,7 @@ class ThisProcess(Closing):
 
     @property
     def free(self) -> int:
-        """One where nothing is under way."""
+        """1 if no item runs, else 0."""
         return int(self._running is None)
 
     def start(self, key: int, item: Any) -> None:
@@ -30,7 +30,7 @@ class ThisProcess(Closing):
         self._running = events_of(self._work, self._shared, item, key)
 
     def wait(self, seconds: float) -> list[Event]:
-        """The next thing that is told; however long it takes, since nobody else could do it meanwhile."""
+        """The next event, however long it takes: the work is done in this call."""
         if self._running is None:
             return []
         event = next(self._running)
@@ -43,7 +43,7 @@ class ThisProcess(Closing):
         self.close()
 
     def close(self) -> None:
-        """End the item under way."""
+        """End the item that runs."""
         if self._running is not None:
             self._running.close()
         self._running = None

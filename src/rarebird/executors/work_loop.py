@@ -1,4 +1,4 @@
-"""The loop of every search: fills free workers with jobs, waits, and hands each event to whoever asked for the job."""
+"""The loop of every search: starts a job on each free worker, waits, and gives each event to the search."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from rarebird.executors.executor import Executor, Failed, Returned, WorkerLost, Yielded
 
-# Seconds between two questions whether the search should end, while jobs run in other processes.
+# Longest wait for an event, in seconds; after each wait the search is asked whether it is interrupted.
 ASK_EVERY = 0.2
 
 JobT = TypeVar("JobT")
@@ -14,18 +14,22 @@ Ended = Returned | Failed | WorkerLost
 
 
 class Jobs(Protocol[JobT]):
-    """What a search gives to the loop: its jobs, and what happens with their results."""
+    """A search, as the loop sees it: it gives the jobs and takes their events."""
 
     def next_job(self) -> tuple[JobT, Any] | None:
-        """The next job and the item that a worker gets for it; None: no more job begins."""
+        """The next job and the item that a worker gets for it; None: no more job begins, and the loop does not ask
+        again."""
         ...
 
     def is_interrupted(self) -> bool:
-        """Whether all jobs under way must end now: asked before each wait."""
+        """Whether all running jobs must end now: asked before each wait.
+
+        The loop itself goes on as long as `next_job` gives jobs.
+        """
         ...
 
     def yielded(self, job: JobT, value: Any) -> bool:
-        """A job yielded a value; False ends the job."""
+        """A job yielded a value; False ends the job, and nothing more is called for it."""
         ...
 
     def ended(self, job: JobT, event: Ended) -> None:
@@ -33,34 +37,37 @@ class Jobs(Protocol[JobT]):
         ...
 
     def dropped(self, job: JobT) -> None:
-        """A job was ended by an interruption."""
+        """A job was ended because the search is interrupted."""
         ...
 
 
 def work_loop(executor: Executor, jobs: Jobs[JobT]) -> None:
     """Run jobs until there are none left; each begins as soon as a worker is free for it.
 
+    An error that `jobs` raises ends the loop; closing the executor then ends the running jobs.
+
     Args:
-        executor: Where they run; it stays open.
-        jobs: Asked for jobs, told of their events.
+        executor: Where the jobs run; it stays open.
+        jobs: The search.
     """
     running: dict[int, JobT] = {}
-    begun, more = 0, True
+    n_begun, more = 0, True
     while True:
-        if jobs.is_interrupted():
-            for key, job in running.items():
+        interrupted = jobs.is_interrupted()
+        if interrupted:
+            for key in list(running):
                 executor.drop(key)
-                jobs.dropped(job)
-            running.clear()
+                jobs.dropped(running.pop(key))
         while more and executor.free:
             given = jobs.next_job()
             if given is None:
                 more = False
                 break
-            begun += 1
-            running[begun] = given[0]
-            executor.start(begun, given[1])
-        if not running:
+            running[n_begun] = given[0]
+            executor.start(n_begun, given[1])
+            n_begun += 1
+        # With more jobs to come, no job runs only if a cluster has lost all its machines: others may join it.
+        if not running and (interrupted or not more):
             return
         for event in executor.wait(ASK_EVERY):
             if not isinstance(event, Yielded):

@@ -1,1 +1,1 @@
-"""Search for the best recipe within a budget."""
+"""Search the ranges of one recipe by trials: `rarebird tune`."""

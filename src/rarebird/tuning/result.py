@@ -1,4 +1,4 @@
-"""What a search found, in words and for machines."""
+"""The result of a search, as text and for machines."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Any
 
 from rarebird.experiment.run import Outcome
 from rarebird.report.terminal import summary
-from rarebird.tuning.study import Finished
+from rarebird.tuning.study import FinishedTrial
 
 DIGITS = 4
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search found.
+class TuningResult:
+    """The result of a search.
 
     Attributes:
-        outcome: The run of the chosen recipe.
+        outcome: The run of the best trial's recipe.
         trials: All finished trials.
-        best: The chosen one of them.
-        why: Who proposed, and why.
-        metric: What was made best.
-        pruned: Trials that were ended before their last part.
-        remarks: Sentences on how the search went.
+        best: The best of them.
+        why: The strategy, and why it was chosen.
+        metric: The metric that was optimized.
+        pruned: Number of trials that were ended before their last part.
+        remarks: Sentences on the search, for the user.
     """
 
     outcome: Outcome
-    trials: Sequence[Finished]
-    best: Finished
+    trials: Sequence[FinishedTrial]
+    best: FinishedTrial
     why: str
     metric: str
     pruned: int = 0
     remarks: Sequence[str] = ()
 
     def for_machines(self) -> dict[str, Any]:
-        """The run's own object, with the search beside it."""
+        """The object of the run, and the search under the key ``search``."""
         search = {
             "strategy": self.why,
             "metric": self.metric,
@@ -50,11 +50,11 @@ class Found:
         }
 
     def summary(self) -> str:
-        """The search and the run in some lines."""
+        """The search and the run in a few lines."""
         values = ", ".join(f"{name}={_short(value)}" for name, value in self.best.values.items())
-        judged = f"{self.metric} {self.best.value:.{DIGITS}f} on held-out training rows"
+        scored = f"{self.metric} {self.best.value:.{DIGITS}f} on held-out training rows"
         pruned = f" ({self.pruned} more were pruned)" if self.pruned else ""
-        chosen = f"Trial {self.best.number} of {len(self.trials)}{pruned} was best: {judged}."
+        chosen = f"Trial {self.best.number} of {len(self.trials)}{pruned} was best: {scored}."
         return "\n".join(
             [f"Strategy {self.why}", *self.remarks, chosen, f"  {values}", "", summary(self.outcome.result)]
         )

@@ -1,9 +1,8 @@
-"""A trial's place among those that count, by which it is proposed: a search that was killed goes on as if it had not
-been.
+"""A search that can be killed and resumed: each trial that counts has a place, and its recipe depends on the place.
 
-A number is given to every trial that Optuna ever began. What a killed process left half-done counts as never begun, and
-its place is the next trial's: together with the search's seed, the place says what is proposed at random or from a
-grid, however many workers there are.
+Optuna numbers every trial that was ever begun. A trial that a killed process left unfinished counts as never begun
+(it is *void*), and the next trial takes its place. Place and seed determine what is proposed at random or from a grid,
+whatever the number of workers.
 """
 
 from __future__ import annotations
@@ -24,19 +23,21 @@ from rarebird.tuning.storage import WORKER, worker
 if TYPE_CHECKING:
     import optuna
 
+# User attributes of a trial: its place, and why it has no value.
 PLACE, REASON = "place", "reason"
 
 
 def is_void(trial: optuna.trial.FrozenTrial) -> bool:
-    """Whether a trial counts as never begun: nobody has taken it, its process died, or it failed without a reason of
-    its own."""
+    """Whether a trial counts as never begun: it is still waiting, its process died, or it failed without a recorded
+    reason."""
     if trial.state == TrialState.RUNNING:
         return is_dead(trial)
     return trial.state == TrialState.WAITING or (trial.state == TrialState.FAIL and REASON not in trial.user_attrs)
 
 
 def is_dead(trial: optuna.trial.FrozenTrial) -> bool:
-    """Whether a trial's process was of this machine and is no more; of another machine nobody here can tell."""
+    """Whether the process that records a trial has died; False for a process of another machine, which cannot be
+    asked."""
     host, _, process = trial.user_attrs.get(WORKER, worker()).rpartition(":")
     if host != socket.gethostname() or int(process) == os.getpid():
         return False
@@ -50,26 +51,25 @@ def is_dead(trial: optuna.trial.FrozenTrial) -> bool:
 
 
 def places(trials: Sequence[optuna.trial.FrozenTrial]) -> dict[int, int]:
-    """Number -> place of each trial that counts: the one that it was given, or, in the order of numbers, the lowest
-    that none has.
+    """Trial number -> place, for each trial that is not void.
 
-    A trial that was begun but does not say its place yet (another process is at it) has the one that it is about to be
-    given.
+    A trial has the place that is recorded with it. The others get the lowest free places in the order of their numbers;
+    such a trial was just begun by another process, which is about to record the same place.
     """
-    standing = [trial for trial in trials if not is_void(trial)]
-    given = {trial.number: int(trial.user_attrs[PLACE]) for trial in standing if PLACE in trial.user_attrs}
-    taken = set(given.values())
-    left = (place for place in itertools.count() if place not in taken)
-    return given | {trial.number: next(left) for trial in standing if trial.number not in given}
+    counted = [trial for trial in trials if not is_void(trial)]
+    recorded = {trial.number: int(trial.user_attrs[PLACE]) for trial in counted if PLACE in trial.user_attrs}
+    taken = set(recorded.values())
+    free = (place for place in itertools.count() if place not in taken)
+    return recorded | {trial.number: next(free) for trial in counted if trial.number not in recorded}
 
 
-class Placed(BaseSampler):
-    """Proposes by the seed and a trial's place.
+class ResumableSampler(BaseSampler):
+    """Proposes from the seed and a trial's place.
 
     Args:
-        strategy: Who proposes.
+        strategy: Which sampler proposes.
         seed: Of the search.
-        startup: Trials that explore at random first.
+        startup: Number of random trials before a model proposes the next ones.
         grid: The points of a grid; empty for other strategies.
     """
 
@@ -77,65 +77,66 @@ class Placed(BaseSampler):
         self, strategy: strategies.Strategy, seed: int, startup: int, grid: Sequence[Mapping[str, Any]]
     ) -> None:
         self.strategy, self.seed, self.startup, self.grid = strategy, seed, startup, grid
-        self._known: dict[int, tuple[int, BaseSampler]] = {}
+        # The trial that was asked about last: number -> its place and its sampler.
+        self._last: dict[int, tuple[int, BaseSampler]] = {}
 
     def place(self, study: optuna.Study, number: int) -> int:
-        """The place of a trial that is under way."""
-        return self._of(study, number)[0]
+        """The place of a running trial."""
+        return self._place_and_sampler(study, number)[0]
 
     def infer_relative_search_space(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-        """As Optuna asks for."""
-        return self._of(study, trial.number)[1].infer_relative_search_space(study, trial)
+        """As `optuna.samplers.BaseSampler` defines it."""
+        return self._place_and_sampler(study, trial.number)[1].infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: optuna.trial.FrozenTrial, search_space: dict[str, Any]
     ) -> dict[str, Any]:
-        """As Optuna asks for."""
-        return self._of(study, trial.number)[1].sample_relative(study, trial, search_space)
+        """As `optuna.samplers.BaseSampler` defines it."""
+        return self._place_and_sampler(study, trial.number)[1].sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: optuna.trial.FrozenTrial, param_name: str, param_distribution: Any
     ) -> Any:
-        """As Optuna asks for; of a grid, the point's own value."""
-        place, sampler = self._of(study, trial.number)
+        """As `optuna.samplers.BaseSampler` defines it; for a grid, the value of the grid's point."""
+        place, sampler = self._place_and_sampler(study, trial.number)
         if self.grid:
             return self.grid[place % len(self.grid)][param_name]
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
-    def _of(self, study: optuna.Study, number: int) -> tuple[int, BaseSampler]:
-        if number not in self._known:
-            # As Optuna's own samplers do it: what is read here once, the sampler behind this one need not read again.
+    def _place_and_sampler(self, study: optuna.Study, number: int) -> tuple[int, BaseSampler]:
+        if number not in self._last:
+            # Cached, as in Optuna's own samplers: the sampler that is asked next then does not read the trials again.
             trials = study._get_trials(deepcopy=False, use_cache=True)
             for left in trials:
                 if left.state == TrialState.RUNNING and is_dead(left):
-                    # Before the sampler is asked, which takes a trial that is under way for a bad one, so as not to
-                    # propose it twice.
+                    # Samplers take a running trial for a bad one, so as not to propose it twice; a dead one must not
+                    # count like that.
                     study.tell(left.number, state=TrialState.FAIL)
             place = places(trials)[number]
-            self._known = {number: (place, strategies.sampler(self.strategy, self.seed, place, self.startup))}
-        return self._known[number]
+            self._last = {number: (place, strategies.sampler(self.strategy, self.seed, place, self.startup))}
+        return self._last[number]
 
 
-class Standing(BasePruner):
-    """A pruner that compares with the trials that count alone, so that what a killed process left changes no
-    decision."""
+class ResumablePruner(BasePruner):
+    """A pruner that ignores void trials, so that what a killed process left behind changes no decision."""
 
     def __init__(self, inner: BasePruner) -> None:
         self.inner = inner
 
     def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
-        """As Optuna asks for."""
-        return self.inner.prune(_Counting(study), trial)  # type: ignore[arg-type]
+        """As `optuna.pruners.BasePruner` defines it."""
+        return self.inner.prune(StudyWithoutVoidTrials(study), trial)  # type: ignore[arg-type]
 
 
-class _Counting:
-    """A study without its void trials."""
+class StudyWithoutVoidTrials:
+    """An Optuna study whose void trials cannot be seen."""
 
     def __init__(self, study: optuna.Study) -> None:
-        self._whole = study
+        self._study = study
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._whole, name)
+        return getattr(self._study, name)
 
     def get_trials(self, deepcopy: bool = True, states: Any = None) -> list[optuna.trial.FrozenTrial]:
-        return [trial for trial in self._whole.get_trials(deepcopy, states) if not is_void(trial)]
+        """As in `optuna.Study`, without void trials."""
+        return [trial for trial in self._study.get_trials(deepcopy, states) if not is_void(trial)]

@@ -1,8 +1,8 @@
-"""The space of a search: a recipe that holds ranges in the place of values, `{low = 1e-4, high = 1e-2, log = true}` or
-`{choices = [...]}`.
+"""The space of a search: a recipe with ranges in place of some values.
 
-A choice may hold whole methods with ranges of their own, `{choices = ["cross_entropy", {name = "focal", gamma = {low =
-0, high = 5}}]}`; these are asked for only where the method is chosen.
+A range is `{low = 1e-4, high = 1e-2, log = true}` or `{choices = [...]}`. A choice may hold whole methods with ranges
+of their own, `{choices = ["cross_entropy", {name = "focal", gamma = {low = 0, high = 5}}]}`; these ranges exist only if
+the method is chosen.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from rarebird.slots import methods
 from rarebird.slots.ranges import Choice, Float, Int, Range
 
 RANGE_KEYS = ({"low", "high"}, {"low", "high", "log"})
-# Above this many points a grid is refused: it would not end.
+# A grid with more points is refused: it would take too long.
 LARGEST_GRID = 10_000
 
 
 class Ask(Protocol):
-    """Who decides a value of a named range: an optimizer's trial, or a walk over a grid."""
+    """Gives a value for a named range: a trial of the search, or a point of a grid."""
 
     def __call__(self, name: str, where: Range) -> Any: ...
 
@@ -37,8 +37,8 @@ class Dimension:
 
     Attributes:
         name: Dotted, ``optimizer.learning_rate``.
-        where: The range; a choice between methods is one between their names.
-        under: The choices under which it is asked for, name -> value; empty where it always is.
+        where: The range; for a choice of methods, the choice of their names.
+        under: The choices on which the range depends, name -> value; empty if it always exists.
     """
 
     name: str
@@ -48,20 +48,20 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Space:
-    """A recipe's plain values with ranges among them.
+    """A recipe's plain values, with ranges among them.
 
     Attributes:
-        tree: Slot or field -> value, where a `Float`, `Int` or `Choice` stands for what is searched.
+        tree: Slot or field -> value; a `Float`, `Int` or `Choice` in it is searched.
     """
 
     tree: dict[str, Any]
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Space:
-        """The space that plain values describe; checked at the ends of every range, under every choice.
+        """The space that plain values describe; both ends of every range are checked, under every choice.
 
         Raises:
-            DataError: A range is none, or one of its ends breaks a rule of the recipe.
+            DataError: A range is written wrongly, or one of its ends breaks a rule of the recipe.
         """
         for key in plain:
             if key not in Recipe.model_fields:
@@ -77,11 +77,11 @@ class Space:
 
     @classmethod
     def read(cls, path: Path, settings: tuple[str, ...] = ()) -> Space:
-        """The space of a recipe file, with ``--set`` assignments on top."""
+        """The space of a recipe file, changed by ``--set`` assignments."""
         return cls.of(assigned(read_plain(path), settings, Recipe.model_fields))
 
     def draw(self, ask: Ask) -> Recipe:
-        """A recipe whose ranges are replaced by what `ask` answers."""
+        """A recipe with the value from `ask` in place of each range."""
         return Recipe(**{key: _drawn(value, key, ask) for key, value in self.tree.items()})
 
     def dimensions(self) -> list[Dimension]:
@@ -89,19 +89,20 @@ class Space:
         return [dimension for key, value in self.tree.items() for dimension in _dimensions(value, key, {})]
 
     def size(self, steps: int) -> int:
-        """Points of a grid with `steps` points on each number."""
+        """Number of points of a grid with `steps` points on each number."""
         return math.prod(_points(value, steps) for value in self.tree.values())
 
     def grid(self, steps: int) -> list[dict[str, Any]]:
-        """All points of a grid: name -> value of each range that is asked for there.
+        """All points of a grid: name -> value of each range that the point has.
 
         Raises:
-            DataError: There would be more than `LARGEST_GRID`.
+            DataError: There would be more than `LARGEST_GRID` points.
         """
         size = self.size(steps)
         if size > LARGEST_GRID:
             raise DataError(
-                f"A grid of {steps} points on each number has {size} recipes; give fewer ranges, fewer points, or another strategy."
+                f"A grid of {steps} points on each number has {size} recipes; give fewer ranges, fewer points, or "
+                "another strategy."
             )
         return [
             dict(itertools.chain(*parts))
@@ -113,7 +114,7 @@ def default_space(recipe: Recipe) -> Space:
     """The space around a recipe: learning rate, batch size, weight decay, depth, width, dropout, loss and augmentation
     strength.
 
-    Of a reference, whose training none of these touches, all of its own ranges.
+    For a reference (trees in place of a network), which none of these change, it is the reference's own ranges.
     """
     tree: dict[str, Any] = dict(recipe.plain())
     if recipe.reference is not None:
@@ -130,13 +131,13 @@ def default_space(recipe: Recipe) -> Space:
 
 
 def _with_strength(method: methods.Method) -> dict[str, Any]:
-    """An augmentation's settings with its first searched number left open: the strength, by the folder's convention."""
+    """An augmentation's settings with a range for its first searched number, which is its strength by convention."""
     strengths = {name: where for name, where in type(method).ranges().items() if isinstance(where, Float)}
     return {**method.settings(), **dict(list(strengths.items())[:1])}
 
 
 def _parsed(value: Any, key: str, place: tuple[str, ...]) -> Any:
-    """Plain values with ranges recognized in them; `place` leads to the method that a setting belongs to."""
+    """Plain values with their ranges parsed; `place` is the slot, the method and the setting of the value."""
     if isinstance(value, Mapping):
         if "choices" in value:
             return _choice(value, key, place)
@@ -152,7 +153,7 @@ def _parsed(value: Any, key: str, place: tuple[str, ...]) -> Any:
 def _choice(value: Mapping[str, Any], key: str, place: tuple[str, ...]) -> Choice:
     if set(value) != {"choices"} or not isinstance(value["choices"], list) or len(value["choices"]) < 2:
         raise DataError(
-            f"The range of {key} is written {{choices = [a, b]}}, with two values or more and nothing beside them."
+            f"The range of {key} is written {{choices = [a, b]}}, with two values or more and no other key."
         )
     return Choice(*(_parsed(entry, key, place) for entry in value["choices"]))
 
@@ -188,7 +189,7 @@ def _end(where: Range, last: bool) -> Any:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """Answers with given choices, and the lower end of all else."""
+    """Gives fixed values, and the lower end of every other range."""
 
     values: Mapping[str, Any]
 
@@ -202,7 +203,7 @@ def label(value: Any) -> str:
 
 
 def _drawn(value: Any, key: str, ask: Ask) -> Any:
-    """A value with every range in it replaced by what `ask` answers."""
+    """A value with the value from `ask` in place of each range in it."""
     if isinstance(value, Choice):
         names = labels(value)
         chosen = ask(key, Choice(*names))
@@ -244,7 +245,7 @@ def _points(value: Any, steps: int) -> int:
 
 
 def _walk(value: Any, key: str, steps: int) -> Iterator[list[tuple[str, Any]]]:
-    """Every way to fill a value's ranges: (name, value) of those that are asked for."""
+    """Every way to fill a value's ranges: (name, value) of each range that exists in it."""
     if isinstance(value, Choice):
         for name, entry in zip(labels(value), value.values, strict=True):
             for filled in _walk(entry, f"{key}={name}", steps):
@@ -259,7 +260,7 @@ def _walk(value: Any, key: str, steps: int) -> Iterator[list[tuple[str, Any]]]:
 
 
 def points(where: Float | Int, steps: int) -> list[float] | list[int]:
-    """At most `steps` evenly spaced points of a range, its ends among them, on its own scale."""
+    """At most `steps` points of a range, with its ends, evenly spaced on its own scale."""
     ends = (math.log(where.low), math.log(where.high)) if where.log else (where.low, where.high)
     spaced = (
         [ends[0] + (ends[1] - ends[0]) * place / (steps - 1) for place in range(steps)]

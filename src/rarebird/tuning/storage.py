@@ -1,4 +1,4 @@
-"""Where trials stand: Optuna's storage, in a SQLite file or at a database's address."""
+"""Where trials are stored: Optuna's storage, in a SQLite file or at a database's address."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.engine import make_url
 
 DATABASE = "trials.db"
+# The user attribute of a trial that names its process.
 WORKER = "worker"
-# With what SQLite keeps beside a file that is open, or that a killed process left: by it the next one puts right what
-# was half-written.
+# The file, and those that SQLite keeps beside an open file. A killed process leaves them behind, and the next process
+# needs them to repair what was half-written.
 FILES = (DATABASE, *(f"{DATABASE}-{kind}" for kind in ("journal", "wal", "shm")))
-# Several processes may write one file: each waits so many seconds for the other's lock rather than giving up.
-PATIENCE = 60.0
+# Several processes may write one file: each waits this many seconds for the lock of another before it gives up.
+LOCK_SECONDS = 60.0
 
 
-def opened(where: Path | str) -> RDBStorage:
-    """The storage in a folder's `DATABASE`, which is made where it is not there, or at a database's address."""
+def open_storage(where: Path | str) -> RDBStorage:
+    """The storage in a folder's `DATABASE`, which is created if it is missing, or at a database's address."""
     if isinstance(where, Path):
         where.mkdir(parents=True, exist_ok=True)
         where = f"sqlite:///{where / DATABASE}"
     file = _file(where)
-    return _Named(where, engine_kwargs={"creator": lambda: _connected(file)} if file else None)
+    return _StorageWithWorkers(where, engine_kwargs={"creator": lambda: _connect(file)} if file else None)
 
 
 def close(storage: RDBStorage) -> None:
-    """Let go of the storage; what SQLite kept beside its file goes into it, unless another process is still at it."""
+    """Close the storage; the files beside a SQLite file are merged into it, unless another process still uses them."""
     file = _file(storage.url)
     storage.remove_session()
     storage.engine.dispose()
@@ -40,9 +41,9 @@ def close(storage: RDBStorage) -> None:
             connection.execute("PRAGMA journal_mode=DELETE")
 
 
-class _Named(RDBStorage):
-    """Begins trials with their worker's name in them: a process that is killed right after could not leave it behind
-    any more."""
+class _StorageWithWorkers(RDBStorage):
+    """Writes the worker's name in the same transaction that creates a trial, so that a kill in between cannot leave a
+    trial without it."""
 
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         named = template_trial or create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker()})
@@ -50,7 +51,7 @@ class _Named(RDBStorage):
 
 
 def worker() -> str:
-    """Who drives a trial: machine and process."""
+    """The name of this process as the one that records a trial: machine and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -59,14 +60,14 @@ def _file(address: str) -> str | None:
     return url.database if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:") else None
 
 
-def _connected(file: str) -> sqlite3.Connection:
-    """A connection that writes ahead: a trial is some twenty small transactions, each of which would else wait for the
-    disk.
+def _connect(file: str) -> sqlite3.Connection:
+    """A connection with a write-ahead log: a trial is some twenty small transactions, and without the log each of them
+    would wait for the disk.
 
-    What is written survives the end of the process at once, and that of the machine as soon as the disk has it; the
-    file is whole in any case. Where the file system cannot serve this, SQLite stays with its slower way.
+    A kill of the process loses nothing that was written; a crash of the machine may lose the last transactions but
+    never damages the file. Where the file system does not support the log, SQLite keeps its slower way.
     """
-    connection = sqlite3.connect(file, timeout=PATIENCE, check_same_thread=False)
+    connection = sqlite3.connect(file, timeout=LOCK_SECONDS, check_same_thread=False)
     with suppress(sqlite3.OperationalError):
         (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         connection.execute(f"PRAGMA synchronous={'NORMAL' if mode == 'wal' else 'FULL'}")

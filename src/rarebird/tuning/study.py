@@ -1,8 +1,7 @@
-"""A search's trials on disk: each finished trial stands in the storage before the next one begins, so that nothing is
-lost.
+"""A search's trials on disk: each finished trial is written before the next one begins, so that nothing is lost.
 
-The storage is Optuna's own, opened by optuna-dashboard as it is: a SQLite file in the run's folder, or a PostgreSQL
-address that several machines share (`search.storage`).
+The storage is Optuna's own, and optuna-dashboard opens it: a SQLite file in the run's folder, or a PostgreSQL address
+that several machines share (`tuning.storage`).
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.slots.ranges import Choice, Float, Range
 from rarebird.tuning import storage as storages
 from rarebird.tuning import strategies
-from rarebird.tuning.pruning import pruner as pruner_of
-from rarebird.tuning.resumable import PLACE, REASON, Placed, Standing, is_dead, is_void
+from rarebird.tuning.resumable import PLACE, REASON, ResumablePruner, ResumableSampler, is_dead, is_void
 from rarebird.tuning.space import Space
 from rarebird.tuning.storage import WORKER, worker
 
@@ -29,21 +27,24 @@ if TYPE_CHECKING:
     import optuna
 
 STUDY = "rarebird"
+# The user attribute of the study that identifies what its trials have in common.
+IDENTITY = "identity"
+# The user attribute of a trial that holds all else that is recorded of it, and the recipe's key in it.
 NOTES, RECIPE = "notes", "recipe"
-# Points that a grid puts on each number.
+# Points of a grid on each number.
 GRID_POINTS = 5
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedTrial:
     """A finished trial.
 
     Attributes:
-        number: In the order in which they were begun.
-        value: The metric, as the search judged it.
-        recipe: What was trained.
-        values: Name -> value of each range that was asked for.
-        notes: What else was recorded: values per part, the training loss, seconds.
+        number: Optuna's number, in the order in which trials were begun.
+        value: The metric on held-out rows.
+        recipe: The recipe that was trained.
+        values: Name -> value of each range of the space that the recipe has.
+        notes: What else was recorded: the metric of each part, the training loss, seconds.
     """
 
     number: int
@@ -54,18 +55,18 @@ class Finished:
 
 
 class Study:
-    """Trials of one space under one metric, until it is closed.
+    """The trials of one space under one metric.
 
     Args:
-        storage: A folder, in which `storage.DATABASE` is kept, or a database's address.
-        space: What is searched.
+        storage: A folder, which holds `storage.DATABASE`, or a database's address.
+        space: The recipes to search.
         larger_is_better: The metric's direction.
-        strategy: Who proposes.
+        strategy: Which sampler proposes the trials.
         seed: Of the search.
-        startup: Trials that explore at random first.
-        identity: What must be the same for trials to be comparable (data, metric, folds, space); another one's storage
-            is refused.
-        pruner: Who ends a trial early, one of `pruning.PRUNERS`.
+        startup: Number of random trials before a model proposes the next ones.
+        identity: What must be equal for trials to be comparable (data, metric, folds, space); a storage with another
+            identity is refused.
+        pruner: Which trials end early, one of `strategies.PRUNERS`.
     """
 
     def __init__(
@@ -85,15 +86,15 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space = space
         self._grid = space.grid(GRID_POINTS) if strategy == "grid" else []
-        self._sampler = Placed(strategy, seed, startup, self._grid)
-        self._storage = storages.opened(storage)
+        self._sampler = ResumableSampler(strategy, seed, startup, self._grid)
+        self._storage = storages.open_storage(storage)
         self._study = optuna.create_study(
             storage=self._storage,
             study_name=STUDY,
             direction="maximize" if larger_is_better else "minimize",
             load_if_exists=True,
             sampler=self._sampler,
-            pruner=Standing(pruner_of(pruner)),
+            pruner=ResumablePruner(strategies.pruner(pruner)),
         )
         try:
             check_identity(self._study, identity)
@@ -102,7 +103,7 @@ class Study:
             raise
 
     def close(self) -> None:
-        """Let go of the storage."""
+        """Close the storage."""
         storages.close(self._storage)
 
     @property
@@ -111,25 +112,25 @@ class Study:
         return len(self._grid)
 
     def begun(self) -> int:
-        """Trials that are finished, were pruned or found to give no value, or are under way in a process that lives."""
+        """Number of trials that count: finished, pruned or failed, or running in a process that is alive."""
         return sum(not is_void(trial) for trial in self._study.get_trials(deepcopy=False))
 
     def pruned(self) -> int:
-        """Trials that were ended before their last part."""
+        """Number of trials that were ended before their last part."""
         return len(self._study.get_trials(deepcopy=False, states=(TrialState.PRUNED,)))
 
     def is_shared(self) -> bool:
-        """Whether a trial is under way in another process."""
+        """Whether another process is running a trial."""
         running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return any(not is_dead(trial) and trial.user_attrs.get(WORKER) != worker() for trial in running)
 
-    def finished(self) -> list[Finished]:
+    def finished(self) -> list[FinishedTrial]:
         """All finished trials in the order of their numbers."""
         trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [_finished(trial) for trial in sorted(trials, key=lambda trial: trial.number)]
 
     def last_reason(self) -> str:
-        """Why the last trial that gave no value gave none; empty where there is none."""
+        """Why the last failed trial failed; empty if none did."""
         failed = [
             trial
             for trial in self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
@@ -137,27 +138,29 @@ class Study:
         ]
         return str(failed[-1].user_attrs[REASON]) if failed else ""
 
-    def ask(self, most: int | None = None) -> Asked | None:
-        """Begin a trial; None where `most` trials were begun already, by this process or others.
+    def ask(self, most: int | None = None) -> OpenTrial | None:
+        """Begin a trial; None if this process and others have begun `most` trials already.
 
-        What a killed process left half-done counts as never begun, so that a resumed search proposes it again.
+        Void trials do not count: a resumed search proposes their recipes again.
         """
         trial = self._study.ask()
         place = self._sampler.place(self._study, trial.number)
         if most is not None and place >= most:
-            # Other processes have begun the last ones. This one counts as never begun.
+            # Other processes have begun the last trials meanwhile; this one becomes void.
             self._study.tell(trial, state=TrialState.FAIL)
             return None
         trial.set_user_attr(PLACE, place)
-        return Asked(self._study, trial, self.space.draw(lambda name, where: suggested(trial, name, where)), place)
+        return OpenTrial(self._study, trial, self.space.draw(lambda name, where: suggested(trial, name, where)), place)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A trial that has begun.
+class OpenTrial:
+    """A trial that was begun and has no result yet.
 
     Attributes:
-        recipe: What to train.
+        study: Optuna's study.
+        trial: Optuna's trial.
+        recipe: The recipe to train.
         place: Its place among the trials that count.
     """
 
@@ -168,34 +171,34 @@ class Asked:
 
     @property
     def number(self) -> int:
-        """In the order in which trials were begun."""
+        """Optuna's number, in the order in which trials were begun."""
         return self.trial.number
 
     def tell(self, value: float, notes: Mapping[str, Any]) -> None:
-        """Record the trial's value; it survives whatever comes after."""
+        """Record the value; the trial is finished."""
         self._note(notes)
         self.study.tell(self.trial, value)
 
     def report(self, parts: int, value: float) -> None:
-        """Record the value over so many parts."""
+        """Record the value over the first `parts` parts."""
         self.trial.report(value, parts)
 
     def is_pruned(self) -> bool:
-        """Whether what was reported so far says that the trial should end."""
+        """Whether the pruner ends the trial, given the values reported so far."""
         return self.trial.should_prune()
 
     def prune(self) -> None:
-        """Record that the trial was ended by what it reported."""
+        """Record that the trial was ended by the pruner."""
         self._note({})
         self.study.tell(self.trial, state=TrialState.PRUNED)
 
     def fail(self, reason: str) -> None:
-        """Record that the trial gave no value, and why."""
+        """Record that the trial has no value, and why."""
         self.trial.set_user_attr(REASON, reason)
         self.study.tell(self.trial, state=TrialState.FAIL)
 
     def withdraw(self) -> None:
-        """Let the trial count as never begun."""
+        """Make the trial void: it counts as never begun."""
         self.study.tell(self.trial, state=TrialState.FAIL)
 
     def _note(self, notes: Mapping[str, Any]) -> None:
@@ -204,18 +207,25 @@ class Asked:
 
 
 def check_identity(study: optuna.Study, identity: Mapping[str, Any]) -> None:
-    known = study.user_attrs.get("identity")
+    """Record what the trials of a study have in common, or check that it has not changed.
+
+    Raises:
+        DataError: The study's trials have another identity.
+    """
+    known = study.user_attrs.get(IDENTITY)
     if known is None:
-        study.set_user_attr("identity", dict(identity))
+        study.set_user_attr(IDENTITY, dict(identity))
         return
-    odd = [name for name in identity if known.get(name) != identity[name]]
-    if odd:
+    changed = [name for name in identity if known.get(name) != identity[name]]
+    if changed:
         raise DataError(
-            f"The trials that are there were made with another {odd[0]}, so they cannot be gone on with; give another folder with --out."
+            f"The stored trials were made with another {changed[0]}, so the search cannot continue them; "
+            "give another folder with --out."
         )
 
 
 def suggested(trial: optuna.Trial, name: str, where: Range) -> Any:
+    """The value that Optuna suggests for a range."""
     if isinstance(where, Choice):
         values: list[Any] = list(where.values)
         return trial.suggest_categorical(name, values)
@@ -224,7 +234,7 @@ def suggested(trial: optuna.Trial, name: str, where: Range) -> Any:
     return trial.suggest_int(name, where.low, where.high, log=where.log)
 
 
-def _finished(trial: optuna.trial.FrozenTrial) -> Finished:
+def _finished(trial: optuna.trial.FrozenTrial) -> FinishedTrial:
     assert trial.value is not None
     notes = json.loads(trial.user_attrs[NOTES])
-    return Finished(trial.number, trial.value, Recipe.from_toml(notes.pop(RECIPE)), trial.params, notes)
+    return FinishedTrial(trial.number, trial.value, Recipe.from_toml(notes.pop(RECIPE)), trial.params, notes)

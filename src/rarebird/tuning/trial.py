@@ -1,41 +1,41 @@
-"""One trial: a recipe trained on parts of the training rows and judged by the others. It runs wherever an executor
-takes it."""
+"""One trial: a recipe is trained on parts of the training rows and scored on the rows that each part holds out."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rarebird.core.checks import DataError
+from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset, Splits
-from rarebird.evaluation import cross_validate
-from rarebird.evaluation.cross_validate import Judged, Part
+from rarebird.evaluation import held_outputs
+from rarebird.evaluation.cross_validate import CrossValidated, assess
+from rarebird.evaluation.held_outputs import HeldOut
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import Parts, held_rows, train_in_turn
+from rarebird.training.cross_fit import CrossFit, Parts, cross_fit
 from rarebird.training.device import choose_device, threads
 
 
 @dataclass(frozen=True)
-class Judging:
+class TrialContext:
     """What all trials of a search share.
 
     Attributes:
-        train: Training rows; no test row is among them.
-        val: Given validation rows, which judge in the place of held-out ones; None without.
-        parts: Per network, the positions in `train` of the rows that it learns from and of those that judge it.
-        metric: What a trial's value is.
-        positive: Of two classes, the one that the metric speaks of.
-        device: A torch device, or ``auto`` for what the trial finds where it runs.
+        splits: Training rows and, if they were given, validation rows, which are then scored in place of held-out
+            training rows. Test rows are not among them: they must not reach a trial.
+        parts: Per model, the positions of the training rows that it learns from and of those that it holds out.
+        metric: The metric that is a trial's value.
+        positive: Of two classes, the one that the metric is for; None: the rarer.
+        device: A torch device, or ``auto`` for the one that is found where the trial runs.
         threads: CPU threads of a trial, at most.
     """
 
-    train: Dataset
-    val: Dataset | None
+    splits: Splits
     parts: Parts
     metric: str
     positive: str | None
@@ -43,24 +43,24 @@ class Judging:
     threads: int
 
     @property
-    def judges(self) -> Dataset:
-        """The rows among which those that judge are."""
-        return self.train if self.val is None else self.val
+    def judging_rows(self) -> Dataset:
+        """The rows of which models hold some out: the validation rows if there are any, else the training rows."""
+        return self.splits.train if self.splits.val is None else self.splits.val
 
-    def values(self, judged: Judged) -> np.ndarray:
+    def values(self, found: CrossValidated) -> np.ndarray:
         """The metric of each part."""
-        return judged.values(self.metric, self.judges, self.positive)
+        return found.values(self.metric, self.judging_rows, self.positive)
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is done in one trial.
+class TrialTask:
+    """What a worker gets for one trial.
 
     Attributes:
         recipe: What to train.
-        seconds: For how long at most, from where it begins, since clocks of machines differ; None: the recipe's own
-            steps or epochs.
-        reports: Whether the value so far is told after each part but the last.
+        seconds: How long the trial may take from its begin (clocks of machines differ, so this is no deadline); None:
+            as long as the recipe's own steps or epochs take.
+        reports: Whether the value so far is reported after each part but the last.
     """
 
     recipe: Recipe
@@ -68,12 +68,12 @@ class Task:
     reports: bool = False
 
 
-def trial(judging: Judging, task: Task) -> Generator[tuple[int, float], None, tuple[float, dict[str, Any]]]:
-    """Carry out a trial.
+def trial(context: TrialContext, task: TrialTask) -> Generator[tuple[int, float], None, tuple[float, dict[str, Any]]]:
+    """Carry out a trial, on whatever machine an executor has chosen.
 
     Yields:
-        How many parts are judged, and the mean of the metric over them; of the parts so far, each is calibrated and
-        decided by the others.
+        The number of parts that are done, and the mean of the metric over them; each of these parts is calibrated and
+        decided with the others.
 
     Returns:
         The mean of the metric over all parts, and what else is recorded of the trial.
@@ -82,32 +82,29 @@ def trial(judging: Judging, task: Task) -> Generator[tuple[int, float], None, tu
         DataError: The recipe and the rows do not fit, the training diverged, or the metric is undefined.
     """
     start = time.monotonic()
-    with threads(judging.threads):
+    held: list[HeldOut] = []
+    with threads(context.threads):
         deadline = None if task.seconds is None else start + task.seconds
-        device, held_out = choose_device(judging.device), list[Part]()
-        recipe, rows = task.recipe, Splits(judging.train, judging.val)
-        held = held_rows(rows, judging.parts)
-        for laid_out, trained, _ in train_in_turn(
-            recipe, rows, judging.parts, deadline, device, lambda progress, what: False
-        ):
-            held_out.append(cross_validate.part_of(trained[-1], judging.judges, held[len(held_out)], device))
-            recipe = laid_out
-            if task.reports and len(held_out) < len(judging.parts):
-                value = _mean(judging.values(_assessed(recipe, judging, held_out)))
+        compute = Compute(choose_device(context.device), deadline)
+        for models in cross_fit(task.recipe, context.splits, context.parts, compute):
+            held.append(held_outputs.predict_one(models, len(held), context.judging_rows, compute.device))
+            if task.reports and len(held) < len(context.parts):
+                value = _mean(context.values(_assess(models, held, context)))
                 if math.isfinite(value):
-                    yield len(held_out), value
-        judged = replace(_assessed(recipe, judging, held_out), seconds=time.monotonic() - start)
-    values = judging.values(judged)
+                    yield len(held), value
+        found = _assess(models, held, context)
+        seconds = time.monotonic() - start
+    values = context.values(found)
     value = _mean(values)
     if not math.isfinite(value):
         raise DataError(
-            f"The metric {judging.metric!r} is undefined on the rows that judge; choose another with --metric."
+            f"The metric {context.metric!r} is undefined on the held-out rows; choose another with --metric."
         )
-    return value, {"values": values.tolist(), "training_loss": judged.training, "seconds": round(judged.seconds, 3)}
+    return value, {"values": values.tolist(), "training_loss": found.training_loss, "seconds": round(seconds, 3)}
 
 
-def _assessed(recipe: Recipe, judging: Judging, held_out: list[Part]) -> Judged:
-    return cross_validate.assess(recipe, judging.train, held_out, judging.positive, val=judging.val)
+def _assess(models: CrossFit, held: Sequence[HeldOut], context: TrialContext) -> CrossValidated:
+    return assess(models, held_outputs.join(held), context.splits, context.positive)
 
 
 def _mean(values: np.ndarray) -> float:

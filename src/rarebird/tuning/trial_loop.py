@@ -1,39 +1,38 @@
-"""The driver of a search: asks the study for trials, hands them to an executor, and tells their values as they come.
+"""The loop of a search: asks the study for trials, runs them on an executor, and records their values.
 
-It alone writes the study, so that a trial stands there once, whatever happens to those that work on it.
+Only this loop writes the study, so that each trial is recorded once, whatever happens to the workers.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from rarebird.core.checks import DataError
-from rarebird.executors.executor import Done, Event, Executor, Lost, Said
-from rarebird.tuning.study import Asked, Study
-from rarebird.tuning.trial import Task
+from rarebird.core.progress import Progress, silent
+from rarebird.executors.executor import Executor, Returned, WorkerLost
+from rarebird.executors.work_loop import Ended, work_loop
+from rarebird.tuning.study import OpenTrial, Study
+from rarebird.tuning.trial import TrialTask
 
-# Seconds between two looks at the clock and at whether the user ends the search, while trials run elsewhere.
-LOOK = 0.2
-# A trial may take so much longer than it was given before it is given up: its worker may be stuck.
+# A trial that has taken this many times its longest duration after the deadline is ended: its worker may hang.
 OVERTIME = 1.5
-
-Tell = Callable[[float, str], bool]
 
 
 @dataclass
-class Driver:
-    """A search's loop.
+class TrialLoop:
+    """The jobs of a search, for `work_loop`.
 
     Attributes:
-        study: Where trials are asked for and recorded.
-        executor: Where they run, `search.trial.trial` on `search.trial.Task`.
-        most: How many trials there will be; None: as many as the time allows.
-        deadline: When no trial begins any more, on the scale of `time.monotonic`; None: no limit.
-        longest: Seconds that a trial may take; None: as long as its recipe says.
-        prunes: Whether trials tell their value after each part, and may be ended by it.
+        study: Proposes and records the trials.
+        executor: Runs `tuning.trial.trial` on `tuning.trial.TrialTask`.
+        most: The number of trials; None: as many as the time allows.
+        deadline: When the last trial may begin, on the scale of `time.monotonic`; None: no limit.
+        longest: Seconds that a trial may take; None: as long as its recipe's steps or epochs take.
+        prunes: Whether trials report their value after each part and may be ended then.
+        progress: Told of the share done; True from it ends the search.
     """
 
     study: Study
@@ -42,76 +41,75 @@ class Driver:
     deadline: float | None = None
     longest: float | None = None
     prunes: bool = False
-    _under_way: dict[int, Asked] = field(default_factory=dict)
-    _begun: int = 0
+    progress: Progress = silent
+    _start: float = field(default=0.0, init=False)
+    _begun: int = field(default=0, init=False)
+    _running: int = field(default=0, init=False)
+    _interrupted: bool = field(default=False, init=False)
 
-    def run(self, tell: Tell) -> None:
-        """Trials until there are enough of them, the time is over, or `tell` ends them."""
-        start, goes_on = time.monotonic(), True
-        self._begun = self.study.begun()
-        while True:
-            if tell(self._share(start), self._title()) or self._is_late():
-                self._give_up()
-                return
-            goes_on = goes_on and self._fill()
-            if not goes_on and not self._under_way:
-                return
-            for event in self.executor.wait(LOOK):
-                self._take(event)
+    def run(self) -> None:
+        """Run trials until there are enough of them, the time is over, or `progress` ends the search."""
+        self._start, self._begun = time.monotonic(), self.study.begun()
+        work_loop(self.executor, self)
 
-    def _fill(self) -> bool:
-        """Begin a trial on each free worker; False where no more is to begin."""
-        while self.executor.free:
-            # Where other processes are at the same study, more trials were begun than this one knows of, which `ask`
-            # finds.
-            enough = self.most is not None and self._begun >= self.most
-            if enough or (self.deadline is not None and time.monotonic() >= self.deadline):
-                return False
-            asked = self.study.ask(self.most)
-            if asked is None:
-                return False
-            self._begun = max(self._begun + 1, asked.place + 1)
-            self._under_way[asked.number] = asked
-            self.executor.start(asked.number, Task(asked.recipe, self.longest, self.prunes))
-        return True
+    def next_job(self) -> tuple[OpenTrial, TrialTask] | None:
+        """As `Jobs` defines it."""
+        # If other processes work on the same study, more trials may have begun than this one knows of; `ask` finds out.
+        enough = self.most is not None and self._begun >= self.most
+        if self._interrupted or enough or (self.deadline is not None and time.monotonic() >= self.deadline):
+            return None
+        trial = self.study.ask(self.most)
+        if trial is None:
+            return None
+        self._begun = max(self._begun + 1, trial.place + 1)
+        self._running += 1
+        return trial, TrialTask(trial.recipe, self.longest, self.prunes)
 
-    def _take(self, event: Event) -> None:
-        """Record what came of a trial."""
-        asked = self._under_way[event.key]
-        if isinstance(event, Said):
-            asked.report(*event.value)
-            if not asked.is_pruned():
-                return
-            self.executor.drop(event.key)
-            asked.prune()
-        elif isinstance(event, Done):
-            asked.tell(*event.value)
-        elif isinstance(event, Lost):
-            asked.fail(f"The trial could not be carried out: {event.reason}")
+    def is_interrupted(self) -> bool:
+        """As `Jobs` defines it: whether the user ends the search, or a trial takes far too long."""
+        asked = self.progress(self._share(), self._title())
+        self._interrupted = self._interrupted or asked or self._is_late()
+        return self._interrupted
+
+    def yielded(self, job: OpenTrial, value: Any) -> bool:
+        """As `Jobs` defines it: records the value so far; False if the trial is pruned."""
+        job.report(*value)
+        if not job.is_pruned():
+            return True
+        job.prune()
+        self._running -= 1
+        return False
+
+    def ended(self, job: OpenTrial, event: Ended) -> None:
+        """As `Jobs` defines it: records the result."""
+        self._running -= 1
+        if isinstance(event, Returned):
+            job.tell(*event.value)
+        elif isinstance(event, WorkerLost):
+            job.fail(f"The trial could not be carried out: {event.reason}")
         elif isinstance(event.error, DataError):
-            # A recipe that diverges, or that these rows cannot serve, is a result of the search and not its end.
-            asked.fail(str(event.error))
+            # A recipe that diverges, or does not fit these rows, is a result of the search and does not end it.
+            job.fail(str(event.error))
         else:
             raise event.error
-        del self._under_way[event.key]
 
-    def _give_up(self) -> None:
-        """End the trials under way; they count as never begun."""
-        for number, asked in self._under_way.items():
-            self.executor.drop(number)
-            asked.withdraw()
-        self._under_way.clear()
+    def dropped(self, job: OpenTrial) -> None:
+        """As `Jobs` defines it: the trial counts as never begun."""
+        self._running -= 1
+        job.withdraw()
 
     def _is_late(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline + OVERTIME * (self.longest or math.inf)
 
-    def _share(self, start: float) -> float:
-        """How much of the search is done, 0..1."""
-        done = self._begun - len(self._under_way)
+    def _share(self) -> float:
+        """The share of the search that is done, 0..1."""
+        done = self._begun - self._running
         if self.most:
             return min(1.0, done / self.most)
-        return 0.0 if self.deadline is None else min(1.0, (time.monotonic() - start) / max(1e-9, self.deadline - start))
+        if self.deadline is None:
+            return 0.0
+        return min(1.0, (time.monotonic() - self._start) / max(1e-9, self.deadline - self._start))
 
     def _title(self) -> str:
-        shown = self._begun + (not self._under_way)
+        shown = self._begun + (not self._running)
         return f"trial {min(shown, self.most)} of {self.most}" if self.most else f"trial {shown}"

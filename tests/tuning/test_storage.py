@@ -1,0 +1,40 @@
+"""The file of the trials: an ordinary SQLite file once it is closed, with the process that records each trial."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from rarebird.tuning import storage
+from rarebird.tuning.storage import DATABASE, WORKER
+from tests.tuning.searches import study
+
+
+@pytest.mark.parametrize("as_address", [False, True])
+def test_a_closed_study_is_one_ordinary_file(as_address: bool, tmp_path: Path) -> None:
+    where: Any = f"sqlite:///{tmp_path / DATABASE}" if as_address else tmp_path
+    one = study(where)
+    one.ask().tell(1.0, {})
+    assert (tmp_path / f"{DATABASE}-wal").is_file()
+    other = study(where)
+    other.ask().tell(1.0, {})
+    other.close()
+    # The first study still has the file open.
+    one.ask().tell(1.0, {})
+    one.close()
+    assert [path.name for path in tmp_path.iterdir()] == [DATABASE]
+    connection = sqlite3.connect(tmp_path / DATABASE)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    connection.close()
+    assert len(study(where).finished()) == 3
+
+
+def test_a_trial_names_its_process_from_its_first_moment(tmp_path: Path) -> None:
+    opened = storage.open_storage(tmp_path)
+    trial = optuna.create_study(storage=opened).ask()
+    assert opened.get_trial(trial._trial_id).user_attrs == {WORKER: storage.worker()}
+    storage.close(opened)
