@@ -147,7 +147,9 @@ def test_paths_that_nothing_serves(tmp_path: Path) -> None:
 
 
 def test_light_imports() -> None:
-    code = "import sys; from rarebird import readers; from rarebird.readers import columns, delimited, python, series, table, targets; "
-    code += "print([name for name in ('torch', 'pandas', 'sklearn', 'pyarrow', 'PIL') if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    code = (
+        "import sys\nfrom rarebird.readers import columns, delimited, python, series, table, targets\n"
+        "print([name for name in ('torch', 'pandas', 'sklearn', 'pyarrow', 'PIL') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

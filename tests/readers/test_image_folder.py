@@ -68,9 +68,10 @@ def test_clutter_is_passed_over_and_strangers_are_counted(root: Path) -> None:
     (root / "bird").mkdir()
     draw(root / "loose.png")
     loose, empty, stranger = read(root, ANY).notes
-    assert "1 pictures lie in" in loose
+    assert loose.startswith("1 pictures in ")
+    assert "are not in a class folder and are left out: " in loose
     assert "loose.png" in loose
-    assert empty.endswith("hold no picture and are no class: bird.")
+    assert empty.endswith("have no picture and do not count as classes: bird.")
     assert "1 files" in stranger
     assert "readme.txt" in stranger
     assert read(root, ANY).train.classes == ("cat", "dog")
@@ -166,7 +167,7 @@ def test_refusals(tmp_path: Path, root: Path) -> None:
     assert "only one class ('dog')" in refusal(root)
     assert read(root, ReadOptions(role="test rows")).train.classes == ("dog",)
     (root / "dog" / "1.bmp").write_bytes(b"")
-    assert "Not one of the 1 pictures" in refusal(root)
+    assert "None of the 1 pictures" in refusal(root)
     assert "dog/1.bmp" in refusal(root)
     draw(tmp_path / "flat" / "1.png")
     assert "no class folders" in refusal(tmp_path / "flat")
@@ -274,7 +275,7 @@ def test_refused_lists(tmp_path: Path) -> None:
         "path,label\na.png,x\na.png,y,z\n": "ine 3",
         "path,label,weight\na.png,x,1\na.png,y,-2\n": "weight",
         "path,label,group\na.png,x,1\na.png,y,\n": "group",
-        "path,label\nno.png,x\nnone.png,y\n": "Not one of the 2 pictures",
+        "path,label\nno.png,x\nnone.png,y\n": "None of the 2 pictures",
         "path,label\na.png,x\n,y\n": "names no file in row 2",
     }
     for text, part in cases.items():

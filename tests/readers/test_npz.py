@@ -193,7 +193,7 @@ def test_without_labels(tmp_path: Path) -> None:
 def test_refused_files(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     path.write_text("a,b\n1,2\n")
-    assert "no .npz archive" in refusal(path)
+    assert "not an .npz archive" in refusal(path)
     np.savez_compressed(path, X=RNG.normal(size=(50, 50)), y=np.arange(50) % 2)
     path.write_bytes(path.read_bytes()[:-300])
     assert ".npz archive" in refusal(path)

@@ -268,7 +268,7 @@ def test_a_full_disk_is_said_before_anything_is_written(
 
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=10))
-    with pytest.raises(DataError, match="GiB free"):
+    with pytest.raises(DataError, match="GiB of free space"):
         decode(files, (1, 6, 10), deep=False, cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 

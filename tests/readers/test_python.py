@@ -47,6 +47,11 @@ def test_an_array_is_a_table() -> None:
     assert data.take(np.array([1, 3])).ids.tolist() == ["2", "4"]
 
 
+def test_an_unknown_keyword_is_refused() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'weights'"):
+        from_arrays(np.zeros((2, 1)), ["a", "b"], weights=[1, 2])  # type: ignore[call-arg]
+
+
 def test_frame_array_structured_array_and_tensor_give_the_same_table() -> None:
     X = RNG.normal(size=(5, 2)).astype(np.float32)
     frame = pd.DataFrame(X, columns=["x0", "x1"], index=list("abcde"))
@@ -142,7 +147,7 @@ def test_series_without_values_or_with_infinities_are_refused() -> None:
     refused("Series 2 of X holds no value at all", X)
     X[1] = np.inf
     refused("Series 2 of X holds an infinite value", X)
-    refused("no numbers", np.array([[["a"]]], dtype=object))
+    refused("not numbers", np.array([[["a"]]], dtype=object))
 
 
 # Pictures
@@ -180,7 +185,7 @@ def test_bad_pictures_are_refused() -> None:
     X[2, 0, 0] = np.nan
     refused("Picture 3 of X holds NaN", X)
     refused("pixels from 0 to 255; give floats in 0..1", np.array([0.0, 255.0] * 32).reshape(1, 8, 8, 1))
-    refused("neither axis 1 nor axis 3", np.zeros((2, 8, 8, 8)))
+    refused("1 to 4 channels on axis 1 or axis 3", np.zeros((2, 8, 8, 8)))
 
 
 # Targets and the rest
@@ -208,7 +213,7 @@ def test_classes_known_beforehand() -> None:
         ({"y": [1, 2, 3]}, "X has 2 rows but y has 3"),
         ({"y": ["a", None]}, "y is missing in row 2"),
         ({"y": [1, 1]}, "y holds only one class ('1')"),
-        ({"y": [[1, 1], [0, 1]]}, "multi-label targets are not served yet"),
+        ({"y": [[1, 1], [0, 1]]}, "multi-label targets are not supported yet"),
         ({"sample_weight": [1, -1]}, "weight -1 (row 2)"),
         ({"sample_weight": [1]}, "X has 2 rows but sample_weight has 1"),
         ({"sample_weight": [[1], [2]]}, "sample_weight has the shape (2, 1)"),

@@ -223,8 +223,8 @@ def test_regression(tmp_path: Path) -> None:
 
 
 def test_unequal_rows_name_the_line(tmp_path: Path) -> None:
-    refused(write(tmp_path, 'a,target\n"1\n1",u\n2\n'), "Line 4", "1 cells where the header has 2")
-    refused(write(tmp_path, "a,target\n1,u\n2,v,3\n"), "Line 3", "3 cells where the header has 2")
+    refused(write(tmp_path, 'a,target\n"1\n1",u\n2\n'), "Line 4", "1 cells, but the header has 2")
+    refused(write(tmp_path, "a,target\n1,u\n2,v,3\n"), "Line 3", "3 cells, but the header has 2")
 
 
 @pytest.mark.parametrize(
@@ -243,8 +243,8 @@ def test_unequal_rows_name_the_line(tmp_path: Path) -> None:
         ("a,target\n1,u\n2,u\n", ["only one class ('u')"]),
         ("target,\nu\n", ["Line 2"]),
         ('a,target\n1,u\n2,"v\n3,u\n', ["quote on line 3", "never closed"]),
-        ("target\nu\nv\n", ["no column besides"]),
-        ('a,target\n1,"[1, 2]"\n2,"[1]"\n', ["multi-label targets are not served yet"]),
+        ("target\nu\nv\n", ["no column of features"]),
+        ('a,target\n1,"[1, 2]"\n2,"[1]"\n', ["multi-label targets are not supported yet"]),
     ],
 )
 def test_bad_text(tmp_path: Path, text: str, parts: list[str]) -> None:
@@ -279,9 +279,9 @@ def test_bad_roles(tmp_path: Path, cells: list[str], role: str, parts: list[str]
 def test_no_text(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b"PK\x03\x04\x00\x00binary")
-    refused(path, "no text file")
+    refused(path, "not a text file")
     path.write_bytes(b"a,target\n\xff\xff,\x81\n")
-    refused(path, "no text in UTF-8, UTF-16 or GB18030")
+    refused(path, "not text in UTF-8, UTF-16 or GB18030")
 
 
 # Parquet
@@ -333,7 +333,7 @@ def test_bad_parquet(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"a": [[1], [2]], "target": ["u", "v"]}), path)
     refused(path, "'a'", "nested")
     parquet.write_table(pa.table({"a": [1, 2], "target": [["u"], ["v"]]}), path)
-    refused(path, "'target'", "multi-label targets are not served yet")
+    refused(path, "'target'", "multi-label targets are not supported yet")
     parquet.write_table(pa.table({"a": [1.0, float("inf")], "target": ["u", "v"]}), path)
     refused(path, "'a'", "infinite value (row 2)")
     parquet.write_table(pa.table({"a": [b"x", b"y"], "target": ["u", "v"]}), path)

@@ -1,4 +1,4 @@
-"""A path -> Dataset: finds which reader serves it. A reader is imported when a path needs it."""
+"""A path -> Dataset, by the reader for its type. A reader is imported only when a path needs it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rarebird.readers import delimited
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.pictures import is_picture
 
-SERVED = "a folder with one folder per class, .csv, .tsv, .txt, .parquet, .ts or .npz"
+SUPPORTED = "a folder with one folder per class, .csv, .tsv, .txt, .parquet, .ts or .npz"
 _TEXT = (".csv", ".tsv", ".txt")
 _BEGINNING = 1 << 22  # characters, which hold a few rows of any table
 _PARQUET = (".parquet", ".pq")
@@ -20,15 +20,15 @@ _PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"),
 
 
 def read(path: Path, options: ReadOptions) -> Splits:
-    """Read a data set by what its path is; `options.kind` overrides the guess.
+    """Read a data set; the type of the path decides how, and `options.kind` overrides the guess.
 
     Args:
-        path: A folder with one folder per class (or with ``train.csv`` and, where given, ``val.csv`` and ``test.csv``);
-            a table; series; an archive of arrays; or a table of ``path,label`` that lists pictures.
-        options: What else the reader must know.
+        path: A folder with one folder per class (or with ``train.csv`` and perhaps ``val.csv`` and ``test.csv``); a
+            table; series; an archive of arrays; or a table of ``path,label`` that lists pictures.
+        options: Further information for the reader.
 
     Raises:
-        DataError: Nothing is there, no reader serves it, or its reader refuses it.
+        DataError: There is nothing at the path, no reader for it, or its reader refuses it.
     """
     path = Path(path)
     if not path.exists():
@@ -43,12 +43,12 @@ def read(path: Path, options: ReadOptions) -> Splits:
 
         return npz.read(path, options)
     if suffix not in (*_TEXT, *_PARQUET, ".ts"):
-        raise DataError(f"{path} is of a type that is not served ({suffix or 'no suffix'}); give {SERVED}.")
+        raise DataError(f"{path} is of an unknown type ({suffix or 'no suffix'}); give {SUPPORTED}.")
     kind = kind or _guess(path, suffix, options)
-    served = {"image": _TEXT, "table": (*_TEXT, *_PARQUET), "series": (*_TEXT, ".ts")}[kind]
-    if suffix not in served:
+    supported = {"image": _TEXT, "table": (*_TEXT, *_PARQUET), "series": (*_TEXT, ".ts")}[kind]
+    if suffix not in supported:
         raise DataError(
-            f"{path} cannot be read as data of kind {kind!r}; give {', '.join(served)} or .npz, or another --kind."
+            f"{path} cannot be read as data of kind {kind!r}; give {', '.join(supported)} or .npz, or another --kind."
         )
     if kind == "image":
         from rarebird.readers import image_folder
@@ -61,11 +61,11 @@ def read(path: Path, options: ReadOptions) -> Splits:
     from rarebird.readers import series
 
     splits = series.read(path, options)
-    return replace(splits, notes=(*splits.notes, *_beside(path, options)))
+    return replace(splits, notes=(*splits.notes, *_unused_test_file(path, options)))
 
 
 def _picture(path: Path, options: ReadOptions) -> Splits:
-    """A single picture: one row to predict, but nothing to learn from."""
+    """A single picture: one row to predict; it cannot be learned from."""
     if options.labelled:
         raise DataError(f"{path} is a single picture; give a folder with one folder of pictures per class.")
     from rarebird.readers import image_folder
@@ -74,8 +74,8 @@ def _picture(path: Path, options: ReadOptions) -> Splits:
 
 
 def _guess(path: Path, suffix: str, options: ReadOptions) -> Kind:
-    """The kind of a file: UCR text is told from a table by a first line of numbers, a list of pictures by its columns
-    and cells."""
+    """The kind of a file: series in UCR's layout have a first line of numbers; a list of pictures is recognized by its
+    columns and cells."""
     if suffix == ".ts":
         return "series"
     if suffix in _PARQUET:
@@ -89,7 +89,7 @@ def _guess(path: Path, suffix: str, options: ReadOptions) -> Kind:
 
 
 def _lists_pictures(rows: list[list[str]], folder: Path, options: ReadOptions) -> bool:
-    """Whether the first rows name pictures in a column `path`, beside `label` where labels are wanted."""
+    """Whether the first rows name pictures in a column `path`, with a column `label` if labels are wanted."""
     header = [name.strip() for name in rows[0]] if rows else []
     label = options.target or "label"
     if "path" not in header or (label not in header and options.labelled):
@@ -97,7 +97,7 @@ def _lists_pictures(rows: list[list[str]], folder: Path, options: ReadOptions) -
     place = header.index("path")
     paths = [row[place].strip() for row in rows[1:] if len(row) > place]
     pictures = [name for name in paths if is_picture(Path(name))]
-    # Where no picture is there but the columns can be nothing else, the reader of pictures says which one is missing.
+    # If the columns can mean nothing else, the files need not exist: the reader of pictures names the missing ones.
     known = {"path", "group", "weight", label, options.groups, options.weight, options.time}
     return len(pictures) > len(paths) / 2 and (
         known.issuperset(header) or any((folder / name).is_file() for name in pictures)
@@ -113,14 +113,15 @@ def _folder(path: Path, options: ReadOptions) -> Splits:
 
         if options.kind not in (None, "image"):
             raise DataError(
-                f"{path} is a folder, which holds pictures (or train.csv and test.csv); give a file for data of kind {options.kind!r}."
+                f"{path} is a folder, which can hold pictures (or train.csv and test.csv); "
+                f"give a file for data of kind {options.kind!r}."
             )
         return image_folder.read(path, options)
-    found = read(train, options)
-    notes = list(found.notes)
-    like = replace(options, task=found.train.task, kind=found.train.kind)
-    if isinstance(found.train.source, Pixels):
-        channels, height, width = found.train.source.array.shape[1:]
+    first = read(train, options)
+    notes = list(first.notes)
+    like = replace(options, task=first.train.task, kind=first.train.kind)
+    if isinstance(first.train.source, Pixels):
+        channels, height, width = first.train.source.array.shape[1:]
         like = replace(like, image_shape=(channels, height, width))
 
     def other(part: str, role: str) -> Dataset | None:
@@ -129,9 +130,9 @@ def _folder(path: Path, options: ReadOptions) -> Splits:
             return None
         splits = read(file, replace(like, role=role))
         notes.extend(note for note in splits.notes if note not in notes)
-        return splits.train.aligned(found.train.classes)
+        return splits.train.aligned(first.train.classes)
 
-    return Splits(found.train, val=other("val", "validation rows"), test=other("test", "test rows"), notes=tuple(notes))
+    return Splits(first.train, val=other("val", "validation rows"), test=other("test", "test rows"), notes=tuple(notes))
 
 
 def _named(folder: Path, names: tuple[str, ...]) -> Path | None:
@@ -141,9 +142,9 @@ def _named(folder: Path, names: tuple[str, ...]) -> Path | None:
     )
 
 
-def _beside(path: Path, options: ReadOptions) -> list[str]:
-    """A word on the archive's own test file, which is never taken silently."""
+def _unused_test_file(path: Path, options: ReadOptions) -> list[str]:
+    """A note on the archive's own test file, which is used only on request."""
     test = path.with_name(path.name.replace("_TRAIN", "_TEST"))
     if "_TRAIN" not in path.name or options.role != "training rows" or not test.is_file():
         return []
-    return [f"{test.name} stands beside {path.name}; it serves as test rows only where it is given with --test."]
+    return [f"{test.name} is in the same folder as {path.name}, but is used only if it is given with --test."]

@@ -1,4 +1,4 @@
-"""The columns of a table: raw text cells -> typed columns, and frames that came typed -> the few types that a `Frame`
+"""The columns of a table: raw text cells -> typed columns, and frames of any types -> the few types that a `Frame`
 holds.
 
 Types of a `Frame`: integers, floats (NaN where missing), booleans (objects with None where some are missing), dates as
@@ -39,17 +39,18 @@ Place = Callable[[int], str]
 
 
 def typed(cells: pa.ChunkedArray, name: str, where: str, place: Place) -> tuple[pd.Series, list[str]]:
-    """Text cells as numbers, booleans or dates where all (dates: nearly all) that are not missing are; otherwise as
-    text.
+    """Text cells as numbers, booleans or dates if all cells that are not missing (for dates: nearly all) are such;
+    otherwise as text.
 
     Args:
-        cells: ``(n,)`` text; spaces around a cell do not count, and `MISSING` in any case means a missing value.
+        cells: ``(n,)`` text; spaces around a cell do not count, and `MISSING`, in upper or lower case, means a missing
+            value.
         name: The column's name, for messages.
         where: The file, for messages.
         place: Position of a row -> "line 7".
 
     Returns:
-        The column and what the user should know of it.
+        The column and notes for the user.
 
     Raises:
         DataError: A number is infinite.
@@ -75,9 +76,9 @@ def typed(cells: pa.ChunkedArray, name: str, where: str, place: Place) -> tuple[
 
 
 def labels(cells: pa.ChunkedArray, name: str, where: str, place: Place) -> tuple[pd.Series, list[str]]:
-    """Text cells of a target or of groups: as numbers where all are, otherwise as the labels they stand for.
+    """Text cells of a target or of groups: as numbers if all are numbers, otherwise as labels.
 
-    In a column of labels only an empty cell and "nan" mean a missing value: a class may well be called "None" or "-".
+    In a column of labels only an empty cell and "nan" mean a missing value: a class may be called "None" or "-".
     Arguments, result and errors are those of `typed`.
     """
     import pyarrow.compute as pc
@@ -100,10 +101,10 @@ def plain(frame: pd.DataFrame, where: str) -> pd.DataFrame:
 
     Args:
         frame: Any frame; it is not changed. Its index is dropped.
-        where: What messages call it.
+        where: Its name in messages.
 
     Raises:
-        DataError: Duplicated column names, infinities, or a column of lists, bytes or complex numbers.
+        DataError: Duplicate column names, infinite values, or a column of lists, bytes or complex numbers.
     """
     import pandas as pd
 
@@ -133,7 +134,7 @@ def _texts(*texts: str) -> pa.Array:
 
 
 def _numbers(filled: pa.ChunkedArray, name: str, where: str, place: Place) -> pd.Series | None:
-    """Cells as int64 (none missing) or float64; None where one is no number, or is a code of digits."""
+    """Cells as int64 (if none is missing) or float64; None if one is not a number, or is a code made of digits."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -155,22 +156,21 @@ def _numbers(filled: pa.ChunkedArray, name: str, where: str, place: Place) -> pd
 
 
 def refuse_infinite(rows: np.ndarray, name: str, where: str, place: Place) -> None:
-    """Refuse a column by the first of the `rows` that hold an infinite number, if there is any."""
+    """Raise an error if any `rows` of the column hold an infinite number; the message names the first."""
     if len(rows):
-        raise DataError(
-            f"Column {name!r} of {where} holds an infinite value ({place(int(rows[0]))}); remove that row or correct it."
-        )
+        first = place(int(rows[0]))
+        raise DataError(f"Column {name!r} of {where} holds an infinite value ({first}); remove that row or correct it.")
 
 
 def _dates(filled: pa.ChunkedArray, name: str) -> tuple[pd.Series | None, list[str]]:
-    """Cells as dates under the format that reads most of them; None where no format reads nearly all."""
+    """Cells as dates in the format that reads most of them; None if no format reads nearly all."""
     import pyarrow.compute as pc
 
     sample = filled.drop_null().slice(0, 200)
     if pc.mean(pc.match_substring_regex(sample, _DATE_LIKE)).as_py() < _NEARLY_ALL_NUMBERS:
         return None, []
-    some_text, text = sample.to_pandas(), filled.to_pandas()
-    likely = [form for form in DATE_FORMATS if _parsed(some_text, form).notna().mean() >= _NEARLY_ALL_NUMBERS]
+    sample_text, text = sample.to_pandas(), filled.to_pandas()
+    likely = [form for form in DATE_FORMATS if _parsed(sample_text, form).notna().mean() >= _NEARLY_ALL_NUMBERS]
     if not likely:
         return None, []
     readings = {form: _parsed(text, form) for form in likely}
@@ -179,7 +179,7 @@ def _dates(filled: pa.ChunkedArray, name: str) -> tuple[pd.Series | None, list[s
     if len(lost) > (1 - _NEARLY_ALL_DATES) * text.notna().sum():
         return None, []
     notes = (
-        [f"Column {name!r} holds dates; {len(lost)} cells such as {text[lost[0]]!r} are none and count as missing."]
+        [f"Column {name!r} holds dates; {len(lost)} cells such as {text[lost[0]]!r} are not, and count as missing."]
         if len(lost)
         else []
     )
@@ -198,16 +198,15 @@ def _parsed(text: pd.Series, form: str) -> pd.Series:
 
 
 def _nearly_numeric(filled: pa.ChunkedArray, name: str, place: Place) -> list[str]:
-    """A note on a column that a few cells keep from being numeric."""
+    """A note on a column that would be numeric without a few of its cells."""
     import pyarrow.compute as pc
 
     numeric = pc.match_substring_regex(filled, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
     other = np.flatnonzero(pc.equal(numeric, False).fill_null(False).to_numpy())
     if len(other) and pc.mean(numeric).as_py() >= _NEARLY_ALL_NUMBERS:
         first = int(other[0])
-        given = f"{filled[first].as_py()!r} ({place(first)})"
-        given = f"{len(other)} of its cells, such as {filled[first].as_py()!r} ({place(first)})"
-        return [f"Column {name!r} is read as text because of {given}; correct or empty them if the column is numeric."]
+        cells = f"{len(other)} of its cells, such as {filled[first].as_py()!r} ({place(first)})"
+        return [f"Column {name!r} is read as text because of {cells}; correct or empty them if the column is numeric."]
     return []
 
 
@@ -240,12 +239,12 @@ def _plain(series: pd.Series, name: str, where: str) -> pd.Series:
     if series.dtype.kind == "f":
         refuse_infinite(np.flatnonzero(np.isinf(series.to_numpy())), name, where, lambda row: f"row {row + 1}")
     if series.dtype.kind not in "biufMOU":
-        raise _unserved(name, where, str(series.dtype))
+        raise _unsupported(name, where, str(series.dtype))
     return series
 
 
 def _without_na(series: pd.Series) -> pd.Series:
-    """A nullable column as NumPy's own type; missing values make floats of numbers and objects of booleans."""
+    """A nullable column in NumPy's own type; with missing values, numbers become floats and booleans become objects."""
     import pandas as pd
 
     if not series.isna().any():
@@ -256,7 +255,7 @@ def _without_na(series: pd.Series) -> pd.Series:
 
 
 def _from_objects(series: pd.Series, name: str, where: str) -> pd.Series:
-    """A column of Python objects by what its cells are."""
+    """A column of Python objects, typed by its cells."""
     import pandas as pd
 
     missing = series.isna()
@@ -267,25 +266,21 @@ def _from_objects(series: pd.Series, name: str, where: str) -> pd.Series:
         return series.astype(bool) if not missing.any() else series.where(~missing, None)
     if what in ("decimal", "integer", "floating", "mixed-integer-float"):
         whole = what == "integer" and not missing.any()
-        return _plain(
-            pd.Series(
-                [
-                    cell if whole else float("nan") if gone else float(cell)
-                    for cell, gone in zip(series, missing, strict=True)
-                ]
-            ),
-            name,
-            where,
-        )
+        numbers = [
+            cell if whole else float("nan") if absent else float(cell)
+            for cell, absent in zip(series, missing, strict=True)
+        ]
+        return _plain(pd.Series(numbers), name, where)
     if what in ("date", "datetime", "datetime64"):
         return pd.to_datetime(series, utc=True).dt.tz_localize(None)
     nested = series[~missing].map(lambda cell: isinstance(cell, list | tuple | set | dict | bytes | np.ndarray))
     if nested.any() or what in ("bytes", "complex"):
-        raise _unserved(name, where, type(series[~missing].iloc[int(nested.to_numpy().argmax())]).__name__)
+        raise _unsupported(name, where, type(series[~missing].iloc[int(nested.to_numpy().argmax())]).__name__)
     return series.map(str, na_action="ignore").where(~missing, None)
 
 
-def _unserved(name: str, where: str, what: str) -> DataError:
+def _unsupported(name: str, where: str, what: str) -> DataError:
     return DataError(
-        f"Column {name!r} of {where} holds values of type {what}; a table holds numbers, booleans, dates and text, one per cell."
+        f"Column {name!r} of {where} holds values of type {what}; "
+        "a table holds numbers, booleans, dates and text, one per cell."
     )

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _DELIMITERS = ",\t;|"
-_BLOCK_BYTES = 1 << 24  # of Arrow's parser; a line must fit in one
-_LONGEST_CELL = 1 << 30  # under a wrong delimiter the whole line of a wide table is one cell
+_BLOCK_BYTES = 1 << 24  # a block of Arrow's parser; a line must fit into one
+_LONGEST_CELL = 1 << 30  # with a wrong delimiter, the whole line of a wide table is one cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +32,9 @@ class Cells:
         path: The file.
         text: Its decoded text.
         delimiter: What separates its cells.
-        names: ``(n_columns,)`` distinct column names; a nameless one is called "Unnamed: 0" after its place.
-        columns: ``(n_columns,)`` Arrow arrays of text, one cell per row, as they stand between delimiters and quotes.
-        notes: What the user should know of the reading.
+        names: ``(n_columns,)`` distinct column names; a column without a name is called "Unnamed: 0" by its position.
+        columns: ``(n_columns,)`` Arrow arrays of text, one cell per row, without delimiters and quotes.
+        notes: Notes for the user.
     """
 
     path: Path
@@ -53,7 +53,7 @@ def read(path: Path) -> Cells:
     """The header and the raw cells of a CSV-like file.
 
     Raises:
-        DataError: No text, no rows, no or duplicated column names, rows of unequal width.
+        DataError: No text, no rows, no or duplicate column names, rows of unequal width.
     """
     text, encoding = decode(path)
     delimiter = sniff(text)
@@ -64,15 +64,15 @@ def read(path: Path) -> Cells:
     columns = _columns(path, text, delimiter, names, skip=first[0])
     if not columns or len(columns[0]) == 0:
         raise DataError(f"{path} holds column names but no rows; give a table with one line per row.")
-    notes = [] if encoding.startswith("utf") else [f"{path.name} is no UTF-8 and was read as {encoding.upper()}."]
+    notes = [] if encoding.startswith("utf") else [f"{path.name} is not UTF-8 and was read as {encoding.upper()}."]
     return Cells(path, text, delimiter, names, columns, notes)
 
 
 def decode(path: Path) -> tuple[str, str]:
-    """The text of a file and its encoding: by its byte-order mark, else UTF-8, else GB18030.
+    """The text of a file and its encoding: that of its byte-order mark, otherwise UTF-8 or GB18030.
 
     Raises:
-        DataError: The file cannot be opened, or is no text in these encodings.
+        DataError: The file cannot be opened, or is not text in one of these encodings.
     """
     try:
         raw = path.read_bytes()
@@ -80,18 +80,18 @@ def decode(path: Path) -> tuple[str, str]:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     marked = next((encoding for mark, encoding in _BOMS if raw.startswith(mark)), None)
     if marked is None and b"\0" in raw:
-        raise DataError(f"{path} is no text file, whatever its name says; save the table as CSV in UTF-8.")
+        raise DataError(f"{path} is not a text file, despite its name; save the table as CSV in UTF-8.")
     for encoding in (marked,) if marked else ("utf-8", "gb18030"):
         try:
             return raw.decode(encoding), encoding
         except UnicodeDecodeError:
             continue
-    raise DataError(f"{path} is no text in UTF-8, UTF-16 or GB18030; save it as UTF-8.")
+    raise DataError(f"{path} is not text in UTF-8, UTF-16 or GB18030; save it as UTF-8.")
 
 
 def sniff(text: str) -> str:
-    """The delimiter among comma, tab, semicolon and bar that cuts the first lines into the most even rows; comma where
-    none cuts."""
+    """The delimiter (comma, tab, semicolon or bar) that splits the first lines into the most even rows; comma if none
+    splits them."""
 
     beginning = text[:_BLOCK_BYTES]
 
@@ -105,8 +105,8 @@ def sniff(text: str) -> str:
 
 
 def records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a delimited text, header included and empty lines left out: (line it ends on, counted from 1; its
-    fields)."""
+    """The rows of a delimited text, with the header and without empty lines: (number of the line on which the row ends,
+    from 1; its fields)."""
     csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     for fields in reader:
@@ -115,7 +115,7 @@ def records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell reads as a number (NaN among them)."""
+    """Whether a cell is a number (NaN counts as one)."""
     try:
         float(cell)
     except ValueError:
@@ -124,14 +124,14 @@ def is_number(cell: str) -> bool:
 
 
 def separator(line: str) -> str | None:
-    """The separator of a line of numbers: the first of tab, comma and semicolon that is in it; None stands for
+    """The separator of a line of numbers: the first of tab, comma and semicolon that occurs in it; None means
     blanks."""
     return next((mark for mark in "\t,;" if mark in line), None)
 
 
 def is_label_and_numbers(line: str) -> bool:
-    """Whether a line is a number and at least two more numbers or missing values, as series in UCR's layout are, and
-    not column names."""
+    """Whether a line is a number followed by at least two numbers or missing values, as in UCR's layout, and not column
+    names."""
     label, *values = line.strip().split(separator(line)) or [""]
     return (
         len(values) >= 2
@@ -156,7 +156,8 @@ def _names(path: Path, header: list[str]) -> list[str]:
 
 
 def _columns(path: Path, text: str, delimiter: str, names: list[str], skip: int) -> list[pa.ChunkedArray]:
-    """Arrow's parser is thirty times as fast as Python's, which serves where Arrow fails: to say why."""
+    """The cells of each column, by Arrow's parser, which is thirty times as fast as Python's; Python's explains
+    errors."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -169,7 +170,7 @@ def _columns(path: Path, text: str, delimiter: str, names: list[str], skip: int)
         body = rows.getvalue()
     else:
         body = text
-    # The places serve as names: Arrow need not know the user's.
+    # Arrow gets the positions as names and need not know the user's names.
     places = [str(place) for place in range(len(names))]
     try:
         table = arrow_csv.read_csv(
@@ -181,24 +182,24 @@ def _columns(path: Path, text: str, delimiter: str, names: list[str], skip: int)
             ),
         )
     except pa.ArrowInvalid as error:
-        raise _complaint(path, text, delimiter, len(names), error) from None
+        raise _explained(path, text, delimiter, len(names), error) from None
     columns = list(table.columns)
     if table.num_rows and text.count('"') % 2 and any("\n" in str(column[-1]) for column in columns):
-        # Arrow takes what follows a quote that is never closed for the last cell, however many rows that is.
+        # Arrow reads everything after a quote that is never closed as one last cell, however many rows that is.
         opened = [line for line, _ in records(text, delimiter)][-2] + 1
         raise DataError(
-            f"The quote on line {opened} of {path} is never closed; close it, or double it where it belongs to the text."
+            f"The quote on line {opened} of {path} is never closed; close it, or double it if it belongs to the text."
         )
     return columns
 
 
-def _complaint(path: Path, text: str, delimiter: str, width: int, error: Exception) -> DataError:
-    """What Arrow found wrong, in the user's own lines."""
+def _explained(path: Path, text: str, delimiter: str, width: int, error: Exception) -> DataError:
+    """Arrow's error, with the number of the line in the user's file if Python's parser finds it."""
     try:
         for line, fields in records(text, delimiter):
             if len(fields) != width:
                 return DataError(
-                    f"Line {line} of {path} has {len(fields)} cells where the header has {width}; correct that line."
+                    f"Line {line} of {path} has {len(fields)} cells, but the header has {width}; correct that line."
                 )
     except csv.Error as also:
         return DataError(f"{path} cannot be read as a table: {also}.")

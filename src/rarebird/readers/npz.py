@@ -25,7 +25,7 @@ _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The arrays of one part, n rows each; keys are prefixed with the part's name where the archive is split."""
+    """The arrays of one part, n rows each; in a split archive, `prefix` is the part's name before each key."""
 
     prefix: str
     X: np.ndarray
@@ -38,8 +38,9 @@ class Part:
 def read(path: Path, options: ReadOptions) -> Splits:
     """One archive, split or not.
 
-    With `train_images` the rows are pictures, and `val_images`, `test_images` their splits; labels, groups and weights
-    are `train_labels`, `train_groups`, `train_weights` and so on. With `X`: 2 axes make a table with the columns c0,
+    With the key `train_images` the rows are pictures, and `val_images` and `test_images` are further parts; labels,
+    groups and weights are `train_labels`, `train_groups`, `train_weights` and so on. With the key `X`, 2 axes are a
+    table with the columns c0,
     c1, ...; 3 axes pictures ``(n, height, width)`` where they are uint8 and series ``(n, channels, length)`` otherwise;
     4 axes pictures. `options.kind` overrides, and `options.target`, `groups`, `weight` and `time` name other keys.
     Pictures are resized only where a size is asked for. Row ids are row numbers, "1" for the first.
@@ -49,12 +50,14 @@ def read(path: Path, options: ReadOptions) -> Splits:
         options: Kind, task, other keys, picture size; whether there are labels.
 
     Raises:
-        DataError: The file is no such archive, is larger than `LARGEST`, holds Python objects, lacks a key, its arrays
-            disagree in rows or hold values that cannot serve, or a class of the other parts never shows in training.
+        DataError: The file is not such an archive, is larger than `LARGEST`, holds Python objects, lacks a key, its
+            arrays differ in their number of rows or hold values that cannot be used, or a part has a class that the
+            training rows lack.
     """
     if options.groups_pattern is not None and options.labelled:
         raise DataError(
-            f"--groups-pattern reads file names, which the rows of {path} do not have; put groups under the key `groups`."
+            f"--groups-pattern reads file names, which the rows of {path} do not have; "
+            "put groups under the key `groups`."
         )
     names = _keys(path)
     parts, unused = _parts(path, names, options)
@@ -64,17 +67,17 @@ def read(path: Path, options: ReadOptions) -> Splits:
     notes = [f"These arrays of {path} are not used: {some(unused)}."] if unused else []
     for part, source in zip(parts, sources, strict=True):
         first = next(iter(loaded.values()), None)
-        data, said = _dataset(part, kind, source, path, options, task=first.task if first else options.task)
+        data, more = _dataset(part, kind, source, path, options, task=first.task if first else options.task)
         loaded[part.prefix] = data if first is None else data.aligned(first.classes)
-        notes += said
+        notes += more
     train = loaded[parts[0].prefix]
     rest = {prefix: data for prefix, data in loaded.items() if data is not train}
     return Splits(train, rest.get("val_"), rest.get("test_"), tuple(notes))
 
 
 def _keys(path: Path) -> list[str]:
-    """The archive's keys, after a look at every array's header: nothing is unpacked that is too large, a lie or a
-    pickle."""
+    """The archive's keys. The header of every array is checked first: arrays that are too large, pickled or shorter
+    than their header declares are never unpacked."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
@@ -84,23 +87,24 @@ def _keys(path: Path) -> list[str]:
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, LookupError, RuntimeError) as error:
         if isinstance(error, DataError):
             raise
-        whole = "a damaged" if zipfile.is_zipfile(path) else "no"
-        raise DataError(f"{path} is {whole} .npz archive, whatever its name says; write it with numpy.savez.") from None
+        kind = "a damaged" if zipfile.is_zipfile(path) else "not an"
+        raise DataError(f"{path} is {kind} .npz archive; write it with numpy.savez.") from None
     if total > LARGEST:
         raise DataError(
-            f"{path} unpacks to {total / 2**30:.0f} GiB, but at most {LARGEST / 2**30:.0f} GiB are served; split it."
+            f"{path} unpacks to {total / 2**30:.0f} GiB, but at most {LARGEST / 2**30:.0f} GiB are read; split it."
         )
     return [info.filename.removesuffix(".npy") for info in members]
 
 
 def _bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> int:
-    """Bytes that one array declares."""
+    """Number of bytes that one array's header declares."""
     key = info.filename.removesuffix(".npy")
     with archive.open(info) as file:
         shape, _, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
     if dtype.hasobject:
         raise DataError(
-            f"{key!r} of {path} holds pickled Python objects, which could run code when loaded; save it as an array of numbers or of text."
+            f"{key!r} of {path} holds pickled Python objects, which could run code when loaded; "
+            "save it as an array of numbers or of text."
         )
     size = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or size > info.file_size:
@@ -109,14 +113,15 @@ def _bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> int:
 
 
 def _parts(path: Path, names: Sequence[str], options: ReadOptions) -> tuple[list[Part], list[str]]:
-    """The parts that the archive holds, training rows first, and the keys of no use."""
+    """The parts of the archive, training rows first, and the keys that are not used."""
     split = [f"{part}_" for part in _PARTS if f"{part}_images" in names]
     if not split and "X" not in names:
-        given = some(map(repr, names)) or "none at all"
+        given = some(map(repr, names)) or "no keys"
         raise DataError(f"{path} has neither the key 'train_images' nor 'X', but {given}; rename its arrays.")
     if split and split[0] != "train_" and options.labelled and options.role == "training rows":
         raise DataError(
-            f"{path} has no key 'train_images', but {some(map(repr, names))}; give the training pictures under that key."
+            f"{path} has no key 'train_images', but {some(map(repr, names))}; "
+            "give the training pictures under that key."
         )
     prefixes, rows, labels = (split, "images", "labels") if split else ([""], "X", "y")
     wanted = {
@@ -146,24 +151,25 @@ def _load(path: Path, prefix: str, keys: dict[str, str]) -> Part:
     """The arrays under `keys` (role -> key), n rows each."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            found = {role: archive[key] for role, key in keys.items()}
+            arrays = {role: archive[key] for role, key in keys.items()}
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError):
         raise DataError(f"{path} is damaged; write it again with numpy.savez.") from None
-    for role, array in found.items():
+    n = len(arrays["X"]) if arrays["X"].ndim else 0
+    for role, array in arrays.items():
         if array.ndim == 0 or len(array) == 0:
             raise DataError(f"{keys[role]!r} of {path} holds no rows; give one row per example.")
-        if len(array) != len(found["X"]):
+        if len(array) != n:
             raise DataError(
-                f"{keys['X']!r} of {path} has {len(found['X'])} rows, but {keys[role]!r} has {len(array)}; give one per row."
+                f"{keys['X']!r} of {path} has {n} rows, but {keys[role]!r} has {len(array)}; give one per row."
             )
         if role in ("group", "weight", "time") and array.size != len(array):
             raise DataError(f"{keys[role]!r} of {path} has the shape {array.shape}; give one value per row.")
-    flat = {role: found[role].ravel() if role in found else None for role in ("group", "weight", "time")}
-    return Part(prefix, found["X"], found.get("y"), **flat)
+    flat = {role: arrays[role].ravel() if role in arrays else None for role in ("group", "weight", "time")}
+    return Part(prefix, arrays["X"], arrays.get("y"), **flat)
 
 
 def _kind(part: Part, path: Path) -> Kind:
-    """What the rows are, by the number of axes."""
+    """The kind of the rows, by the number of axes."""
     if part.prefix or part.X.ndim == 4 or (part.X.ndim == 3 and part.X.dtype == np.uint8):
         return "image"
     if part.X.ndim not in (2, 3):
@@ -172,16 +178,15 @@ def _kind(part: Part, path: Path) -> Kind:
 
 
 def _sources(parts: list[Part], kind: Kind, options: ReadOptions, path: Path) -> Sequence[Source]:
-    """The rows of each part."""
-    named = [f"{(part.prefix + 'images' if part.prefix else 'X')!r} of {path}" for part in parts]
+    """The rows of each part, in the form of their kind."""
+    names = [f"{(part.prefix + 'images' if part.prefix else 'X')!r} of {path}" for part in parts]
     if kind == "image":
-        return picture_arrays.pixels([part.X for part in parts], options, named[0])
-    return [(_frame if kind == "table" else _curves)(part.X, where) for part, where in zip(parts, named, strict=True)]
+        return picture_arrays.pixels([part.X for part in parts], options, names[0])
+    return [(_frame if kind == "table" else _curves)(part.X, where) for part, where in zip(parts, names, strict=True)]
 
 
 def _frame(array: np.ndarray, where: str) -> Frame:
-    """``(n, columns)`` as a table; NumPy makes texts of numbers that share an array with texts, and they are read
-    back."""
+    """``(n, columns)`` as a table. NumPy turns numbers among texts into texts; they are read back as numbers."""
     import pandas as pd
     import pyarrow as pa
 
@@ -202,9 +207,10 @@ def _curves(array: np.ndarray, where: str) -> Curves:
     """``(n, channels, length)``, or ``(n, length)`` of one channel, as series."""
     if array.ndim not in (2, 3) or array.dtype.kind not in "biuf" or 0 in array.shape:
         raise DataError(
-            f"{where} has the shape {array.shape} of {array.dtype}; series are numbers (n, channels, length) or (n, length)."
+            f"{where} has the shape {array.shape} of {array.dtype}; "
+            "series are numbers (n, channels, length) or (n, length)."
         )
-    with np.errstate(over="ignore"):  # beyond float32's range is infinite, which is refused in words
+    with np.errstate(over="ignore"):  # numbers beyond float32's range become infinite, which `curves` refuses
         return series.curves(array[:, None] if array.ndim == 2 else array, where)
 
 
@@ -222,9 +228,8 @@ def _dataset(
         missing = targets.missing_mask(part.y)
         if missing.any() and not missing.all():
             rows = np.flatnonzero(~missing)
-            notes.append(
-                f"{missing.sum()} of {n} rows of {path} have no label and are left out, the first is row {missing.argmax() + 1}."
-            )
+            unlabelled = f"{missing.sum()} of {n} rows of {path} have no label"
+            notes.append(f"{unlabelled} and are left out; the first is row {missing.argmax() + 1}.")
         where = f"{part.prefix + (options.target or ('labels' if part.prefix else 'y'))!r} of {path}"
         least = 2 if options.labelled and options.role == "training rows" and part.prefix in ("", "train_") else 1
         task, y, classes = targets.encode(part.y[rows], task=task, where=where, least_classes=least)

@@ -1,4 +1,4 @@
-"""What a reader must be told besides the path."""
+"""Options of the readers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class ReadOptions:
     Attributes:
         kind: Overrides the guess from the path.
         task: Overrides the guess from the target's values.
-        target: Column of a table that holds the target; None: ``target`` where such a column exists.
+        target: Column of a table that holds the target; None: the column ``target``, if it exists.
         groups: Column that groups rows (patient, track, site).
         groups_pattern: Regular expression with one group, searched in file names (pictures) or row ids.
         weight: Column of sample weights.
         time: Column to split by in time order.
         image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
-        image_shape: Exact (channels, height, width), as a fitted model needs them; overrides `image_size`.
+        image_shape: Exact (channels, height, width), as a trained model needs them; overrides `image_size`.
         cache: Folder for decoded pictures that do not fit in memory; None: a temporary folder.
-        labelled: False at prediction, when the target may be absent and is ignored.
-        role: What the rows are called in messages: ``training rows``, ``test rows``.
+        labelled: False for prediction, where the target may be absent and is ignored.
+        role: Name of the rows in messages: ``training rows``, ``test rows``.
     """
 
     kind: Kind | None = None
@@ -42,6 +42,6 @@ class ReadOptions:
 
 
 def remembered_target(path: Path, kind: Kind, target: str) -> str | None:
-    """The target's name of earlier rows, where those at `path` would call it so too: as a table's column; other formats
-    name their own."""
+    """The target's name in the training data, if it also names a column of `path`: in tables only; other formats have
+    their own names."""
     return target if kind == "table" and path.suffix.lower() != ".npz" else None

@@ -1,4 +1,4 @@
-"""Arrays of pictures -> pixels: which axis holds the channels, which range the values have, and their size."""
+"""Arrays of pictures -> pixels: the axis of channels, the range of values and the size are made uniform."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ _CHANNELS = (1, 3, 4)
 def pixels(arrays: Sequence[np.ndarray], options: ReadOptions, where: str) -> list[Pixels]:
     """Pictures of one or more parts of a data set, on one scale.
 
-    The last of four axes holds the channels where it has 1, 3 or 4 of them, else the second does. An alpha channel is
-    dropped. The scale is decided by the range over all parts: uint8 stays; booleans and integers up to 255 become
-    uint8; uint16 and integers up to 65535 are divided by 65535; floats in 0..1 stay; in 0..255 they become uint8 where
-    all are whole and are divided by 255 otherwise; in -1..1 they become (x + 1) / 2. Any other range is refused, for no
-    rule could treat a later file the same.
+    The last of four axes holds the channels if it has 1, 3 or 4 elements, otherwise the second does. An alpha channel
+    is dropped. The scale is decided by the range over all parts: uint8 stays; booleans and integers up to 255 become
+    uint8; uint16 and integers up to 65535 are divided by 65535; floats in 0..1 stay; in 0..255 they become uint8 if all
+    are whole, and are divided by 255 otherwise; in -1..1 they become (x + 1) / 2. Any other range is refused, because
+    no rule could treat a later file in the same way.
 
     Args:
         arrays: Per part ``(n, height, width)``, ``(n, height, width, channels)`` or ``(n, channels, height, width)``.
-        options: `image_shape`, or else `image_size` for the shorter side; without them all parts take the first one's
-            size.
-        where: What messages call the pictures.
+        options: `image_shape`, or `image_size` for the shorter side; without them all parts get the first one's size.
+        where: Name of the pictures in messages.
 
     Raises:
-        DataError: Another number of axes or channels, no number, NaN or infinity, or an unknown range.
+        DataError: Another number of axes or channels, values that are not finite numbers, or an unknown range.
     """
     scaled = _scaled([_channels_first(array, where) for array in arrays], where)
     shape = _shape(scaled[0], options)
@@ -42,7 +41,8 @@ def _channels_first(array: np.ndarray, where: str) -> np.ndarray:
     """``(n, 1 or 3, height, width)``, still a view."""
     if array.dtype.kind not in "biuf" or array.ndim not in (3, 4) or 0 in array.shape:
         raise DataError(
-            f"{where} has the shape {array.shape} of {array.dtype}; pictures are numbers (n, height, width[, channels]), none of them 0."
+            f"{where} has the shape {array.shape} of {array.dtype}; "
+            "pictures are numbers (n, height, width[, channels]), and no axis is empty."
         )
     if array.ndim == 3:
         return array[:, None]
@@ -56,7 +56,7 @@ def _channels_first(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def _scaled(arrays: list[np.ndarray], where: str) -> list[np.ndarray]:
-    """uint8, or float32 in 0..1, by the range over all arrays."""
+    """uint8, or float32 in 0..1, decided by the range over all arrays."""
     dtype = np.result_type(*arrays)
     if dtype == np.uint8:
         return arrays
@@ -65,8 +65,9 @@ def _scaled(arrays: list[np.ndarray], where: str) -> list[np.ndarray]:
     for array in arrays:
         finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
         if not finite.all():
+            number = finite.argmin() + 1
             raise DataError(
-                f"{where} holds NaN or an infinite value (picture {finite.argmin() + 1}); remove that picture or correct it."
+                f"{where} holds NaN or an infinite value (picture {number}); remove that picture or correct it."
             )
     low, high = min(array.min() for array in arrays), max(array.max() for array in arrays)
     whole = dtype.kind in "iu" or (high > 1 and all((array == np.rint(array)).all() for array in arrays))
@@ -82,7 +83,7 @@ def _scaled(arrays: list[np.ndarray], where: str) -> list[np.ndarray]:
 
 
 def _shape(array: np.ndarray, options: ReadOptions) -> Shape:
-    """Channels, height and width that are asked for, or the pictures' own."""
+    """Channels, height and width as the options ask, or the pictures' own."""
     _, channels, height, width = array.shape
     if options.image_shape is not None:
         return options.image_shape
@@ -90,7 +91,7 @@ def _shape(array: np.ndarray, options: ReadOptions) -> Shape:
 
 
 def _fitted(array: np.ndarray, shape: Shape) -> np.ndarray:
-    """``(n, *shape)``: resized as picture files are, gray repeated to color and color weighted to gray."""
+    """``(n, *shape)``: resized like picture files; gray is repeated to get color, color is weighted to get gray."""
     if array.shape[1:] == shape:
         return np.ascontiguousarray(array)
     out = np.empty((len(array), *shape), array.dtype)

@@ -1,4 +1,4 @@
-"""Listed picture files, with what is known of each -> data sets whose parts share one working shape."""
+"""Lists of picture files with their labels -> data sets whose parts share one working shape."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Listing:
     """The picture files of one part of a data set.
 
     Attributes:
-        where: What messages call it: the folder or CSV.
-        name: What the data set is called in reports.
-        target: What the label is called.
+        where: Name in messages: the folder or CSV.
+        name: The name of the data set in reports.
+        target: The name of the label.
         files: n paths.
-        ids: n names, as the user knows the pictures.
-        task: What `y` is for.
+        ids: The user's names of the n pictures.
+        task: The task that `y` is for.
         y: ``(n,)`` codes into `classes` or numbers; None without labels.
         classes: The class labels.
         weight, group, time: ``(n,)`` or None.
@@ -46,38 +46,38 @@ class Listing:
 
 
 def load(parts: dict[str, Listing], options: ReadOptions) -> tuple[dict[str, Dataset], list[str]]:
-    """Decode every part at the working shape of the part `train`, whose classes the other parts are aligned to.
+    """Decode every part at the working shape of `train`; the other parts are aligned to its classes.
 
     Args:
-        parts: ``train`` and, where the data came split, ``val`` and ``test``; each of at least one file.
+        parts: ``train`` and, if the data came split, ``val`` and ``test``; each with at least one file.
         options: Pattern for groups, working size, cache, and whether the rows are for training.
 
     Returns:
         The same parts as data sets, and notes on what was left out.
 
     Raises:
-        DataError: No picture of a part can be read, a training set has one class only, a part shows a class that
-            training never shows, or the pattern for groups does not serve.
+        DataError: No picture of a part can be read, a training set has one class only, a part has a class that the
+            training rows lack, or the pattern for groups cannot be used.
     """
     groups = {part: _groups(listing, options.groups_pattern) for part, listing in parts.items()}
     heads = {part: headers(listing.files) for part, listing in parts.items()}
     shape: Shape = working_shape(heads["train"], options) if heads["train"] else (1, 1, 1)
-    deep = any(head.deep for found in heads.values() for head in found)
+    deep = any(head.deep for part in heads.values() for head in part)
     loaded: dict[str, Dataset] = {}
     notes: list[str] = []
     for part, listing in parts.items():
-        data, said = _dataset(listing, groups[part], shape, deep, options.cache)
+        data, more = _dataset(listing, groups[part], shape, deep, options.cache)
         if part == "train" and options.role == "training rows" and data.n_classes == 1:
             raise DataError(
                 f"{listing.where} holds only one class ({data.classes[0]!r}); give pictures of two classes or more."
             )
         loaded[part] = data.aligned(loaded["train"].classes) if loaded else data
-        notes += said
+        notes += more
     return loaded, notes
 
 
 def _groups(listing: Listing, pattern: str | None) -> np.ndarray | None:
-    """``(n,)`` what the pattern's one group finds in each id; the listing's own groups without a pattern."""
+    """``(n,)`` the text that the pattern's group matches in each id; without a pattern, the listing's own groups."""
     if pattern is None:
         return listing.group
     try:
@@ -86,27 +86,28 @@ def _groups(listing: Listing, pattern: str | None) -> np.ndarray | None:
         raise DataError(f"The groups pattern {pattern!r} is not a regular expression ({error}); correct it.") from None
     if compiled.groups != 1:
         raise DataError(
-            f"The groups pattern {pattern!r} has {compiled.groups} groups, but needs one in parentheses, as in 'person(\\d+)'."
+            f"The groups pattern {pattern!r} has {compiled.groups} groups, but needs one in parentheses, "
+            "as in 'person(\\d+)'."
         )
-    found = np.empty(len(listing.ids), dtype=object)
+    groups = np.empty(len(listing.ids), dtype=object)
     for row, name in enumerate(listing.ids):
         match = compiled.search(name)
         if match is None or match[1] is None:
             raise DataError(f"The groups pattern {pattern!r} finds nothing in {name!r} of {listing.where}; correct it.")
-        found[row] = match[1]
-    return found
+        groups[row] = match[1]
+    return groups
 
 
 def _dataset(
     listing: Listing, group: np.ndarray | None, shape: Shape, deep: bool, cache: Path | None
 ) -> tuple[Dataset, list[str]]:
-    """One part, decoded; unreadable pictures are left out with a note, and so are classes that have no other."""
+    """One part, decoded. Unreadable pictures are left out with a note, and so are classes without a readable one."""
     array, reasons = decode(listing.files, shape, deep=deep, cache=cache)
     n = len(listing.files)
     broken = some(f"{listing.ids[row]} ({why})" for row, why in sorted(reasons.items()))
     if len(reasons) == n:
         raise DataError(
-            f"Not one of the {n} pictures of {listing.where} can be read: {broken}; give whole picture files."
+            f"None of the {n} pictures of {listing.where} can be read: {broken}; give undamaged picture files."
         )
     rows = np.setdiff1d(np.arange(n), list(reasons)).astype(np.int64)
     notes = (
@@ -121,9 +122,7 @@ def _dataset(
         present = np.unique(y)
         lost = [label for code, label in enumerate(classes) if code not in present]
         if lost:
-            notes.append(
-                f"These classes of {listing.where} have no picture that can be read and are left out: {some(lost)}."
-            )
+            notes.append(f"These classes of {listing.where} have no readable picture and are left out: {some(lost)}.")
         y, classes = np.searchsorted(present, y), tuple(classes[code] for code in present)
     given = {"weight": listing.weight, "group": group, "time": listing.time}
     kept = {part: value if value is None else value[rows] for part, value in given.items()}

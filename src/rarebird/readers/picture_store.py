@@ -1,8 +1,8 @@
-"""Many picture files -> one array, by a pool of threads: in memory, or memory-mapped and found again by the next run.
+"""Many picture files -> one array, by a pool of threads: in memory, or memory-mapped and reused by the next run.
 
-Pillow decodes everything: torchvision's JPEG decoder is about 1.4 times as fast on 32-pixel pictures (13,000 against
-9,000 a second) and no faster on larger ones, where Pillow's reduced JPEG decoding catches up; one decoder means one
-treatment of orientation, palettes and CMYK.
+Pillow decodes everything. Torchvision's JPEG decoder is about 1.4 times as fast on 32-pixel pictures (13,000 against
+9,000 per second), but no faster on larger ones, where Pillow's reduced JPEG decoding catches up; and with one decoder
+orientation, palettes and CMYK are always treated in the same way.
 """
 
 from __future__ import annotations
@@ -32,16 +32,15 @@ Item = TypeVar("Item")
 
 
 def headers(files: Sequence[Path]) -> list[Header]:
-    """The headers of those files that have a readable one, in order."""
+    """The readable headers of the files, in order."""
 
     def read(rows: range) -> list[Header]:
-        found = []
+        readable = []
         for row in rows:
-            with suppress(
-                Exception
-            ):  # a foreign file may break a decoder in any way; `decode` meets it again and says why
-                found.append(header(files[row]))
-        return found
+            # A broken file can raise any error in a decoder; `decode` will report it.
+            with suppress(Exception):
+                readable.append(header(files[row]))
+        return readable
 
     return [head for part in _in_threads(read, len(files)) for head in part]
 
@@ -49,22 +48,22 @@ def headers(files: Sequence[Path]) -> list[Header]:
 def decode(files: Sequence[Path], shape: Shape, *, deep: bool, cache: Path | None) -> tuple[np.ndarray, dict[int, str]]:
     """All pictures at the working shape; the aspect ratio is not kept.
 
-    Up to 1 GiB they stay in memory and nothing is written. Beyond that they go into a memory-mapped file in `cache`,
-    found again as long as the files' paths, sizes and times of change and the working shape are the same; without
-    `cache`, into a temporary folder that is removed with the array.
+    Up to 1 GiB they stay in memory and nothing is written. Above that they are written to a memory-mapped file in
+    `cache`, which is reused as long as the working shape and the files' paths, sizes and times of change are the same;
+    without `cache`, to a temporary folder that is removed with the array.
 
     Args:
         files: n paths.
         shape: Channels (1 or 3), height and width.
         deep: Whether any picture of the data set has more than 8 bits.
-        cache: Folder for what does not fit in memory; created where needed.
+        cache: Folder for pictures that do not fit in memory; created if needed.
 
     Returns:
-        ``(n, channels, height, width)`` uint8, or float32 in 0..1 where `deep`; and row -> why, for rows that could not
+        ``(n, channels, height, width)`` uint8, or float32 in 0..1 if `deep`; and row -> reason, for rows that could not
         be read and are 0.
 
     Raises:
-        DataError: There is not enough free disk for the memory-mapped file.
+        DataError: There is not enough free disk space for the memory-mapped file.
     """
     dtype = np.dtype(np.float32 if deep else np.uint8)
     if len(files) * int(np.prod(shape)) * dtype.itemsize <= IN_MEMORY:
@@ -83,7 +82,7 @@ def decode(files: Sequence[Path], shape: Shape, *, deep: bool, cache: Path | Non
 
 
 def _fill(array: np.ndarray, files: Sequence[Path]) -> dict[int, str]:
-    """Decode each file into its row of `array`; row -> why it could not be read."""
+    """Decode each file into its row of `array`; row -> reason, for files that could not be read."""
     shape: Shape = (array.shape[1], array.shape[2], array.shape[3])
     deep = array.dtype == np.float32
 
@@ -92,7 +91,7 @@ def _fill(array: np.ndarray, files: Sequence[Path]) -> dict[int, str]:
         for row in rows:
             try:
                 array[row] = decode_one(files[row], shape, deep=deep)
-            except Exception as error:  # a foreign file may break a decoder in any way
+            except Exception as error:  # a broken file can raise any error in a decoder
                 broken.append((row, reason(error)))
         return broken
 
@@ -100,7 +99,7 @@ def _fill(array: np.ndarray, files: Sequence[Path]) -> dict[int, str]:
 
 
 def _in_threads(work: Callable[[range], Item], n: int) -> list[Item]:
-    """`work` on consecutive ranges of 0..n, by as many threads as this process may use CPUs; results in order."""
+    """`work` on consecutive ranges of 0..n, in one thread per CPU of this process, at most 8; results in order."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pool = ThreadPoolExecutor(min(cpus, 8))
     try:
@@ -111,18 +110,17 @@ def _in_threads(work: Callable[[range], Item], n: int) -> list[Item]:
 
 
 def _mapped(files: Sequence[Path], shape: Shape, dtype: np.dtype, folder: Path) -> tuple[np.ndarray, dict[int, str]]:
-    """Decoded pictures as a read-only memory map: the one in `folder`, or a new one, renamed into place when
-    complete."""
+    """Decoded pictures as a read-only memory map: the file in `folder`, or a new one that is renamed when complete."""
     store = folder / f"pictures-{_key(files, shape, dtype)}.npy"
-    found = _reopened(store, (len(files), *shape), dtype)
-    if found is not None:
-        return found
+    stored = _reopened(store, (len(files), *shape), dtype)
+    if stored is not None:
+        return stored
     folder.mkdir(parents=True, exist_ok=True)
     size, free = len(files) * int(np.prod(shape)) * dtype.itemsize, shutil.disk_usage(folder).free
     if size > free:
         raise DataError(
-            f"{folder} has {free / 2**30:.1f} GiB free, but the decoded pictures take {size / 2**30:.1f} GiB; "
-            "free some, or choose a smaller image size."
+            f"{folder} has {free / 2**30:.1f} GiB of free space, but the decoded pictures take {size / 2**30:.1f} GiB; "
+            "free some space, or choose a smaller image size."
         )
     partial = store.with_suffix(f".{os.getpid()}.partial")
     try:
@@ -144,7 +142,7 @@ def _write_reasons(path: Path, reasons: dict[int, str]) -> None:
 
 
 def _reopened(store: Path, shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, dict[int, str]] | None:
-    """An earlier run's pictures; None where they are absent, cut short or otherwise not what they should be."""
+    """An earlier run's pictures; None if they are absent, incomplete or otherwise wrong."""
     try:
         array = np.load(store, mmap_mode="r", allow_pickle=False)
         reasons = json.loads(store.with_suffix(".json").read_text(encoding="utf-8"))
@@ -155,7 +153,7 @@ def _reopened(store: Path, shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.
 
 
 def _key(files: Sequence[Path], shape: Shape, dtype: np.dtype) -> str:
-    """A digest of all that the decoded pictures depend on."""
+    """A digest of everything that the decoded pictures depend on."""
     digest = hashlib.sha256(f"1 {shape} {dtype}".encode())
     for path in files:
         try:

@@ -25,13 +25,13 @@ Shape = tuple[int, int, int]
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm")
 )
-# Named, because Pillow would otherwise also try formats that start other programs (EPS) whatever the suffix says. JPEG
-# covers MPO.
+# Listed, because Pillow would otherwise try every format whatever the suffix, also those that start other programs
+# (EPS). JPEG covers MPO.
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "TIFF", "GIF", "WEBP", "PPM")
 MAX_PIXELS = 178_956_970
-"""A picture with more pixels is refused before anything is decoded; Pillow's own limit for an error."""
+"""A picture with more pixels is refused before it is decoded; this is the limit at which Pillow itself raises."""
 MAX_SIDE, MIN_SIDE = 96, 8
-"""The shorter working side that is chosen from the pictures' own sizes stays within these."""
+"""Limits of the shorter working side, if it is chosen by the pictures' own sizes."""
 _SAME_RATIO = 1.1
 _SAMPLED_PER_FOLDER = 16
 _ORIENTATION = 0x0112
@@ -39,13 +39,13 @@ _ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture's header says, without decoding it.
+    """Facts from a picture's header, without decoding it.
 
     Attributes:
         path: The file.
         width, height: Sides in pixels, after the EXIF orientation.
-        gray: Whether the file's own mode holds no color.
-        deep: Whether it holds more than 8 bits per pixel and channel. 16-bit color is read with 8 bits, as Pillow does.
+        gray: Whether the file's mode has no color.
+        deep: Whether it has more than 8 bits per pixel and channel. 16-bit color is read with 8 bits, as by Pillow.
     """
 
     path: Path
@@ -56,7 +56,7 @@ class Header:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the file's suffix, in upper or lower case, is one that is served."""
+    """Whether the file's suffix, in upper or lower case, is that of a picture."""
     return path.suffix.lower() in SUFFIXES
 
 
@@ -71,10 +71,10 @@ def header(path: Path) -> Header:
 def working_shape(heads: Sequence[Header], options: ReadOptions) -> Shape:
     """Channels, height and width at which the pictures are kept.
 
-    `options.image_shape` overrides everything. The shorter side is `options.image_size`, else the median of the
-    pictures' shorter sides, at least 8 and at most 96. Pictures whose aspect ratios agree within 10 % keep their ratio,
-    others become squares. One channel where all are gray (color files are sampled, up to 16 from each folder, so that a
-    rare class is looked at too), else three.
+    `options.image_shape` overrides everything. The shorter side is `options.image_size`, or the median of the pictures'
+    shorter sides, at least 8 and at most 96. Pictures whose aspect ratios agree within 10 % keep their ratio; others
+    become squares. There is one channel if all are gray (color files are sampled, up to 16 from each folder, so that
+    rare classes are included), otherwise three.
 
     Args:
         heads: At least one header; training pictures only.
@@ -96,27 +96,25 @@ def sides(shorter: int, ratio: float) -> tuple[int, int]:
 
 
 def decode_one(path: Path, shape: Shape, *, deep: bool = False) -> np.ndarray:
-    """One picture, upright, on white where it is transparent.
+    """One picture, turned upright, with a white background behind transparent parts.
 
     Returns:
-        ``(channels, height, width)`` uint8, or float32 in 0..1 where `deep`.
+        ``(channels, height, width)`` uint8, or float32 in 0..1 if `deep`.
 
     Raises:
-        DataError: It holds more than `MAX_PIXELS` pixels, or floating-point ones. Broken files raise what Pillow
-            raises.
+        DataError: It has more than `MAX_PIXELS` pixels, or floating-point ones. Broken files raise what Pillow raises.
     """
     with _opened(path) as image:
         if image.format in ("JPEG", "MPO"):
-            # A JPEG is decoded at a half, a quarter or an eighth where that leaves twice the working size, whichever
-            # way it is turned.
+            # A JPEG is decoded at a half, a quarter or an eighth of its size if that is still twice the working size,
+            # in both orientations.
             image.draft("L" if shape[0] == 1 else None, (2 * max(shape[1:]), 2 * max(shape[1:])))
         image.load()
         return resized(_upright(image), shape, deep)
 
 
 def resized(image: Image.Image, shape: Shape, deep: bool) -> np.ndarray:
-    """A loaded picture as ``(channels, height, width)``: antialiased where it shrinks, untouched where the size is the
-    same."""
+    """A loaded picture as ``(channels, height, width)``: antialiased if it shrinks, unchanged if it has that size."""
     from PIL import Image
 
     channels, height, width = shape
@@ -124,7 +122,7 @@ def resized(image: Image.Image, shape: Shape, deep: bool) -> np.ndarray:
         values = np.asarray(image).astype(np.float32) / 65535
         if values.min() < 0 or values.max() > 1:
             raise DataError("holds values beyond 16 bits")
-        # Pillow resizes 32-bit floats with the full precision that its 16-bit modes lack.
+        # Pillow resizes 32-bit floats with full precision, which its 16-bit modes lack.
         image = Image.fromarray(values if deep else values * 255)
     elif image.mode != "F":
         image = _opaque(image).convert("L" if channels == 1 else "RGB")
@@ -139,7 +137,7 @@ def resized(image: Image.Image, shape: Shape, deep: bool) -> np.ndarray:
 
 
 def _opaque(image: Image.Image) -> Image.Image:
-    """The picture as a viewer shows it: laid on white where it is transparent."""
+    """The picture as a viewer shows it: on white where it is transparent."""
     from PIL import Image
 
     if not image.has_transparency_data:
@@ -150,7 +148,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """An open picture whose size and mode are served; nothing is decoded yet."""
+    """An open picture whose size and mode are supported; nothing is decoded yet."""
     from PIL import Image
 
     with Image.open(path, formats=FORMATS) as image:
@@ -163,17 +161,17 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1..8; 5 and above swap the sides. Pillow turns TIFF itself, and would decode a whole PNG to look
-    for it."""
+    """EXIF orientation 1..8; 5 and above swap the sides. Pillow itself turns TIFF, and would decode a whole PNG to find
+    the orientation."""
     if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return 1
-    with suppress(Exception):  # a damaged EXIF block does not spoil the picture
+    with suppress(Exception):  # a picture with a damaged EXIF block is still readable
         return int(image.getexif().get(_ORIENTATION, 1))
     return 1
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The picture, turned and flipped as its EXIF orientation says."""
+    """The picture, turned and flipped by its EXIF orientation."""
     from PIL.Image import Transpose
 
     turns = (
@@ -190,14 +188,14 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _colorless(files: Sequence[Path]) -> bool:
-    """Whether a sample of color files, up to 16 from each folder, shows equal channels (within 2 of 255, for JPEG's
+    """Whether a sample of color files, up to 16 from each folder, has equal channels (within 2 of 255, for JPEG's
     rounding)."""
-    seen: Counter[Path] = Counter()
+    sampled: Counter[Path] = Counter()
     with quiet():
         for path in files:
-            seen[path.parent] += 1
-            if seen[path.parent] <= _SAMPLED_PER_FOLDER:
-                with suppress(Exception):  # a broken picture says nothing of color; `decode` reports it
+            sampled[path.parent] += 1
+            if sampled[path.parent] <= _SAMPLED_PER_FOLDER:
+                with suppress(Exception):  # `decode` reports broken pictures
                     if np.ptp(decode_one(path, (3, MAX_SIDE, MAX_SIDE)), axis=0).max() > 2:
                         return False
     return True
@@ -220,8 +218,8 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Pillow warns of odd metadata in files that it reads well; held around the threads, since warning filters belong
-    to the process."""
+    """Without Pillow's warnings of odd metadata in files that it can read. Entered once around all threads, because
+    warning filters belong to the process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

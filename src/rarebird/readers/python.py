@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_CHANNELS = 4
+_CHECKS = {"sample_weight": ("weight", table.weights), "groups": ("group", table.groups), "time": ("time", table.times)}
+
+
+class RowArrays(TypedDict, total=False):
+    """The optional keywords of `from_arrays` that hold one value per row."""
+
+    sample_weight: Any
+    groups: Any
+    time: Any
 
 
 def from_arrays(
@@ -23,42 +32,34 @@ def from_arrays(
     *,
     kind: Kind | None = None,
     task: Task | None = None,
-    sample_weight: Any = None,
-    groups: Any = None,
-    time: Any = None,
     classes: Sequence[str] | None = None,
     name: str = "data",
+    **row_arrays: Unpack[RowArrays],
 ) -> Dataset:
-    """A data set from what Python holds; tensors come from any device, and torch is not imported for them.
+    """A data set from arrays, frames or tensors. Tensors may be on any device, and torch is not imported for them.
 
     Args:
         X: A table: a pandas frame, a structured array, or ``(n, columns)`` numbers, texts or objects, whose columns are
             called x0, x1, ... Series: ``(n, channels, length)`` numbers, NaN where missing or beyond the end; also
             ``(n, length)`` with ``kind="series"``. Pictures: ``(n, height, width, channels)`` or ``(n, channels,
             height, width)``, uint8 or other integers in 0..255, uint16 over its whole range, booleans, or floats in
-            0..1; also ``(n, height, width)`` with ``kind="image"``. The axis of 1 to 4 elements holds the channels;
-            where both could, it is an array's last and a tensor's first, as is the habit of either.
-        y: ``(n,)`` labels or numbers, ``(n, 1)`` or one-hot; None where there are none.
+            0..1; also ``(n, height, width)`` with ``kind="image"``. The axis of 1 to 4 elements holds the channels; if
+            both could, it is the last axis of an array and the first of a tensor, as is usual for them.
+        y: ``(n,)`` labels or numbers, ``(n, 1)`` or one-hot; None without labels.
         kind: Overrides the guess from the shape.
         task: Overrides the guess from `y`.
-        sample_weight: ``(n,)`` finite numbers of at least 0, some above.
-        groups: ``(n,)`` labels of what belongs together (patient, track, site).
-        time: ``(n,)`` numbers or dates.
-        classes: The labels that codes refer to, in order, where they are known beforehand; None: those of `y`.
-        name: What the data set is called in reports.
+        classes: The class labels in the order of their codes, if they are known beforehand; None: those of `y`.
+        name: The name of the data set in reports.
+        **row_arrays: One value per row, ``(n,)``: `sample_weight` (finite numbers of at least 0, some above), `groups`
+            (labels of what belongs together: patient, track, site), `time` (numbers or dates).
 
     Raises:
-        DataError: A shape, type or value that cannot serve, or parts of different lengths.
+        DataError: A shape, type or value that cannot be used, or arrays of different lengths.
     """
     require(kind in (None, "image", "table", "series"), "kind is image, table or series", kind=kind)
-    rows = X if _is_frame(X) else _array(X, "X")
-    kind = kind or _guess(rows)
-    source: Source = (
-        _pictures(rows, _is_tensor(X)) if kind == "image" else _series(rows) if kind == "series" else _table(rows)
-    )
+    kind, source = _source(X, kind)
     n = len(source)
-    if n == 0:
-        raise DataError("X holds no rows; give at least one.")
+    per_row = _per_row(row_arrays, n)
     codes: np.ndarray | None = None
     labels: tuple[str, ...] = () if classes is None else tuple(classes)
     if y is not None:
@@ -71,12 +72,22 @@ def from_arrays(
         y=codes,
         classes=labels,
         ids=np.arange(1, n + 1).astype(str).astype(object),
-        weight=_part(sample_weight, n, "sample_weight", table.weights),
-        group=_part(groups, n, "groups", table.groups),
-        time=_part(time, n, "time", table.times),
         name=name,
+        **per_row,
     )
     return dataset if classes is None or task == "regression" else dataset.aligned(classes)
+
+
+def _source(X: Any, kind: Kind | None) -> tuple[Kind, Source]:
+    """The rows of X in the form of their kind, which is guessed from the shape if it is not given."""
+    rows = X if _is_frame(X) else _array(X, "X")
+    kind = kind or _guess(rows)
+    source: Source = (
+        _pictures(rows, _is_tensor(X)) if kind == "image" else _series(rows) if kind == "series" else _table(rows)
+    )
+    if len(source) == 0:
+        raise DataError("X holds no rows; give at least one.")
+    return kind, source
 
 
 def _is_tensor(value: Any) -> bool:
@@ -88,11 +99,11 @@ def _is_frame(value: Any) -> bool:
 
 
 def _array(value: Any, what: str) -> np.ndarray:
-    """Anything array-like as an array, on the host."""
+    """Anything array-like as an array, in the memory of the CPU."""
     if _is_tensor(value):
         return np.asarray(value.detach().cpu().numpy())
     if hasattr(value, "toarray"):
-        raise DataError(f"{what} is a sparse matrix, which is not served; give it dense, as {what}.toarray().")
+        raise DataError(f"{what} is a sparse matrix, which is not supported; give it dense, as {what}.toarray().")
     try:
         return np.asarray(value)
     except ValueError:
@@ -105,7 +116,8 @@ def _guess(rows: Any) -> Kind:
         return "table"
     if rows.ndim not in (3, 4):
         raise DataError(
-            f"X has the shape {rows.shape}; give (n, columns), (n, channels, length) or pictures (n, height, width, channels)."
+            f"X has the shape {rows.shape}; give (n, columns), (n, channels, length) or pictures "
+            "(n, height, width, channels)."
         )
     return "series" if rows.ndim == 3 else "image"
 
@@ -132,7 +144,8 @@ def _table(rows: Any) -> Frame:
 
 
 def _from_texts(rows: np.ndarray, names: list[str]) -> pd.DataFrame:
-    """NumPy makes texts of numbers that share an array with texts; they are read back as the cells of a file are."""
+    """A table from an array of texts. NumPy turns numbers among texts into texts; they are read back as the cells of a
+    file are."""
     import pandas as pd
     import pyarrow as pa
 
@@ -157,7 +170,8 @@ def _pictures(rows: Any, from_tensor: bool) -> Pixels:
         values = values[:, None]
     elif values.ndim != 4:
         raise DataError(
-            f"X has the shape {values.shape}; pictures are (n, height, width, channels) or (n, channels, height, width)."
+            f"X has the shape {values.shape}; pictures are (n, height, width, channels) or "
+            "(n, channels, height, width)."
         )
     elif not _channels_first(values.shape, from_tensor):
         values = values.transpose(0, 3, 1, 2)
@@ -168,7 +182,7 @@ def _channels_first(shape: tuple[int, ...], from_tensor: bool) -> bool:
     first, last = 1 <= shape[1] <= _MOST_CHANNELS, 1 <= shape[3] <= _MOST_CHANNELS
     if not first and not last:
         raise DataError(
-            f"X has the shape {shape}, in which neither axis 1 nor axis 3 has the 1 to {_MOST_CHANNELS} channels of pictures."
+            f"X has the shape {shape}, but pictures have 1 to {_MOST_CHANNELS} channels on axis 1 or axis 3."
         )
     return from_tensor if first and last else first
 
@@ -200,7 +214,7 @@ def _numeric(rows: Any, what: str) -> np.ndarray:
             values = values.astype(np.float64)
         except (TypeError, ValueError):
             raise DataError(
-                f"X holds values that are no numbers, which {what} cannot have; correct or remove them."
+                f"X holds values that are not numbers, which {what} cannot have; correct or remove them."
             ) from None
     if values.dtype.kind not in "biuf":
         raise DataError(f"X holds {values.dtype} values; {what} are numbers.")
@@ -218,14 +232,22 @@ def _targets(y: Any, n: int, task: Task | None, least_classes: int) -> tuple[Tas
     return targets.encode(values, task=task, where="y", least_classes=least_classes)
 
 
-def _part(
+def _per_row(row_arrays: RowArrays, n: int) -> dict[str, Any]:
+    """Field of `Dataset` -> its ``(n,)`` values, None where none are given."""
+    if unknown := row_arrays.keys() - _CHECKS.keys():
+        raise TypeError(f"from_arrays() got an unexpected keyword argument {min(unknown)!r}")
+    given = {key: row_arrays.get(key) for key in _CHECKS}
+    return {
+        field: None if given[key] is None else _checked(given[key], n, key, check)
+        for key, (field, check) in _CHECKS.items()
+    }
+
+
+def _checked(
     values: Any, n: int, what: str, check: Callable[[pd.Series, str, columns.Place], np.ndarray]
-) -> np.ndarray | None:
-    """What is known of each row beside its target."""
+) -> np.ndarray:
     import pandas as pd
 
-    if values is None:
-        return None
     flat = values if hasattr(values, "iloc") else _array(values, what)
     _check_length(flat, n, what)
     if flat.ndim != 1:

@@ -26,14 +26,14 @@ _NAN = float("nan")
 
 @dataclass(frozen=True)
 class _Header:
-    """What the lines before `@data` say.
+    """The header of a `.ts` file: the lines before `@data`.
 
     Attributes:
         labelled: Whether each line ends in a class label or a number.
-        task: What the labels are for.
-        classes: The declared labels, empty where none are declared.
-        channels: The declared number of channels, None where it is left open.
-        first_line: Line on which the data begin, counted from 1.
+        task: The task of the labels.
+        classes: The declared labels; empty if none are declared.
+        channels: The declared number of channels; None if it is not declared.
+        first_line: Number of the first line of data, counted from 1.
     """
 
     labelled: bool
@@ -44,25 +44,26 @@ class _Header:
 
 
 def read(path: Path, options: ReadOptions) -> Splits:
-    """The series of one file. Those of a class are classified unless the file or the options say regression.
+    """The series of one file; the task is classification unless the file or the options ask for regression.
 
-    In UCR text the first cell of a line is the label (without labels wanted it is ignored), cells are separated by
-    tabs, commas, semicolons or blanks; NaN at the end means a shorter series, NaN within it a missing value. Row ids
+    In UCR text the first cell of a line is the label (it is ignored if labels are not wanted), and cells are separated
+    by tabs, commas, semicolons or blanks; NaN at the end means a shorter series, NaN within it a missing value. Row ids
     are "1", "2", ...
 
     Args:
         path: A ``.ts`` file, or text in UCR's layout.
-        options: Task and whether labels are wanted; a series file has no columns to name.
+        options: Task, and whether labels are wanted; a series file has no named columns.
 
     Raises:
-        DataError: No such file, timestamps, no labels, infinite values, an unequal number of channels, or a series
+        DataError: No such file, timestamps, no labels, infinite values, different numbers of channels, or a series
             without any value.
     """
     asked = [name for name in ("groups", "groups_pattern", "weight", "time") if getattr(options, name) is not None]
     if asked:
         flag = asked[0].replace("_", "-")
         raise DataError(
-            f"--{flag} names something that the series file {path} does not have; save the series as an .npz with X, y and groups."
+            f"--{flag} does not work with the series file {path}, which has no such column; "
+            "save the series as an .npz with X, y and groups."
         )
     text, _ = delimited.decode(path)
     lines = text.splitlines()
@@ -76,8 +77,9 @@ def read(path: Path, options: ReadOptions) -> Splits:
         missing = targets.missing_mask(labels)
         if missing.any() and not missing.all():
             kept = np.flatnonzero(~missing)
+            first = int(missing.argmax()) + 1
             notes.append(
-                f"{missing.sum()} of {len(rows)} {options.role} have no label (first row {int(missing.argmax()) + 1}) and were left out."
+                f"{missing.sum()} of {len(rows)} {options.role} have no label (first row {first}) and were left out."
             )
         least = 2 if options.role == "training rows" else 1
         task, y, classes = targets.encode(
@@ -94,8 +96,8 @@ def curves(values: np.ndarray, where: str, rows: np.ndarray | None = None) -> Cu
 
     Args:
         values: ``(n, channels, length)`` numbers, NaN where missing or beyond the series.
-        where: What messages call them.
-        rows: ``(n,)`` the numbers (from 0) that messages give the series, where some were left out.
+        where: Their name in messages.
+        rows: ``(n,)`` positions of the series in the file (from 0), for messages, if some were left out.
 
     Raises:
         DataError: An infinite value, or a series without any value.
@@ -116,20 +118,20 @@ def curves(values: np.ndarray, where: str, rows: np.ndarray | None = None) -> Cu
 
 
 def padded(rows: Sequence[Series]) -> np.ndarray:
-    """Series, each a sequence of channels of any lengths -> ``(n, channels, length)`` float32, NaN behind the end of
+    """Series, each a sequence of channels of any lengths -> ``(n, channels, length)`` float32, NaN after the end of
     each channel."""
     length = max(len(channel) for row in rows for channel in row)
     values = np.full((len(rows), len(rows[0]), length), np.nan, dtype=np.float32)
     for series, row in zip(values, rows, strict=True):
-        for place, channel in zip(series, row, strict=True):
-            # Beyond float32's range is infinite, which `curves` refuses in words.
+        for target, channel in zip(series, row, strict=True):
+            # Numbers beyond float32's range become infinite, which `curves` refuses.
             with np.errstate(over="ignore"):
-                place[: len(channel)] = channel
+                target[: len(channel)] = channel
     return values
 
 
 def _ucr(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str], list[Series], Task]:
-    """Labels and series of UCR text; a column of labels that are numbers is freed of decimal points and exponents."""
+    """Labels and series of UCR text; labels that are whole numbers lose decimal points and exponents."""
     labels: list[str] = []
     rows: list[Series] = []
     separator: str | None = None
@@ -149,27 +151,29 @@ def _ucr(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str],
 
 
 def _ts(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str], list[Series], Task]:
-    """Labels (empty texts where the file has none) and series of a `.ts` file."""
+    """Labels (empty texts if the file has none) and series of a `.ts` file."""
     header = _header(path, lines)
     if options.labelled and not header.labelled:
-        raise DataError(f"{path} says that its series have no labels (@classLabel false); give a file with labels.")
+        raise DataError(f"{path} declares that its series have no labels (@classLabel false); give a file with labels.")
     labels: list[str] = []
     rows: list[Series] = []
     for number, line in _data(lines, header.first_line):
         if "(" in line:
             raise DataError(
-                f"Line {number} of {path} holds timestamps, which are not served; resample the series to equal steps."
+                f"Line {number} of {path} holds timestamps, which are not supported; resample the series to equal "
+                "steps."
             )
         channels = line.split(":")
         label = channels.pop().strip() if header.labelled else ""
         if header.classes and label not in header.classes and label not in ("?", ""):
             raise DataError(
-                f"Line {number} of {path} ends in {label[:30]!r}, which is none of the labels declared: {some(header.classes)}; correct it."
+                f"Line {number} of {path} ends in {label[:30]!r}, which is not a declared label "
+                f"({some(header.classes)}); correct it."
             )
         expected = header.channels or (len(rows[0]) if rows else len(channels))
         if len(channels) != expected or not channels:
             raise DataError(
-                f"Line {number} of {path} has {len(channels)} channels where {expected} are expected; correct that line."
+                f"Line {number} of {path} has {len(channels)} channels, but {expected} are expected; correct that line."
             )
         labels.append("" if label == "?" else _tidy(label))
         rows.append([_floats(channel.split(","), path, number) for channel in channels])
@@ -177,31 +181,33 @@ def _ts(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str], 
 
 
 def _header(path: Path, lines: list[str]) -> _Header:
-    """The lines up to `@data`; their keys are told apart in lower case, as the archives spell them in both ways."""
-    said: dict[str, list[str]] = {}
+    """The lines up to `@data`; keys are compared in lower case, because archives differ in their spelling."""
+    entries: dict[str, list[str]] = {}
     for number, line in enumerate(lines, start=1):
         key, *words = line.strip().split() or ["#"]
         if key.lower() == "@data":
             break
         if key.startswith("@"):
-            said[key[1:].lower()] = words
+            entries[key[1:].lower()] = words
         elif not key.startswith("#"):
             raise DataError(
-                f"Line {number} of {path} comes before @data but is no header line; a .ts file has lines of @KEY VALUE, then @data."
+                f"Line {number} of {path} is before @data but is not a header line; "
+                "a .ts file has lines of @KEY VALUE, then @data."
             )
     else:
         raise DataError(
-            f"{path} has no line @data, so it is no .ts file of time series; give one with a header and data."
+            f"{path} has no line @data, so it is not a .ts file of time series; give one with a header and data."
         )
-    truths = {key: words[0].lower() == "true" for key, words in said.items() if words}
+    truths = {key: words[0].lower() == "true" for key, words in entries.items() if words}
     if truths.get("timestamps", False):
-        raise DataError(f"{path} holds timestamps, which are not served; resample the series to equal steps.")
-    amounts = truths.get("targetlabel", False)
-    channels = said.get("dimensions") or said.get("dimension") or (["1"] if truths.get("univariate", False) else [])
+        raise DataError(f"{path} holds timestamps, which are not supported; resample the series to equal steps.")
+    numeric = truths.get("targetlabel", False)
+    univariate = ["1"] if truths.get("univariate", False) else []
+    channels = entries.get("dimensions") or entries.get("dimension") or univariate
     return _Header(
-        labelled=amounts or truths.get("classlabel", False),
-        task="regression" if amounts else "classification",
-        classes=() if amounts else tuple(said.get("classlabel", [])[1:]),
+        labelled=numeric or truths.get("classlabel", False),
+        task="regression" if numeric else "classification",
+        classes=() if numeric else tuple(entries.get("classlabel", [])[1:]),
         channels=int(channels[0]) if channels and channels[0].isdigit() else None,
         first_line=number + 1,
     )
@@ -214,7 +220,7 @@ def _data(lines: list[str], first_line: int) -> Iterator[tuple[int, str]]:
 
 
 def _floats(cells: list[str], path: Path, number: int) -> np.ndarray:
-    """The numbers of one channel, NaN where a cell spells a missing value."""
+    """The numbers of one channel; NaN for a cell that means a missing value."""
     try:
         return np.array(list(map(float, cells)))
     except ValueError:
@@ -224,7 +230,8 @@ def _floats(cells: list[str], path: Path, number: int) -> np.ndarray:
         missing = cell.strip().lower() in MISSING
         if not missing and not delimited.is_number(cell):
             raise DataError(
-                f"Line {number} of {path} holds {cell.strip()[:30]!r} as value {place} of a series, which is no number; correct it."
+                f"Line {number} of {path} holds {cell.strip()[:30]!r} as value {place} of a series, "
+                "which is not a number; correct it."
             )
         values.append(_NAN if missing else float(cell))
     return np.array(values)

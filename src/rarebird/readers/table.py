@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Roles:
-    """Which columns are not features; None where there is none of that role."""
+    """The columns that are not features; None if no column has that role."""
 
     target: str | None
     groups: str | None = None
@@ -30,8 +30,8 @@ class Roles:
 
 
 def read(path: Path, options: ReadOptions) -> Splits:
-    """One table: its features as a frame, target, weights, groups and time taken out, rows without a target left out
-    with a note.
+    """One table: its features as a frame, without the columns of target, weights, groups and time. Rows without a
+    target are left out, with a note.
 
     Row ids are the numbers of the data rows, "1" for the first.
 
@@ -40,22 +40,22 @@ def read(path: Path, options: ReadOptions) -> Splits:
         options: Names the columns that are not features.
 
     Raises:
-        DataError: The file is no such table, lacks a named column, or holds values that cannot serve.
+        DataError: The file is not such a table, lacks a named column, or holds values that cannot be used.
     """
     if options.groups_pattern is not None:
         raise DataError(
             f"--groups-pattern reads file names, which the rows of {path} do not have; name a column with --groups."
         )
     frame, roles, notes, place = (_parquet if path.suffix.lower() in (".parquet", ".pq") else _text)(path, options)
-    dataset, dropped = assemble(frame, roles, options, where=str(path), name=path.stem, place=place)
-    return Splits(dataset, notes=(*notes, *dropped))
+    dataset, more = _assemble(frame, roles, options, path, place)
+    return Splits(dataset, notes=(*notes, *more))
 
 
 def find_roles(names: Sequence[str], options: ReadOptions, where: str) -> Roles:
-    """The columns that are not features, by the options; `target` serves where no target is named.
+    """The columns that are not features, by the options; the target is `target` if none is named.
 
     Raises:
-        DataError: A named column is absent (without labels, an absent one is no matter), or one column is named for two
+        DataError: A named column is absent (which is allowed if labels are not wanted), or one column is named for two
             roles.
     """
     target = options.target if options.target is not None else "target"
@@ -79,52 +79,41 @@ def find_roles(names: Sequence[str], options: ReadOptions, where: str) -> Roles:
     return Roles(**wanted)
 
 
-def assemble(
-    frame: pd.DataFrame, roles: Roles, options: ReadOptions, *, where: str, name: str, place: Place
+def _assemble(
+    frame: pd.DataFrame, roles: Roles, options: ReadOptions, path: Path, place: Place
 ) -> tuple[Dataset, list[str]]:
-    """A data set from typed columns, and what the user should know.
+    """A data set from typed columns, and notes for the user.
 
     Args:
         frame: All columns, in the types that a `Frame` holds.
-        roles: Which of them are not features.
-        options: Task, labels wanted or not, and what the rows are.
-        where: The file, for messages.
-        name: What the data set is called in reports.
+        roles: The columns that are not features.
+        options: Task, whether labels are wanted, and the role of the rows.
+        path: The file.
         place: Position of a row -> "line 7".
 
     Raises:
-        DataError: No feature, no target in any row, or weights, groups or times that cannot serve.
+        DataError: No feature, no target in any row, or weights, groups or times that cannot be used.
     """
     features = frame.drop(
         columns=[column for column in (roles.target, roles.groups, roles.weight, roles.time) if column is not None],
         errors="ignore",
     )
     if features.shape[1] == 0:
-        raise DataError(
-            f"{where} has no column besides the target and its like; give a table with at least one feature."
-        )
-    task: Task = options.task or "classification"
-    y: np.ndarray | None = None
-    classes: tuple[str, ...] = ()
-    kept, notes = np.arange(len(frame)), []
+        raise DataError(f"{path} has no column of features; give a table with at least one.")
+    encoded, kept = None, np.arange(len(frame))
+    notes: list[str] = []
     if options.labelled and roles.target is not None:
-        values = frame[roles.target]
-        missing = targets.missing_mask(values)
-        if missing.any() and not missing.all():
-            kept = np.flatnonzero(~missing)
-            first = place(int(missing.argmax()))
-            notes.append(
-                f"{missing.sum()} of {len(frame)} {options.role} have no {roles.target!r} (first {first}) and were left out."
-            )
-        least = 2 if options.role == "training rows" else 1
-        task, y, classes = targets.encode(
-            values.iloc[kept], task=options.task, where=f"Column {roles.target!r} of {where}", least_classes=least
+        encoded, kept, notes = _encoded_target(
+            frame[roles.target], options, f"Column {roles.target!r} of {path}", place
         )
     rows = frame.iloc[kept]
 
-    def at(row: int) -> str:
-        return place(int(kept[row]))
+    def values(column: str | None, check: Callable[[pd.Series, str, Place], np.ndarray]) -> np.ndarray | None:
+        if column is None:
+            return None
+        return check(rows[column], f"Column {column!r} of {path}", lambda row: place(int(kept[row])))
 
+    task, y, classes = encoded or (options.task or "classification", None, ())
     dataset = Dataset(
         kind="table",
         task=task,
@@ -133,13 +122,27 @@ def assemble(
         y=y,
         classes=classes,
         ids=(kept + 1).astype(str).astype(object),
-        weight=None if roles.weight is None else weights(rows[roles.weight], f"Column {roles.weight!r} of {where}", at),
-        group=None if roles.groups is None else groups(rows[roles.groups], f"Column {roles.groups!r} of {where}", at),
-        time=None if roles.time is None else times(rows[roles.time], f"Column {roles.time!r} of {where}", at),
-        name=name,
+        weight=values(roles.weight, weights),
+        group=values(roles.groups, groups),
+        time=values(roles.time, times),
+        name=path.stem,
         target=roles.target or "target",
     )
     return dataset, notes
+
+
+def _encoded_target(
+    values: pd.Series, options: ReadOptions, where: str, place: Place
+) -> tuple[tuple[Task, np.ndarray, tuple[str, ...]], np.ndarray, list[str]]:
+    """Task, codes or numbers, and classes of the rows that have a target; the positions of these rows; notes."""
+    kept, notes = np.arange(len(values)), []
+    missing = targets.missing_mask(values)
+    if missing.any() and not missing.all():
+        kept = np.flatnonzero(~missing)
+        lacking = f"{missing.sum()} of {len(values)} {options.role} have no {values.name!r}"
+        notes.append(f"{lacking} (first {place(int(missing.argmax()))}) and were left out.")
+    least = 2 if options.role == "training rows" else 1
+    return targets.encode(values.iloc[kept], task=options.task, where=where, least_classes=least), kept, notes
 
 
 def weights(values: pd.Series, where: str, place: Place) -> np.ndarray:
@@ -172,7 +175,7 @@ def groups(values: pd.Series, where: str, place: Place) -> np.ndarray:
     if missing.any():
         row = place(int(missing.argmax()))
         raise DataError(
-            f"{where} holds no group ({row}); give every row a group, one of its own where it stands alone."
+            f"{where} holds no group ({row}); give every row a group, and a row without others a group of its own."
         )
     return np.array([targets.label(value) for value in values], dtype=object)
 
@@ -185,7 +188,7 @@ def times(values: pd.Series, where: str, place: Place) -> np.ndarray:
     """
     if values.dtype.kind not in "iufM":
         raise DataError(
-            f"{where} holds neither numbers nor dates in one format, so its rows have no order in time; correct it."
+            f"{where} holds neither numbers nor dates in one format, so the rows have no order in time; correct it."
         )
     missing = values.isna().to_numpy()
     if missing.any():
@@ -224,7 +227,7 @@ def _parquet(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, Roles, lis
             f"{path} cannot be read as Parquet ({str(error).splitlines()[0].rstrip('.')}); give a Parquet or CSV file."
         ) from None
     roles = find_roles(table.column_names, options, str(path))
-    # pandas writes a frame's index as such a column; and where labels are not wanted, the target must not matter.
+    # pandas writes a frame's index as such a column. Without labels, the target is not read, so that it cannot matter.
     unread = [
         name
         for name in table.column_names
@@ -236,15 +239,14 @@ def _parquet(path: Path, options: ReadOptions) -> tuple[pd.DataFrame, Roles, lis
     for field in table.schema:
         if pa.types.is_nested(field.type):
             where = f"Column {field.name!r} of {path}"
-            several = DataError(
-                f"{where} is nested ({field.type}); a table holds one value per cell: flatten or drop it."
-            )
-            raise targets.multi_label(where) if field.name == roles.target else several
+            if field.name == roles.target:
+                raise targets.multi_label(where)
+            raise DataError(f"{where} is nested ({field.type}); a table holds one value per cell: flatten or drop it.")
     return columns.plain(table.to_pandas(ignore_metadata=True), str(path)), roles, [], lambda row: f"row {row + 1}"
 
 
 def _hint(name: str, names: Sequence[str]) -> str:
-    """The nearest column, or some of them where none is near."""
+    """The nearest column, or a few of them if none is near."""
     lowered = [other for other in names if other.lower() == name.lower()]
     hint = f"did you mean {lowered[0]!r}?" if lowered else nearest(name, names)
     return hint if hint.startswith("did") else f"it has {some(names)}."

@@ -1,4 +1,4 @@
-"""Raw target values -> class codes with their labels, or numbers; tells regression from classification."""
+"""Raw target values -> class codes with their labels, or numbers; decides between classification and regression."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Values = Sequence[Any] | np.ndarray | pd.Series
 
-# Above these, numbers are read as amounts and not as names of classes; see `is_continuous`.
+# Above these limits, numbers are amounts and not names of classes; see `is_continuous`.
 _FEW_AMOUNTS = 20
 _FEW_ROWS_PER_CLASS = 10
 _MANY_CLASSES = 200
@@ -33,17 +33,17 @@ def encode(
     Args:
         values: ``(n,)`` labels or numbers, ``(n, 1)``, or ``(n, n_classes)`` one-hot.
         task: Overrides the guess of `is_continuous`.
-        where: What a message calls the target: its file and column.
-        least_classes: Fewer classes are refused; 1 serves test rows.
+        where: Name of the target in messages: its column and file.
+        least_classes: Fewer classes are refused; 1 for test rows.
 
     Returns:
         ``("classification", (n,) int64 codes, labels in natural order)`` or ``("regression", (n,) float64, ())``.
-        Labels are text as it stands; whole numbers lose their decimal point (1.0 -> "1"); booleans are "False" and
-        "True".
+        Labels that are text stay as they are; whole numbers lose their decimal point (1.0 -> "1"); booleans become
+        "False" and "True".
 
     Raises:
-        DataError: No value at all, infinities, too few classes, several targets per row, dates, text where regression
-            is asked for.
+        DataError: No value at all, infinite values, too few classes, several targets per row, dates, or text for
+            regression.
     """
     flat = _flat(values, where)
     if len(flat) == 0 or missing_mask(flat).all():
@@ -60,7 +60,8 @@ def encode(
     codes, classes = _codes(flat if amounts is None else amounts)
     if len(classes) < least_classes:
         raise DataError(
-            f"{where} holds only one class ({classes[0]!r}); add rows of another class, or name another column with --target."
+            f"{where} holds only one class ({classes[0]!r}); add rows of another class, "
+            "or name another column with --target."
         )
     return "classification", codes, classes
 
@@ -68,9 +69,10 @@ def encode(
 def is_continuous(amounts: np.ndarray) -> bool:
     """Whether numeric targets are amounts (regression) rather than names of classes.
 
-    With fractional parts: more than 20 distinct values, or more than half as many as rows. Whole numbers: more than 20
-    distinct values of fewer than 10 rows each on average, or more than 200 of them; never where they are the codes
-    0..k-1 or 1..k of at least 2 rows each on average, as class numbers are.
+    Numbers with fractional parts are amounts if there are more than 20 distinct values, or more than half as many as
+    rows. Whole numbers are amounts if there are more than 20 distinct values with fewer than 10 rows each on average,
+    or more than 200; but never if they are the codes 0..k-1 or 1..k with at least 2 rows each on average, as the
+    numbers of classes are.
 
     Args:
         amounts: ``(n,)`` finite numbers.
@@ -98,7 +100,7 @@ def missing_mask(values: Values) -> np.ndarray:
 
 
 def label(value: Any) -> str:
-    """The text of a class label: whole numbers without a decimal point, everything else as it stands.
+    """The text of a class label: whole numbers without a decimal point, everything else unchanged.
 
     >>> label(1.0), label(0.5), label("a ")
     ('1', '0.5', 'a ')
@@ -109,14 +111,14 @@ def label(value: Any) -> str:
 
 
 def multi_label(where: str) -> DataError:
-    """The refusal of several labels per row."""
+    """The error for several labels per row."""
     return DataError(
-        f"{where} holds several labels per row; multi-label targets are not served yet: give one label per row."
+        f"{where} holds several labels per row; multi-label targets are not supported yet: give one label per row."
     )
 
 
 def _array(values: Values) -> np.ndarray:
-    """Values as an array; cells that hold lists stay cells, and pandas' own types become plain objects."""
+    """Values as an array with one element per cell, also if cells hold lists; pandas' own types become objects."""
     if isinstance(values, np.ndarray):
         return values
     dtype = getattr(values, "dtype", None)
@@ -127,14 +129,14 @@ def _array(values: Values) -> np.ndarray:
     except ValueError:  # lists of unequal lengths
         array = None
     if array is None or array.dtype.kind in "US" or array.ndim > 1:
-        # Text would turn None and numbers among it into text; lists in the cells of a list would become a second axis.
+        # NumPy would turn None and numbers among texts into texts, and lists in cells into a second axis.
         array = np.empty(len(values), dtype=object)
         array[:] = list(values)
     return array
 
 
 def _flat(values: Values, where: str) -> np.ndarray:
-    """``(n,)`` targets; one-hot rows become their position. Refuses several labels per row."""
+    """``(n,)`` targets; one-hot rows become the position of the one. Refuses several labels per row."""
     array = _array(values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -143,7 +145,7 @@ def _flat(values: Values, where: str) -> np.ndarray:
             raise multi_label(where)
         return np.asarray(array.argmax(axis=1))
     if array.ndim != 1:
-        raise DataError(f"{where} has the shape {array.shape}, but one target per row is served; give one column.")
+        raise DataError(f"{where} has the shape {array.shape}, but a row has one target; give one column.")
     if array.dtype.kind in "OUS" and any(_holds_several(value) for value in array):
         raise multi_label(where)
     if array.dtype.kind == "M":
@@ -174,7 +176,7 @@ def _numbers(flat: np.ndarray) -> np.ndarray | None:
 
 
 def _amounts(flat: np.ndarray, amounts: np.ndarray | None, where: str) -> np.ndarray:
-    """Numbers for regression; text is taken where every value is a number."""
+    """Numbers for regression; text is accepted if every value is a number."""
     if amounts is None:
         try:
             amounts = np.array([float(value) for value in flat])
