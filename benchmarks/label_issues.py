@@ -23,7 +23,7 @@ from sklearn.metrics import average_precision_score
 
 from rarebird.core.clock import Clock
 from rarebird.data.dataset import Dataset, Splits
-from rarebird.diagnostics.label_issues.command import Review, look_through
+from rarebird.diagnostics.label_issues.command import Review, check_labels
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe.defaults import default_recipe
@@ -79,7 +79,7 @@ def main() -> None:
             clock = Clock(arguments.budget)
             train = read(file_of(name, arguments.data), ReadOptions()).train
             noisy = turned_over(train, arguments.share, arguments.noise, seed)
-            review = look_through(default_recipe(noisy, seed=seed), Splits(noisy), clock=clock)
+            review = check_labels(default_recipe(noisy, seed=seed), Splits(noisy), clock=clock)
             true = {str(row): train.classes[code] for row, code in zip(train.ids, train.codes, strict=True)}
             figures = judged(review, true)
             shown = "  ".join(

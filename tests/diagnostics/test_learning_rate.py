@@ -1,5 +1,5 @@
-"""The learning-rate range test: the curve's readings, a walk that is repeatable and keeps away from held-out rows, and
-the command."""
+"""The learning-rate range test: rates read off a curve, a test that is repeatable and uses no held-out rows, and the
+command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Splits
 from rarebird.diagnostics import learning_rate
-from rarebird.diagnostics.learning_rate import Exponential, proposal, smooth
+from rarebird.diagnostics.learning_rate import ExponentialGrowth, proposal, smooth
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe.recipe import Recipe
@@ -46,7 +46,7 @@ def test_readings_of_a_curve_that_is_known() -> None:
     place = np.log10(rates)
     losses = 1 - 1 / (1 + np.exp(-6 * (place + 3))) + np.exp(8 * (place + 0.5))
     found = proposal(rates.tolist(), losses.tolist(), "sgd", 200)
-    kept = losses < learning_rate.BURST
+    kept = losses < learning_rate.DIVERGED
     assert np.log10(found.minimum) == pytest.approx(place[kept][losses[kept].argmin()], abs=0.2)
     assert np.log10(found.steepest) == pytest.approx(-3, abs=0.1)
     assert found.proposed == pytest.approx(found.minimum / 10)
@@ -59,13 +59,13 @@ def test_smoothing_keeps_lines_away_from_the_ends_and_constants_everywhere() -> 
 
 
 def test_rates_grow_by_one_factor() -> None:
-    factors = [Exponential(1e6)(step / 10) for step in range(11)]
+    factors = [ExponentialGrowth(1e6)(step / 10) for step in range(11)]
     assert factors[0] == pytest.approx(1e-6)
     assert factors[-1] == 1
     np.testing.assert_allclose(np.diff(np.log(factors)), np.log(1e6) / 10)
 
 
-def test_walk_is_repeatable_covers_the_rates_and_ends_at_the_burst(table: Path) -> None:
+def test_the_test_is_repeatable_covers_the_rates_and_ends_where_the_loss_diverges(table: Path) -> None:
     plain = recipe(optimizer={"name": "sgd", "weight_decay": 0.0})
     found = learning_rate.find(plain, rows(table), steps=80)
     assert found == learning_rate.find(plain, rows(table), steps=80)
@@ -78,22 +78,22 @@ def test_walk_is_repeatable_covers_the_rates_and_ends_at_the_burst(table: Path) 
     assert learning_rate.find(other, rows(table), steps=80).losses == found.losses
 
 
-def test_a_step_is_heard_once_whatever_the_optimizer(table: Path) -> None:
+def test_the_loss_of_a_step_is_recorded_once_with_any_optimizer(table: Path) -> None:
     found = learning_rate.find(recipe(regularization=["sam", "ema"]), rows(table), steps=40, highest=1e-2)
     assert len(found.losses) == 40
     first = learning_rate.find(recipe(), rows(table), steps=40, highest=1e-2)
     assert found.losses[0] == first.losses[0]
 
 
-def test_the_walk_may_be_ended(table: Path) -> None:
-    found = learning_rate.find(recipe(), rows(table), steps=100, report=lambda progress, what: progress >= 0.4)
+def test_the_user_may_end_it(table: Path) -> None:
+    found = learning_rate.find(recipe(), rows(table), steps=100, progress=lambda share, what: share >= 0.4)
     assert len(found.losses) == 40
 
 
-def test_a_loss_that_is_no_number_ends_the_walk() -> None:
+def test_a_loss_that_is_not_a_number_is_left_out() -> None:
     losses = [1.0] * 15 + [float("nan")]
     assert len(proposal(np.logspace(-6, 0, 16).tolist(), losses, "sgd", 100).losses) == 15
-    with pytest.raises(DataError, match="bursts within 4 steps"):
+    with pytest.raises(DataError, match="diverges within 4 steps"):
         proposal([1e-6, 1e-5, 1e-4, 1e-3], [1.0, float("inf"), 2.0, 3.0], "sgd", 100)
 
 
@@ -103,7 +103,7 @@ def test_held_out_and_test_rows_take_no_part(table: Path) -> None:
     assert len(data.train) == 300
 
 
-def test_bad_walks_are_refused(table: Path) -> None:
+def test_bad_rates_and_steps_are_refused(table: Path) -> None:
     with pytest.raises(ValueError, match="lowest < highest"):
         learning_rate.find(recipe(), rows(table), lowest=1.0, highest=0.1)
     with pytest.raises(ValueError, match="steps >= 20"):

@@ -193,7 +193,7 @@ def test_every_class_has_its_turn() -> None:
 def test_augmentation_of_features_is_named_and_left_out(tmp_path: Path) -> None:
     recipe = Recipe(kind="table", network="mlp", augmentation=["feature_smote", "cell_noise"])
     page = preview.write(recipe, data("table"), tmp_path).read_text(encoding="utf-8")
-    assert "&#39;feature_smote&#39; works between the network" in page
+    assert "&#39;feature_smote&#39; changes features inside the network" in page
     assert "<li><code>feature_smote" not in page
 
 

@@ -17,7 +17,7 @@ from rarebird.core.clock import Clock, timed
 from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.diagnostics.label_issues import command as label_issues
-from rarebird.diagnostics.label_issues import issues, label_files
+from rarebird.diagnostics.label_issues import issues
 from rarebird.experiment.run import Outcome, finish
 from rarebird.experiment.setup import Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
@@ -103,7 +103,7 @@ def search(
         summary,
         clock,
         kept=KEPT,
-        beside=lambda building: label_files.write(found, building),
+        beside=lambda building: label_issues.write(found, building),
     )
 
 
@@ -131,7 +131,7 @@ def _issues_note(outcome: Outcome, review: label_issues.Review) -> str:
     looked_at, found = int(review.found.judged.sum()), len(review.found.issues)
     all_rows = looked_at == len(review.train) == outcome.result.n_train
     more = "" if all_rows else " `rarebird label-issues` looks at all training rows."
-    return f"The given label is improbable for {found} of {looked_at} held-out rows; see {label_files.PAGE}.{more}"
+    return f"The given label is improbable for {found} of {looked_at} held-out rows; see {label_issues.PAGE}.{more}"
 
 
 def _check_folder(out: Path, resume: bool) -> None:

@@ -57,7 +57,7 @@ def learning_rate(
 
     recipe, data = read_recipe_and_data(request)
     with output.progress_bar() as progress:
-        found = rates.find(recipe, data, steps=steps, device=request.device, report=progress)
+        found = rates.find(recipe, data, steps=steps, device=request.device, progress=progress)
     values, figure = found.write(request.out)
     output.show(
         lambda: found.for_machines() | {"values": str(values), "figure": str(figure)},
@@ -102,9 +102,9 @@ def regularization_path(
     from rarebird.diagnostics.regularization_path import command
     from rarebird.runs import folder
 
-    plan = command.Plan(penalty, low, high, points, folds, repeats)
+    path = command.PathRequest(penalty, low, high, points, folds, repeats)
     with output.progress_bar() as progress:
-        found = command.walk(request, plan, clock, progress)
+        found = command.run(request, path, clock, progress)
     files = {name: str(request.out / file) for name, file in (("figure", command.FIGURE), ("recipe", folder.RECIPE))}
     output.show(
         lambda: found.for_machines() | files,
@@ -128,12 +128,12 @@ def regularization_path(
 def label_issues(request: Request, output: Output, budget: Budget = "5m") -> None:
     """List training rows whose label is improbable according to networks that were not trained on them."""
     clock = Clock(seconds_of(budget) if request.steps is None else None, process_start())
-    from rarebird.diagnostics.label_issues import command, label_files
+    from rarebird.diagnostics.label_issues import command
 
-    label_files.check_folder(request.out)
+    command.check_folder(request.out)
     with output.progress_bar() as progress:
         review = command.review(request, clock, progress)
-    rows, page = label_files.write(review, request.out)
+    rows, page = command.write(review, request.out)
     files = {"rows": str(rows), "page": str(page)}
     output.show(
         lambda: review.found.for_machines() | files | {"seconds": round(clock.elapsed(), 2)},

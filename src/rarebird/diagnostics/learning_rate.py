@@ -1,18 +1,18 @@
-"""The learning-rate range test: train a few steps at ever higher rates, and see at which the loss falls and at which it
-bursts.
+"""The learning-rate range test: train some steps at higher and higher rates, and see where the loss falls and where it
+diverges.
 
-Smith, "Cyclical learning rates for training neural networks", WACV 2017; with the rate growing by a constant factor per
-step, as in fastai (Howard and Gugger, "fastai: a layered API for deep learning", Information 2020).
+Smith, "Cyclical learning rates for training neural networks", WACV 2017; with a rate that grows by a constant factor
+per step, as in fastai (Howard and Gugger, "fastai: a layered API for deep learning", Information 2020).
 
-NOTE[DIFF]: the losses are smoothed by a Gaussian window over the steps on both sides. The running mean of fastai lags
-behind, so that its minimum stands at too high a rate, more so the fewer the steps.
+NOTE[DIFF]: losses are smoothed by a Gaussian window over the steps on both sides. The running mean of fastai lags
+behind, so its minimum is at too high a rate, more so with few steps.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import torch
 
 from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError, require
+from rarebird.core.progress import Progress, silent
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.experiment.setup import TEST_SHARE, separate
@@ -29,29 +30,30 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.report.figures.drawing import COLORS, DASHES, figure_style
 from rarebird.slots.hooks import Hook, TrainState
 from rarebird.training.device import Placement, choose_device
-from rarebird.training.network_trainer import Bench
-from rarebird.training.step_plan import Course
+from rarebird.training.loop import Training
+from rarebird.training.network_trainer import NetworkTrainer
+from rarebird.training.step_plan import StepPlan
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 200
-FEWEST_STEPS = 20
-# Spread of the smoothing window, as a share of the steps.
-SPREAD = 0.025
-# The walk ends where the loss is so many times what it was at the first steps.
-BURST, FIRST = 4.0, 5
-# The proposal keeps this factor below the rate of the least loss, where the steps are as likely to do harm as good.
+FEWEST_STEPS, FEWEST_LOSSES = 20, 10
+# Width of the smoothing window, as a share of the steps.
+WINDOW_SHARE = 0.025
+# The loss diverges where it exceeds the largest of its first losses by this factor.
+DIVERGED, FIRST = 4.0, 5
+# The proposal is lower by this factor than the rate of the least loss, at which a step is as likely to do harm as good.
 BELOW_MINIMUM = 10.0
 
 
 @dataclass(frozen=True)
 class RateRange:
-    """What a range test found.
+    """The result of a range test.
 
     Attributes:
         proposed: A tenth of the rate of the least loss: a good first guess for the highest rate of a schedule.
         steepest: The rate at which the loss falls fastest per decade; it depends on chance more than the others.
         minimum: The rate of the least smoothed loss; too high to train at.
-        optimizer: Whose rate it is.
-        rates, losses, smoothed: One per step, up to where the loss bursts.
+        optimizer: The optimizer that took the steps.
+        rates, losses, smoothed: One per step, up to where the loss diverges.
     """
 
     proposed: float
@@ -63,12 +65,11 @@ class RateRange:
     smoothed: tuple[float, ...]
 
     def for_machines(self) -> dict[str, Any]:
-        """The rates read off the curve, without the curve."""
+        """The rates as JSON holds them, without the curve."""
         return {name: getattr(self, name) for name in ("optimizer", "proposed", "steepest", "minimum")}
 
     def write(self, folder: Path) -> tuple[Path, Path]:
-        """Write ``learning_rate.json`` and ``learning_rate.png`` into `folder`, which is made where it is absent; their
-        paths."""
+        """Write ``learning_rate.json`` and ``learning_rate.png`` into `folder`, made if needed; their paths."""
         folder.mkdir(parents=True, exist_ok=True)
         values, picture = folder / "learning_rate.json", folder / "learning_rate.png"
         with whole_file(values) as building:
@@ -79,7 +80,7 @@ class RateRange:
 
 
 @dataclass(frozen=True)
-class Exponential:
+class ExponentialGrowth:
     """A schedule that grows by a constant factor per step, from ``1 / growth`` to 1."""
 
     growth: float
@@ -88,34 +89,34 @@ class Exponential:
         return float(self.growth ** (progress - 1))
 
 
-class Listener(Hook):
-    """Keeps each step's loss, and ends the training where it bursts."""
+class LossRecorder(Hook):
+    """Records the loss of each step, and ends the training where it diverges."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
 
     def around(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
-        optimizer.register_step_pre_hook(self._heard)
+        optimizer.register_step_pre_hook(self._record_loss)
         return optimizer
 
-    def _heard(
-        self, optimizer: torch.optim.Optimizer, given: tuple[Any, ...], named: dict[str, Any]
+    def _record_loss(
+        self, optimizer: torch.optim.Optimizer, arguments: tuple[Any, ...], named: dict[str, Any]
     ) -> tuple[Any, Any]:
-        itself, closure = given
+        itself, closure = arguments
         first = len(self.losses)
 
-        def closing() -> torch.Tensor:
+        def recording() -> torch.Tensor:
             loss: torch.Tensor = closure()
-            # An optimizer that computes the loss twice (`sam`) is heard once.
+            # An optimizer may compute the loss of one step twice (`sam`): only the first one is recorded.
             if len(self.losses) == first:
                 self.losses.append(float(loss))
             return loss
 
-        return (itself, closing), named
+        return (itself, recording), named
 
     def after_step(self, state: TrainState) -> None:
         last = self.losses[-1]
-        state.stop = state.stop or not math.isfinite(last) or last > BURST * max(self.losses[:FIRST])
+        state.stop = state.stop or not math.isfinite(last) or last > DIVERGED * max(self.losses[:FIRST])
 
 
 def find(
@@ -126,80 +127,85 @@ def find(
     lowest: float = LOWEST,
     highest: float = HIGHEST,
     device: str = "auto",
-    report: Callable[[float, str], bool] = lambda progress, what: False,
+    progress: Progress = silent,
 ) -> RateRange:
-    """Walk through the rates on the training rows of the recipe's first network; held-out and test rows take no part.
+    """Run the range test on the training rows of the recipe's first network, without held-out and test rows.
 
     Args:
-        recipe: Whose first stage is trained; its own rate and schedule play no part.
-        data: Rows, split as a run would.
+        recipe: Its first stage is trained; its own rate and schedule are not used.
+        data: Rows, split as in a run.
         steps: Steps from the lowest to the highest rate.
-        lowest, highest: Rates to walk through.
+        lowest, highest: The first and the last rate.
         device: A torch device, or ``auto``.
-        report: Told of the progress 0..1; True from it ends the walk.
+        progress: Told of the share done; True from it ends the test.
 
     Raises:
-        DataError: The rows or the recipe cannot serve, or the loss bursts before anything can be seen.
+        DataError: The rows or the recipe cannot be used, or the loss diverges after a few steps.
     """
     require(0 < lowest < highest, "0 < lowest < highest", lowest=lowest, highest=highest)
     require(steps >= FEWEST_STEPS, f"steps >= {FEWEST_STEPS}", steps=steps)
     if recipe.reference is not None:
         raise DataError(f"The reference {recipe.reference.name!r} has no learning rate; take it out of the recipe.")
-    rows = first_rows(recipe, data)
-    bench = Bench(recipe, rows, rows.take(np.zeros(0, dtype=int)), 0, choose_device(device))
-    precision = "float32" if recipe.precision == "auto" else recipe.precision
-    training = bench.training(Placement(bench.device, precision, bool(recipe.channels_last) and recipe.kind == "image"))
-    optimizer: Any = training.stages[0].optimizer
-    walk: Any = Exponential(highest / lowest)
-    training.stages = [
-        replace(
-            training.stages[0],
-            schedule=walk,
-            optimizer=optimizer.model_copy(update={"learning_rate": highest}),
-            until=1.0,
-        )
-    ]
-    listener = Listener()
-    training.hooks = [*training.hooks, listener]
-    training.report = lambda progress: report(progress, "walking through the rates")
+    training = _training(recipe, first_rows(recipe, data), choose_device(device), lowest, highest)
+    recorder = LossRecorder()
+    training.hooks = [*training.hooks, recorder]
+    training.on_step = lambda share: progress(share, "training at higher and higher rates")
     try:
-        training.run(Course(steps))
+        training.run(StepPlan(steps))
     except DataError:
-        # A loss that is no number ends the walk as a burst does; what else the training refuses is passed on.
-        if all(math.isfinite(loss) for loss in listener.losses):
+        # A loss that is not a number ends the test, as a loss that diverges does; other errors are passed on.
+        if all(math.isfinite(loss) for loss in recorder.losses):
             raise
-    rates = [lowest * (highest / lowest) ** (step / steps) for step in range(len(listener.losses))]
-    return proposal(rates, listener.losses, recipe.optimizer.name, steps)
+    rates = [lowest * (highest / lowest) ** (step / steps) for step in range(len(recorder.losses))]
+    return proposal(rates, recorder.losses, recipe.optimizer.name, steps)
+
+
+def _training(recipe: Recipe, rows: Dataset, device: str, lowest: float, highest: float) -> Training:
+    """The training of the recipe's first stage on these rows, at rates that grow from the lowest to the highest."""
+    trainer = NetworkTrainer(recipe, rows, rows.take(np.zeros(0, dtype=int)), 0, device)
+    precision = "float32" if recipe.precision == "auto" else recipe.precision
+    training = trainer.training(Placement(device, precision, bool(recipe.channels_last) and recipe.kind == "image"))
+    first: Any = training.stages[0]
+    optimizer = first.optimizer.model_copy(update={"learning_rate": highest})
+    growth = ExponentialGrowth(highest / lowest)
+    training.stages = [replace(first, schedule=growth, optimizer=optimizer, until=1.0)]
+    return training
 
 
 def first_rows(recipe: Recipe, data: Splits) -> Dataset:
     """The rows that the recipe's first network would train on."""
-    splits = separate(data, recipe, TEST_SHARE, [])
+    splits = separate(data, recipe, TEST_SHARE)
     protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
-    fit, _ = split.parts(splits.train, protocol, recipe.seed)[0]
-    return splits.train.take(fit)
+    learned, _ = split.parts(splits.train, protocol, recipe.seed)[0]
+    return splits.train.take(learned)
 
 
-def proposal(rates: list[float], losses: list[float], optimizer: str, steps: int) -> RateRange:
-    """Read the rates off a walk's losses; those that are no number, or burst, are left out.
+def proposal(rates: Sequence[float], losses: Sequence[float], optimizer: str, steps: int) -> RateRange:
+    """Read the rates off the losses; a loss that is not a number is left out.
+
+    Args:
+        rates, losses: One per step.
+        optimizer: The optimizer's name.
+        steps: Steps that the whole test would have had.
 
     Raises:
-        DataError: Fewer than ten losses are left.
+        DataError: Fewer than `FEWEST_LOSSES` losses are left.
     """
     kept = [loss for loss in losses if math.isfinite(loss)]
-    if len(kept) < 10:
+    if len(kept) < FEWEST_LOSSES:
         raise DataError(
-            f"The loss bursts within {len(losses)} steps from a learning rate of {rates[0]:g}, before anything can be seen; check the data."
+            f"The loss diverges within {len(losses)} steps, although the learning rate starts at only {rates[0]:g}; "
+            "check the data."
         )
     values, tried = np.array(kept), np.array(rates[: len(kept)])
-    # A last loss of any size must not outweigh all others within the window.
-    smoothed = smooth(values.clip(max=BURST * values[:FIRST].max()), max(SPREAD * steps, 1.0))
+    # The last loss may be huge, and must not outweigh all others within the window.
+    smoothed = smooth(values.clip(max=DIVERGED * values[:FIRST].max()), max(WINDOW_SHARE * steps, 1.0))
     least = int(smoothed.argmin())
-    # The fall is looked for on the way to the least loss.
-    fall = np.diff(smoothed[: max(least, 1) + 1])
+    # The steepest fall is searched for before the least loss.
+    slopes = np.diff(smoothed[: max(least, 1) + 1])
     return RateRange(
         proposed=float(tried[least] / BELOW_MINIMUM),
-        steepest=float(tried[int(fall.argmin())]),
+        steepest=float(tried[int(slopes.argmin())]),
         minimum=float(tried[least]),
         optimizer=optimizer,
         rates=tuple(tried.tolist()),
@@ -208,16 +214,16 @@ def proposal(rates: list[float], losses: list[float], optimizer: str, steps: int
     )
 
 
-def smooth(values: np.ndarray, spread: float) -> np.ndarray:
-    """``(n,)`` means over a Gaussian window of so many steps; at the ends, over what there is of it."""
+def smooth(values: np.ndarray, width: float) -> np.ndarray:
+    """``(n,)`` means over a Gaussian window of a width in steps; at both ends, over the part of it that has values."""
     place = np.arange(len(values))
-    window = np.exp(-(((place[:, None] - place) / spread) ** 2) / 2)
+    window = np.exp(-(((place[:, None] - place) / width) ** 2) / 2)
     mean: np.ndarray = window @ values / window.sum(axis=1)
     return mean
 
 
 def draw(found: RateRange, path: Path) -> None:
-    """The curve as a PNG: each step's loss, the smoothed one, and where the rates stand."""
+    """Draw the curve as a PNG: the loss of each step, the smoothed loss, and the three rates."""
     low, high = min(found.smoothed), max(found.smoothed)
     margin = 0.1 * (high - low) or 0.1
     with figure_style() as new_figure:

@@ -1,8 +1,9 @@
-"""Training rows before and after a recipe's augmentation and resampling, as one page, so that a person can judge how
-plausible they are."""
+"""Shows training rows before and after a recipe's augmentation and resampling on one page, so that a person can judge
+how plausible they are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,18 @@ def write(recipe: Recipe, data: Splits, out: Path, rows: int = 8, views: int = 4
     """Write ``preview.html`` into the folder `out`.
 
     Args:
-        recipe: Whose augmentation and resampling are shown; its seed decides all draws.
-        data: Rows; only training rows are shown, those that `fit` would train and validate with.
-        out: A folder, created where it does not stand.
-        rows: How many rows are shown, drawn from all classes in turn. They are one batch: what mixes rows, mixes these.
-        views: How many augmented versions of each.
+        recipe: Its augmentation and resampling are shown; its seed decides all random draws.
+        data: The rows; shown are only training rows, those that `fit` would train and validate with.
+        out: A folder, made if needed.
+        rows: Number of rows, drawn from all classes in turn. They form one batch: an augmentation that mixes rows mixes
+            these.
+        views: Number of augmented versions of each row.
 
     Returns:
-        The page.
+        The page's path.
 
     Raises:
-        DataError: The recipe has nothing to show, or the rows or the recipe cannot serve.
+        DataError: The recipe has nothing to show, or the rows or the recipe cannot be used.
     """
     require(rows >= 1, "rows >= 1", rows=rows)
     if not recipe.augmentation and recipe.resampling is None:
@@ -49,40 +51,46 @@ def write(recipe: Recipe, data: Splits, out: Path, rows: int = 8, views: int = 4
         )
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; --out takes a folder.")
-    notes = list(data.notes)
-    train = separate(data, recipe, TEST_SHARE, notes).train
+    page = _page(recipe, data, rows, views)
+    out.mkdir(parents=True, exist_ok=True)
+    preview.write(out / "preview.html", page)
+    return out / "preview.html"
+
+
+def _page(recipe: Recipe, data: Splits, rows: int, views: int) -> Page:
+    splits = separate(data, recipe, TEST_SHARE)
+    train = splits.train
     prepared, left_out = prepare.fit(train, recipe.seed)
     draw = rng.stream(recipe.seed, "preview")
     resampling: Any = recipe.resampling
     after = train if resampling is None else resampling(train, rng.stream(recipe.seed, "resampling", 0))
-    statistics = TrainStatistics(prepared.spec, after.class_counts)
     shown = [method for method in recipe.augmentation if not getattr(method, "on_features", False)]
     hidden = [type(method).name for method in recipe.augmentation if method not in shown]
-    notes += left_out + [
-        f"The augmentation {name!r} works between the network's features, where there is nothing to look at."
-        for name in hidden
+    augmented: Sequence[ShownRow] = ()
+    if shown:
+        pipeline = Pipeline(shown, TrainStatistics(prepared.spec, after.class_counts))
+        augmented = _augmented(chosen(train, rows, draw), prepared, pipeline, recipe.seed, views)
+    notes = [
+        *splits.notes,
+        *left_out,
+        *(f"The augmentation {name!r} changes features inside the network, which cannot be shown." for name in hidden),
     ]
-    page = Page(
+    return Page(
         name=train.name,
         kind=train.kind,
         seed=recipe.seed,
         augmentation=tuple(_settings(method) for method in shown),
         resampling="" if resampling is None else _settings(resampling),
         columns=() if prepared.table is None else tuple(column.name for column in prepared.table.columns),
-        rows=tuple(_augmented(chosen(train, rows, draw), prepared, Pipeline(shown, statistics), recipe.seed, views))
-        if shown
-        else (),
+        rows=tuple(augmented),
         resampled=None if resampling is None else _resampled(train, after, prepared, rows, draw),
         notes=tuple(notes),
     )
-    out.mkdir(parents=True, exist_ok=True)
-    preview.write(out / "preview.html", page)
-    return out / "preview.html"
 
 
 def chosen(data: Dataset, n: int, draw: np.random.Generator) -> Dataset:
-    """At most `n` drawn rows: of each class in turn, the rarest first, so that no class is crowded out; shown class by
-    class."""
+    """At most `n` random rows, sorted by class; they are taken from the classes in turn, the rarest first, so that each
+    class has some."""
     order = draw.permutation(len(data))
     if data.task == "regression":
         return data.take(np.sort(order[:n]))
@@ -114,33 +122,35 @@ def _augmented(data: Dataset, prepared: Prepared, pipeline: Pipeline, seed: int,
 
 
 def _resampled(train: Dataset, after: Dataset, prepared: Prepared, rows: int, draw: np.random.Generator) -> Resampled:
-    """Counts, and some rows of each fate."""
+    """Rows per class before and after, and some rows that stay, are new, or are taken out."""
     origin = _origin(train, after, prepared)
     new, gone = origin < 0, ~np.isin(np.arange(len(train)), origin)
-    again = len(after) - int(new.sum()) - int((~gone).sum())
+    copied = len(after) - int(new.sum()) - int((~gone).sum())
     before, now = train.class_counts, after.class_counts
-    counts = (
-        () if before is None or now is None else tuple(zip(train.classes, before.tolist(), now.tolist(), strict=True))
-    )
-    told = ((int(new.sum()), "new"), (again, "copied"), (int(gone.sum()), "taken out"))
-    fates = {
+    counts: tuple[tuple[str, int, int], ...] = ()
+    if before is not None and now is not None:
+        counts = tuple(zip(train.classes, before.tolist(), now.tolist(), strict=True))
+    numbers = ((int(new.sum()), "new"), (copied, "copied"), (int(gone.sum()), "taken out"))
+    parts = {
         "Rows that stay": train.take(~gone),
         "New rows": after.take(new),
         "Rows that are taken out": train.take(gone),
     }
     groups = {}
-    for heading, data in fates.items():
+    for heading, data in parts.items():
         some = chosen(data, rows, draw)
         views = originals(some, prepared) if len(some) else []
-        said = "made from " if heading == "New rows" else ""
-        groups[heading] = tuple(ShownRow(f"{said}{name}", (view,)) for name, view in zip(some.ids, views, strict=True))
-    sentence = "Rows: " + ", ".join(f"{number:,} {fate}" for number, fate in told) + "."
+        prefix = "made from " if heading == "New rows" else ""
+        groups[heading] = tuple(
+            ShownRow(f"{prefix}{name}", (view,)) for name, view in zip(some.ids, views, strict=True)
+        )
+    sentence = "Rows: " + ", ".join(f"{number:,} {what}" for number, what in numbers) + "."
     return Resampled(counts, (sentence,), {heading: shown for heading, shown in groups.items() if shown})
 
 
 def _origin(train: Dataset, after: Dataset, prepared: Prepared) -> np.ndarray:
-    """``(n,)`` which row of `train` each row of `after` is, -1 for new ones. These may bear the name of a row they were
-    made from."""
+    """``(n,)`` the position in `train` of each row of `after`; -1 for a new row, which may have the name of its
+    original."""
     if after.source is train.source:
         place = np.full(len(train.source), -1)
         place[train.index] = np.arange(len(train))

@@ -1,4 +1,4 @@
-"""Rows as a page shows them: a picture, a curve, or cells, before and after a change."""
+"""Rows as a page shows them, before and after a change: a picture, a curve, or the cells of a table."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rarebird.slots.protocols import Inputs
 from rarebird.training.batches import ready
 from rarebird.training.device import Placement
 
-# Below these a cell counts as unchanged, and a share of a class is not spelled out.
+# A smaller change of a cell is not marked, and a smaller share of a class is not named.
 SAME, LEAST_SHARE = 1e-6, 0.005
 
 
 def originals(data: Dataset, prepared: Prepared) -> list[View]:
-    """The rows as they are, pictures and curves drawn; a table's cells in the user's own values."""
+    """The rows as they are: pictures, curves, or a table's cells with the user's own values."""
     targets = [_target(prepared, row) for row in prepared.targets(data)]
     if data.kind == "table":
         assert prepared.table is not None
@@ -32,26 +32,26 @@ def originals(data: Dataset, prepared: Prepared) -> list[View]:
 
 def changed_view(prepared: Prepared, row: int, original: View, x: Inputs, changed: Inputs, target: Tensor) -> View:
     """One augmented row beside its original."""
-    told = _target(prepared, target)
-    moved = told != original.target
+    text = _target(prepared, target)
+    moved = text != original.target
     if prepared.table is None:
-        return _drawn(changed, row, told, moved, behind=x)
+        return _drawn(changed, row, text, moved, behind=x)
     before, after = ({name: part[row].numpy() for name, part in inputs.items()} for inputs in (x, changed))
     cells, marks = _cells(prepared.table.columns, before, after, original.cells)
-    return View(told, moved, cells=cells, changed=marks)
+    return View(text, moved, cells=cells, changed=marks)
 
 
 def _drawn(x: Inputs, row: int, target: str, moved: bool = False, behind: Inputs | None = None) -> View:
-    """A picture or a series; a series with what it was behind it."""
+    """A picture, or a series in front of its original."""
     if "pixels" in x:
         return View(target, moved, picture=preview.picture(x["pixels"][row].numpy()))
-    values = _within(x, row)
-    before = None if behind is None else _within(behind, row)
+    values = _values(x, row)
+    before = None if behind is None else _values(behind, row)
     both = values if before is None else np.concatenate([values, before], axis=1)
     return View(target, moved, curve=preview.curve(values, float(both.min()), float(both.max()), before))
 
 
-def _within(x: Inputs, row: int) -> np.ndarray:
+def _values(x: Inputs, row: int) -> np.ndarray:
     """``(channels, length)`` of a series without its padding."""
     values: np.ndarray = x["values"][row].numpy()[:, : max(int(x["lengths"][row]), 1)]
     return values
@@ -60,7 +60,8 @@ def _within(x: Inputs, row: int) -> np.ndarray:
 def _cells(
     columns: tuple[Column, ...], before: dict[str, np.ndarray], after: dict[str, np.ndarray], texts: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[bool, ...]]:
-    """An augmented table row in the user's own units, and which of its cells changed; the others keep their texts."""
+    """An augmented table row in the user's own units, and which of its cells changed; unchanged cells keep their
+    texts."""
     cells, marks, number, category = [], [], 0, 0
     for column, text in zip(columns, texts, strict=True):
         if column.role == "category":
@@ -80,8 +81,8 @@ def _cells(
 
 
 def _unscaled(column: Column, scaled: float) -> str:
-    """A prepared number in the column's own unit; a date by its days."""
-    # The soft clipping, undone; at its very end a float has no digits left.
+    """A prepared number in the column's own unit, or as a date."""
+    # Undo the soft clipping; near its limit a float has no digits left.
     inside = float(np.clip(scaled, -0.999 * CLIP, 0.999 * CLIP))
     unclipped = inside / np.sqrt(1 - (inside / CLIP) ** 2)
     value = column.center[0] + (unclipped / column.scale[0] if column.scale[0] else 0.0)
@@ -103,9 +104,9 @@ def _text(value: object) -> str:
 
 
 def _target(prepared: Prepared, y: Tensor) -> str:
-    """A class, the shares of several, or a value in its own unit."""
+    """A class, the shares of several classes, or a value in its own unit."""
     if not prepared.classes:
         return _text(float(prepared.values(y.numpy())[0]))
     shares = sorted(zip(y.tolist(), prepared.classes, strict=True), key=lambda pair: -pair[0])
-    told = [shares[0], *(pair for pair in shares[1:] if pair[0] > LEAST_SHARE)]
-    return told[0][1] if len(told) == 1 else " + ".join(f"{100 * share:.0f} % {label}" for share, label in told)
+    named = [shares[0], *(pair for pair in shares[1:] if pair[0] > LEAST_SHARE)]
+    return named[0][1] if len(named) == 1 else " + ".join(f"{100 * share:.0f} % {label}" for share, label in named)

@@ -1,5 +1,5 @@
-"""`rarebird label-issues`: a path in, every training row looked through, the turned labels in front, a file and a page
-out."""
+"""`rarebird label-issues`: a path in, the labels of all training rows checked, the turned ones in front, a file and a
+page out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits, load_iris
 
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Curves, Dataset, Frame, Splits
-from rarebird.diagnostics.label_issues import command, label_files
+from rarebird.diagnostics.label_issues import command
 from rarebird.recipe.recipe import Recipe
 from tests.command_line import rarebird
 
@@ -101,7 +101,7 @@ def test_pictures_of_doubted_rows_are_part_of_the_page(tmp_path: Path, run: Any)
     assert not re.findall(r'(?:src|href)="(?!data:image/png|#)', page)
 
 
-def test_series_are_drawn_and_a_crowd_of_issues_is_cut_and_said(
+def test_series_are_drawn_and_many_issues_are_cut_to_the_most_doubtful(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(0)
@@ -118,9 +118,9 @@ def test_series_are_drawn_and_a_crowd_of_issues_is_cut_and_said(
         steps=30,
         folds=2,
     )
-    review = command.look_through(recipe.updated(threads=1), Splits(train))
-    monkeypatch.setattr(label_files, "MOST", 2)
-    _, page = label_files.write(review, tmp_path)
+    review = command.check_labels(recipe.updated(threads=1), Splits(train))
+    monkeypatch.setattr(command, "MOST_OF_CLASS", 2)
+    _, page = command.write(review, tmp_path)
     text = page.read_text(encoding="utf-8")
     assert {row.place for row in review.found.rows[:6]} == set(range(0, 12, 2))
     assert len(review.found.issues) > 2
@@ -147,16 +147,16 @@ def plain(**changes: Any) -> Recipe:
 
 def test_every_row_gets_a_prediction_where_fit_would_hold_some_out() -> None:
     for recipe in (plain(folds=0), plain(holdout=0.3), plain(folds=4)):
-        review = command.look_through(recipe, Splits(made()))
+        review = command.check_labels(recipe, Splits(made()))
         np.testing.assert_allclose(review.probabilities.sum(axis=1), 1)
         assert review.recipe.folds == (recipe.folds or 10)
         assert review.recipe.holdout is None
-    again = command.look_through(review.recipe, Splits(made()))
+    again = command.check_labels(review.recipe, Splits(made()))
     np.testing.assert_array_equal(again.probabilities, review.probabilities)
 
 
-def test_an_early_end_keeps_the_rows_that_were_looked_through() -> None:
-    review = command.look_through(plain(folds=4), Splits(made()), tell=lambda progress, what: progress > 0.3)
+def test_an_early_end_keeps_the_rows_that_were_predicted() -> None:
+    review = command.check_labels(plain(folds=4), Splits(made()), progress=lambda share, what: share > 0.3)
     known = np.isfinite(review.probabilities).all(axis=1)
     assert 0 < known.sum() < 80
     assert review.found.judged.sum() == known.sum()
@@ -165,10 +165,10 @@ def test_an_early_end_keeps_the_rows_that_were_looked_through() -> None:
 
 def test_groups_are_held_out_whole_and_one_group_is_refused() -> None:
     grouped = Dataset(**{**vars(made()), "group": np.repeat(np.arange(8), 10)})
-    review = command.look_through(plain(folds=0), Splits(grouped))
+    review = command.check_labels(plain(folds=0), Splits(grouped))
     assert review.recipe.folds == 8
-    with pytest.raises(DataError, match="are of one group"):
-        command.look_through(plain(), Splits(Dataset(**{**vars(made()), "group": np.zeros(80)})))
+    with pytest.raises(DataError, match="All rows of data are of one group"):
+        command.check_labels(plain(), Splits(Dataset(**{**vars(made()), "group": np.zeros(80)})))
 
 
 def test_bad_input_is_a_sentence(flowers: Path, tmp_path: Path, run: Any) -> None:

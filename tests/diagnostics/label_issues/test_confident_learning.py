@@ -11,8 +11,8 @@ from rarebird.diagnostics.label_issues.confident_learning import (
     confident_joint,
     contradicted,
     estimated_counts,
+    indicated_classes,
     issues,
-    spoken_for,
     thresholds,
 )
 
@@ -29,9 +29,9 @@ def drawn(n: int = 400, prior: tuple[float, ...] = (0.7, 0.2, 0.1), seed: int = 
 
 
 def counted(p: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which class each row speaks for, and the estimated counts."""
-    spoken = spoken_for(p, y, thresholds(p, y, weight))
-    return spoken, estimated_counts(confident_joint(spoken, y, weight, p.shape[1]), y, weight)
+    """Which class each row indicates, and the estimated counts."""
+    indicated = indicated_classes(p, y, thresholds(p, y, weight))
+    return indicated, estimated_counts(confident_joint(indicated, y, weight, p.shape[1]), y, weight)
 
 
 def test_a_perfect_network_finds_exactly_the_turned_labels() -> None:
@@ -39,8 +39,8 @@ def test_a_perfect_network_finds_exactly_the_turned_labels() -> None:
     true = rng.choice(4, 500, p=[0.8, 0.1, 0.06, 0.04])
     y, turned = true.copy(), rng.choice(500, 25, replace=False)
     y[turned] = (true[turned] + rng.integers(1, 4, 25)) % 4
-    spoken, counts = counted(np.eye(4)[true], y, np.ones(500))
-    np.testing.assert_array_equal(spoken, true)
+    indicated, counts = counted(np.eye(4)[true], y, np.ones(500))
+    np.testing.assert_array_equal(indicated, true)
     expected = np.zeros((4, 4))
     np.add.at(expected, (y, true), 1)
     np.testing.assert_allclose(counts, expected)
@@ -58,10 +58,10 @@ def test_thresholds_are_means_of_the_given_labels_probabilities() -> None:
 
 def test_counts_keep_the_classes_own_weight_and_scale_what_is_clear() -> None:
     p, y, weight = drawn()
-    spoken, counts = counted(p, y, weight)
-    assert (spoken == -1).any()
+    indicated, counts = counted(p, y, weight)
+    assert (indicated == -1).any()
     np.testing.assert_allclose(counts.sum(axis=1), np.bincount(y, weights=weight))
-    joint = confident_joint(spoken, y, weight, 3)
+    joint = confident_joint(indicated, y, weight, 3)
     np.testing.assert_allclose(counts / counts.sum(axis=1, keepdims=True), joint / joint.sum(axis=1, keepdims=True))
     silent = estimated_counts(np.zeros((3, 3)), y, weight)
     np.testing.assert_allclose(silent, np.diag(np.bincount(y, weights=weight)))
@@ -87,9 +87,9 @@ def test_permuting_the_classes_permutes_the_result() -> None:
     p, y, weight = drawn()
     order = np.array([2, 0, 1])
     place = np.argsort(order)
-    spoken, counts = counted(p, y, weight)
+    indicated, counts = counted(p, y, weight)
     other, permuted = counted(p[:, order], place[y], weight)
-    np.testing.assert_array_equal(other, np.where(spoken < 0, -1, place[spoken]))
+    np.testing.assert_array_equal(other, np.where(indicated < 0, -1, place[indicated]))
     np.testing.assert_allclose(permuted, counts[np.ix_(order, order)])
     np.testing.assert_allclose(agreement(p[:, order], place[y], weight), agreement(p, y, weight))
 
@@ -98,9 +98,9 @@ def test_a_weight_counts_as_so_many_rows() -> None:
     p, y, weight = drawn()
     times = weight.astype(int)
     often, repeated = np.repeat(p, times, axis=0), np.repeat(y, times)
-    spoken, counts = counted(p, y, weight)
+    indicated, counts = counted(p, y, weight)
     again, repeated_counts = counted(often, repeated, np.ones(len(repeated)))
-    np.testing.assert_array_equal(again, np.repeat(spoken, times))
+    np.testing.assert_array_equal(again, np.repeat(indicated, times))
     np.testing.assert_allclose(repeated_counts, counts)
     np.testing.assert_allclose(
         agreement(often, repeated, np.ones(len(repeated))), np.repeat(agreement(p, y, weight), times)
@@ -113,8 +113,8 @@ def test_nothing_is_found_among_clean_confident_rows() -> None:
     y = rng.choice(3, 300, p=[0.9, 0.07, 0.03])
     sure = rng.uniform(0.7, 1, 300)
     p = np.where(np.eye(3)[y] > 0, sure[:, None], (1 - sure[:, None]) / 2)
-    spoken, counts = counted(p, y, np.ones(300))
-    assert set(np.unique(spoken[spoken != y])) <= {-1}
+    indicated, counts = counted(p, y, np.ones(300))
+    assert set(np.unique(indicated[indicated != y])) <= {-1}
     assert not issues(p, y, np.ones(300), thresholds(p, y, np.ones(300)), counts).any()
     np.testing.assert_allclose(counts, np.diag(np.bincount(y)))
 
@@ -124,8 +124,8 @@ def test_a_network_that_knows_nothing_doubts_no_label(noise: float) -> None:
     rng = np.random.default_rng(2)
     y = (np.arange(1000) < 30).astype(int)
     rare = 0.03 * np.exp(rng.normal(scale=noise, size=1000))
-    spoken, _ = counted(np.stack([1 - rare, rare], axis=1), y, np.ones(1000))
-    assert not ((spoken >= 0) & (spoken != y)).any()
+    indicated, _ = counted(np.stack([1 - rare, rare], axis=1), y, np.ones(1000))
+    assert not ((indicated >= 0) & (indicated != y)).any()
 
 
 def test_rare_rows_are_doubted_by_evidence_and_not_by_rarity() -> None:
@@ -134,8 +134,8 @@ def test_rare_rows_are_doubted_by_evidence_and_not_by_rarity() -> None:
     rare = np.r_[np.full(38, 0.3), np.full(2, 1e-4), np.full(960, 1e-3)]
     y = (np.arange(1000) < 40).astype(int)
     p = np.stack([1 - rare, rare], axis=1)
-    spoken, counts = counted(p, y, np.ones(1000))
-    assert np.flatnonzero((spoken >= 0) & (spoken != y)).tolist() == [38, 39]
+    indicated, counts = counted(p, y, np.ones(1000))
+    assert np.flatnonzero((indicated >= 0) & (indicated != y)).tolist() == [38, 39]
     assert counts[1, 0] == pytest.approx(2)
     # The same low probability is less suspicious for a label that is rare than for one that is frequent.
     p[:, 1], p[:, 0] = 0.3, 0.7

@@ -83,16 +83,14 @@ def test_the_path_can_go_on_by_its_own_step_on_a_logarithmic_scale_alone() -> No
     assert penalty_of("dropout", recipe()).further([0.1, 0.2]) == []
 
 
-def test_ends_may_be_given_and_must_stand_in_their_order() -> None:
+def test_ends_may_be_given_from_weak_to_strong() -> None:
     l1 = penalty_of("l1", recipe())
     assert l1.grid(3, 0.01, 1) == [0.01, 0.1, 1.0]
     assert penalty_of("dropout", recipe()).grid(3, 0, 0.5) == [0.0, 0.25, 0.5]
     for low, high in ((1.0, 0.1), (0.1, 0.1), (0.1, math.nan), (0.1, math.inf)):
         with pytest.raises(DataError, match="--low must be below --high"):
             l1.grid(3, low, high)
-    with pytest.raises(
-        DataError, match="strength of l1 is tried on a logarithmic scale, so that --low must be above 0"
-    ):
+    with pytest.raises(DataError, match="strength of l1 is tried on a logarithmic scale, so --low must be above 0"):
         l1.grid(3, 0.0, 1.0)
 
 

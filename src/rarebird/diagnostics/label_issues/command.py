@@ -1,47 +1,52 @@
-"""`label-issues`: a path in, every training row looked through; a ranked file and a page of the doubtful ones out.
+"""`label-issues`: a path in, the labels of all training rows checked, a ranked file and a page of doubtful rows out.
 
-The training rows are cross-fitted, so that each gets a prediction from a network that did not train on it, with
-calibrations that its own label did not reach. No test part is held out, because nothing is tested; given validation and
-test rows are left out. Rows that copy one another are held out together: a network that has seen a copy repeats its
-label, right or wrong.
+The training rows are cross-fitted: each one is predicted by a network that was not trained on it, with calibrations
+fitted without it. Nothing is tested, so no test rows are held out; given validation and test rows are left out. Copies
+of a row are held out together with it, because a network that was trained on a copy repeats the label, right or wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
-from rarebird.data import split
+from rarebird.core.compute import Compute
+from rarebird.core.progress import Progress, silent
+from rarebird.data import prepare, split
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.diagnostics.label_issues import issues
 from rarebird.diagnostics.label_issues.issues import LabelIssues
-from rarebird.evaluation import cross_validate
+from rarebird.diagnostics.row_views import originals
+from rarebird.evaluation.cross_validate import cross_validate
 from rarebird.experiment.setup import separate
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
+from rarebird.report.pages import label_issues as page_file
+from rarebird.report.pages.label_issues import Page, ShownClass, ShownIssue
 from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.training.cross_fit import Parts
 from rarebird.training.device import choose_device, threads
 
-# Parts where the protocol of `fit` would be a hold-out.
+ROWS, PAGE = "label_issues.csv", "label_issues.html"
+# Number of parts where `fit` would use a hold-out.
 FOLDS = 5
-# Seconds kept for the file and the page.
-RESERVE, RESERVE_SHARE = 3.0, 0.02
-
-Tell = Callable[[float, str], bool]
+# The most issues of a class on the page; fewer if many classes have issues, so that the page stays small.
+MOST_OF_CLASS, LEAST_OF_CLASS, MOST_IN_ALL = 36, 6, 720
 
 
 @dataclass(frozen=True)
 class Review:
-    """Rows, and what is wrong with their labels.
+    """Rows, and what is doubtful about their labels.
 
     Attributes:
-        train: The rows that were looked through.
-        found: What was found among them.
+        train: The rows whose labels were checked.
+        found: The doubtful labels.
         probabilities: ``(n, n_classes)`` out of fold, NaN for rows that were never held out.
         recipe: What was trained, with everything laid out.
     """
@@ -52,71 +57,77 @@ class Review:
     recipe: AnyRecipe
 
 
-def review(request: Request, clock: Clock, tell: Tell = lambda progress, what: False) -> Review:
-    """Carry out a request as `fitting.fit` would, but for every training row.
-
-    Args:
-        request: What is asked for; its metric decides nothing.
-        clock: The budget.
-        tell: Told of the progress; True from it ends the training with the rows that were looked through by then.
+def check_folder(folder: Path) -> None:
+    """Check that the folder can be written into, or made.
 
     Raises:
-        DataError: The data or the recipe cannot serve, or the target holds numbers.
+        DataError: It cannot.
     """
-    tell(0.0, "reading the data")
+    place = folder.resolve()
+    existing = next(path for path in (place, *place.parents) if os.path.lexists(path))
+    if not existing.is_dir():
+        raise DataError(f"{existing} is a file; --out takes a folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise DataError(f"Nothing can be written in {existing}; give another folder with --out.")
+
+
+def review(request: Request, clock: Clock, progress: Progress = silent) -> Review:
+    """Check the labels of the requested training rows; nothing is written.
+
+    Args:
+        request: The data, the recipe and its settings; the ranking of labels does not depend on the metric.
+        clock: The budget.
+        progress: Told of the share done; True from it ends the training, and the rows predicted so far are ranked.
+
+    Raises:
+        DataError: The data or the recipe cannot be used, or the target holds numbers.
+    """
+    progress(0.0, "reading the data")
     recipe, data = read_recipe_and_data(request)
-    return look_through(recipe, data, clock=clock, device=request.device, tell=tell)
+    return check_labels(recipe, data, clock=clock, device=request.device, progress=progress)
 
 
-def look_through(
+def check_labels(
     recipe: Recipe,
     data: Splits,
     *,
     clock: Clock | None = None,
     device: str = "auto",
-    tell: Tell = lambda progress, what: False,
+    progress: Progress = silent,
 ) -> Review:
-    """Cross-fit a recipe on all training rows, and find those whose given label is improbable.
+    """Cross-fit a recipe on all training rows, and find rows whose given label is improbable.
 
     Args:
-        recipe: What to train; of its folds and hold-out, only a number of folds is followed.
-        data: Rows, of which the training rows are looked through.
+        recipe: What to train; its number of folds is used, but not its hold-out.
+        data: The labels of its training rows are checked.
         clock: The budget, for a recipe that leaves its steps open; None: the recipe's own steps or epochs.
         device: A torch device, or ``auto``.
-        tell: Told of the progress; True from it ends the training early.
+        progress: Told of the share done; True from it ends the training early.
 
     Raises:
-        DataError: The rows or the recipe cannot serve, or the target holds numbers.
+        DataError: The rows or the recipe cannot be used, or the target holds numbers.
     """
-    if data.train.task == "regression":
-        raise DataError(
-            f"Label issues are looked for among classes, but the target of {data.train.name} holds numbers."
-        )
-    notes = [*data.notes, *_given_parts(data)]
-    tell(0.0, "looking for copies")
-    train = separate(Splits(data.train), recipe, 0, notes).train
+    issues.check_task(data.train)
+    progress(0.0, "looking for copies")
+    splits = separate(Splits(data.train, notes=(*data.notes, *_notes_on_rows(data))), recipe, 0)
+    train, notes = splits.train, list(splits.notes)
     parts = _parts(train, recipe)
-    deadline = (
-        None
-        if clock is None or recipe.steps is not None
-        else clock.deadline(RESERVE + RESERVE_SHARE * (clock.budget or 0))
-    )
+    recipe = recipe.updated(folds=len(parts), holdout=None, relaid=())
+    deadline = None if clock is None or recipe.steps is not None else clock.training_deadline()
     with threads(recipe.threads):
-        recipe = recipe.updated(folds=len(parts), holdout=None, relaid=())
-        judged = cross_validate.judge(
-            recipe, train, parts, deadline=deadline, device=choose_device(device), report=tell
-        )
-    tell(1.0, "ranking")
+        predicted = cross_validate(recipe, train, parts, Compute(choose_device(device), deadline, progress))
+    progress(1.0, "ranking")
     probabilities = np.full((len(train), train.n_classes), np.nan)
-    probabilities[judged.rows] = judged.outputs
-    trained = len(np.unique(judged.part))
-    notes += [f"Training was ended early, at {trained} of {len(parts)} networks."] * (trained < len(parts))
+    probabilities[predicted.rows] = predicted.outputs
+    trained = len(np.unique(predicted.part))
+    if trained < len(parts):
+        notes.append(f"Training was ended early, at {trained} of {len(parts)} networks.")
     found = issues.find(train, probabilities)
-    return Review(train, replace(found, notes=(*notes, *found.notes)), probabilities, judged.recipe)
+    return Review(train, replace(found, notes=(*notes, *found.notes)), probabilities, predicted.recipe)
 
 
 def _parts(train: Dataset, recipe: Recipe) -> Parts:
-    """Parts that between them hold out every row, as many as the recipe or the protocol of `fit` asks for, or `FOLDS`.
+    """Parts that together hold out every row: the recipe's number of them, or that of `fit`, or `FOLDS`.
 
     Raises:
         DataError: The groups leave nothing to train on.
@@ -124,21 +135,67 @@ def _parts(train: Dataset, recipe: Recipe) -> Parts:
     most = len(train) if train.group is None else len(np.unique(train.group))
     if most < 2:
         raise DataError(
-            f"The rows of {train.name} are of one group, so that none can judge the others; give more groups, or no --groups."
+            f"All rows of {train.name} are of one group, so no network can be trained without the rows that it "
+            "predicts; give more groups, or leave out --groups."
         )
     folds = recipe.folds or split.decide(train).folds or FOLDS
     parts = split.parts(train, split.decide(train, folds=min(folds, most)), recipe.seed)
     if not parts:
-        raise DataError(f"{train.name} leaves no row to judge: each class stands in one group, or has one row.")
+        raise DataError(
+            f"No label of {train.name} can be checked: all rows of each class are in one group, or a class has one row."
+        )
     return parts
 
 
-def _given_parts(data: Splits) -> list[str]:
-    """Sentences on rows that take no part, and on time."""
-    given = [
-        f"{len(part)} {what}" for part, what in ((data.val, "validation"), (data.test, "test")) if part is not None
-    ]
-    notes = (
-        [f"Training rows alone are looked through; left out are the given {' and '.join(given)} rows."] if given else []
-    )
-    return notes + ["Rows are held out in parts of all times, not in time order."] * (data.train.time is not None)
+def _notes_on_rows(data: Splits) -> list[str]:
+    """Sentences on given rows that are not used, and on rows in time order."""
+    parts = ((data.val, "validation"), (data.test, "test"))
+    given = [f"{len(part)} {what}" for part, what in parts if part is not None]
+    notes = []
+    if given:
+        left_out = " and ".join(given)
+        notes.append(f"Only the labels of training rows are checked; left out are the given {left_out} rows.")
+    if data.train.time is not None:
+        notes.append("Each part holds out rows of all times; the order in time is not used.")
+    return notes
+
+
+def write(review: Review, folder: Path) -> tuple[Path, Path]:
+    """Write the file of all rows and the page into `folder`, which is made if needed; their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_rows(review, folder / ROWS)
+    page_file.write(folder / PAGE, _page(review))
+    return folder / ROWS, folder / PAGE
+
+
+def _write_rows(review: Review, path: Path) -> None:
+    """One line per row, the most doubtful first; the numbers of rows that could not be judged are empty."""
+    import pandas as pd
+
+    columns = ("id", "given", "suggested", "given_probability", "suggested_probability", "score", "is_issue")
+    rows = [{name: asdict(row)[name] for name in columns} for row in review.found.rows]
+    with whole_file(path) as building:
+        # A file name that is not Unicode gives lone surrogates, which UTF-8 refuses.
+        pd.DataFrame(rows, columns=list(columns)).to_csv(
+            building, index=False, float_format="%.6g", encoding="utf-8", errors="backslashreplace"
+        )
+
+
+def _page(review: Review) -> Page:
+    found, train = review.found, review.train
+    prepared, left_out = prepare.fit(train, review.recipe.seed)
+    by_class = {label: [row for row in found.issues if row.given == label] for label in found.classes}
+    n_classes = max(sum(map(bool, by_class.values())), 1)
+    most = min(MOST_OF_CLASS, max(LEAST_OF_CLASS, MOST_IN_ALL // n_classes))
+    classes = []
+    for label, n_rows, wrong in zip(found.classes, found.counts, found.wrong, strict=True):
+        first = by_class[label][:most]
+        views = originals(train.take(np.array([row.place for row in first])), prepared) if first else []
+        shown = tuple(
+            ShownIssue(row.id, view, row.suggested, row.given_probability, row.suggested_probability)
+            for row, view in zip(first, views, strict=True)
+        )
+        classes.append(ShownClass(label, int(n_rows), len(by_class[label]), float(wrong), shown))
+    columns = () if prepared.table is None else tuple(column.name for column in prepared.table.columns)
+    notes = (*found.notes, *left_out)
+    return Page(found.name, train.kind, int(found.judged.sum()), ROWS, tuple(classes), columns, notes)

@@ -1,9 +1,9 @@
-"""Label issues: rows whose given label their own out-of-fold probabilities contradict, and how many labels of each
-class may be wrong.
+"""Label issues: rows whose out-of-fold probabilities contradict the given label, and how many labels of each class may
+be wrong.
 
-`find` asks for nothing but rows and probabilities, so that every run with out-of-fold probabilities can tell. The
-method is `rarebird.diagnostics.label_issues.confident_learning`. An issue is a row for a person to look at, not a label
-to change unseen: where classes overlap, a right label may be the less probable one.
+`find` needs only rows and probabilities, so it works for every run with out-of-fold probabilities. The method is
+`rarebird.diagnostics.label_issues.confident_learning`. An issue is a row for a person to look at, not a label to change
+unseen: where classes overlap, a right label may be the less probable one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rarebird.core.checks import DataError, require, some
 from rarebird.data.dataset import Dataset
 from rarebird.diagnostics.label_issues import confident_learning
 
-# Networks learned a class of fewer judged rows from next to nothing: what they say of its labels is no evidence.
+# With fewer held-out rows of a class, networks cannot learn it, and their probabilities tell nothing about its labels.
 FEW = 5
 SHOWN = 10
 
@@ -27,11 +27,12 @@ class Row:
     """One row and its label.
 
     Attributes:
-        place: Its position among the rows that were looked through.
-        given, suggested: Labels; the suggested one is that which the row speaks for against its label, else the most
-            probable one.
-        given_probability, suggested_probability: NaN where the row was never held out.
-        score: How well the given label agrees with the prediction, 0..1; NaN where it could not be judged.
+        place: Its position among the rows that were checked.
+        given, suggested: Labels; the suggested one is the class that contradicts the given label, or else the most
+            probable class.
+        given_probability, suggested_probability: NaN if the row was never held out.
+        score: How well the given label agrees with the prediction, 0..1; NaN if the label could not be judged.
+        is_issue: Whether a person should look at the row.
     """
 
     place: int
@@ -46,14 +47,14 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class LabelIssues:
-    """What was found.
+    """The labels of a data set, ranked by how doubtful they are.
 
     Attributes:
-        name: Of the data set.
+        name: The data set's name.
         classes: Labels in the order of `counts`, `thresholds` and `estimated`.
-        counts: ``(n_classes,)`` rows that bear each label.
-        judged: ``(n_classes,)`` how many of them could be judged.
-        thresholds: ``(n_classes,)`` mean probability of a label among the rows that bear it; infinity for a class
+        counts: ``(n_classes,)`` number of rows with each label.
+        judged: ``(n_classes,)`` number of those rows whose label could be judged.
+        thresholds: ``(n_classes,)`` mean probability of a label among the rows that have it; infinity for a class
             without judged rows.
         estimated: ``(n_classes, n_classes)`` estimated weight (number, without sample weights) of the judged rows of
             each given (row) and true (column) class.
@@ -77,11 +78,11 @@ class LabelIssues:
 
     @property
     def wrong(self) -> np.ndarray:
-        """``(n_classes,)`` estimated weight of the rows that bear each label wrongly."""
+        """``(n_classes,)`` estimated weight of the rows of each given class whose label is wrong."""
         return np.asarray(self.estimated.sum(axis=1) - np.diag(self.estimated))
 
     def for_machines(self) -> dict[str, Any]:
-        """Counts per class and pair of classes, and every issue."""
+        """Counts per class and per pair of classes, and every issue, as JSON holds them."""
         found = [row.given for row in self.issues]
         per_class = [
             {
@@ -115,7 +116,7 @@ class LabelIssues:
         }
 
     def to_text(self) -> str:
-        """The classes in a table, and the most doubtful rows, for a person."""
+        """A table of the classes, and the most doubtful rows, for a person."""
         issues, width = self.issues, max(map(len, ("class", *self.classes)))
         found = [row.given for row in issues]
         lines = [
@@ -127,7 +128,8 @@ class LabelIssues:
         if issues:
             lines.append("The most doubtful:" if len(issues) > SHOWN else "They are:")
         lines += [
-            f"  {row.id}: given {row.given} ({row.given_probability:.3f}), rather {row.suggested} ({row.suggested_probability:.3f})"
+            f"  {row.id}: given {row.given} ({row.given_probability:.3f}), rather {row.suggested} "
+            f"({row.suggested_probability:.3f})"
             for row in issues[:SHOWN]
         ]
         return "\n".join(lines + [f"Note: {note}" for note in self.notes])
@@ -138,15 +140,14 @@ def find(train: Dataset, probabilities: np.ndarray) -> LabelIssues:
 
     Args:
         train: Rows with classes.
-        probabilities: ``(n, n_classes)`` under the natural prior, each row's from a network that did not train on it;
-            NaN for rows that were never held out. They are left out, and so are the rows of a class with fewer than
-            `FEW` others.
+        probabilities: ``(n, n_classes)`` under the natural prior (the class frequencies of the data), each row's from a
+            network that was not trained on it; NaN for rows that were never held out. Left out are these rows, and the
+            rows of a class with fewer than `FEW` held-out ones.
 
     Raises:
-        DataError: The target holds numbers, or no row can be judged.
+        DataError: The target holds numbers, or no label can be judged.
     """
-    if train.task == "regression":
-        raise DataError(f"Label issues are looked for among classes, but the target of {train.name} holds numbers.")
+    check_task(train)
     shape = (len(train), train.n_classes)
     require(
         probabilities.shape == shape,
@@ -162,13 +163,12 @@ def find(train: Dataset, probabilities: np.ndarray) -> LabelIssues:
         )
     p, own, weight = probabilities[known], y[known], train.weights[known]
     threshold = confident_learning.thresholds(p, own, weight)
-    spoken = confident_learning.spoken_for(p, own, threshold)
-    counts = confident_learning.estimated_counts(
-        confident_learning.confident_joint(spoken, own, weight, train.n_classes), own, weight
-    )
+    indicated = confident_learning.indicated_classes(p, own, threshold)
+    joint = confident_learning.confident_joint(indicated, own, weight, train.n_classes)
+    counts = confident_learning.estimated_counts(joint, own, weight)
     suggested, score, issue = np.array(y), np.full(len(y), np.nan), np.zeros(len(y), dtype=bool)
     suggested[held] = probabilities[held].argmax(axis=1)
-    suggested[known] = np.where((spoken >= 0) & (spoken != own), spoken, suggested[known])
+    suggested[known] = np.where((indicated >= 0) & (indicated != own), indicated, suggested[known])
     issue[known] = confident_learning.issues(p, own, weight, threshold, counts)
     score[known] = confident_learning.agreement(p, own, weight)
     return LabelIssues(
@@ -183,10 +183,20 @@ def find(train: Dataset, probabilities: np.ndarray) -> LabelIssues:
     )
 
 
+def check_task(train: Dataset) -> None:
+    """Check that the target holds classes.
+
+    Raises:
+        DataError: It holds numbers.
+    """
+    if train.task == "regression":
+        raise DataError(f"Only labels of classes can be checked, but the target of {train.name} holds numbers.")
+
+
 def _ranked(
     train: Dataset, probabilities: np.ndarray, suggested: np.ndarray, score: np.ndarray, issue: np.ndarray
 ) -> tuple[Row, ...]:
-    """All rows by their score; the sort puts NaN last, and keeps the order of equal ones."""
+    """All rows, the lowest score first and NaN last; rows with equal scores keep their order."""
     y, order = train.codes, np.argsort(score, kind="stable")
     return tuple(
         Row(
@@ -204,13 +214,15 @@ def _ranked(
 
 
 def _left_out(train: Dataset, held: np.ndarray, known: np.ndarray) -> list[str]:
-    """Sentences on rows that could not be judged."""
-    never, few = int((~held).sum()), held & ~known
-    labels = some(repr(train.classes[code]) for code in np.unique(train.codes[few]))
-    notes = [f"Rows that no network held out, which could not be judged: {never}."] * (never > 0)
-    return notes + [f"Classes with fewer than {FEW} held-out rows, too few to judge their labels: {labels}."] * bool(
-        few.any()
-    )
+    """Sentences on rows whose labels could not be judged."""
+    never_held, of_few = int((~held).sum()), held & ~known
+    notes = []
+    if never_held:
+        notes.append(f"Rows that no network held out, so their labels could not be judged: {never_held}.")
+    if of_few.any():
+        labels = some(repr(train.classes[code]) for code in np.unique(train.codes[of_few]))
+        notes.append(f"Classes with fewer than {FEW} held-out rows, too few to judge their labels: {labels}.")
+    return notes
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -1,18 +1,21 @@
-"""`regularization-path`: a path in, a folder with the figure, its values and the recipe of the chosen strength out."""
+"""`regularization-path`: the path of the data in, a folder with the figure, its values and the recipe of the chosen
+strength out."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rarebird.core.atomic_files import whole_folder
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
-from rarebird.diagnostics.regularization_path.path import RegularizationPath, regularization_path
+from rarebird.core.compute import Compute
+from rarebird.core.progress import Progress, silent
+from rarebird.diagnostics.regularization_path.path import PathOptions, regularization_path
 from rarebird.diagnostics.regularization_path.penalty import penalty_of
-from rarebird.experiment.setup import TEST_SHARE, separate
+from rarebird.diagnostics.regularization_path.result import RegularizationPath
+from rarebird.experiment.setup import TEST_SHARE, positive_class, separate
 from rarebird.report.figures.regularization_path import path_figure
 from rarebird.runs import folder as run_folder
 from rarebird.runs.request import Request, read_recipe_and_data
@@ -20,21 +23,19 @@ from rarebird.training.device import choose_device, threads
 
 FIGURE, VALUES = "regularization_path.svg", "regularization_path.json"
 FILES = (FIGURE, VALUES, run_folder.RECIPE)
-# What is left of a budget for drawing and writing.
-RESERVE = 3.0
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Which path is asked for.
+class PathRequest:
+    """Which path to compute.
 
     Attributes:
         penalty: Name of a regularization with a strength.
-        low, high: Ends of the strengths; None: those of the method's own range, beyond whose stronger end the path goes
-            on as long as the penalty does no harm.
-        points: How many strengths.
+        low, high: The weakest and the strongest strength; None: those of the method's own range. Without `high`, the
+            path goes beyond that range as long as the penalty does no harm.
+        points: Number of strengths.
         folds: Parts of a split.
-        repeats: Splits with other parts and seeds.
+        repeats: Splits, each with other parts and seeds.
     """
 
     penalty: str = "l2"
@@ -45,44 +46,32 @@ class Plan:
     repeats: int = 1
 
 
-def walk(
-    request: Request, plan: Plan, clock: Clock, tell: Callable[[float, str], bool] = lambda progress, what: False
-) -> RegularizationPath:
-    """Carry out a path, and write its folder.
+def run(request: Request, path: PathRequest, clock: Clock, progress: Progress = silent) -> RegularizationPath:
+    """Compute a regularization path, and write its folder.
 
     Args:
-        request: Data, folder, recipe and settings, as for `fitting.fit`.
-        plan: Which path.
+        request: The data, the folder, the recipe and its settings.
+        path: Which path.
         clock: The budget.
-        tell: Told of the progress; True from it ends the path with what there is.
+        progress: Told of the share done; True from it ends the path with the strengths that are done.
 
     Raises:
-        DataError: The data, the recipe, the penalty or the folder cannot serve; nothing has been written.
+        DataError: The data, the recipe, the penalty or the folder cannot be used; nothing has been written.
     """
     _check_folder(request.out)
-    tell(0.0, "reading the data")
+    progress(0.0, "reading the data")
     recipe, data = read_recipe_and_data(request)
-    penalty = penalty_of(plan.penalty, recipe)
-    strengths = penalty.grid(plan.points, plan.low, plan.high)
-    further = penalty.further(strengths) if plan.high is None else []
+    penalty = penalty_of(path.penalty, recipe)
+    strengths = penalty.grid(path.points, path.low, path.high)
+    further = penalty.further(strengths) if path.high is None else []
     for strength in (strengths[0], strengths[-1]):
         penalty.at(recipe, strength)  # refused before anything is trained
-    train = separate(data, recipe, TEST_SHARE, []).train
+    train = separate(data, recipe, TEST_SHARE).train
+    positive_class(train, request.positive)  # refused before anything is trained
+    options = PathOptions(path.folds, path.repeats, request.metric, request.positive)
+    compute = Compute(choose_device(request.device), clock.training_deadline(), progress)
     with threads(request.threads):
-        found = regularization_path(
-            recipe,
-            train,
-            penalty,
-            strengths,
-            further,
-            folds=plan.folds,
-            repeats=plan.repeats,
-            metric=request.metric,
-            positive=request.positive,
-            deadline=clock.deadline(RESERVE),
-            device=choose_device(request.device),
-            tell=tell,
-        )
+        found = regularization_path(recipe, train, penalty, strengths, further, options, compute)
     write(found, request.out)
     return found
 
@@ -90,14 +79,14 @@ def walk(
 def write(found: RegularizationPath, folder: Path) -> None:
     """Write the figure, the values and the recipe; nothing half-written is ever seen under the folder's name."""
     with whole_folder(folder) as building:
-        (building / FIGURE).write_text(drawn(found), encoding="utf-8")
+        (building / FIGURE).write_text(figure_of(found), encoding="utf-8")
         (building / VALUES).write_text(
             json.dumps(found.for_machines(), indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
         )
         (building / run_folder.RECIPE).write_text(found.recipe.to_toml(), encoding="utf-8")
 
 
-def drawn(found: RegularizationPath) -> str:
+def figure_of(found: RegularizationPath) -> str:
     """The figure as the text of an SVG file."""
     names = ("strength", "training", "training_error", "validation", "validation_error")
     return path_figure(
@@ -112,10 +101,10 @@ def drawn(found: RegularizationPath) -> str:
 
 
 def _check_folder(folder: Path) -> None:
-    """The folder is free, or holds an earlier path, which will be replaced.
+    """Check that the folder is free, or holds an earlier path, which will be replaced.
 
     Raises:
-        DataError: It holds something else, a run too, or cannot be made.
+        DataError: It holds something else, for instance a run, or cannot be made.
     """
     run_folder.check_free(folder, kept=FILES)
     if folder.is_dir() and any(path.name not in FILES for path in folder.iterdir()):

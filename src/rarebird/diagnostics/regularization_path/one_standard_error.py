@@ -1,13 +1,12 @@
-"""Scores over the parts of splits at rising strengths of a penalty: means, standard errors, and the one-standard-error
-rule.
+"""Means and standard errors of scores at rising strengths of a penalty, and the one-standard-error rule.
 
-The rule takes the strongest penalty whose mean held-out score is within one standard error of the best one's: the
-simplest model that the rows cannot tell from the best (Breiman, Friedman, Olshen and Stone, "Classification and
+The rule chooses the strongest penalty whose mean held-out score is within one standard error of the best one's: the
+simplest model that the rows cannot distinguish from the best (Breiman, Friedman, Olshen and Stone, "Classification and
 Regression Trees", 1984; Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2009, section 7.10).
 
-NOTE[DIFF]: with repeated splits, the standard error stays that of one split: all repeats share their rows, so that more
-of them steady the mean and do not make it surer. What remains is the textbook's own approximation: the parts' networks
-share training rows, and are not independent.
+NOTE[DIFF]: with repeated splits, the standard error is still that of one split. All repeats share their rows, so more
+repeats make the mean less noisy but not more certain. The other approximation is the textbook's own: the networks of
+the parts share training rows, so their scores are not independent.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ import numpy as np
 
 from rarebird.core.checks import require
 
-# One split's ``(parts,)`` scores on the rows that were learned from, and on the held-out ones.
+# One split's ``(parts,)`` scores on the rows that were trained on, and on the held-out ones.
 Scored = tuple[np.ndarray, np.ndarray]
-# Scores closer than this are equal: sums of the same numbers in another order differ by as much.
+# Scores that differ by less are equal: sums of the same numbers in another order may differ that much.
 SAME = 1e-9
 
 
 @dataclass(frozen=True)
 class Point:
-    """One strength.
+    """The scores at one strength.
 
     Attributes:
-        strength: Of the penalty.
-        training, validation: Mean score over the parts on rows that the networks learned from, and on those they never
-            saw; NaN where there is none.
-        training_error, validation_error: Their standard errors over the parts; NaN below two parts.
+        strength: The penalty's strength.
+        training, validation: Mean score over the parts on rows that the networks were trained on, and on held-out rows;
+            NaN where there is none.
+        training_error, validation_error: Their standard errors over the parts; NaN for fewer than two parts.
         why: Why there is no score; empty where there is one.
     """
 
@@ -50,10 +49,10 @@ def points_of(scored: Mapping[float, Sequence[Scored]], failed: Mapping[float, s
     """A point per strength that was tried.
 
     Args:
-        scored: Strength -> scores of its splits, in the same order for all. Splits that not all strengths came to are
-            left out, so that all means are those of the same parts; where not even the first one is whole, the
-            strengths that came to it are kept.
-        failed: Strength -> why it could not be judged.
+        scored: Strength -> scores of its splits, in the same order for all. Splits that some strengths lack are left
+            out, so that all means are over the same parts. If some strengths lack even the first split, the others keep
+            it.
+        failed: Strength -> why it could not be trained.
     """
     whole = min((len(splits) for strength, splits in scored.items() if strength not in failed), default=0)
     points = []
@@ -68,8 +67,7 @@ def points_of(scored: Mapping[float, Sequence[Scored]], failed: Mapping[float, s
 
 
 def mean_and_error(splits: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Mean over all parts of all splits, and the standard error of one split's mean; undefined scores (NaN) are left
-    out.
+    """Mean over all parts of all splits, and the standard error of one split's mean; NaN scores are left out.
 
     Args:
         splits: ``(parts,)`` scores of each split.
@@ -84,12 +82,12 @@ def one_standard_error(points: Sequence[Point], larger_is_better: bool) -> tuple
     """The best point, and the one-standard-error rule's choice.
 
     Args:
-        points: By rising strength; those without a validation score are never chosen.
-        larger_is_better: What makes a score good.
+        points: From weak to strong; points without a validation score are never chosen.
+        larger_is_better: Whether larger scores are better.
 
     Returns:
-        The best, of equal ones the strongest; and the strongest within the best one's standard error of it (none where
-        that is undefined).
+        The best point (the strongest of equal ones), and the strongest point that is worse than it by at most its
+        standard error (by nothing if that is undefined).
 
     Raises:
         ValueError: No point has a validation score.

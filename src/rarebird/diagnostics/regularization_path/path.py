@@ -1,90 +1,55 @@
-"""The regularization path: what a recipe is worth on training and on held-out rows at each strength of one penalty.
+"""The regularization path: training and held-out scores of a recipe at each strength of one penalty.
 
-The weakest penalties overfit (good on rows that were learned from, worse on others), the strongest underfit (bad on
-both); the choice between is the one-standard-error rule's
+The weakest penalties overfit (good scores on rows that were trained on, worse ones on others), the strongest underfit
+(bad scores on both). The one-standard-error rule chooses between them
 (`rarebird.diagnostics.regularization_path.one_standard_error`). All strengths are trained on the same parts of the
-training rows with the same seeds and steps. The test rows take no part.
+training rows, with the same seeds and steps. Test rows are never used.
+
+A method's usual range need not reach the strength at which a short training underfits: a weight decay of 0.5 at a
+learning rate of 2e-3 takes off only a tenth in 100 steps. The path should show that end, too, so stronger penalties are
+tried while the strongest one so far does no harm.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from rarebird.core.checks import DataError, require
+from rarebird.core.compute import Compute
+from rarebird.core.progress import Progress
 from rarebird.data import split
 from rarebird.data.dataset import Dataset
-from rarebird.diagnostics.regularization_path.one_standard_error import Point, Scored, one_standard_error
-from rarebird.diagnostics.regularization_path.path_walk import Walk
+from rarebird.diagnostics.regularization_path.one_standard_error import Point, Scored, one_standard_error, points_of
 from rarebird.diagnostics.regularization_path.penalty import Penalty
-from rarebird.evaluation import cross_validate
+from rarebird.diagnostics.regularization_path.result import RegularizationPath
+from rarebird.evaluation.cross_validate import cross_validate
 from rarebird.metrics import names
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import Parts, bench_of
+from rarebird.training.cross_fit import Parts, trainer_of
 
-Tell = Callable[[float, str], bool]
 STOPPING = "early_stopping"
 
 
 @dataclass(frozen=True)
-class RegularizationPath:
-    """What a path says.
+class PathOptions:
+    """How each strength is scored.
 
     Attributes:
-        penalty: Whose strength it is.
-        metric: What the scores are.
-        points: One per strength, rising.
-        best: The point of the best mean validation score.
-        chosen: The point of the one-standard-error rule.
-        folds, repeats: Each strength was trained folds times repeats times.
-        steps: Of each training.
-        recipe: As it was given, with the chosen strength.
-        notes: Sentences on what was left out, or should be looked at.
+        folds: Parts of a split.
+        repeats: Splits, each with other parts and seeds.
+        metric: The metric of the scores; None: the recipe's.
+        positive: For two classes, the one that precision and recall are about; None: the rarer.
     """
 
-    penalty: Penalty
-    metric: str
-    points: Sequence[Point]
-    best: Point
-    chosen: Point
-    folds: int
-    repeats: int
-    steps: int
-    recipe: Recipe
-    notes: Sequence[str]
-
-    def for_machines(self) -> dict[str, Any]:
-        """Everything but the recipe, as JSON holds it; what is undefined is null."""
-        return {
-            "penalty": self.penalty.name,
-            "key": self.penalty.key,
-            "metric": self.metric,
-            "folds": self.folds,
-            "repeats": self.repeats,
-            "steps": self.steps,
-            "points": [_plain(point) for point in self.points],
-            "best": self.best.strength,
-            "one_standard_error": self.chosen.strength,
-            "notes": list(self.notes),
-        }
-
-    def to_text(self) -> str:
-        """A table for a person."""
-        trainings = f"means of {self.folds * self.repeats} trainings of {self.steps} steps, with standard errors"
-        lines = [
-            f"{self.metric} by the {self.penalty.label}: {trainings}.",
-            f"  {'strength':>10}  {'training':<17} validation",
-        ]
-        for point in self.points:
-            marks = [
-                name for name, marked in (("best", self.best), ("one standard error", self.chosen)) if marked is point
-            ]
-            lines.append(_line(point, "  <- " + ", ".join(marks) if marks else ""))
-        return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
+    folds: int = 5
+    repeats: int = 1
+    metric: str | None = None
+    positive: str | None = None
 
 
 def regularization_path(
@@ -93,104 +58,184 @@ def regularization_path(
     penalty: Penalty,
     strengths: Sequence[float],
     further: Sequence[float] = (),
-    *,
-    folds: int = 5,
-    repeats: int = 1,
-    metric: str | None = None,
-    positive: str | None = None,
-    deadline: float | None = None,
-    device: str = "cpu",
-    tell: Tell = lambda progress, what: False,
+    options: PathOptions | None = None,
+    compute: Compute | None = None,
 ) -> RegularizationPath:
-    """Judge a recipe at each strength of a penalty.
+    """Score a recipe at each strength of a penalty.
 
     Args:
-        recipe: Everything but the strength.
-        train: Training rows; no test row is among them.
-        penalty: Whose strength is varied, as `penalty_of` finds it.
-        strengths: Rising.
-        further: Stronger ones, which are tried as long as the penalty has done no harm.
-        folds: Parts of a split.
-        repeats: Splits with other parts and seeds.
-        metric: What is scored; None: the recipe's.
-        positive: Of two classes, the one that precision and recall speak of.
-        deadline: When all should be done, on the scale of `time.monotonic`; a recipe that lays out its own steps is not
-            bound by it.
-        device: A torch device.
-        tell: Told of the progress; True from it ends the path with the strengths that are done.
+        recipe: The recipe; only the strength is changed.
+        train: Training rows, without any test row.
+        penalty: The penalty, as `penalty_of` finds it.
+        strengths: From weak to strong.
+        further: Stronger ones, which are tried as long as the penalty does no harm.
+        options: Folds, repeats and metric; None: the defaults.
+        compute: The device, the deadline for everything (not used for a recipe that fixes its steps), and who is told
+            of the progress; True from its `progress` ends the path with the strengths that are done. None: the CPU,
+            without a deadline.
 
     Raises:
-        DataError: The recipe cannot be trained on these rows at any strength, or the metric is undefined on them.
+        DataError: The recipe cannot be trained on these rows at any strength, or the metric does not fit them.
     """
+    options, compute = options or PathOptions(), compute or Compute()
     rising = [*strengths, *further]
-    require(
-        bool(strengths) and rising == sorted(set(rising)),
-        "one strength or more, rising",
-        strengths=strengths,
-        further=further,
-    )
-    metric = metric or recipe.metric
-    larger_is_better = names.metric(metric, train.classes).larger_is_better
-    splits = [split.parts(train, split.decide(train, folds=folds), recipe.seed + repeat) for repeat in range(repeats)]
-    deadline = None if recipe.steps is not None else deadline
-    walked, notes = _without_stopping(recipe)
-    walked = _laid_out(
-        penalty.at(walked, strengths[0]), train, splits[0], deadline, repeats * len(rising), device, notes
-    )
+    is_rising = bool(strengths) and rising == sorted(set(rising))
+    require(is_rising, "one strength or more, rising", strengths=strengths, further=further)
+    metric = options.metric or recipe.metric
+    larger_is_better = names.metric_for_task(metric, train.task, train.classes).larger_is_better
+    seeds = [recipe.seed + repeat for repeat in range(options.repeats)]
+    splits = [split.parts(train, split.decide(train, folds=options.folds), seed) for seed in seeds]
+    deadline = None if recipe.steps is not None else compute.deadline
+    trained, notes = _without_early_stopping(recipe)
+    weakest = penalty.at(trained, strengths[0])
+    trained, more_notes = _planned(weakest, train, splits[0], options.repeats * len(rising), deadline, compute.device)
 
-    def judged(repeat: int, strength: float) -> Scored:
-        one = penalty.at(walked, strength).updated(seed=recipe.seed + repeat)
-        found = cross_validate.judge(one, train, splits[repeat], positive=positive, device=device, learned=True)
+    def score(repeat: int, strength: float) -> Scored:
+        one = penalty.at(trained, strength).updated(seed=seeds[repeat])
+        own = Compute(compute.device)
+        found = cross_validate(one, train, splits[repeat], own, positive=options.positive, learned=True)
         assert found.learned is not None
-        return found.learned.values(metric, train, positive), found.values(metric, train, positive)
+        return found.learned.values(metric, train, options.positive), found.values(metric, train, options.positive)
 
-    walk = Walk(strengths, further, repeats, judged, larger_is_better)
-    walk.run(deadline, tell)
-    points = walk.points
+    search = PathSearch(strengths, further, options.repeats, score, larger_is_better)
+    search.run(deadline, compute.progress)
+    points = search.points
     _check(points, metric)
     best, chosen = one_standard_error(points, larger_is_better)
-    notes += walk.notes + _at_the_ends(points, best, chosen, strengths[-1])
-    assert walked.steps is not None
+    notes += more_notes + search.notes + _notes_on_choice(points, best, chosen, strengths[-1])
+    assert trained.steps is not None
     final = penalty.at(recipe, chosen.strength).updated(relaid=())
-    return RegularizationPath(penalty, metric, points, best, chosen, folds, repeats, walked.steps, final, notes)
+    return RegularizationPath(
+        penalty, metric, points, best, chosen, options.folds, options.repeats, trained.steps, final, notes
+    )
 
 
-def _without_stopping(recipe: Recipe) -> tuple[Recipe, list[str]]:
-    """The recipe as the path trains it: nothing ends a training early, and no changes of an earlier run are
-    repeated."""
+class PathSearch:
+    """Scores one strength after another, on repeated splits.
+
+    Args:
+        strengths: From weak to strong; all are tried.
+        further: Stronger ones, from weak to strong; each is tried while the strongest one so far is within one standard
+            error of the best.
+        repeats: Number of splits; later splits try the same strengths as the first.
+        score: Gives the scores of a split and a strength.
+        larger_is_better: Whether larger scores are better.
+
+    Attributes:
+        scored: Strength -> scores of its splits.
+        failed: Strength -> why it cannot be trained.
+        notes: Sentences that the user should read.
+    """
+
+    def __init__(
+        self,
+        strengths: Sequence[float],
+        further: Sequence[float],
+        repeats: int,
+        score: Callable[[int, float], Scored],
+        larger_is_better: bool,
+    ) -> None:
+        self.strengths, self.further, self.repeats = strengths, further, repeats
+        self._score, self._larger_is_better = score, larger_is_better
+        self.scored: dict[float, list[Scored]] = {}
+        self.failed: dict[float, str] = {}
+        self.notes: list[str] = []
+
+    @property
+    def points(self) -> list[Point]:
+        """A point per strength that was tried."""
+        return points_of(self.scored, self.failed)
+
+    def run(self, deadline: float | None, progress: Progress) -> None:
+        """Evaluate every strength.
+
+        After the deadline only the requested strengths of the first repeat are still evaluated. `progress` may stop it.
+        """
+        most = self.repeats * (len(self.strengths) + len(self.further))
+        for done, (repeat, strength) in enumerate(self._pairs()):
+            needed = repeat == 0 and strength in self.strengths
+            late = not needed and deadline is not None and time.monotonic() > deadline
+            if late or progress(done / most, f"strength {strength:g}" + (f", split {repeat + 1}" if repeat else "")):
+                self.notes.append(
+                    f"The path was ended early, before strength {strength:g} of split {repeat + 1} of {self.repeats}."
+                )
+                return
+            self._try(repeat, strength)
+
+    def _pairs(self) -> Iterator[tuple[int, float]]:
+        """Yield (repeat, strength) pairs; further strengths are added only while the strongest so far does no harm."""
+        for repeat in range(self.repeats):
+            for strength in self.strengths:
+                yield repeat, strength
+            for strength in self.further:
+                if self._does_harm() if repeat == 0 else strength not in self.scored:
+                    break
+                yield repeat, strength
+
+    def _try(self, repeat: int, strength: float) -> None:
+        self.scored.setdefault(strength, [])
+        if strength in self.failed:
+            return
+        try:
+            self.scored[strength].append(self._score(repeat, strength))
+        except DataError as error:
+            # A strength at which the training diverges is a result of the path, and does not end it.
+            self.failed[strength] = str(error)
+
+    def _does_harm(self) -> bool:
+        """Whether the strongest penalty so far is worse than the best by more than one standard error, or failed."""
+        points = self.points
+        if not math.isfinite(points[-1].validation):
+            return True
+        return one_standard_error(points, self._larger_is_better)[1] is not points[-1]
+
+
+def _without_early_stopping(recipe: Recipe) -> tuple[Recipe, list[str]]:
+    """The recipe without early stopping, so that all trainings have one length, and without recorded step changes of an
+    earlier run; and notes on that."""
     kept = [method for method in recipe.regularization if type(method).name != STOPPING]
-    stopping = ["Early stopping took no part in the path, whose trainings are all of one length. The recipe keeps it."]
-    return recipe.updated(regularization=kept, relaid=()), stopping if len(kept) < len(recipe.regularization) else []
+    notes = []
+    if len(kept) < len(recipe.regularization):
+        notes.append("Early stopping was off in the path, so that all trainings have one length; the recipe keeps it.")
+    return recipe.updated(regularization=kept, relaid=()), notes
 
 
-def _laid_out(
-    recipe: Recipe, train: Dataset, parts: Parts, deadline: float | None, rounds: int, device: str, notes: list[str]
-) -> Recipe:
-    """The recipe with the steps that all trainings of all strengths take, by one measurement where there is a deadline
-    to meet."""
-    bench = bench_of(recipe, train, parts[0][0], None, 0, device)
-    unhurried = bench.lay_out(None, len(parts))
+def _planned(
+    recipe: Recipe, train: Dataset, parts: Parts, rounds: int, deadline: float | None, device: str
+) -> tuple[Recipe, list[str]]:
+    """The recipe with the steps that all trainings take, and notes on them; measured once if there is a deadline.
+
+    Args:
+        recipe: With the weakest strength.
+        train: Training rows.
+        parts: Of the first split.
+        rounds: The most pairs of a strength and a split that are trained, each of them on all parts.
+        deadline: For everything, on the scale of `time.monotonic`.
+        device: A torch device.
+    """
+    trainer = trainer_of(recipe, train, parts[0][0], 0, device)
+    own = trainer.plan(None, len(parts))
     if deadline is None:
-        return unhurried
+        return own, []
     seconds = 0.0
-    for _ in range(2):  # a process's first steps and predictions take many times as long as all others
-        begun = time.monotonic()
-        cross_validate.judge(recipe.updated(steps=1), train, parts, device=device, learned=True)
-        seconds = time.monotonic() - begun
-    # What a round takes beside its steps (preparing, predicting all rows, calibrating), and at most half of what is
-    # left.
-    beside = min(rounds * seconds, max(deadline - time.monotonic(), 0.0) / 2)
-    laid_out = bench.lay_out(deadline - beside, rounds * len(parts))
-    if recipe.epochs is not None and (laid_out.steps or 0) < (unhurried.steps or 0):
+    for _ in range(2):  # the first steps and predictions of a process take much longer than all others
+        start = time.monotonic()
+        cross_validate(recipe.updated(steps=1), train, parts, Compute(device), learned=True)
+        seconds = time.monotonic() - start
+    # Besides its steps, each round prepares, predicts all rows and calibrates: at most half of the time is kept for it.
+    kept = min(rounds * seconds, max(deadline - time.monotonic(), 0.0) / 2)
+    planned = trainer.plan(deadline - kept, rounds * len(parts))
+    notes = []
+    if recipe.epochs is not None and (planned.steps or 0) < (own.steps or 0):
         notes.append(
-            f"The budget leaves each training {laid_out.steps} of the {unhurried.steps} steps that the recipe asks for; "
-            "the strength that suits a longer training may be another."
+            f"The budget allows each training {planned.steps} of the {own.steps} steps that the recipe asks for; "
+            "for a longer training another strength may be better."
         )
-    return laid_out
+    return planned, notes
 
 
 def _check(points: Sequence[Point], metric: str) -> None:
-    """Some strength has a score.
+    """Check that some strength has a score.
 
     Raises:
         DataError: None has.
@@ -200,16 +245,17 @@ def _check(points: Sequence[Point], metric: str) -> None:
     if all(point.why for point in points):
         raise DataError(points[0].why)
     if not any(np.isfinite(point.validation) for point in points):
-        raise DataError(f"The metric {metric!r} is undefined on the rows that judge; choose another with --metric.")
+        raise DataError(f"The metric {metric!r} is undefined on the held-out rows; choose another with --metric.")
 
 
-def _at_the_ends(points: Sequence[Point], best: Point, chosen: Point, usual: float) -> list[str]:
-    """What to look at where a choice stands at an end of the path, beyond which nothing was tried, or the path went on
-    beyond its range."""
+def _notes_on_choice(points: Sequence[Point], best: Point, chosen: Point, strongest: float) -> list[str]:
+    """Notes for the user when the chosen strength is the smallest or largest one tried, or when strengths beyond the
+    strongest one of the usual range were tried."""
     notes = []
-    if points[-1].strength > usual:
+    if points[-1].strength > strongest:
         notes.append(
-            f"The strengths above {usual:g} lie beyond the usual range, whose strongest penalty did no harm yet."
+            f"Strengths above {strongest:g} are beyond the usual range; they were tried because the strongest penalty "
+            "of that range did no harm."
         )
     if best is points[0]:
         notes.append("The weakest penalty is the best; a weaker one (--low), or none, may be better.")
@@ -218,22 +264,3 @@ def _at_the_ends(points: Sequence[Point], best: Point, chosen: Point, usual: flo
             "The strongest penalty is within one standard error of the best; a stronger one (--high) may be, too."
         )
     return notes
-
-
-def _plain(point: Point) -> dict[str, Any]:
-    figures = {name: value if np.isfinite(value) else None for name, value in asdict(point).items() if name != "why"}
-    return {**figures, **({"why": point.why} if point.why else {})}
-
-
-def _line(point: Point, mark: str) -> str:
-    training, validation = (
-        _shown(point.training, point.training_error),
-        _shown(point.validation, point.validation_error),
-    )
-    return f"  {point.strength:>10g}  " + (
-        f"not judged: {point.why}" if point.why else f"{training}  {validation}{mark}"
-    )
-
-
-def _shown(value: float, error: float) -> str:
-    return f"{value:<7.4g} ± {error:<7.2g}"

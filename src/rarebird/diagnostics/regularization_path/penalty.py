@@ -1,10 +1,10 @@
-"""Where a recipe holds the strength of a penalty, which strengths are worth trying, and the recipe with another one.
+"""Where a recipe keeps the strength of a penalty, which strengths are worth trying, and the recipe with another one.
 
-`l2` has two places. What an optimizer calls `weight_decay` is the same pull (within the gradient for `sgd` and `adam`,
-beside it for the others), and nearly every recipe has some: a second pull on top of it would move the curve by what the
-recipe happens to hold. So the path of `l2` is that of the optimizer's own weight decay. Only where a recipe holds the
-method `l2` (for its other form, `decoupled=false`) is that method's strength varied, and the optimizer's decay is then
-0.
+A recipe can have `l2` in two places. The `weight_decay` of an optimizer is the same pull towards zero (as a part of the
+gradient for `sgd` and `adam`, as a separate step for the others), and nearly every recipe has some. A second pull
+beside it would shift the curve by the decay that the recipe happens to have. So the path of `l2` changes the
+optimizer's own weight decay. Only if a recipe has the method `l2` itself (for its other form, `decoupled=false`), that
+method's strength is changed, and the optimizer's decay is set to 0.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rarebird.slots import methods
 from rarebird.slots.ranges import Float
 
 DECAY = "weight_decay"
-# Significant digits of a strength: more say nothing, and a recipe should be readable.
+# Significant digits of a strength: more make no difference, and a recipe should be easy to read.
 DIGITS = 4
 
 
@@ -31,8 +31,8 @@ class Penalty:
 
     Attributes:
         name: The regularization that was asked for.
-        slot: Where the strength stands.
-        method: The method that holds it.
+        slot: The slot that has the strength.
+        method: The method in that slot.
         setting: The method's setting.
         span: The method's own range for it.
     """
@@ -57,14 +57,14 @@ class Penalty:
         return words if self.method == self.name else f"{words} ({self.name})"
 
     def grid(self, points: int, low: float | None = None, high: float | None = None) -> list[float]:
-        """At most so many rising strengths, evenly spaced on the range's own scale, logarithmic or not.
+        """Strengths from weak to strong, evenly spaced on the range's own scale, logarithmic or linear.
 
         Args:
-            points: How many, 2 or more.
-            low, high: Ends in place of the range's own.
+            points: The number of strengths, 2 or more; there are fewer where rounding makes some equal.
+            low, high: The weakest and the strongest, in place of the range's own ends.
 
         Raises:
-            DataError: The ends do not stand in their order, or lie where no strength is.
+            DataError: `low` is not below `high`, or not above 0 on a logarithmic scale.
         """
         low, high = self.span.low if low is None else low, self.span.high if high is None else high
         if not (np.isfinite([low, high]).all() and low < high):
@@ -73,20 +73,21 @@ class Penalty:
             )
         if self.span.log and low <= 0:
             raise DataError(
-                f"The {self.label} is tried on a logarithmic scale, so that --low must be above 0, but got {low:g}."
+                f"The {self.label} is tried on a logarithmic scale, so --low must be above 0, but got {low:g}."
             )
         even = np.geomspace(low, high, points) if self.span.log else np.linspace(low, high, points)
         return [float(value) for value in np.unique([float(f"{value:.{DIGITS}g}") for value in even])]
 
     def further(self, grid: Sequence[float]) -> list[float]:
-        """Strengths above the grid, a step of it apart, which let the path be twice as long; none on a linear scale."""
+        """Strengths above the grid, at the same distances, so that the path can be twice as long; none on a linear
+        scale."""
         if not self.span.log or len(grid) < 2:
             return []
         factor = grid[-1] / grid[-2]
         return [float(f"{grid[-1] * factor**step:.{DIGITS}g}") for step in range(1, len(grid))]
 
     def at(self, recipe: Recipe, strength: float) -> Recipe:
-        """The recipe with this strength; a regularization that it does not hold is added with its defaults.
+        """The recipe with this strength; a regularization that it lacks is added with its defaults.
 
         Raises:
             DataError: The method has no such strength.
@@ -102,18 +103,18 @@ class Penalty:
 
 
 def penalty_of(name: str, recipe: Recipe) -> Penalty:
-    """Where the recipe holds the strength of the penalty `name`, or would hold it.
+    """Where the recipe has the strength of the penalty `name`, or would have it.
 
     Raises:
-        DataError: There is no such penalty, it has no strength, or the recipe leaves no place for it.
+        DataError: There is no such penalty, it has no strength, or the recipe has no place for it.
     """
-    serving = penalties(recipe.kind)
-    if name not in serving and name in methods.names("regularization"):
+    known = penalties(recipe.kind)
+    if name not in known and name in methods.names("regularization"):
         raise DataError(
-            f"The regularization {name!r} has no strength to draw a path of; choose one of {', '.join(serving)}."
+            f"The regularization {name!r} has no strength to draw a path of; choose one of {', '.join(known)}."
         )
-    if name not in serving:
-        raise DataError(f"There is no penalty {name!r}; {nearest(name, serving)}")
+    if name not in known:
+        raise DataError(f"There is no penalty {name!r}; {nearest(name, known)}")
     if recipe.reference is not None:
         raise DataError(
             f"The reference {recipe.reference.name!r} has no network that a penalty acts on; take it out of the recipe."
