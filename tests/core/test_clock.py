@@ -1,4 +1,4 @@
-"""Budgets in words, and the moment a process began."""
+"""Budgets in words, deadlines, and the moment a process began."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from rarebird.core import clock
 from rarebird.core.checks import DataError
-from rarebird.core.clock import Clock, process_start, seconds_of
+from rarebird.core.clock import Clock, process_start, seconds_of, timed
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,23 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         seconds_of(text)
 
 
-def test_a_deadline_is_the_budgets_end_less_the_reserve() -> None:
-    assert Clock(60, start=100).deadline(reserve=4) == 156
-    assert Clock(None, start=100).deadline(reserve=4) is None
-    began = Clock(5)
-    assert 0 <= began.elapsed() < 1
+def test_training_ends_before_the_budget_does() -> None:
+    assert Clock(100, start=1000).training_deadline() == pytest.approx(1000 + 100 - 0.02 * 100 - 4)
+    assert Clock(None, start=1000).training_deadline() is None
+    assert 0 <= Clock(5).elapsed() < 1
+
+
+def test_an_early_end_is_one_that_leaves_much_of_the_budget() -> None:
+    assert Clock(100, start=time.monotonic() - 10).ends_early()
+    assert not Clock(100, start=time.monotonic() - 90).ends_early()
+    assert not Clock(None).ends_early()
+
+
+def test_a_block_is_timed_under_its_name() -> None:
+    timings: dict[str, float] = {}
+    with timed(timings, "wait"):
+        time.sleep(0.01)
+    assert 0.01 <= timings["wait"] < 1
 
 
 def test_the_process_began_before_this_module_and_not_long_before() -> None:
@@ -37,8 +49,7 @@ def test_the_process_began_before_this_module_and_not_long_before() -> None:
 
 
 def test_a_start_on_another_clock_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the start is counted otherwise than the time since boot, a run would think its budget spent before it
-    began."""
+    """If the system counts the start on another scale, a run would otherwise find its budget used up at the start."""
     real = time.clock_gettime
     monkeypatch.setattr(time, "clock_gettime", lambda which: real(which) + 1e6)
     assert process_start() == clock._IMPORTED

@@ -101,7 +101,7 @@ def fold_of(train: Dataset, folds: int, seed: int) -> np.ndarray:
 
 
 def halves(held: Dataset, seed: int) -> np.ndarray:
-    """``(n,)`` 0 or 1: two stratified halves of held-out rows, each judged by what is fitted to the other; rows that
+    """``(n,)`` 0 or 1: two stratified halves of held-out rows, each judged with what was fitted to the other; rows that
     cannot be held out belong to half 0."""
     half: np.ndarray = np.maximum(fold_of(held, 2, int(stream(seed, "halves").integers(2**31))), 0)
     return half

@@ -34,14 +34,14 @@ class ShownClass:
 
     Attributes:
         rows: Number of rows with this label.
-        found: Number of issues among them; it exceeds `issues` if there are too many to show.
+        n_issues: Number of issues among them; it exceeds `issues` if there are too many to show.
         wrong: Estimated number of wrong labels.
         issues: The most doubtful rows.
     """
 
     label: str
     rows: int
-    found: int
+    n_issues: int
     wrong: float
     issues: tuple[ShownIssue, ...]
 
