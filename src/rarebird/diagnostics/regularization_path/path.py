@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,35 +79,53 @@ def regularization_path(
     """
     options, compute = options or PathOptions(), compute or Compute()
     rising = [*strengths, *further]
-    is_rising = bool(strengths) and rising == sorted(set(rising))
-    require(is_rising, "one strength or more, rising", strengths=strengths, further=further)
+    require(bool(strengths) and rising == sorted(set(rising)), "one strength or more, rising", strengths=rising)
     metric = options.metric or recipe.metric
     larger_is_better = names.metric_for_task(metric, train.task, train.classes).larger_is_better
-    seeds = [recipe.seed + repeat for repeat in range(options.repeats)]
-    splits = [split.parts(train, split.decide(train, folds=options.folds), seed) for seed in seeds]
+    protocol = split.decide(train, folds=options.folds)
+    splits = [split.parts(train, protocol, recipe.seed + repeat) for repeat in range(options.repeats)]
     deadline = None if recipe.steps is not None else compute.deadline
     trained, notes = _without_early_stopping(recipe)
-    weakest = penalty.at(trained, strengths[0])
-    trained, more_notes = _planned(weakest, train, splits[0], options.repeats * len(rising), deadline, compute.device)
+    weakest, rounds = penalty.at(trained, strengths[0]), options.repeats * len(rising)
+    trained, more_notes = _planned(weakest, train, splits[0], rounds, deadline, compute.device)
 
     def score(repeat: int, strength: float) -> Scored:
-        one = penalty.at(trained, strength).updated(seed=seeds[repeat])
-        own = Compute(compute.device)
-        found = cross_validate(one, train, splits[repeat], own, positive=options.positive, learned=True)
-        assert found.learned is not None
-        return found.learned.values(metric, train, options.positive), found.values(metric, train, options.positive)
+        one = penalty.at(trained, strength).updated(seed=recipe.seed + repeat)
+        return _scores(one, train, splits[repeat], metric, options.positive, compute.device)
 
     search = PathSearch(strengths, further, options.repeats, score, larger_is_better)
     search.run(deadline, compute.progress)
+    assert trained.steps is not None
+    found = _result(search, recipe, penalty, metric, options, trained.steps)
+    return replace(found, notes=(*notes, *more_notes, *found.notes))
+
+
+def _result(
+    search: PathSearch, recipe: Recipe, penalty: Penalty, metric: str, options: PathOptions, steps: int
+) -> RegularizationPath:
+    """The points of a search, with the best one and the choice."""
     points = search.points
     _check(points, metric)
-    best, chosen = one_standard_error(points, larger_is_better)
-    notes += more_notes + search.notes + _notes_on_choice(points, best, chosen, strengths[-1])
-    assert trained.steps is not None
-    final = penalty.at(recipe, chosen.strength).updated(relaid=())
+    best, chosen = one_standard_error(points, search.larger_is_better)
     return RegularizationPath(
-        penalty, metric, points, best, chosen, options.folds, options.repeats, trained.steps, final, notes
+        penalty=penalty,
+        metric=metric,
+        points=points,
+        best=best,
+        chosen=chosen,
+        folds=options.folds,
+        repeats=options.repeats,
+        steps=steps,
+        recipe=penalty.at(recipe, chosen.strength).updated(relaid=()),
+        notes=(*search.notes, *_notes_on_choice(points, best, chosen, search.strengths[-1])),
     )
+
+
+def _scores(recipe: Recipe, train: Dataset, parts: Parts, metric: str, positive: str | None, device: str) -> Scored:
+    """The metric of each part, on the rows that its network was trained on and on the held-out ones."""
+    found = cross_validate(recipe, train, parts, Compute(device), positive=positive, learned=True)
+    assert found.learned is not None
+    return found.learned.values(metric, train, positive), found.values(metric, train, positive)
 
 
 class PathSearch:
@@ -136,7 +154,7 @@ class PathSearch:
         larger_is_better: bool,
     ) -> None:
         self.strengths, self.further, self.repeats = strengths, further, repeats
-        self._score, self._larger_is_better = score, larger_is_better
+        self._score, self.larger_is_better = score, larger_is_better
         self.scored: dict[float, list[Scored]] = {}
         self.failed: dict[float, str] = {}
         self.notes: list[str] = []
@@ -187,7 +205,7 @@ class PathSearch:
         points = self.points
         if not math.isfinite(points[-1].validation):
             return True
-        return one_standard_error(points, self._larger_is_better)[1] is not points[-1]
+        return one_standard_error(points, self.larger_is_better)[1] is not points[-1]
 
 
 def _without_early_stopping(recipe: Recipe) -> tuple[Recipe, list[str]]:
