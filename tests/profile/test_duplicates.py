@@ -11,7 +11,15 @@ import pytest
 
 from rarebird.data.dataset import Curves, Dataset, Frame, Kind, Pixels, Source
 from rarebird.profile import duplicates
-from rarebird.profile.duplicates import across, conflicts, duplicate_groups, expected_equal_pairs, find, within
+from rarebird.profile.duplicates import (
+    Duplicates,
+    between,
+    conflicts,
+    duplicate_groups,
+    expected_equal_pairs,
+    find,
+    within,
+)
 
 
 def rows(kind: Kind, source: Source, y: np.ndarray | None = None, prefix: str = "r") -> Dataset:
@@ -25,6 +33,11 @@ def rows(kind: Kind, source: Source, y: np.ndarray | None = None, prefix: str = 
 
 def table(frame: pd.DataFrame, y: np.ndarray | None = None, prefix: str = "r") -> Dataset:
     return rows("table", Frame(frame), y, prefix)
+
+
+def across(train: Dataset, test: Dataset) -> Duplicates:
+    """Copies of training rows among the test rows."""
+    return between(find([train, test]), train.ids, test.ids)
 
 
 def numbers(n: int = 200, seed: int = 0) -> pd.DataFrame:

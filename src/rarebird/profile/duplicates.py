@@ -100,11 +100,6 @@ def duplicate_groups(dataset: Dataset, *, near: bool = True) -> np.ndarray:
     return find([dataset], near=near).groups
 
 
-def across(train: Dataset, test: Dataset) -> Duplicates:
-    """Copies of training rows among the test rows."""
-    return between(find([train, test]), train.ids, test.ids)
-
-
 def find(parts: Sequence[Dataset], *, near: bool = True) -> Matches:
     """Exact and near duplicates among all rows of the parts, which are of one kind.
 

@@ -154,14 +154,14 @@ def _by_class(folder: Path, root: Path, name: str) -> tuple[Listing | None, list
     notes = []
     if loose and files:
         names = some(_text(file.name) for file in loose)
-        notes.append(f"{len(loose)} pictures in {where} are not in a class folder and are left out: {names}.")
+        notes.append(f"Pictures of {where} that are not in a class folder are left out: {names}.")
     if loose and not files and folder != root:
         notes.append(f"{where} has {len(loose)} pictures but no class folders; without labels they are left out.")
     if empty and files:
         notes.append(f"These folders of {where} have no picture and do not count as classes: {some(empty)}.")
     if others:
         names = some(_text(file.name) for file in others)
-        notes.append(f"{len(others)} files of {where} are not pictures and are left out: {names}.")
+        notes.append(f"Files of {where} that are not pictures are left out: {names}.")
     ids = [_relative(file, root) for file in files]
     classes = tuple(natural_order(labels))
     place = {label: code for code, label in enumerate(classes)}
