@@ -22,9 +22,14 @@ def test_a_file_is_replaced_at_the_end_only(tmp_path: Path) -> None:
 def test_an_error_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), whole_file(path) as building:
-        building.write_text("half")
-        raise RuntimeError
+
+    def fail() -> None:
+        with whole_file(path) as building:
+            building.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -42,9 +47,14 @@ def test_an_error_keeps_the_old_folder(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "old").touch()
-    with pytest.raises(RuntimeError), whole_folder(folder) as building:
-        (building / "new").touch()
-        raise RuntimeError
+
+    def fail() -> None:
+        with whole_folder(folder) as building:
+            (building / "new").touch()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert [file.name for file in folder.iterdir()] == ["old"]
     assert list(tmp_path.iterdir()) == [folder]
 
