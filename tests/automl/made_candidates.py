@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from rarebird.automl.candidate import Candidate
-from rarebird.automl.ensemble_selection import Criterion
+from rarebird.automl.criterion import Criterion
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import Team
+from rarebird.training.cross_fit import CrossFit
 
 N, CLASSES, PARTS = 200, 2, 5
 Y = (np.random.default_rng(0).random(N) < 0.3).astype(np.int64)
 PRIOR = np.bincount(Y) / N
 CRITERION = Criterion(Y, np.ones(N), PRIOR, 0.5)
 # Parts of the rows in turn, so that each has rows of both classes.
-JUDGES = np.arange(N) % PARTS
+ROW_PARTS = np.arange(N) % PARTS
 LOST = np.where(np.eye(CLASSES)[Y] > 0, 0.02, 0.98)
 
 
@@ -29,5 +29,5 @@ def good(strength: float, seed: int) -> np.ndarray:
 
 
 def candidate(name: str, predicted: np.ndarray, *, seconds: float = 1.0, **recipe: Any) -> Candidate:
-    team = Team(Recipe(**{"kind": "table", "network": "mlp", "steps": 3} | recipe), [], [])
-    return Candidate(name, team, predicted, CRITERION.rows(predicted), seconds, 1e-4)
+    models = CrossFit(Recipe(**{"kind": "table", "network": "mlp", "steps": 3} | recipe))
+    return Candidate(name, models, predicted, CRITERION.rows(predicted), seconds, 1e-4)

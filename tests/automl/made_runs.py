@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,11 +10,12 @@ import pandas as pd
 import pytest
 
 from rarebird.automl import search as searching
-from rarebird.automl.entry import Entry
-from rarebird.automl.search import Search
+from rarebird.automl.portfolio import PortfolioEntry
+from rarebird.automl.search import Search, SearchOptions
 from rarebird.core.clock import Clock
+from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Dataset, Frame, Splits
-from rarebird.experiment.setup import Ground, lay_ground
+from rarebird.experiment.setup import Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
 
 FOLDS = 4
@@ -56,33 +56,33 @@ def perceptron(**changes: Any) -> Recipe:
     )
 
 
-def ground(recipe: Recipe | None = None, *, val: bool = False, test: Dataset | None = None) -> Ground:
+def setup(recipe: Recipe | None = None, *, val: bool = False, test: Dataset | None = None) -> Setup:
     data = Splits(rows(), rows(60, seed=2) if val else None, test)
-    return lay_ground(recipe or trees(), data, "cpu", None, 0.0 if test is None else 0.2, None)
+    return prepare_run(recipe or trees(), data, device="cpu", test_share=0.0 if test is None else 0.2)
 
 
-def entries(base: Recipe) -> list[Entry]:
+def entries(base: Recipe) -> list[PortfolioEntry]:
     """A portfolio of three small recipes with their steps laid out: what a search does with them needs no clock."""
     linear = base.updated(network={"name": "linear"}, loss="weighted", calibration=["prior_correction", "temperature"])
     return [
-        Entry("linear", linear, 0.2),
-        Entry("trees", base.updated(reference=trees().reference, steps=8), 0.3, is_reference=True),
-        Entry("mlp", base, 1.0, stays=True),
+        PortfolioEntry("linear", linear, 0.2),
+        PortfolioEntry("trees", base.updated(reference=trees().reference, steps=8), 0.3, is_reference=True),
+        PortfolioEntry("mlp", base, 1.0, role="default", stays=True),
     ]
 
 
-def search(of: Ground, base: Recipe, tell: Callable[[float, str], bool] = lambda progress, what: False) -> Search:
-    """A search on a ground without a budget and without a file of trials; `entries` take the portfolio's place."""
+def search(of: Setup, base: Recipe, progress: Progress = silent) -> Search:
+    """A search without a budget and without a file of trials; `entries` take the portfolio's place."""
     log: Any = SimpleNamespace(
         record=lambda entry, candidate: None,
         drop=lambda entry, why: None,
         restored=lambda device: [],
         left=dict,
-        let_go=lambda one: None,
+        release=lambda one: None,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(searching, "portfolio", lambda train, base, references: entries(base))
         patch.setattr(searching, "MOST_REPEATS", 2)
-        one = Search(base, of, Clock(), log, tell)
-        one.run(references=True)
+        one = Search(base, of, Clock(), log, progress, SearchOptions())
+        one.run("cpu")
     return one

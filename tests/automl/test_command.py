@@ -11,7 +11,8 @@ import pytest
 from rarebird import readers
 from rarebird.automl import command
 from rarebird.automl import search as searching
-from rarebird.automl.entry import Entry
+from rarebird.automl.portfolio import PortfolioEntry
+from rarebird.automl.search import SearchOptions
 from rarebird.core.clock import Clock
 from rarebird.experiment.run import Outcome
 from rarebird.model.model import load
@@ -33,15 +34,15 @@ def table(path: Path, n: int = 160, regression: bool = False, seed: int = 0) -> 
     return path
 
 
-def short(train: object, base: Recipe, references: bool = True) -> list[Entry]:
+def short(train: object, base: Recipe, references: bool = True) -> list[PortfolioEntry]:
     """Two recipes of few steps and one of few trees."""
     linear = base.with_settings(["network=linear", "steps=15", "batch_size=64"])
     trees = base.with_settings(["reference={name=boosted_trees,rounds=8}"])
     mlp = base.with_settings(["network={name=mlp,depth=1,width=16}", "steps=15"])
     entries = [
-        Entry("linear", linear, 0.5),
-        Entry("trees", trees, 0.5, is_reference=True),
-        Entry("mlp", mlp, 1.0, stays=True),
+        PortfolioEntry("linear", linear, 0.5),
+        PortfolioEntry("trees", trees, 0.5, is_reference=True),
+        PortfolioEntry("mlp", mlp, 1.0, role="default", stays=True),
     ]
     return [entry for entry in entries if references or not entry.is_reference]
 
@@ -95,7 +96,7 @@ def test_what_ships_is_written_and_repeats(few: None, tmp_path: Path) -> None:
 
 
 def test_a_student_takes_the_place_of_the_members_and_repeats(few: None, tmp_path: Path) -> None:
-    outcome, request = search(tmp_path, single=True)
+    outcome, request = search(tmp_path, options=SearchOptions(single=True))
     assert isinstance(outcome.recipe, Ensemble)
     assert outcome.recipe.student is not None
     assert len(outcome.model.members) == 1
@@ -107,13 +108,15 @@ def test_a_student_takes_the_place_of_the_members_and_repeats(few: None, tmp_pat
 
 
 def test_without_references_no_trees_compete(few: None, tmp_path: Path) -> None:
-    outcome, _ = search(tmp_path, references=False)
+    outcome, _ = search(tmp_path, options=SearchOptions(references=False))
     assert not any(one.is_reference or one.name == "trees" for one in outcome.result.tried)
 
 
 def test_numbers_are_searched_for_too(few: None, tmp_path: Path) -> None:
     data = table(tmp_path / "rows.csv", regression=True)
-    outcome = command.fit(Request(data=data, out=tmp_path / "run", settings=("folds=3",)), Clock(), single=True)
+    outcome = command.fit(
+        Request(data=data, out=tmp_path / "run", settings=("folds=3",)), Clock(), options=SearchOptions(single=True)
+    )
     assert outcome.result.test is not None
     assert outcome.result.test.metrics["r2"].value is not None
 

@@ -15,9 +15,9 @@ from rarebird.automl import local_search
 from rarebird.automl import race as racing
 from rarebird.automl import search as searching
 from rarebird.automl.candidate import Candidate
-from rarebird.automl.choosing import choose, families
-from rarebird.automl.entry import Entry
-from rarebird.automl.local_search import BRACKET, FEWEST_TRIALS, SHORT, WHOLE, Around, luck
+from rarebird.automl.ensemble_selection import families, select
+from rarebird.automl.local_search import BRACKET, FEWEST_TRIALS, SHORT, WHOLE, LocalSearch, luck
+from rarebird.automl.portfolio import PortfolioEntry
 from rarebird.automl.search import (
     ENOUGH_PASSES,
     MOST_REPEATS,
@@ -26,14 +26,15 @@ from rarebird.automl.search import (
     SEARCH_SHARE,
     SEED_STEP,
     Search,
+    SearchOptions,
 )
 from rarebird.automl.trial_log import TrialLog
-from rarebird.core.clock import Clock
-from rarebird.experiment.run import RESERVE, RESERVE_SHARE
+from rarebird.core.clock import RESERVE, RESERVE_SHARE, Clock
+from rarebird.core.progress import silent
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import Team
-from rarebird.training.network_trainer import DEFAULT_EPOCHS
-from tests.automl.made_runs import ground, perceptron, trees
+from rarebird.training.cross_fit import CrossFit
+from rarebird.training.step_plan import DEFAULT_EPOCHS
+from tests.automl.made_runs import perceptron, setup, trees
 
 BUDGET = 1000.0
 
@@ -42,17 +43,17 @@ class Made:
     """A search whose candidates take a time and have losses that are made up; its clock stands still but for them."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *, folds: int = 4, seconds: float = 10.0) -> None:
-        self.now, self.seconds, self.entries = 5000.0, seconds, list[Entry]()
+        self.now, self.seconds, self.entries = 5000.0, seconds, list[PortfolioEntry]()
         clock = SimpleNamespace(monotonic=lambda: self.now)
         monkeypatch.setattr(local_search, "time", clock)
         monkeypatch.setattr(searching, "time", clock)
         monkeypatch.setattr(racing, "time", clock)
         base = perceptron(folds=folds, holdout=None if folds else 0.4, steps=None, epochs=8.0)
-        of = ground(base)
+        of = setup(base)
         self.log = TrialLog(folder, 0, of.splits.train, {})
-        self.search = Search(base, of, Clock(BUDGET, self.now), self.log, lambda progress, what: False)
+        self.search = Search(base, of, Clock(BUDGET, self.now), self.log, silent, SearchOptions())
         monkeypatch.setattr(self.search.race, "run", self._run)
-        self.leader = self.candidate(Entry("mlp", base), 1.0)
+        self.leader = self.candidate(PortfolioEntry("mlp", base, role="default"), 1.0)
         self.search.race.finished.append(self.leader)
 
     @property
@@ -61,14 +62,14 @@ class Made:
 
     def around(self) -> int:
         """Search around the leader; how many recipes were proposed."""
-        one = Around(self.search.race, self.log, self.leader, self.until)
+        one = LocalSearch(self.search.race, self.log, self.leader, self.until)
         one.run()
-        return one.number
+        return one.proposed
 
-    def _run(self, entries: Iterable[Entry]) -> list[Candidate]:
+    def _run(self, entries: Iterable[PortfolioEntry]) -> list[Candidate]:
         return list(self._came(entries))
 
-    def _came(self, entries: Iterable[Entry]) -> Iterator[Candidate]:
+    def _came(self, entries: Iterable[PortfolioEntry]) -> Iterator[Candidate]:
         for entry in entries:
             self.entries.append(entry)
             self.now += self.seconds * (SHORT if entry.partial else 1)
@@ -79,10 +80,10 @@ class Made:
             self.log.record(entry, one)
             yield one
 
-    def candidate(self, entry: Entry, strength: float, others: bool = False) -> Candidate:
+    def candidate(self, entry: PortfolioEntry, strength: float, others: bool = False) -> Candidate:
         """A candidate that leans to the true class by a strength, with the leader's errors or with those of other rows
         of a class."""
-        y = self.search.ground.judged.codes
+        y = self.search.setup.judging_rows.codes
         errors = np.random.default_rng(0).normal(0, 1, len(y))
         if others:
             for code in (0, 1):
@@ -91,9 +92,9 @@ class Made:
         predicted = np.where(np.eye(2)[y] > 0, true[:, None], 1 - true[:, None])
         made: Any = SimpleNamespace(history=[], changes=[], notes=[], ended="epochs", prior_factor=None)
         losses = self.search.criterion.rows(predicted)
-        one = Candidate(entry.name, Team(entry.recipe, [made], []), predicted, losses, self.seconds, 0.0)
-        one.settings = dict(entry.settings)
-        return one
+        models = CrossFit(entry.recipe, [made])
+        about = {"role": entry.role, "parent": entry.parent, "settings": entry.settings}
+        return Candidate(entry.name, models, predicted, losses, self.seconds, 0.0, entry.is_reference, **about)
 
 
 @pytest.fixture
@@ -127,23 +128,27 @@ def test_only_the_best_of_them_keeps_its_networks(
 ) -> None:
     made = Made(tmp_path, monkeypatch)
     made.around()
-    searched = [one for one in made.search.race.finished if one.settings]
+    searched = [one for one in made.search.race.finished if one.parent]
     best = min(searched, key=lambda one: one.loss)
-    assert [one.name for one in searched if one.team.trained] == [best.name]
-    assert made.leader.team.trained
+    assert [one.name for one in searched if one.models.trained] == [best.name]
+    assert made.leader.models.trained
     # It is surely better than its leader, and so may ship.
-    assert [one.name for one in made.search._standing()] == ["mlp", best.name]
+    assert [one.name for one in made.search._eligible()] == ["mlp", best.name]
 
 
 def test_the_best_of_many_needs_to_be_surely_better(
     without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Made(tmp_path, monkeypatch)
-    one = made.candidate(Entry("mlp, searched #1", made.leader.team.recipe, settings={"loss": "x"}), 1.001, others=True)
+    one = made.candidate(
+        PortfolioEntry("mlp, searched #1", made.leader.models.recipe, parent="mlp", settings={"loss": "x"}),
+        1.001,
+        others=True,
+    )
     made.search.race.finished.append(one)
     assert one.loss < made.leader.loss
     monkeypatch.setattr(made.log, "proposed", lambda: 8)
-    assert [one.name for one in made.search._standing()] == ["mlp"]
+    assert [one.name for one in made.search._eligible()] == ["mlp"]
 
 
 def test_few_trials_are_no_search(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +176,7 @@ def test_of_a_hold_out_the_best_short_courses_go_on(
             assert one.recipe.updated(epochs=None) == other.recipe.updated(epochs=None)
             assert one.settings == other.settings
     # Short courses are no candidates.
-    assert len([one for one in made.search.race.finished if one.settings]) == len(made.entries) * WHOLE // bracket
+    assert len([one for one in made.search.race.finished if one.parent]) == len(made.entries) * WHOLE // bracket
 
 
 @pytest.mark.parametrize(
@@ -182,29 +187,29 @@ def test_a_recipe_alone_leaves_time_for_other_seeds_where_each_sees_its_rows_oft
     passes: float, expected: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Made(tmp_path, monkeypatch, folds=0)
-    rows = len(made.search.ground.parts(0)[0][0])
+    rows = len(made.search.setup.parts(0)[0][0])
 
-    def laid(recipe: Recipe, train: Any, fit: np.ndarray, judging: Any, fold: int, device: str) -> Any:
-        steps = round(passes * len(fit) / recipe.batch_size)
-        return SimpleNamespace(lay_out=lambda deadline, networks: recipe.updated(steps=steps))
+    def planned(recipe: Recipe, train: Any, learned: np.ndarray, fold: int, device: str) -> Any:
+        steps = round(passes * len(learned) / recipe.batch_size)
+        return SimpleNamespace(plan=lambda deadline, trainings: recipe.updated(steps=steps))
 
-    monkeypatch.setattr(searching, "bench_of", laid)
-    assert rows == len(made.search.ground.splits.train) - 64
-    assert made.search._share_of_main(made.search.base) == pytest.approx(expected)
-    made.search.single = True
-    assert made.search._share_of_main(made.search.base) == 1.0
+    monkeypatch.setattr(searching, "trainer_of", planned)
+    assert rows == len(made.search.setup.splits.train) - 64
+    assert made.search._share_of_default(made.search.base, "cpu") == pytest.approx(expected)
+    made.search.options = SearchOptions(single=True)
+    assert made.search._share_of_default(made.search.base, "cpu") == 1.0
 
 
 def test_parts_of_a_cross_fitting_are_repeated_anyway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(tmp_path, monkeypatch)
-    assert made.search._share_of_main(made.search.base) == 1.0
+    assert made.search._share_of_default(made.search.base, "cpu") == 1.0
 
 
 @pytest.mark.parametrize(
     ("spent", "skipped", "said"),
     [
         (0.5, False, "what ships was trained under up to 5 seeds, and more are not expected to help"),
-        (0.5, True, "one training more had not ended in time"),
+        (0.5, True, "there was no time for one more training"),
         (0.9, False, None),
     ],
 )
@@ -212,10 +217,10 @@ def test_an_early_end_has_a_reason(
     spent: float, skipped: bool, said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     search = Made(tmp_path, monkeypatch).search
-    search.chosen = choose(
-        families(search.race.finished, search.criterion), search.criterion, search.race.contest.judges
+    search.selection = select(
+        families(search.race.finished, search.criterion), search.criterion, search.race.context.parts
     )
-    search.clock = SimpleNamespace(budget=BUDGET, elapsed=lambda: spent * BUDGET)  # type: ignore[assignment]
+    monkeypatch.setattr(Clock, "elapsed", lambda self: spent * BUDGET)
     search.skipped = skipped
     notes = [note for note in search.notes() if "ended before the budget" in note]
     assert notes == ([] if said is None else [f"The search ended before the budget: {said}."])
@@ -245,8 +250,7 @@ def test_trees_are_searched_where_they_lead(
     without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Made(tmp_path, monkeypatch, folds=0)
-    forest = made.candidate(Entry("trees", trees(folds=0, holdout=0.4), is_reference=True), 2.0)
-    forest.is_reference = True
+    forest = made.candidate(PortfolioEntry("trees", trees(folds=0, holdout=0.4), is_reference=True), 2.0)
     made.search.race.finished.append(forest)
     assert made.search._leader() is forest
     made.leader = forest
@@ -257,7 +261,7 @@ def test_trees_are_searched_where_they_lead(
     assert {name for entry in made.entries for name in entry.settings} == {
         f"reference.{name}" for name in ("rounds", "learning_rate", "leaves", "fewest_rows", "l2", "column_share")
     }
-    made.search.single = True
+    made.search.options = SearchOptions(single=True)
     assert made.search._leader().name == "mlp"
 
 

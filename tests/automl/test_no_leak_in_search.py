@@ -19,10 +19,11 @@ import torch
 from rarebird.automl.candidate import Candidate
 from rarebird.automl.command import Search
 from rarebird.core.clock import Clock
+from rarebird.core.progress import silent
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Frame, Splits
-from rarebird.experiment.run import Outcome, conclude
-from rarebird.experiment.setup import Ground, lay_ground
+from rarebird.experiment.run import Outcome, finish
+from rarebird.experiment.setup import Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.network_trainer import Trained
 from tests.automl.made_runs import FOLDS, perceptron, rows, search
@@ -49,24 +50,24 @@ def base(protocol: str) -> Recipe:
     return recipe if protocol == "folds" else recipe.updated(folds=0, holdout=0.4 if protocol == "hold-out" else None)
 
 
-def ground(
+def setup(
     protocol: str, train: Dataset | None = None, val: Dataset | None = None, test: Dataset | None = None
-) -> Ground:
+) -> Setup:
     given = (rows(60, seed=2) if val is None else val) if protocol == "validation rows" else None
     data = Splits(rows() if train is None else train, given, rows(40, seed=1) if test is None else test)
-    return lay_ground(base(protocol), data, "cpu", None, 0.2, None)
+    return prepare_run(base(protocol), data, device="cpu")
 
 
 @cache
 def plain(protocol: str) -> tuple[Search, Outcome]:
     """A search with nothing changed."""
-    return ended(protocol, ground(protocol))
+    return ended(protocol, setup(protocol))
 
 
-def ended(protocol: str, of: Ground) -> tuple[Search, Outcome]:
+def ended(protocol: str, of: Setup) -> tuple[Search, Outcome]:
     one = search(of, base(protocol))
-    recipe, teams = one.shipped()
-    return one, conclude(recipe, of, teams, lambda progress, what: False, Clock())
+    recipe, fits = one.shipped()
+    return one, finish(recipe, of, fits, Clock(), silent, timings={})
 
 
 def same_network(one: Trained, two: Trained) -> bool:
@@ -80,9 +81,11 @@ def same_network(one: Trained, two: Trained) -> bool:
 
 def pairs(one: Sequence[Candidate], two: Sequence[Candidate]) -> list[tuple[Candidate, Candidate]]:
     """Candidates of the same name and seed."""
-    theirs = {(candidate.name, candidate.team.recipe.seed): candidate for candidate in two}
+    theirs = {(candidate.name, candidate.models.recipe.seed): candidate for candidate in two}
     return [
-        (candidate, theirs[key]) for candidate in one if (key := (candidate.name, candidate.team.recipe.seed)) in theirs
+        (candidate, theirs[key])
+        for candidate in one
+        if (key := (candidate.name, candidate.models.recipe.seed)) in theirs
     ]
 
 
@@ -90,17 +93,17 @@ def pairs(one: Sequence[Candidate], two: Sequence[Candidate]) -> list[tuple[Cand
 def test_test_rows_change_nothing_that_is_learned_or_chosen(protocol: str) -> None:
     one, before = plain(protocol)
     test = rows(40, seed=1)
-    two, after = ended(protocol, ground(protocol, test=marked(test, np.arange(40))))
+    two, after = ended(protocol, setup(protocol, test=marked(test, np.arange(40))))
     assert after.recipe == before.recipe
     assert [candidate.name for candidate in two.race.finished] == [candidate.name for candidate in one.race.finished]
     assert two.race.left == one.race.left
     for ours, theirs in zip(one.race.finished, two.race.finished, strict=True):
         np.testing.assert_array_equal(ours.predicted, theirs.predicted)
-        assert all(same_network(*both) for both in zip(ours.team.trained, theirs.team.trained, strict=True))
-    assert one.chosen is not None
-    assert two.chosen is not None
-    np.testing.assert_array_equal(one.chosen.shares, two.chosen.shares)
-    assert (one.chosen.gain, one.chosen.why) == (two.chosen.gain, two.chosen.why)
+        assert all(same_network(*both) for both in zip(ours.models.trained, theirs.models.trained, strict=True))
+    assert one.selection is not None
+    assert two.selection is not None
+    np.testing.assert_array_equal(one.selection.shares, two.selection.shares)
+    assert (one.selection.gain, one.selection.why) == (two.selection.gain, two.selection.why)
     assert [member.calibrations for member in before.model.members] == [
         member.calibrations for member in after.model.members
     ]
@@ -122,11 +125,11 @@ class Unread(Frame):
 def test_a_search_does_not_read_test_rows(protocol: str) -> None:
     test = rows(40, seed=1)
     assert isinstance(test.source, Frame)
-    hidden = ground(protocol, test=replace(test, source=Unread(test.source.frame)))
+    hidden = setup(protocol, test=replace(test, source=Unread(test.source.frame)))
     one = search(hidden, base(protocol))
-    recipe, teams = one.shipped()
+    recipe, fits = one.shipped()
     with pytest.raises(AssertionError, match="the rows were read"):
-        conclude(recipe, hidden, teams, lambda progress, what: False, Clock())
+        finish(recipe, hidden, fits, Clock(), silent, timings={})
 
 
 def test_a_fold_held_out_changes_nothing_of_its_own_networks() -> None:
@@ -135,16 +138,16 @@ def test_a_fold_held_out_changes_nothing_of_its_own_networks() -> None:
     train = rows()
     at = np.flatnonzero(split.fold_of(train, FOLDS, 0) == 1)[:1]
     # Only features are changed: labels decide which fold a row falls to.
-    two = search(ground("folds", marked(train, at, flip=False)), base("folds"))
+    two = search(setup("folds", marked(train, at, flip=False)), base("folds"))
     both = pairs(plain("folds")[0].race.finished, two.race.finished)
     assert {candidate.name for candidate, _ in both} == {"linear", "trees", "mlp"}
-    assert len({candidate.team.recipe.seed for candidate, _ in both}) > 1
+    assert len({candidate.models.recipe.seed for candidate, _ in both}) > 1
     for ours, theirs in both:
-        for place, held in enumerate(ours.team.held_rows):
+        for place, held in enumerate(ours.models.held_rows):
             blind = bool(np.isin(at, held).all())
-            assert ("marked" in theirs.team.trained[place].prepared.model_dump_json()) is not blind
+            assert ("marked" in theirs.models.trained[place].prepared.model_dump_json()) is not blind
             if blind:
-                assert same_network(ours.team.trained[place], theirs.team.trained[place])
+                assert same_network(ours.models.trained[place], theirs.models.trained[place])
 
 
 @pytest.mark.parametrize("protocol", ["hold-out", "validation rows"])
@@ -152,16 +155,16 @@ def test_held_out_rows_change_no_network(protocol: str) -> None:
     train, val = rows(), rows(60, seed=2)
     if protocol == "hold-out":
         held = np.flatnonzero(split.hold_out(train, 0.4, 0))
-        changed = ground(protocol, marked(train, held, flip=False))
+        changed = setup(protocol, marked(train, held, flip=False))
     else:
-        changed = ground(protocol, val=marked(val, np.arange(60)))
+        changed = setup(protocol, val=marked(val, np.arange(60)))
     two, after = ended(protocol, changed)
     one, before = plain(protocol)
     both = pairs(one.race.finished, two.race.finished)
     # Who goes through is theirs to say, but for the one that must.
     assert "mlp" in {candidate.name for candidate, _ in both}
     for ours, theirs in both:
-        assert all(same_network(*both) for both in zip(ours.team.trained, theirs.team.trained, strict=True))
+        assert all(same_network(*both) for both in zip(ours.models.trained, theirs.models.trained, strict=True))
         assert not np.array_equal(ours.predicted, theirs.predicted, equal_nan=True)
     assert before.result.validation != after.result.validation
 
@@ -171,10 +174,10 @@ def test_a_row_is_calibrated_by_the_rows_of_the_other_part() -> None:
     alone."""
     val = rows(60, seed=2)
     one = plain("validation rows")[0]
-    at = np.flatnonzero(one.race.contest.judges == 0)[:1]
-    two = search(ground("validation rows", val=marked(val, at, flip=False)), base("validation rows"))
-    np.testing.assert_array_equal(two.race.contest.judges, one.race.contest.judges)
-    own, others = (one.race.contest.judges == 0) & (np.arange(60) != at), one.race.contest.judges == 1
+    at = np.flatnonzero(one.race.context.parts == 0)[:1]
+    two = search(setup("validation rows", val=marked(val, at, flip=False)), base("validation rows"))
+    np.testing.assert_array_equal(two.race.context.parts, one.race.context.parts)
+    own, others = (one.race.context.parts == 0) & (np.arange(60) != at), one.race.context.parts == 1
     for ours, theirs in pairs(one.race.finished, two.race.finished):
         np.testing.assert_array_equal(theirs.predicted[own], ours.predicted[own])
         assert not np.array_equal(theirs.predicted[others], ours.predicted[others])

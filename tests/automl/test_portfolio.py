@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarebird.automl.portfolio import LINEAR_BATCH, LINEAR_STEPS, Entry, portfolio
+from rarebird.automl.portfolio import LINEAR_BATCH, LINEAR_STEPS, PortfolioEntry, portfolio
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels, Source, Splits
 from rarebird.experiment import run as experiment
 from rarebird.recipe.defaults import default_recipe
@@ -34,7 +34,7 @@ def rows(what: str, n: int = 60) -> Dataset:
     return Dataset(what, "classification", source, index, y, ("no", "yes"), ids)  # type: ignore[arg-type]
 
 
-def entries(what: str, references: bool = True, **changes: Any) -> tuple[Recipe, list[Entry]]:
+def entries(what: str, references: bool = True, **changes: Any) -> tuple[Recipe, list[PortfolioEntry]]:
     train = rows(what)
     base = default_recipe(train, seed=5).updated(**changes)
     return base, portfolio(train, base, references)

@@ -4,7 +4,8 @@ overdrawn."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,86 +13,90 @@ import numpy as np
 import pytest
 
 from rarebird.automl import candidate as candidates
-from rarebird.automl import contest as contests
 from rarebird.automl import race as racing
-from rarebird.automl.candidate import Candidate, members_of
-from rarebird.automl.contest import Contest, judges_of, rungs
-from rarebird.automl.ensemble_selection import Criterion
-from rarebird.automl.entry import ENOUGH, Entry
+from rarebird.automl.candidate import Candidate, TrainingContext, TrialSpec, parts_of, rung_ends
+from rarebird.automl.criterion import Criterion
+from rarebird.automl.portfolio import ENOUGH, PortfolioEntry
 from rarebird.automl.race import GRANTED_SECONDS, LEAST_SECONDS, Race
 from rarebird.core.checks import DataError
+from rarebird.core.compute import Compute
+from rarebird.core.progress import Progress, silent
 from rarebird.data import split
+from rarebird.data.dataset import Splits
 from rarebird.evaluation import held_out
-from rarebird.experiment.setup import Ground
+from rarebird.evaluation.held_out import Crossed
+from rarebird.evaluation.held_outputs import members_of
+from rarebird.experiment.setup import Setup
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import SCORING, Team, train_networks
-from tests.automl.made_runs import FOLDS, ground, perceptron, rows, trees
+from rarebird.training.cross_fit import SCORING, CrossFit, Parts, cross_fit, cross_fit_all
+from tests.automl.made_runs import FOLDS, perceptron, rows, setup, trees
 
 # The seed of the recipes whose predictions are shuffled.
 SHUFFLED = 99
 
 
 def race(
-    of: Ground | None = None,
+    of: Setup | None = None,
     *,
     deadline: float = np.inf,
-    tell: Callable[[float, str], bool] = lambda progress, what: False,
+    progress: Progress = silent,
 ) -> Race:
-    of = of or ground()
+    of = of or setup()
     train = of.splits.train
     prior = train.weighted_counts / train.weighted_counts.sum()
-    return Race(Contest(of, Criterion.of(of.judged, prior, "balanced_accuracy"), 0), deadline, tell)
+    return Race(TrainingContext(of, Criterion.of(of.judging_rows, prior, "balanced_accuracy"), 0), deadline, progress)
 
 
 def enter(one: Race, name: str, recipe: Recipe, share: float = 1.0, **more: Any) -> Candidate | None:
-    return next(iter(one.run([Entry(name, recipe, share, **more)])), None)
+    return next(iter(one.run([PortfolioEntry(name, recipe, share, **more)])), None)
 
 
 @pytest.fixture
 def shuffling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Candidates of the seed `SHUFFLED` predict each row what they should have predicted another."""
-    original = candidates.judged
+    original = candidates._assessed
 
-    def judged(name: str, team: Team, of: Ground, criterion: Criterion, *others: Any) -> Candidate:
-        found = original(name, team, of, criterion, *others)
-        if team.recipe.seed == SHUFFLED:
-            known = np.flatnonzero(found.rows)
-            found.predicted[known] = found.predicted[np.random.default_rng(0).permutation(known)]
-            found.losses = criterion.rows(found.predicted)
-        return found
+    def assessed(context: TrainingContext, spec: TrialSpec, models: CrossFit, begun: float) -> Candidate:
+        found = original(context, spec, models, begun)
+        if models.recipe.seed != SHUFFLED:
+            return found
+        known = np.flatnonzero(found.rows)
+        predicted = found.predicted.copy()
+        predicted[known] = predicted[np.random.default_rng(0).permutation(known)]
+        return replace(found, predicted=predicted, losses=context.criterion.rows(predicted))
 
-    monkeypatch.setattr(contests, "judged", judged)
+    monkeypatch.setattr(candidates, "_assessed", assessed)
 
 
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
-        (1, [(0, 1)]),
-        (2, [(0, 1), (1, 2)]),
-        (3, [(0, 1), (1, 2), (2, 3)]),
-        (5, [(0, 1), (1, 3), (3, 5)]),
-        (10, [(0, 1), (1, 5), (5, 10)]),
+        (1, [1]),
+        (2, [1, 2]),
+        (3, [1, 2, 3]),
+        (5, [1, 3, 5]),
+        (10, [1, 5, 10]),
     ],
 )
-def test_rungs_are_one_part_half_of_them_and_all(parts: int, expected: list[tuple[int, int]]) -> None:
-    assert rungs(parts) == expected
+def test_rungs_are_one_part_half_of_them_and_all(parts: int, expected: list[int]) -> None:
+    assert rung_ends(parts) == expected
 
 
 def test_a_candidate_is_judged_on_every_row_by_networks_that_never_saw_it() -> None:
     one = race()
     found = enter(one, "trees", trees(seed=5))
     assert found is not None
-    train = one.contest.ground.splits.train
+    train = one.context.setup.splits.train
     assert one.finished == [found]
     assert one.best is found
-    assert [len(rows) for rows in found.team.held_rows] == [len(train) // FOLDS] * FOLDS
+    assert [len(rows) for rows in found.models.held_rows] == [len(train) // FOLDS] * FOLDS
     fold = split.fold_of(train, FOLDS, 5)
-    for part, held in enumerate(found.team.held_rows):
+    for part, held in enumerate(found.models.held_rows):
         np.testing.assert_array_equal(held, np.flatnonzero(fold == part))
     assert found.rows.all()
     np.testing.assert_allclose(found.predicted.sum(axis=1), 1)
-    np.testing.assert_array_equal(found.losses, one.contest.criterion.rows(found.predicted))
-    assert found.loss < one.contest.criterion.rows(np.tile(one.contest.criterion.prior, (len(train), 1))).mean() / 2
+    np.testing.assert_array_equal(found.losses, one.context.criterion.rows(found.predicted))
+    assert found.loss < one.context.criterion.rows(np.tile(one.context.criterion.prior, (len(train), 1))).mean() / 2
 
 
 def test_rungs_change_nothing_of_the_networks() -> None:
@@ -99,13 +104,11 @@ def test_rungs_change_nothing_of_the_networks() -> None:
     one, recipe = race(), perceptron(seed=3)
     found = enter(one, "mlp", recipe)
     assert found is not None
-    of = one.contest.ground
-    _, together, _ = train_networks(recipe, of.splits, of.parts(3), None, "cpu", lambda progress, what: False)
+    of = one.context.setup
+    together = cross_fit_all(recipe, of.splits, of.parts(3), Compute())
     fresh = rows(30, seed=1)
-    for ours, theirs in zip(members_of(found.team), together, strict=True):
-        np.testing.assert_array_equal(
-            ours.logits(fresh, "cpu"), members_of(Team(recipe, [theirs], []))[0].logits(fresh, "cpu")
-        )
+    for ours, theirs in zip(members_of(found.models), members_of(together), strict=True):
+        np.testing.assert_array_equal(ours.logits(fresh, "cpu"), theirs.logits(fresh, "cpu"))
 
 
 def test_a_row_is_calibrated_without_its_own_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +120,7 @@ def test_a_row_is_calibrated_without_its_own_part(monkeypatch: pytest.MonkeyPatc
     )
     found = enter(one, "trees", trees())
     assert found is not None
-    n = len(one.contest.ground.judged)
+    n = len(one.context.setup.judging_rows)
     # The last judging is that of all rows: each part by what the other parts say.
     assert seen[-FOLDS:] == [n - n // FOLDS] * FOLDS
 
@@ -127,14 +130,14 @@ def test_repeats_of_a_race_without_a_deadline_are_the_same() -> None:
     assert found[0] is not None
     assert found[1] is not None
     np.testing.assert_array_equal(found[0].predicted, found[1].predicted)
-    assert found[0].team.recipe == found[1].team.recipe
+    assert found[0].models.recipe == found[1].models.recipe
 
 
 def test_what_is_surely_worse_leaves_early_by_name(shuffling: None) -> None:
     one = race()
     enter(one, "trees", trees())
     trained: list[str] = []
-    one.tell = lambda progress, what: trained.append(what) or False  # type: ignore[func-returns-value]
+    one.progress = lambda share, what: trained.append(what) or False  # type: ignore[func-returns-value]
     assert enter(one, "shuffled", trees(seed=SHUFFLED)) is None
     assert [candidate.name for candidate in one.finished] == ["trees"]
     assert list(one.left) == ["shuffled"]
@@ -150,7 +153,7 @@ def test_who_must_is_trained_to_the_end(shuffling: None) -> None:
     enter(one, "trees", trees())
     found = enter(one, "shuffled", trees(seed=SHUFFLED), must=True)
     assert found is not None
-    assert len(found.team.trained) == FOLDS
+    assert len(found.models.trained) == FOLDS
     assert not one.left
     assert one.best is not None
     assert one.best.name == "trees"
@@ -161,7 +164,7 @@ def test_who_stays_is_trained_to_the_end_where_there_is_time(shuffling: None, mo
     enter(one, "trees", trees())
     found = enter(one, "shuffled", trees(seed=SHUFFLED), stays=True)
     assert found is not None
-    assert len(found.team.trained) == FOLDS
+    assert len(found.models.trained) == FOLDS
     assert not one.left
     monkeypatch.setattr(one, "deadline", time.monotonic())
     assert enter(one, "late", trees(), stays=True) is None
@@ -193,7 +196,7 @@ def test_every_finished_candidate_is_recorded_at_once(shuffling: None) -> None:
     )
     enter(one, "trees", trees())
     enter(one, "shuffled", trees(seed=SHUFFLED))
-    enter(one, "more", trees(rounds=12), settings={"reference.rounds": 12}, is_reference=True)
+    enter(one, "more", trees(rounds=12), settings={"reference.rounds": 12}, parent="trees", is_reference=True)
     assert recorded == [("trees", 1), ("more", 2)]
     assert dropped == list(one.left.values())
     assert (one.finished[1].settings, one.finished[1].is_reference) == ({"reference.rounds": 12}, True)
@@ -216,12 +219,12 @@ def test_a_diverged_training_leaves_with_the_reason() -> None:
 @pytest.mark.parametrize("val", [False, True])
 def test_a_hold_out_is_one_part_that_two_halves_judge(val: bool) -> None:
     recipe = trees(folds=0, holdout=None if val else 0.4)
-    of = ground(recipe, val=val)
-    judges = judges_of(of, 0)
+    of = setup(recipe, val=val)
+    judges = parts_of(of, 0)
     held = np.arange(60) if val else of.parts(0)[0][1]
-    assert judges.shape == (len(of.judged),)
+    assert judges.shape == (len(of.judging_rows),)
     assert set(judges[held]) == {0, 1}
-    codes = of.judged.codes[held]
+    codes = of.judging_rows.codes[held]
     for code in (0, 1):
         sizes = np.bincount(judges[held][codes == code], minlength=2)
         assert abs(int(sizes[0]) - int(sizes[1])) <= 1
@@ -230,21 +233,21 @@ def test_a_hold_out_is_one_part_that_two_halves_judge(val: bool) -> None:
     found = enter(one, "trees", recipe.updated(seed=7))
     assert found is not None
     np.testing.assert_array_equal(np.flatnonzero(found.rows), held)
-    assert len(found.team.trained) == 1
+    assert len(found.models.trained) == 1
 
 
 def test_an_end_by_the_user_keeps_the_first_candidate_and_drops_later_ones() -> None:
-    one = race(tell=lambda progress, what: True)
+    one = race(progress=lambda share, what: True)
     found = enter(one, "trees", trees())
     assert found is not None
-    assert len(found.team.trained) == 1
-    assert found.rows.sum() == len(one.contest.ground.judged) // FOLDS
-    assert found.team.recipe.relaid == (((1, 1),),)
+    assert len(found.models.trained) == 1
+    assert found.rows.sum() == len(one.context.setup.judging_rows) // FOLDS
+    assert found.models.recipe.relaid == (((1, 1),),)
     assert one.ended
     assert enter(one, "later", trees(), must=True) is None
     two = race()
     enter(two, "trees", trees())
-    two.tell = lambda progress, what: True
+    two.progress = lambda share, what: True
     assert enter(two, "ended", trees(seed=1)) is None
     assert (two.ended, [candidate.name for candidate in two.finished], two.left) == (True, ["trees"], {})
 
@@ -257,18 +260,19 @@ class Fake:
         clock = SimpleNamespace(monotonic=lambda: self.now)
         monkeypatch.setattr(racing, "time", clock)
         monkeypatch.setattr(candidates, "time", clock)
-        monkeypatch.setattr(contests, "time", clock)
-        monkeypatch.setattr(contests, "train_networks", self._train)
+        monkeypatch.setattr(candidates, "cross_fit", self._train)
 
     def _train(
-        self, recipe: Any, splits: Any, parts: Any, deadline: float, device: str, report: Any, **others: Any
-    ) -> Any:
-        self.deadlines.append(deadline)
-        if others["first"] == 0 and self.steps < others["enough"]:
-            return recipe, [], False
-        done = train_networks(recipe, splits, parts, None, device, report, **others)
-        self.now += (deadline - self.now) * len(parts) / others["sharing"]
-        return done
+        self, recipe: Recipe, splits: Splits, parts: Parts, compute: Compute, enough: float
+    ) -> Iterator[CrossFit]:
+        """Each training takes its equal part of the time that is left."""
+        assert compute.deadline is not None
+        self.deadlines.append(compute.deadline)
+        if self.steps < enough:
+            return
+        for done, models in enumerate(cross_fit(recipe, splits, parts, replace(compute, deadline=None))):
+            self.now += (compute.deadline - self.now) / (len(parts) - done)
+            yield models
 
 
 def test_a_candidate_takes_no_more_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +280,7 @@ def test_a_candidate_takes_no_more_than_its_share(monkeypatch: pytest.MonkeyPatc
     one = race(deadline=1100.0)
     found = enter(one, "a", trees(), 0.25)
     assert found is not None
-    assert fake.deadlines == [1025.0] * 3
+    assert fake.deadlines == [1025.0]
     assert found.seconds == pytest.approx(25)
     assert fake.now == pytest.approx(1025)
     left = one.time_left()
@@ -320,37 +324,36 @@ def test_a_course_that_would_be_cut_short_is_not_begun(monkeypatch: pytest.Monke
 
 def test_the_time_that_the_test_rows_take_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake(monkeypatch)
-    one = race(ground(test=rows(50, seed=3)), deadline=1100.0)
+    one = race(setup(test=rows(50, seed=3)), deadline=1100.0)
     scoring = 50 * SCORING * 2
     assert one.time_left() == pytest.approx(100 - scoring)
-    for name, per_row in (("a", 0.1), ("b", 0.3)):
-        found = enter(one, name, trees(), 0.1)
-        assert found is not None
-        found.per_row = per_row
+    for name in ("a", "b"):
+        enter(one, name, trees(), 0.1)
+    one.finished = [replace(found, per_row=per_row) for found, per_row in zip(one.finished, (0.1, 0.3), strict=True)]
     assert one.time_left() == pytest.approx(1100 - fake.now - scoring - 50 * 0.4)
 
 
 def test_a_row_takes_the_time_of_all_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each held-out row was predicted by one network, a new one is predicted by all."""
     fake = Fake(monkeypatch)
-    original = held_out.crossed
+    original = candidates.cross_predict
 
-    def slow(*arguments: Any) -> np.ndarray:
+    def slow(*arguments: Any) -> Crossed:
         fake.now += 8.0
         return original(*arguments)
 
-    monkeypatch.setattr(held_out, "crossed", slow)
+    monkeypatch.setattr(candidates, "cross_predict", slow)
     one = race(deadline=1500.0)
     found = enter(one, "a", trees())
     assert found is not None
-    assert found.per_row == pytest.approx(8.0 / len(one.contest.ground.judged) * FOLDS)
+    assert found.per_row == pytest.approx(8.0 / len(one.context.setup.judging_rows) * FOLDS)
 
 
 def test_progress_is_of_the_whole_race(monkeypatch: pytest.MonkeyPatch) -> None:
     fake, told = Fake(monkeypatch), []
-    one = race(deadline=1100.0, tell=lambda progress, what: told.append((progress, what)) or False)  # type: ignore[func-returns-value]
+    one = race(deadline=1100.0, progress=lambda share, what: told.append((share, what)) or False)  # type: ignore[func-returns-value]
     enter(one, "a", trees(), 0.5)
-    assert told[0] == (0.0, "a: training")
+    assert told[0] == (0.0, f"a: training fold 1 of {FOLDS}")
     assert [progress for progress, _ in told] == sorted(progress for progress, _ in told)
     assert told[-1][0] <= 0.5
     fake.now = 5000.0
@@ -362,5 +365,5 @@ def test_a_race_on_the_real_clock_ends_with_a_whole_recipe() -> None:
     one = race(deadline=time.monotonic() + 1.5)
     found = enter(one, "default", perceptron(steps=None, epochs=2.0), must=True)
     assert found is not None
-    assert len(found.team.trained) == FOLDS
-    assert found.team.recipe.steps is not None
+    assert len(found.models.trained) == FOLDS
+    assert found.models.recipe.steps is not None

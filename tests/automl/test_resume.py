@@ -1,4 +1,4 @@
-"""A `fit` that is killed is gone on with: what had finished is neither lost nor trained again, and its networks are
+"""A `fit` that is killed is resumed: what had finished is neither lost nor trained again, and its networks are
 what they were."""
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import pytest
 
 from rarebird import readers
 from rarebird.automl import candidate_files, command
-from rarebird.automl.candidate import members_of
 from rarebird.automl.trial_log import CANDIDATES, DATABASE, NAME, STUDY
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
+from rarebird.evaluation.held_outputs import members_of
 from rarebird.experiment.run import Outcome
 from rarebird.model.model import load
 from rarebird.readers.options import ReadOptions
@@ -68,17 +68,17 @@ def names(folder: Path) -> list[str]:
     return [trial.user_attrs[NAME] for trial in trials if trial.state == optuna.trial.TrialState.COMPLETE]
 
 
-def test_a_killed_search_is_gone_on_with(few: None, tmp_path: Path) -> None:  # noqa: F811
+def test_a_killed_search_is_resumed(few: None, tmp_path: Path) -> None:  # noqa: F811
     killed(tmp_path)
     assert names(tmp_path / "run") == ["linear", "trees"]
-    with pytest.raises(DataError, match="holds a search that did not end; go on with --resume"):
+    with pytest.raises(DataError, match="holds a search that did not end; resume it with --resume"):
         command.fit(request(tmp_path), Clock())
     with pytest.raises(DataError, match="made with another seed"):
         command.fit(request(tmp_path, seed=1), Clock(), resume=True)
     outcome: Outcome = command.fit(request(tmp_path), Clock(), resume=True)
     # Nothing of what had finished was trained again, and what had not was.
     assert names(tmp_path / "run")[:3] == ["linear", "trees", "mlp"]
-    assert "The search was gone on with: 2 trials stood in the folder." in outcome.result.notes
+    assert "The search resumed with 2 finished trials of its folder." in outcome.result.notes
     assert not (tmp_path / "run" / CANDIDATES).exists()
     # Without a clock a search repeats, whether it is interrupted or not.
     whole = command.fit(request(tmp_path, "whole"), Clock())
@@ -86,7 +86,7 @@ def test_a_killed_search_is_gone_on_with(few: None, tmp_path: Path) -> None:  # 
     np.testing.assert_array_equal(outcome.model.outputs(data), whole.model.outputs(data))
     assert outcome.recipe == whole.recipe
     np.testing.assert_array_equal(load(tmp_path / "run").outputs(data), whole.model.outputs(data))
-    with pytest.raises(DataError, match="holds no search to go on with"):
+    with pytest.raises(DataError, match="holds no search to resume"):
         command.fit(request(tmp_path), Clock(), resume=True)
 
 
@@ -95,9 +95,9 @@ def test_a_killed_search_is_gone_on_with(few: None, tmp_path: Path) -> None:  # 
 )
 def test_a_candidate_comes_back_from_disk_as_it_was(recipe: object, tmp_path: Path) -> None:
     one = race()
-    found = enter(one, "it", recipe, settings={"loss": "focal"}, is_reference=True)  # type: ignore[arg-type]
+    found = enter(one, "it", recipe, settings={"loss": "focal"}, role="searched", parent="mlp", is_reference=True)  # type: ignore[arg-type]
     assert found is not None
-    candidate_files.save(found, tmp_path / "it", one.contest.ground.splits.train)
+    candidate_files.save(found, tmp_path / "it", one.context.setup.splits.train)
     back = candidate_files.load(tmp_path / "it", "cpu")
     assert (back.name, back.seconds, back.per_row, back.is_reference, back.settings) == (
         "it",
@@ -106,18 +106,19 @@ def test_a_candidate_comes_back_from_disk_as_it_was(recipe: object, tmp_path: Pa
         True,
         {"loss": "focal"},
     )
-    assert back.team.recipe == found.team.recipe
+    assert (back.role, back.parent) == ("searched", "mlp")
+    assert back.models.recipe == found.models.recipe
     np.testing.assert_array_equal(back.predicted, found.predicted)
     np.testing.assert_array_equal(back.losses, found.losses)
-    for mine, its in zip(back.team.held_rows, found.team.held_rows, strict=True):
+    for mine, its in zip(back.models.held_rows, found.models.held_rows, strict=True):
         np.testing.assert_array_equal(mine, its)
     fresh = rows(30, seed=1)
-    for mine, its in zip(members_of(back.team), members_of(found.team), strict=True):
+    for mine, its in zip(members_of(back.models), members_of(found.models), strict=True):
         np.testing.assert_array_equal(mine.logits(fresh, "cpu"), its.logits(fresh, "cpu"))
-    for mine, its in zip(back.team.trained, found.team.trained, strict=True):
+    for mine, its in zip(back.models.trained, found.models.trained, strict=True):
         assert (mine.history, mine.changes, mine.notes, mine.ended) == (its.history, its.changes, its.notes, its.ended)
         assert mine.prior_factor is not None
         np.testing.assert_array_equal(mine.prior_factor, its.prior_factor)
-    candidate_files.let_go(tmp_path / "it")
+    candidate_files.release(tmp_path / "it")
     without = candidate_files.load(tmp_path / "it", "cpu")
-    assert (without.team.trained, without.per_row, without.loss) == ([], 0.0, found.loss)
+    assert (without.models.trained, without.per_row, without.loss) == ([], 0.0, found.loss)

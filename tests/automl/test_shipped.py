@@ -11,13 +11,14 @@ import pytest
 
 from rarebird.automl.search import Search
 from rarebird.core.clock import Clock
+from rarebird.core.progress import silent
 from rarebird.data.dataset import Splits
-from rarebird.experiment.run import Outcome, conclude, run
+from rarebird.experiment.run import Outcome, finish, run
 from rarebird.model import model
 from rarebird.model.chain import recalibrated
 from rarebird.recipe.ensemble import Ensemble, members, of_toml
 from rarebird.recipe.recipe import Recipe
-from tests.automl.made_runs import FOLDS, ground, perceptron, rows, search
+from tests.automl.made_runs import FOLDS, perceptron, rows, search, setup
 
 FRESH = rows(50, seed=4)
 
@@ -28,10 +29,10 @@ def base(folds: int) -> Recipe:
 
 @cache
 def shipped(folds: int) -> tuple[Search, Outcome]:
-    of = ground(base(folds), test=rows(40, seed=1))
+    of = setup(base(folds), test=rows(40, seed=1))
     one = search(of, base(folds))
-    recipe, teams = one.shipped()
-    return one, conclude(recipe, of, teams, lambda progress, what: False, Clock())
+    recipe, fits = one.shipped()
+    return one, finish(recipe, of, fits, Clock(), silent, timings={})
 
 
 each_protocol = pytest.mark.parametrize("folds", [FOLDS, 0])
@@ -51,13 +52,13 @@ def test_the_recipe_repeats_the_model(folds: int) -> None:
 @each_protocol
 def test_the_model_is_the_weighted_mean_of_the_chosen_families(folds: int) -> None:
     one, outcome = shipped(folds)
-    assert one.chosen is not None
-    assert len(one.chosen.families) > 1
+    assert one.selection is not None
+    assert len(one.selection.families) > 1
     mean, place = np.zeros((50, 2)), 0
-    for family, share in zip(one.chosen.families, one.chosen.shares, strict=True):
+    for family, share in zip(one.selection.families, one.selection.shares, strict=True):
         for candidate in family.candidates:
             mine = [member.predict(FRESH, "cpu") for member in outcome.model.members if member.place == place]
-            assert len(mine) == len(candidate.team.trained)
+            assert len(mine) == len(candidate.models.trained)
             mean += share / len(family.candidates) * np.mean(mine, axis=0)
             place += 1
     assert place == len(members(outcome.recipe))
@@ -67,9 +68,9 @@ def test_the_model_is_the_weighted_mean_of_the_chosen_families(folds: int) -> No
 @each_protocol
 def test_repeats_have_other_seeds_and_what_the_run_serves_is_the_base_recipes(folds: int) -> None:
     one, outcome = shipped(folds)
-    assert one.chosen is not None
-    for family in one.chosen.families:
-        seeds = [candidate.team.recipe.seed for candidate in family.candidates]
+    assert one.selection is not None
+    for family in one.selection.families:
+        seeds = [candidate.models.recipe.seed for candidate in family.candidates]
         assert len(set(seeds)) == len(seeds)
         assert seeds[0] == 0
     recipe = outcome.recipe
@@ -88,7 +89,7 @@ def test_a_saved_model_of_a_search_predicts_the_same(tmp_path: Path) -> None:
 @each_protocol
 def test_what_was_tried_is_told_with_the_best_first(folds: int) -> None:
     one, _ = shipped(folds)
-    assert one.chosen is not None
+    assert one.selection is not None
     tried = [row for row in one.tried() if row.loss is not None]
     assert [row.loss for row in tried] == sorted(row.loss for row in tried if row.loss is not None)
     assert {row.name for row in one.tried()} == {"linear", "trees", "mlp"}
@@ -98,11 +99,11 @@ def test_what_was_tried_is_told_with_the_best_first(folds: int) -> None:
 
 
 def test_an_end_at_once_ships_what_there_is() -> None:
-    of = ground(base(FOLDS), test=rows(40, seed=1))
+    of = setup(base(FOLDS), test=rows(40, seed=1))
     one = search(of, base(FOLDS), lambda progress, what: True)
-    recipe, teams = one.shipped()
-    assert [len(team.trained) for team in teams] == [1]
-    outcome = conclude(recipe, of, teams, lambda progress, what: False, Clock())
+    recipe, fits = one.shipped()
+    assert [len(models.trained) for models in fits] == [1]
+    outcome = finish(recipe, of, fits, Clock(), silent, timings={})
     assert outcome.result.test is not None
     assert any("ended early" in note for note in one.notes())
     again = run(of_toml(outcome.recipe.to_toml()), Splits(rows(), test=rows(40, seed=1)), device="cpu")

@@ -12,9 +12,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from rarebird.automl.candidate import Candidate
-from rarebird.automl.contest import TOO_LATE
-from rarebird.automl.entry import Entry
+from rarebird.automl.candidate import TOO_LATE, Candidate
+from rarebird.automl.portfolio import PortfolioEntry
 from rarebird.automl.trial_log import CANDIDATES, DATABASE, STARTUP, STUDY, TrialLog, is_unfinished
 from rarebird.core.checks import DataError
 from rarebird.recipe.recipe import Recipe
@@ -37,11 +36,11 @@ def opened(folder: Path, seed: int = 3, **identity: object) -> TrialLog:
 
 
 def record(log: TrialLog, one: Candidate, **more: object) -> None:
-    log.record(Entry(one.name, one.team.recipe, **more), one)  # type: ignore[arg-type]
+    log.record(PortfolioEntry(one.name, one.models.recipe, **more), one)  # type: ignore[arg-type]
 
 
 def drop(log: TrialLog, name: str, why: str) -> None:
-    log.drop(Entry(name, candidate(name, good(2, 1)).team.recipe), why)
+    log.drop(PortfolioEntry(name, candidate(name, good(2, 1)).models.recipe), why)
 
 
 def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
@@ -57,7 +56,7 @@ def test_a_finished_candidate_stands_there_at_once(tmp_path: Path) -> None:
     assert trial.value == one.loss
     assert trial.params == {}
     assert trial.user_attrs["name"] == "boosted trees"
-    assert Recipe.from_toml(trial.user_attrs["recipe"]) == one.team.recipe
+    assert Recipe.from_toml(trial.user_attrs["recipe"]) == one.models.recipe
     assert json.loads(trial.user_attrs["notes"]) == {"seconds": 1.235, "networks": 0}
     record(log, candidate("mlp", good(3, 2)))
     assert [trial.user_attrs["name"] for trial in trials(tmp_path / "run")] == ["boosted trees", "mlp"]
@@ -142,12 +141,12 @@ def test_a_search_that_did_not_end_is_gone_on_with(tmp_path: Path) -> None:
     assert is_unfinished(tmp_path)
     again = opened(tmp_path, data="one")
     one, two = again.restored("cpu")
-    assert (one.name, one.seconds, one.per_row, one.settings, one.team.recipe) == (
+    assert (one.name, one.seconds, one.per_row, one.settings, one.models.recipe) == (
         "mlp",
         1.0,
         0.0,
         {},
-        kept.team.recipe,
+        kept.models.recipe,
     )
     np.testing.assert_array_equal(one.predicted, kept.predicted)
     np.testing.assert_array_equal(one.losses, kept.losses)

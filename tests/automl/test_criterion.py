@@ -1,0 +1,165 @@
+"""What selection minimizes, in the cases that are known, and when one recipe is surely worse than another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import log_loss
+
+from rarebird.automl.criterion import Criterion, is_worse, loss
+from rarebird.data.dataset import Dataset, Frame
+
+N, CLASSES = 120, 3
+RNG = np.random.default_rng(0)
+Y = RNG.choice(CLASSES, N, p=[0.7, 0.2, 0.1])
+PRIOR = np.bincount(Y) / N
+GUESS = RNG.dirichlet(np.ones(CLASSES), N)
+
+
+def criterion(balanced: float = 0.5, **changes: Any) -> Criterion:
+    return Criterion(**{"y": Y, "weight": np.ones(N), "prior": PRIOR, "balanced": balanced} | changes)
+
+
+# Sure of a wrong class.
+LOST = 0.98 * np.eye(CLASSES)[(Y + 1) % CLASSES] + 0.01 * np.eye(CLASSES)[Y] + 0.01 * np.eye(CLASSES)[(Y + 2) % CLASSES]
+
+
+def good(strength: float, seed: int, y: np.ndarray = Y) -> np.ndarray:
+    """Probabilities that lean to the true class, each seed with errors of its own."""
+    logits = strength * np.eye(CLASSES)[y] + np.random.default_rng(seed).normal(size=(len(y), CLASSES))
+    unscaled = np.exp(logits)
+    return unscaled / unscaled.sum(axis=1, keepdims=True)
+
+
+def test_without_balance_it_is_the_log_loss() -> None:
+    assert loss(criterion(0.0).rows(GUESS)) == pytest.approx(log_loss(Y, GUESS))
+    weight = RNG.random(N) + 0.1
+    assert loss(criterion(0.0, weight=weight).rows(GUESS)) == pytest.approx(log_loss(Y, GUESS, sample_weight=weight))
+
+
+def test_balanced_it_is_the_mean_of_the_classes_own_log_loss_under_even_priors() -> None:
+    even = GUESS / PRIOR
+    even /= even.sum(axis=1, keepdims=True)
+    surprise = -np.log(even[np.arange(N), Y])
+    expected = np.mean([surprise[code == Y].mean() for code in range(CLASSES)])
+    assert loss(criterion(1.0).rows(GUESS)) == pytest.approx(expected)
+    half = (log_loss(Y, GUESS) + expected) / 2
+    assert loss(criterion(0.5).rows(GUESS)) == pytest.approx(half)
+
+
+def test_the_prior_itself_is_worth_nothing_and_the_truth_costs_nothing() -> None:
+    prior = np.tile(PRIOR, (N, 1))
+    assert loss(criterion(1.0).rows(prior)) == pytest.approx(np.log(CLASSES))
+    assert loss(criterion(0.0).rows(prior)) == pytest.approx(-(PRIOR * np.log(PRIOR)).sum())
+    assert loss(criterion(0.5).rows(np.eye(CLASSES)[Y])) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("balanced", [0.0, 0.5, 1.0])
+def test_a_weight_of_two_is_the_row_twice(balanced: float) -> None:
+    repeats = RNG.integers(1, 4, N)
+    prior = np.bincount(Y, weights=repeats) / repeats.sum()
+    heavy = criterion(balanced, weight=repeats.astype(float), prior=prior)
+    many = criterion(balanced, y=Y.repeat(repeats), weight=np.ones(repeats.sum()), prior=prior)
+    assert loss(heavy.rows(GUESS)) == pytest.approx(loss(many.rows(GUESS.repeat(repeats, axis=0))))
+
+
+@pytest.mark.parametrize("balanced", [0.0, 0.5, 1.0])
+def test_the_scale_of_the_weights_does_not_matter(balanced: float) -> None:
+    weight = RNG.random(N) + 0.1
+    np.testing.assert_allclose(
+        criterion(balanced, weight=9 * weight).rows(GUESS), criterion(balanced, weight=weight).rows(GUESS)
+    )
+
+
+def test_each_class_weighs_the_same_in_the_balanced_part() -> None:
+    """Rows of one class repeated thrice leave the balanced loss under even priors as it is, and change the log loss."""
+    repeats = np.where(Y == 0, 3, 1)
+    prior = np.array([0.2, 0.3, 0.5])
+    many = {"y": Y.repeat(repeats), "weight": np.ones(repeats.sum()), "prior": prior}
+    others = GUESS.repeat(repeats, axis=0)
+    assert loss(criterion(1.0, **many).rows(others)) == pytest.approx(loss(criterion(1.0, prior=prior).rows(GUESS)))
+    assert loss(criterion(0.0, **many).rows(others)) != pytest.approx(
+        loss(criterion(0.0, prior=prior).rows(GUESS)), rel=1e-3
+    )
+
+
+def test_permuted_classes_lose_the_same() -> None:
+    order = np.array([2, 0, 1])
+    permuted = criterion(y=np.argsort(order)[Y], prior=PRIOR[order])
+    np.testing.assert_allclose(permuted.rows(GUESS[:, order]), criterion().rows(GUESS))
+
+
+def test_rows_that_nobody_predicted_are_left_out() -> None:
+    known = np.arange(N) % 3 > 0
+    holes = np.where(known[:, None], GUESS, np.nan)
+    rows = criterion().rows(holes)
+    np.testing.assert_array_equal(np.isnan(rows), ~known)
+    np.testing.assert_allclose(rows[known], criterion().rows(GUESS)[known])
+    assert loss(rows) == pytest.approx(rows[known].mean())
+    assert loss(np.full(3, np.nan)) == np.inf
+
+
+def test_a_class_without_rows_and_certain_errors_stay_finite() -> None:
+    wrong = np.eye(CLASSES)[(Y + 1) % CLASSES]
+    assert np.isfinite(criterion().rows(wrong)).all()
+    few = np.flatnonzero(Y != 2)
+    prior = np.bincount(Y[few], minlength=CLASSES) / len(few)
+    here = criterion(1.0, y=Y[few], weight=np.ones(len(few)), prior=prior)
+    assert np.isfinite(here.rows(GUESS[few])).all()
+    assert loss(here.rows(np.eye(CLASSES)[Y[few]])) == pytest.approx(0)
+    # The two classes that are there weigh half each.
+    assert loss(here.rows(np.tile(prior, (len(few), 1)))) == pytest.approx(np.log(2))
+
+
+def test_values_lose_their_share_of_the_variance() -> None:
+    y, weight = RNG.normal(10, 3, N), RNG.random(N) + 0.1
+    values = Criterion(y, weight, np.zeros(0), 0.0)
+    mean = np.average(y, weights=weight)
+    assert loss(values.rows(np.full((N, 1), mean))) == pytest.approx(1)
+    assert loss(values.rows(y[:, None])) == 0
+    scaled = Criterion(1000 * y - 7, weight, np.zeros(0), 0.0)
+    guess = y + RNG.normal(size=N)
+    np.testing.assert_allclose(scaled.rows((1000 * guess - 7)[:, None]), values.rows(guess[:, None]))
+    constant = Criterion(np.ones(N), np.ones(N), np.zeros(0), 0.0)
+    assert loss(constant.rows(np.ones((N, 1)))) == 0
+
+
+@pytest.mark.parametrize(
+    ("metric", "balanced"),
+    [("accuracy", 0.0), ("log_loss", 0.0), ("roc_auc", 0.0), ("balanced_accuracy", 0.5), ("macro_f1", 0.5)],
+)
+def test_the_metric_decides_how_much_balance(metric: str, balanced: float) -> None:
+    data = Dataset(
+        "table",
+        "classification",
+        Frame(pd.DataFrame({"a": Y})),
+        np.arange(N),
+        Y,
+        ("a", "b", "c"),
+        np.arange(N).astype(str),
+    )
+    assert Criterion.of(data, PRIOR, metric).balanced == balanced
+    values = replace(data, task="regression", y=Y.astype(float), classes=())
+    found = Criterion.of(values, np.zeros(0), "mean_squared_error")
+    assert (found.balanced, len(found.prior)) == (0.0, 0)
+
+
+def test_worse_is_what_is_worse_row_by_row() -> None:
+    base = RNG.random(N)
+    noise = RNG.normal(size=N)
+    noise -= noise.mean()
+    step = noise.std(ddof=1) / np.sqrt(N)
+    assert not is_worse(base, base)
+    # The paired difference counts, not the spread of the losses themselves.
+    assert is_worse(base + 1e-6, base)
+    assert not is_worse(base, base + 1e-6)
+    assert is_worse(base + noise + 2.1 * step, base)
+    assert not is_worse(base + noise + 1.9 * step, base)
+    assert is_worse(base + noise + 1.1 * step, base, errors=1.0)
+    holes = np.where(np.arange(N) < N - 1, np.nan, base + 9)
+    assert not is_worse(holes, base)
+    assert is_worse(np.where(np.arange(N) % 2, np.nan, base + 1e-6), base)

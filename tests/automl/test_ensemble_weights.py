@@ -1,0 +1,99 @@
+"""Weights of an ensemble: what greedy selection must find, and what equal shares add."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rarebird.automl.criterion import Criterion, is_worse, loss
+from rarebird.automl.ensemble_selection import greedy, weights
+
+N, CLASSES = 120, 3
+RNG = np.random.default_rng(0)
+Y = RNG.choice(CLASSES, N, p=[0.7, 0.2, 0.1])
+PRIOR = np.bincount(Y) / N
+GUESS = RNG.dirichlet(np.ones(CLASSES), N)
+
+
+def criterion(balanced: float = 0.5, **changes: Any) -> Criterion:
+    return Criterion(**{"y": Y, "weight": np.ones(N), "prior": PRIOR, "balanced": balanced} | changes)
+
+
+# Sure of a wrong class.
+LOST = 0.98 * np.eye(CLASSES)[(Y + 1) % CLASSES] + 0.01 * np.eye(CLASSES)[Y] + 0.01 * np.eye(CLASSES)[(Y + 2) % CLASSES]
+
+
+def good(strength: float, seed: int, y: np.ndarray = Y) -> np.ndarray:
+    """Probabilities that lean to the true class, each seed with errors of its own."""
+    logits = strength * np.eye(CLASSES)[y] + np.random.default_rng(seed).normal(size=(len(y), CLASSES))
+    unscaled = np.exp(logits)
+    return unscaled / unscaled.sum(axis=1, keepdims=True)
+
+
+def test_greedy_finds_the_obviously_best() -> None:
+    shares = greedy([good(0.0, 1), good(8.0, 2), good(0.0, 3)], criterion())
+    np.testing.assert_array_equal(shares, [0, 1, 0])
+
+
+def test_greedy_mixes_what_complements_each_other() -> None:
+    half = (np.arange(N) % 2 == 0)[:, None]
+    one, two = np.where(half, good(5.0, 1), LOST), np.where(half, LOST, good(5.0, 1))
+    shares = greedy([one, LOST, two], criterion())
+    assert shares.sum() == pytest.approx(1)
+    assert (shares[[0, 2]] > 0.4).all()
+    mixed = loss(criterion().rows(np.tensordot(shares, [one, LOST, two], axes=1)))
+    assert mixed < min(loss(criterion().rows(member)) for member in (one, two))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_greedy_is_never_worse_than_its_best_member(seed: int) -> None:
+    members = [good(strength, 10 * seed + place) for place, strength in enumerate((0.5, 1.0, 1.5, 1.5))]
+    shares = greedy(members, criterion())
+    assert (
+        loss(criterion().rows(np.tensordot(shares, members, axes=1)))
+        <= min(loss(criterion().rows(one)) for one in members) + 1e-12
+    )
+
+
+def test_of_identical_members_the_first_is_taken_once() -> None:
+    same = good(2.0, 1)
+    np.testing.assert_array_equal(greedy([same, same, same], criterion()), [1, 0, 0])
+    np.testing.assert_allclose(weights([same, same], criterion()), [0.75, 0.25])
+
+
+def test_where_nothing_can_be_judged_shares_are_equal() -> None:
+    nothing = np.full((N, CLASSES), np.nan)
+    np.testing.assert_allclose(greedy([nothing, nothing], criterion()), [0.5, 0.5])
+
+
+def test_weights_sum_to_one_and_leave_out_what_is_surely_worse() -> None:
+    members = [good(2.0, 1), good(2.0, 2), good(-2.0, 3)]
+    assert is_worse(criterion().rows(members[2]), criterion().rows(members[0]))
+    found = weights(members, criterion())
+    assert found.sum() == pytest.approx(1)
+    assert found[2] == 0
+    assert (found[:2] >= 0.25 - 1e-9).all()
+
+
+def test_a_surely_worse_member_that_greedy_picks_keeps_its_picks() -> None:
+    """Alone it is surely worse, and yet it knows the rows that the best one does not."""
+    knows = (np.arange(N) % 3 == 0)[:, None]
+    best, worse = np.where(knows, LOST, good(5.0, 1)), np.where(knows, good(5.0, 1), LOST)
+    assert is_worse(criterion().rows(worse), criterion().rows(best))
+    picked = greedy([best, worse], criterion())
+    assert picked[1] > 0
+    np.testing.assert_allclose(weights([best, worse], criterion()), [(picked[0] + 1) / 2, picked[1] / 2])
+
+
+def test_the_order_of_the_members_does_not_matter() -> None:
+    members = [good(strength, place) for place, strength in enumerate((1.0, 2.0, 1.5))]
+    order = [2, 0, 1]
+    np.testing.assert_allclose(
+        weights([members[place] for place in order], criterion()), weights(members, criterion())[order]
+    )
+
+
+def test_a_single_member_has_all_the_weight() -> None:
+    np.testing.assert_array_equal(weights([GUESS], criterion()), [1])
