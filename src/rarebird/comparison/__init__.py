@@ -1,1 +1,1 @@
-"""`rarebird compare`: each remedy beside the same baseline on the same splits."""
+"""`rarebird compare`: each remedy is compared with the same baseline on the same splits."""

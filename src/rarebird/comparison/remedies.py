@@ -31,7 +31,7 @@ SLOTS = (
 )
 LISTS = ("augmentation", "regularization", "calibration")
 TOGETHER, ALL = "+", "all"
-# The most remedies that are tried beside the first, and the most members: each one asks for more trainings.
+# The most remedies that are tried after the first, and the most members: each one asks for more trainings.
 MOST_TRIED, MOST_MEMBERS = 6, 5
 
 Change = tuple[str, str]

@@ -31,7 +31,7 @@ def originals(data: Dataset, prepared: Prepared) -> list[View]:
 
 
 def changed_view(prepared: Prepared, row: int, original: View, x: Inputs, changed: Inputs, target: Tensor) -> View:
-    """One augmented row beside its original."""
+    """One augmented row, compared with its original."""
     text = _target(prepared, target)
     moved = text != original.target
     if prepared.table is None:
