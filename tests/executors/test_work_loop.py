@@ -1,4 +1,4 @@
-"""The loop of every search, on an executor of the test that gives the events it is told to give."""
+"""The loop of every search, on an executor whose events the test writes down beforehand."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Scripted(Closing):
 
 
 class Listed:
-    """Jobs from a list, each its own item; keeps what it is told."""
+    """Jobs from a list; records each call of the loop."""
 
     def __init__(self, jobs: Sequence[str]) -> None:
         self.left = list(jobs)
@@ -95,7 +95,7 @@ def test_a_job_is_ended_by_the_answer_to_what_it_yields() -> None:
     executor, jobs = Scripted(2, lambda key, item: Yielded(key, item)), Strict("ab")
     work_loop(executor, jobs)
     assert executor.dropped == ["item of b", "item of a"]
-    # Nothing else is told of a job that was ended like this.
+    # The loop calls nothing more for a job that was ended like this.
     assert jobs.calls == [("yielded", job, f"item of {job}") for job in "abaa"]
 
 

@@ -55,8 +55,8 @@ def choose(strategy: str, space: Space, trials: int | None) -> tuple[Strategy, s
         return "grid", f"grid: the space has {space.size(1)} recipes, and all of them can be tried."
     mixed = any(isinstance(one.where, Choice | Int) or one.under for one in dimensions)
     if not mixed and len(dimensions) <= FEW_DIMENSIONS:
-        n = len(dimensions)
-        return "gaussian_process", f"gaussian_process: few trials are enough to learn about {n} continuous ranges."
+        ranges = "1 continuous range" if len(dimensions) == 1 else f"{len(dimensions)} continuous ranges"
+        return "gaussian_process", f"gaussian_process: few trials are enough to learn about {ranges}."
     return (
         "tpe",
         "tpe: the space is mixed, conditional or has many ranges. No strategy promises the best recipe of all.",
