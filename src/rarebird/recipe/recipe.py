@@ -106,10 +106,8 @@ class Recipe(BaseModel):
             raise DataError(methods.sentence(error, "recipe", type(self).model_fields)) from None
         for slot, method in self.methods():
             if self.kind not in methods.kinds(slot, type(method).name):
-                serving = methods.names(slot, self.kind)
-                raise DataError(
-                    f"{slot} {type(method).name!r} does not serve data of kind {self.kind!r}; {nearest(type(method).name, serving)}"
-                )
+                name, fitting = type(method).name, methods.names(slot, self.kind)
+                raise DataError(f"{slot} {name!r} does not serve data of kind {self.kind!r}; {nearest(name, fitting)}")
 
     def methods(self) -> list[tuple[str, Method]]:
         """The filled slots, in the order of the data's way: (slot, method), one entry per method of a list."""

@@ -75,9 +75,8 @@ def _assign(plain: dict[str, Any], key: str, value: Any, valid: Mapping[str, Any
         # augmentation.rotate.degrees.
         place = next((i for i, entry in enumerate(holder) if first in (str(i), _name(entry))), None)
         if place is None or not tail:
-            raise DataError(
-                f"{key!r} addresses no entry of {head}; {nearest(first, [_name(entry) or str(i) for i, entry in enumerate(holder)])}"
-            )
+            known = [_name(entry) or str(i) for i, entry in enumerate(holder)]
+            raise DataError(f"{key!r} addresses no entry of {head}; {nearest(first, known)}")
         holder[place] = {"name": holder[place]} if isinstance(holder[place], str) else dict(holder[place])
         _put(holder[place], tail, value)
         return

@@ -1,0 +1,42 @@
+"""One row of the table of scores for each class."""
+
+from __future__ import annotations
+
+from rarebird.evaluation.intervals import Draws, ScoredRows, estimate, share_estimate
+from rarebird.evaluation.result import ClassScore, Estimate
+from rarebird.metrics.confusion import Counts
+from rarebird.metrics.names import PER_CLASS
+
+# Below this number of rows the note says that they are too few.
+FEW_ROWS = 5
+NO_ROWS, TOO_FEW, NEVER_PREDICTED = "no test rows", "too few rows to judge", "never predicted"
+
+
+def class_score(scored: ScoredRows, counts: Counts, draws: Draws, code: int, label: str) -> ClassScore:
+    """One class's row of the table.
+
+    Without rows every figure is None and the note is "no test rows"; with a single row every figure is None and the
+    note is "too few rows to judge"; two to four rows give figures and that note. `support` counts rows, whatever their
+    weight.
+
+    Args:
+        scored: The rows of all classes.
+        counts: The confusion counts of these rows.
+        draws: Each figure in each bootstrap replicate, ``(n_classes, replicates)``.
+        code: The class.
+        label: The class's label.
+    """
+    is_class = scored.y == code
+    support = int(is_class.sum())
+    unknown = Estimate(value=None)
+    if support < 2 or counts.support[code] <= 0:
+        note = NO_ROWS if support == 0 else TOO_FEW
+        return ClassScore(label=label, support=support, recall=unknown, precision=unknown, f1=unknown, note=note)
+    estimates = {
+        name: estimate(name, float(figure(counts)[code]), draws[name][code]) for name, figure in PER_CLASS.items()
+    }
+    if scored.group is None:
+        for name, rows in (("recall", is_class), ("precision", scored.predicted == code)):
+            estimates[name] = share_estimate(float(PER_CLASS[name](counts)[code]), scored.effective_size(rows))
+    notes = [TOO_FEW] * (support < FEW_ROWS) + [NEVER_PREDICTED] * bool(counts.predicted[code] <= 0)
+    return ClassScore(label=label, support=support, note="; ".join(notes), **estimates)
