@@ -1,8 +1,7 @@
-"""Rule 1: rows that judge are seen by nothing that they judge. Judging rows are changed beyond recognition, and nothing
-learned may change.
+"""No leak: rows that score a model have no part in what they score. The tests change such rows beyond recognition, and
+nothing that is learned may change by a bit.
 
-This is non-interference, bit for bit: it covers scalers, categories, bins, remedies, weights, calibration and decision
-at once.
+This covers scalers, categories, bins, remedies, weights, calibration and decision at once.
 """
 
 from __future__ import annotations
@@ -14,11 +13,15 @@ import pandas as pd
 import pytest
 import torch
 
+from rarebird.core.compute import Compute
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Frame, Splits
+from rarebird.evaluation import held_out
+from rarebird.evaluation.held_outputs import Factors, HeldOut
 from rarebird.experiment.run import Outcome, run
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import watched_apart
+from rarebird.training import cross_fit
+from rarebird.training.network_trainer import NetworkTrainer
 
 N, FOLDS = 90, 3
 
@@ -31,11 +34,11 @@ def rows(n: int = N, seed: int = 0) -> Dataset:
 
 
 def marked(data: Dataset, at: np.ndarray, flip: bool = True) -> Dataset:
-    """The rows at `at` with wild numbers, a category of their own, and the other label."""
+    """A copy in which the rows `at` have wild numbers, a category of their own and the other label."""
     assert isinstance(data.source, Frame)
     assert data.y is not None
     frame = data.source.frame.copy()
-    # Each row its own wild number: equal rows would be duplicates, which are grouped, and the folds would be others.
+    # Each row gets its own wild number: equal rows would form a group of duplicates, and the folds would change.
     frame.loc[at, "a"] = frame.loc[at, "b"] = 1e6 * (1 + np.arange(len(at)))
     frame.loc[at, "c"] = "marked"
     y = data.y.copy()
@@ -83,11 +86,11 @@ def test_test_rows_change_nothing_that_is_learned(folds: int) -> None:
     assert one.result.test != two.result.test
 
 
-def test_a_fold_held_out_changes_nothing_of_its_own_network() -> None:
+def test_a_held_out_fold_does_not_change_its_own_network() -> None:
     train = rows()
     fold = split.fold_of(train, FOLDS, 0)
     at = np.flatnonzero(fold == 1)
-    # Only features are changed: labels decide which fold a row falls to.
+    # Only features are changed, because labels decide in which fold a row is.
     one = run(recipe(), Splits(train), test_share=0)
     two = run(recipe(), Splits(marked(train, at, flip=False)), test_share=0)
     assert same_member(one, two, 1)
@@ -96,7 +99,7 @@ def test_a_fold_held_out_changes_nothing_of_its_own_network() -> None:
     assert "marked" in two.model.members[0].prepared.model_dump_json()
 
 
-def test_hold_out_rows_change_calibration_alone() -> None:
+def test_hold_out_rows_change_only_the_calibration() -> None:
     train = rows()
     held = split.hold_out(train, 0.3, 0)
     chosen = recipe(folds=0, holdout=0.3)
@@ -115,14 +118,11 @@ def test_given_validation_rows_never_join_training() -> None:
 
 
 def test_calibration_and_decision_see_held_out_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What reaches a calibration is exactly one logit row per held-out row, from the network that did not train on
-    it."""
-    from rarebird.evaluation import held_out
-
+    """A calibration gets exactly one row of logits per held-out row, from the network that did not train on it."""
     seen = []
     original = held_out.calibrate
 
-    def spy(recipe: Recipe, held: held_out.HeldOut, factors: list[np.ndarray | None]) -> list[held_out.Chain]:
+    def spy(recipe: Recipe, held: HeldOut, factors: Factors) -> list[held_out.FittedChain]:
         seen.append(held)
         return original(recipe, held, factors)
 
@@ -133,16 +133,16 @@ def test_calibration_and_decision_see_held_out_rows_only(monkeypatch: pytest.Mon
     (held,) = seen
     assert len(held.y) == (fold >= 0).sum()
     for member in range(FOLDS):
-        mine = held.member == member
+        mine = held.network == member
         expected = outcome.model.members[member].logits(train.take(fold == member), "cpu")
-        np.testing.assert_allclose(held.logits[mine], expected)
+        np.testing.assert_allclose(held.outputs[mine], expected)
 
 
 @pytest.mark.parametrize(
     "watching", [{"regularization": [{"name": "early_stopping", "patience": 1}]}, {"schedule": "reduce_on_plateau"}]
 )
 @pytest.mark.parametrize("given", [True, False])
-def test_rows_that_judge_do_not_steer_a_training(watching: dict[str, object], given: bool) -> None:
+def test_scored_rows_do_not_steer_the_training(watching: dict[str, object], given: bool) -> None:
     train, val = rows(), rows(30, seed=1) if given else None
     steered = recipe(folds=0, holdout=None if given else 0.3, steps=40, **watching)
     held = split.hold_out(train, 0.3, steered.seed)
@@ -156,12 +156,20 @@ def test_rows_that_judge_do_not_steer_a_training(watching: dict[str, object], gi
     assert one.result.validation != two.result.validation
 
 
-def test_what_watches_gets_rows_of_the_networks_own() -> None:
+def test_watched_rows_are_taken_from_the_networks_own_training_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    class Spy(NetworkTrainer):
+        def __init__(self, recipe: Recipe, learned: Dataset, watched: Dataset, fold: int, device: str) -> None:
+            given.append((learned.index, watched.index))
+            super().__init__(recipe, learned, watched, fold, device)
+
+    monkeypatch.setattr(cross_fit, "NetworkTrainer", Spy)
     train = rows()
-    fit, held = split.parts(train, split.decide(train, folds=FOLDS), 0)[0]
-    left, watched = watched_apart(recipe(regularization=["early_stopping"]), train, fit)
-    assert set(left) | set(watched) == set(fit)
-    assert not set(left) & set(watched)
-    assert not set(watched) & set(held)
-    assert train.codes[watched].any()
-    assert not len(watched_apart(recipe(), train, fit)[1])
+    parts = split.parts(train, split.decide(train, folds=FOLDS), 0)
+    cross_fit.cross_fit_all(recipe(regularization=["early_stopping"]), Splits(train), parts, Compute())
+    assert len(given) == FOLDS
+    for (learned, watched), (fit, held) in zip(given, parts, strict=True):
+        assert sorted([*learned, *watched]) == sorted(fit)
+        assert not set(watched) & set(held)
+        assert train.codes[watched].any()
