@@ -15,7 +15,7 @@ from rarebird.core.progress import silent
 from rarebird.data.dataset import Splits
 from rarebird.experiment.run import Outcome, finish, run
 from rarebird.model import model
-from rarebird.model.chain import recalibrated
+from rarebird.model.chain import apply_to_mean
 from rarebird.recipe.ensemble import Ensemble, members, of_toml
 from rarebird.recipe.recipe import Recipe
 from tests.automl.made_runs import FOLDS, perceptron, rows, search, setup
@@ -62,7 +62,7 @@ def test_the_model_is_the_weighted_mean_of_the_chosen_families(folds: int) -> No
             mean += share / len(family.candidates) * np.mean(mine, axis=0)
             place += 1
     assert place == len(members(outcome.recipe))
-    np.testing.assert_allclose(outcome.model.outputs(FRESH), recalibrated(mean, outcome.model.calibrations), rtol=1e-9)
+    np.testing.assert_allclose(outcome.model.outputs(FRESH), apply_to_mean(mean, outcome.model.calibrations), rtol=1e-9)
 
 
 @each_protocol

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rarebird.evaluation.held_out import calibrate, cross_predict, decide, through_chains
+from rarebird.evaluation.held_out import apply_chains, calibrate, cross_predict, decide
 from rarebird.evaluation.held_outputs import HeldOut
 from rarebird.model.chain import probabilities
 from rarebird.recipe.recipe import Recipe
@@ -42,7 +42,7 @@ def bent_by(factors: tuple[np.ndarray, ...]) -> tuple[HeldOut, np.ndarray]:
 def test_each_networks_own_factor_is_taken_out_of_its_own_rows() -> None:
     held, truth = bent_by(FACTORS)
     chains = calibrate(recipe("prior_correction"), held, FACTORS)
-    np.testing.assert_allclose(through_chains(held, chains), truth, atol=1e-12)
+    np.testing.assert_allclose(apply_chains(held, chains), truth, atol=1e-12)
 
 
 def test_probabilities_are_natural_though_the_recipe_corrects_nothing() -> None:
@@ -50,14 +50,14 @@ def test_probabilities_are_natural_though_the_recipe_corrects_nothing() -> None:
     for calibration in ((), ("temperature",)):
         chains = calibrate(recipe(*calibration), held, FACTORS)
         assert [name for name, _ in chains[0]] == ["prior_correction", *calibration]
-        np.testing.assert_allclose(through_chains(held, chains).mean(axis=0), truth.mean(axis=0), atol=0.01)
+        np.testing.assert_allclose(apply_chains(held, chains).mean(axis=0), truth.mean(axis=0), atol=0.01)
 
 
 def test_nothing_is_added_where_no_prior_was_bent() -> None:
     held, truth = bent_by((np.ones(3), np.full(3, 5.0)))
     chains = calibrate(recipe(), held, (np.ones(3), np.full(3, 5.0)))
     assert chains == [[], []]
-    np.testing.assert_allclose(through_chains(held, chains), truth)
+    np.testing.assert_allclose(apply_chains(held, chains), truth)
 
 
 def test_an_unknown_prior_is_found_from_the_rows() -> None:
@@ -65,7 +65,7 @@ def test_an_unknown_prior_is_found_from_the_rows() -> None:
     chains = calibrate(recipe("prior_correction", "temperature"), held, (None, None))
     assert [name for name, _ in chains[0]] == ["class_scale_bias", "temperature"]
     observed = np.bincount(held.y, minlength=3) / len(held.y)
-    np.testing.assert_allclose(through_chains(held, chains).mean(axis=0), observed, atol=0.005)
+    np.testing.assert_allclose(apply_chains(held, chains).mean(axis=0), observed, atol=0.005)
 
 
 def test_calibrations_of_all_rows_are_shared_and_see_what_came_before() -> None:
@@ -92,7 +92,7 @@ def test_one_or_two_rows_of_one_class_serve(calibration: tuple[str, ...], decisi
     )
     prior = np.array([0.5, 0.3, 0.2])
     chains = calibrate(chosen, held, [np.array([1.0, 1.0, 3.0])])
-    p = through_chains(held, chains)
+    p = apply_chains(held, chains)
     np.testing.assert_allclose(p.sum(axis=1), 1)
     _, decided = decide(chosen, p, held.y, held.weight, prior, ("a", "b", "c"), None)
     assert set(decided(p)) <= {0, 1, 2}
@@ -102,7 +102,7 @@ def test_a_network_without_held_out_rows_still_has_its_chain() -> None:
     held = held_out(members=1)
     chains = calibrate(recipe("prior_correction", "temperature"), held, (np.ones(3), FACTORS[0]))
     assert [len(chain) for chain in chains] == [2, 2]
-    assert through_chains(held, chains).shape == (4000, 3)
+    assert apply_chains(held, chains).shape == (4000, 3)
 
 
 def test_weights_decide_as_repeated_rows_do() -> None:
@@ -123,7 +123,7 @@ def test_a_metric_of_probabilities_is_served_by_the_balanced_decision() -> None:
     prior = np.bincount(held.y, minlength=3) / len(held.y)
     name, decided = decide(
         recipe(metric="roc_auc", decision="balanced"),
-        through_chains(held, [[]]),
+        apply_chains(held, [[]]),
         held.y,
         held.weight,
         prior,
@@ -131,7 +131,7 @@ def test_a_metric_of_probabilities_is_served_by_the_balanced_decision() -> None:
         None,
     )
     assert name == "balanced"
-    p = through_chains(held, [[]])
+    p = apply_chains(held, [[]])
     np.testing.assert_array_equal(decided(p), (p / prior).argmax(axis=1))
 
 
@@ -152,9 +152,9 @@ def test_cross_predictions_are_fitted_on_all_other_parts() -> None:
         chains = calibrate(chosen, others, [np.ones(3)] * 3)
         expected = probabilities(held.outputs[mine], chains[part])
         np.testing.assert_array_equal(found.outputs[mine], expected)
-        decision = decided_by(others, through_chains(others, chains))
+        decision = decided_by(others, apply_chains(others, chains))
         np.testing.assert_array_equal(found.labels[mine], decision(expected))
-    assert not np.array_equal(found.outputs, through_chains(held, calibrate(chosen, held, [np.ones(3)] * 3)))
+    assert not np.array_equal(found.outputs, apply_chains(held, calibrate(chosen, held, [np.ones(3)] * 3)))
 
 
 def test_without_a_decision_there_are_no_labels_and_one_part_is_fitted_on_itself() -> None:
@@ -162,4 +162,4 @@ def test_without_a_decision_there_are_no_labels_and_one_part_is_fitted_on_itself
     found = cross_predict(recipe("temperature"), held, [np.ones(3)], np.zeros(300, dtype=np.int64))
     assert found.labels is None
     chains = calibrate(recipe("temperature"), held, [np.ones(3)])
-    np.testing.assert_array_equal(found.outputs, through_chains(held, chains))
+    np.testing.assert_array_equal(found.outputs, apply_chains(held, chains))

@@ -16,7 +16,7 @@ from rarebird.data.dataset import Dataset, Frame
 from rarebird.recipe.recipe import Recipe
 from rarebird.training import reference_trainer
 from rarebird.training.inference import logits
-from rarebird.training.reference_trainer import MEASURED_ROUNDS, SHARE, ReferenceTrainer
+from rarebird.training.reference_trainer import MEASURED_ROUNDS, PLANNED_SHARE, ReferenceTrainer
 from rarebird.training.trainer import Trained, TrainingPlan
 
 REFERENCES = ("boosted_trees", "extra_trees")
@@ -88,7 +88,7 @@ def test_a_tight_deadline_lays_out_fewer_rounds(monkeypatch: pytest.MonkeyPatch)
         return steps
 
     assert planned(1e9) == 30
-    assert planned(5.01) == int(SHARE * 5.01 / 0.25) == 16
+    assert planned(5.01) == int(PLANNED_SHARE * 5.01 / 0.25) == 16
     assert planned(5.01, networks=2) == 8
     assert planned(5.01, of_a_round=0.5) == 8
     # However late it is, there is something to judge by.

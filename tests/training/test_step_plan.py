@@ -57,10 +57,10 @@ def test_a_fast_machine_keeps_the_laid_out_steps_unless_more_are_allowed(watch: 
     walk(plan, watch, 0.001)
     assert plan.step == 1000
     assert plan.changes == []
-    watch.now, most = 100.0, StepPlan(1000, deadline=110, most=1500)
+    watch.now, most = 100.0, StepPlan(1000, deadline=110, max_steps=1500)
     walk(most, watch, 0.001)
     assert most.step == 1500
-    watch.now, free = 100.0, StepPlan(1000, deadline=110, most=10**9)
+    watch.now, free = 100.0, StepPlan(1000, deadline=110, max_steps=10**9)
     seen = walk(free, watch, 0.001)
     assert watch.now == pytest.approx(110, abs=0.2)
     assert all(before < after for before, after in itertools.pairwise(seen))

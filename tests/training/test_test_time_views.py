@@ -81,5 +81,5 @@ def softmax(values: np.ndarray) -> np.ndarray:
 
 def test_noise_and_mixing_are_no_views() -> None:
     assert views(Recipe(kind="image", network="mlp", augmentation=["noise"]), PICTURES) == []
-    with pytest.raises(DataError, match="an augmentation that shows a row from elsewhere"):
+    with pytest.raises(DataError, match="an augmentation that moves, turns, scales or blurs rows"):
         views(recipe("image", ["noise", "mixup", "erase"]), PICTURES)

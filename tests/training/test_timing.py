@@ -41,7 +41,7 @@ def test_what_is_measured_stays_as_it_was() -> None:
 def test_slow_steps_are_cut_short_and_their_median_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a made clock, so that a busy machine changes nothing: the first step takes 5 s, each other one 1 s."""
     now, steps = 100.0, 0
-    stepped = Training._stepped
+    stepped = Training._try_step
 
     def slow(*arguments: object) -> torch.Tensor:
         nonlocal now, steps
@@ -49,7 +49,7 @@ def test_slow_steps_are_cut_short_and_their_median_is_given(monkeypatch: pytest.
         now += 5.0 if steps == 1 else 1.0
         return stepped(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Training, "_stepped", slow)
+    monkeypatch.setattr(Training, "_try_step", slow)
     monkeypatch.setattr(timing, "time", SimpleNamespace(monotonic=lambda: now))
     assert step_seconds(training(some_rows()), 0.0) == 1.0
     assert WARM_UP_STEPS < steps <= WARM_UP_STEPS + 3

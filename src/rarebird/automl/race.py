@@ -31,7 +31,7 @@ from rarebird.core.progress import Progress
 from rarebird.executors.executor import Executor, Returned, WorkerLost
 from rarebird.executors.work_loop import Ended, work_loop
 from rarebird.executors.workers import ONE, Workers
-from rarebird.training.cross_fit import SCORING
+from rarebird.training.cross_fit import SCORING_SECONDS
 
 # With fewer seconds left than this, nothing new begins.
 LEAST_SECONDS = 0.5
@@ -125,7 +125,7 @@ class Race:
         rows."""
         splits = self.context.setup.splits
         test = 0 if splits.test is None else len(splits.test)
-        testing = test * (sum(one.per_row for one in self.finished) + SCORING * max(splits.train.n_classes, 1))
+        testing = test * (sum(one.per_row for one in self.finished) + SCORING_SECONDS * max(splits.train.n_classes, 1))
         return self.deadline - time.monotonic() - testing
 
     def is_late(self) -> bool:

@@ -1,1 +1,1 @@
-"""What a recipe is worth on training rows, and whether one is better than another."""
+"""Held-out predictions of trained models, their calibration and decision, and scores with intervals."""

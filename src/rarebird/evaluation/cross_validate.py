@@ -1,8 +1,9 @@
-"""Trains a recipe on parts of the training rows and scores it on the others: what search and comparison decide by.
+"""Trains a recipe on parts of the training rows and scores it on the others; search and comparison decide by these
+scores.
 
-Calibration and decision are part of what is scored, so they too never see the rows that score them: for the rows of one
-part they are fitted on the held-out rows of all others (for one hold-out, on its other half). As in all cross-fitting,
-the networks of those others may have learned from them.
+Calibration and decision are scored too, so they must not be fitted on the rows that score them. For the rows of one
+part they are fitted on the held-out rows of all other parts; a single hold-out is halved, and each half is predicted by
+a fit on the other. As in all cross-fitting, the networks of the other parts may have learned from the scored rows.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from rarebird.training.cross_fit import CrossFit, Parts, cross_fit_all
 
 @dataclass(frozen=True)
 class Predicted:
-    """Predictions of the networks of all parts.
+    """Predictions by the networks of all parts.
 
     Attributes:
         rows: ``(n,)`` positions of the rows.
-        part: ``(n,)`` which part's network predicts each.
+        part: ``(n,)`` the part whose network predicts the row.
         outputs: ``(n, n_classes)`` calibrated probabilities under the natural prior, or ``(n, 1)`` values in the
             target's own unit.
-        labels: ``(n,)`` decided codes; the values themselves for regression.
+        labels: ``(n,)`` decided codes; for regression the predicted values.
     """
 
     rows: np.ndarray
@@ -45,12 +46,12 @@ class Predicted:
     labels: np.ndarray
 
     def value(self, metric: str, data: Dataset, positive: str | None = None, part: int | None = None) -> float:
-        """A metric on all of the rows, or on those of one part; NaN where it is undefined."""
-        mine = np.ones(len(self.rows), dtype=bool) if part is None else self.part == part
-        here = data.take(self.rows[mine])
-        y = here.y if here.task == "regression" else here.codes
+        """A metric on all rows, or on the rows of one part; NaN where it is undefined."""
+        chosen = np.ones(len(self.rows), dtype=bool) if part is None else self.part == part
+        scored = data.take(self.rows[chosen])
+        y = scored.y if scored.task == "regression" else scored.codes
         assert y is not None
-        return names.value(metric, y, self.outputs[mine], self.labels[mine], here.weights, data.classes, positive)
+        return names.value(metric, y, self.outputs[chosen], self.labels[chosen], scored.weights, data.classes, positive)
 
     def values(self, metric: str, data: Dataset, positive: str | None = None) -> np.ndarray:
         """The metric of each part that has rows."""
@@ -59,13 +60,13 @@ class Predicted:
 
 @dataclass(frozen=True)
 class CrossValidated(Predicted):
-    """Predictions for held-out rows, each by the network that never saw it.
+    """Predictions for held-out rows, each by a network that never saw the row.
 
     Attributes:
-        recipe: The recipe with everything laid out.
+        recipe: The recipe with every open field filled in.
         training_loss: Mean training loss at the end, over the networks.
-        learned: The same for the rows that each network learned from, of the classes that its held-out rows show, where
-            they were asked for: what it knows by heart.
+        learned: Predictions for the rows that each network learned from, if they were asked for; only rows of the
+            classes that also occur among its held-out rows. The difference in scores shows what the network memorized.
         seconds: Wall-clock time of the training and the scoring.
     """
 
@@ -84,14 +85,14 @@ def cross_validate(
     positive: str | None = None,
     learned: bool = False,
 ) -> CrossValidated:
-    """Train a network per part and predict the part's held-out rows.
+    """Train one network per part and predict the held-out rows of the part.
 
     Args:
         recipe: What to train.
-        train: Training rows; no test row is among them.
-        parts: Per network, the positions that it learns from and those that it holds out.
+        train: Training rows, without any test row.
+        parts: Per network, the positions of the rows that it learns from, and of the rows that it holds out.
         compute: Device, deadline and progress.
-        positive: Of two classes, the one that the decision's metric is for.
+        positive: The class that a two-class metric of the decision is for.
         learned: Whether each network also predicts the rows that it learned from.
 
     Raises:
@@ -99,40 +100,43 @@ def cross_validate(
     """
     start = time.monotonic()
     if not any(len(held) for _, held in parts):
-        raise DataError(f"{train.name} leaves no row to judge by.")
+        raise DataError(f"{train.name} leaves no row to score on.")
     models = cross_fit_all(recipe, Splits(train), parts, compute)
     held = held_outputs.predict(models, train, compute.device)
-    seen = _of_learned_rows(models, train, parts, compute.device) if learned else None
-    found = assess(models, held, Splits(train), positive, seen)
-    return replace(found, seconds=time.monotonic() - start)
+    learned_outputs = _outputs_for_learned_rows(models, train, parts, compute.device) if learned else None
+    validated = assess(models, held, Splits(train), positive, learned_outputs)
+    return replace(validated, seconds=time.monotonic() - start)
 
 
 def assess(
-    models: CrossFit, held: HeldOut, splits: Splits, positive: str | None = None, seen: HeldOut | None = None
+    models: CrossFit, held: HeldOut, splits: Splits, positive: str | None = None, learned: HeldOut | None = None
 ) -> CrossValidated:
-    """Calibrate and decide each part's rows by the others'; `seconds` are left at 0.
+    """Calibrated predictions and decided labels for the rows of each part, by fits on all other parts; `seconds` is 0.
 
     Args:
         models: The trained networks.
         held: Their raw outputs for held-out rows.
-        splits: Training rows, and validation rows where `held` is for these.
-        positive: Of two classes, the one that the decision's metric is for.
-        seen: Raw outputs for rows that the networks learned from, where they are asked for.
+        splits: Training rows, and validation rows if `held` is for these.
+        positive: The class that a two-class metric of the decision is for.
+        learned: Raw outputs for rows that the networks learned from, if these are to be predicted, too.
     """
-    found, learned = _plain(held), None if seen is None else _plain(seen)
-    if splits.train.task == "classification":
-        found = _decided(models, held, splits, positive)
-        learned = None if seen is None else _decided(models, held, splits, positive, seen)
+    if splits.train.task == "regression":
+        predicted, on_learned = _values(held), None if learned is None else _values(learned)
+    else:
+        predicted = _calibrate_and_decide(models, held, splits, positive)
+        on_learned = None if learned is None else _calibrate_and_decide(models, held, splits, positive, learned)
     losses = [one.history[-1]["train_loss"] for one in models.trained if one.history]
     losses = [loss for loss in losses if np.isfinite(loss)]
     loss = float(np.mean(losses)) if losses else float("nan")
-    return CrossValidated(found.rows, found.part, found.outputs, found.labels, models.recipe, loss, learned)
+    return CrossValidated(
+        predicted.rows, predicted.part, predicted.outputs, predicted.labels, models.recipe, loss, on_learned
+    )
 
 
-def _of_learned_rows(models: CrossFit, train: Dataset, parts: Parts, device: str) -> HeldOut:
+def _outputs_for_learned_rows(models: CrossFit, train: Dataset, parts: Parts, device: str) -> HeldOut:
     """Raw outputs of each network for the rows that it learned from, of the classes that its part holds out.
 
-    A part may lack a rare class, which would count on one side alone.
+    A part may hold out no row of a rare class, which would then count only among the learned rows.
     """
     outputs = []
     for place, (one, (fit, held)) in enumerate(zip(models.trained, parts, strict=False)):
@@ -144,32 +148,33 @@ def _of_learned_rows(models: CrossFit, train: Dataset, parts: Parts, device: str
     return held_outputs.join(outputs)
 
 
-def _plain(held: HeldOut) -> Predicted:
+def _values(held: HeldOut) -> Predicted:
+    """Predictions of numbers, which need no calibration and no decision."""
     return Predicted(held.rows, held.network, held.outputs, held.outputs[:, 0])
 
 
-def _decided(
-    models: CrossFit, held: HeldOut, splits: Splits, positive: str | None, seen: HeldOut | None = None
+def _calibrate_and_decide(
+    models: CrossFit, held: HeldOut, splits: Splits, positive: str | None, learned: HeldOut | None = None
 ) -> Predicted:
-    """Probabilities and labels of held-out rows, from calibrations and decisions fitted on the others of them.
+    """Probabilities and labels for the held-out rows of each part, by calibrations and decisions fitted on all others.
 
-    Given `seen`, those of the rows that each network learned from, under the calibration and decision of that network's
-    own held-out rows: the difference is what the network knows by heart.
+    Given `learned`, the predictions are for these rows instead, which each network learned from; they go through the
+    same calibration and decision as that network's held-out rows.
     """
     train, recipe = splits.train, models.recipe
-    judging = (train if splits.val is None else splits.val).take(held.rows)
-    parts = held.network if len(models.trained) > 1 else halves(judging, recipe.seed)
+    held_rows = (train if splits.val is None else splits.val).take(held.rows)
+    parts = held.network if len(models.trained) > 1 else halves(held_rows, recipe.seed)
 
-    def decided_by(others: HeldOut, known: np.ndarray) -> FittedDecision:
-        return decide(recipe, known, others.y, others.weight, train.prior, train.classes, positive)[1]
+    def fit_decision(others: HeldOut, probabilities: np.ndarray) -> FittedDecision:
+        return decide(recipe, probabilities, others.y, others.weight, train.prior, train.classes, positive)[1]
 
-    asked = None if seen is None else (seen, _turns(seen, parts, models.trained))
-    found = cross_predict(recipe, held, held_outputs.prior_factors(models), parts, decided_by, asked)
-    rows = held if seen is None else seen
-    assert found.labels is not None
-    return Predicted(rows.rows, rows.network, found.outputs, found.labels)
+    target = None if learned is None else (learned, _calibration_parts(learned, parts, models.trained))
+    crossed = cross_predict(recipe, held, held_outputs.prior_factors(models), parts, fit_decision, target)
+    predicted = held if learned is None else learned
+    assert crossed.labels is not None
+    return Predicted(predicted.rows, predicted.network, crossed.outputs, crossed.labels)
 
 
-def _turns(seen: HeldOut, parts: np.ndarray, trained: Sequence[object]) -> np.ndarray:
-    """By which part's calibrations each seen row is predicted; for one hold-out, both halves' in turn."""
-    return seen.network if len(trained) > 1 else np.resize(np.unique(parts), len(seen.y))
+def _calibration_parts(learned: HeldOut, parts: np.ndarray, trained: Sequence[object]) -> np.ndarray:
+    """``(n,)`` the part whose calibrations each learned row goes through; for one hold-out, the halves alternate."""
+    return learned.network if len(trained) > 1 else np.resize(np.unique(parts), len(learned.y))

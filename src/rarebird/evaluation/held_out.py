@@ -1,4 +1,5 @@
-"""From held-out outputs to truthful probabilities and decisions; no row is scored by a network that trained on it."""
+"""From raw held-out outputs to calibrated probabilities and decisions; no row is scored by a network that trained on
+it."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from rarebird.evaluation.held_outputs import Factors, HeldOut, predict, prior_fa
 from rarebird.evaluation.result import Scores
 from rarebird.evaluation.scoring import score, score_regression
 from rarebird.metrics import names
-from rarebird.model.chain import LEAST, Chain, probabilities, recalibrated
+from rarebird.model.chain import LEAST, Chain, apply_to_mean, probabilities
 from rarebird.model.model import Member, Model
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
@@ -26,8 +27,8 @@ FittedChain = list[tuple[str, FittedCalibration]]
 
 
 @dataclass(frozen=True)
-class Crossed:
-    """Predictions for rows, each from calibrations and a decision that these rows had no part in.
+class CrossPredictions:
+    """Predictions for rows, each by calibrations and a decision that were fitted on other rows.
 
     Attributes:
         outputs: ``(n, n_classes)`` calibrated probabilities under the natural prior.
@@ -38,7 +39,8 @@ class Crossed:
     labels: np.ndarray | None
 
 
-Decide = Callable[[HeldOut, np.ndarray], FittedDecision]
+# Fits a decision on held-out rows and their calibrated probabilities.
+FitDecision = Callable[[HeldOut, np.ndarray], FittedDecision]
 
 
 def cross_predict(
@@ -46,44 +48,43 @@ def cross_predict(
     held: HeldOut,
     factors: Factors,
     parts: np.ndarray,
-    decide_by: Decide | None = None,
-    asked: tuple[HeldOut, np.ndarray] | None = None,
-) -> Crossed:
-    """Calibrated predictions of held-out rows, each part's from calibrations (and a decision) fitted on all other
-    parts.
+    fit_decision: FitDecision | None = None,
+    target: tuple[HeldOut, np.ndarray] | None = None,
+) -> CrossPredictions:
+    """Calibrated predictions for held-out rows: for each part by calibrations (and a decision) fitted on all others.
 
-    Calibration and decision are part of what is scored, so they too never see the rows that score them. Where there is
-    one part alone, it is fitted on itself.
+    Calibration and decision are scored too, so they must not be fitted on the rows that score them. A single part is
+    predicted by a fit on itself.
 
     Args:
-        recipe: Whose calibrations are fitted.
+        recipe: Its calibrations are fitted.
         held: Held-out rows of classes.
-        factors: Per network, by what its training multiplied the natural prior.
+        factors: Per network, the factors by which its training multiplied the natural prior.
         parts: ``(n,)`` the part of each held-out row.
-        decide_by: Fits the decision on the other parts' rows and their probabilities; None: no labels.
-        asked: Other rows to predict in the same way, and ``(m,)`` by which part's calibrations; None: the held-out
-            rows.
+        fit_decision: Fits the decision on the other parts' rows and their probabilities; None: no labels.
+        target: Rows to predict in place of the held-out rows, and ``(m,)`` the part of which each is treated as a row;
+            None: the held-out rows.
     """
-    rows, turn = (held, parts) if asked is None else asked
+    rows, parts_of_rows = (held, parts) if target is None else target
     outputs = np.empty_like(rows.outputs)
-    labels = None if decide_by is None else np.empty(len(rows.y), dtype=np.int64)
+    labels = None if fit_decision is None else np.empty(len(rows.y), dtype=np.int64)
     for part in np.unique(parts):
-        mine, answered = parts == part, turn == part
-        others = held if mine.all() else held.where(~mine)
+        in_part, predicted = parts == part, parts_of_rows == part
+        others = held if in_part.all() else held.where(~in_part)
         chains = calibrate(recipe, others, factors)
-        outputs[answered] = through_chains(rows.where(answered), chains)
-        if decide_by is not None and labels is not None:
-            decision = decide_by(others, through_chains(others, chains))
-            labels[answered] = decision(outputs[answered])
-    return Crossed(outputs, labels)
+        outputs[predicted] = apply_chains(rows.where(predicted), chains)
+        if fit_decision is not None and labels is not None:
+            decision = fit_decision(others, apply_chains(others, chains))
+            labels[predicted] = decision(outputs[predicted])
+    return CrossPredictions(outputs, labels)
 
 
-def complete(model: Model, judging: Dataset, fits: Sequence[CrossFit]) -> tuple[Model, Scores, np.ndarray]:
+def complete(model: Model, scored: Dataset, fits: Sequence[CrossFit]) -> tuple[Model, Scores, np.ndarray]:
     """Calibrate and decide on held-out rows, and score those rows.
 
     Args:
         model: Trained networks, not yet calibrated, in the order of the recipes.
-        judging: Rows of which the networks hold some out.
+        scored: The rows that the networks hold out, and perhaps others.
         fits: The networks by recipe.
 
     Returns:
@@ -95,61 +96,61 @@ def complete(model: Model, judging: Dataset, fits: Sequence[CrossFit]) -> tuple[
     """
     total = sum(models.weight for models in fits)
     members: list[Member] = []
-    outputs = np.zeros((len(judging), model.spec.n_outputs))
+    outputs = np.zeros((len(scored), model.spec.n_outputs))
     for models in fits:
-        own = model.members[len(members) : len(members) + len(models.trained)]
-        calibrated, mine = _calibrated(models, own, judging, model.device)
+        uncalibrated = model.members[len(members) : len(members) + len(models.trained)]
+        calibrated, recipe_outputs = _calibrate_members(models, uncalibrated, scored, model.device)
         members += calibrated
-        outputs += models.weight / total * mine
+        outputs += models.weight / total * recipe_outputs
     rows = np.flatnonzero(np.isfinite(outputs).all(axis=1))
     if not len(rows):
         raise DataError(
-            f"{judging.name} leaves no row to calibrate and decide on; give more rows (or groups) of each class."
+            f"{scored.name} leaves no row to calibrate and decide on; give more rows (or groups) of each class."
         )
-    model, here = replace(model, members=members), judging.take(rows)
-    if here.task == "classification":
+    model, held = replace(model, members=members), scored.take(rows)
+    if held.task == "classification":
         if len(fits) > 1:
-            chain = recalibrate(model.recipe, outputs[rows], here)
+            chain = calibrate_mean(model.recipe, outputs[rows], held)
             model = replace(model, calibrations=chain)
-            outputs[rows] = recalibrated(outputs[rows], chain)
+            outputs[rows] = apply_to_mean(outputs[rows], chain)
         decision = decide(
-            model.recipe, outputs[rows], here.codes, here.weights, model.prior, judging.classes, model.positive
+            model.recipe, outputs[rows], held.codes, held.weights, model.prior, scored.classes, model.positive
         )
         model = replace(model, decision=decision)
-    return model, scores_of(model, here, outputs[rows]), outputs
+    return model, scores_of_outputs(model, held, outputs[rows]), outputs
 
 
-def _calibrated(
-    models: CrossFit, members: Sequence[Member], judging: Dataset, device: str
+def _calibrate_members(
+    models: CrossFit, members: Sequence[Member], scored: Dataset, device: str
 ) -> tuple[Sequence[Member], np.ndarray]:
-    """A recipe's calibrated members, and ``(n, n_outputs)`` their held-out predictions, NaN for rows never held out."""
-    outputs = np.full((len(judging), members[0].prepared.spec.n_outputs), np.nan)
+    """A recipe's calibrated members, and their ``(n, n_outputs)`` held-out predictions, NaN for rows never held out."""
+    outputs = np.full((len(scored), members[0].prepared.spec.n_outputs), np.nan)
     if not sum(map(len, models.held_rows)):
         return members, outputs
-    held = predict(models, judging, device, members)
-    if judging.task == "regression":
+    held = predict(models, scored, device, members)
+    if scored.task == "regression":
         outputs[held.rows] = held.outputs
         return members, outputs
     chains = calibrate(models.recipe, held, prior_factors(models))
-    outputs[held.rows] = through_chains(held, chains)
+    outputs[held.rows] = apply_chains(held, chains)
     return [replace(one, calibrations=chain) for one, chain in zip(members, chains, strict=True)], outputs
 
 
-def recalibrate(recipe: AnyRecipe, mean: np.ndarray, rows: Dataset) -> FittedChain:
-    """Calibrations of an ensemble's mean probabilities, fitted to their logarithm on held-out rows."""
+def calibrate_mean(recipe: AnyRecipe, mean: np.ndarray, rows: Dataset) -> FittedChain:
+    """Fit an ensemble's calibrations to the logarithm of the members' mean probabilities on held-out rows."""
     chain: FittedChain = []
     for method in recipe.calibration:
-        logits = np.log(recalibrated(mean, chain).clip(LEAST))
+        logits = np.log(apply_to_mean(mean, chain).clip(LEAST))
         chain.append((type(method).name, method.fit(logits, rows.codes, rows.weights, None)))
     return chain
 
 
 def scores(model: Model, data: Dataset) -> Scores:
-    """Scores with intervals of a model on labelled rows that it has never seen."""
-    return scores_of(model, data, model.outputs(data))
+    """Scores of a model, with intervals, on labelled rows that it has never seen."""
+    return scores_of_outputs(model, data, model.outputs(data))
 
 
-def scores_of(model: Model, data: Dataset, outputs: np.ndarray) -> Scores:
+def scores_of_outputs(model: Model, data: Dataset, outputs: np.ndarray) -> Scores:
     """Scores of given outputs, ``(n, n_classes)`` probabilities or ``(n, 1)`` values, for these rows."""
     assert data.y is not None
     seed = model.recipe.seed
@@ -172,10 +173,10 @@ def scores_of(model: Model, data: Dataset, outputs: np.ndarray) -> Scores:
 def calibrate(recipe: Recipe, held: HeldOut, factors: Factors) -> list[FittedChain]:
     """Fit the recipe's calibrations in order.
 
-    A method that is for one network (prior correction) is fitted per network with that training's own prior factor; the
-    others learn from all held-out rows together. Where a training answers to no prior, a per-class scale and bias takes
-    the place of its correction; where one bent the prior and the recipe corrects nothing, the correction is put in
-    front: probabilities are natural in any case.
+    A `per_network` method (prior correction) is fitted for each network, with the prior factor of that training; all
+    others are fitted on all held-out rows together. Probabilities are always under the natural prior: where the prior
+    of a training is unknown, a scale and bias per class replaces the prior correction; where a training bent the prior
+    and the recipe does not correct it, a prior correction is added in front.
 
     Returns:
         A chain of fitted calibrations per network.
@@ -185,8 +186,8 @@ def calibrate(recipe: Recipe, held: HeldOut, factors: Factors) -> list[FittedCha
         name, current = type(method).name, _logits_after(held, chains)
         if method.per_network:
             for place, factor in enumerate(factors):
-                mine = held.network == place
-                chains[place].append((name, method.fit(current[mine], held.y[mine], held.weight[mine], factor)))
+                rows = held.network == place
+                chains[place].append((name, method.fit(current[rows], held.y[rows], held.weight[rows], factor)))
         else:
             fitted = method.fit(current, held.y, held.weight, None)
             for chain in chains:
@@ -205,7 +206,7 @@ def decide(
 ) -> tuple[str, FittedDecision]:
     """Fit the decision on held-out probabilities for the recipe's metric.
 
-    Balanced accuracy serves the metrics of probabilities.
+    For a metric of probabilities, which no decision changes, the decision serves balanced accuracy.
     """
     metric = recipe.metric if names.metric(recipe.metric, classes).needs == "labels" else "balanced_accuracy"
     code = None if positive is None else classes.index(positive)
@@ -214,34 +215,35 @@ def decide(
     return type(method).name, fitted
 
 
-def through_chains(held: HeldOut, chains: Sequence[Chain]) -> np.ndarray:
-    """``(n, n_classes)`` calibrated probabilities, each row by its own network's chain."""
+def apply_chains(held: HeldOut, chains: Sequence[Chain]) -> np.ndarray:
+    """``(n, n_classes)`` calibrated probabilities, each row by the chain of its network."""
     result = np.empty_like(held.outputs)
     for place, chain in enumerate(chains):
-        mine = held.network == place
-        if mine.any():
-            result[mine] = probabilities(held.outputs[mine], chain)
+        rows = held.network == place
+        if rows.any():
+            result[rows] = probabilities(held.outputs[rows], chain)
     return result
 
 
 def _logits_after(held: HeldOut, chains: Sequence[Chain]) -> np.ndarray:
-    """The held-out logits after each network's chain so far."""
+    """The held-out logits after the calibrations so far, each row by the chain of its network."""
     current = held.outputs.copy()
     for place, chain in enumerate(chains):
-        mine = held.network == place
+        rows = held.network == place
         for _, calibration in chain:
-            if mine.any():
-                current[mine] = calibration(current[mine])
+            if rows.any():
+                current[rows] = calibration(current[rows])
     return current
 
 
 def _calibration_methods(recipe: Recipe, factors: Factors) -> list[Any]:
+    """The recipe's calibrations, changed where they do not restore the natural prior; `calibrate` has the rule."""
     known = [factor for factor in factors if factor is not None]
     if len(known) < len(factors):
         replacement = methods.build("calibration", {"name": "class_scale_bias"})
         kept = [method for method in recipe.calibration if not method.per_network]
         return [replacement, *(method for method in kept if type(method) is not type(replacement))]
-    bent = any(not np.allclose(factor, factor[0]) for factor in known)
-    corrected = any(method.per_network for method in recipe.calibration)
-    missing = [methods.build("calibration", {"name": "prior_correction"})] if bent and not corrected else []
+    is_bent = any(not np.allclose(factor, factor[0]) for factor in known)
+    is_corrected = any(method.per_network for method in recipe.calibration)
+    missing = [methods.build("calibration", {"name": "prior_correction"})] if is_bent and not is_corrected else []
     return [*missing, *recipe.calibration]

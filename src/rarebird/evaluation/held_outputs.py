@@ -1,4 +1,4 @@
-"""Raw outputs for held-out rows, each from a network that never saw the row."""
+"""Raw outputs for held-out rows, each by a network that never saw the row."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from rarebird.data.dataset import Dataset
 from rarebird.model.model import Member
 from rarebird.training.cross_fit import CrossFit
 
-# Per network, by what its training multiplied the natural prior.
+# Per network, ``(n_classes,)`` by which its training multiplied the natural prior; None where the prior is unknown.
 Factors = Sequence[np.ndarray | None]
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Raw outputs for rows, each from a network that the row belongs to: for held-out rows, one that never saw it.
+    """Raw outputs for rows, each by the network of its part, which did not learn from it if the row is held out.
 
     Attributes:
-        rows: ``(n,)`` positions among the rows that judge.
+        rows: ``(n,)`` positions of the rows.
         outputs: ``(n, n_classes)`` raw logits, or ``(n, 1)`` values in the target's own unit.
         y: ``(n,)`` class codes; zeros for regression.
         weight: ``(n,)`` sample weights.
-        network: ``(n,)`` the place of each row's network.
+        network: ``(n,)`` the place of the network that predicts each row.
     """
 
     rows: np.ndarray
@@ -44,35 +44,35 @@ def outputs_of(member: Member, rows: Dataset, device: str) -> np.ndarray:
     return member.prepared.values(raw) if rows.task == "regression" else raw
 
 
-def predict(models: CrossFit, judging: Dataset, device: str, members: Sequence[Member] | None = None) -> HeldOut:
-    """The raw outputs of a recipe's held-out rows, in the order of its networks.
+def predict(models: CrossFit, scored: Dataset, device: str, members: Sequence[Member] | None = None) -> HeldOut:
+    """The raw outputs for a recipe's held-out rows, in the order of its networks.
 
     Args:
         models: The trained networks.
-        judging: Rows of which the networks hold some out.
-        device: Where they compute.
-        members: The same networks as members of a model, where they are at hand.
+        scored: The rows that the networks hold out, and perhaps others.
+        device: Where the networks compute.
+        members: The same networks as members of a model; None: made here.
     """
     members = members_of(models) if members is None else members
-    return join([predict_one(models, place, judging, device, member) for place, member in enumerate(members)])
+    return join([predict_one(models, place, scored, device, member) for place, member in enumerate(members)])
 
 
-def predict_one(models: CrossFit, place: int, judging: Dataset, device: str, member: Member | None = None) -> HeldOut:
-    """The raw outputs of one network's held-out rows."""
+def predict_one(models: CrossFit, place: int, scored: Dataset, device: str, member: Member | None = None) -> HeldOut:
+    """The raw outputs of one network for its held-out rows."""
     member = Member.of(models.recipe, models.trained[place]) if member is None else member
-    outputs = outputs_of(member, judging.take(models.unseen_rows(place)), device)
-    own = models.trained[place].own_outputs
-    if own is not None:
-        left_out = member.prepared.values(own) if judging.task == "regression" else own
-        outputs = np.concatenate([outputs, left_out])
-    return of_rows(judging, models.held_rows[place], outputs, place)
+    outputs = outputs_of(member, scored.take(models.unseen_rows(place)), device)
+    leave_one_out = models.trained[place].own_outputs
+    if leave_one_out is not None:
+        values = member.prepared.values(leave_one_out) if scored.task == "regression" else leave_one_out
+        outputs = np.concatenate([outputs, values])
+    return of_rows(scored, models.held_rows[place], outputs, place)
 
 
 def of_rows(data: Dataset, rows: np.ndarray, outputs: np.ndarray, place: int) -> HeldOut:
-    """One network's raw outputs for the rows of `data` at these positions."""
-    here = data.take(rows)
-    y = here.codes if here.task == "classification" else np.zeros(len(rows), dtype=np.int64)
-    return HeldOut(rows, outputs, y, here.weights, np.full(len(rows), place))
+    """Given raw outputs of one network for the rows of `data` at these positions, with their labels and weights."""
+    taken = data.take(rows)
+    y = taken.codes if taken.task == "classification" else np.zeros(len(rows), dtype=np.int64)
+    return HeldOut(rows, outputs, y, taken.weights, np.full(len(rows), place))
 
 
 def join(parts: Sequence[HeldOut]) -> HeldOut:
@@ -82,11 +82,11 @@ def join(parts: Sequence[HeldOut]) -> HeldOut:
 
 
 def members_of(models: CrossFit, place: int = 0) -> list[Member]:
-    """A recipe's networks as members of a model, not yet calibrated, each with an equal part of the recipe's weight."""
+    """A recipe's networks as uncalibrated members of a model, each with an equal share of the recipe's weight."""
     weight = models.weight / max(len(models.trained), 1)
     return [Member.of(models.recipe, one, place, weight) for one in models.trained]
 
 
 def prior_factors(models: CrossFit) -> Factors:
-    """Per network, by what its training multiplied the natural prior."""
+    """Per network, the factors by which its training multiplied the natural prior."""
     return [one.prior_factor for one in models.trained]

@@ -18,8 +18,8 @@ Draws = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredRows:
-    """Rows of classes to score.
+class ClassPredictions:
+    """Predicted classes to score, with the true ones.
 
     Attributes:
         y: ``(n,)`` true codes.
@@ -50,7 +50,7 @@ class ScoredRows:
         return uncertainty.effective_size(self.weights[rows])
 
 
-def bootstrap(scored: ScoredRows, seed: int) -> tuple[Draws, Draws]:
+def bootstrap(scored: ClassPredictions, seed: int) -> tuple[Draws, Draws]:
     """Each figure in each replicate, ``(replicates,)`` over all classes and ``(n_classes, replicates)`` per class."""
     n, passes = len(scored.y), 1 if scored.positive is not None else scored.n_classes
     replicates, n_ranking = uncertainty.replicates_for(n), uncertainty.replicates_for(n, passes)
@@ -72,7 +72,7 @@ def bootstrap(scored: ScoredRows, seed: int) -> tuple[Draws, Draws]:
     return concatenate(overall) | concatenate(areas), concatenate(per_class)
 
 
-def ranking_areas(scored: ScoredRows, weight: np.ndarray) -> Draws:
+def ranking_areas(scored: ClassPredictions, weight: np.ndarray) -> Draws:
     """The areas under the ranking curves, for one weight per row or for one column of weights per replicate."""
     return dict(zip(OF_RANKING, ranking.areas(scored.y, scored.probabilities, weight, scored.positive), strict=True))
 
@@ -99,7 +99,7 @@ def share_estimate(value: float, n: float) -> Estimate:
     return Estimate(value=value, low=min(float(low), value), high=max(float(high), value))
 
 
-def mean_recall(scored: ScoredRows, counts: Counts) -> Estimate:
+def mean_recall(scored: ClassPredictions, counts: Counts) -> Estimate:
     """The mean of the recalls with the combination of their Wilson intervals."""
     present = np.flatnonzero(counts.support > 0)
     recalls = confusion.recall(counts)[present]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rarebird.evaluation.intervals import Draws, ScoredRows, estimate, share_estimate
+from rarebird.evaluation.intervals import ClassPredictions, Draws, estimate, share_estimate
 from rarebird.evaluation.result import ClassScore, Estimate
 from rarebird.metrics.confusion import Counts
 from rarebird.metrics.names import PER_CLASS
@@ -12,7 +12,7 @@ FEW_ROWS = 5
 NO_ROWS, TOO_FEW, NEVER_PREDICTED = "no test rows", "too few rows to judge", "never predicted"
 
 
-def class_score(scored: ScoredRows, counts: Counts, draws: Draws, code: int, label: str) -> ClassScore:
+def class_score(scored: ClassPredictions, counts: Counts, draws: Draws, code: int, label: str) -> ClassScore:
     """One class's row of the table.
 
     Without rows every figure is None and the note is "no test rows"; with a single row every figure is None and the

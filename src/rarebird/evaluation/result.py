@@ -1,5 +1,4 @@
-"""What a run found: scores with intervals, per-class rows, history, timings and versions, as one value that JSON
-holds."""
+"""The result of a run: scores with intervals, rows per class, history, timings and versions, as one value for JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Estimate(BaseModel):
-    """A figure with its 95 % interval; all None where there are too few rows to judge."""
+    """A figure with its 95 % interval; all None where too few rows are there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,7 +19,7 @@ class Estimate(BaseModel):
 
 
 class ClassScore(BaseModel):
-    """One class's row of the table."""
+    """One class's row in the table of scores."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,11 +32,11 @@ class ClassScore(BaseModel):
 
 
 class Scores(BaseModel):
-    """How a model did on rows it had never seen.
+    """Scores of a model on rows that it never saw.
 
     Attributes:
         metrics: Name -> figure with interval.
-        per_class: A row per class, also for those without a test row; empty for regression.
+        per_class: One row per class, also for classes without a test row; empty for regression.
         confusion: ``n_classes x n_classes`` counts, true classes in rows.
         curves: Name -> coordinates for figures (``reliability``, ``precision_recall``, ``residuals``).
     """
@@ -54,14 +53,15 @@ class Tried(BaseModel):
     """A recipe that a search tried.
 
     Attributes:
-        name: What it is called.
-        loss: Its loss on held-out rows; None where it did not go through all parts.
-        behind: By how much that is above the best one's, the mean of paired differences.
+        name: Its name in reports.
+        loss: Its loss on held-out rows; None where it was not trained on all parts.
+        behind: How much its loss is above that of the best recipe, as the mean of paired differences.
         error: The standard error of that difference.
-        share: Its weight in what ships.
-        runs: Under how many seeds it was trained.
-        is_reference: Whether it is no network, but what a user would pick instead.
-        why: Why it did not go through, where it did not.
+        share: Its weight in the final model.
+        runs: The number of seeds that it was trained with.
+        seconds: Time of all its trainings.
+        is_reference: Whether it is a reference: a standard method that a user might choose instead of a network.
+        why: Why it was not trained on all parts; empty if it was.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,15 +78,18 @@ class Tried(BaseModel):
 
 
 class Result(BaseModel):
-    """One run's outcome, written as `result.json`.
+    """The result of one run, written as `result.json`.
 
     Attributes:
-        test: Scores on the test rows; None where a run kept none.
+        protocol: A sentence on how the training rows were split.
+        test: Scores on the test rows; None for a run without test rows.
         validation: Scores on the out-of-fold or hold-out rows.
         history: One entry per evaluation while training: ``fold, step, learning_rate, train_loss, ...``.
-        timings: Seconds of each part of the way.
+        timings: Seconds of each part of the run.
         notes: Sentences that the user should read, in order.
-        tried: What a search tried, the best first; empty where one recipe was trained.
+        tried: The recipes that a search tried, the best first; empty without a search.
+        seconds: Wall-clock time of the run.
+        model, report: Where they were written; empty if they were not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -117,7 +120,7 @@ class Result(BaseModel):
         return self.model_copy(update={"notes": (*self.notes, *notes)})
 
     def for_machines(self) -> dict[str, Any]:
-        """The object that ``fit --json`` prints: scores on the test rows beside what the data were."""
+        """The object that ``fit --json`` prints: a description of the data, and the scores on the test rows."""
         scores = self.test or self.validation
         assert scores is not None
         return {
@@ -145,6 +148,6 @@ class Result(BaseModel):
 
 
 def scores_for_machines(scores: Scores) -> dict[str, Any]:
-    """``metrics`` and ``per_class`` with the key `class`, as DESIGN's object has them."""
+    """``metrics`` and ``per_class``, whose rows have the key `class`, for ``--json``."""
     rows = [{"class": row.label, **row.model_dump(exclude={"label"})} for row in scores.per_class]
     return {"metrics": {name: estimate.model_dump() for name, estimate in scores.metrics.items()}, "per_class": rows}

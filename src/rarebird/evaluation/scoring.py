@@ -22,8 +22,8 @@ import numpy as np
 from rarebird.core import rng
 from rarebird.core.checks import require
 from rarebird.evaluation.intervals import (
+    ClassPredictions,
     Draws,
-    ScoredRows,
     bootstrap,
     concatenate,
     estimate,
@@ -76,7 +76,7 @@ def score(
     """
     _check(len(y), predicted, weight, group)
     _check_classes(y, probabilities, predicted, len(classes), positive)
-    scored = ScoredRows(
+    scored = ClassPredictions(
         y=np.asarray(y, dtype=np.int64),
         probabilities=np.asarray(probabilities, dtype=float),
         predicted=np.asarray(predicted, dtype=np.int64),
@@ -182,7 +182,7 @@ def _positive(y: np.ndarray, n_classes: int, positive: int | None) -> int | None
     return int(np.argmin(np.bincount(y, minlength=2))) if positive is None else positive
 
 
-def _metrics(scored: ScoredRows, counts: Counts, draws: Draws) -> dict[str, Estimate]:
+def _metrics(scored: ClassPredictions, counts: Counts, draws: Draws) -> dict[str, Estimate]:
     values = {name: figure(counts, scored.positive) for name, figure in OF_LABELS.items()} | ranking_areas(
         scored, scored.weights
     )
@@ -199,7 +199,7 @@ def _metrics(scored: ScoredRows, counts: Counts, draws: Draws) -> dict[str, Esti
     return metrics
 
 
-def _shares(scored: ScoredRows) -> dict[str, np.ndarray]:
+def _shares(scored: ClassPredictions) -> dict[str, np.ndarray]:
     """Name -> ``(n,)`` bool for each figure that is a share of rows: the rows that it is a share of."""
     shares = {"accuracy": np.ones(len(scored.y), dtype=bool)}
     if scored.positive is not None:
@@ -213,12 +213,12 @@ def _shares(scored: ScoredRows) -> dict[str, np.ndarray]:
     return shares
 
 
-def _mean_recalls(scored: ScoredRows) -> tuple[str, ...]:
+def _mean_recalls(scored: ClassPredictions) -> tuple[str, ...]:
     """Names of the figures that are the mean of all classes' recalls."""
     return ("balanced_accuracy",) if scored.positive is not None else ("balanced_accuracy", "recall", "sensitivity")
 
 
-def _curves(scored: ScoredRows, classes: Sequence[str]) -> dict[str, Any]:
+def _curves(scored: ClassPredictions, classes: Sequence[str]) -> dict[str, Any]:
     """Coordinates for the report's figures: the positive class's curve, or one for each of the first ten classes that
     have rows."""
     present = np.unique(scored.y)[:MOST_CURVES] if scored.positive is None else [scored.positive]

@@ -1,1 +1,1 @@
-"""A fitted model and its folder."""
+"""A fitted model, and its folder on disk."""

@@ -1,4 +1,4 @@
-"""A chain of fitted calibrations: logits -> logits, and at its end probabilities."""
+"""A chain of fitted calibrations: each maps logits to logits; at the end they become probabilities."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rarebird.slots.protocols import FittedCalibration
 
 # Fitted calibrations with their methods' names, in order.
 Chain = Sequence[tuple[str, FittedCalibration]]
-# Probabilities below this count as this where logarithms are taken.
+# Smaller probabilities are raised to this before their logarithm is taken.
 LEAST = 1e-12
 
 
 def probabilities(logits: np.ndarray, chain: Chain) -> np.ndarray:
-    """``(n, n_classes)``: the softmax of logits after a chain of calibrations."""
+    """``(n, n_classes)``: the softmax of the logits after a chain of calibrations."""
     for _, calibration in chain:
         logits = calibration(logits)
     unscaled = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -23,6 +23,6 @@ def probabilities(logits: np.ndarray, chain: Chain) -> np.ndarray:
     return softmax
 
 
-def recalibrated(mean: np.ndarray, chain: Chain) -> np.ndarray:
-    """``(n, n_classes)`` mean probabilities after a chain of calibrations that were fitted to their logarithm."""
+def apply_to_mean(mean: np.ndarray, chain: Chain) -> np.ndarray:
+    """``(n, n_classes)`` mean probabilities after calibrations that were fitted to their logarithm."""
     return probabilities(np.log(np.clip(mean, LEAST, None)), chain) if chain else mean

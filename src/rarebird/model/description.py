@@ -1,4 +1,4 @@
-"""What a model's `model.json` holds, and the checks that its parts fit together before anything is built from it."""
+"""The content of a model's `model.json`, and the check that its parts fit together; done before anything is built."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rarebird.core.checks import require
 from rarebird.data.prepare import Prepared
 from rarebird.recipe.recipe import Recipe
 
-# No description of ours is larger, and a foreign one would fill the memory.
+# Rarebird writes no larger description; a larger one from elsewhere could fill the memory.
 MOST_BYTES = 2**28
 
 
@@ -28,12 +28,12 @@ class Step(BaseModel):
 
 
 class MemberDescription(BaseModel):
-    """One network's preparation and its chain of fitted calibrations; its weights stand in the weights file under its
+    """One network's preparation and its chain of fitted calibrations; the weights file holds its weights under its
     place.
 
     Attributes:
-        recipe: Place of its recipe among the model's.
-        weight: Among the members, relative.
+        recipe: The place of its recipe among the model's recipes.
+        weight: Relative to the weights of the other members.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,10 +45,11 @@ class MemberDescription(BaseModel):
 
 
 class Description(BaseModel):
-    """What `model.json` holds.
+    """The content of `model.json`.
 
     Attributes:
-        calibrations: Fitted to the members' mean.
+        recipe: The recipe or ensemble that the model was trained with.
+        calibrations: Fitted to the mean of the members' probabilities.
         prior: Natural class frequencies of the training rows.
     """
 
@@ -67,7 +68,7 @@ class Description(BaseModel):
 
 
 def read(path: Path) -> Description:
-    """The description, every number of it finite."""
+    """Read a description, in which every number must be finite."""
 
     def finite(text: str) -> float:
         number = float(text)
@@ -80,41 +81,48 @@ def read(path: Path) -> Description:
 
 
 def check(description: Description, recipes: Sequence[Recipe]) -> None:
-    """That the parts of a description fit together, and to the model's recipes.
+    """Check that the parts of a description fit together and fit the model's recipes.
 
     Raises:
-        ValueError: They do not.
+        ValueError: They do not fit.
     """
     first = description.members[0].prepared
-    n, prior = len(first.classes), description.prior
+    n_classes, prior = len(first.classes), description.prior
     require(
-        len(prior) == n and min(prior, default=0) >= 0, "a prior of at least 0 per class", classes=n, prior=prior[:5]
+        len(prior) == n_classes and min(prior, default=0) >= 0,
+        "a prior of at least 0 per class",
+        classes=n_classes,
+        prior=prior[:5],
     )
     require(
         description.positive is None or description.positive in first.classes,
         "positive is a class",
         positive=description.positive,
     )
-    require((description.decision is not None) == (n > 0), "a decision for classes, and for them alone", classes=n)
+    require(
+        (description.decision is not None) == (n_classes > 0),
+        "a decision for classes, and only for classes",
+        classes=n_classes,
+    )
     for part in description.members:
         prepared, spec = part.prepared, part.prepared.spec
         require(
             part.recipe < len(recipes),
-            "a network's recipe is among the model's",
+            "a network's recipe is one of the model's recipes",
             place=part.recipe,
             recipes=len(recipes),
         )
         kind = recipes[part.recipe].kind
-        require(spec.kind == kind, "networks are of the recipe's kind", network=spec.kind, recipe=kind)
+        require(spec.kind == kind, "a network has the kind of its recipe", network=spec.kind, recipe=kind)
         require(
             (spec.task, prepared.classes) == (first.spec.task, first.classes),
-            "networks tell the same classes",
+            "all networks predict the same classes",
             task=spec.task,
         )
         require(
-            (spec.task == "classification") == (n > 0) and spec.n_outputs == (n or 1),
-            "an output per class",
+            (spec.task == "classification") == (n_classes > 0) and spec.n_outputs == (n_classes or 1),
+            "one output per class",
             outputs=spec.n_outputs,
         )
         calibrations = len(part.calibrations) + len(description.calibrations)
-        require(n > 0 or not calibrations, "calibrations are for classes", calibrations=calibrations)
+        require(n_classes > 0 or not calibrations, "calibrations are for classes", calibrations=calibrations)

@@ -30,16 +30,16 @@ DESCRIPTION, WEIGHTS, TEXT = "model.json", "weights.safetensors", "member_{place
 
 @dataclass(frozen=True)
 class Stored:
-    """What a model's folder holds, read and checked.
+    """The content of a model's folder, read and checked.
 
     Attributes:
-        description: Everything but the weights.
-        recipe: How the model was trained.
-        recipes: The recipe's members, or itself, in the order that `MemberDescription.recipe` counts in.
-        networks: A network per member, with its weights.
+        description: Everything except the weights.
+        recipe: The recipe or ensemble that the model was trained with.
+        recipes: The recipe, or the recipes of the ensemble, in the order that `MemberDescription.recipe` counts in.
+        networks: One network per member, with its weights.
         decision: Name and fitted value; None for regression.
-        member_calibrations: The chain of each member.
-        calibrations: The chain of the members' mean.
+        member_calibrations: The calibrations of each member.
+        calibrations: The calibrations of the members' mean.
     """
 
     description: Description
@@ -55,7 +55,7 @@ def write_model(folder: Path, description: Description, networks: Sequence[nn.Mo
     """Write a model's folder under a temporary name, then rename it into place.
 
     Raises:
-        DataError: The folder holds something else than a model.
+        DataError: The folder holds files that are not a model.
     """
     from safetensors.torch import save_file
 
@@ -76,13 +76,13 @@ def write_model(folder: Path, description: Description, networks: Sequence[nn.Mo
 
 
 def read_model(folder: Path) -> Stored:
-    """Read a model's folder; only JSON, safetensors and text are read, and only methods of a slot's folder are named.
+    """Read a model's folder. Only JSON, safetensors and text are read, and only methods in a slot's folder are built.
 
     Args:
         folder: The model's folder, or the run's folder that holds it as ``model``.
 
     Raises:
-        DataError: The folder holds no model, a broken one, or one of another format.
+        DataError: The folder holds no model, a broken one, or one in another format.
     """
     from safetensors.torch import load_file
 
@@ -105,13 +105,13 @@ def read_model(folder: Path) -> Stored:
         n_classes = len(description.members[0].prepared.classes)
         decision = None if description.decision is None else _decision(description.decision, n_classes)
         calibrations = _calibrations(description.calibrations, n_classes)
-    except Exception as error:  # a foreign file may break the reading in any way
+    except Exception as error:  # a file from elsewhere may fail in any way
         raise DataError(f"{folder} is no model that can be read: {_reason(error)}") from None
     return Stored(description, recipe, recipes, networks, decision, chains, calibrations)
 
 
 def step_of(name: str, value: object) -> Step:
-    """A fitted calibration or decision as the description holds it."""
+    """A fitted calibration or decision as a part of the description."""
     assert isinstance(value, BaseModel)
     return Step(name=name, fitted=value.model_dump(mode="json"))
 
@@ -128,30 +128,32 @@ def _decision(step: Step, n_classes: int) -> tuple[str, Any]:
 
 
 def _network(recipe: Recipe, folder: Path, part: MemberDescription, tensors: dict[str, Any], place: int) -> nn.Module:
-    """A member's network with its weights, which are taken out of `tensors`, or the reference in its place with its
+    """A member's network with its weights, which are removed from `tensors`; or the reference in its place, from its
     text."""
     if recipe.reference is None:
-        return _weighted(recipe.network, part, tensors, place)
+        return _with_weights(recipe.network, part, tensors, place)
     path, reference = folder / TEXT.format(place=place), cast("Reference", recipe.reference)
     require(path.stat().st_size <= MOST_BYTES, f"{path.name} has at most {MOST_BYTES} bytes", bytes=path.stat().st_size)
     return reference.from_text(path.read_text(encoding="utf-8"), part.prepared.spec)
 
 
-def _weighted(method: Method, part: MemberDescription, tensors: dict[str, Any], place: int) -> nn.Module:
+def _with_weights(method: Method, part: MemberDescription, tensors: dict[str, Any], place: int) -> nn.Module:
     import torch
 
     build: Any = method.build  # type: ignore[attr-defined]
-    mine = {name.partition(".")[2]: tensors.pop(name) for name in list(tensors) if name.partition(".")[0] == str(place)}
-    # First without memory, so that sizes that the file does not back up take none.
+    given = {
+        name.partition(".")[2]: tensors.pop(name) for name in list(tensors) if name.partition(".")[0] == str(place)
+    }
+    # First built without memory: a description whose sizes do not match the weights must not take any.
     with torch.device("meta"):
         wanted = {name: (value.shape, value.dtype) for name, value in build(part.prepared.spec).state_dict().items()}
-    given = {name: (value.shape, value.dtype) for name, value in mine.items()}
-    odd = sorted(name for name in wanted | given if wanted.get(name) != given.get(name))
-    require(not odd, "the weights are those of the network", network=method.name, differ=odd[:3])
-    bad = sorted(name for name, value in mine.items() if not torch.isfinite(value).all())
+    found = {name: (value.shape, value.dtype) for name, value in given.items()}
+    different = sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
+    require(not different, "the weights are those of the network", network=method.name, differ=different[:3])
+    bad = sorted(name for name, value in given.items() if not torch.isfinite(value).all())
     require(not bad, "weights are finite", not_finite=bad[:3])
     network: nn.Module = build(part.prepared.spec)
-    network.load_state_dict(mine, strict=True)
+    network.load_state_dict(given, strict=True)
     return network
 
 
@@ -168,6 +170,6 @@ def _calibrations(steps: Sequence[Step], n_classes: int) -> list[tuple[str, Any]
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what is wrong, in bounds: a foreign file's own values may be part of it."""
+    """The first line of an error, shortened: it may quote values of a file from elsewhere."""
     text = methods.sentence(error, "the description", {}) if isinstance(error, ValidationError) else str(error).strip()
     return (text.splitlines() or [type(error).__name__])[0][:300]

@@ -13,7 +13,7 @@ from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
 from rarebird.data.spec import InputSpec
-from rarebird.model.chain import Chain, probabilities, recalibrated
+from rarebird.model.chain import Chain, apply_to_mean, probabilities
 from rarebird.model.description import Description, MemberDescription
 from rarebird.model.files import read_model, step_of, write_model
 from rarebird.recipe.ensemble import AnyRecipe
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Member:
-    """A trained network with what belongs to it alone.
+    """A trained network with its own preparation, calibrations and views.
 
     Attributes:
-        prepared: Raw rows -> its inputs, learned from the rows it trained on.
+        network: In evaluation mode.
+        prepared: Raw rows -> inputs of the network, learned from the rows that it was trained on.
         calibrations: Fitted calibrations with their names, logits -> logits, in order.
-        views: Augmented views of each row that are predicted beside it.
-        place: Of its recipe among the model's.
-        weight: Among the members, relative.
+        views: Augmented views whose predictions are averaged with that of the row.
+        place: The place of its recipe among the model's recipes.
+        weight: Relative to the weights of the other members.
     """
 
     network: nn.Module
@@ -48,7 +49,7 @@ class Member:
 
     @classmethod
     def of(cls, recipe: Recipe, trained: Trained, place: int = 0, weight: float = 1.0) -> Self:
-        """A trained network, not yet calibrated."""
+        """A trained network as a member without calibrations."""
         from rarebird.training.test_time_views import views
 
         prepared = trained.prepared
@@ -68,14 +69,18 @@ class Member:
 
 @dataclass
 class Model:
-    """A fitted model: its members' predictions, averaged; for classes, a decision on top.
+    """A fitted model: it averages its members' predictions and, for classes, decides on a label.
 
     Attributes:
-        recipe: How it was trained; an ensemble's members are networks of several recipes.
+        recipe: The recipe or ensemble that it was trained with.
         members: Trained networks; several are averaged as probabilities under the natural prior.
-        calibrations: Fitted to the members' mean, as its logarithm; none where one recipe was trained.
+        calibrations: Fitted to the logarithm of the members' mean; empty where one recipe was trained.
         decision: Name and fitted value, probabilities -> class codes; None for regression.
         prior: ``(n_classes,)`` natural class frequencies of the training rows.
+        target: Name of the target.
+        positive: The class that two-class figures are for; None for more classes and for regression.
+        device: Where its networks compute.
+        versions: Versions of the packages that it was trained with.
     """
 
     recipe: AnyRecipe
@@ -95,18 +100,18 @@ class Model:
 
     @property
     def spec(self) -> InputSpec:
-        """Shapes of the inputs, as the first member has them."""
+        """Shapes of the first member's inputs."""
         return self.members[0].prepared.spec
 
     def outputs(self, data: Dataset) -> np.ndarray:
-        """``(n, n_classes)`` probabilities, or ``(n, 1)`` values: the weighted mean of the members'.
+        """``(n, n_classes)`` probabilities, or ``(n, 1)`` values: the weighted mean over the members.
 
         Raises:
             DataError: The rows do not fit the model.
         """
         total = sum(member.weight for member in self.members)
         mean: np.ndarray = sum(member.weight / total * member.predict(data, self.device) for member in self.members)  # type: ignore[assignment]
-        return recalibrated(mean, self.calibrations)
+        return apply_to_mean(mean, self.calibrations)
 
     def labels(self, outputs: np.ndarray) -> np.ndarray:
         """``(n,)`` class codes for probabilities ``(n, n_classes)``, or values for ``(n, 1)``."""
@@ -116,7 +121,7 @@ class Model:
         """Write the model's folder under a temporary name, then rename it into place.
 
         Raises:
-            DataError: The folder holds something else than a model.
+            DataError: The folder holds files that are not a model.
         """
         members = [
             MemberDescription(
@@ -148,7 +153,7 @@ def load(folder: Path, device: str = "cpu") -> Model:
         device: Where its networks compute.
 
     Raises:
-        DataError: The folder holds no model, a broken one, or one of another format.
+        DataError: The folder holds no model, a broken one, or one in another format.
     """
     stored = read_model(folder)
     description = stored.description
@@ -159,7 +164,7 @@ def load(folder: Path, device: str = "cpu") -> Model:
                 stored.networks, description.members, stored.member_calibrations, strict=True
             )
         ]
-    except Exception as error:  # a foreign file may break the reading in any way
+    except Exception as error:  # a file from elsewhere may fail in any way
         raise DataError(f"{folder} is no model that can be read: {str(error).splitlines()[0][:300]}") from None
     return Model(
         recipe=stored.recipe,

@@ -1,1 +1,1 @@
-"""Methods and parts of training."""
+"""Training: one model per part of the rows, from prepared rows to the last step."""

@@ -13,7 +13,8 @@ from rarebird.methods.augmentation._pixels import floats
 from rarebird.slots.protocols import Inputs
 from rarebird.training.device import Placement
 
-# Rows move to a GPU whole where they take no more than this share of its free memory; otherwise batch by batch.
+# All rows move to a GPU at once where they need at most this share of its free memory; otherwise they move batch by
+# batch.
 DEVICE_SHARE = 0.4
 Batch = tuple[Inputs, Tensor, Tensor]
 Change = Callable[[Inputs, Tensor, Tensor], Batch]
@@ -37,7 +38,7 @@ class Rows:
         return len(self.y)
 
     def to(self, placement: Placement) -> Rows:
-        """The rows on the placement's device where they fit, else as they are."""
+        """The rows on the placement's device; unchanged where the device has too little memory for them."""
         if placement.device == "cpu":
             return self
         size = sum(part.nbytes for part in self.inputs.values())
@@ -48,13 +49,14 @@ class Rows:
         return Rows(moved, self.y.to(placement.device), self.weight.to(placement.device))
 
     def batch(self, index: np.ndarray, placement: Placement, change: Change | None = None) -> Batch:
-        """The rows at `index` as (inputs, y, weight) on the device, after `change`, which gets pictures as they are
+        """The rows at `index` as (inputs, y, weight) on the device; `change` is applied to pictures as they are
         stored."""
-        at = torch.from_numpy(index).to(self.y.device)
+        positions = torch.from_numpy(index).to(self.y.device)
         x = {
-            name: part.index_select(0, at).to(placement.device, non_blocking=True) for name, part in self.inputs.items()
+            name: part.index_select(0, positions).to(placement.device, non_blocking=True)
+            for name, part in self.inputs.items()
         }
-        y, weight = (part.index_select(0, at).to(placement.device) for part in (self.y, self.weight))
+        y, weight = (part.index_select(0, positions).to(placement.device) for part in (self.y, self.weight))
         if change is not None:
             x, y, weight = change(x, y, weight)
         return ready(x, placement), y, weight

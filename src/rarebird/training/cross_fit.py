@@ -1,4 +1,4 @@
-"""Trains the models of one recipe, one for each part of the training rows, each judged by rows that it never learned
+"""Trains the models of one recipe: one model per part of the training rows, scored on rows that it did not learn
 from."""
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.reference_trainer import ReferenceTrainer
 from rarebird.training.trainer import Trained, Trainer, TrainingPlan
 
-# Seconds that the intervals of one figure take, for each row and class.
-SCORING = 5e-6
-# Methods that look at scores while a network trains, and the share of its training rows that it gives up for them.
+# Seconds to score one row, for each class; the bootstrap takes most of them.
+SCORING_SECONDS = 5e-6
+# Methods that decide by scores while a network trains, and the share of its training rows that is set aside for these
+# scores.
 WATCHING = (("regularization", "early_stopping"), ("schedule", "reduce_on_plateau"))
 WATCHED_SHARE = 0.1
 
-# Per training, the positions of the rows that it learns from and of those that it holds out.
+# Per model, the positions of the rows that it learns from, and of the rows that it holds out.
 Parts = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
@@ -32,12 +33,12 @@ class CrossFit:
     """The trained models of one recipe, one per part of the training rows.
 
     Attributes:
-        recipe: With everything laid out.
+        recipe: The recipe with every open field filled in.
         trained: The models.
-        held_rows: Per model, the positions of its held-out rows: among the given validation rows where there are any,
-            else among the training rows. A model with exact leave-one-out outputs holds out its own rows, too; they
-            come last, in the order of `Trained.own_outputs`.
-        weight: Among other recipes' models, relative.
+        held_rows: Per model, the positions of its held-out rows: among the validation rows where these are given, else
+            among the training rows. A model with exact leave-one-out outputs also holds out the rows that it learned
+            from; they come last, in the order of `Trained.own_outputs`.
+        weight: The recipe's weight in an ensemble, relative to the weights of the other recipes.
         ended_by_user: Whether the user ended the training before all parts had a model.
     """
 
@@ -48,10 +49,10 @@ class CrossFit:
     ended_by_user: bool = False
 
     def unseen_rows(self, place: int) -> np.ndarray:
-        """Positions of the held-out rows that a model never learned from: all but those of its leave-one-out
+        """Positions of the held-out rows that a model never learned from: all except those of its leave-one-out
         outputs."""
-        rows, own = self.held_rows[place], self.trained[place].own_outputs
-        return rows if own is None else rows[: len(rows) - len(own)]
+        rows, leave_one_out = self.held_rows[place], self.trained[place].own_outputs
+        return rows if leave_one_out is None else rows[: len(rows) - len(leave_one_out)]
 
 
 def cross_fit(
@@ -64,22 +65,25 @@ def cross_fit(
     most_steps: int | None = None,
     curve: bool = True,
 ) -> Iterator[CrossFit]:
-    """Train a model per part; the first one's measurement lays out the steps of all.
+    """Train one model per part. The first model is measured, and this measurement fixes the steps of all models.
 
     Args:
-        recipe: What to train; what it leaves open is laid out.
-        splits: Training rows, and validation rows where they are given: these judge in place of held-out rows.
-        parts: Per model, the rows that it learns from and those that it holds out.
-        compute: Its deadline is for everything, prediction and scoring included.
-        enough: Share of the recipe's own steps for which there must be time; with less nothing is trained.
-        most_steps: A network trains for no more steps than this; a reference keeps its own rounds.
-        curve: Whether held-out rows are scored while a network trains; no decision depends on it.
+        recipe: What to train; its open fields are filled in.
+        splits: Training rows, and validation rows where they are given: models are then scored on the validation rows
+            and not on the held-out rows.
+        parts: Per model, the rows that it learns from, and the rows that it holds out.
+        compute: Its deadline includes prediction and scoring.
+        enough: Smallest share of the recipe's own steps that must fit into the time; if less fits, nothing is trained.
+        most_steps: A network is trained for at most this number of steps; a reference keeps its own rounds.
+        curve: Whether held-out rows are scored while a network trains, for the learning curve; no decision depends on
+            it.
 
     Yields:
-        All models so far, after each one; nothing where there is not enough time. Whoever stops asking stops the rest.
+        All models so far, after each one; nothing where too few steps fit. A caller that stops iterating stops the
+        remaining trainings.
     """
     models = CrossFit(recipe)
-    # A run that was ended early records changes for the models that it trained; its replay trains those alone.
+    # A run that was ended early has changes for the models that it trained; its replay trains only these models.
     replayed = recipe.relaid or ((),) * len(parts)
     deadline = compute.deadline
     for fold, (part, changes) in enumerate(zip(parts, replayed, strict=False)):
@@ -87,21 +91,20 @@ def cross_fit(
         if fold == 0:
             if deadline is not None:
                 deadline -= _seconds_after_training(deadline, trainer, splits, parts)
-            own = trainer.own_steps
-            recipe = _limited(trainer.plan(deadline, len(parts)), most_steps)
-            if (recipe.steps or 0) < enough * own:
+            full_steps = trainer.own_steps
+            recipe = _limit_steps(trainer.plan(deadline, len(parts)), most_steps)
+            if (recipe.steps or 0) < enough * full_steps:
                 return
-        what = "training" if len(parts) == 1 else f"training fold {fold + 1} of {len(parts)}"
-        on_step = _Steps(compute, fold, len(parts), what)
+        on_step = _PartProgress(compute, fold, len(parts))
         now = time.monotonic()
-        ends = None if deadline is None else now + max(deadline - now, 0.0) / (len(parts) - fold)
-        trained = trainer.run(TrainingPlan(recipe, ends, changes), on_step)
+        part_deadline = None if deadline is None else now + max(deadline - now, 0.0) / (len(parts) - fold)
+        trained = trainer.run(TrainingPlan(recipe, part_deadline, changes), on_step)
         del trainer  # frees its rows before those of the next fold are prepared
         if splits.val is not None:
-            trained = replace(trained, own_outputs=None)  # given validation rows judge in place of its own
-        held = _held(splits, part[1], learned, trained)
+            trained = replace(trained, own_outputs=None)  # validation rows score the model
+        held = _held_rows(splits, part[1], learned, trained)
         models = CrossFit(recipe, [*models.trained, trained], [*models.held_rows, held], ended_by_user=on_step.ended)
-        yield replace(models, recipe=_recorded(recipe, models.trained, len(parts)))
+        yield replace(models, recipe=_record_changes(recipe, models.trained, len(parts)))
         if on_step.ended:
             return
 
@@ -118,7 +121,7 @@ def trainer_of(recipe: Recipe, train: Dataset, learned: np.ndarray, fold: int, d
     Args:
         recipe: What to train.
         train: Training rows.
-        learned: Positions of the rows that it learns from; where the recipe watches rows, a part of them is for that.
+        learned: Positions of the rows for its training; a recipe that watches rows sets some of them aside.
         fold: The number of the part.
         device: A torch device.
     """
@@ -126,11 +129,12 @@ def trainer_of(recipe: Recipe, train: Dataset, learned: np.ndarray, fold: int, d
     return trainer
 
 
-class _Steps:
-    """Told of each step of one part; remembers whether the user ended the training."""
+class _PartProgress:
+    """Reports the steps of one part as progress of all parts; remembers whether the user ended the training."""
 
-    def __init__(self, compute: Compute, fold: int, parts: int, what: str) -> None:
-        self._progress, self._fold, self._parts, self._what = compute.progress, fold, parts, what
+    def __init__(self, compute: Compute, fold: int, parts: int) -> None:
+        self._progress, self._fold, self._parts = compute.progress, fold, parts
+        self._what = "training" if parts == 1 else f"training fold {fold + 1} of {parts}"
         self.ended = False
 
     def __call__(self, progress: float) -> bool:
@@ -145,18 +149,18 @@ def _trainer(
     train, (fit, held) = splits.train, part
     if recipe.reference is not None:
         return ReferenceTrainer(recipe, train.take(fit), fold), fit
-    learned, watched = _watched_apart(recipe, train, fit)
+    learned, watched = _split_off_watched(recipe, train, fit)
     rows = train.take(watched)
     if curve and not len(watched):
         rows = train.take(held) if splits.val is None else splits.val
     return NetworkTrainer(recipe, train.take(learned), rows, fold, device), learned
 
 
-def _watched_apart(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions to learn from, and positions to watch while training: none, where nothing in the recipe watches.
+def _split_off_watched(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions to learn from, and positions to watch during training: none where no method decides by scores.
 
-    A method that decides by scores while a network trains has seen the rows of these scores, so they cannot judge the
-    network afterwards.
+    A method that decides by scores during training has used the rows of these scores, so that the network cannot be
+    scored on them afterwards.
     """
     if not any((slot, type(method).name) in WATCHING for slot, method in recipe.methods()):
         return fit, fit[:0]
@@ -164,29 +168,31 @@ def _watched_apart(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple[np.
     return fit[~watched], fit[watched]
 
 
-def _limited(recipe: Recipe, most_steps: int | None) -> Recipe:
+def _limit_steps(recipe: Recipe, most_steps: int | None) -> Recipe:
     if most_steps is None or recipe.steps is None or recipe.reference is not None:
         return recipe
     return recipe.updated(steps=min(recipe.steps, most_steps))
 
 
-def _held(splits: Splits, held: np.ndarray, learned: np.ndarray, trained: Trained) -> np.ndarray:
-    """Positions of a model's held-out rows: all given validation rows, or else those of its part and, where it has
-    leave-one-out outputs for them, the rows that it learned from."""
+def _held_rows(splits: Splits, held: np.ndarray, learned: np.ndarray, trained: Trained) -> np.ndarray:
+    """Positions of a model's held-out rows: all validation rows where these are given; else those of its part and,
+    if it has leave-one-out outputs, the rows that it learned from."""
     if splits.val is not None:
         return np.arange(len(splits.val))
     return held if trained.own_outputs is None else np.concatenate([held, learned])
 
 
-def _recorded(recipe: Recipe, trained: Sequence[Trained], parts: int) -> Recipe:
-    """The recipe with the changes that clock and user made, so that a replay repeats them."""
+def _record_changes(recipe: Recipe, trained: Sequence[Trained], parts: int) -> Recipe:
+    """The recipe with the changes of steps that the clock and the user made, so that a replay repeats them."""
     changes = tuple(tuple(one.changes) for one in trained)
     return recipe.updated(relaid=changes if any(changes) or len(changes) < parts else ())
 
 
 def _seconds_after_training(deadline: float, trainer: Trainer, splits: Splits, parts: Parts) -> float:
-    """Seconds to predict and score held-out and test rows, at most half of the time that is left."""
+    """Seconds to predict and score held-out and test rows; at most half of the remaining time."""
     held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
     test = 0 if splits.test is None else len(splits.test)
-    seconds = trainer.seconds_per_row() * (held + len(parts) * test) + SCORING * splits.train.n_classes * (held + test)
+    seconds = trainer.seconds_per_row() * (held + len(parts) * test) + SCORING_SECONDS * splits.train.n_classes * (
+        held + test
+    )
     return min(seconds, max(deadline - time.monotonic(), 0.0) / 2)

@@ -19,8 +19,8 @@ class Placement:
     Attributes:
         device: A torch device, ``cpu`` or ``cuda``.
         precision: ``float32`` or ``bfloat16`` (autocast; weights stay float32).
-        channels_last: Whether pictures and their convolutions are laid out channels-last.
-        threads: CPU threads of torch; None: as they are.
+        channels_last: Whether pictures and convolutions have the channels-last memory layout.
+        threads: CPU threads of torch; None: torch's present number.
     """
 
     device: str = "cpu"
@@ -42,7 +42,7 @@ class Placement:
 
 @contextmanager
 def threads(wanted: int | None) -> Iterator[int]:
-    """torch on `wanted` CPU threads, and afterwards on as many as before."""
+    """Run torch on `wanted` CPU threads (None: no change); afterwards the number is as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(wanted or before)
     try:
@@ -52,7 +52,7 @@ def threads(wanted: int | None) -> Iterator[int]:
 
 
 def choose_device(wanted: str = "auto") -> str:
-    """``auto`` is the GPU where there is one.
+    """A torch device; for ``auto`` the GPU if there is one, else the CPU.
 
     Raises:
         DataError: The device does not exist here.

@@ -1,7 +1,6 @@
-"""Logits of many rows, in float32 whatever the training's precision was, so that a fresh process gives the same
-numbers.
+"""Logits of many rows, always in float32, also after a training in bfloat16: so a fresh process gives the same numbers.
 
-Pictures are laid out channels-last, and batches on a CPU are small enough for its caches: 2 to 4 times as fast as plain
+Pictures have the channels-last memory layout, and batches on a CPU fit into its caches: 2 to 4 times as fast as plain
 batches of 512 (`resnet`, pictures a second on one core: 2,800 against 1,300 at 28 px, 790 against 160 at 64 px, 1,370
 against 420 at 96 px).
 """
@@ -22,8 +21,9 @@ from rarebird.training.device import Placement
 from rarebird.training.loop import DIVERGED
 from rarebird.training.test_time_views import View
 
+# Fewest and most rows in a batch.
 SMALLEST, LARGEST = 32, 512
-# Cells of all inputs in a batch.
+# Most cells in a batch, all inputs together.
 CPU_CELLS, GPU_CELLS = 2**17, 2**25
 
 
@@ -34,14 +34,15 @@ def logits(
     """``(n, n_outputs)`` float64 of the network in evaluation mode; its training mode is restored.
 
     Args:
-        network: On `device`, best as `placement` has it: another memory layout gives the same numbers up to rounding.
-        inputs: As `prepare` gives them, of one row or more.
+        network: On `device`, best with the memory layout of `placement`; another layout gives the same numbers up to
+            rounding.
+        inputs: The output of `prepare` for one or more rows.
         device: Where the network is.
-        batch_size: Rows at a time; None: by the size of a row.
-        views: Other views of the rows, whose probabilities (or values) are averaged with the rows' own.
+        batch_size: Rows at a time; None: chosen by the size of a row.
+        views: Augmented views of the rows; their probabilities (or values) are averaged with those of the rows.
 
     Raises:
-        DataError: An output is no number: the training has diverged.
+        DataError: An output is infinite or NaN: the training has diverged.
     """
     was_training = network.training
     network.eval()
@@ -53,7 +54,7 @@ def logits(
         for start in range(0, n, batch_size):
             x = ready({name: part[start : start + batch_size] for name, part in inputs.items()}, wanted)
             parts.append(
-                _averaged([network(seen).float() for seen in (x, *(ready(view(x), wanted) for view in views))]).cpu()
+                _average([network(shown).float() for shown in (x, *(ready(view(x), wanted) for view in views))]).cpu()
             )
     finally:
         network.train(was_training)
@@ -65,7 +66,8 @@ def logits(
 
 @torch.no_grad()
 def embedded(network: nn.Module, inputs: Inputs, device: str = "cpu") -> Inputs:
-    """The inputs past the frozen part of a network that has one, on the CPU, computed in batches."""
+    """The outputs of a network's frozen part for these inputs, on the CPU, computed in batches; they are the
+    inputs of the other layers."""
     wanted, size = placement(device, pictures="pixels" in inputs), rows_at_once(inputs, device)
     n = len(next(iter(inputs.values())))
     parts: list[Inputs] = [
@@ -75,8 +77,8 @@ def embedded(network: nn.Module, inputs: Inputs, device: str = "cpu") -> Inputs:
     return {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
 
 
-def _averaged(outputs: Sequence[Tensor]) -> Tensor:
-    """The mean of values, or the logarithm of the mean probabilities; one output as it is."""
+def _average(outputs: Sequence[Tensor]) -> Tensor:
+    """The mean of values, or the logarithm of the mean probabilities; a single output is not changed."""
     if len(outputs) == 1:
         return outputs[0]
     stacked = torch.stack(list(outputs))
@@ -86,11 +88,11 @@ def _averaged(outputs: Sequence[Tensor]) -> Tensor:
 
 
 def placement(device: str, pictures: bool) -> Placement:
-    """Where and how a network that is done with training computes."""
+    """Where and how a trained network computes."""
     return Placement(device, channels_last=pictures)
 
 
 def rows_at_once(inputs: Inputs, device: str) -> int:
-    """Rows of a batch that suits the device, at least `SMALLEST`."""
+    """Rows in a batch that suits the device, at least `SMALLEST`."""
     cells = sum(math.prod(part[:1].shape) for part in inputs.values())
     return max(SMALLEST, min((CPU_CELLS if device == "cpu" else GPU_CELLS) // max(cells, 1), LARGEST))

@@ -1,5 +1,4 @@
-"""The training loop: batches are drawn and augmented, the loss is computed, the optimizer steps, until the plan is
-done."""
+"""The training loop: draws a batch, augments it, computes the loss, takes an optimizer step; until the plan is done."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ DIVERGED = "the training diverged; lower the learning rate with --set optimizer.
 
 
 @dataclass(frozen=True)
-class Drawn:
+class BatchRows:
     """Rows of one batch, or of a part of it, on the device."""
 
     index: np.ndarray
@@ -37,13 +36,21 @@ class Drawn:
 
 @dataclass
 class Training:
-    """One network's training: what it learns from, in which stages, how it is computed, and who looks on.
+    """One network's training: its rows, its stages, how it computes, and the functions that it calls while it runs.
 
     Attributes:
+        rng: Draws batches.
+        generator: Draws augmentations.
+        hooks: The regularizers.
+        fold: The number of the part whose network is trained.
+        validation: Scores a network on rows that it does not learn from; called about `EVALUATIONS` times. None: no
+            scores.
+        on_step: Called with the progress 0..1 after every step; if it returns True, that step is the last.
+        history: One entry per evaluation.
+        parts: A batch is computed in this number of parts; doubled where memory runs out.
+        mean_weight: Mean weight of the rows.
         last_loss: ``(n,)`` each row's loss when it was last in a batch, NaN before; None where no stage's batch
             sampling reads it.
-        validation: Scores of a network on rows that it does not learn from, or None; called about `EVALUATIONS` times.
-        on_step: Told of the progress 0..1 after every step; True from it makes that step the last.
     """
 
     network: nn.Module
@@ -64,9 +71,9 @@ class Training:
 
     def __post_init__(self) -> None:
         self.mean_weight = float(self.rows.weight.mean())
-        # Kept from the first stage on where a later one asks for it: it then begins with what the rows cost before.
-        asked = any(getattr(stage.sampling, "reads_last_loss", False) for stage in self.stages)
-        self.last_loss = torch.full((len(self.rows),), torch.nan, device=self.placement.device) if asked else None
+        # Recorded from the first stage on, so that a later stage that reads it begins with the losses so far.
+        is_read = any(getattr(stage.sampling, "reads_last_loss", False) for stage in self.stages)
+        self.last_loss = torch.full((len(self.rows),), torch.nan, device=self.placement.device) if is_read else None
 
     def run(self, plan: StepPlan) -> list[dict[str, float]]:
         """Train until the plan is done.
@@ -76,21 +83,21 @@ class Training:
                 scores.
 
         Raises:
-            DataError: The loss is no number any more: the training has diverged.
+            DataError: The loss is infinite or NaN: the training has diverged.
         """
         state = TrainState(self.network, 0, plan.steps)
-        begin, optimizer = 0.0, None
+        stage_start, optimizer = 0.0, None
         losses: list[Tensor] = []
         next_evaluation = 1 / EVALUATIONS
         for stage in self.stages:
             if optimizer is None or stage.restarts:
-                _put(optimizer, "eval")
-                optimizer, since, seen = self._optimizer(stage), begin, len(self.history)
+                _switch_weights(optimizer, "eval")
+                optimizer, schedule_start, first_entry = self._build_optimizer(stage), stage_start, len(self.history)
             self._set_modes(stage, optimizer)
             for batch in self._batches(stage, plan):
-                progress = (plan.progress - since) / (self._end(stage) - since)
+                progress = (plan.progress - schedule_start) / (self._schedule_end(stage) - schedule_start)
                 rate = stage.optimizer.learning_rate * stage.schedule(
-                    progress, [_loss_of(entry) for entry in self.history[seen:]]
+                    progress, [_schedule_loss(entry) for entry in self.history[first_entry:]]
                 )
                 for group in optimizer.param_groups:
                     group["lr"] = rate * group.get("rate_factor", 1.0)
@@ -99,26 +106,26 @@ class Training:
                 state.step, state.steps, state.learning_rate = plan.step, plan.steps, rate
                 for hook in self.hooks:
                     hook.after_step(state)
-                # Asked before the evaluation, so that a training that is ended early is judged where it ends, as its
-                # replay is.
+                # Called before the evaluation, so that a training that is ended early is evaluated at its last step, as
+                # its replay is.
                 ending = self.on_step(plan.progress) or state.stop
                 if plan.progress >= next_evaluation or plan.done or ending:
                     next_evaluation = plan.progress + 1 / EVALUATIONS
-                    _put(optimizer, "eval")
+                    _switch_weights(optimizer, "eval")
                     self._evaluate(state, plan, losses)
                     self._set_modes(stage, optimizer)
                 if ending or state.stop:
                     plan.stop()
-            begin = stage.until
-        _put(optimizer, "eval")
+            stage_start = stage.until
+        _switch_weights(optimizer, "eval")
         for hook in self.hooks:
             hook.after_fit(state)
         if self.stages[-1].normalize_head is not None:
             normalize_head(self.network, self.stages[-1].normalize_head)
         return self.history
 
-    def _end(self, stage: StageParts) -> float:
-        """Where a stage's schedule ends: with the last stage that shares its optimizer."""
+    def _schedule_end(self, stage: StageParts) -> float:
+        """The progress at which a stage's schedule ends: that of the last stage with the same optimizer."""
         later = self.stages[self.stages.index(stage) + 1 :]
         ends = [stage.until]
         for other in later:
@@ -127,7 +134,7 @@ class Training:
             ends.append(other.until)
         return ends[-1]
 
-    def _optimizer(self, stage: StageParts) -> torch.optim.Optimizer:
+    def _build_optimizer(self, stage: StageParts) -> torch.optim.Optimizer:
         if stage.reset_head:
             for module in self.network.head.modules():  # type: ignore[union-attr]
                 if hasattr(module, "reset_parameters"):
@@ -141,30 +148,30 @@ class Training:
         return optimizer
 
     def _set_modes(self, stage: StageParts, optimizer: torch.optim.Optimizer) -> None:
-        """Put network and optimizer into training; what is frozen keeps its batch statistics too."""
+        """Put network and optimizer into training mode; frozen layers also keep their batch statistics."""
         self.network.train()
-        _put(optimizer, "train")
+        _switch_weights(optimizer, "train")
         if stage.trainable == "all":
             return
         for module in self.network.modules():
-            own = list(module.parameters(recurse=False))
+            parameters = list(module.parameters(recurse=False))
             if (
                 isinstance(module, nn.modules.batchnorm._BatchNorm)
-                and own
-                and not any(one.requires_grad for one in own)
+                and parameters
+                and not any(one.requires_grad for one in parameters)
             ):
                 module.eval()
 
     def _batches(self, stage: StageParts, plan: StepPlan) -> Iterator[np.ndarray]:
-        """Batches of one epoch after the other until the stage ends."""
+        """The batches of the stage, epoch after epoch."""
         y = self.rows.y.argmax(dim=1).cpu().numpy() if self.rows.y.shape[1] > 1 else self.rows.y[:, 0].cpu().numpy()
         while plan.progress < stage.until and not plan.done:
-            seen = (
+            last_loss = (
                 None
                 if self.last_loss is None or self.last_loss.isnan().all()
                 else self.last_loss.double().cpu().numpy()
             )
-            state = SamplingState(progress=plan.progress, fold=self.fold, last_loss=seen)
+            state = SamplingState(progress=plan.progress, fold=self.fold, last_loss=last_loss)
             for batch in stage.sampling(y, self.batch_size, self.rng, state):
                 yield batch
                 if plan.progress >= stage.until or plan.done:
@@ -173,31 +180,31 @@ class Training:
     def _step(
         self, stage: StageParts, optimizer: torch.optim.Optimizer, batch: np.ndarray, state: TrainState
     ) -> Tensor:
-        """One optimizer step; where memory runs out, the batch is computed in halves, from then on."""
+        """One optimizer step; where memory runs out, this batch and all later ones are computed in more parts."""
         while True:
             try:
-                return self._stepped(stage, optimizer, batch, state)
+                return self._try_step(stage, optimizer, batch, state)
             except RuntimeError as error:
                 if not is_out_of_memory(error) or len(batch) // self.parts < 4:
                     raise
-            # Outside of the except block, so that the failed step's tensors are gone before the next try.
+            # Outside the except block, so that the tensors of the failed step are freed before the next try.
             self.parts *= 2
             optimizer.zero_grad(set_to_none=True)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
-    def _stepped(
+    def _try_step(
         self, stage: StageParts, optimizer: torch.optim.Optimizer, batch: np.ndarray, state: TrainState
     ) -> Tensor:
-        drawn = [self._drawn(stage, part) for part in np.array_split(batch, self.parts)]
-        # What is drawn within a step is the same each time an optimizer computes it (sharpness-aware ones do so twice).
-        seeded = None if stage.augment_features is None else self.generator.get_state()
+        drawn = [self._draw(stage, part) for part in np.array_split(batch, self.parts)]
+        # An optimizer may compute a step more than once (sharpness-aware ones do): each time with the same draws.
+        random_state = None if stage.augment_features is None else self.generator.get_state()
 
         def closure() -> Tensor:
             optimizer.zero_grad(set_to_none=True)
             mean = torch.zeros((), device=self.placement.device)
-            if seeded is not None:
-                self.generator.set_state(seeded)
+            if random_state is not None:
+                self.generator.set_state(random_state)
             for rows in drawn:
                 part = self._loss(stage, rows, len(batch))
                 mean = mean + part.detach()
@@ -211,14 +218,14 @@ class Training:
 
         return optimizer.step(closure)  # type: ignore[arg-type, return-value]
 
-    def _drawn(self, stage: StageParts, index: np.ndarray) -> Drawn:
-        def augmented(x: Inputs, y: Tensor, weight: Tensor) -> Batch:
+    def _draw(self, stage: StageParts, index: np.ndarray) -> BatchRows:
+        def augment(x: Inputs, y: Tensor, weight: Tensor) -> Batch:
             return (x, y, weight) if stage.augment is None else stage.augment(x, y, weight, self.generator)
 
-        return Drawn(index, *self.rows.batch(index, self.placement, augmented))
+        return BatchRows(index, *self.rows.batch(index, self.placement, augment))
 
-    def _loss(self, stage: StageParts, rows: Drawn, batch: int) -> Tensor:
-        """What these rows add to the batch's mean loss."""
+    def _loss(self, stage: StageParts, rows: BatchRows, batch: int) -> Tensor:
+        """The part of the batch's mean loss that comes from these rows."""
         y, weight = rows.y, rows.weight
         with self.placement.autocast():
             if stage.augment_features is None:
@@ -237,9 +244,9 @@ class Training:
         per_row = _per_row(stage.loss, logits, y)
         if self.last_loss is not None:
             self.last_loss[torch.from_numpy(rows.index).to(per_row.device)] = per_row.detach()
-        # By what a batch weighs on average, not by what this one does: dividing by a sum that a heavy row itself makes
-        # large would make heavy rows count too little, and bend the prior (by .3 in the log-odds at batches of 16 with
-        # rows of weight 9).
+        # Divided by the mean weight of a batch, not by the weight of this batch. A heavy row makes the weight of its
+        # batch large, and would therefore count too little: this would bend the prior (by .3 in the log-odds at batches
+        # of 16 with rows of weight 9).
         return (per_row * weight).sum() / (batch * self.mean_weight)
 
     def _evaluate(self, state: TrainState, plan: StepPlan, losses: list[Tensor]) -> None:
@@ -249,31 +256,32 @@ class Training:
             raise DataError(f"The loss at step {plan.step} is no number: {DIVERGED}")
         losses.clear()
         if self.validation is not None:
-            judged = next(
+            evaluated = next(
                 (net for hook in reversed(self.hooks) if (net := hook.before_evaluation(state)) is not None),
                 self.network,
             )
-            state.judged = judged
-            state.scores = self.validation(judged)
+            state.judged = evaluated
+            state.scores = self.validation(evaluated)
             entry |= {f"val_{name}": value for name, value in state.scores.items()}
             for hook in self.hooks:
                 hook.after_evaluation(state)
         self.history.append(entry)
 
 
-def _put(optimizer: torch.optim.Optimizer | None, mode: str) -> None:
-    """Let an optimizer that keeps other weights for use than for training put the ones asked for into the network."""
+def _switch_weights(optimizer: torch.optim.Optimizer | None, mode: str) -> None:
+    """Put the weights for ``train`` or ``eval`` into the network, where the optimizer keeps different ones for each."""
     change = getattr(optimizer, mode, None)
     if change is not None:
         change()
 
 
-def _loss_of(entry: dict[str, float]) -> float:
+def _schedule_loss(entry: dict[str, float]) -> float:
+    """The loss that a schedule reads: that of the rows not learned from, where they are scored."""
     return entry.get("val_loss", entry["train_loss"])
 
 
 def _per_row(loss: nn.Module, logits: Tensor, y: Tensor) -> Tensor:
-    """``(batch,)`` losses; with members ``(batch, members, n_outputs)``, the mean of each member's own."""
+    """``(batch,)`` losses; with members ``(batch, members, n_outputs)``, the mean of the members' losses."""
     if logits.ndim == 2:
         per_row: Tensor = loss(logits, y)
         return per_row
@@ -283,7 +291,7 @@ def _per_row(loss: nn.Module, logits: Tensor, y: Tensor) -> Tensor:
 
 
 def _mean_of_members(loss: nn.Module, logits: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-    """The loss of pairs, ``()``; with members, the mean of each member's own."""
+    """The loss of pairs, ``()``; with members, the mean of the members' losses."""
     if logits.ndim == 2:
         mean: Tensor = loss(logits, y, weight)
         return mean

@@ -1,4 +1,4 @@
-"""Trains one network of a recipe on given rows: the part of the data's way from `prepare` to the last step."""
+"""Trains one network of a recipe on given rows, from `prepare` to the last step."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ from rarebird.training.step_plan import StepCounts, StepPlan, repetition
 from rarebird.training.test_time_views import views
 from rarebird.training.timing import fastest_placement, placements
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
-from rarebird.training.training_rows import prepared_rows, resampled
+from rarebird.training.training_rows import prepared_rows, resample
 from rarebird.training.validation import Validation, inputs_of, watched_rows
 
+# A step is measured for this share of the remaining time, and for at most these seconds.
 MEASURING_SHARE, MEASURING_SECONDS = 0.03, 3.0
-FEW_BATCHES = 4
+# Batches whose prediction is measured.
+MEASURED_BATCHES = 4
 UNSEEN = "Training ended before a network had seen every training row once; it needs more time."
 
 
@@ -37,9 +39,9 @@ class NetworkTrainer:
 
     Args:
         recipe: What to train.
-        learned: Natural training rows that the network learns from.
-        watched: Rows that it never learns from, for the learning curve and for early stopping; may be none.
-        fold: Which part of the cross-fitting this is; it names the random streams.
+        learned: Training rows that the network learns from, before resampling.
+        watched: Rows that it never learns from, for the learning curve and for early stopping; may be empty.
+        fold: The number of the part; it names the random streams.
         device: A torch device.
     """
 
@@ -47,29 +49,28 @@ class NetworkTrainer:
         self.recipe, self.fold, self.device = recipe, fold, device
         self._learned, self._watched = learned, watched
         self.prepared, self.notes = prepare.fit(learned, recipe.seed)
-        rows, self._resampling_factor = resampled(recipe, learned, fold)
+        rows, self._resampling_factor = resample(recipe, learned, fold)
         self.rows = prepared_rows(self.prepared, rows)
         values = self.rows.y[:, 0].double().numpy() if rows.task == "regression" else None
         self.targets = TargetStatistics(rows.class_counts, rows.classes, values)
         self.statistics = TrainStatistics(self.prepared.spec, rows.class_counts)
-        often = repetition(recipe, learned, rows.class_counts)
-        self.steps = StepCounts(recipe, len(learned), len(self.rows), often)
+        self.steps = StepCounts(recipe, len(learned), len(self.rows), repetition(recipe, learned, rows.class_counts))
         self._embedded: Rows | None = None
 
     @property
     def own_steps(self) -> int:
-        """Steps that the recipe asks for where time is no matter."""
-        return self.steps.own
+        """Steps that the recipe asks for, without a time limit."""
+        return self.steps.full
 
     def plan(self, deadline: float | None, trainings: int) -> Recipe:
-        """The recipe with steps, precision, memory layout and threads laid out.
+        """The recipe with steps, precision, memory layout and threads filled in.
 
-        Where there is a deadline, a short measurement says how many steps fit. Without one nothing is measured, so that
-        the same recipe is laid out the same way each time.
+        With a deadline, a short measurement gives the number of steps that fit. Without one nothing is measured, so
+        that the same recipe gives the same plan each time.
 
         Args:
             deadline: When all `trainings` must have ended, on the scale of `time.monotonic`; None: no limit.
-            trainings: How many trainings share the time.
+            trainings: The number of trainings that share the time.
         """
         if deadline is None:
             best, steps = self._placements()[0], self.own_steps
@@ -89,21 +90,21 @@ class NetworkTrainer:
         """About how long the prediction of one row takes, preparation included: measured on a few batches."""
         built: Any = self.recipe.network
         network = built.build(self.prepared.spec).to(self.device)
-        few = FEW_BATCHES * rows_at_once(self.rows.inputs, self.device)
-        rows = self._learned.take(np.arange(min(len(self._learned), few)))
+        n_rows = min(len(self._learned), MEASURED_BATCHES * rows_at_once(self.rows.inputs, self.device))
+        rows = self._learned.take(np.arange(n_rows))
         start = time.monotonic()
         logits(network, self.prepared.inputs(rows), self.device, views=views(self.recipe, self.prepared.spec))
         return (time.monotonic() - start) / len(rows)
 
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
-        """Train as planned; a replay repeats the plan's changes and does not look at the clock."""
+        """Train as planned; a replay repeats the plan's changes and does not read the clock."""
         recipe = plan.recipe
         assert recipe.steps is not None
         training = self.training(placements(recipe, self.prepared.spec.kind, self.device)[0])
         training.on_step = on_step
         training.validation = self._validation(training.network, recipe)
-        most = None if plan.deadline is None else self.steps.most
-        steps = StepPlan(recipe.steps, plan.deadline, plan.changes, most)
+        max_steps = None if plan.deadline is None else self.steps.maximum
+        steps = StepPlan(recipe.steps, plan.deadline, plan.changes, max_steps)
         with threads(recipe.threads):
             history = training.run(steps)
         network = placement(self.device, self.prepared.spec.kind == "image").place(training.network)
@@ -115,11 +116,11 @@ class NetworkTrainer:
             history=history,
             changes=steps.changes,
             notes=[*self.notes, *([UNSEEN] if unseen else [])],
-            ended=self._ended(steps),
+            ended=self._end_cause(steps),
         )
 
     def training(self, where: Placement) -> Training:
-        """A fresh training with freshly drawn weights."""
+        """A new training with newly drawn weights."""
         seed = self.recipe.seed
         torch.manual_seed(rng.torch_seed(seed, "network", self.fold))
         network = where.place(self.recipe.network.build(self.prepared.spec))
@@ -136,10 +137,10 @@ class NetworkTrainer:
         )
 
     def prior_factor(self) -> np.ndarray | None:
-        """The product of the factors by which each slot multiplied the natural prior, in the last stage.
+        """The product of the factors by which the slots multiply the natural prior in the last stage.
 
         Returns:
-            ``(n_classes,)`` of sum 1; None where one of the slots answers to no prior, and for regression.
+            ``(n_classes,)`` of sum 1; None for regression, and where a slot leaves the prior of the logits unknown.
         """
         counts, last = self.targets.class_counts, self.recipe.stages[-1]
         if counts is None or last.normalize_head is not None:
@@ -162,18 +163,20 @@ class NetworkTrainer:
     def _placements(self) -> list[Placement]:
         return placements(self.recipe, self.prepared.spec.kind, self.device)
 
-    def _ended(self, steps: StepPlan) -> str:
+    def _end_cause(self, steps: StepPlan) -> str:
+        """What ended the training, as `Trained.ended` has it."""
         if (steps.step, steps.step) in steps.changes:
             return "stop"
-        return "epochs" if steps.step >= self.steps.most else "clock"
+        return "epochs" if steps.step >= self.steps.maximum else "clock"
 
     def _rows_for(self, network: nn.Module) -> Rows:
-        """The rows as the network trains on them: past its frozen part, where it has one and nothing augments them."""
+        """The rows as the network trains on them: if it has a frozen part and nothing augments the rows, the outputs of
+        that part."""
         augmented = any(merged(self.recipe, stage)["augmentation"] for stage in self.recipe.stages)
         if not hasattr(network, "embed") or augmented:
             return self.rows
         if self._embedded is None:
-            # Weights are drawn from the recipe's seed, so that every training here has the same frozen part.
+            # Computed once: all trainings of this object draw the same weights, and so have the same frozen part.
             self._embedded = replace(self.rows, inputs=embedded(network, self.rows.inputs, self.device))
         return self._embedded
 

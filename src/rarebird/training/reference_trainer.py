@@ -1,5 +1,5 @@
-"""Trains a reference in a network's place: the same rows, preparation and resampling, with rounds of trees for
-steps."""
+"""Trains a reference in a network's place: the same rows, preparation and resampling; a boosting round counts as a
+step."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
 from rarebird.training.inference import logits
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
-from rarebird.training.training_rows import prepared_rows, resampled
+from rarebird.training.training_rows import prepared_rows, resample
 
+# Rounds of the longer measured fit, and rows whose prediction is measured.
 MEASURED_ROUNDS, MEASURED_ROWS = 11, 2_000
-# Later rounds look at the same rows as the first, but the speed of a shared machine varies.
-SHARE = 0.8
+# Share of the time that is planned; the rest is a reserve, because the speed of a shared machine varies.
+PLANNED_SHARE = 0.8
 
 
 class ReferenceTrainer:
-    """One reference's training, planned and run as a `NetworkTrainer` is; a boosting round takes the place of a step.
+    """One reference's training, planned and run like that of a `NetworkTrainer`; a boosting round counts as a step.
 
     Args:
         recipe: What to train; its `reference` is given.
-        learned: Natural training rows.
-        fold: Which part of the cross-fitting this is; it names the random streams.
+        learned: Training rows, before resampling.
+        fold: The number of the part; it names the random streams.
     """
 
     def __init__(self, recipe: Recipe, learned: Dataset, fold: int) -> None:
@@ -39,12 +40,12 @@ class ReferenceTrainer:
         self._reference: Any = recipe.reference
         self._learned = learned
         self.prepared, self.notes = prepare.fit(learned, recipe.seed)
-        rows, self._factor = resampled(recipe, learned, fold)
+        rows, self._factor = resample(recipe, learned, fold)
         self.rows = prepared_rows(self.prepared, rows)
 
     @property
     def own_steps(self) -> int:
-        """Rounds that the recipe asks for where time is no matter."""
+        """Rounds that the recipe asks for, without a time limit."""
         rounds: int = self.recipe.steps or self._reference.rounds
         return rounds
 
@@ -54,7 +55,7 @@ class ReferenceTrainer:
         if deadline is not None:
             seconds, _ = self._measured
             left = max(deadline - time.monotonic(), 0.0)
-            rounds = max(1, min(rounds, int(SHARE * left / trainings / seconds)))
+            rounds = max(1, min(rounds, int(PLANNED_SHARE * left / trainings / seconds)))
         return self.recipe.updated(steps=rounds, precision="float32")
 
     def seconds_per_row(self) -> float:
@@ -63,9 +64,9 @@ class ReferenceTrainer:
 
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
         """Train as planned; a replay repeats the early end that the plan's changes record."""
-        asked = plan.recipe.steps
-        assert asked is not None
-        rounds = plan.changes[-1][1] if plan.changes else asked
+        planned = plan.recipe.steps
+        assert planned is not None
+        rounds = plan.changes[-1][1] if plan.changes else planned
         done = 0
 
         def after_round(progress: float) -> bool:
@@ -74,16 +75,16 @@ class ReferenceTrainer:
             return on_step(progress)
 
         trees = self._fit(rounds, after_round)
-        ended: list[tuple[int, int]] = [(done, done)] if done < asked else []
-        reason = "stop" if ended else "epochs" if rounds >= self._reference.rounds else "clock"
-        return Trained(trees.eval(), self.prepared, self._prior_factor(), [], ended, self.notes, reason)
+        changes: list[tuple[int, int]] = [(done, done)] if done < planned else []
+        cause = "stop" if changes else "epochs" if rounds >= self._reference.rounds else "clock"
+        return Trained(trees.eval(), self.prepared, self._prior_factor(), [], changes, self.notes, cause)
 
     @cached_property
     def _measured(self) -> tuple[float, float]:
         """Seconds per round, and per predicted row and round: the difference between an 11-round and a 1-round fit."""
         rows = min(len(self._learned), MEASURED_ROWS)
         inputs = self.prepared.inputs(self._learned.take(np.arange(rows)))
-        self._seconds(1, inputs)  # imports and all else that is done once belong to no round
+        self._seconds(1, inputs)  # loads what is loaded only once, which must not count for a round
         (fit_one, predict_one), (fit_all, predict_all) = (
             self._seconds(1, inputs),
             self._seconds(MEASURED_ROUNDS, inputs),
@@ -115,7 +116,8 @@ class ReferenceTrainer:
         return trees
 
     def _prior_factor(self) -> np.ndarray | None:
-        """By what resampling multiplied the natural prior: the trees answer to the rows that they learned from."""
+        """``(n_classes,)`` of sum 1 by which resampling multiplied the natural prior: trees learn the prior of their
+        rows."""
         if self._factor is None:
             return None
         normalized: np.ndarray = self._factor / self._factor.sum()

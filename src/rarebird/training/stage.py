@@ -1,5 +1,4 @@
-"""A stage of a training: what it trains with, which part of the network it trains, and what it does to the head in the
-end."""
+"""A stage of a training: its methods, the part of the network that it trains, and what it does to the head."""
 
 from __future__ import annotations
 
@@ -33,19 +32,20 @@ AugmentFeatures = Callable[[Tensor, Tensor, Tensor, torch.Generator], tuple[Tens
 
 @dataclass(frozen=True)
 class StageParts:
-    """What one stage trains with.
+    """The built methods and the settings of one stage.
 
     Attributes:
-        per_row: Whether the loss gives one number per row; else the weighted mean over pairs of rows, and takes the
-            weights itself.
-        augment_features: What happens between the network's features and its head.
-        class_weight: ``(n_classes,)`` by which rows count, whatever the loss.
-        trainable: ``all``, ``head``, or which share of the layers, counted from the head.
-        until: Progress of the whole course at which the stage ends.
-        restarts: Whether the stage begins with a fresh optimizer and its own schedule from 0 to 1.
-        reset_head: Whether the last layer starts anew.
-        normalize_head: Power of the norm by which each class's weights in the head are divided when the training is
-            over.
+        per_row: Whether the loss returns one number per row. If not, it is given the weights and returns the weighted
+            mean over pairs of rows.
+        augment: Augmentation of a batch.
+        augment_features: Augmentation of the network's features, before they enter its head.
+        class_weight: ``(n_classes,)`` factors of the rows' weights, for any loss.
+        trainable: ``all``, ``head``, or the share of the layers, counted from the head, that is trained.
+        until: Progress of the whole training at which the stage ends.
+        restarts: Whether the stage begins with a new optimizer and its own schedule from 0 to 1.
+        reset_head: Whether the last layer begins with newly drawn weights.
+        normalize_head: At the end of the training, each class's weights in the head are divided by their norm to this
+            power; None: they are not.
     """
 
     loss: nn.Module
@@ -64,20 +64,22 @@ class StageParts:
 
 
 def stages(recipe: Recipe, statistics: TrainStatistics, targets: TargetStatistics, device: str) -> list[StageParts]:
-    """Every stage of the recipe with its slots filled, ending with progress 1.
+    """All stages of the recipe with built methods; the last one ends at progress 1.
 
     Raises:
-        DataError: A loss that does not serve the task, or class weights without classes.
+        DataError: The loss does not serve the task, or there are class weights without classes.
     """
     shares = np.cumsum([stage.share for stage in recipe.stages])
     parts = []
     for place, (stage, share) in enumerate(zip(recipe.stages, shares, strict=True)):
         slots = merged(recipe, stage)
-        _check(slots["loss"], statistics.spec.task, recipe.kind)
+        _check_loss(slots["loss"], statistics.spec.task, recipe.kind)
         weights = None if stage.class_weight is None else class_weights(stage.class_weight, targets)
         on_features = [method for method in slots["augmentation"] if getattr(method, "on_features", False)]
         on_rows = [method for method in slots["augmentation"] if method not in on_features]
-        anew = stage.trainable != "all" or stage.reset_head or bool({"optimizer", "schedule"} & set(stage.overrides))
+        restarts = (
+            stage.trainable != "all" or stage.reset_head or bool({"optimizer", "schedule"} & set(stage.overrides))
+        )
         parts.append(
             StageParts(
                 loss=slots["loss"].build(targets).to(device),
@@ -86,11 +88,11 @@ def stages(recipe: Recipe, statistics: TrainStatistics, targets: TargetStatistic
                 optimizer=slots["optimizer"],
                 schedule=slots["schedule"],
                 augment=Pipeline(on_rows, statistics) if on_rows else None,
-                augment_features=_in_turn([method.bind(statistics) for method in on_features]) if on_features else None,
+                augment_features=_chain([method.bind(statistics) for method in on_features]) if on_features else None,
                 class_weight=None if weights is None else torch.as_tensor(weights, dtype=torch.float32, device=device),
                 trainable=stage.trainable,
                 until=float(share / shares[-1]),
-                restarts=place > 0 and anew,
+                restarts=place > 0 and restarts,
                 reset_head=stage.reset_head,
                 normalize_head=stage.normalize_head,
             )
@@ -99,7 +101,7 @@ def stages(recipe: Recipe, statistics: TrainStatistics, targets: TargetStatistic
 
 
 def merged(recipe: Recipe, stage: Stage) -> dict[str, Any]:
-    """The recipe's slots with a stage's overrides in place."""
+    """The recipe's slots with the overrides of a stage."""
     slots: dict[str, Any] = {slot: getattr(recipe, slot) for slot in OVERRIDABLE}
     for slot, settings in stage.overrides.items():
         listed = settings if isinstance(settings, list) else [settings]
@@ -109,8 +111,8 @@ def merged(recipe: Recipe, stage: Stage) -> dict[str, Any]:
 
 
 def class_weights(scheme: str, targets: TargetStatistics) -> np.ndarray:
-    """``(n_classes,)`` weights of a stage's scheme, whose mean over the training rows is 1: those of the losses that
-    have them.
+    """``(n_classes,)`` weights by a stage's scheme, computed as in the losses that have class weights; their mean over
+    the training rows is 1.
 
     Raises:
         DataError: There are no classes.
@@ -123,48 +125,48 @@ def class_weights(scheme: str, targets: TargetStatistics) -> np.ndarray:
     return weights
 
 
-def _check(loss: Any, task: str, kind: str) -> None:
+def _check_loss(loss: Any, task: str, kind: str) -> None:
     if task not in loss.tasks:
         others: list[tuple[str, Any]] = [(name, methods.load("loss", name)) for name in methods.names("loss", kind)]
         serving = [name for name, other in others if task in other.tasks]
         raise DataError(f"The loss {loss.name!r} does not serve {task}; use one of {', '.join(serving)}.")
 
 
-def _in_turn(steps: Sequence[FeatureAugmentation]) -> AugmentFeatures:
-    """Augmentations of features, one after the other."""
+def _chain(steps: Sequence[FeatureAugmentation]) -> AugmentFeatures:
+    """Several augmentations of features as one, applied in order."""
 
-    def through(
+    def augment_features(
         features: Tensor, y: Tensor, weight: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
         for step in steps:
             features, y, weight = step(features, y, weight, generator)
         return features, y, weight
 
-    return through
+    return augment_features
 
 
 def trainable_parameters(network: nn.Module, trainable: str | float) -> set[int]:
-    """Ids of the parameters that a stage trains: ``all``, those of ``head``, or those of a share of the layers counted
-    from the head."""
+    """Ids of the parameters that a stage trains: of ``all`` layers, of the ``head``, or of a share of the layers,
+    counted from the head."""
     head = list(network.head.parameters())  # type: ignore[union-attr]
     if trainable == "all":
         return {id(parameter) for parameter in network.parameters()}
     if trainable == "head":
         return {id(parameter) for parameter in head}
-    layers = [own for module in network.modules() if (own := list(module.parameters(recurse=False)))]
-    kept = layers[len(layers) - math.ceil(float(trainable) * len(layers)) :]
-    return {id(parameter) for parameter in [*head, *(parameter for layer in kept for parameter in layer)]}
+    layers = [found for module in network.modules() if (found := list(module.parameters(recurse=False)))]
+    last_layers = layers[len(layers) - math.ceil(float(trainable) * len(layers)) :]
+    return {id(parameter) for parameter in [*head, *(parameter for layer in last_layers for parameter in layer)]}
 
 
 @torch.no_grad()
 def normalize_head(network: nn.Module, tau: float) -> None:
-    """Divide each class's weights in the head by their norm to the power of `tau`, and drop its bias.
+    """Divide each class's weights in the head by their norm to the power of `tau`, and set its bias to 0.
 
     Source: Kang et al., "Decoupling representation and classifier for long-tailed recognition", ICLR 2020: rare classes
     have short weights.
 
     Raises:
-        DataError: The head is no linear layer.
+        DataError: The head is not a linear layer.
     """
     head = network.head
     if not isinstance(head, nn.Linear):

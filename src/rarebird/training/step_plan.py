@@ -1,4 +1,4 @@
-"""How many steps a training takes: laid out before it, and replanned where the machine is slower or faster than
+"""The number of steps of a training: planned before it starts, and replanned where the machine is slower or faster than
 measured.
 
 The learning rate follows `progress`, which always runs from 0 to 1: a schedule is never cut short. Where the clock
@@ -23,26 +23,27 @@ from rarebird.data.dataset import Dataset
 from rarebird.recipe.recipe import Recipe
 
 DEFAULT_EPOCHS = 30.0
-# Evaluations and irregular batches take their part of each second beside the measured steps.
+# Share of the time for steps; evaluations and irregular batches take the rest.
 STEPPING_SHARE = 0.93
-# Looking at the clock is cheap, but a projection from a few steps is noise: it is looked at after each such share of
-# the steps.
+# The clock is read after each such share of the steps: a forecast from fewer steps is mostly noise.
 LOOK_EVERY = 0.02
+# Steps are removed where the planned ones exceed the affordable ones by this factor.
 TOLERANCE = 1.03
-# Steps are added only where much time is left over, and not near the end, whose learning rates matter most.
-MUCH = 1.15
-GROWS_UNTIL = 0.7
-# One slow moment must not cut the steps to nothing: the pace is the median of the last few.
+# Steps are added where the affordable ones exceed the planned ones by this factor, but only up to this progress: the
+# learning rates near the end matter most.
+SPARE_TIME, GROWS_UNTIL = 1.15, 0.7
+# Seconds per step are the median of this number of looks at the clock, so that one slow moment does not remove nearly
+# all steps.
 LOOKS = 5
 
 
 @dataclass(frozen=True)
 class StepCounts:
-    """How many steps a recipe asks for on given rows.
+    """The numbers of steps that a recipe asks for and allows on given rows.
 
     Attributes:
-        recipe: Whose steps or epochs are asked for.
-        n_rows: Natural training rows.
+        recipe: Its steps or epochs are counted.
+        n_rows: Training rows before resampling.
         n_resampled: Rows after resampling.
         repetition: How often the rows of the most repeated class come in an epoch, at least 1.
     """
@@ -53,37 +54,37 @@ class StepCounts:
     repetition: float = 1.0
 
     @property
-    def own(self) -> int:
-        """Steps that the recipe asks for where time is no matter."""
+    def full(self) -> int:
+        """Steps that the recipe asks for, without a time limit."""
         return self.recipe.steps or self._of_epochs(
             DEFAULT_EPOCHS if self.recipe.epochs is None else self.recipe.epochs
         )
 
     @property
-    def most(self) -> int:
-        """Steps of the recipe's epochs; without a limit where it names none."""
+    def maximum(self) -> int:
+        """Steps of the recipe's epochs; practically unlimited where the recipe has no `epochs`."""
         return sys.maxsize if self.recipe.epochs is None else self._of_epochs(self.recipe.epochs)
 
     def within(self, seconds: float, step_seconds: float) -> int:
-        """As many steps as fit into a time, and no more than `most`."""
-        return max(1, min(int(seconds * STEPPING_SHARE / step_seconds), self.most))
+        """The steps that fit into a time, at most `maximum`."""
+        return max(1, min(int(seconds * STEPPING_SHARE / step_seconds), self.maximum))
 
     def _of_epochs(self, epochs: float) -> int:
-        """Steps of as many epochs over the natural rows, fewer where some rows come more than once in an epoch.
+        """Steps of this number of epochs over the rows before resampling; fewer where an epoch repeats rows.
 
-        Rows that come again and again are learned by heart: mammography with balanced batches has an out-of-fold log
-        loss of .060 after 15 epochs, in which each rare row came 300 times, and of .049 after 3 to 5. The root is the
-        balance between that and too few steps.
+        Rows that are repeated very often are memorized: mammography with balanced batches has an out-of-fold log loss
+        of .060 after 15 epochs, in which each rare row comes 300 times, and of .049 after 3 to 5. Dividing by the root
+        of the repetition balances memorization against too few steps.
         """
         passes = epochs / math.sqrt(self.repetition)
         return max(1, round(passes * self.n_rows / min(self.recipe.batch_size, self.n_resampled)))
 
 
 def repetition(recipe: Recipe, natural: Dataset, counts: np.ndarray | None) -> float:
-    """How often the rows of the most repeated class come in an epoch of as many draws as there are natural rows.
+    """How often the rows of the most repeated class come in an epoch of one draw for each row before resampling.
 
     Args:
-        recipe: Whose batch sampling repeats rows.
+        recipe: Its batch sampling may repeat rows.
         natural: Training rows before resampling.
         counts: ``(n_classes,)`` rows of each class after resampling; None for regression.
 
@@ -97,8 +98,8 @@ def repetition(recipe: Recipe, natural: Dataset, counts: np.ndarray | None) -> f
     factor = sampling.prior_factor(counts)
     draws = counts * (1.0 if factor is None else factor)
     distinct = np.minimum(counts, before)
-    kept = distinct > 0
-    return float(max(1.0, (len(natural) * draws[kept] / draws.sum() / distinct[kept]).max()))
+    present = distinct > 0
+    return float(max(1.0, (len(natural) * draws[present] / draws.sum() / distinct[present]).max()))
 
 
 class StepPlan:
@@ -107,8 +108,8 @@ class StepPlan:
     Args:
         steps: Planned optimizer steps, at least 1.
         deadline: When the last step must have been taken, on the scale of `time.monotonic`; None: never replanned.
-        changes: Recorded changes (step, new number of steps) to repeat; the clock is then not looked at.
-        most: Number of steps that is never passed, however fast the machine; None: `steps`.
+        changes: Recorded changes (step, new number of steps) to repeat; the plan's end is that of the recorded run.
+        max_steps: Replanning never goes beyond this number of steps; None: `steps`.
     """
 
     def __init__(
@@ -116,18 +117,18 @@ class StepPlan:
         steps: int,
         deadline: float | None = None,
         changes: Sequence[tuple[int, int]] = (),
-        most: int | None = None,
+        max_steps: int | None = None,
     ) -> None:
         require(steps >= 1, "steps >= 1", steps=steps)
         self.step = 0
         self.steps = steps
         self.progress = 0.0
         self.changes: list[tuple[int, int]] = []
-        self._most = steps if most is None else most
+        self._max_steps = steps if max_steps is None else max_steps
         self._deadline = deadline
         self._replayed = dict(changes)
-        self._looked = (0, time.monotonic())
-        self._paces: list[float] = []
+        self._last_look = (0, time.monotonic())
+        self._step_seconds: list[float] = []
         self._next_look = LOOK_EVERY
 
     @property
@@ -136,7 +137,7 @@ class StepPlan:
         return self.step >= self.steps
 
     def advance(self) -> None:
-        """One step has been taken."""
+        """Count one step that was taken."""
         self.progress = (
             1.0 if self.step + 1 >= self.steps else self.progress + (1 - self.progress) / (self.steps - self.step)
         )
@@ -148,30 +149,30 @@ class StepPlan:
             self._look(self._deadline)
 
     def stop(self) -> None:
-        """The step just taken is the last: an early stop, or the user's."""
+        """Make the step just taken the last one, for an early stop or for the user."""
         self._replan(self.step)
         self.progress = 1.0
 
     def _look(self, deadline: float) -> None:
         now = time.monotonic()
-        step, then = self._looked
-        self._looked = (self.step, now)
-        self._paces = [*self._paces[1 - LOOKS :], (now - then) / (self.step - step)]
-        pace = statistics.median(self._paces)
+        step, then = self._last_look
+        self._last_look = (self.step, now)
+        self._step_seconds = [*self._step_seconds[1 - LOOKS :], (now - then) / (self.step - step)]
+        seconds = statistics.median(self._step_seconds)
         if self.progress >= GROWS_UNTIL:
-            # Near the end there is no time left to wait and see whether a slow spell lasts.
-            pace = max(pace, statistics.mean(self._paces[-2:]))
-        affordable = int(max(deadline - now, 0) / max(pace, 1e-9))
+            # Near the end there is no time to find out whether slow steps last.
+            seconds = max(seconds, statistics.mean(self._step_seconds[-2:]))
+        affordable = int(max(deadline - now, 0) / max(seconds, 1e-9))
         left = self.steps - self.step
         if left > TOLERANCE * affordable + 1:
             self._replan(self.step + max(affordable, 1))
         elif (
-            affordable > MUCH * left
+            affordable > SPARE_TIME * left
             and self.progress < GROWS_UNTIL
-            and len(self._paces) == LOOKS
-            and self.steps < self._most
+            and len(self._step_seconds) == LOOKS
+            and self.steps < self._max_steps
         ):
-            self._replan(min(self.step + affordable, self._most))
+            self._replan(min(self.step + affordable, self._max_steps))
 
     def _replan(self, total: int) -> None:
         if total != self.steps:

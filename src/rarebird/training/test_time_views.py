@@ -1,10 +1,9 @@
-"""Test-time augmentation: a few augmented views of every row, the same for all rows, whose predictions are averaged
-with its own.
+"""Test-time augmentation: the prediction of a row is averaged with the predictions of a few augmented views of it.
 
 Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", NeurIPS 2012 (ten
-crops). Each view is one draw of the recipe's own augmentations, as far as they only show the row from elsewhere
-(`test_time = True`): moved, turned, scaled, flipped, cropped, blurred, earlier or slower; noise, erasing and mixing are
-left out.
+crops). Each view is one draw of the recipe's augmentations, the same draw for all rows. Only augmentations with
+`test_time = True` take part: those that move, turn, scale, flip, crop or blur, or that shift or stretch time. Noise,
+erasing and mixing are left out.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ def views(recipe: Recipe, spec: InputSpec) -> list[View]:
     """The views that a recipe asks for.
 
     Raises:
-        DataError: None of the recipe's augmentations can serve.
+        DataError: None of the recipe's augmentations has `test_time = True`.
     """
     if not recipe.test_time_views or recipe.reference is not None:
         return []
     serving: list[Any] = [method for method in recipe.augmentation if getattr(type(method), "test_time", False)]
     if not serving:
         raise DataError(
-            "test_time_views needs an augmentation that shows a row from elsewhere, for instance translate or "
+            "test_time_views needs an augmentation that moves, turns, scales or blurs rows, for instance translate or "
             "time_shift."
         )
     steps = [method.bind(TrainStatistics(spec)) for method in serving]
@@ -44,15 +43,15 @@ def views(recipe: Recipe, spec: InputSpec) -> list[View]:
 
 
 class _View:
-    """One draw of every step, for all rows alike."""
+    """One draw of every augmentation, the same for all rows."""
 
     def __init__(self, steps: Sequence[BoundAugmentation], seed: int) -> None:
         self.steps, self.seed = steps, seed
 
     def __call__(self, x: Inputs) -> Inputs:
-        return _folded_pictures(x, self._seen) if "pixels" in x else _folded_series(x, self._seen)
+        return _view_of_pictures(x, self._augment) if "pixels" in x else _view_of_series(x, self._augment)
 
-    def _seen(self, x: Inputs) -> Inputs:
+    def _augment(self, x: Inputs) -> Inputs:
         entry = next(iter(x.values()))
         y, weight = entry.new_ones(1, 2, dtype=torch.float32) / 2, entry.new_ones(1, dtype=torch.float32)
         generator = torch.Generator(entry.device).manual_seed(self.seed)
@@ -61,19 +60,19 @@ class _View:
         return x
 
 
-# Rows are folded into the channels of one: an augmentation draws once for a row and treats its channels alike, and so
-# draws once for all.
-def _folded_pictures(x: Inputs, seen: View) -> Inputs:
+# All rows become the channels of a single row: an augmentation draws once per row and treats its channels alike, so
+# that all rows get the same draw.
+def _view_of_pictures(x: Inputs, augment: View) -> Inputs:
     pixels = x["pixels"]
-    folded: Tensor = seen({"pixels": pixels.reshape(1, -1, *pixels.shape[2:])})["pixels"]
-    return {**x, "pixels": folded.reshape(pixels.shape)}
+    augmented: Tensor = augment({"pixels": pixels.reshape(1, -1, *pixels.shape[2:])})["pixels"]
+    return {**x, "pixels": augmented.reshape(pixels.shape)}
 
 
-def _folded_series(x: Inputs, seen: View) -> Inputs:
+def _view_of_series(x: Inputs, augment: View) -> Inputs:
     values, lengths = x["values"].clone(), x["lengths"].clone()
     for length in torch.unique(x["lengths"]):
-        mine = x["lengths"] == length
-        rows = x["values"][mine]
-        shown = seen({"values": rows.reshape(1, -1, rows.shape[2]), "lengths": length[None]})
-        values[mine], lengths[mine] = shown["values"].reshape(rows.shape), shown["lengths"]
+        same_length = x["lengths"] == length
+        rows = x["values"][same_length]
+        shown = augment({"values": rows.reshape(1, -1, rows.shape[2]), "lengths": length[None]})
+        values[same_length], lengths[same_length] = shown["values"].reshape(rows.shape), shown["lengths"]
     return {**x, "values": values, "lengths": lengths}

@@ -1,5 +1,4 @@
-"""How long a step takes, and which precision and memory layout make it shortest: a short measurement on throw-away
-copies."""
+"""Measures the seconds of a step, and which precision and memory layout make it shortest, on copies of a training."""
 
 from __future__ import annotations
 
@@ -17,15 +16,15 @@ from rarebird.training.device import Placement, threads
 from rarebird.training.loop import Training
 from rarebird.training.step_plan import StepPlan
 
-WARM_UP_STEPS = 3
-MOST_STEPS = 40
-# A faster candidate must be faster by this factor: less is within the noise of a shared machine, and float32 is the
-# safer choice.
+# Steps that are not measured, and most steps that are.
+WARM_UP_STEPS, MOST_STEPS = 3, 40
+# Another placement is taken if it is faster by this factor: less is within the noise of a shared machine, and float32
+# is the safer choice.
 WORTHWHILE = 1.15
 
 
 def warm_up() -> None:
-    """Have torch import what it imports with the first optimizer, so that no recipe's time is taken for it."""
+    """Build one optimizer: torch imports much code for the first one, and this must not count as a recipe's time."""
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
 
 
@@ -36,22 +35,22 @@ def fastest_placement(
 
     Args:
         candidates: Placements to try; the first is preferred unless another is clearly faster.
-        make: A training for a placement; its network is copied, so that nothing of it changes.
-        seconds: About how long the measurement may take in all.
+        make: Makes a training for a placement; its network is copied, and the training itself is not changed.
+        seconds: About how long the whole measurement may take.
     """
     timed = []
     for placement in candidates:
         with threads(placement.threads):
             timed.append((step_seconds(make(placement), seconds / len(candidates)), placement))
     best_seconds, best = timed[0]
-    for step, placement in timed[1:]:
-        if step * WORTHWHILE < best_seconds:
-            best_seconds, best = step, placement
+    for seconds_per_step, placement in timed[1:]:
+        if seconds_per_step * WORTHWHILE < best_seconds:
+            best_seconds, best = seconds_per_step, placement
     return best, best_seconds
 
 
 def step_seconds(training: Training, seconds: float) -> float:
-    """Median seconds of a step, batches and augmentation included; the training itself is not changed."""
+    """Median seconds of a step, with its batch and augmentation; the training itself is not changed."""
     moments = [time.monotonic()]
     stop_at = moments[0] + seconds
 
@@ -73,7 +72,7 @@ def step_seconds(training: Training, seconds: float) -> float:
 
 
 def placements(recipe: Recipe, kind: str, device: str) -> list[Placement]:
-    """The recipe's placement, or those worth measuring where it leaves it open.
+    """The recipe's placement; where the recipe leaves it open, the placements that are worth measuring.
 
     The first is taken unless another is clearly faster.
     """
@@ -87,15 +86,15 @@ def placements(recipe: Recipe, kind: str, device: str) -> list[Placement]:
     return [*plain, Placement(device, "bfloat16", kind == "image" and recipe.channels_last is not False, counts[0])]
 
 
-def _thread_counts(asked: int | None, kind: str, device: str) -> list[int]:
+def _thread_counts(wanted: int | None, kind: str, device: str) -> list[int]:
     """CPU threads worth measuring.
 
-    A table's steps are short: threads wait for each other longer than they work, and on a busy machine that takes a
-    multiple (mammography, 256 rows a step, one core busy: 7 ms with one thread, 41 ms with two).
+    A table's steps are short: threads wait for each other longer than they work, and even longer on a busy machine
+    (mammography, 256 rows a step, one core busy: 7 ms with one thread, 41 ms with two).
     """
-    if asked is not None:
-        return [asked]
-    every = torch.get_num_threads()
-    if device != "cpu" or every == 1:
-        return [every]
-    return [1, every] if kind == "table" else [every, 1]
+    if wanted is not None:
+        return [wanted]
+    available = torch.get_num_threads()
+    if device != "cpu" or available == 1:
+        return [available]
+    return [1, available] if kind == "table" else [available, 1]

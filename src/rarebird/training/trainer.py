@@ -1,4 +1,4 @@
-"""What trains one model on given rows: a network, or a reference in its place. Both are planned and run alike."""
+"""A trainer trains one model on given rows: a network, or a reference in its place. Both are planned and run alike."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch import nn
 from rarebird.data.prepare import Prepared
 from rarebird.recipe.recipe import Recipe
 
-# Told of the progress 0..1 after each step; True from it makes that step the last.
+# Called with the progress 0..1 after each step; if it returns True, that step is the last.
 StepProgress = Callable[[float], bool]
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """One training as it is to be run.
+    """The plan of one training.
 
     Attributes:
-        recipe: With steps, precision, memory layout and threads laid out.
-        deadline: When it must have ended, on the scale of `time.monotonic`; None: the recipe's steps, whatever they
-            take.
-        changes: Changes ``(step, new number of steps)`` of an earlier run, to repeat it; the clock then plays no part.
+        recipe: Its steps, precision, memory layout and threads are filled in.
+        deadline: When the training must have ended, on the scale of `time.monotonic`; None: the recipe's steps,
+            however long they take.
+        changes: Changes ``(step, new number of steps)`` of an earlier run, which are repeated; the clock is not read.
     """
 
     recipe: Recipe
@@ -38,15 +38,15 @@ class Trained:
 
     Attributes:
         network: In evaluation mode, on its device.
-        prepared: Raw rows -> its inputs.
-        prior_factor: ``(n_classes,)`` by which the training multiplied the natural prior; None where the logits answer
-            to no prior.
+        prepared: Raw rows -> inputs of the network.
+        prior_factor: ``(n_classes,)`` by which the training multiplied the natural prior; None where the prior of the
+            logits is unknown.
         history: One entry per evaluation.
-        changes: Changes ``(step, new number of steps)`` that the clock or an early stop made, for the recipe.
-        notes: Sentences on what was left out or done.
-        ended: What ended it: the recipe's ``epochs``, a ``stop`` by a hook or the user, or the ``clock``.
-        own_outputs: ``(n_learned, n_outputs)`` raw outputs for the rows that it learned from, in their order, each as
-            of a training without that row: an exact leave-one-out. None where the method has none.
+        changes: Changes ``(step, new number of steps)`` by the clock or an early stop, to be recorded in the recipe.
+        notes: Sentences for the user.
+        ended: What ended the training: the recipe's ``epochs``, a ``stop`` by a hook or the user, or the ``clock``.
+        own_outputs: ``(n_learned, n_outputs)`` raw outputs for the rows that it learned from, in their order. Each is
+            the output of a training without that row: an exact leave-one-out. None where the method has none.
     """
 
     network: nn.Module
@@ -60,26 +60,26 @@ class Trained:
 
 
 class Trainer(Protocol):
-    """One training on given rows, prepared and ready to be planned and run.
+    """One training on given rows, ready to be planned and run.
 
     Attributes:
-        own_steps: Steps (or rounds of trees) that the recipe asks for where time is no matter.
+        own_steps: Steps (or rounds of trees) that the recipe asks for, without a time limit.
     """
 
     @property
     def own_steps(self) -> int: ...
 
     def plan(self, deadline: float | None, trainings: int) -> Recipe:
-        """The recipe with everything laid out, by a short measurement where there is a deadline.
+        """The recipe with its open fields filled in, by a short measurement where there is a deadline.
 
         Args:
             deadline: When all `trainings` must have ended, on the scale of `time.monotonic`; None: no limit.
-            trainings: How many trainings share the time.
+            trainings: The number of trainings that share the time.
         """
         ...
 
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
-        """Train as planned; True from `on_step` ends the training early."""
+        """Train as planned; if `on_step` returns True, the training ends early."""
         ...
 
     def seconds_per_row(self) -> float:

@@ -1,4 +1,4 @@
-"""Training rows on their way into a network: resampled, and as tensors."""
+"""Resamples training rows and turns them into tensors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def prepared_rows(prepared: Prepared, rows: Dataset) -> Rows:
     return Rows(prepared.inputs(rows), prepared.targets(rows), torch.from_numpy(weight.astype(np.float32)))
 
 
-def resampled(recipe: Recipe, train: Dataset, fold: int) -> tuple[Dataset, np.ndarray | None]:
+def resample(recipe: Recipe, train: Dataset, fold: int) -> tuple[Dataset, np.ndarray | None]:
     """Training rows after the recipe's resampling.
 
     Returns:
