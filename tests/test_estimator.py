@@ -293,3 +293,14 @@ def test_rows_of_another_shape_are_refused_at_prediction() -> None:
     model = RarebirdClassifier(steps=2, settings="folds=2").fit(pictures, np.arange(20) % 2)
     with pytest.raises(DataError, match=r"pictures of .* \(1, 8, 9\)"):
         model.predict(pictures[:, 1:])
+
+
+@pytest.mark.parametrize("budget", [8, "8s"])
+def test_a_budget_is_searched_like_the_command_does(budget: float | str) -> None:
+    X, y = table()
+    model = RarebirdClassifier(budget=budget, settings=("folds=2", "threads=1"), random_state=0).fit(X, y)
+    assert {tried.name for tried in model.result_.tried} >= {"boosted trees", "linear"}
+    assert model.predict_proba(X[:5]).shape == (5, 2)
+    # A recipe's own choice is trained alone.
+    one = RarebirdClassifier(budget=budget, settings=(*SMALL, "steps=3", "loss=focal"), random_state=0).fit(X, y)
+    assert not one.result_.tried

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rarebird.core.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from rarebird.automl.from_python import fit
     from rarebird.core.checks import DataError
     from rarebird.data.dataset import Dataset, Splits
     from rarebird.estimator import RarebirdClassifier, RarebirdRegressor
@@ -31,6 +32,7 @@ _HOMES = {
     "Result": "evaluation.result",
     "Splits": "data.dataset",
     "default_recipe": "recipe.defaults",
+    "fit": "automl.from_python",
     "from_arrays": "readers.python",
     "load": "model.model",
     "read": "readers",
@@ -48,6 +50,7 @@ __all__ = [
     "Splits",
     "__version__",
     "default_recipe",
+    "fit",
     "from_arrays",
     "load",
     "read",

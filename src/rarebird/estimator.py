@@ -4,6 +4,7 @@ do."""
 from __future__ import annotations
 
 import datetime
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +17,17 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from rarebird.automl import command
 from rarebird.core.checks import DataError, require, some
-from rarebird.core.clock import Clock
+from rarebird.core.clock import Clock, seconds_of
 from rarebird.data.dataset import Dataset, Frame, Kind, Splits, Task
-from rarebird.experiment.run import run
+from rarebird.experiment.run import Outcome, run
 from rarebird.metrics import names
 from rarebird.readers import targets
 from rarebird.readers.python import from_arrays
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
+from rarebird.runs.request import Request
 from rarebird.training.device import threads
 
 
@@ -41,7 +44,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         recipe: Recipe | str | Path | None = None,
         settings: str | Sequence[str] = (),
         steps: int = 200,
-        budget: float | None = None,
+        budget: float | str | None = None,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         threads: int | None = None,
@@ -69,7 +72,23 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, X: Any, y: np.ndarray, sample_weight: Any, groups: Any) -> None:
         """Build the rows, choose the recipe, run it."""
-        require(self.budget is None or self.budget > 0, "budget > 0", budget=self.budget)
+        budget = _seconds(self.budget)
+        given = self._given_recipe()
+        kind = self.kind if given is None else given.kind
+        weight = None if sample_weight is None else _checked_weight(sample_weight)
+        if hasattr(self, "n_features_in_"):
+            del self.n_features_in_
+        data = _without_weightless(self._rows(X, kind, reset=True, y=y, sample_weight=weight, groups=groups))
+        recipe = self._chosen_recipe(given, data)
+        clock = Clock(budget if recipe.steps is None else None)
+        if budget is not None and self._searches():
+            self.outcome_ = self._search(recipe, data, clock)
+        else:
+            with threads(self.threads):
+                self.outcome_ = run(recipe, Splits(data), clock=clock, device=self.device, test_share=0)
+        self.model_, self.recipe_, self.result_ = self.outcome_.model, self.outcome_.recipe, self.outcome_.result
+
+    def _given_recipe(self) -> Recipe | None:
         given = (
             self.recipe if self.recipe is None or isinstance(self.recipe, Recipe) else Recipe.read(Path(self.recipe))
         )
@@ -77,23 +96,27 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             raise DataError(
                 f"The recipe is for data of kind {given.kind!r}, but kind is {self.kind!r}; change one of them."
             )
-        kind = self.kind if given is None else given.kind
-        weight = None if sample_weight is None else _checked_weight(sample_weight)
-        if hasattr(self, "n_features_in_"):
-            del self.n_features_in_
-        data = _without_weightless(self._rows(X, kind, reset=True, y=y, sample_weight=weight, groups=groups))
-        recipe = self._chosen_recipe(given, data)
-        clock = Clock(self.budget if recipe.steps is None else None)
-        with threads(self.threads):
-            self.outcome_ = run(recipe, Splits(data), clock=clock, device=self.device, test_share=0)
-        self.model_, self.recipe_, self.result_ = self.outcome_.model, self.outcome_.recipe, self.outcome_.result
+        return given
+
+    def _request(self, folder: Path) -> Request:
+        settings = (self.settings,) if isinstance(self.settings, str) else tuple(self.settings or ())
+        recipe = None if self.recipe is None else folder
+        return Request(Path("X"), folder, recipe=recipe, settings=settings, threads=self.threads, device=self.device)
+
+    def _searches(self) -> bool:
+        """Whether a budget is for a search: where no recipe is given, and no setting chooses one."""
+        return command.is_asked_for(self._request(Path()))
+
+    def _search(self, recipe: Recipe, data: Dataset, clock: Clock) -> Outcome:
+        """The search of `rarebird fit`, whose trials are kept in a temporary folder."""
+        with tempfile.TemporaryDirectory() as folder:
+            request = self._request(Path(folder) / "run")
+            return command.search(recipe, Splits(data), request, clock, test_share=0).outcome
 
     def _chosen_recipe(self, given: Recipe | None, data: Dataset) -> Recipe:
         """The given recipe or the default rules', with the parameters and then the settings on top."""
-        if self.metric is not None and (names.metric(self.metric, data.classes).needs == "values") != (
-            data.task == "regression"
-        ):
-            raise DataError(f"The metric {self.metric!r} does not judge {data.task}; choose another.")
+        if self.metric is not None:
+            names.metric_for_task(self.metric, data.task, data.classes)
         recipe = given or default_recipe(data, self.metric)
         chosen: dict[str, Any] = {"metric": self.metric, "threads": self.threads, "seed": self._seed(given)}
         if recipe.steps is None and self.budget is None:
@@ -167,9 +190,10 @@ class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         "loss.gamma=3")``.
     steps : int, default=200
         Optimizer steps of each network. A recipe that states its own steps keeps them.
-    budget : float, default=None
-        Wall-clock seconds of `fit`, in place of `steps`; the fit then no longer repeats exactly. A recipe that states
-        its steps keeps them.
+    budget : float or str, default=None
+        Wall-clock time of `fit` in seconds, or such as ``"60s"`` or ``"5m"``, in place of `steps`: the search of
+        `rarebird fit` then takes the place of a single recipe, unless a recipe or a setting of one is given. A fit
+        within a budget does not repeat exactly. A recipe that states its steps keeps them.
     random_state : int, RandomState instance or None, default=None
         An integer is the recipe's seed: same rows and seed, same model. None: the given recipe's seed, or a new one for
         every fit.
@@ -288,6 +312,14 @@ class RarebirdRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         return self._outputs(X)[:, 0]
 
 
+def _seconds(budget: float | str | None) -> float | None:
+    """A budget in seconds."""
+    if isinstance(budget, str):
+        return seconds_of(budget)
+    require(budget is None or budget > 0, "budget > 0", budget=budget)
+    return budget
+
+
 def _on_host(values: Any) -> Any:
     """A tensor as an array; anything else as it is."""
     return values.detach().cpu().numpy() if hasattr(values, "detach") else values
@@ -325,6 +357,7 @@ def _without_weightless(data: Dataset) -> Dataset:
     )
     if gone:
         raise DataError(
-            f"sample_weight is zero in every row of class {some(gone)}; give it some weight, or remove its rows from X and y."
+            f"sample_weight is zero in every row of class {some(gone)}; give it some weight, or remove its rows from X "
+            "and y."
         )
     return kept

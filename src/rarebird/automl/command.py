@@ -6,7 +6,8 @@ Everything is decided on held-out training rows; the test rows are scored once, 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rarebird.data.dataset import Dataset, Splits
 from rarebird.diagnostics.label_issues import command as label_issues
 from rarebird.diagnostics.label_issues import issues
 from rarebird.experiment.run import Outcome, finish
-from rarebird.experiment.setup import Setup, prepare_run
+from rarebird.experiment.setup import TEST_SHARE, Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
 from rarebird.runs import folder
 from rarebird.runs.request import DataSummary, Request, read_recipe_and_data, summarize
@@ -27,6 +28,21 @@ from rarebird.training.device import threads
 
 # Candidates that were stored in another format cannot be resumed.
 FORMAT = 2
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search gives, before anything is written.
+
+    Attributes:
+        outcome: Model, result and recipe.
+        summary: Fingerprint and profile of the data.
+        review: Held-out rows whose given label is improbable; None without any.
+    """
+
+    outcome: Outcome
+    summary: DataSummary
+    review: label_issues.Review | None
 
 
 def fit(
@@ -48,36 +64,44 @@ def fit(
     Raises:
         DataError: The data or the folder cannot serve; nothing has been written.
     """
-    _check_folder(request.out, resume)
+    check_folder(request.out, resume)
     progress(0.0, "reading the data")
     base, data = read_recipe_and_data(request)
-    progress(0.0, "profiling the data")
-    with threads(request.threads):
-        return search(base, data, request, clock, progress, options or SearchOptions())
+    return write(search(base, data, request, clock, progress, options), request.out, clock, progress)
 
 
 def search(
-    base: Recipe, data: Splits, request: Request, clock: Clock, progress: Progress, options: SearchOptions
-) -> Outcome:
-    """Search around a default recipe on rows that were read, and write the run's folder.
+    base: Recipe,
+    data: Splits,
+    request: Request,
+    clock: Clock,
+    progress: Progress = silent,
+    options: SearchOptions | None = None,
+    test_share: float = TEST_SHARE,
+) -> SearchResult:
+    """Search around a default recipe, on rows that were read.
 
     Args:
         base: The default recipe.
         data: Rows, with validation and test rows where the data came so.
-        request: Its folder, device and positive class hold.
+        request: Its folder (for the trials), positive class, threads and device hold.
         clock: The budget.
-        progress: Told of the share done.
+        progress: Told of the share done; True from it ends the search early.
         options: How the search goes.
+        test_share: Share held out for the test where `data` has none; 0 for no test.
     """
+    options = options or SearchOptions()
+    progress(0.0, "profiling the data")
     summary = summarize(data)
     timings: dict[str, float] = {}
-    with ExitStack() as stack:
+    with threads(request.threads), ExitStack() as stack:
         with timed(timings, "split"):
             setup = prepare_run(
                 base,
                 data,
                 device=request.device,
                 positive=request.positive,
+                test_share=test_share,
                 duplicate_groups=summary.duplicate_groups,
             )
         base = base.updated(folds=setup.protocol.folds, holdout=setup.protocol.holdout or None)
@@ -92,19 +116,18 @@ def search(
         outcome = finish(
             recipe, setup, fits, clock, progress, timings=timings, notes=searching.notes(), tried=searching.tried()
         )
+    return SearchResult(outcome, summary, _label_issues(outcome, setup.scored_rows))
+
+
+def write(found: SearchResult, out: Path, clock: Clock, progress: Progress = silent) -> Outcome:
+    """Write the run's folder, and beside it the rows whose label is improbable; the outcome names its files."""
     progress(1.0, "writing the report")
-    found = _label_issues(outcome, setup.judging_rows)
-    if found is None:
-        return folder.write(request.out, outcome, summary, clock, kept=KEPT)
-    outcome = replace(outcome, result=outcome.result.with_notes(_issues_note(outcome, found)))
-    return folder.write(
-        request.out,
-        outcome,
-        summary,
-        clock,
-        kept=KEPT,
-        beside=lambda building: label_issues.write(found, building),
-    )
+    outcome, review = found.outcome, found.review
+    if review is None:
+        return folder.write(out, outcome, found.summary, clock, kept=KEPT)
+    outcome = replace(outcome, result=outcome.result.with_notes(_issues_note(outcome, review)))
+    beside = partial(label_issues.write, review)
+    return folder.write(out, outcome, found.summary, clock, kept=KEPT, beside=beside)
 
 
 def is_asked_for(request: Request) -> bool:
@@ -134,7 +157,7 @@ def _issues_note(outcome: Outcome, review: label_issues.Review) -> str:
     return f"The given label is improbable for {found} of {looked_at} held-out rows; see {label_issues.PAGE}.{more}"
 
 
-def _check_folder(out: Path, resume: bool) -> None:
+def check_folder(out: Path, resume: bool) -> None:
     """A new search needs a free folder; a resumed one needs its trials.
 
     Raises:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from rarebird.core.clock import Clock
 from rarebird.core.progress import Progress, silent
+from rarebird.data.dataset import Splits
 from rarebird.experiment.run import Outcome, run
+from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.runs import folder
 from rarebird.runs.request import Request, read_any_recipe_and_data, summarize
 from rarebird.training.device import threads
@@ -26,7 +28,21 @@ def fit_recipe(request: Request, clock: Clock, progress: Progress = silent) -> O
     """
     folder.check_free(request.out)
     progress(0.0, "reading the data")
-    recipe, data = read_any_recipe_and_data(request)
+    return fit_recipe_on(*read_any_recipe_and_data(request), request, clock, progress)
+
+
+def fit_recipe_on(
+    recipe: AnyRecipe, data: Splits, request: Request, clock: Clock, progress: Progress = silent
+) -> Outcome:
+    """Train a recipe or ensemble on rows that were read, and write the run's folder.
+
+    Args:
+        recipe: What to train.
+        data: Rows, with validation and test rows where the data came so.
+        request: Its folder, positive class, threads and device hold.
+        clock: The budget.
+        progress: Called as the work proceeds; True from it ends the training early.
+    """
     progress(0.0, "profiling the data")
     summary = summarize(data)
     with threads(request.threads):

@@ -16,7 +16,7 @@ from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
 from rarebird.evaluation.result import Result
 from rarebird.experiment.run import Outcome
-from rarebird.report.pages.run import write_report
+from rarebird.report.pages.run import first_screen, write_report
 from rarebird.report.profile_text import to_text
 from rarebird.runs.request import DataSummary
 
@@ -90,7 +90,7 @@ def write(
         for name in kept:
             if (folder / name).is_file():
                 shutil.copy2(folder / name, building / name)
-    return replace(outcome, result=result, report=folder / REPORT)
+    return replace(outcome, result=result, report=folder / REPORT, first_screen=first_screen(result))
 
 
 def _after(result: Result, clock: Clock) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ MOST_IN_MATRIX = 30
 MOST_CONFUSIONS = 20
 # Standard errors to each side of a 95 % interval.
 TWO_SIDED = 1.96
+# Height in pixels of the first screen in a notebook.
+FRAME_HEIGHT = 480
 
 
 def write_report(path: Path, result: Result, recipe_toml: str, profile_text: str, profile: dict[str, Any]) -> None:
@@ -38,6 +41,41 @@ def write_report(path: Path, result: Result, recipe_toml: str, profile_text: str
 
 def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[str, Any]) -> str:
     """The report as text; arguments as for `write_report`."""
+    scores, first = _first_values(result)
+    return rendered(
+        "report.html",
+        whole=True,
+        **first,
+        ailments=profile.get("ailments") or [],
+        metrics=_metric_rows(result, scores, first["headline"]["name"]),
+        confusion=_confusion_matrix(scores),
+        confusions=_top_confusions(scores),
+        figures=list(_figures(result, scores)),
+        tried=_tried_rows(result),
+        recipe_toml=recipe_toml,
+        profile_text=profile_text,
+        applicable=profile.get("applicable") or [],
+    )
+
+
+def first_screen(result: Result) -> str:
+    """The report's first screen, headline and verdict, as an element that a notebook shows.
+
+    It is a frame of its own, so that the page's styles do not reach the notebook.
+
+    Raises:
+        ValueError: The result holds no scores.
+    """
+    _, first = _first_values(result)
+    page = rendered("report.html", whole=False, **first)
+    return (
+        f'<iframe srcdoc="{html.escape(page)}" title="rarebird report" sandbox '
+        f'style="width: 100%; height: {FRAME_HEIGHT}px; border: 0"></iframe>'
+    )
+
+
+def _first_values(result: Result) -> tuple[Scores, dict[str, Any]]:
+    """The scores of the report, and the values of its first screen."""
     scores = result.test or result.validation
     require(
         scores is not None and bool(scores.metrics),
@@ -47,24 +85,14 @@ def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[st
     )
     assert scores is not None
     headline = result.metric if estimate_of(scores, result.metric) else next(iter(scores.metrics))
-    return rendered(
-        "report.html",
-        result=result,
-        judged="test rows" if result.test else "validation rows",
-        n_judged=result.n_test if result.test else sum(row.support for row in scores.per_class) or result.n_train,
-        headline=_metric_row(headline, estimate_of(scores, headline), None),
-        verdict=verdict(result, scores, headline),
-        ailments=profile.get("ailments") or [],
-        classes=_class_rows(result, scores),
-        metrics=_metric_rows(result, scores, headline),
-        confusion=_confusion_matrix(scores),
-        confusions=_top_confusions(scores),
-        figures=list(_figures(result, scores)),
-        tried=_tried_rows(result),
-        recipe_toml=recipe_toml,
-        profile_text=profile_text,
-        applicable=profile.get("applicable") or [],
-    )
+    return scores, {
+        "result": result,
+        "judged": "test rows" if result.test else "validation rows",
+        "n_judged": result.n_test if result.test else sum(row.support for row in scores.per_class) or result.n_train,
+        "headline": _metric_row(headline, estimate_of(scores, headline), None),
+        "verdict": verdict(result, scores, headline),
+        "classes": _class_rows(result, scores),
+    }
 
 
 def _cell(estimate: Estimate | None) -> dict[str, Any]:

@@ -1,0 +1,222 @@
+"""The main job from Python: the search of `rarebird fit` on a path, a frame or arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from rarebird.automl import command
+from rarebird.automl.search import SearchOptions
+from rarebird.core.checks import DataError, nearest
+from rarebird.core.clock import Clock, seconds_of
+from rarebird.core.progress import Progress, silent
+from rarebird.data.dataset import Dataset, Kind, Splits, Task
+from rarebird.executors.workers import Workers
+from rarebird.experiment.run import Outcome
+from rarebird.readers.options import ReadOptions
+from rarebird.readers.python import from_arrays
+from rarebird.recipe import ensemble
+from rarebird.recipe.recipe import Recipe
+from rarebird.runs import folder
+from rarebird.runs.fit_recipe import fit_recipe, fit_recipe_on
+from rarebird.runs.request import Request, resolve_recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class FitOptions(TypedDict, total=False):
+    """The optional keywords of `fit`; each is an option of the command, with the same default.
+
+    Attributes:
+        metric: What search and decisions optimize.
+        positive: Of two classes, the one that precision and recall are for.
+        groups, weight, time: A column's name; for arrays and frames also one value per row, ``(n,)``.
+        kind, task: Override the guess.
+        seed: Of splits and networks.
+        recipe: A recipe file, which is trained as it is; nothing is searched.
+        settings: Assignments as after ``--set``. Those of the recipe's choices train that recipe alone.
+        steps: Optimizer steps of each network in place of a budget; nothing is searched.
+        references: Whether boosted trees and random kernels compete.
+        single: Distil the result into one network.
+        resume: Resume the search in `out` that was killed.
+        workers: Processes of this machine that train recipes at the same time.
+        cluster: A Ray cluster in place of these processes.
+        threads: CPU threads.
+        device: A torch device, or ``auto``.
+    """
+
+    metric: str
+    positive: str
+    groups: Any
+    weight: Any
+    time: Any
+    kind: Kind
+    task: Task
+    seed: int
+    recipe: str | Path
+    settings: str | Sequence[str]
+    steps: int
+    references: bool
+    single: bool
+    resume: bool
+    workers: int
+    cluster: str
+    threads: int
+    device: str
+
+
+# Columns that may be given by their name, and what `from_arrays` calls their values.
+ROW_VALUES = {"groups": "groups", "weight": "sample_weight", "time": "time"}
+
+
+def fit(
+    data: Any,
+    y: Any = None,
+    *,
+    target: str | None = None,
+    test: Any = None,
+    budget: str | float = "5m",
+    out: str | Path | None = None,
+    progress: Progress = silent,
+    **options: Unpack[FitOptions],
+) -> Outcome:
+    """Search, train, calibrate, decide, test and report, as `rarebird fit` does.
+
+    Args:
+        data: The path of the data; or a frame whose column `target` holds the labels; or the rows `X` of arrays, as
+            `rarebird.from_arrays` takes them, with `y`; or `Splits`.
+        y: ``(n,)`` labels of the rows `data`.
+        target: Column of the labels (default: target).
+        test: The path of the test rows; or a frame with the same columns; or a pair ``(X, y)``. None: a fifth is held
+            out.
+        budget: Wall-clock time for everything, such as ``"90s"`` or ``"5m"``, or seconds.
+        out: The run's folder (default: runs/NAME-DATE).
+        progress: Told of the share done (0..1) and of what is being done; True from it ends the search early.
+        **options: As `FitOptions`.
+
+    Returns:
+        The outcome: its `model` predicts, its `result` holds scores with intervals, its `report` is the page. A
+        notebook shows the page's first screen.
+
+    Raises:
+        DataError: The data, an option or the folder cannot serve; nothing has been written.
+        TypeError: An unknown option.
+    """
+    if unknown := options.keys() - FitOptions.__annotations__.keys():
+        name = min(unknown)
+        raise TypeError(f"fit() has no option {name!r}; {nearest(name, FitOptions.__annotations__)}")
+    clock = Clock(seconds_of(budget) if isinstance(budget, str) else _positive(budget))
+    request = _request(data, target, test, out, options)
+    searches = command.is_asked_for(request)
+    _check_options(options, searches)
+    search_options, resume = _search_options(options), options.get("resume", False)
+    if isinstance(data, str | Path):
+        if searches:
+            return command.fit(request, clock, progress, search_options, resume)
+        return fit_recipe(request, clock, progress)
+    if searches:
+        command.check_folder(request.out, resume)
+    else:
+        folder.check_free(request.out)
+    rows = _splits(data, y, target, test, options)
+    given = None if request.recipe is None else ensemble.read(request.recipe)
+    recipe = resolve_recipe(request, given, rows)
+    if not searches:
+        return fit_recipe_on(recipe, rows, request, clock, progress)
+    assert isinstance(recipe, Recipe)  # a search has no recipe file, which alone could hold an ensemble
+    found = command.search(recipe, rows, request, clock, progress, search_options)
+    return command.write(found, request.out, clock, progress)
+
+
+def _request(data: Any, target: str | None, test: Any, out: str | Path | None, options: FitOptions) -> Request:
+    """The request that the command would make; of rows that are given as they are, it names no path."""
+    is_path = isinstance(data, str | Path)
+    path = Path(data) if is_path else Path("data")
+    if is_path and test is not None and not isinstance(test, str | Path):
+        raise DataError("data is a path, so test must be a path, too.")
+    settings = options.get("settings", ())
+    columns: dict[str, Any] = {name: options.get(name) for name in ROW_VALUES} if is_path else {}
+    for name, value in columns.items():
+        if value is not None and not isinstance(value, str):
+            raise DataError(f"data is a path, so {name} must be the name of a column, but got {value!r}.")
+    recipe = options.get("recipe")
+    return Request(
+        data=path,
+        out=folder.default_folder(path.stem) if out is None else Path(out),
+        test=Path(test) if isinstance(test, str | Path) else None,
+        read=ReadOptions(kind=options.get("kind"), task=options.get("task"), target=target, **columns),
+        recipe=None if recipe is None else Path(recipe),
+        settings=(settings,) if isinstance(settings, str) else tuple(settings),
+        metric=options.get("metric"),
+        positive=options.get("positive"),
+        seed=options.get("seed"),
+        steps=options.get("steps"),
+        threads=options.get("threads"),
+        device=options.get("device", "auto"),
+    )
+
+
+def _check_options(options: FitOptions, searches: bool) -> None:
+    """Refuse options of a search where nothing is searched."""
+    given = [name for name in ("single", "resume", "workers", "cluster") if options.get(name)]
+    if given and not searches:
+        raise DataError(
+            f"{given[0]} belongs to a search; leave out recipe, steps and settings with choices of the recipe."
+        )
+
+
+def _search_options(options: FitOptions) -> SearchOptions:
+    workers = Workers(options.get("workers", 1), options.get("cluster"))
+    return SearchOptions(options.get("references", True), options.get("single", False), workers)
+
+
+def _splits(data: Any, y: Any, target: str | None, test: Any, options: FitOptions) -> Splits:
+    """Rows from a frame, arrays or `Splits`."""
+    if isinstance(data, Splits):
+        return data
+    given = {known: options.get(key) for key, known in ROW_VALUES.items()}
+    train = _rows(data, y, target, given, {"kind": options.get("kind"), "task": options.get("task"), "name": "data"})
+    if test is None:
+        return Splits(train)
+    pair = test if isinstance(test, tuple) else (test, None)
+    if len(pair) != 2:
+        raise DataError(f"test is a frame or a pair (X, y), but got {len(pair)} parts.")
+    # One value per row is of the training rows; a column's name may be of the test rows, too.
+    columns = getattr(pair[0], "columns", ())
+    named = {known: value for known, value in given.items() if isinstance(value, str) and value in columns}
+    as_train = {"kind": train.kind, "task": train.task, "name": "test"}
+    return Splits(train, test=_rows(*pair, target, named, as_train))
+
+
+def _rows(X: Any, y: Any, target: str | None, row_values: dict[str, Any], about: dict[str, Any]) -> Dataset:
+    """Rows with their labels; columns that are named as target, groups, weight or time are no features."""
+    name = about["name"]
+    if hasattr(X, "columns"):
+        X, y, row_values = _without_named(X, y, target, name, row_values)
+    elif target is not None:
+        raise DataError(f"{name} is no frame, so it has no column {target!r}; give the labels as y.")
+    if y is None:
+        raise DataError(f"{name} has no labels; give y, or a frame and the name of its column as target.")
+    return from_arrays(X, y, **about, **{key: value for key, value in row_values.items() if value is not None})
+
+
+def _without_named(
+    frame: pd.DataFrame, y: Any, target: str | None, name: str, row_values: dict[str, Any]
+) -> tuple[pd.DataFrame, Any, dict[str, Any]]:
+    """A frame without the columns that are named, the labels, and the values per row."""
+    named = {key: value for key, value in row_values.items() if isinstance(value, str)}
+    if y is None:
+        named["y"] = target or "target"
+    for column in named.values():
+        if column not in frame.columns:
+            raise DataError(f"{name} has no column {column!r}; {nearest(column, map(str, frame.columns))}")
+    taken = {key: frame[column] for key, column in named.items()}
+    return frame.drop(columns=list(named.values())), taken.pop("y", y), row_values | taken
+
+
+def _positive(budget: float) -> float:
+    if not budget > 0:
+        raise DataError(f"A budget is a time above 0 such as 90, '90s' or '5m', but got {budget!r}.")
+    return float(budget)
