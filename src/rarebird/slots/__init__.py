@@ -1,1 +1,1 @@
-"""What the author of a method reads: where methods are found, their search ranges, and one protocol per slot."""
+"""For authors of methods: where methods are found, their search ranges, and one protocol per slot."""

@@ -1,8 +1,8 @@
 """Slot + file name -> method. The folder is the list: no registry, and listing imports none of the methods.
 
-A method file holds, besides its docstring (the card) and the literal `KINDS`, one frozen value whose class name is the
-file's name in camel case: `methods/loss/logit_adjusted.py` holds `LogitAdjusted`. Its fields are the settings, each
-with the range that may be searched.
+A method file has its docstring (the card), the literal `KINDS`, and one class of frozen values, whose name is the
+file's name in camel case: `methods/loss/logit_adjusted.py` has `LogitAdjusted`. Its fields are the settings, each with
+its search range. Files whose names begin with `_` are parts of methods.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rarebird.core.checks import DataError, nearest
 from rarebird.slots.ranges import Choice, Float, Int, Range
 
-# In the order in which a row of data meets them; each is a folder of `rarebird/methods`, and a field of the recipe.
+# In the order in which they act on the data; each is a folder of `rarebird/methods` and a field of the recipe.
 SLOTS = (
     "resampling",
     "batch_sampling",
@@ -40,15 +40,16 @@ _ROOT = Path(__file__).parents[1] / "methods"
 
 
 class Fitted(BaseModel):
-    """What a method's `fit` learned: a frozen value that JSON holds, rebuilt and checked by ``load(slot,
-    name).fitted(**values)``."""
+    """The result of a method's `fit`: a frozen value that can be saved as JSON.
+
+    It is rebuilt and checked by ``load(slot, name).fitted(**values)``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Method(BaseModel):
-    """The frozen settings of one method; every method's value derives from it and adds what its slot's protocol asks
-    for."""
+    """The frozen settings of one method; every method derives from it and adds the functions of its slot's protocol."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     slot: ClassVar[str] = ""
@@ -62,7 +63,7 @@ class Method(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """A method learns its slot and name from where its file stands."""
+        """Set the slot and the name from the folder and the name of the file."""
         super().__pydantic_init_subclass__(**kwargs)
         folder, _, name = cls.__module__.rpartition(".")
         package, _, slot = folder.rpartition(".")
@@ -71,12 +72,12 @@ class Method(BaseModel):
 
     @classmethod
     def examples(cls) -> list[Self]:
-        """Values that the contract kit tries: the default, where there is one, and others that matter."""
+        """Values that the contract kit tests: the default, if there is one, and other important ones."""
         return [cls()]
 
     @classmethod
     def ranges(cls) -> dict[str, Range]:
-        """What may be searched: field name -> range."""
+        """Search ranges: field name -> range."""
         found = {}
         for field, info in cls.model_fields.items():
             for mark in info.metadata:
@@ -86,17 +87,24 @@ class Method(BaseModel):
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Self:
-        """A value drawn from the method's own search ranges."""
+        """A random value within the method's search ranges."""
         return cls(**{field: where.sample(rng) for field, where in cls.ranges().items()})
 
     def settings(self) -> dict[str, Any]:
-        """Name and settings as plain values that TOML and JSON can hold."""
+        """Name and settings as plain values for TOML and JSON."""
         return {"name": type(self).name, **self.model_dump(mode="json", exclude_none=True)}
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a listing shows of a method without importing it."""
+    """A method in a listing, which does not import it.
+
+    Attributes:
+        slot: The slot whose folder the file is in.
+        name: The name of the file.
+        line: First line of the file's docstring.
+        kinds: Kinds of data that the method serves.
+    """
 
     slot: str
     name: str
@@ -106,7 +114,11 @@ class Card:
 
 @cache
 def cards(slot: str) -> tuple[Card, ...]:
-    """The methods of one slot, in the order of their names, read from their files' text by `ast`."""
+    """The methods of one slot in the order of their names, read from the text of their files by `ast`.
+
+    Raises:
+        DataError: There is no such slot.
+    """
     _check_slot(slot)
     found = []
     for path in sorted((_ROOT / slot).glob("[!_]*.py")):
@@ -119,7 +131,7 @@ def cards(slot: str) -> tuple[Card, ...]:
 
 
 def names(slot: str, kind: str | None = None) -> list[str]:
-    """Names of the methods of `slot` that serve `kind` (all kinds where it is None)."""
+    """Names of the methods of `slot` that serve data of `kind`; with None, of all its methods."""
     return [card.name for card in cards(slot) if kind is None or kind in card.kinds]
 
 
@@ -139,7 +151,7 @@ def load(slot: str, name: str) -> type[Method]:
     """The class of a method's settings; imports its file.
 
     Raises:
-        DataError: No file of that name stands in the slot's folder.
+        DataError: The slot's folder has no file of that name.
     """
     _check_name(slot, name)
     module = importlib.import_module(f"{PACKAGE}.{slot}.{name}")
@@ -158,7 +170,7 @@ def build(slot: str, settings: dict[str, Any]) -> Method:
 
 
 def of(slot: str, value: object) -> Method:
-    """A method's value from itself, from its name, or from plain settings with its name among them."""
+    """A method's value from the value itself, from a name, or from plain settings that include the name."""
     if isinstance(value, Method):
         return value
     if isinstance(value, str):
@@ -174,7 +186,13 @@ def camel(name: str) -> str:
 
 
 def sentence(error: ValidationError, where: str, valid: dict[str, Any]) -> str:
-    """One sentence for pydantic's first complaint: the rule that is broken and the value that was given."""
+    """One sentence for pydantic's first error: the rule that is broken and the value that was given.
+
+    Args:
+        error: The error.
+        where: What is built: the name of a method, or ``recipe``.
+        valid: The names of its fields.
+    """
     first = error.errors()[0]
     # pydantic adds the branch of a union to a setting's path ("alpha.literal['balanced']"), which no user wrote.
     field = ".".join(str(part) for part in first["loc"] if not str(part).endswith("]")) or str(where)

@@ -1,13 +1,13 @@
-"""The slots, one Protocol each, with shapes: the architecture on one page.
+"""One protocol per slot, with the shapes of its inputs and outputs.
 
-A method is a frozen `Method` (settings) whose class also satisfies its slot's protocol. Everywhere `batch` is the first
-axis.
+A method is a `Method`, a value of frozen settings, whose class also satisfies its slot's protocol. The first axis of
+all tensors is `batch`.
 
 Inputs are a dict of tensors: ``pixels (batch, channels, height, width)`` float in 0..1 (uint8 at rest; the network
 standardizes them); ``values (batch, channels, length)`` standardized, 0 where missing or padded, with ``lengths
 (batch,)``; for tables ``numbers (batch, n_numbers)`` standardized, 0 where missing, ``missing (batch, n_numbers)`` 1.0
-where missing, and ``categories (batch, n_categories)`` int64 codes.
-Targets are soft, ``(batch, n_outputs)``: probabilities over classes, or the standardized value for regression.
+where missing, and ``categories (batch, n_categories)`` int64 codes. Targets are soft, ``(batch, n_outputs)``:
+probabilities over classes, or the standardized value for regression.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     Inputs = dict[str, Tensor]
+    Batch = tuple[Inputs, Tensor, Tensor]
 else:
     Inputs = dict
 
@@ -41,13 +42,14 @@ class Resampling(Protocol):
 
 @dataclass
 class SamplingState:
-    """What a batch sampler may look at when it lays out an epoch.
+    """What a batch sampler may use when it plans an epoch.
 
     Attributes:
-        progress: 0..1 of the whole training.
-        fold: Which part of a cross-fitting is trained.
-        last_loss: ``(n,)`` each training row's loss when it was last in a batch, NaN for a row that has not been; None
-            before any, and where no stage's sampling reads it.
+        progress: Share of the whole training that is done, 0..1.
+        fold: Which part of the cross-fitting is trained.
+        rank, world_size: Number of this process, and of all processes that train together.
+        last_loss: ``(n,)`` loss of each training row when it was last in a batch, NaN for rows that were in none; None
+            before the first batch, and if no stage's sampling reads it.
     """
 
     progress: float = 0.0
@@ -61,7 +63,7 @@ class SamplingState:
 class BatchSampling(Protocol):
     """Rows of the next epoch's batches, each an int64 array of positions into the training rows.
 
-    One that looks at `SamplingState.last_loss` says ``reads_last_loss = True``; the loop records it for nobody else.
+    A class that reads `SamplingState.last_loss` has ``reads_last_loss = True``; otherwise it is not recorded.
     """
 
     def __call__(
@@ -73,7 +75,7 @@ class BatchSampling(Protocol):
 
 @dataclass(frozen=True)
 class TrainStatistics:
-    """What an augmentation may know of the training rows.
+    """What an augmentation may know about the training rows.
 
     Attributes:
         spec: Shapes and, for pictures, mean and std per channel in 0..1.
@@ -85,11 +87,9 @@ class TrainStatistics:
 
 
 class BoundAugmentation(Protocol):
-    """One augmentation, ready for batches on any device: new tensors out, `x`, `y` and `weight` untouched."""
+    """An augmentation for batches on any device: it returns new tensors and does not change `x`, `y` and `weight`."""
 
-    def __call__(
-        self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator
-    ) -> tuple[Inputs, Tensor, Tensor]: ...
+    def __call__(self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> Batch: ...
 
 
 class FeatureAugmentation(Protocol):
@@ -101,10 +101,10 @@ class FeatureAugmentation(Protocol):
 
 
 class GeometricAugmentation(BoundAugmentation, Protocol):
-    """A bound picture augmentation that is an affine map; neighbours are composed into one resampling.
+    """A bound picture augmentation that is an affine map; neighboring ones are composed into one resampling.
 
-    `matrix` gives ``(batch, 3, 3)``, output -> input coordinates in units of half the picture's sides (-1..1), before
-    aspect correction.
+    `matrix` gives ``(batch, 3, 3)`` maps from output to input coordinates, in units of half the picture's sides
+    (-1..1), before the correction for pictures that are not square.
     """
 
     def matrix(self, batch: int, generator: torch.Generator) -> Tensor: ...
@@ -114,10 +114,10 @@ class GeometricAugmentation(BoundAugmentation, Protocol):
 class Augmentation(Protocol):
     """Settings of an augmentation. `bind` is called once per training.
 
-    A class with ``on_features = True`` gives a `FeatureAugmentation`. One with ``test_time = True`` only shows a row
-    from elsewhere, by one draw for all channels alike, and so may serve at prediction too
-    (`rarebird.training.test_time_views`). One that changes how often classes are named says ``bends_prior = True``: the
-    logits then answer to no known prior.
+    A class with ``on_features = True`` binds to a `FeatureAugmentation`. With ``test_time = True`` it shows a row from
+    another view, by one draw for all channels, and may be used for prediction, too: see
+    `rarebird.training.test_time_views`. With ``bends_prior = True`` it changes the targets' class frequencies, and the
+    prior of the logits is unknown.
     """
 
     def bind(self, statistics: TrainStatistics) -> BoundAugmentation: ...
@@ -125,12 +125,12 @@ class Augmentation(Protocol):
 
 @dataclass(frozen=True)
 class TargetStatistics:
-    """What a loss may know of the training rows' targets.
+    """What a loss may know about the targets of the training rows.
 
     Attributes:
         class_counts: ``(n_classes,)`` training rows of each class; None for regression.
         classes: Class labels, for settings that are keyed by label.
-        values: ``(n,)`` standardized training targets, for regression alone.
+        values: ``(n,)`` standardized training targets; None for classification.
     """
 
     class_counts: np.ndarray | None = None
@@ -143,8 +143,8 @@ class Loss(Protocol):
     """Builds a module ``forward(logits (batch, n_outputs), y (batch, n_outputs)) -> (batch,)``; the loop weights and
     averages.
 
-    For classes it is linear in y. `tasks` says which of ``classification`` and ``regression`` it serves. A loss of
-    pairs of rows says ``per_row = False``; its module is ``forward(logits, y, weight (batch,)) -> ()``, the weighted
+    For classes it is linear in y. `tasks` has the tasks that it serves, ``classification`` or ``regression``. A loss of
+    pairs of rows has ``per_row = False``; its module is ``forward(logits, y, weight (batch,)) -> ()``, the weighted
     mean.
     """
 
@@ -154,11 +154,8 @@ class Loss(Protocol):
     def build(self, targets: TargetStatistics) -> nn.Module: ...
 
     def prior_factor(self, targets: TargetStatistics) -> np.ndarray | None:
-        """``(n_classes,)`` by which the loss multiplies the prior its logits answer to; None where they answer to no
-        prior.
-
-        Scaled, as every slot's factor, so that the factor's mean over the training rows is 1.
-        """
+        """``(n_classes,)`` factors of the loss on the prior of the logits, scaled to mean 1 over the training rows as
+        in every slot; None if that prior is unknown."""
         ...
 
 
@@ -169,9 +166,9 @@ class Network(Protocol):
     The module has `features(x) -> (batch, width)` and `head`, its last linear layer, with ``forward(x) ==
     head(features(x))``, so that stages can freeze or re-train the head and remedies can work between features.
 
-    A module of several members may give ``(batch, members, n_outputs)`` while it trains: each member learns from its
-    own loss. One with a frozen part has `embed(x) -> Inputs`, whose result `forward` takes in place of `x`: where no
-    augmentation changes the rows, it is computed once.
+    A module of several members may return ``(batch, members, n_outputs)`` in training: each member learns from its own
+    loss. A module with a frozen part has `embed(x) -> Inputs`, whose result `forward` takes in place of `x`: it is
+    computed only once if no augmentation changes the rows.
     """
 
     def build(self, spec: InputSpec) -> nn.Module: ...
@@ -179,25 +176,28 @@ class Network(Protocol):
 
 @runtime_checkable
 class SkippableBranch(Protocol):
-    """A module at the end of a residual branch that, while it trains, skips the branch of a row with this probability."""
+    """A module at the end of a residual branch that skips a row's branch with this probability in training."""
 
     skip_rate: float
 
 
 @runtime_checkable
 class TextModule(Protocol):
-    """A fitted module that is kept as a text instead of tensors."""
+    """A fitted module that is saved as text instead of tensors."""
 
     def to_text(self) -> str: ...
 
 
+# Called with the share done, 0..1, after each round of a reference; True from it ends the training.
+RoundProgress = Callable[[float], bool]
+
+
 @runtime_checkable
 class Reference(Protocol):
-    """What a user would pick instead of a network, on the same splits.
+    """A model that a user would choose instead of a network, with the same splits.
 
-    `fit` trains on prepared rows and gives a module ``forward(x: Inputs) -> logits (batch, n_outputs)`` with nothing
-    left to train; it is a `TextModule`, whose text `from_text` takes. `progress` is called with the share done,
-    0..1, after each of the `rounds`; True from it ends the training.
+    `fit` trains on prepared rows and returns a module ``forward(x: Inputs) -> logits (batch, n_outputs)``; it is a
+    `TextModule`, and `from_text` reads its text.
     """
 
     rounds: int
@@ -212,7 +212,7 @@ class Reference(Protocol):
         rounds: int,
         seed: int,
         threads: int,
-        progress: Callable[[float], bool],
+        progress: RoundProgress,
     ) -> nn.Module: ...
 
     def from_text(self, text: str, spec: InputSpec) -> nn.Module: ...
@@ -222,8 +222,8 @@ class Reference(Protocol):
 class Optimizer(Protocol):
     """Builds a torch optimizer; the loop always calls ``step(closure)``.
 
-    An optimizer that keeps other weights for use than for training (schedule-free ones do) has `eval()` and `train()`,
-    which put the one or the other into the network.
+    An optimizer whose weights for evaluation differ from those for training (a schedule-free one) has `eval()` and
+    `train()`, which put the one or the other into the network.
     """
 
     learning_rate: float
@@ -233,10 +233,9 @@ class Optimizer(Protocol):
 
 @runtime_checkable
 class Schedule(Protocol):
-    """Progress 0..1 of the laid-out steps -> factor on the learning rate.
+    """Share done of the planned steps, 0..1 -> factor of the learning rate.
 
-    `losses` are the held-out rows' losses (the training loss, where none are held out) at the evaluations since
-    progress 0.
+    `losses` are the losses of held-out rows at the evaluations so far; the training loss if no rows are held out.
     """
 
     def __call__(self, progress: float, losses: Sequence[float] = ()) -> float: ...
@@ -244,28 +243,28 @@ class Schedule(Protocol):
 
 @runtime_checkable
 class Regularization(Protocol):
-    """Settings of a regularizer that acts while training; early stopping and weight averages among them.
+    """Settings of a regularizer that acts in training; early stopping and averages of weights are regularizers, too.
 
-    One that has a strength names the setting that holds it, ``strength_field = "rate"``: larger values regularize more.
+    If it has a strength, `strength_field` is the name of that setting, as in ``strength_field = "rate"``; larger values
+    regularize more.
     """
 
     def attach(self, network: nn.Module) -> Hook: ...
 
 
 class FittedCalibration(Protocol):
-    """A frozen value that JSON can hold: ``logits (n, n_classes) -> logits (n, n_classes)``; their softmax are
-    probabilities."""
+    """A frozen value that can be saved as JSON: ``logits (n, n_classes) -> logits (n, n_classes)``, whose softmax gives
+    the probabilities."""
 
     def __call__(self, logits: np.ndarray) -> np.ndarray: ...
 
 
 @runtime_checkable
 class Calibration(Protocol):
-    """Learns from out-of-fold or hold-out logits, never from training rows' own.
+    """Learns from logits of held-out rows, never from those of training rows.
 
-    `prior_factor` is what the training multiplied the natural prior by, per class; None where it is unknown. A method
-    that is `per_network` is fitted for each network with that training's own factor; the others once, on all held-out
-    rows.
+    `prior_factor` has the factor per class by which training multiplied the natural prior; None if it is unknown. If
+    `per_network`, it is fitted for each network with the factor of that training, otherwise once on all held-out rows.
     """
 
     per_network: ClassVar[bool]
@@ -277,7 +276,7 @@ class Calibration(Protocol):
 
 
 class FittedDecision(Protocol):
-    """A frozen value that JSON can hold: ``probabilities (n, n_classes) -> codes (n,)``."""
+    """A frozen value that can be saved as JSON: ``probabilities (n, n_classes) -> codes (n,)``."""
 
     def __call__(self, probabilities: np.ndarray) -> np.ndarray: ...
 
@@ -287,9 +286,10 @@ Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 
 @runtime_checkable
 class Decision(Protocol):
-    """Learns from out-of-fold or hold-out probabilities under the natural prior.
+    """Learns from probabilities of held-out rows under the natural prior.
 
-    `metric(y, predicted, weight)` is to be made large; `prior (n_classes,)` is the natural prior of the training rows.
+    Higher values of `metric(y, predicted, weight)` are better; `prior (n_classes,)` is the natural prior of the
+    training rows.
     """
 
     fitted: ClassVar[type[Fitted]]

@@ -1,4 +1,4 @@
-"""What may be searched: a range stands beside the field it belongs to, as `Annotated[float, Float(0, 5)]`."""
+"""Search ranges: each is part of the type of its field, as in `Annotated[float, Float(0, 5)]`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Int:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few values without an order."""
+    """One of a few unordered values."""
 
     values: tuple[object, ...]
 
@@ -61,7 +61,7 @@ class Choice:
         object.__setattr__(self, "values", values)
 
     def sample(self, rng: np.random.Generator) -> object:
-        """One of the values, each as likely as the other."""
+        """One of the values; all are equally likely."""
         return self.values[int(rng.integers(len(self.values)))]
 
 

@@ -1,4 +1,4 @@
-"""Which parameters of a network are weights: what decay and penalties may shrink."""
+"""Which parameters of a network are weights, so that decay and penalties may shrink them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ if TYPE_CHECKING:
 def weights(network: nn.Module) -> list[nn.Parameter]:
     """The matrices and kernels of a network, frozen ones included.
 
-    Left out are parameters of one dimension or none, every parameter called a bias (batched layers have biases of two
-    dimensions), and all of normalization layers: shrinking those limits what the network can express instead of how
-    complex it is.
+    Not among them are parameters of one dimension or none, biases (those of batched layers have two dimensions), and
+    parameters of normalization layers: shrinking them would limit what the network can express, not how complex it is.
     """
     norms = {id(p) for module in network.modules() if _is_norm(module) for p in module.parameters(recurse=False)}
     return [

@@ -95,5 +95,5 @@ def test_tables_without_numbers_or_without_categories(augment) -> None:
 
 def test_regression_is_refused() -> None:
     spec = InputSpec(kind="table", task="regression", n_outputs=1, n_numbers=2)
-    with pytest.raises(DataError, match="cell_swap swaps within classes, which regression lacks"):
+    with pytest.raises(DataError, match="cell_swap swaps within classes, but regression has no classes"):
         CellSwap().bind(TrainStatistics(spec))

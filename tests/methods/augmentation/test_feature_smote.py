@@ -57,5 +57,5 @@ def test_rows_stay_between_rows_of_their_class() -> None:
 
 def test_numbers_are_refused() -> None:
     spec = InputSpec(kind="table", task="regression", n_outputs=1, n_numbers=1, bins=((0.0, 1.0),))
-    with pytest.raises(DataError, match="the target holds numbers"):
+    with pytest.raises(DataError, match="the target is a number"):
         FeatureSmote().bind(TrainStatistics(spec))

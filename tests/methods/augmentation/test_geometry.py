@@ -27,10 +27,10 @@ def test_grid_is_affine_grid(generator: torch.Generator) -> None:
 
 def test_a_grid_is_the_sum_of_its_parts_row_by_row(generator: torch.Generator) -> None:
     matrix = torch.eye(3) + torch.randn(5, 3, 3, generator=generator) * 0.2
-    across, down = _geometry.places(matrix, 7, 11)
+    across, down = _geometry.grid_parts(matrix, 7, 11)
     assert across.shape == (5, 2, 1, 11)
     assert down.shape == (5, 2, 7, 1)
-    assert torch.equal(_geometry.spanned(across[2:4], down[2:4]), _geometry.sampling_grid(matrix, 7, 11)[2:4])
+    assert torch.equal(_geometry.grid_of(across[2:4], down[2:4]), _geometry.sampling_grid(matrix, 7, 11)[2:4])
 
 
 def test_matrices_hold_what_they_are_given() -> None:

@@ -9,7 +9,7 @@ import torch
 from rarebird.core.checks import DataError
 from rarebird.data.spec import InputSpec
 from rarebird.methods.augmentation.mixup import Mixup
-from rarebird.methods.augmentation.remix import Remix, leaning
+from rarebird.methods.augmentation.remix import Remix, own_target_share
 from rarebird.slots.protocols import TrainStatistics
 
 COUNTS = np.array([900, 300, 10])
@@ -40,7 +40,7 @@ def test_the_papers_formula(kappa: float, tau: float) -> None:
     rng = np.random.default_rng(0)
     lam, own, other = rng.uniform(size=1000), rng.choice(COUNTS, 1000), rng.choice(COUNTS, 1000)
     expected = [papers_share(*row, kappa, tau) for row in zip(lam, own, other, strict=True)]
-    given = leaning(*(torch.from_numpy(np.asarray(part, float)) for part in (lam, own, other)), kappa, tau)
+    given = own_target_share(*(torch.from_numpy(np.asarray(part, float)) for part in (lam, own, other)), kappa, tau)
     np.testing.assert_allclose(given.numpy(), expected)
 
 

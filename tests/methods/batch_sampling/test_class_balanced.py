@@ -37,5 +37,5 @@ def test_soft_targets_count_for_their_most_probable_class() -> None:
 
 
 def test_numbers_are_refused() -> None:
-    with pytest.raises(DataError, match="class_balanced draws by class, which regression lacks"):
+    with pytest.raises(DataError, match="class_balanced draws by class, but regression has no classes"):
         list(ClassBalanced()(np.linspace(0, 1, 10), 4, np.random.default_rng(0), SamplingState()))

@@ -67,5 +67,5 @@ def test_prior_factor() -> None:
 
 
 def test_numbers_are_refused() -> None:
-    with pytest.raises(DataError, match="majority_parts draws by class, which regression lacks"):
+    with pytest.raises(DataError, match="majority_parts draws by class, but regression has no classes"):
         list(MajorityParts()(np.linspace(0, 1, 10), 4, np.random.default_rng(0), SamplingState()))

@@ -43,5 +43,5 @@ def test_the_prior_is_that_of_the_end() -> None:
 
 
 def test_numbers_are_refused() -> None:
-    with pytest.raises(DataError, match="progressive draws by class, which regression lacks"):
+    with pytest.raises(DataError, match="progressive draws by class, but regression has no classes"):
         list(Progressive()(np.linspace(0, 1, 10), 4, np.random.default_rng(0), SamplingState()))

@@ -50,5 +50,5 @@ def test_soft_targets_count_for_their_most_probable_class_and_numbers_are_refuse
         np.concatenate(list(SquareRoot()(y, 50, np.random.default_rng(0), SamplingState()))) for y in (Y, soft)
     )
     np.testing.assert_array_equal(hard, softened)
-    with pytest.raises(DataError, match="square_root draws by class, which regression lacks"):
+    with pytest.raises(DataError, match="square_root draws by class, but regression has no classes"):
         list(SquareRoot()(np.linspace(0, 1, 10), 4, np.random.default_rng(0), SamplingState()))

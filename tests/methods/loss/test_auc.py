@@ -83,7 +83,7 @@ def test_training_by_it_ranks_rows() -> None:
 
 
 def test_more_than_two_classes_and_values_are_refused() -> None:
-    with pytest.raises(DataError, match="'auc' puts rows of two classes in order, but the data have 3"):
+    with pytest.raises(DataError, match="'auc' is for two classes, but the data have 3"):
         Auc().build(TargetStatistics(np.array([5, 5, 5])))
     with pytest.raises(ValueError, match="auc is for classes"):
         Auc().build(TargetStatistics(values=np.zeros(3)))

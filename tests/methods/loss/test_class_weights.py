@@ -26,5 +26,5 @@ def test_the_mean_over_the_training_rows_is_one(weights: np.ndarray) -> None:
 
 def test_labels_give_the_order_and_the_message_names_the_setting() -> None:
     np.testing.assert_array_equal(by_label({"b": 2.0, "a": 1.0}, ("a", "b"), "alpha"), [1, 2])
-    with pytest.raises(DataError, match="alpha misses the class 'b'; give a weight for every class"):
+    with pytest.raises(DataError, match="alpha has no weight for the class 'b'; give one for every class"):
         by_label({"a": 1.0}, ("a", "b"), "alpha")

@@ -58,9 +58,9 @@ def test_weights_by_label_follow_the_order_of_the_classes() -> None:
 
 def test_unknown_and_missing_labels_are_refused_by_name() -> None:
     targets = TargetStatistics(np.array([5, 5]), ("class_a", "class_b"))
-    with pytest.raises(DataError, match="'clas_b', which the data do not have; did you mean 'class_b'"):
+    with pytest.raises(DataError, match="'clas_b', which is not in the data; did you mean 'class_b'"):
         Weighted(class_weight={"class_a": 1, "clas_b": 2}).build(targets)
-    with pytest.raises(DataError, match="misses the class 'class_b'"):
+    with pytest.raises(DataError, match="no weight for the class 'class_b'"):
         Weighted(class_weight={"class_a": 1}).build(targets)
     with pytest.raises(ValueError, match=r"class_weight.class_a > 0.*class_weight.class_a=0"):
         Weighted(class_weight={"class_a": 0})

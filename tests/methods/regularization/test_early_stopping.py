@@ -66,5 +66,5 @@ def test_with_ema_the_judged_mean_is_restored(ema_first: bool) -> None:
 
 def test_a_score_that_no_evaluation_gives_is_named() -> None:
     net = nn.Linear(1, 1)
-    with pytest.raises(DataError, match="cannot watch 'los', which no evaluation gives; did you mean 'loss'"):
+    with pytest.raises(DataError, match="cannot use 'los', which is not evaluated; did you mean 'loss'"):
         run([EarlyStopping(metric="los").attach(net)], net, [1.0])

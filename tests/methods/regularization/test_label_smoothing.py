@@ -30,5 +30,5 @@ def test_a_target_of_numbers_is_refused() -> None:
             super().__init__()
             self.head = torch.nn.Linear(3, 1)
 
-    with pytest.raises(DataError, match="target holds numbers"):
+    with pytest.raises(DataError, match="the target is a number"):
         LabelSmoothing().attach(Values())

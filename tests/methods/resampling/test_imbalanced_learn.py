@@ -78,7 +78,7 @@ def test_smotenc_chooses_categories_itself_and_smoten_needs_them_alone() -> None
     assert left.class_counts is not None
     assert left.class_counts.tolist() == [80, 80, 80]
     assert set(left.raw()["city"]) <= set(train.raw()["city"])
-    with pytest.raises(DataError, match="SMOTEN is for tables of categories alone, but 'number' holds numbers"):
+    with pytest.raises(DataError, match="SMOTEN is for tables with only categories, but 'number' has numbers"):
         ImbalancedLearn(sampler="SMOTEN")(train, np.random.default_rng(0))
     categories = dataset(train.raw()[["city", "flag"]], train.codes)
     assert len(ImbalancedLearn(sampler="SMOTEN")(categories, np.random.default_rng(0))) == 240
@@ -124,9 +124,9 @@ def test_the_seed_decides() -> None:
         ({"sampler": "SVMSMOT"}, "imbalanced-learn has no sampler 'SVMSMOT'; did you mean 'SVMSMOTE'?"),
         (
             {"sampler": "SMOTE", "settings": {"neighbors": 3}},
-            "SMOTE has no setting 'neighbors' to be given; did you mean 'k_neighbors'?",
+            "SMOTE takes no setting 'neighbors' here; did you mean 'k_neighbors'?",
         ),
-        ({"sampler": "SMOTE", "settings": {"random_state": 3}}, "SMOTE has no setting 'random_state' to be given"),
+        ({"sampler": "SMOTE", "settings": {"random_state": 3}}, "SMOTE takes no setting 'random_state' here"),
     ],
 )
 def test_unknown_names_are_refused_with_the_nearest(settings: dict[str, object], sentence: str) -> None:

@@ -24,7 +24,7 @@ class Blend:
     """A bound augmentation that blends each row with another row of the batch.
 
     Attributes:
-        alpha: Of the distribution Beta(alpha, alpha) from which each row's share is drawn, above 0.
+        alpha: Parameter of Beta(alpha, alpha), from which each row's share is drawn; above 0.
         p: Share of the rows that are blended.
         target_share: The share of its own target, and weight, that a row keeps.
     """
@@ -40,24 +40,24 @@ class Blend:
         partner = _rows.permutation(batch, generator)
         share = _rows.beta(self.alpha, batch, generator)
         if self.p < 1:
-            share = torch.where(_rows.hit(self.p, batch, generator), share, 1)
+            share = torch.where(_rows.bernoulli(self.p, batch, generator), share, 1)
         target = self.target_share(share, y, partner)
         return (
             blended(x, {name: part[partner] for name, part in x.items()}, share, generator),
-            _rows.mixed(y, y[partner], target),
-            _rows.mixed(weight, weight[partner], target),
+            _rows.mixture(y, y[partner], target),
+            _rows.mixture(weight, weight[partner], target),
         )
 
 
 def blended(first: Inputs, second: Inputs, share: Tensor, generator: torch.Generator) -> Inputs:
-    """``share`` ``(batch,)`` of `first` and the rest of `second`, whichever kind of data they are."""
+    """The blend of `share` ``(batch,)`` of `first` and the rest of `second`, for any kind of data."""
     if "pixels" in first:
-        return {**first, "pixels": _rows.mixed(first["pixels"], second["pixels"], share)}
+        return {**first, "pixels": _rows.mixture(first["pixels"], second["pixels"], share)}
     if "values" in first:
         lengths = torch.maximum(first["lengths"], second["lengths"])
-        # A row that keeps all of itself, or gives itself up, keeps the one length too.
+        # A row of which all or nothing is kept has the length of itself or of its partner.
         lengths = torch.where(share == 1, first["lengths"], torch.where(share == 0, second["lengths"], lengths))
-        return {**first, "values": _rows.mixed(first["values"], second["values"], share), "lengths": lengths}
+        return {**first, "values": _rows.mixture(first["values"], second["values"], share), "lengths": lengths}
     return _blended_cells(first, second, share, generator)
 
 
@@ -67,7 +67,7 @@ def _blended_cells(first: Inputs, second: Inputs, share: Tensor, generator: torc
     picked = torch.where(own["numbers"], first["numbers"], second["numbers"])
     return {
         **first,
-        "numbers": torch.where(either_missing, picked, _rows.mixed(first["numbers"], second["numbers"], share)),
+        "numbers": torch.where(either_missing, picked, _rows.mixture(first["numbers"], second["numbers"], share)),
         "missing": torch.where(own["numbers"], first["missing"], second["missing"]) * either_missing,
         "categories": torch.where(own["categories"], first["categories"], second["categories"]),
     }

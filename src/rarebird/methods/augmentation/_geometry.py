@@ -1,8 +1,8 @@
 """Affine maps of pictures: building and composing matrices, and the one batched resampling that applies them.
 
 Legend: a matrix is ``(batch, 3, 3)`` and maps homogeneous output coordinates (x right, y down, -1..1 from edge to edge)
-to input coordinates. Its linear part is meant for square units, so that a rotation stays a rotation on a picture that
-is not square (`compose` corrects for the sides); its translation counts in half sides.
+to input coordinates. Its linear part is in square units, so that a rotation stays a rotation on a picture that is not
+square (`compose` corrects for the sides); its translation is in half sides.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Geometric(_rows.Planned):
     Attributes:
         draw: ``(batch, generator) -> (batch, 3, 3)``, a matrix for every row.
         p: Share of the rows that it moves, above 0.
-        fill: What stands beyond the picture's edge; None where the map never looks there, and so goes with any.
+        fill: What is shown beyond the picture's edge; None for a map that never reaches it, which joins any other.
     """
 
     draw: Callable[[int, torch.Generator], Tensor]
@@ -41,7 +41,9 @@ class Geometric(_rows.Planned):
         if self.p == 1:
             return matrix
         return torch.where(
-            _rows.across(_rows.hit(self.p, batch, generator), matrix), matrix, torch.eye(3, device=matrix.device)
+            _rows.broadcastable(_rows.bernoulli(self.p, batch, generator), matrix),
+            matrix,
+            torch.eye(3, device=matrix.device),
         )
 
     def plan(self, pixels: Tensor, generator: torch.Generator) -> _rows.Apply:
@@ -50,21 +52,20 @@ class Geometric(_rows.Planned):
 
 @dataclass(frozen=True)
 class Mirror(Geometric):
-    """A flip: affine, so that it joins its neighbors' resampling for free, but exact and cheaper by index when it
-    stands alone."""
+    """A flip: as an affine map it joins its neighbors' resampling for free; alone, it is exact and cheaper by index."""
 
     axis: Literal[-2, -1] = -1
 
     def plan(self, pixels: Tensor, generator: torch.Generator) -> _rows.Apply:
         entry = -1 - self.axis
         flipped = self.matrix(len(pixels), generator)[:, entry, entry] < 0
-        return lambda part, which: torch.where(_rows.across(flipped[which], part), part.flip(self.axis), part)
+        return lambda part, which: torch.where(_rows.broadcastable(flipped[which], part), part.flip(self.axis), part)
 
 
 @dataclass(frozen=True)
 class Composed(_rows.Planned):
-    """Neighboring affine augmentations as one resampling: each draws as it would alone, but the pixels are interpolated
-    once."""
+    """Neighboring affine augmentations as one resampling: each draws its own matrices, but the pixels are interpolated
+    only once."""
 
     parts: tuple[Geometric, ...]
 
@@ -72,7 +73,7 @@ class Composed(_rows.Planned):
         height, width = pixels.shape[-2:]
         matrix = compose([part.matrix(len(pixels), generator) for part in self.parts], height, width)
         fill: Fill = next((part.fill for part in self.parts if part.fill is not None), "edge")
-        across, down = places(matrix, height, width)
+        across, down = grid_parts(matrix, height, width)
         stays = (
             (matrix == torch.eye(3, device=matrix.device)).flatten(1).all(1)
             if all(part.p < 1 for part in self.parts)
@@ -80,10 +81,9 @@ class Composed(_rows.Planned):
         )
 
         def apply(part: Tensor, which: slice) -> Tensor:
-            moved = sampled(part, spanned(across[which], down[which]), fill)
-            # Interpolating at the pixels' own centers is off by a rounding error, and a row that is left alone must
-            # stay as it was.
-            return moved if stays is None else torch.where(_rows.across(stays[which], part), part, moved)
+            moved = sampled(part, grid_of(across[which], down[which]), fill)
+            # Interpolation at the pixels' own centers has rounding errors, but a row that is not moved must not change.
+            return moved if stays is None else torch.where(_rows.broadcastable(stays[which], part), part, moved)
 
         return apply
 
@@ -96,8 +96,10 @@ def affine(
     x: Tensor | float = 0.0,
     y: Tensor | float = 0.0,
 ) -> Tensor:
-    """``(batch, 3, 3)`` matrices ``[[xx, xy, x], [yx, yy, y], [0, 0, 1]]``, entries are numbers or ``(batch,)``, not
-    all numbers."""
+    """``(batch, 3, 3)`` matrices ``[[xx, xy, x], [yx, yy, y], [0, 0, 1]]``.
+
+    Each entry is a number or ``(batch,)``; at least one is a tensor.
+    """
     known = next(entry for entry in (xx, xy, yx, yy, x, y) if isinstance(entry, Tensor))
     matrix = torch.eye(3, dtype=known.dtype, device=known.device).repeat(len(known), 1, 1)
     for i, row in enumerate(((xx, xy, x), (yx, yy, y))):
@@ -110,7 +112,7 @@ def affine(
 def compose(matrices: Sequence[Tensor], height: int, width: int) -> Tensor:
     """One matrix for maps applied one after the other, in coordinates of a picture of `height` times `width` pixels.
 
-    The first map touches the picture first. As matrices lead from output to input, it stands leftmost: ``in(M1 M2 p)``.
+    The first map is applied to the picture first. As matrices map output to input, it is the leftmost factor.
 
     Args:
         matrices: Each ``(batch, 3, 3)``, linear part in square units.
@@ -129,32 +131,31 @@ def compose(matrices: Sequence[Tensor], height: int, width: int) -> Tensor:
 
 
 def sampling_grid(matrix: Tensor, height: int, width: int) -> Tensor:
-    """``(batch, height, width, 2)``: where each output pixel's center lies in the input, like
-    `functional.affine_grid`."""
-    return spanned(*places(matrix, height, width))
+    """``(batch, height, width, 2)``: input coordinates of each output pixel's center, as `functional.affine_grid` gives
+    them."""
+    return grid_of(*grid_parts(matrix, height, width))
 
 
-def places(matrix: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """The two parts of a sampling grid: ``(batch, 2, 1, width)`` from left to right and ``(batch, 2, height, 1)`` from
-    top to bottom."""
+def grid_parts(matrix: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The two summands of a sampling grid: ``(batch, 2, 1, width)`` along x and ``(batch, 2, height, 1)`` along y."""
     across, down = _centers(width, matrix), _centers(height, matrix)
     along_row = matrix[:, :2, 0, None] * across + matrix[:, :2, 2, None]
     along_column = matrix[:, :2, 1, None] * down
     return along_row[:, :, None, :], along_column[:, :, :, None]
 
 
-def spanned(across: Tensor, down: Tensor) -> Tensor:
-    """The sampling grid of its two parts.
+def grid_of(across: Tensor, down: Tensor) -> Tensor:
+    """The sampling grid, the sum of its two parts.
 
-    Laid out as one plane of x and one of y, filled by a broadcast sum: several times as fast on a CPU as
-    `affine_grid`'s interleaved matrix product, and `grid_sample` reads planes without sorting them out first.
+    Its memory holds a plane of x and a plane of y, filled by a broadcast sum: several times as fast on a CPU as
+    `affine_grid`'s matrix product, and `grid_sample` reads planes without copying them first.
     """
     return (across + down).permute(0, 2, 3, 1)
 
 
 def sampled(pixels: Tensor, grid: Tensor, fill: Fill) -> Tensor:
-    """`pixels` at the places of a `sampling_grid`, as `resample` has them."""
-    # Coordinates need more than bfloat16's 8 bits: at 224 pixels its steps are as wide as a pixel.
+    """`pixels` at the coordinates of a `sampling_grid`; the arguments are those of `resample`."""
+    # Coordinates need more than bfloat16's 8 bits: at 224 pixels, its steps would be as wide as a pixel.
     work = pixels if pixels.dtype == torch.float64 else pixels.float()
     moved = functional.grid_sample(
         work, grid.to(work.dtype), mode="bilinear", padding_mode=_PADDING[fill], align_corners=False
@@ -168,7 +169,7 @@ def resample(pixels: Tensor, matrix: Tensor, fill: Fill) -> Tensor:
     Args:
         pixels: ``(batch, channels, height, width)``, floating point.
         matrix: ``(batch, 3, 3)`` from `compose`.
-        fill: What stands beyond the edge: the edge's pixel, the picture mirrored, or 0.
+        fill: What is shown beyond the edge: the edge's pixel, the picture mirrored, or 0.
 
     Returns:
         A new tensor of the shape and dtype of `pixels`.
@@ -177,7 +178,7 @@ def resample(pixels: Tensor, matrix: Tensor, fill: Fill) -> Tensor:
 
 
 def boxes(shares: tuple[Tensor, Tensor], sides: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """``(batch, 1, height, width)`` bool: a rectangle per picture, wholly inside, at a place drawn uniformly.
+    """``(batch, 1, height, width)`` bool: a rectangle per picture, fully inside it, at a uniformly drawn place.
 
     Args:
         shares: Its height and width as shares of the picture's sides, ``(batch,)`` each, in 0..1.

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from rarebird.slots.methods import Method
     from rarebird.slots.protocols import Augmentation, BoundAugmentation, Inputs, TrainStatistics
 
-# For each thread; the fastest of 1/2 to 8 MiB: what a core's own cache holds.
+# Size of a part for each thread, the fastest of 1/2 to 8 MiB: what fits into a core's own cache.
 TILE_BYTES = 2**20
-# By this many times larger is a part where some of the steps have draws to make for it first.
+# Parts are larger by this factor where a step draws for each part by itself.
 UNPLANNED = 4
 FLOAT_BYTES = 4
 
@@ -42,10 +42,10 @@ class Pipeline:
     def __call__(
         self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator
     ) -> tuple[Inputs, Tensor, Tensor]:
-        """An augmented batch; the one given stays as it was.
+        """An augmented batch; the given tensors do not change.
 
         Args:
-            x: Inputs as in `rarebird.slots.protocols`; pixels as bytes become floats in 0..1 on the way.
+            x: Inputs as in `rarebird.slots.protocols`; pixels that are bytes become floats in 0..1.
             y: ``(batch, n_outputs)`` soft targets.
             weight: ``(batch,)`` sample weights.
             generator: On the device of the tensors; the only source of randomness.
@@ -58,12 +58,11 @@ class Pipeline:
 
 
 class Tiled:
-    """Row-wise picture steps, run through for one part of the batch after the other; bytes become floats part by part
-    too.
+    """Row-wise picture steps that are applied to one part of the batch after the other, from bytes to the last step.
 
-    On a CPU a part of `TILE_BYTES` stays in cache and its memory is used again at every step; a whole batch of large
-    pictures asks the system for fresh memory each time, which takes longer than to compute what goes into it. A GPU
-    takes the batch whole.
+    On a CPU a part of `TILE_BYTES` stays in the cache, and every step uses the same memory again. For a whole batch of
+    large pictures each step would need new memory from the system, which takes longer than the computation. On a GPU
+    the whole batch is one part.
     """
 
     def __init__(self, steps: Sequence[RowWise]) -> None:
@@ -74,29 +73,29 @@ class Tiled:
     ) -> tuple[Inputs, Tensor, Tensor]:
         pixels = x["pixels"]
         plans = [
-            step.plan(pixels, generator) if isinstance(step, Planned) else on_the_way(step, generator)
+            step.plan(pixels, generator) if isinstance(step, Planned) else drawn_per_part(step, generator)
             for step in self.steps
         ]
         most = TILE_BYTES if all(isinstance(step, Planned) for step in self.steps) else TILE_BYTES * UNPLANNED
-        # As many for every thread, as `grid_sample` shares out whole pictures.
+        # The same number for every thread, as `grid_sample` gives each thread whole pictures.
         size = max(1, most // (pixels[0].numel() * FLOAT_BYTES)) * torch.get_num_threads()
         if pixels.device.type != "cpu" or size >= len(pixels):
-            return {**x, "pixels": _through(plans, pixels, slice(None))}, y, weight
-        whole = fresh(pixels)
+            return {**x, "pixels": _changed(plans, pixels, slice(None))}, y, weight
+        whole = empty_floats(pixels)
         for start in range(0, len(pixels), size):
-            whole[start : start + size] = _through(plans, pixels, slice(start, start + size))
+            whole[start : start + size] = _changed(plans, pixels, slice(start, start + size))
         return {**x, "pixels": whole}, y, weight
 
 
-def _through(plans: Sequence[Apply], pixels: Tensor, which: slice) -> Tensor:
+def _changed(plans: Sequence[Apply], pixels: Tensor, which: slice) -> Tensor:
     part = floats(pixels[which])
     for apply in plans:
         part = apply(part, which)
     return part
 
 
-def on_the_way(step: RowWise, generator: torch.Generator) -> Apply:
-    """A step that draws for each part of a batch when its turn comes."""
+def drawn_per_part(step: RowWise, generator: torch.Generator) -> Apply:
+    """The function of a step that draws for each part of a batch by itself."""
 
     def apply(part: Tensor, which: slice) -> Tensor:
         none = part.new_empty(0)
@@ -105,16 +104,16 @@ def on_the_way(step: RowWise, generator: torch.Generator) -> Apply:
     return apply
 
 
-def fresh(like: Tensor) -> Tensor:
-    """Memory for `like` in floating point, not yet written to."""
+def empty_floats(like: Tensor) -> Tensor:
+    """Uninitialized memory for `like` in floating point."""
     if like.dtype not in (torch.uint8, torch.float32):
         return torch.empty_like(like)
-    # NumPy asks the system for huge pages; to get 40 MB page by page takes ten times as long as to write them.
+    # NumPy asks the system for huge pages; without them, allocating 40 MB takes ten times as long as writing it.
     return torch.from_numpy(np.empty(like.shape, np.float32))
 
 
 def composed(steps: Sequence[BoundAugmentation]) -> list[BoundAugmentation]:
-    """The same steps with every run of affine neighbors that agree on what lies beyond the edge joined into one."""
+    """The same steps, with each run of affine neighbors of one `fill` joined into one step."""
     joined: list[BoundAugmentation] = []
     run: list[Geometric] = []
     for step in steps:
@@ -128,7 +127,7 @@ def composed(steps: Sequence[BoundAugmentation]) -> list[BoundAugmentation]:
 
 
 def tiled(steps: Sequence[BoundAugmentation]) -> list[BoundAugmentation]:
-    """The same steps with every run of row-wise ones put under one `Tiled`."""
+    """The same steps, with each run of row-wise steps joined into one `Tiled`."""
     grouped: list[BoundAugmentation] = []
     for row_wise, run in groupby(steps, key=lambda step: isinstance(step, RowWise)):
         members = list(run)
@@ -137,7 +136,7 @@ def tiled(steps: Sequence[BoundAugmentation]) -> list[BoundAugmentation]:
 
 
 def _join(run: list[Geometric]) -> list[BoundAugmentation]:
-    # Flips among themselves need no interpolation, and are exact and faster one by one.
+    # Flips alone need no interpolation: one by one they are exact and faster.
     if all(isinstance(part, Mirror) for part in run):
         return list(run)
     return [Composed(tuple(run))]

@@ -1,4 +1,4 @@
-"""Pictures as floats: what augmentation and the batches share."""
+"""Pictures as floats, for augmentations and batches."""
 
 from __future__ import annotations
 

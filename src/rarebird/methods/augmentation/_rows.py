@@ -1,5 +1,4 @@
-"""What the methods of this folder share: draws per row, and the skin that turns a plain function into a bound
-augmentation."""
+"""What augmentations share: random draws per row, and classes that make a bound augmentation of a plain function."""
 
 from __future__ import annotations
 
@@ -26,15 +25,15 @@ def symmetric(most: float, batch: int, generator: torch.Generator) -> Tensor:
     return uniform(-most, most, batch, generator)
 
 
-def hit(p: float, batch: int, generator: torch.Generator) -> Tensor:
-    """``(batch,)`` bool, True with probability `p`: the rows that an augmentation touches."""
+def bernoulli(p: float, batch: int, generator: torch.Generator) -> Tensor:
+    """``(batch,)`` bool, True with probability `p`: the rows that an augmentation changes."""
     return torch.rand(batch, generator=generator, device=generator.device) < p
 
 
 def beta(alpha: float, batch: int, generator: torch.Generator) -> Tensor:
     """``(batch,)`` draws from Beta(alpha, alpha), alpha > 0."""
-    # torch.distributions.Beta is a two-part Dirichlet as well, but takes no generator, and so would not repeat from the
-    # recipe's seed.
+    # torch.distributions.Beta samples a two-part Dirichlet as well, but takes no generator, so that its draws would not
+    # repeat with the recipe's seed.
     return torch._sample_dirichlet(torch.full((batch, 2), alpha, device=generator.device), generator)[:, 0]
 
 
@@ -48,21 +47,21 @@ def normal(like: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(like.shape, generator=generator, device=generator.device, dtype=torch.float32).to(like.dtype)
 
 
-def across(per_row: Tensor, like: Tensor) -> Tensor:
-    """`per_row` ``(batch,)`` with as many axes as `like`, and in its dtype unless it is a mask, so that it broadcasts
-    over rows."""
+def broadcastable(per_row: Tensor, like: Tensor) -> Tensor:
+    """`per_row` ``(batch,)`` with as many axes as `like`, so that each row gets its own number; a mask stays bool, and
+    any other is cast to the dtype of `like`."""
     per_row = per_row.reshape(-1, *[1] * (like.ndim - 1))
     return per_row if per_row.dtype == torch.bool else per_row.to(like.dtype)
 
 
-def mixed(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+def mixture(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
     """``share * first + (1 - share) * second`` with a `share` per row ``(batch,)``; exactly `first` where the share is
     1."""
-    return torch.lerp(first, second, across(1 - share, first))
+    return torch.lerp(first, second, broadcastable(1 - share, first))
 
 
 def pixel_std(spec: InputSpec) -> float:
-    """Standard deviation of the training pixels in units of 0..1, root mean square over channels; 1 where the spec has
+    """Standard deviation of the training pixels in units of 0..1, root mean square over channels; 1 if the spec has
     none."""
     return math.sqrt(sum(std**2 for std in spec.std) / len(spec.std)) if spec.std else 1.0
 
@@ -73,8 +72,8 @@ def unchanged(x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) 
 
 
 class RowWise:
-    """An augmentation that treats each row by itself and leaves `y` and `weight` as they are, so that a batch may be
-    cut into parts."""
+    """An augmentation that changes each row by itself, and neither `y` nor `weight`, so that a batch can be split into
+    parts."""
 
     def __call__(
         self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator
@@ -84,15 +83,18 @@ class RowWise:
 
 
 Apply = Callable[[Tensor, slice], Tensor]
-"""Some of a batch's pictures as floats, and which of them they are -> the same pictures, changed, as a fresh tensor."""
+"""Pictures of a part of a batch as floats, and that part as a slice -> the changed pictures in a new tensor."""
 
 
 class Planned(RowWise):
-    """A picture augmentation that draws for the whole batch first, so that few pictures at a time can go through all
-    steps in cache."""
+    """A picture augmentation that draws for the whole batch first, so that small parts of the batch can go through all
+    steps while they are in the processor's cache."""
 
     def plan(self, pixels: Tensor, generator: torch.Generator) -> Apply:
-        """What happens to each of these pictures, which may be bytes still: only their shape and device count."""
+        """Draw for the batch, and give the function that changes a part of it.
+
+        Only the shape and device of `pixels` are used; they may still be bytes.
+        """
         raise NotImplementedError
 
     def __call__(
@@ -104,12 +106,12 @@ class Planned(RowWise):
 
 @dataclass(frozen=True)
 class Photometric(Planned):
-    """Changes pictures by what is drawn for each.
+    """Changes pictures by a function of them and of tensors drawn for each.
 
     Attributes:
-        p: Share of the rows that change; the others keep their values to the bit.
-        draw: Pictures and generator to tensors with rows first.
-        function: Pictures as floats and what was drawn for them to a fresh tensor of the same shape and dtype.
+        p: Share of the rows that change; the others keep exactly their values.
+        draw: Pictures and generator -> tensors whose first axis is the batch.
+        function: Pictures as floats and their part of those tensors -> a new tensor of the same shape and dtype.
     """
 
     p: float
@@ -118,23 +120,23 @@ class Photometric(Planned):
 
     def plan(self, pixels: Tensor, generator: torch.Generator) -> Apply:
         drawn = self.draw(pixels, generator)
-        chosen = hit(self.p, len(pixels), generator) if self.p < 1 else None
+        chosen = bernoulli(self.p, len(pixels), generator) if self.p < 1 else None
 
         def apply(part: Tensor, which: slice) -> Tensor:
             changed = self.function(part, *(each[which] for each in drawn))
-            return changed if chosen is None else torch.where(across(chosen[which], part), changed, part)
+            return changed if chosen is None else torch.where(broadcastable(chosen[which], part), changed, part)
 
         return apply
 
 
 @dataclass(frozen=True)
-class Changing(RowWise):
+class ChangedEntry(RowWise):
     """Replaces one entry of the inputs.
 
     Attributes:
         entry: Key of the inputs, for instance ``"pixels"``.
-        p: Share of the rows that change; the others keep their values to the bit.
-        function: Inputs and generator to the new entry, a fresh tensor of the same shape and dtype.
+        p: Share of the rows that change; the others keep exactly their values.
+        function: Inputs and generator -> the new entry, a new tensor of the same shape and dtype.
     """
 
     entry: str
@@ -146,5 +148,7 @@ class Changing(RowWise):
     ) -> tuple[Inputs, Tensor, Tensor]:
         changed = self.function(x, generator)
         if self.p < 1:
-            changed = torch.where(across(hit(self.p, len(changed), generator), changed), changed, x[self.entry])
+            changed = torch.where(
+                broadcastable(bernoulli(self.p, len(changed), generator), changed), changed, x[self.entry]
+            )
         return {**x, self.entry: changed}, y, weight

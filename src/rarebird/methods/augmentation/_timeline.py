@@ -1,4 +1,4 @@
-"""The time axis of padded series: which steps are a row's own, and its values between steps."""
+"""The time axis of padded series: which steps belong to a series, and its values between steps."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 
-def within(lengths: Tensor, steps: int) -> Tensor:
-    """``(batch, 1, steps)`` bool: the steps that lie in each row's own `lengths` ``(batch,)``."""
+def own_steps(lengths: Tensor, steps: int) -> Tensor:
+    """``(batch, 1, steps)`` bool: True within each series' own `lengths` ``(batch,)``, False in its padding."""
     return (torch.arange(steps, device=lengths.device) < lengths[:, None])[:, None]
 
 
-def at(values: Tensor, times: Tensor) -> Tensor:
-    """Values at `times`, linear between steps.
+def interpolated(values: Tensor, times: Tensor) -> Tensor:
+    """Values at `times`, by linear interpolation between steps.
 
     Args:
         values: ``(batch, channels, steps)``.

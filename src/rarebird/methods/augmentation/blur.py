@@ -2,17 +2,19 @@
 
 One of the operations of Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations" (SimCLR,
 ICML 2020), appendix A. Row i is convolved with ``exp(-d^2 / (2 s_i^2))``, d the distance in pixels, with s_i uniform
-from 0 to `sigma`, along one axis after the other; beyond the edge stand the edge's pixels.
+from 0 to `sigma`, along one axis after the other; beyond the edge, the edge's pixels are repeated.
 
-*Label-safe when:* shape and color tell classes apart. Not where sharpness, grain or hair-fine lines are the evidence
+*Label-safe when:* shape and color separate the classes. Not where sharpness, grain or very thin lines are the evidence
 (cracks, microcalcifications, texture).
-*Helps when:* focus, motion or resolution differs between pictures, sites or devices, or the network leans on high
-frequencies. *Does not help when:* pictures are tiny (at 28 pixels a width of 1 takes away much of what there is), or
-every picture has one sharpness. *Cost:* a pass over the pixels for each step of the filter, ``6 sigma + 2`` in all;
-about that of one bilinear resampling at the default.
+*Helps when:* focus, motion or resolution differs between pictures, sites or devices, or the network relies on high
+frequencies.
+*Does not help when:* pictures are tiny (at 28 pixels a width of 1 removes much of the detail), or all pictures are
+equally sharp.
+*Cost:* a pass over the pixels for each step of the filter, ``6 sigma + 2`` in all; at the default about as much as one
+bilinear resampling.
 
 NOTE[DIFF]: the original blurs half of the rows, with widths from .1 to 2 pixels at 224 pixels; here all rows by
-default, with none to little. The filter is cut at three times the largest width, where what is left out is below .3 %.
+default, with widths from 0. The filter ends at three times the largest width; less than .3 % of it lies beyond.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from rarebird.slots.protocols import BoundAugmentation, Inputs, TrainStatistics
 
 KINDS = ("image",)
-# A width of 0 would divide by it; at this one the filter is 1 at the center and 0 elsewhere, too.
+# Avoids a division by a width of 0; at this width, too, the filter is 1 at the center and 0 elsewhere.
 LEAST = 1e-3
 
 
@@ -63,7 +65,7 @@ class Blur(WithStrength):
             pixels = x["pixels"]
             return blurred(pixels, _rows.uniform(0, self.sigma, len(pixels), generator), radius(self.sigma))
 
-        return _rows.Changing("pixels", self.p, blurry)
+        return _rows.ChangedEntry("pixels", self.p, blurry)
 
 
 def radius(sigma: float) -> int:
@@ -74,8 +76,8 @@ def radius(sigma: float) -> int:
 def blurred(pixels: Tensor, sigma: Tensor, reach: int) -> Tensor:
     """Pictures convolved with a Gaussian each, along one axis after the other.
 
-    A sum of shifted pictures, not a grouped convolution: with a filter per row that is compiled anew for every number
-    of rows on a CPU.
+    A sum of shifted pictures, not a grouped convolution: with a filter per row, a CPU compiles that again for every
+    number of rows.
 
     Args:
         pixels: ``(batch, channels, height, width)``, floating point.
@@ -88,7 +90,7 @@ def blurred(pixels: Tensor, sigma: Tensor, reach: int) -> Tensor:
     taps = torch.exp(
         -0.5 * (torch.arange(reach + 1, device=sigma.device) / sigma.float().clamp(min=LEAST)[:, None]) ** 2
     )
-    # All taps but the center's stand on both sides.
+    # All taps but the center's occur on both sides.
     taps = (taps / (2 * taps.sum(1, keepdim=True) - taps[:, :1]))[..., None, None, None]
     blurry = pixels.float()
     pair = torch.empty_like(blurry)

@@ -1,18 +1,18 @@
 """Make each picture brighter or darker by a random shift.
 
 The "brightness" of Krizhevsky, Sutskever, Hinton (NeurIPS 2012) and of every color jitter since. Row i becomes
-``clamp(x + s_i, 0, 1)``, all its channels alike, with s_i uniform from ``-strength`` to ``strength`` standard
+``clamp(x + s_i, 0, 1)``, the same in all channels, with s_i uniform from ``-strength`` to ``strength`` standard
 deviations of the training pixels (root mean square over channels), so that a setting means the same on bright
 photographs and on dark 12-bit scans.
 
 *Label-safe when:* absolute brightness is exposure, not evidence. Not for calibrated units (Hounsfield values,
 reflectance, optical density).
 *Helps when:* lighting or exposure differs between pictures, sites or devices.
-*Does not help when:* every picture is normalized by itself already.
+*Does not help when:* each picture is already normalized by its own mean and deviation.
 *Cost:* two passes over the pixels.
 
 NOTE[DIFF]: the usual jitter multiplies, which leaves dark pictures almost as they are and saturates bright ones; this
-shift is in units of the data, and `contrast` has the multiplication.
+shift is in units of the data, and `contrast` multiplies.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Brightness(WithStrength):
     """Settings.
 
     Attributes:
-        strength: Largest shift either way, in standard deviations of the training pixels.
+        strength: Largest shift up or down, in standard deviations of the training pixels.
         p: Share of the rows that change.
     """
 
@@ -63,4 +63,4 @@ class Brightness(WithStrength):
 
 def shifted(pixels: Tensor, shift: Tensor) -> Tensor:
     """`pixels` ``(batch, channels, height, width)`` plus `shift` ``(batch,)``, kept in 0..1."""
-    return (pixels + _rows.across(shift, pixels)).clamp_(0, 1)
+    return (pixels + _rows.broadcastable(shift, pixels)).clamp_(0, 1)

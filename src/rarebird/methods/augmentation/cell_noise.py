@@ -1,17 +1,19 @@
 """Add Gaussian noise to the numbers of a table, scaled by column.
 
-Training with noise is a Tikhonov penalty on the network's slope: Bishop, "Training with Noise is Equivalent to Tikhonov
-Regularization" (Neural Computation 1995). Number j of row i becomes ``x + strength s_j e`` with e standard normal and
-s_j the column's spread: its interquartile range over 1.349, as of a normal column, at most its standard deviation. A
-column of one or two values (a flag) is left alone, and so are missing cells and categories.
+Training with noise acts like a Tikhonov penalty on the network's slope: Bishop, "Training with Noise is Equivalent to
+Tikhonov Regularization" (Neural Computation 1995). Number j of row i becomes ``x + strength s_j e`` with e standard
+normal and s_j the column's spread: its interquartile range divided by 1.349, which is the standard deviation of a
+normal column, but at most its standard deviation. A column of one or two values (a flag), missing cells and categories
+do not change.
 
-*Label-safe when:* columns are measurements. Not for codes, counts of few values or columns bound to others (the parts
-of a sum). *Helps when:* rows are few and measured with error; it keeps an `mlp` from learning single rows by heart.
+*Label-safe when:* columns are measurements. Not for codes, counts of few values or columns that depend on others (the
+parts of a sum).
+*Helps when:* rows are few and measured with error; it keeps an `mlp` from memorizing single rows.
 *Does not help when:* classes are split by sharp thresholds, or the network is strongly regularized already.
 *Cost:* one normal draw per cell.
 
-NOTE[DIFF]: the standard deviation of a long-tailed column is that of its tail; the interquartile range keeps the noise
-below the differences among common rows.
+NOTE[DIFF]: in a long-tailed column the tail decides the standard deviation; with the interquartile range the noise
+stays below the differences among common rows.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ class CellNoise(WithStrength):
             numbers = x["numbers"]
             return torch.addcmul(numbers, _rows.normal(numbers, generator), scale.to(numbers) * (x["missing"] == 0))
 
-        return _rows.Changing("numbers", self.p, noised)
+        return _rows.ChangedEntry("numbers", self.p, noised)
 
 
 def spreads(spec: InputSpec) -> Tensor:

@@ -3,17 +3,19 @@
 "Swap noise", known from the winning solution of the Porto Seguro competition (Jahrer 2017) and as the corruption of
 Bahri et al., "SCARF: Self-Supervised Contrastive Learning using Random Feature Corruption" (ICLR 2022); here within a
 class. Each row gets a partner among the rows of the batch with the same most probable class, and each of its cells,
-number or category, is the partner's with probability `rate`, missing or not. The target stays.
+number or category, is taken from the partner with probability `rate`, missing or not. The target stays.
 
-*Label-safe when:* each column says something about the class by itself. Not where a combination does: columns bound to
-one another (the parts of a sum, dates in order) come out of step, and classes that differ in how columns go together
-grow alike. *Helps when:* rows are few, columns many and redundant, types mixed: unlike noise it moves categories, and
-only to values that the class has.
-*Does not help when:* a class has one row in most batches, which then stays as it is; draw rare classes more often
-beside it. *Cost:* two sorts of the batch and a pass.
+*Label-safe when:* each column is evidence of the class by itself. Not where a combination is: columns that depend on
+one another (the parts of a sum, dates in order) no longer match, and classes that differ only in combinations become
+alike.
+*Helps when:* rows are few, columns many and redundant, types mixed: unlike noise it changes categories, and only to
+values that the class has.
+*Does not help when:* a class has one row in most batches, which then stays as it is; combine it with a batch sampling
+that draws rare classes more often.
+*Cost:* two sorts of the batch and a pass.
 
-NOTE[DIFF]: the originals swap with any row, without looking at its label. That blurs the classes; within a class the
-swap keeps what each column says of it.
+NOTE[DIFF]: the originals swap with any row, whatever its label. That blurs the classes; a swap within a class keeps
+each column's distribution in the class.
 """
 
 from __future__ import annotations
@@ -57,11 +59,11 @@ class CellSwap(WithStrength):
         """The augmentation for batches.
 
         Raises:
-            DataError: The task is regression, which has no classes to stay within.
+            DataError: The task is regression, which has no classes.
         """
         if statistics.spec.task == "regression":
             raise DataError(
-                "The augmentation cell_swap swaps within classes, which regression lacks; use cell_noise or mixup instead."
+                "The augmentation cell_swap swaps within classes, but regression has no classes; use cell_noise."
             )
         return super().bind(statistics)
 
@@ -70,7 +72,7 @@ class CellSwap(WithStrength):
 
         def swapped(x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
             partner = partners(y.argmax(dim=1), generator)
-            rate = torch.where(_rows.hit(self.p, len(y), generator), self.rate, 0.0)
+            rate = torch.where(_rows.bernoulli(self.p, len(y), generator), self.rate, 0.0)
             return taken(x, {name: part[partner] for name, part in x.items()}, rate, generator), y, weight
 
         return swapped
@@ -85,7 +87,7 @@ def partners(codes: Tensor, generator: torch.Generator) -> Tensor:
     """
     shuffled = _rows.permutation(len(codes), generator)
     order = shuffled[codes[shuffled].argsort(stable=True)]
-    # Rows of a class stand together in random order: each takes the next one, and the last takes the first.
+    # Rows of a class are neighbors, in random order: each takes the next one, and the last takes the first.
     grouped = codes[order]
     following = torch.arange(1, len(codes) + 1, device=codes.device)
     first, end = torch.searchsorted(grouped, grouped), torch.searchsorted(grouped, grouped, right=True)

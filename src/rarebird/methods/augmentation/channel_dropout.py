@@ -1,16 +1,16 @@
-"""Blank whole channels of a series, never all of them.
+"""Set whole channels of a series to 0, but never all of them.
 
-A sensor that fails in training need not be trusted alone in use: Liu et al., "Learning End-to-end Multimodal Sensor
-Policies for Autonomous Navigation" (CoRL 2017, "sensor dropout"); Saeed, Grangier, Pietquin, Zeghidour, "Learning from
-Heterogeneous EEG Signals with Differentiable Channel Reordering" (ICASSP 2021). Each channel of row i becomes 0, its
-mean, with probability `rate`; where that would hit all channels, one at random stays.
+A network that learns while sensors fail at random relies on no sensor alone: Liu et al., "Learning End-to-end
+Multimodal Sensor Policies for Autonomous Navigation" (CoRL 2017, "sensor dropout"); Saeed, Grangier, Pietquin,
+Zeghidour, "Learning from Heterogeneous EEG Signals with Differentiable Channel Reordering" (ICASSP 2021). Each channel
+of row i becomes 0, its mean, with probability `rate`; where all channels would become 0, a random one stays.
 
 *Label-safe when:* channels are redundant: electrodes side by side, axes of one motion, several views of one machine.
-*Helps when:* sensors fail or are left out in the field, or the network leans on one channel.
-*Does not help when:* one channel alone carries the class, or the series has one channel (nothing is changed then).
+*Helps when:* sensors fail or are missing at prediction, or the network relies on one channel.
+*Does not help when:* one channel alone shows the class, or the series has one channel (then nothing changes).
 *Cost:* one pass.
 
-NOTE[DIFF]: what stays is not scaled up, as dropout inside a network does: a channel keeps its unit.
+NOTE[DIFF]: channels that stay are not scaled up as by dropout inside a network: a channel keeps its unit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ChannelDropout(WithStrength):
     """Settings.
 
     Attributes:
-        rate: Probability of each channel of a row to be blanked.
+        rate: Probability that a channel of a row becomes 0.
         p: Share of the rows that may lose channels.
     """
 
@@ -58,7 +58,7 @@ class ChannelDropout(WithStrength):
             values = x["values"]
             return torch.where(kept(self.rate, len(values), values.shape[1], generator)[:, :, None], values, 0)
 
-        return _rows.Changing("values", self.p, dropped)
+        return _rows.ChangedEntry("values", self.p, dropped)
 
 
 def kept(rate: float, batch: int, channels: int, generator: torch.Generator) -> Tensor:

@@ -2,17 +2,17 @@
 
 Szegedy et al., "Going Deeper with Convolutions" (CVPR 2015), section 6. Row i keeps a window whose area is a uniform
 share from ``min_area`` to 1 of the picture's and whose aspect ratio, relative to the picture's own, lies between ``1 /
-ratio`` and ``ratio``, uniform on a logarithmic scale; the window stands anywhere inside and is stretched to the
-picture's size.
+ratio`` and ``ratio``, uniform on a logarithmic scale; the window lies anywhere inside the picture and is stretched to
+its size.
 
-*Label-safe when:* every large enough part still shows its class. Not when a small lesion or defect is the whole
-evidence: a crop that misses it is mislabelled; keep `min_area` high there.
+*Label-safe when:* every part that is large enough still shows the class. Not when a small lesion or defect is the whole
+evidence: a crop without it has the wrong label; keep `min_area` high there.
 *Helps when:* objects fill varying parts of the picture; the standard for photographs at 224 pixels.
 *Does not help when:* pictures are tiny, registered, or the evidence is local. For padding and cropping see `pad_crop`.
 *Cost:* one bilinear resampling, shared with neighboring geometric methods.
 
-NOTE[DIFF]: a window longer than the picture is cut to its side, where the original draws again up to ten times; no loop
-per row.
+NOTE[DIFF]: a window longer than the picture is cut to the picture's side, where the original draws again up to ten
+times: that would need a loop per row.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def window(width: Tensor, height: Tensor, x: Tensor, y: Tensor) -> Tensor:
     Args:
         width: ``(batch,)`` share of the picture's width, 0..1.
         height: ``(batch,)`` share of its height.
-        x: ``(batch,)`` place of the window, -1 at the left edge to 1 at the right.
-        y: ``(batch,)`` -1 at the top to 1 at the bottom.
+        x: ``(batch,)`` place of the window, from -1 at the left edge to 1 at the right.
+        y: ``(batch,)`` the same, from -1 at the top to 1 at the bottom.
     """
     return _geometry.affine(xx=width, yy=height, x=x * (1 - width), y=y * (1 - height))

@@ -1,18 +1,19 @@
-"""Paste a part of another row into each row, with the target in proportion.
+"""Paste a part of another row into each row, and blend the targets in proportion.
 
 Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features" (ICCV 2019). With
 probability `p`, a rectangle of picture i (a span of series i) is replaced by the same part of its partner j, a
 permutation of the batch; the part's size is 1 - lam, lam from Beta(alpha, alpha). Target and weight are blended by the
 share that was really pasted.
 
-*Label-safe when:* the evidence is spread over the picture or the series. Not when a small spot decides: the patch may
-carry the class but not the spot.
+*Label-safe when:* the evidence is spread over the picture or the series. Not when a small spot decides: the pasted part
+may change the target but not show the spot.
 *Helps when:* photographs are few for the network, which then learns to use the whole object; often better than `mixup`
-where it is safe. *Does not help when:* evidence is local, pictures tiny, or the order of a series' parts is the label.
+where it is safe.
+*Does not help when:* evidence is local, pictures tiny, or the order of a series' parts is the label.
 *Cost:* two passes over the batch.
 
-NOTE[DIFF]: lam and the place are drawn for each row, not for the batch, and the part lies wholly inside. A series takes
-only steps that its partner has, and keeps its own length.
+NOTE[DIFF]: lam and the place are drawn for each row, not for the batch, and the whole part is inside the picture. A
+series takes only steps that its partner has, and keeps its own length.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Cutmix(WithStrength):
     """Settings.
 
     Attributes:
-        alpha: Of the Beta distribution: 0 pastes nothing, 1 draws every size alike.
-        p: Share of the rows that are pasted into.
+        alpha: Parameter of the Beta distribution: 0 pastes nothing, 1 makes all sizes equally likely.
+        p: Share of the rows that get a part of another row.
     """
 
     off_at_zero: ClassVar[tuple[str, ...]] = ("alpha", "p")
@@ -57,7 +58,9 @@ class Cutmix(WithStrength):
         def cut(x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator) -> tuple[Inputs, Tensor, Tensor]:
             batch = len(y)
             partner = _rows.permutation(batch, generator)
-            size = torch.where(_rows.hit(self.p, batch, generator), 1 - _rows.beta(self.alpha, batch, generator), 0)
+            size = torch.where(
+                _rows.bernoulli(self.p, batch, generator), 1 - _rows.beta(self.alpha, batch, generator), 0
+            )
             entry = "pixels" if "pixels" in x else "values"
             if entry == "pixels":
                 part = _geometry.boxes((size.sqrt(), size.sqrt()), (x[entry].shape[-2], x[entry].shape[-1]), generator)
@@ -66,7 +69,11 @@ class Cutmix(WithStrength):
                 part = span(size, x["lengths"], x["lengths"][partner], x[entry].shape[-1], generator)
                 kept = 1 - part.sum((1, 2)) / x["lengths"]
             pasted = torch.where(part, x[entry][partner], x[entry])
-            return {**x, entry: pasted}, _rows.mixed(y, y[partner], kept), _rows.mixed(weight, weight[partner], kept)
+            return (
+                {**x, entry: pasted},
+                _rows.mixture(y, y[partner], kept),
+                _rows.mixture(weight, weight[partner], kept),
+            )
 
         return cut
 
@@ -84,4 +91,4 @@ def span(size: Tensor, lengths: Tensor, partner_lengths: Tensor, steps: int, gen
     start = _rows.uniform(0, 1, len(size), generator) * (1 - size) * lengths
     middle = torch.arange(steps, device=size.device) + 0.5
     inside = (middle >= start[:, None]) & (middle < (start + size * lengths)[:, None])
-    return inside[:, None] & _timeline.within(torch.minimum(lengths, partner_lengths), steps)
+    return inside[:, None] & _timeline.own_steps(torch.minimum(lengths, partner_lengths), steps)

@@ -2,16 +2,16 @@
 
 Zhong et al., "Random Erasing Data Augmentation" (AAAI 2020); DeVries, Taylor, "Improved Regularization of Convolutional
 Neural Networks with Cutout" (2017). With probability `p`, row i loses a rectangle whose area is uniform from 2 % (or
-`max_area`, where that is less) to `max_area` of the picture and whose aspect ratio lies between ``1 / ratio`` and
+`max_area`, if that is smaller) to `max_area` of the picture and whose aspect ratio lies between ``1 / ratio`` and
 ``ratio``, uniform on a logarithmic scale, anywhere inside.
 
-*Label-safe when:* no small spot alone carries the class; a hidden lesion or defect makes the row a lie.
-*Helps when:* objects are partly hidden in the field, or the network leans on one spot (a marker, a stamp).
+*Label-safe when:* no small spot alone shows the class; where a lesion or defect is hidden, the label becomes wrong.
+*Helps when:* objects are partly hidden at prediction, or the network relies on one spot (a marker, a stamp).
 *Does not help when:* pictures are tiny and the evidence is local, or the network underfits.
 *Cost:* one pass over the pixels.
 
-NOTE[DIFF]: filled with the training mean per channel, 0 for the network, not with noise; a side longer than the
-picture's is cut, not drawn again.
+NOTE[DIFF]: the rectangle is filled with the training mean per channel, which is 0 for the network, not with noise; a
+side longer than the picture's is cut, not drawn again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Erase(WithStrength):
 
     Attributes:
         max_area: Largest share of the picture that is blanked.
-        ratio: Largest aspect ratio of the rectangle either way, at least 1.
+        ratio: Largest aspect ratio of the rectangle, upright or lying, at least 1.
         p: Share of the rows that lose a rectangle.
     """
 
@@ -61,7 +61,7 @@ class Erase(WithStrength):
             area = _rows.uniform(min(0.02, self.max_area), self.max_area, len(x["pixels"]), generator)
             return without_box(x["pixels"], area, self.ratio, statistics.spec.mean, generator)
 
-        return _rows.Changing("pixels", self.p, erased)
+        return _rows.ChangedEntry("pixels", self.p, erased)
 
 
 def without_box(
@@ -71,9 +71,9 @@ def without_box(
 
     Args:
         pixels: ``(batch, channels, height, width)``.
-        area: ``(batch,)`` share of the picture that the rectangle takes; a little less where a side would be longer
+        area: ``(batch,)`` share of the picture that the rectangle covers; a little less where a side would be longer
             than the picture's.
-        ratio: Largest aspect ratio either way, at least 1.
+        ratio: Largest aspect ratio, upright or lying, at least 1.
         color: What fills the rectangle, per channel; 0 where empty.
         generator: On the device of `pixels`.
     """

@@ -1,19 +1,19 @@
-"""Add to each row's features a step towards those of a near row of its class: SMOTE in the network's own space.
+"""Move each row's features towards those of a near row of its class: SMOTE in the network's own feature space.
 
 DeVries and Taylor, "Dataset augmentation in feature space" (ICLR workshops 2017), with the neighbors of Chawla et al.,
 "SMOTE" (JAIR 2002). Between the network's body and its head, row i with features ``f_i`` becomes ``f_i + u (f_j -
-f_i)``: j is one of the `neighbors` nearest rows of the same class in the batch, u uniform in 0..1. A straight line
-between two pictures is no picture; between their features it stays close to what the head may meet.
+f_i)``: j is one of the `neighbors` nearest rows of the same class in the batch, u uniform in 0..1. A point between two
+pictures is no picture, but a point between their features resembles the features of real pictures.
 
-*Label-safe when:* always, as far as the features separate the classes; targets stay.
+*Label-safe when:* the features separate the classes; targets stay.
 *Helps when:* as a second stage on a trained body, with class-balanced batches: the plan ``stages = "feature_smote"``.
 *Does not help when:* a class has one or two rows (a line between copies of one row is that row), or from the first
-step, when features mean nothing yet.
+step, when the features are not learned yet.
 *Cost:* the distances within a batch.
 
-NOTE[DIFF]: neighbors are sought in the batch, not in all rows, so that features are never stale. Rows of a soft target
-belong to their most probable class. Copies of one row, which balanced batches of a small class hold, are no neighbors
-of each other.
+NOTE[DIFF]: neighbors are searched in the batch, not in all rows, so that features are never outdated. A row with a soft
+target belongs to its most probable class. Copies of one row, which balanced batches of a small class contain, are not
+neighbors of each other.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rarebird.slots.protocols import FeatureAugmentation, TrainStatistics
 
 KINDS = ("image", "table", "series")
-# Squared distances below this share of the batch's largest are those of copies, up to rounding.
+# Rows whose squared distance is below this share of the batch's largest are copies of each other, up to rounding.
 COPY = 1e-6
 
 
@@ -41,7 +41,7 @@ class FeatureSmote(Method):
     """Settings.
 
     Attributes:
-        neighbors: Nearest rows of the same class in the batch, of which one is drawn.
+        neighbors: Nearest rows of the same class in the batch, one of which is drawn.
         p: Share of the rows that move.
     """
 
@@ -56,21 +56,21 @@ class FeatureSmote(Method):
         return cls(p=0)
 
     def bind(self, statistics: TrainStatistics) -> FeatureAugmentation:
-        """The augmentation for features; for classes alone.
+        """The augmentation for features.
 
         Raises:
-            DataError: The target holds numbers.
+            DataError: The target is a number.
         """
         if statistics.spec.task == "regression":
-            raise DataError("feature_smote draws lines within a class, but the target holds numbers; leave it out.")
+            raise DataError("feature_smote moves rows within their class, but the target is a number; remove it.")
 
         def moved(
             features: Tensor, y: Tensor, weight: Tensor, generator: torch.Generator
         ) -> tuple[Tensor, Tensor, Tensor]:
             batch = len(y)
-            share = _rows.uniform(0, 1, batch, generator) * _rows.hit(self.p, batch, generator)
+            share = _rows.uniform(0, 1, batch, generator) * _rows.bernoulli(self.p, batch, generator)
             partner = partners(features.detach().flatten(1).float(), y.argmax(dim=1), self.neighbors, generator)
-            return torch.lerp(features, features[partner], _rows.across(share, features)), y, weight
+            return torch.lerp(features, features[partner], _rows.broadcastable(share, features)), y, weight
 
         return moved
 
@@ -81,7 +81,7 @@ def partners(features: Tensor, codes: Tensor, neighbors: int, generator: torch.G
     Args:
         features: ``(batch, width)`` float32.
         codes: ``(batch,)`` class codes.
-        neighbors: From how many of the nearest one is drawn.
+        neighbors: Number of the nearest rows, one of which is drawn.
         generator: On the device of `features`.
     """
     batch = len(features)

@@ -5,9 +5,10 @@ Convolutional Neural Networks" (NeurIPS 2012), section 4.1. Row i becomes ``pixe
 
 *Label-safe when:* left and right mean the same: objects, animals, textures, tissue under a microscope. A mirrored chest
 X-ray has its heart on the wrong side; a mirrored letter, digit or traffic sign is another one, or none. Off by default,
-as every flip of pictures. *Helps when:* the objects face both ways in the field but few training pictures show both.
-*Does not help when:* the side is what the label depends on, or training pictures are many and already face both ways.
-*Cost:* a copy; nothing when it stands beside another geometric method, as they share one resampling.
+as all flips of pictures are.
+*Helps when:* objects face both sides at prediction, but few training pictures show both.
+*Does not help when:* the label depends on the side, or training pictures are many and already face both sides.
+*Cost:* a copy; nothing next to another geometric method, as the two share one resampling.
 """
 
 from __future__ import annotations

@@ -3,18 +3,17 @@
 The "hue" of the color jitter in Szegedy et al., "Going Deeper with Convolutions" (CVPR 2015) and of most photograph
 pipelines since. Row i has the chroma of every pixel turned by ``2 pi t_i``, t_i uniform from ``-strength`` to
 ``strength``, in the YIQ space of NTSC television: with T the matrix from RGB to YIQ and R a rotation of its last two
-coordinates, from red over yellow to green, ``x -> clamp(T^-1 R(2 pi t_i) T x, 0, 1)``. Pictures of other than three
+coordinates, from red over yellow to green, ``x -> clamp(T^-1 R(2 pi t_i) T x, 0, 1)``. Pictures that do not have three
 channels have no color and stay as they are.
 
-*Label-safe when:* a class may have any color (cars, clothes, digits), or, at small strengths, where only the light's
-color varies. Not where color names the class: ripe and unripe, birds and flowers by species, stains.
+*Label-safe when:* a class may have any color (cars, clothes, digits), or, at small strengths, where only the color of
+the light varies. Not where color decides the class: ripe and unripe, birds and flowers by species, stains.
 *Helps when:* white balance, lamps or dyes differ between pictures, sites or devices.
 *Does not help when:* pictures are gray, or colors are calibrated.
 *Cost:* a small matrix product and one more pass over the pixels.
 
 NOTE[DIFF]: most libraries turn the hue of HSV. A turn in YIQ is one matrix per row (a tenth of the time on a CPU), and
-keeps every pixel's luma, where HSV turns a dark blue into a glaring yellow; very strong colors are cut at the gamut's
-edge.
+keeps every pixel's luma, where HSV turns a dark blue into a glaring yellow; very strong colors are clipped to 0..1.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class Hue(WithStrength):
     """Settings.
 
     Attributes:
-        strength: Largest turn of the hue either way, as a share of the full circle.
+        strength: Largest turn of the hue in either direction, as a share of the full circle.
         p: Share of the rows that change.
     """
 
@@ -62,7 +61,7 @@ class Hue(WithStrength):
         def colored(x: Inputs, generator: torch.Generator) -> Tensor:
             return turned(x["pixels"], _rows.symmetric(self.strength, len(x["pixels"]), generator))
 
-        return _rows.Changing("pixels", self.p, colored)
+        return _rows.ChangedEntry("pixels", self.p, colored)
 
 
 def turned(pixels: Tensor, turn: Tensor) -> Tensor:

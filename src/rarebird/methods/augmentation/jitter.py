@@ -2,10 +2,9 @@
 
 "Jittering" of Um et al., "Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring using
 Convolutional Neural Networks" (ICMI 2017). Row i becomes ``x + s_i e`` with e standard normal per value and s_i uniform
-from 0 to `strength`; series are standardized, so that the unit is a channel's standard deviation over the training
-rows.
+from 0 to `strength`; series are standardized, so the unit is a channel's standard deviation over the training rows.
 
-*Label-safe when:* the strength stays below the ripple that tells classes apart.
+*Label-safe when:* the strength stays below the small variations that separate the classes.
 *Helps when:* sensors are noisy and rows few.
 *Does not help when:* small fast detail is the evidence (an ECG's P wave at high strength).
 *Cost:* one normal draw per value.
@@ -51,7 +50,7 @@ class Jitter(WithStrength):
         def jittered(x: Inputs, generator: torch.Generator) -> Tensor:
             values = x["values"]
             level = _rows.uniform(0, self.strength, len(values), generator)
-            noise = _rows.normal(values, generator) * _timeline.within(x["lengths"], values.shape[-1])
-            return torch.addcmul(values, noise, _rows.across(level, values))
+            noise = _rows.normal(values, generator) * _timeline.own_steps(x["lengths"], values.shape[-1])
+            return torch.addcmul(values, noise, _rows.broadcastable(level, values))
 
-        return _rows.Changing("values", self.p, jittered)
+        return _rows.ChangedEntry("values", self.p, jittered)

@@ -4,13 +4,13 @@
 Convolutional Neural Networks" (ICMI 2017). Channel c of row i becomes ``g_ic x_c`` with g_ic from a normal distribution
 of mean 1 and standard deviation `strength`, not below 0.
 
-*Label-safe when:* amplitude is gain, placement or body size, not evidence.
+*Label-safe when:* amplitude depends on the sensor's gain and place or on body size, not on the class.
 *Helps when:* sensors differ in gain between people, sites or devices.
-*Does not help when:* the height of a peak is the label, or each series is normalized by itself anyway.
+*Does not help when:* the height of a peak is the label, or each series is normalized by its own deviation anyway.
 *Cost:* one pass.
 
-NOTE[DIFF]: series are standardized, so that the factor acts on deviations from the channel's mean, not from the
-sensor's zero; a negative factor, which would turn the curve over, is cut at 0.
+NOTE[DIFF]: series are standardized, so the factor acts on deviations from the channel's mean, not from the sensor's
+zero; a negative factor, which would turn the curve upside down, becomes 0.
 """
 
 from __future__ import annotations
@@ -55,4 +55,4 @@ class MagnitudeScale(WithStrength):
             factor = 1 + self.strength * _rows.normal(values[:, :, :1], generator)
             return values * factor.clamp_(min=0)
 
-        return _rows.Changing("values", self.p, scaled)
+        return _rows.ChangedEntry("values", self.p, scaled)

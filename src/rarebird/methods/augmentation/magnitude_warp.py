@@ -2,17 +2,17 @@
 
 "Magnitude warping" of Um et al., "Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring using
 Convolutional Neural Networks" (ICMI 2017). Channel c of row i becomes ``g_ic(t) x_c(t)``; g_ic is the natural cubic
-spline through `knots` evenly spaced moments from the series' first step to its last, its heights there from a normal
-distribution of mean 1 and standard deviation `strength`; it is cut at 0.
+spline through `knots` evenly spaced moments from the series' first step to its last. Its heights at the knots are drawn
+from a normal distribution of mean 1 and standard deviation `strength`; below 0 it becomes 0.
 
-*Label-safe when:* slow changes of amplitude are gain, contact or fatigue, not evidence.
+*Label-safe when:* slow changes of amplitude come from gain, contact or fatigue, not from the class.
 *Helps when:* sensors loosen, drift or are worn differently, and rows are few.
 *Does not help when:* the relative height of peaks is the label.
 *Cost:* a few passes over one channel per knot, and one over the series.
 
 NOTE[DIFF]: series are standardized, so that the curve acts on deviations from the channel's mean, not from the sensor's
-zero. The original's spline is not-a-knot, which swings wider at the ends, and may turn the curve over by a negative
-factor.
+zero. The original's spline is not-a-knot, which swings wider at the ends, and its factor may be negative, which turns
+the curve upside down.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class MagnitudeWarp(WithStrength):
 
     Attributes:
         strength: Standard deviation of the factor about 1, at the knots.
-        knots: Moments at which a factor is drawn, the ends included.
+        knots: Number of moments at which a factor is drawn; both ends are among them.
         p: Share of the rows that are warped.
     """
 
@@ -61,7 +61,7 @@ class MagnitudeWarp(WithStrength):
             moment = torch.minimum(torch.arange(values.shape[-1], device=values.device), last) / last.clamp(min=1)
             return values * spline(heights, moment * (self.knots - 1)).clamp_(min=0).to(values.dtype)
 
-        return _rows.Changing("values", self.p, warped)
+        return _rows.ChangedEntry("values", self.p, warped)
 
 
 def spline(heights: Tensor, moments: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ def spline(heights: Tensor, moments: Tensor) -> Tensor:
         ones = torch.ones(knots - 3)
         system = torch.diag(ones, 1) + torch.diag(ones, -1) + 4 * torch.eye(knots - 2)
         bends[..., 1:-1] = 6 * heights.diff(n=2) @ torch.linalg.inv(system).to(heights)
-    # A knot's hat falls from 1 to 0 at its neighbors; between two knots, the hats are the weights of linear
-    # interpolation.
+    # A knot's hat function falls from 1 at the knot to 0 at its neighbors; between two knots, hats are the weights of
+    # linear interpolation.
     hats = (1 - (moments[:, None] - torch.arange(knots, device=moments.device)[:, None]).abs()).clamp_(min=0)
     return heights @ hats + bends @ ((hats**3 - hats) / 6)

@@ -4,15 +4,16 @@ Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018). Row i and
 batch) become ``lam x_i + (1 - lam) x_j`` with target ``lam y_i + (1 - lam) y_j`` and weight ``lam w_i + (1 - lam)
 w_j``, lam of each row from Beta(alpha, alpha).
 
-*Label-safe when:* a blend deserves a blended target, which holds better for pictures and aligned series than for tables
-with rules between columns (the parts of a sum, dates in order) or for series out of step.
+*Label-safe when:* a blended target is right for a blended row: more so for pictures and aligned series than for tables
+with rules between columns (the parts of a sum, dates in order) or for series that are not aligned.
 *Helps when:* rows are few, labels noisy, probabilities overconfident; with deferred re-weighting one of the strongest
 remedies for long tails.
 *Does not help when:* the network underfits, the training is short, or probabilities are calibrated already (it makes
-them too timid). *Cost:* two passes over the batch.
+them underconfident).
+*Cost:* two passes over the batch.
 
-NOTE[DIFF]: lam is drawn for each row, not for the batch. A category, and a number that either row lacks, cannot be
-blended: the cell is row i's with probability lam, else row j's, missing or not. Blended series are as long as the
+NOTE[DIFF]: lam is drawn for each row, not for the batch. A category, and a number that is missing in either row, cannot
+be blended: the cell is row i's with probability lam, else row j's, missing or not. Blended series are as long as the
 longer of the two; the shorter one ends in zeros, the mean.
 """
 
@@ -36,7 +37,7 @@ class Mixup(WithStrength):
     """Settings.
 
     Attributes:
-        alpha: Of the Beta distribution: 0 blends nothing, 1 draws every share alike.
+        alpha: Parameter of the Beta distribution: 0 blends nothing, 1 makes all shares equally likely.
         p: Share of the rows that are blended.
     """
 

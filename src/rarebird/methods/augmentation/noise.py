@@ -1,18 +1,18 @@
 """Add Gaussian noise of a random strength to each picture.
 
-Training with noise is a Tikhonov penalty on the network's slope: Bishop, "Training with Noise is Equivalent to Tikhonov
-Regularization" (Neural Computation 1995). Row i becomes ``clamp(x + s_i e, 0, 1)`` with e standard normal per value and
-s_i uniform from 0 to `strength` standard deviations of the training pixels (root mean square over channels), so that a
-setting means the same on bright photographs and on dark 12-bit scans.
+Training with noise acts like a Tikhonov penalty on the network's slope: Bishop, "Training with Noise is Equivalent to
+Tikhonov Regularization" (Neural Computation 1995). Row i becomes ``clamp(x + s_i e, 0, 1)`` with e standard normal per
+value and s_i uniform from 0 to `strength` standard deviations of the training pixels (root mean square over channels),
+so that a setting means the same on bright photographs and on dark 12-bit scans.
 
-*Label-safe when:* the strength stays below the contrast of what tells classes apart; texture and grain may be the
-label. *Helps when:* sensors differ in noise between training and field, or few rows are learned by heart.
+*Label-safe when:* the strength stays below the contrast that separates the classes; texture and grain may be the label.
+*Helps when:* sensors at prediction have other noise, or the network memorizes few rows.
 *Does not help when:* pictures are clean and plenty, or fine texture decides.
-*Cost:* two passes over the pixels, and normal draws: the dearest of the photometric methods on a CPU.
+*Cost:* two passes over the pixels, and normal draws: the slowest of the photometric methods on a CPU.
 
 NOTE[DIFF]: normal draws cost more on a CPU than everything else that is done to a large picture, so pictures of more
-than `STEP` values read overlapping windows of one stretch of draws, `STEP` apart. Within a picture the noise is
-independent, as it should be; two pictures of a batch may share a part of it, at other places.
+than `STEP` values read overlapping windows of one long array of draws, `STEP` apart. Within a picture the noise is
+independent, as it should be; two pictures of a batch may share a part of it, at different places.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rarebird.slots.protocols import BoundAugmentation, TrainStatistics
 
 KINDS = ("image",)
-# Prime, so that no shift by it is one of whole rows or channels of a picture.
+# A prime, so that a shift by it never is a shift by whole rows or channels of a picture.
 STEP = 4099
 
 
@@ -64,10 +64,10 @@ class Noise(WithStrength):
 
 
 def windows(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal draws, one for each element of `like`: of rows of up to `STEP` values all independent.
+    """Standard normal draws, one for each element of `like`; rows of up to `STEP` values are independent.
 
-    Longer rows are windows of one stretch, each `STEP` values after the one before: a view whose rows share memory, to
-    be read only.
+    Longer rows are windows of one array, each `STEP` values after the one before. The result is a view whose rows share
+    memory: read it only.
     """
     values = like[0].numel()
     step = min(values, STEP)
@@ -78,4 +78,4 @@ def windows(like: Tensor, generator: torch.Generator) -> Tensor:
 def noisy(pixels: Tensor, noise: Tensor, level: Tensor) -> Tensor:
     """`pixels` ``(batch, channels, height, width)`` plus `noise` of the same shape times `level` ``(batch,)``, kept in
     0..1."""
-    return torch.addcmul(pixels, noise.to(pixels.dtype), _rows.across(level, pixels)).clamp_(0, 1)
+    return torch.addcmul(pixels, noise.to(pixels.dtype), _rows.broadcastable(level, pixels)).clamp_(0, 1)

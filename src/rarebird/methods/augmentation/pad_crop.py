@@ -2,17 +2,17 @@
 
 The augmentation of CIFAR since He et al., "Deep Residual Learning for Image Recognition" (CVPR 2016), section 4.2: pad
 by 4 pixels on each side and cut 32 x 32 out again. Row i moves down by a whole number of pixels from ``-m`` to ``m``,
-each as likely as the other, ``m = max(1, round(fraction height))``, and independently along its width.
+all equally likely, ``m = max(1, round(fraction height))``, and independently along its width.
 
 *Label-safe when:* the object stays inside the picture. Not where the place itself is the label (the side of a lesion,
 the cell of a grid), or where a small lesion or defect near the edge is the evidence.
-*Helps when:* objects are not centered in the field, and pictures are so small that interpolation would blur them.
-*Does not help when:* all pictures, also the field's, are registered to a template.
-*Cost:* a copy by index, a fraction of a resampling. It does not join its neighbors' resampling and would part them: it
-belongs before or after the geometric methods, not between; `translate` joins.
+*Helps when:* objects are not centered at prediction, and pictures are so small that interpolation would blur them.
+*Does not help when:* all pictures, those at prediction included, are registered to a template.
+*Cost:* a copy by index, a fraction of a resampling. Geometric methods that follow one another share one resampling,
+which `pad_crop` between them would split: put it before or after them, or use `translate`, which joins them.
 
 NOTE[DIFF]: the original pads after subtracting the mean, so that its border is the mean color; ``fill="zero"`` is
-black. The other fills leave no border that tells how far a picture was moved.
+black. The other fills leave no border that shows how far a picture was moved.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class PadCrop(WithStrength):
         fraction: Largest move as a share of the side, either way, rounded to whole pixels, at least one; 0.125 is 4
             pixels of 32.
         p: Share of the rows that are moved.
-        fill: What stands beyond the edge: ``zero`` is black, ``edge`` repeats the edge's pixels, ``reflect`` mirrors
+        fill: What is shown beyond the edge: ``zero`` is black, ``edge`` repeats the edge's pixels, ``reflect`` mirrors
             the picture.
     """
 
@@ -64,7 +64,7 @@ class PadCrop(WithStrength):
             down, right = (whole(self.fraction, side, len(pixels), generator) for side in pixels.shape[-2:])
             return shifted(pixels, down, right, self.fill)
 
-        return _rows.Changing("pixels", self.p, cropped)
+        return _rows.ChangedEntry("pixels", self.p, cropped)
 
 
 def whole(fraction: float, side: int, batch: int, generator: torch.Generator) -> Tensor:
@@ -80,7 +80,7 @@ def shifted(pixels: Tensor, down: Tensor, right: Tensor, fill: _geometry.Fill) -
         pixels: ``(batch, channels, height, width)``.
         down: ``(batch,)`` int64 pixels.
         right: ``(batch,)`` int64 pixels.
-        fill: What stands beyond the edge: the edge's pixel, the picture mirrored, or 0.
+        fill: What is shown beyond the edge: the edge's pixel, the picture mirrored, or 0.
     """
     height, width = pixels.shape[-2:]
     lines = torch.arange(height, device=pixels.device) - down[:, None]
@@ -94,9 +94,9 @@ def shifted(pixels: Tensor, down: Tensor, right: Tensor, fill: _geometry.Fill) -
 
 
 def _inside(place: Tensor, side: int, fill: _geometry.Fill) -> Tensor:
-    """Places ``(batch, side)`` along an axis, those beyond an edge brought inside."""
+    """Positions ``(batch, side)`` along an axis; those beyond an edge are replaced by positions inside."""
     if fill == "reflect":
-        # About the edge itself, as `grid_sample` does: the pixel at the edge is met twice.
+        # Mirrored at the edge itself, as `grid_sample` does: the pixel at the edge comes twice.
         place = place % (2 * side)
         return torch.minimum(place, 2 * side - 1 - place)
     return place.clamp(0, side - 1)

@@ -1,22 +1,25 @@
-"""Mixup whose target leans to the rarer class.
+"""Mixup with targets that favor the rarer class of the two rows.
 
 Chou et al., "Remix: Rebalanced Mixup" (ECCV workshops 2020). Row i and its partner j are blended as in `mixup`, ``lam
-x_i + (1 - lam) x_j`` with lam from Beta(alpha, alpha), but the target is ``m y_i + (1 - m) y_j`` with, n the training
-rows of each one's class,
+x_i + (1 - lam) x_j`` with lam from Beta(alpha, alpha), but the target is ``m y_i + (1 - m) y_j``. With n the number of
+training rows of each row's class,
 
-    m = 0    where n_i / n_j >= kappa and lam < tau           (i is common: a blend that is mostly the rare j is j)
-    m = 1    where n_i / n_j <= 1 / kappa and 1 - lam < tau   (i is rare: a blend that is mostly i is i)
+    m = 0    where n_i / n_j >= kappa and lam < tau           (i is common: a blend with little of i is labeled j)
+    m = 1    where n_i / n_j <= 1 / kappa and 1 - lam < tau   (i is rare: a blend with little of j is labeled i)
     m = lam  elsewhere.
 
-*Label-safe when:* a blend deserves a blended target, as for `mixup`; and a faint common row in the background does not
-change a rare one. *Helps when:* classes are skewed by ten or more and rare rows few: the boundary moves away from the
-rare class, and with deferred re-weighting further still.
-*Does not help when:* classes are balanced (it is `mixup` then), the network underfits, or recall of the common classes
-is what counts. *Cost:* two passes over the batch.
+*Label-safe when:* a blended target is right for a blended row, as for `mixup`, and a faint common row in the background
+does not change a rare one.
+*Helps when:* classes are skewed by ten or more and rare rows are few: the boundary moves away from the rare class, and
+further with deferred re-weighting.
+*Does not help when:* classes are balanced (then it is `mixup`), the network underfits, or the recall of the common
+classes matters most.
+*Cost:* two passes over the batch.
 
-NOTE[DIFF]: lam is drawn for each row, not for the batch. The weight leans with the target. A soft target's n is the
-mean of its classes'. Rows are blended as in `mixup`, tables and series too. How far the lean bends the prior depends on
-the network, so the logits answer to no known prior, and a scale and bias per class is fitted on held-out rows instead.
+NOTE[DIFF]: lam is drawn for each row, not for the batch. The weight is blended as the target is. For a soft target, n
+is the mean over its classes. Rows are blended as in `mixup`, tables and series too. How much the prior is changed
+depends on the network, so the prior of the logits is unknown, and a scale and bias per class is fitted on held-out rows
+instead.
 """
 
 from __future__ import annotations
@@ -42,9 +45,9 @@ class Remix(WithStrength):
     """Settings.
 
     Attributes:
-        alpha: Of the Beta distribution: 0 blends nothing, 1 draws every share alike.
-        kappa: From how many times as many rows on a class counts as common beside another.
-        tau: Up to which share of a blend the common row leaves the target to the rare one; 0 is `mixup`.
+        alpha: Parameter of the Beta distribution: 0 blends nothing, 1 makes all shares equally likely.
+        kappa: A class is common next to another if it has at least this many times its rows.
+        tau: Share of a blend below which the common row has no part in the target; 0 is `mixup`.
         p: Share of the rows that are blended.
     """
 
@@ -65,12 +68,10 @@ class Remix(WithStrength):
         """The augmentation for batches.
 
         Raises:
-            DataError: The target is a number, so that there is no rarer class to lean to.
+            DataError: The target is a number, so that no class is rarer.
         """
         if statistics.class_counts is None:
-            raise DataError(
-                "The augmentation 'remix' leans to the rarer class, and a number as the target has none; use 'mixup'."
-            )
+            raise DataError("The augmentation 'remix' favors the rarer class, but the target is a number; use 'mixup'.")
         return super().bind(statistics)
 
     def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
@@ -79,20 +80,20 @@ class Remix(WithStrength):
 
         def target_share(share: Tensor, y: Tensor, partner: Tensor) -> Tensor:
             counts = y @ class_counts.to(y)
-            return leaning(share, counts, counts[partner], self.kappa, self.tau)
+            return own_target_share(share, counts, counts[partner], self.kappa, self.tau)
 
         return Blend(self.alpha, self.p, target_share)
 
 
-def leaning(share: Tensor, own: Tensor, other: Tensor, kappa: float, tau: float) -> Tensor:
+def own_target_share(share: Tensor, own: Tensor, other: Tensor, kappa: float, tau: float) -> Tensor:
     """The share of the own target in each blend.
 
     Args:
         share: ``(batch,)`` share of the own row in the blend, 0..1.
         own: ``(batch,)`` training rows of the own class.
         other: ``(batch,)`` training rows of the partner's class.
-        kappa: Ratio from which on one class is common beside the other.
-        tau: Share below which a common row gives up its target.
+        kappa: Ratio of their rows from which one class is common next to the other.
+        tau: Share below which a common row has no part in the target.
     """
     given_up = (own >= kappa * other) & (share < tau)
     taken = (kappa * own <= other) & (1 - share < tau)

@@ -1,15 +1,15 @@
 """Turn each picture by a small random angle.
 
-Row i turns about its center by an angle drawn uniformly from ``-degrees`` to ``degrees``; LeCun et al., "Gradient-Based
+Row i turns about its center by an angle drawn uniformly from ``-degrees`` to ``degrees``: LeCun et al., "Gradient-Based
 Learning Applied to Document Recognition" (1998), train on such distorted digits; Shorten, Khoshgoftaar, "A survey on
-Image Data Augmentation for Deep Learning" (Journal of Big Data 2019), section "Rotation". The turn is a turn also on
-pictures that are not square.
+Image Data Augmentation for Deep Learning" (Journal of Big Data 2019), section "Rotation". Angles are kept on pictures
+that are not square, too.
 
-*Label-safe when:* the angle stays below what changes the class: 10 to 15 degrees for digits and letters (a 6 turned far
+*Label-safe when:* the angle is too small to change the class: 10 to 15 degrees for digits and letters (a 6 turned far
 enough is a 9), a few degrees for X-rays, 180 for aerial, satellite and microscope pictures.
-*Helps when:* cameras, scanners or patients are held a little askew, and rows are few.
-*Does not help when:* the angle is the label, or thin detail near the resolution's limit decides: interpolation blurs
-it. *Cost:* one bilinear resampling, shared with neighboring geometric methods.
+*Helps when:* cameras, scanners or patients are a little tilted, and rows are few.
+*Does not help when:* the angle is the label, or details of about one pixel decide the class: interpolation blurs them.
+*Cost:* one bilinear resampling, shared with neighboring geometric methods.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Rotate(Affine):
     """Settings.
 
     Attributes:
-        degrees: Largest angle, in degrees, either way.
+        degrees: Largest angle in either direction, in degrees.
         p: Share of the rows that are turned.
-        fill: What stands beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture, ``zero``
-            is black.
+        fill: What is shown beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture,
+            ``zero`` is black.
     """
 
     off_at_zero: ClassVar[tuple[str, ...]] = ("degrees", "p")

@@ -5,12 +5,13 @@ shrinking is as likely as growing; Simard, Steinkraus, Platt, "Best Practices fo
 to Visual Document Analysis" (ICDAR 2003).
 
 *Label-safe when:* size is not what tells classes apart. Not for cells, particles or tumors that are graded by their
-size. *Helps when:* distance to the camera or magnification varies in the field.
+size.
+*Helps when:* the distance to the camera or the magnification varies at prediction.
 *Does not help when:* the scale is fixed by the instrument.
 *Cost:* one bilinear resampling, shared with neighboring geometric methods.
 
 NOTE[DIFF]: one factor for both sides and no low-pass filter before shrinking: at the factors of the search range (down
-to 2/3) bilinear interpolation aliases little.
+to 2/3) bilinear interpolation gives little aliasing.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class Scale(Affine):
     Attributes:
         strength: Largest growth, 0.1 for 10 %; the largest shrinkage is its inverse.
         p: Share of the rows that are scaled.
-        fill: What stands beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture, ``zero``
-            is black.
+        fill: What is shown beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture,
+            ``zero`` is black.
     """
 
     strength: Annotated[float, Float(0.02, 0.5), Field(ge=0, le=3)] = 0.1

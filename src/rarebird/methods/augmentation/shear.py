@@ -1,10 +1,10 @@
-"""Slant each picture sideways and upright by small random angles.
+"""Slant each picture along x and along y by small random angles.
 
 Row i is sheared along x and then along y by two angles drawn uniformly from ``-degrees`` to ``degrees``; Simard,
 Steinkraus, Platt, "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis" (ICDAR 2003);
 ShearX and ShearY of Cubuk et al., "AutoAugment" (CVPR 2019).
 
-*Label-safe when:* a slant leaves the class as it is: handwriting, objects seen from changing angles. Not where
+*Label-safe when:* a slant does not change the class: handwriting, objects seen from changing angles. Not where
 straightness or right angles are the label (cracks against joints, aligned parts).
 *Helps when:* handwriting or viewpoints vary and rows are few.
 *Does not help when:* the optics are fixed and flat (scanners, microscopes).
@@ -34,10 +34,10 @@ class Shear(Affine):
     """Settings.
 
     Attributes:
-        degrees: Largest angle, in degrees, either way.
+        degrees: Largest angle in either direction, in degrees.
         p: Share of the rows that are slanted.
-        fill: What stands beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture, ``zero``
-            is black.
+        fill: What is shown beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture,
+            ``zero`` is black.
     """
 
     off_at_zero: ClassVar[tuple[str, ...]] = ("degrees", "p")
@@ -57,8 +57,8 @@ class Shear(Affine):
 
 
 def slant(sideways: Tensor, upright: Tensor) -> Tensor:
-    """``(batch, 3, 3)`` matrices that shear along x, then along y, by angles ``(batch,)`` in radians; areas are
-    kept."""
+    """``(batch, 3, 3)`` matrices that shear along x, then along y, by angles ``(batch,)`` in radians; areas
+    stay the same."""
     along_x, along_y = sideways.tan(), upright.tan()
     # The product of both shears, written out: its determinant is exactly 1.
     return _geometry.affine(xx=1 + along_x * along_y, xy=-along_x, yx=-along_y)

@@ -3,10 +3,10 @@
 "Time reverse" of Rommel, Moreau, Paillard, Gramfort, "CADDA: Class-wise Automatic Differentiable Data Augmentation for
 EEG Signals" (ICLR 2022). Row i is read from its own last step to its first with probability `p`.
 
-*Label-safe when:* the process looks the same both ways: spectra, outlines read around a shape, stationary vibration or
-noise. Not for anything with cause and effect: a heartbeat, speech, a gesture, a decay.
-*Helps when:* rows are few and direction carries nothing.
-*Does not help when:* direction is evidence, or the network looks at frequencies alone.
+*Label-safe when:* the process looks the same forwards and backwards: spectra, outlines read around a shape, stationary
+vibration or noise. Not for anything with cause and effect: a heartbeat, speech, a gesture, a decay.
+*Helps when:* rows are few and the direction of time does not matter.
+*Does not help when:* the class depends on the direction, or the network looks at frequencies alone.
 *Cost:* one gather.
 """
 
@@ -47,7 +47,7 @@ class TimeFlip(WithStrength):
 
     def bound(self, statistics: TrainStatistics) -> BoundAugmentation:
         """The augmentation for batches."""
-        return _rows.Changing("values", self.p, lambda x, generator: backwards(x["values"], x["lengths"]))
+        return _rows.ChangedEntry("values", self.p, lambda x, generator: backwards(x["values"], x["lengths"]))
 
 
 def backwards(values: Tensor, lengths: Tensor) -> Tensor:

@@ -1,13 +1,13 @@
 """Move each series along time by a random number of steps.
 
 Le Guennec, Malinowski, Tavenard, "Data Augmentation for Time Series Classification using Convolutional Neural Networks"
-(2016) slide windows over series; here the whole series slides. Row i moves by whole steps, up to ``fraction`` of its
-own length either way; the steps that come in at the one end repeat its first or last value.
+(2016) slide windows over series; here the whole series moves. Row i moves by whole steps, up to ``fraction`` of its own
+length either way; the new steps at one end repeat its first or last value.
 
 *Label-safe when:* the moment of an event does not matter, only its shape. Not for series that are aligned on purpose
 (phase, time of day).
 *Helps when:* windows were cut at arbitrary moments.
-*Does not help when:* the network is indifferent to place already (global pooling and no dense layer over time).
+*Does not help when:* the network does not depend on place anyway (global pooling and no dense layer over time).
 *Cost:* one gather.
 
 NOTE[DIFF]: sliding windows shorten the series; this keeps its length.
@@ -35,7 +35,7 @@ class TimeShift(WithStrength):
     """Settings.
 
     Attributes:
-        fraction: Largest move as a share of the series' own length, either way.
+        fraction: Largest move in either direction, as a share of the series' own length.
         p: Share of the rows that are moved.
     """
 
@@ -57,7 +57,7 @@ class TimeShift(WithStrength):
             steps = (_rows.symmetric(self.fraction, len(x["values"]), generator) * x["lengths"]).round()
             return moved(x["values"], x["lengths"], steps)
 
-        return _rows.Changing("values", self.p, shifted)
+        return _rows.ChangedEntry("values", self.p, shifted)
 
 
 def moved(values: Tensor, lengths: Tensor, steps: Tensor) -> Tensor:
@@ -65,4 +65,4 @@ def moved(values: Tensor, lengths: Tensor, steps: Tensor) -> Tensor:
     0."""
     times = torch.arange(values.shape[-1], device=values.device) - steps[:, None]
     times = torch.minimum(times.clamp_(min=0), lengths[:, None] - 1)
-    return _timeline.at(values, times) * _timeline.within(lengths, values.shape[-1])
+    return _timeline.interpolated(values, times) * _timeline.own_steps(lengths, values.shape[-1])

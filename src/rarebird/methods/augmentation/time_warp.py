@@ -1,18 +1,18 @@
-"""Run each series faster here and slower there.
+"""Stretch and squeeze each series along time: faster in some parts, slower in others.
 
 "Time warping" of Um et al., "Data Augmentation of Wearable Sensor Data for Parkinson's Disease Monitoring using
 Convolutional Neural Networks" (ICMI 2017). The speed of row i at `knots` evenly spaced moments is ``exp(strength e)``
 with e standard normal, linear between them; the series is read along the running sum of its speed, stretched so that it
 starts and ends where it did.
 
-*Label-safe when:* the order of events is the evidence and their tempo is not: gestures, speech, walking. Not for rhythm
-(heart rate, machine speed).
+*Label-safe when:* the class depends on the order of events and not on their tempo: gestures, speech, walking. Not for
+rhythm (heart rate, machine speed).
 *Helps when:* people or machines do the same thing at changing pace and rows are few.
 *Does not help when:* frequency is the label, or the series are locked to a clock.
 *Cost:* a running sum and one gather; values between steps are interpolated.
 
-NOTE[DIFF]: the original takes a cubic spline of normal speeds, which can turn negative and run time backwards; the
-logarithmic speed cannot.
+NOTE[DIFF]: the original takes a cubic spline of normal speeds, which can become negative and run time backwards; an
+exponential speed cannot.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class TimeWarp(WithStrength):
 
     Attributes:
         strength: Standard deviation of the logarithm of the speed.
-        knots: Moments at which a speed is drawn, the ends included.
+        knots: Number of moments at which a speed is drawn; both ends are among them.
         p: Share of the rows that are warped.
     """
 
@@ -64,7 +64,7 @@ class TimeWarp(WithStrength):
             )
             return warped(x["values"], x["lengths"], speed)
 
-        return _rows.Changing("values", self.p, warp)
+        return _rows.ChangedEntry("values", self.p, warp)
 
 
 def warped(values: Tensor, lengths: Tensor, speed: Tensor) -> Tensor:
@@ -81,10 +81,10 @@ def warped(values: Tensor, lengths: Tensor, speed: Tensor) -> Tensor:
     last = (lengths - 1)[:, None]
     steps = torch.arange(values.shape[-1], device=values.device)
     moment = torch.minimum(steps, last) / last.clamp(min=1) * (speed.shape[1] - 1)
-    pace = _timeline.at(speed[:, None], moment)[:, 0]
+    pace = _timeline.interpolated(speed[:, None], moment)[:, 0]
     path = pace.cumsum(1)
     path = path - path[:, :1]
-    # A series of one step has no way to go; beyond a series' end the path is cut to its last step.
+    # A series of one step has no path; beyond a series' end the path stays at its last step.
     end = torch.where(last > 0, path.gather(1, last), 1)
     times = torch.minimum(path / end * last, last.to(path.dtype))
-    return _timeline.at(values, times) * _timeline.within(lengths, values.shape[-1])
+    return _timeline.interpolated(values, times) * _timeline.own_steps(lengths, values.shape[-1])

@@ -1,12 +1,13 @@
-"""Move each picture by a random part of its sides.
+"""Move each picture by a random share of its width and height.
 
-Row i moves by draws from ``-fraction`` to ``fraction`` of its width and, independently, of its height, by parts of a
-pixel too; TranslateX and TranslateY of Cubuk et al., "AutoAugment" (CVPR 2019). `pad_crop` moves by whole pixels.
+Row i moves by draws from ``-fraction`` to ``fraction`` of its width and, independently, of its height, also by
+fractions of a pixel; TranslateX and TranslateY of Cubuk et al., "AutoAugment" (CVPR 2019). `pad_crop` moves by whole
+pixels.
 
 *Label-safe when:* the object stays inside the picture. Not where the place itself is the label (the side of a lesion,
 the cell of a grid).
-*Helps when:* objects are not centered in the field; small networks with dense layers learn the place by heart
-otherwise. *Does not help when:* all pictures, also the field's, are registered to a template.
+*Helps when:* objects are not centered at prediction; without it, small networks with dense layers memorize the place.
+*Does not help when:* all pictures, those at prediction included, are registered to a template.
 *Cost:* one bilinear resampling, shared with neighboring geometric methods.
 """
 
@@ -32,10 +33,10 @@ class Translate(Affine):
     """Settings.
 
     Attributes:
-        fraction: Largest move as a share of the side, either way.
+        fraction: Largest move in either direction, as a share of the side.
         p: Share of the rows that are moved.
-        fill: What stands beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture, ``zero``
-            is black.
+        fill: What is shown beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture,
+            ``zero`` is black.
     """
 
     off_at_zero: ClassVar[tuple[str, ...]] = ("fraction", "p")
@@ -56,5 +57,5 @@ class Translate(Affine):
 
 def translation(right: Tensor, down: Tensor) -> Tensor:
     """``(batch, 3, 3)`` matrices that move pictures by shares ``(batch,)`` of their width and height."""
-    # Coordinates span -1..1, so a whole side is 2 units; the matrix leads back from output to input, hence the sign.
+    # Coordinates span -1..1, so a whole side is 2 units; the matrix maps output to input, hence the sign.
     return _geometry.affine(x=-2 * right, y=-2 * down)

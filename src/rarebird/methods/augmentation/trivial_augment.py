@@ -1,17 +1,18 @@
-"""Change each picture by one operation drawn at random, of random strength (TrivialAugment).
+"""Change each picture by one random operation of random strength (TrivialAugment).
 
 Müller, Hutter, "TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation" (ICCV 2021). Row i draws one of
-`rand_augment`'s operations, nothing among them, and a strength uniform from 0 to `magnitude` of that operation's range,
-either way by a coin. There is nothing to tune; `magnitude` is there for data that cannot bear the whole range.
+`rand_augment`'s operations ("nothing" is one of them) and a strength uniform from 0 to `magnitude` of that operation's
+range, up or down with equal probability. Nothing needs to be tuned; lower `magnitude` where the whole range changes
+labels.
 
-*Label-safe when:* the class outlives each operation of `rand_augment` up to this strength: natural pictures. Not where
-place, angle, size or color is the label, nor where a small lesion is the evidence; choose the single methods there.
+*Label-safe when:* no operation of `rand_augment` changes the class up to this strength: natural pictures. Not where
+place, angle, size or color is the label, nor where a small lesion is the evidence; choose single methods there.
 *Helps when:* rows are few and there is no time to search for an augmentation.
 *Does not help when:* the network underfits or the training is short.
 *Cost:* a bilinear resampling for the half of the rows that draw a geometric operation; the rest is small.
 
-NOTE[DIFF]: the departures of `rand_augment`; its ranges, which the paper calls RA, are the default, not the "wide" ones
-(turns up to 135 degrees).
+NOTE[DIFF]: those of `rand_augment`; its ranges, which the paper calls RA, are the default, not the "wide" ones
+(rotations up to 135 degrees).
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ class TrivialAugment(Method):
 
     Attributes:
         magnitude: Largest strength, as a share of each operation's own range.
-        flips: Whether a left-right flip is among them; a mirrored chest X-ray or letter is no longer itself.
-        p: Share of the rows that draw.
-        fill: What stands beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture, ``zero``
-            is black.
+        flips: Whether a left-right flip is one of the operations; a mirrored chest X-ray or letter changes its meaning.
+        p: Share of the rows that change.
+        fill: What is shown beyond the edge: ``edge`` repeats the edge's pixels, ``reflect`` mirrors the picture,
+            ``zero`` is black.
     """
 
     magnitude: Annotated[float, Float(0.2, 1.0), Field(ge=0, le=1)] = 1.0
@@ -60,9 +61,9 @@ class TrivialAugment(Method):
         """The augmentation for batches."""
         if (self.magnitude == 0 and not self.flips) or self.p == 0:
             return _rows.unchanged
-        return _operations.Drawn(
-            moves=_operations.moves(self.flips),
-            retouches=_operations.retouches(statistics.spec, self.magnitude),
+        return _operations.RandomOperations(
+            geometric=_operations.geometric(self.flips),
+            photometric=_operations.photometric(statistics.spec, self.magnitude),
             number=1,
             least=0,
             most=self.magnitude,

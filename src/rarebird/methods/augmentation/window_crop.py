@@ -3,11 +3,11 @@
 "Window slicing" of Le Guennec, Malinowski, Tavenard, "Data Augmentation for Time Series Classification using
 Convolutional Neural Networks" (2016), stretched back as by Iwana, Uchida, "An empirical survey of data augmentation for
 time series classification with neural networks" (PLOS ONE 2021). Row i keeps a window whose length is a uniform share
-from `min_share` to 1 of the series' own, anywhere inside; the window is read in as many steps as the series has.
+from `min_share` to 1 of the series' own, anywhere inside; the window is stretched to as many steps as the series has.
 
-*Label-safe when:* every large enough window still shows its class, and tempo is not the evidence: a stretched series is
-a slower one. Not where one short event decides and may be cut off, or for aligned series.
-*Helps when:* recordings begin and end at arbitrary moments and vary in pace.
+*Label-safe when:* every window that is large enough still shows the class, and tempo does not decide it: a stretched
+series is slower. Not where one short event decides and may be cut off, or for aligned series.
+*Helps when:* recordings begin and end at arbitrary moments and vary in speed.
 *Does not help when:* the evidence is at the ends, or frequency is the label.
 *Cost:* one gather; values between steps are interpolated.
 
@@ -65,7 +65,7 @@ class WindowCrop(Method):
             place = _rows.uniform(0, 1, len(x["values"]), generator)
             return window(x["values"], x["lengths"], share, place)
 
-        return _rows.Changing("values", self.p, cropped)
+        return _rows.ChangedEntry("values", self.p, cropped)
 
 
 def window(values: Tensor, lengths: Tensor, share: Tensor, place: Tensor) -> Tensor:
@@ -83,4 +83,4 @@ def window(values: Tensor, lengths: Tensor, share: Tensor, place: Tensor) -> Ten
     last = (lengths - 1)[:, None].to(share.dtype)
     start = place[:, None] * (1 - share[:, None]) * last
     times = start + share[:, None] * torch.arange(values.shape[-1], device=values.device)
-    return _timeline.at(values, torch.minimum(times, last)) * _timeline.within(lengths, values.shape[-1])
+    return _timeline.interpolated(values, torch.minimum(times, last)) * _timeline.own_steps(lengths, values.shape[-1])

@@ -1,22 +1,23 @@
-"""Rows with a large loss come more often, up to a limit.
+"""Rows with a large loss are drawn more often, up to a limit.
 
 Loshchilov and Hutter, "Online batch selection for faster training of neural networks", ICLR workshop 2016;
 Katharopoulos and Fleuret, "Not all samples are created equal: deep learning with importance sampling", ICML 2018. With
 l_i row i's loss when it was last in a batch, the expected draws of a row in an epoch are ``uniform + (1 - uniform)
-min(c l_i, most)``, c such that their mean is 1. Rows that have not been seen come once, so that the first epoch is the
-natural one.
+min(c l_i, most)``, c such that their mean is 1. Rows that have not been seen are drawn once, so that the first epoch
+has the natural mix.
 
-*Helps when* most rows are learned early and steps are few: they go to rare and hard rows, whose classes need not be
-named. Serves regression too.
+*Helps when* most rows are learned early and steps are few: more steps go to rare and hard rows, whatever their class.
+Works for regression, too.
 
-*Does not help when* labels are noisy: wrong ones have the largest losses. `uniform` and `most` bound what they take, by
-the defaults 2.5 times their share of the rows.
+*Does not help when* labels are noisy: rows with wrong labels have the largest losses. `uniform` and `most` limit how
+often they are drawn, by default to 2.5 times their share of the rows.
 
 Cost: one sort of the rows' last losses per epoch.
 
-NOTE[DIFF]: gradients are not divided by the draws (Katharopoulos and Fleuret do, which keeps the natural prior and the
-mean loss); the point here is to weigh hard rows more. So the logits answer to no known prior, and `prior_factor` is
-None. Losses are in proportion, where Loshchilov and Hutter take ranks, and as old as the row's last draw.
+NOTE[DIFF]: gradients are not divided by the number of draws (Katharopoulos and Fleuret do, which keeps the natural
+prior and the mean loss); the purpose here is to weight hard rows more. So the prior of the logits is unknown, and
+`prior_factor` is None. Draws are in proportion to the losses, where Loshchilov and Hutter take ranks, and a loss is as
+old as the row's last draw.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from rarebird.slots.protocols import SamplingState
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")
-# Losses below this share of the largest count as this share: a row that is fitted exactly stays in the draw.
+# Smaller losses count as this share of the largest loss, so that rows without a loss are still drawn sometimes.
 _FLOOR = 1e-6
 
 
@@ -42,8 +43,8 @@ class ByLoss(Method):
     """Settings.
 
     Attributes:
-        uniform: Share of the draws that do not look at the loss.
-        most: Most draws of a row in an epoch among those that do.
+        uniform: Share of the draws that do not depend on the loss.
+        most: Limit on a row's draws in an epoch among those that do, as a multiple of the mean.
     """
 
     reads_last_loss: ClassVar[bool] = True
@@ -70,7 +71,7 @@ class ByLoss(Method):
         yield from even_batches(rng.permutation(np.repeat(np.arange(len(y)), times)), batch_size)
 
     def prior_factor(self, class_counts: np.ndarray) -> np.ndarray | None:
-        """None: how often a class comes depends on how well it is learned; ones where no draw looks at the loss."""
+        """None, as the draws of a class depend on how well it is learned; ones where no draw depends on the loss."""
         return np.ones(len(class_counts)) if self.uniform == 1 else None
 
 
@@ -78,9 +79,9 @@ def expected_draws(loss: np.ndarray, uniform: float, most: float) -> np.ndarray:
     """``(n,)`` draws of each row in an epoch, with mean 1.
 
     Args:
-        loss: ``(n,)`` last losses; a row whose loss is no finite number counts as not seen.
-        uniform: Share of the draws that do not look at the loss.
-        most: Most draws of a row among those that do, above 1.
+        loss: ``(n,)`` last losses; a row whose loss is not finite counts as not seen.
+        uniform: Share of the draws that do not depend on the loss.
+        most: Limit on a row's draws among those that do, above 1.
     """
     draws = np.ones(len(loss))
     seen = np.isfinite(loss)
@@ -90,15 +91,15 @@ def expected_draws(loss: np.ndarray, uniform: float, most: float) -> np.ndarray:
 
 
 def capped(loss: np.ndarray, most: float) -> np.ndarray:
-    """``(n,)`` numbers in proportion to `loss` with mean 1, except that none is above `most` (water-filling)."""
+    """``(n,)`` numbers with mean 1, in proportion to `loss`, but none above `most` (water-filling)."""
     largest = loss.max()
     if largest <= 0:
         return np.ones(len(loss))
     level = np.maximum(loss, _FLOOR * largest)
     descending = np.sort(level)[::-1]
     rest = np.cumsum(descending[::-1])[::-1]
-    # With the k largest at the limit, the others share what is left; the first k at which none of them is above the
-    # limit is right.
+    # With the k largest at the limit, the others share the rest; the right k is the first at which none of the others
+    # is above the limit.
     scale = (len(loss) - most * np.arange(len(loss))) / rest
     k = int(np.argmax(scale * descending <= most))
     draws: np.ndarray = np.minimum(scale[k] * level, most)

@@ -3,17 +3,17 @@
 Shen, Lin and Huang, "Relay backpropagation for effective learning of deep CNNs", ECCV 2016 ("class-aware sampling");
 the balanced half of Kang et al., "Decoupling representation and classifier for long-tailed recognition", ICLR 2020.
 
-*Helps when* rare classes would be absent from most batches; best as a second stage, on a network that has already
+*Helps when* rare classes would be missing from most batches; best as a second stage, on a network that has already
 learned its features.
 
-*Does not help when* the rarest class has a handful of rows: they come again and again, and are learned by heart. Strong
-augmentation softens that.
+*Does not help when* the rarest class has only a few rows: they are repeated many times, and the network memorizes them.
+Strong augmentation reduces that.
 
 Cost: one sort per epoch.
 
-NOTE[DIFF]: classes are not drawn at random but take turns, and each class runs through its own rows before one of them
-comes again; so every batch is balanced, and no row is left out by chance longer than it must. An epoch has as many
-draws as there are training rows.
+NOTE[DIFF]: classes are not drawn at random but alternate, and all rows of a class are drawn before one of them is drawn
+again; so every batch is balanced, and no row is missed by chance. An epoch has as many draws as there are training
+rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rarebird.methods.batch_sampling._shares import class_codes, occupied, scaled, turns
+from rarebird.methods.batch_sampling._shares import class_codes, drawn_evenly, occupied, scaled
 from rarebird.methods.batch_sampling.shuffled import even_batches
 from rarebird.slots.methods import Method
 from rarebird.slots.protocols import SamplingState
@@ -31,7 +31,7 @@ KINDS = ("image", "table", "series")
 
 
 class ClassBalanced(Method):
-    """Batches with equal shares of all classes that have rows; nothing to set."""
+    """Batches with equal shares of all classes that have rows; it has no settings."""
 
     def __call__(
         self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState
@@ -46,18 +46,20 @@ class ClassBalanced(Method):
 
 
 def balanced_order(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """``(n,)`` positions, as many as rows, in which the classes take turns.
+    """``(n,)`` positions, as many as rows, in an order in which the classes alternate.
 
     Args:
-        codes: ``(n,)`` class codes; classes that do not occur are passed over.
-        rng: Where the draws come from.
+        codes: ``(n,)`` class codes; classes without rows are left out.
+        rng: Source of the draws.
     """
     classes = np.unique(codes)
-    # What does not divide evenly goes to randomly chosen classes.
+    # Draws that are left after an even division go to random classes.
     each, left = divmod(len(codes), max(1, len(classes)))
     quotas = each + (rng.permutation(len(classes)) < left)
-    drawn = [turns(np.flatnonzero(codes == label), quota, rng) for label, quota in zip(classes, quotas, strict=True)]
-    # The i-th draw of every class falls into the i-th round; within a round the order is random.
+    drawn = [
+        drawn_evenly(np.flatnonzero(codes == label), quota, rng) for label, quota in zip(classes, quotas, strict=True)
+    ]
+    # The i-th draw of every class is in the i-th round; within a round the order is random.
     when = np.concatenate([np.arange(quota) for quota in quotas] or [np.zeros(0)]) + rng.random(len(codes))
     order: np.ndarray = np.concatenate(drawn or [codes])[np.argsort(when, kind="stable")]
     return order

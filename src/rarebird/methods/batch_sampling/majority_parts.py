@@ -1,20 +1,20 @@
-"""Every class cut down to the rarest one's size, with a fresh part of each larger class every time.
+"""Every class cut down to about the rarest one's size, with another part of the larger classes each time.
 
 The idea of EasyEnsemble (Liu, Wu and Zhou, "Exploratory undersampling for class-imbalance learning", IEEE Transactions
 on Systems, Man, and Cybernetics B 2009). A part holds at most ``ratio`` times the rarest class's rows of each class;
-one part follows the other, without a row of a class coming again before all of them have come. In cross-fitting each
-model starts at another part, so that the average of few-step models has seen more of the majority than any of them.
+parts follow one another, and no row is repeated before all rows of its class were drawn. In cross-fitting each model
+starts at another part, so that the average of models with few steps has seen more of the majority than any of them.
 
-*Helps when* one class is so large that most of its rows say the same, and steps are few: rare rows are seen in every
-part, and the majority's variety is not thrown away as by random under-sampling.
+*Helps when* one class is so large that most of its rows are alike, and steps are few: rare rows are seen in every part,
+and the variety of the majority is not lost as by random under-sampling.
 
-*Does not help when* the rarest class has a handful of rows: they are learned by heart before the majority has been seen
-once.
+*Does not help when* the rarest class has only a few rows: the network memorizes them before it has seen the whole
+majority once.
 
 Cost: one sort per cycle of parts.
 
 NOTE[DIFF]: EasyEnsemble trains one boosted ensemble on each part and averages them; here one network passes over all
-parts, and averaging is left to cross-fitting. All parts of a cycle are laid out at once, so that an epoch of this
+parts, and averaging is left to cross-fitting. All parts of a cycle are planned at once, so that an epoch of this
 sampler is a whole cycle.
 """
 
@@ -26,7 +26,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
-from rarebird.methods.batch_sampling._shares import class_codes, occupied, scaled, turns
+from rarebird.methods.batch_sampling._shares import class_codes, drawn_evenly, occupied, scaled
 from rarebird.methods.batch_sampling.shuffled import even_batches
 from rarebird.slots.methods import Method
 from rarebird.slots.protocols import SamplingState
@@ -39,7 +39,7 @@ class MajorityParts(Method):
     """Settings.
 
     Attributes:
-        ratio: Most rows of a class in a part, in rows of the rarest class.
+        ratio: Largest number of rows of a class in a part, as a multiple of the rarest class's.
     """
 
     ratio: Annotated[float, Float(1, 10, log=True), Field(ge=1)] = 1.0
@@ -58,27 +58,28 @@ class MajorityParts(Method):
         yield from even_batches(np.roll(cycle, -state.fold, axis=0).ravel(), batch_size)
 
     def prior_factor(self, class_counts: np.ndarray) -> np.ndarray:
-        """Rows in a part by rows in all, scaled to mean 1 over the training rows; a class without rows counts as one
-        row."""
+        """A class's rows in a part divided by all of its rows, scaled to mean 1 over the training rows; a class without
+        rows counts as one row."""
         counts = occupied(class_counts)
         rarest = class_counts[class_counts > 0].min()
         return scaled(part_sizes(counts, rarest, self.ratio) / counts, class_counts)
 
 
 def parts(codes: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:
-    """``(n_parts, part)`` positions, so many parts that each row is in one of them at least; within a part, classes are
-    mixed evenly.
+    """``(n_parts, part)`` positions: enough parts for each row to be in at least one; within a part, classes are mixed
+    evenly.
 
     Args:
         codes: ``(n,)`` class codes.
-        ratio: Most rows of a class in a part, in rows of the rarest class.
-        rng: Where the draws come from.
+        ratio: Largest number of rows of a class in a part, as a multiple of the rarest class's.
+        rng: Source of the draws.
     """
     classes, counts = np.unique(codes, return_counts=True)
     sizes = part_sizes(counts, counts.min(), ratio)
     n_parts = int((-(-counts // sizes)).max())
     drawn = [
-        turns(np.flatnonzero(codes == label), n_parts * size, rng) for label, size in zip(classes, sizes, strict=True)
+        drawn_evenly(np.flatnonzero(codes == label), n_parts * size, rng)
+        for label, size in zip(classes, sizes, strict=True)
     ]
     cycle = np.concatenate([rows.reshape(n_parts, size) for rows, size in zip(drawn, sizes, strict=True)], axis=1)
     when = np.concatenate([(np.arange(size) + rng.random((n_parts, size))) / size for size in sizes], axis=1)

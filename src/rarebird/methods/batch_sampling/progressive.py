@@ -2,21 +2,21 @@
 
 Kang et al., "Decoupling representation and classifier for long-tailed recognition", ICLR 2020. Class k, with n_k of n
 rows and C classes, gives a share of ``(1 - t) n_k / n + t / C`` of the draws, where t grows in proportion to the
-progress of the training and is 1 from four fifths of it on.
+progress of the training and is 1 in its last fifth.
 
-*Helps when* the representation should be learned from all rows and the classes still be separated evenly: two-stage
-training without a second stage.
+*Helps when* features should be learned from all rows, but classes should be separated evenly: two-stage training
+without a second stage.
 
-*Does not help when* the rarest class has a handful of rows, which come again and again towards the end; nor in a stage
-that begins late, whose batches are nearly balanced from its start, as progress is that of the whole training. With few
-epochs the mix changes in steps.
+*Does not help when* the rarest class has only a few rows, which are repeated many times towards the end; nor in a stage
+that begins late: progress is that of the whole training, so its batches are nearly balanced from its start. With few
+epochs the mix changes in large steps.
 
 Cost: one sort per epoch.
 
-NOTE[DIFF]: the paper's t is 1 at the very end only, where the learning rate is too low for the network to follow: its
-logits then lag by .3 in the log-odds behind the balanced prior (a small network, AdamW with a cosine schedule, 1 to 10
-% rare rows); with this t, by .03 to .1. And classes are not drawn at random: each has its share in every stretch of the
-epoch, and runs through its own rows before one of them comes again.
+NOTE[DIFF]: the paper's t reaches 1 only at the very end, where the learning rate is too low for the network to follow:
+its logits are then .3 in the log-odds away from the balanced prior (a small network, AdamW with a cosine schedule, 1 to
+10 % rare rows); with this t, by .03 to .1. Classes are not drawn at random: each has its share in every part of the
+epoch, and all of its rows are drawn before one of them is drawn again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BALANCED_FROM = 0.8
 
 
 class Progressive(Method):
-    """From natural to equal shares of all classes that have rows; nothing to set."""
+    """From natural to equal shares of all classes that have rows; it has no settings."""
 
     def __call__(
         self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState

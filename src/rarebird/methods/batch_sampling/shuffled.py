@@ -5,12 +5,12 @@ algorithms", 2009).
 
 *Helps when* every row should be seen equally often; the network learns the natural prior.
 
-*Does not help when* a class is so rare that most batches hold no row of it, and the gradient forgets it in between.
+*Does not help when* a class is so rare that most batches contain no row of it, and the network forgets it in between.
 
 Cost: one permutation per epoch.
 
-NOTE[DIFF]: rows are dealt evenly instead of leaving a short last batch, whose few rows would weigh more than all
-others; and no batch has a single row when there are more, as batch normalization cannot train on one.
+NOTE[DIFF]: batches have equal sizes instead of a short last one, whose few rows would count more than all others; and
+no batch has a single row if there are more, as batch normalization cannot train on one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KINDS = ("image", "table", "series")
 
 
 class Shuffled(Method):
-    """Uniform batches; nothing to set."""
+    """Shuffled batches; they have no settings."""
 
     def __call__(
         self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState
@@ -36,13 +36,13 @@ class Shuffled(Method):
         yield from even_batches(rng.permutation(len(y)), batch_size)
 
     def prior_factor(self, class_counts: np.ndarray) -> np.ndarray:
-        """Ones: the prior stays as it is."""
+        """Ones: the prior does not change."""
         return np.ones(len(class_counts))
 
 
 def even_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """`order` cut into batches whose sizes differ by one at most, none above `batch_size` unless a single row would be
-    left alone."""
+    """`order` split into batches whose sizes differ by at most 1; none is larger than `batch_size`, unless one row
+    would be left alone."""
     require(batch_size >= 1, "batch_size >= 1", batch_size=batch_size)
     n_batches = max(1, min(-(-len(order) // batch_size), len(order) // 2))
     return np.array_split(order, n_batches) if len(order) else []

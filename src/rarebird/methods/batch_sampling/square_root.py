@@ -1,19 +1,19 @@
-"""Batches with classes in the proportion of the square roots of their rows: half way from natural to balanced.
+"""Batches with classes in proportion to the square roots of their rows: between natural and balanced.
 
 Mahajan et al., "Exploring the limits of weakly supervised pretraining", ECCV 2018, after the sub-sampling of frequent
 words by Mikolov et al., "Distributed representations of words and phrases and their compositionality", NeurIPS 2013. A
 class of n_k rows gives a share of ``sqrt(n_k) / sum_j sqrt(n_j)`` of all draws, so that a hundredfold imbalance becomes
 a tenfold one.
 
-*Helps when* classes are many and long-tailed: rare ones come often enough to be learned, common ones keep their
+*Helps when* classes are many and long-tailed: rare classes are drawn often enough to be learned, common ones keep their
 variety.
 
-*Does not help when* classes are nearly even, or so skewed that the root still leaves most batches without the rarest.
+*Does not help when* classes are nearly even, or so skewed that most batches still miss the rarest class.
 
 Cost: one sort per epoch.
 
-NOTE[DIFF]: classes are not drawn at random: each has its share in every stretch of the epoch, and runs through its own
-rows before one of them comes again. An epoch has as many draws as there are training rows.
+NOTE[DIFF]: classes are not drawn at random: each has its share in every part of the epoch, and all of its rows are
+drawn before one of them is drawn again. An epoch has as many draws as there are training rows.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KINDS = ("image", "table", "series")
 
 
 class SquareRoot(Method):
-    """Batches with classes in the proportion of their roots; nothing to set."""
+    """Batches with classes in proportion to the roots of their rows; it has no settings."""
 
     def __call__(
         self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState
@@ -49,7 +49,7 @@ class SquareRoot(Method):
 
 
 def root_shares(counts: np.ndarray) -> np.ndarray:
-    """``(n_classes,)`` shares of the draws, in the proportion of the roots of `counts`, with sum 1."""
+    """``(n_classes,)`` shares of the draws, in proportion to the roots of `counts`, with sum 1."""
     roots = np.sqrt(counts)
     shares: np.ndarray = roots / roots.sum()
     return shares

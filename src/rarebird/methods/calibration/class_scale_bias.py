@@ -1,20 +1,20 @@
-"""Class scale and bias: two numbers per class, for a network whose prior nobody knows.
+"""Class scale and bias: two numbers per class, for a network whose prior is unknown.
 
 "Vector scaling" in Guo et al., "On calibration of modern neural networks", ICML 2017: ``softmax(scale * logits +
 bias)``, both per class, fitted by the log loss of rows the network has not seen.
 
-*Helps when* the loss answers to no prior (focal, margins) and `prior_correction` has nothing to take out: the biases
-find the natural prior.
+*Helps when* the loss has no known prior (focal, margins), so that `prior_correction` cannot remove it: the biases find
+the natural prior.
 
-*Does not help when* held-out rows are few: two numbers per class are more than `temperature` needs, and a class of two
-rows says little of either.
+*Does not help when* held-out rows are few: two numbers per class need more rows than `temperature`, and two rows of a
+class determine neither.
 
-Cost: some dozen passes over the held-out logits.
+Cost: a few dozen passes over the held-out logits.
 
-NOTE[DIFF]: the paper's map is fitted freely. Here a class's scale is a common scale, held at 1 as `temperature` holds
-its own, plus a deviation; a ridge holds deviations and biases at 0, the biases loosely, as finding them is the point.
-With no rows it is the identity. Logits are centered per row first, as the paper's map depends on a constant that the
-softmax does not see.
+NOTE[DIFF]: the paper's map is fitted without a penalty. Here a class's scale is a common scale plus a deviation. The
+common scale is pulled towards 1, as in `temperature`; a ridge pulls deviations and biases towards 0, the biases weakly,
+as they are what should be found. Without rows it is the identity. Logits are centered per row first, as the paper's map
+depends on a constant that the softmax ignores.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class FittedClassScaleBias(Fitted):
 
 
 class ClassScaleBias(Method):
-    """How strongly the map is held at one common scale without biases.
+    """How strongly the map is pulled towards one common scale without biases.
 
     Attributes:
-        scale_rows: How many rows the ridge on each class's deviation from the common scale weighs.
-        bias_rows: How many rows the ridge on each class's bias weighs.
+        scale_rows: Strength of the ridge on each class's deviation from the common scale, in rows.
+        bias_rows: Strength of the ridge on each class's bias, in rows.
     """
 
     per_network: ClassVar[bool] = False
@@ -71,7 +71,7 @@ class ClassScaleBias(Method):
             logits: ``(n, n_classes)``.
             y: ``(n,)`` int class codes.
             weight: ``(n,)`` sample weights on any scale.
-            prior_factor: Not used: the biases are learned from the rows.
+            prior_factor: Not used, as the biases are learned from the rows.
         """
         scale, bias = scale_and_bias(logits, y, weight, (self.scale_rows, self.bias_rows))
         return FittedClassScaleBias(scale=tuple(scale.tolist()), bias=tuple(bias.tolist()))

@@ -1,13 +1,13 @@
-"""Prior correction: take out of the logits what training put into the prior.
+"""Prior correction: remove from the logits the known change of the class frequencies in training.
 
 Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities", Neural
 Computation 2002 (its equation 4); King and Zeng 2001 for logistic regression. Resampling, class weights and logit
-adjustment multiply the prior by a known factor per class; so ``logits - log factor`` answer to the natural prior again.
+adjustment multiply the prior by a known factor per class; so ``logits - log factor`` have the natural prior again.
 
-*Helps when* a remedy bent the prior by a known factor: it costs no rows, for nothing is estimated.
+*Helps when* a remedy changed the prior by a known factor: it needs no rows, as nothing is estimated.
 
-*Does not help when* the loss answers to no prior (focal): see `class_scale_bias`. A network that is too sure of itself
-stays so: `temperature` follows.
+*Does not help when* the loss has no known prior (focal): see `class_scale_bias`. It does not correct overconfidence:
+`temperature` does.
 
 Cost: nothing.
 """
@@ -39,7 +39,7 @@ class FittedPriorCorrection(Fitted):
 
 
 class PriorCorrection(Method):
-    """Nothing to set."""
+    """The correction by a known factor; it has no settings."""
 
     per_network: ClassVar[bool] = True
     fitted: ClassVar[type[Fitted]] = FittedPriorCorrection
@@ -47,8 +47,8 @@ class PriorCorrection(Method):
     def fit(
         self, logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prior_factor: np.ndarray | None
     ) -> FittedPriorCorrection:
-        """The correction for a known `prior_factor (n_classes,)`; the identity where it is None. The rows themselves
-        play no part."""
+        """The correction for a known `prior_factor (n_classes,)`; the identity where it is None. The rows are not
+        used."""
         factor = np.ones(logits.shape[1]) if prior_factor is None else np.asarray(prior_factor, dtype=np.float64)
         return FittedPriorCorrection(shift=tuple(shift(factor).tolist()))
 

@@ -1,19 +1,19 @@
-"""Temperature: one number that makes a network as sure of itself as it is right.
+"""Temperature: one number that makes a network as confident as it is accurate.
 
 Guo et al., "On calibration of modern neural networks", ICML 2017: ``softmax(logits / T)`` with the T that minimizes the
-log loss of rows the network has not seen. The ranking of the classes stays, so accuracy does.
+log loss of rows the network has not seen. The ranking of the classes, and so the accuracy, does not change.
 
-*Helps when* a network is over- or underconfident by the same degree everywhere, the usual result of training past the
-best log loss.
+*Helps when* a network is over- or underconfident to the same degree everywhere, as networks usually are that train
+beyond the best log loss.
 
-*Does not help when* some classes are favored over others (wrong prior: `prior_correction`; unknown prior:
+*Does not help when* the network favors some classes (wrong prior: `prior_correction`; unknown prior:
 `class_scale_bias`).
 
 Cost: a few passes over the held-out logits.
 
-NOTE[DIFF]: few rows say little about T, and rows that are all right would send it to 0. So ``1 / T`` has a Gamma prior
-with its mode at 1 that weighs like `prior_rows` rows, and T stays within 0.05 .. 20. The penalized loss is strictly
-convex in ``1 / T``: there is one answer.
+NOTE[DIFF]: few rows determine T badly, and T would become 0 if all rows are predicted correctly. So ``1 / T`` has a
+Gamma prior with its mode at 1 and the weight of `prior_rows` rows, and T stays within 0.05 .. 20. The penalized loss is
+strictly convex in ``1 / T``, so its minimum is unique.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class FittedTemperature(Fitted):
 
 
 class Temperature(Method):
-    """How strongly T is held at 1.
+    """How strongly T is pulled towards 1.
 
     Attributes:
-        prior_rows: How many rows the prior on ``1 / T`` weighs; 0 fits the rows alone.
+        prior_rows: Weight of the prior on ``1 / T``, in rows; 0 fits the rows alone.
     """
 
     per_network: ClassVar[bool] = False
@@ -62,7 +62,7 @@ class Temperature(Method):
             logits: ``(n, n_classes)``.
             y: ``(n,)`` int class codes.
             weight: ``(n,)`` sample weights on any scale.
-            prior_factor: Not used: T changes no prior.
+            prior_factor: Not used, as T does not change the prior.
         """
         return FittedTemperature(temperature=best_temperature(logits, y, weight, self.prior_rows))
 
@@ -76,22 +76,22 @@ def best_temperature(logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prio
     margins = logits.astype(np.float64) - logits[np.arange(len(y)), y][:, None]
     low, high = 1 / HIGHEST, 1 / LOWEST
     b = 1.0
-    for turn in range(60):
-        slope, bend = _slope(b, margins, weight, prior_rows)
+    for iteration in range(60):
+        slope, curvature = _derivatives(b, margins, weight, prior_rows)
         low, high = (low, b) if slope > 0 else (b, high)
-        step = b - slope / bend if bend > 0 else low
-        # Newton's step where it stays in the bracket that holds the root of the slope, else half-way; also where Newton
-        # creeps, as it does without a prior on rows that are all right.
-        following = step if low < step < high and turn < 20 else (low + high) / 2
-        if abs(following - b) <= 1e-10 * b:
+        newton = b - slope / curvature if curvature > 0 else low
+        # Newton's step if it stays in the bracket around the root of the slope, otherwise bisection. After 20 steps
+        # always bisection: without a prior, Newton is slow on rows that are all predicted correctly.
+        new = newton if low < newton < high and iteration < 20 else (low + high) / 2
+        if abs(new - b) <= 1e-10 * b:
             break
-        b = following
+        b = new
     return float(np.clip(1 / b, LOWEST, HIGHEST))
 
 
-def _slope(b: float, margins: np.ndarray, weight: np.ndarray, prior_rows: float) -> tuple[float, float]:
-    """First and second derivative in b; `margins` are the logits less the true class's, so that ``nll = logsumexp(b *
-    margins)``."""
+def _derivatives(b: float, margins: np.ndarray, weight: np.ndarray, prior_rows: float) -> tuple[float, float]:
+    """First and second derivative in b; `margins` are the logits minus that of the true class, so that ``nll =
+    logsumexp(b * margins)``."""
     scaled = b * margins
     p = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)

@@ -1,15 +1,15 @@
 """Argmax: the most probable class.
 
-The Bayes decision when every error costs the same (Duda, Hart and Stork, "Pattern Classification", 2001, section 2.3);
-it serves accuracy.
+The Bayes decision if every error costs the same (Duda, Hart and Stork, "Pattern Classification", 2001, section 2.3); it
+is best for accuracy.
 
-*Helps when* accuracy is what counts, or the classes are balanced.
+*Helps when* accuracy matters most, or the classes are balanced.
 
-*Does not help when* a class is rare and must not be missed: its probability seldom passes all others'.
+*Does not help when* a class is rare and must not be missed: its probability is seldom the largest.
 
 Cost: nothing.
 
-NOTE ties go to the class that comes first.
+NOTE: ties go to the class that comes first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KINDS = ("image", "table", "series")
 
 
 class FittedArgmax(Fitted):
-    """Nothing is learned."""
+    """The most probable class; nothing is learned."""
 
     def __call__(self, probabilities: np.ndarray) -> np.ndarray:
         """``(n, n_classes) -> (n,)`` class codes."""
@@ -34,12 +34,12 @@ class FittedArgmax(Fitted):
 
 
 class Argmax(Method):
-    """Nothing to set."""
+    """The most probable class; it has no settings."""
 
     fitted: ClassVar[type[Fitted]] = FittedArgmax
 
     def fit(
         self, probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray
     ) -> FittedArgmax:
-        """The decision itself; the rows play no part."""
+        """The decision itself; the rows are not used."""
         return FittedArgmax()

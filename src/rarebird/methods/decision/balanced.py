@@ -1,19 +1,19 @@
-"""Balanced: the class whose probability rose most above its prior.
+"""Balanced: the class whose probability is largest in proportion to its class frequency.
 
 ``argmax_k p_k / prior_k`` maximizes the expected mean of the classes' recalls (Menon et al., "On the statistical
 consistency of algorithms for binary classification under class imbalance", ICML 2013; Collell, Prelec and Patil, "A
 simple plug-in bagging ensemble based on threshold-moving", 2018).
 
-*Helps when* balanced accuracy is what counts: no row is needed to find it, and no remedy in training is needed either,
-given good probabilities.
+*Helps when* balanced accuracy matters most: with good probabilities it needs no held-out rows and no remedy in
+training.
 
-*Does not help when* precision of the rare class counts as well, as in F1: it calls a class of prior .01 at a
+*Does not help when* the precision of the rare class matters as well, as in F1: it predicts a class of prior .01 at a
 probability of .01. Nor when the prior of a class is known from a few rows only.
 
 Cost: nothing.
 
-NOTE ties (a network that knows nothing gives every row its prior) go to the rarest class, which a miss costs most. A
-class that has no training row is never chosen.
+NOTE: ties go to the rarest class, whose errors cost most; a network that has learned nothing gives every row the prior,
+which is a tie. A class without training rows is never predicted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KINDS = ("image", "table", "series")
 
 
 class FittedBalanced(Fitted):
-    """Divide by the natural prior, then take the largest."""
+    """The class with the largest ratio of probability and natural prior."""
 
     prior: tuple[float, ...]
 
@@ -46,21 +46,21 @@ class FittedBalanced(Fitted):
 
 
 class Balanced(Method):
-    """Nothing to set."""
+    """The largest ratio of probability and prior; it has no settings."""
 
     fitted: ClassVar[type[Fitted]] = FittedBalanced
 
     def fit(
         self, probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray
     ) -> FittedBalanced:
-        """The decision for the natural `prior (n_classes,)`; the rows play no part."""
+        """The decision for the natural `prior (n_classes,)`; the rows are not used."""
         return FittedBalanced(prior=tuple(np.asarray(prior, dtype=np.float64).tolist()))
 
 
 def above_prior(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """``argmax_k p_k / prior_k``, ``(n, n_classes) -> (n,)``; equal ratios, up to rounding, go to the rarest class."""
-    # An absent class gets no chance; all others are compared in float64, so that 1e-9 is well above the rounding of the
-    # ratio.
+    # A class with prior 0 is never the largest; the others are compared in float64, so that 1e-9 is well above the
+    # rounding errors of the ratio.
     ratio = np.where(prior > 0, probabilities.astype(np.float64) / np.where(prior > 0, prior, 1), -1.0)
     tied = ratio >= ratio.max(axis=1, keepdims=True) * (1 - 1e-9)
     codes: np.ndarray = np.where(tied, -prior, -np.inf).argmax(axis=1)

@@ -1,23 +1,23 @@
-"""Threshold: cut-offs that make any metric of labels large on rows the network has not seen.
+"""Threshold: cut-offs that maximize any metric of labels on held-out rows.
 
 ``argmax_k log p_k + offset_k``; with two classes that is one threshold on the probability (Koyejo et al., "Consistent
-binary classification with generalized performance metrics", NeurIPS 2014). With more, the offsets are searched one
-class at a time, in turns, from two starts: argmax and balanced.
+binary classification with generalized performance metrics", NeurIPS 2014). With more classes, the offsets are searched
+for one class after the other, repeatedly, from two starts: argmax and balanced.
 
 *Helps when* the metric is neither accuracy (`argmax`) nor balanced accuracy (`balanced`): F1, Matthews correlation, a
 class's own precision.
 
-*Does not help when* the held-out rows of a class can be counted on two hands: every cut-off is then much like another.
+*Does not help when* a class has fewer than about ten held-out rows: then all cut-offs look alike.
 
-Cost: some thousand evaluations of the metric on a confusion matrix; a second or two, however many rows there are.
+Cost: some thousand evaluations of the metric on a confusion matrix; a second or two for any number of rows.
 
 NOTE[DIFF]: the best cut-off on few rows is mostly luck. So the metric is averaged over neighboring cut-offs (a Gaussian
 kernel), the search is repeated under random row weights (Bayesian bootstrap: Rubin, Annals of Statistics 1981), and the
-offsets are averaged; then a class of n rows goes n / (n + 10) of the way to them from ``-s log prior``, whose one
-number s in 0 (argmax) .. 1 (balanced) few rows can tell. In simulations with two classes and 8 to 400 rare rows, kernel
-and averaging halve what the plain best cut-off loses on new rows; with eight classes and 80 rows the last step adds .02
-to .04 to any metric. NOTE the metric is taken to depend on the weighted confusion matrix alone, as every metric of
-labels does.
+offsets are averaged; then the offset of a class of n rows is n / (n + 10) times this average plus 10 / (n + 10) times
+``-s log prior``, whose single number s in 0 (argmax) .. 1 (balanced) can be found from few rows. In simulations with
+two classes and 8 to 400 rare rows, kernel and averaging halve the loss of the plain best cut-off on new rows; with
+eight classes and 80 rows the last step adds .02 to .04 to any metric. The metric must depend only on the weighted
+confusion matrix, as every metric of labels does.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SMALLEST = 1e-12
 
 
 class FittedThreshold(Fitted):
-    """Log-offsets per class; their mean is 0."""
+    """Offsets of the log-probabilities, one per class; their mean is 0."""
 
     offsets: tuple[float, ...]
 
@@ -56,7 +56,7 @@ class FittedThreshold(Fitted):
 
 
 class Threshold(Method):
-    """Nothing to set."""
+    """Offsets fitted to a metric; it has no settings."""
 
     fitted: ClassVar[type[Fitted]] = FittedThreshold
 
@@ -69,7 +69,7 @@ class Threshold(Method):
             probabilities: ``(n, n_classes)`` under the natural prior.
             y: ``(n,)`` int class codes.
             weight: ``(n,)`` sample weights.
-            metric: ``(y, predicted, weight) -> float``, to be made large.
+            metric: ``(y, predicted, weight) -> float``; higher is better.
             prior: ``(n_classes,)`` natural prior of the training rows.
         """
         require(
@@ -84,41 +84,41 @@ class Threshold(Method):
 
 
 def logs(probabilities: np.ndarray) -> np.ndarray:
-    """Log-probabilities in float64, bounded below."""
+    """Log-probabilities in float64, at least ``log(SMALLEST)``."""
     return np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
 
 
 def best_offsets(log_p: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray) -> np.ndarray:
-    """``(n_classes,)`` offsets: climbed from two starts, averaged over bootstrap weights, and drawn towards the best
+    """``(n_classes,)`` offsets: searched from two starts, averaged over bootstrap weights, and pulled towards the best
     power of the prior.
 
     Args:
         log_p: ``(n, n_classes)``.
         y, weight: ``(n,)``.
-        metric: To be made large.
+        metric: Higher is better.
         prior: ``(n_classes,)``.
     """
     n_classes = log_p.shape[1]
-    # What balanced adds to argmax; a class without training rows is never chosen.
+    # The offsets of the decision `balanced`; a class without training rows is never predicted.
     balanced: np.ndarray = np.where(prior > 0, -np.log(np.maximum(prior, SMALLEST)), np.log(SMALLEST))
     if not len(y) or not weight.any():
         return np.zeros(n_classes)
-    # With two classes one offset says it all, and its search does not depend on where it starts.
-    turns = [1] if n_classes == 2 else list(np.lexsort((log_p.sum(axis=0), prior)))
+    # With two classes one offset is enough, and its search does not depend on the start.
+    order = [1] if n_classes == 2 else list(np.lexsort((log_p.sum(axis=0), prior)))
     repeats, rounds = (32, 1) if n_classes == 2 else (int(np.clip(160 // n_classes, 4, 16)), 3)
-    n_candidates = int(np.clip(EVALUATIONS // (len(turns) * (repeats + 2 * rounds)), 12, 128))
+    n_candidates = int(np.clip(EVALUATIONS // (len(order) * (repeats + 2 * rounds)), 12, 128))
     search = _Search(log_p, y, metric, n_candidates)
     best = max(
-        (search.climb(start, weight, turns, rounds) for start in (0 * balanced, balanced)),
+        (search.climb(start, weight, order, rounds) for start in (0 * balanced, balanced)),
         key=lambda at: search.value(at, weight),
     )
     rng = np.random.default_rng(0)
     weights = [weight * rng.exponential(size=len(y)) for _ in range(repeats)]
-    climbed: np.ndarray = np.mean([search.climb(best, each, turns, 1) for each in weights], axis=0)
+    climbed: np.ndarray = np.mean([search.climb(best, each, order, 1) for each in weights], axis=0)
     anchor = balanced * np.mean([search.power(balanced, each) for each in weights])
     rows: np.ndarray = np.bincount(y, weight, n_classes) * (weight.sum() / np.square(weight).sum())
-    # Offsets have one degree of freedom too many; with a mean of 0 over the rows, the common classes stay and the rare
-    # ones move.
+    # A constant added to all offsets changes nothing. With a mean of 0 over the rows, the offsets of common classes
+    # stay near 0 and those of rare ones move.
     offsets: np.ndarray = anchor + rows / (rows + ANCHOR_ROWS) * (_centered(climbed, rows) - _centered(anchor, rows))
     return offsets
 
@@ -140,28 +140,27 @@ class _Search:
         return self._metric(cells.reshape(self.n_classes, self.n_classes))
 
     def power(self, balanced: np.ndarray, weight: np.ndarray) -> float:
-        """The share of `balanced`, 0 for argmax and 1 for balanced, at which the metric is largest; the middle of
-        equals."""
+        """The factor of `balanced`, from 0 for argmax to 1, at which the metric is largest; the mean of ties."""
         values = np.array([self.value(share * balanced, weight) for share in SHARES])
         return float(SHARES[values >= values.max() - 1e-12].mean())
 
-    def climb(self, offsets: np.ndarray, weight: np.ndarray, turns: list[int], rounds: int) -> np.ndarray:
-        """Set one class's offset at a time to its best, until nothing moves or `rounds` are over."""
+    def climb(self, offsets: np.ndarray, weight: np.ndarray, order: list[int], rounds: int) -> np.ndarray:
+        """Set the offset of one class after the other to its best value, until none changes or for `rounds` rounds."""
         offsets = offsets.copy()
         for _ in range(rounds):
             before = offsets.copy()
-            for code in turns:
+            for code in order:
                 offsets[code] = self._best(offsets, code, weight)
             if np.array_equal(offsets, before):
                 break
         return offsets
 
     def _best(self, offsets: np.ndarray, code: int, weight: np.ndarray) -> float:
-        """The offset of class `code` at which the smoothed metric is largest, the others held."""
+        """The offset of class `code` at which the smoothed metric is largest, with the other offsets fixed."""
         others = self.log_p + offsets
         others[:, code] = -np.inf
         rival = others.argmax(axis=1)
-        # A row is given to `code` where the offset is above its edge.
+        # A row is predicted as `code` if the offset is above the row's edge.
         edge = others[np.arange(len(rival)), rival] - self.log_p[:, code]
         candidates = _candidates(edge, self.y == code, self.n_candidates)
         values = _smooth(
@@ -169,8 +168,7 @@ class _Search:
             candidates,
         )
         tied = np.flatnonzero(values >= values.max() - 1e-12)
-        # The middle of what is equally good: the same from either end, so that the order of two classes does not
-        # matter.
+        # The middle of equally good offsets, counted from both ends, so that the order of two classes does not matter.
         return float((candidates[tied[(len(tied) - 1) // 2]] + candidates[tied[len(tied) // 2]]) / 2)
 
     def _confusions(
@@ -193,8 +191,8 @@ class _Search:
 
 
 def _candidates(edge: np.ndarray, own: np.ndarray, most: int) -> np.ndarray:
-    """Offsets between the edges of rows, as many between the class's own rows as between all others', and one beyond
-    either end."""
+    """Offsets between the edges of rows, equally many from the class's own rows and from the others, and one beyond
+    each end."""
     shares = np.linspace(0, 1, most // 2)
     parts = [np.quantile(part, shares, method="nearest") for part in (edge[own], edge[~own]) if len(part)]
     edges = np.unique(np.concatenate(parts))
@@ -202,7 +200,7 @@ def _candidates(edge: np.ndarray, own: np.ndarray, most: int) -> np.ndarray:
 
 
 def _smooth(values: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """The metric averaged over neighboring candidates, by a Gaussian kernel a fifth as wide as the candidates'
+    """The metric averaged over neighboring candidates by a Gaussian kernel, whose width is a fifth of the candidates'
     spread."""
     low, high = np.quantile(candidates, [0.16, 0.84])
     width = max(BANDWIDTH * (high - low) / 2, SMALLEST)

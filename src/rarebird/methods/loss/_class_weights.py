@@ -1,4 +1,4 @@
-"""Weights per class: how they follow from counts, their scale, and the user's own by class label."""
+"""Weights per class: computed from counts, or given by class label, and scaled to mean 1 over the training rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from rarebird.core.checks import DataError, nearest, some
 from rarebird.methods.loss._from_logits import at_least_one
 
-# Classes of a thousand rows or more then count much alike, and rarer ones in inverse proportion to their rows.
+# Classes of a thousand rows or more then have nearly equal weights; rarer ones nearly in inverse proportion to rows.
 USUAL_BETA = 0.999
 
 
@@ -40,9 +40,9 @@ def by_label(given: Mapping[str, float], classes: tuple[str, ...], setting: str)
     unknown = [label for label in given if label not in classes]
     if unknown:
         raise DataError(
-            f"{setting} names the class {unknown[0]!r}, which the data do not have; {nearest(unknown[0], classes)}"
+            f"{setting} names the class {unknown[0]!r}, which is not in the data; {nearest(unknown[0], classes)}"
         )
     missing = [label for label in classes if label not in given]
     if missing:
-        raise DataError(f"{setting} misses the class {some(map(repr, missing))}; give a weight for every class.")
+        raise DataError(f"{setting} has no weight for the class {some(map(repr, missing))}; give one for every class.")
     return np.array([given[label] for label in classes])

@@ -1,5 +1,4 @@
-"""What the losses for classes share: the module they build, which warns of probabilities, and exact logarithms of the
-softmax."""
+"""What losses for classes share: a module that warns if it gets probabilities, and exact logarithms of the softmax."""
 
 from __future__ import annotations
 
@@ -19,13 +18,13 @@ class FromLogits(nn.Module):
     """``logits (batch, n_classes), y (batch, n_classes) -> (batch,)`` by a plain function of them and of numbers known
     per class.
 
-    The first batches are looked at: a network that ends in a softmax learns slowly and badly from such a loss, and
-    nothing else says so. Later batches are not, as every look waits for the device.
+    The first batches are checked: a network that ends in a softmax learns slowly and badly from such a loss, and no
+    other message shows it. Later batches are not checked, as each check waits for the device.
 
     Args:
-        function: ``function(logits, y, **per_class)``; that of a loss of pairs of rows also takes the rows' weights,
+        function: ``function(logits, y, **per_class)``; for a loss of pairs of rows it also takes the rows' weights,
             after `y`.
-        **per_class: Arrays over the classes. They follow the module to its device, and are not saved with a network.
+        **per_class: Arrays over the classes. They move with the module to its device and are not saved.
     """
 
     LOOKS: ClassVar[int] = 3
@@ -34,11 +33,11 @@ class FromLogits(nn.Module):
         super().__init__()
         self._function, self._looks_left = function, self.LOOKS
         for name, values in per_class.items():
-            # float32, so that half-precision logits are lifted before a sum, where small differences would be lost.
+            # float32, so that half-precision logits are cast up before a sum, in which small differences would be lost.
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32), persistent=False)
 
     def forward(self, logits: Tensor, *targets: Tensor) -> Tensor:
-        """The loss of each row; that of a loss of pairs, their weighted mean."""
+        """The loss of each row; for a loss of pairs, their weighted mean."""
         if self._looks_left > 0:
             self._look(logits)
         per_class = {name: values.to(logits.device) for name, values in self._buffers.items() if values is not None}
@@ -57,12 +56,11 @@ class FromLogits(nn.Module):
 
 
 def are_probabilities(logits: Tensor) -> bool:
-    """Whether every row of ``(batch, n_classes)`` lies within 0..1 and sums to 1; logits do not, save by a rare
-    chance."""
+    """Whether every row of ``(batch, n_classes)`` is in 0..1 and sums to 1, which logits are only by rare chance."""
     rows = logits.detach().float()
     if rows.shape[0] == 0:
         return False
-    # Probabilities computed in bfloat16 sum to 1 within a part in 256; logits of a row or two might too, so there the
+    # Probabilities in bfloat16 sum to 1 up to 1/256. Logits of one or two rows might do so as well, so for few rows the
     # sum must be exact.
     tolerance = 2**-8 if rows.shape[0] >= 4 else 1e-5
     sums_to_one = (rows.sum(dim=1) - 1).abs() <= tolerance
@@ -73,7 +71,7 @@ def known_counts(targets: TargetStatistics, loss: str) -> np.ndarray:
     """``(n_classes,)`` training rows per class.
 
     Raises:
-        ValueError: There are no classes, as the target holds numbers, or no rows.
+        ValueError: The target is a number and not a class, or there are no rows.
     """
     require(
         targets.class_counts is not None, f"{loss} is for classes, with their counts", class_counts=targets.class_counts
@@ -84,14 +82,14 @@ def known_counts(targets: TargetStatistics, loss: str) -> np.ndarray:
 
 
 def at_least_one(class_counts: np.ndarray) -> np.ndarray:
-    """``(n_classes,)`` counts as float64, a class without training rows counted as one row, so that its logarithm and
-    inverse exist."""
+    """``(n_classes,)`` counts as float64, where a class without training rows counts as one row, so that logarithm and
+    inverse are finite."""
     counts: np.ndarray = np.maximum(class_counts, 1).astype(np.float64)
     return counts
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
-    """Log-softmax over classes, never below float32: bfloat16 has three digits, too few for a difference of logs."""
+    """Log-softmax over classes in float32 or wider: bfloat16 has three digits, too few for a difference of logs."""
     return torch.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
 
 
@@ -99,8 +97,7 @@ def log_complement(log_p: Tensor) -> Tensor:
     """``log(1 - p)`` for rows of log-probabilities ``(batch, n_classes)``, finite with finite gradient where p rounds
     to 1.
 
-    Only the most probable class can have p near 1; its complement is summed from the other classes' log-probabilities
-    instead.
+    Only the most probable class can have p near 1; its complement is the sum of the other classes' probabilities.
     """
     top = torch.zeros_like(log_p, dtype=torch.bool).scatter_(1, log_p.argmax(dim=1, keepdim=True), True)
     others = torch.logsumexp(log_p.masked_fill(top, -torch.inf), dim=1, keepdim=True)

@@ -1,21 +1,20 @@
-"""Asymmetric loss: classes that a row does not belong to are turned down where they are easy, its own class is not.
+"""Asymmetric loss: other classes count less where they are easy, the row's own class always counts.
 
 Ridnik, Ben-Baruch, Zamir, Noy, Friedman, Protter and Zelnik-Manor, "Asymmetric loss for multi-label classification",
 ICCV 2021: for every class k of a row ``-y_k (1 - p_k)^gamma_positive log p_k - (1 - y_k) q_k^gamma_negative log(1 -
-q_k)`` with the shifted probability ``q_k = max(p_k - margin, 0)``, so that negatives below the margin give nothing at
-all.
+q_k)`` with the shifted probability ``q_k = max(p_k - margin, 0)``, so that negatives below the margin add no loss.
 
-*Helps when* there are many classes and confusions with a few of them matter, or where focal loss turns down the rare
-class's own rows too early.
+*Helps when* there are many classes and confusions with a few of them matter, or where focal loss lowers the weight of
+the rare class's own rows too early.
 
 *Does not help when* probabilities matter and no rows are left to calibrate them (the loss is not proper, and no known
-prior puts it right), or when there are two classes: their two terms say nearly the same.
+prior corrects it), or when there are two classes, whose two terms are nearly the same.
 
 Cost: cross entropy and three more passes over the logits.
 
-NOTE[DIFF]: here a row has one label, so p is the softmax of the paper's sigmoids' logits: what is trained is what
-predicts. (The authors' own single-label code focuses cross entropy with smoothed labels; without smoothing its
-negatives play no part.) A `margin` of 1 leaves the negatives out.
+NOTE[DIFF]: here a row has one label, so p is the softmax where the paper has sigmoids: the same probabilities are
+trained and used for prediction. (The authors' own single-label code applies the focus to cross entropy with smoothed
+labels; without smoothing, its negatives have no effect.) A `margin` of 1 removes the negatives.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ KINDS = ("image", "table", "series")
 
 
 class Asymmetric(Method):
-    """How strongly easy classes are turned down, by whether the row belongs to them.
+    """How much the weight of easy classes is lowered: of the row's own class, and of the others.
 
     Attributes:
         gamma_negative: Power for the classes that a row does not belong to.
-        gamma_positive: Power for its own; 0 never turns it down.
-        margin: Probability below which a class that a row does not belong to gives nothing.
+        gamma_positive: Power for the row's own class; at 0 its weight is never lowered.
+        margin: Probability below which a class that a row does not belong to adds no loss.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
@@ -54,7 +53,7 @@ class Asymmetric(Method):
 
     @classmethod
     def neutral(cls) -> Self:
-        """Cross entropy: the row's own class alone, never turned down."""
+        """Cross entropy: only the row's own class counts, with constant weight."""
         return cls(gamma_positive=0.0, margin=1.0)
 
     @classmethod
@@ -69,7 +68,7 @@ class Asymmetric(Method):
         ]
 
     def build(self, targets: TargetStatistics) -> nn.Module:
-        """The loss as a module; the counts play no part."""
+        """The loss as a module; it does not depend on the counts."""
         return FromLogits(
             partial(
                 asymmetric, gamma_positive=self.gamma_positive, gamma_negative=self.gamma_negative, margin=self.margin
@@ -94,7 +93,7 @@ def _others(log_p: Tensor, log_not_p: Tensor, gamma: float, margin: float) -> Te
     if margin == 0:
         return torch.exp(gamma * log_p) * -log_not_p
     beyond = log_p.exp() - margin > 0
-    # The untaken branch must stay finite too: the gradient of torch.where multiplies it by zero.
+    # The branch that is not taken must stay finite, too: the gradient of torch.where multiplies it by zero.
     shifted = torch.where(beyond, log_p.exp() - margin, 1.0)
     log_not_shifted = torch.log(torch.where(beyond, log_not_p.exp() + margin, 1.0))
     return torch.where(beyond, shifted**gamma * -log_not_shifted, 0.0)

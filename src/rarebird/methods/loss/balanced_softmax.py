@@ -1,15 +1,15 @@
-"""Balanced softmax: the softmax as it would be if all classes were equally frequent.
+"""Balanced softmax: the softmax that would hold if all classes were equally frequent.
 
 Ren et al., "Balanced meta-softmax for long-tailed visual recognition", NeurIPS 2020: ``p_k = n_k exp(z_k) / sum_j n_j
 exp(z_j)`` in the cross entropy, so that the network's own softmax is an unbiased estimate for equal class frequencies
-at test time. It is `logit_adjusted` at ``tau = 1``, found in the same year by another argument, under the name the
-field also uses.
+at test time. It is `logit_adjusted` at ``tau = 1``, published in the same year with another derivation; both names are
+in use.
 
 *Helps when* classes are skewed and each should be recognized equally well: the usual first choice before anything is
 tuned.
 
-*Does not help when* the classes are balanced (it is then cross entropy), or when overall accuracy on the natural mix is
-the goal.
+*Does not help when* the classes are balanced (then it is cross entropy), or when the goal is accuracy at natural class
+frequencies.
 
 Cost: that of cross entropy.
 
@@ -34,7 +34,7 @@ KINDS = ("image", "table", "series")
 
 
 class BalancedSoftmax(Method):
-    """The class counts say it all; nothing to set."""
+    """The loss follows from the class counts; it has no settings."""
 
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     per_row: ClassVar[bool] = True
@@ -44,5 +44,5 @@ class BalancedSoftmax(Method):
         return FromLogits(logit_adjusted, offsets=log_prior(known_counts(targets, self.name)))
 
     def prior_factor(self, targets: TargetStatistics) -> np.ndarray:
-        """``1 / prior``, scaled to mean 1 over the training rows: the raw logits answer to equal classes."""
+        """``1 / prior``, scaled to mean 1 over the training rows: the prior of the raw logits is equal classes."""
         return inverse_power(known_counts(targets, self.name), 1.0)

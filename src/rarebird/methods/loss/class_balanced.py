@@ -1,15 +1,15 @@
-"""Class-balanced cross entropy: rows of a class count by the effective number of its rows.
+"""Class-balanced cross entropy: rows are weighted by the effective number of rows of their class.
 
 Cui, Jia, Lin, Song and Belongie, "Class-balanced loss based on effective number of samples", CVPR 2019: rows of a class
 overlap, so that n of them are worth ``E_n = (1 - beta^n) / (1 - beta)`` distinct ones, and a row is weighted by ``1 /
 E_n``. `beta` goes from no weights at 0 to the balanced ones of `weighted` towards 1; ``1 / (1 - beta)`` is the number
 of rows beyond which more of them no longer lower a class's weight.
 
-*Helps when* the balanced weights are too strong for the rarest classes: skew of 100 and more, and classes of a few
+*Helps when* balanced weights are too large for the rarest classes: an imbalance of 100 and more, and classes of a few
 rows.
 
-*Does not help when* all classes have many more rows than ``1 / (1 - beta)`` (it is then cross entropy) or when the
-network fits every training row anyway; see `weighted`, and `logit_adjusted`, which then still acts.
+*Does not help when* all classes have many more rows than ``1 / (1 - beta)`` (then it is cross entropy) or when the
+network fits every training row anyway; see `weighted`, and `logit_adjusted`, which still has an effect then.
 
 Cost: that of cross entropy.
 
@@ -37,7 +37,7 @@ KINDS = ("image", "table", "series")
 
 
 class ClassBalanced(Method):
-    """How soon more rows of a class stop counting.
+    """From which number of rows on the weight of a class stays the same.
 
     Attributes:
         beta: 0 is cross entropy; at .999 a class of 1000 rows or more is weighted much as one of 1000.

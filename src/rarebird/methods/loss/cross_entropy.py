@@ -1,21 +1,21 @@
-"""Cross entropy: every row counts the same, whatever its class.
+"""Cross entropy: every row counts the same, whatever its class; the baseline for classes.
 
 The maximum-likelihood loss for classes, here on soft targets: ``-sum_k y_k log p_k`` with ``p = softmax(logits)``
 (Bridle, "Probabilistic interpretation of feedforward classification network outputs", 1990; Bishop, "Pattern
 Recognition and Machine Learning", 2006, section 4.3.4). With `label_smoothing` a share of every row's target is spread
 evenly over the classes (Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016).
 
-*Helps when* the classes are roughly balanced, or when a decision that divides by the prior follows: its logits answer
-to the natural prior, so the probabilities need the least repair. Smoothing helps where labels are noisy and a network
-fits them all.
+*Helps when* the classes are roughly balanced, or when a decision that divides by the prior follows: the prior of its
+logits is the natural one, so the probabilities need the least correction. Smoothing helps where labels are noisy and a
+network fits them all.
 
 *Does not help when* a class is so rare that the network never learns its features: its rows give almost no gradient.
 Smoothing does not help there either: it gives a rare class more than its rows do.
 
 Cost: one log-softmax per batch.
 
-With smoothing there is no prior factor: ``(1 - e) p + e / n_classes`` is what the logits answer to, and no prior turns
-p into that.
+With smoothing there is no prior factor: the network learns ``(1 - e) p + e / n_classes``, and no prior turns p into
+that.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class CrossEntropy(Method):
         return [cls(), cls(label_smoothing=0.1)]
 
     def build(self, targets: TargetStatistics) -> nn.Module:
-        """The loss as a module; counts and labels play no part."""
+        """The loss as a module; it does not depend on counts and labels."""
         return FromLogits(partial(cross_entropy, label_smoothing=self.label_smoothing))
 
     def prior_factor(self, targets: TargetStatistics) -> np.ndarray | None:
-        """Ones, as the logits answer to the prior of the rows they saw; None with smoothing."""
+        """Ones, as the prior of the logits is that of the training rows; None with smoothing."""
         return np.ones(len(known_counts(targets, self.name))) if self.label_smoothing == 0 else None
 
 

@@ -3,18 +3,18 @@
 Steininger, Kobs, Davidson, Krause and Hotho, "Density-based weighting for imbalanced regression" (DenseWeight), Machine
 Learning 2021: ``w(y) (output - y)^2`` with ``w(y) = max(1 - alpha d(y), floor)``, where d is the density of the
 training targets, smoothed by a Gaussian kernel and scaled to 0..1; the weights are scaled so that their mean over the
-training rows is 1. At ``alpha = 1`` the commonest target counts next to nothing, below 1 it keeps the part ``1 -
-alpha`` of a rare one's weight.
+training rows is 1. At ``alpha = 1`` the most common target has nearly no weight; below 1 it has the share ``1 - alpha``
+of a rare one's weight.
 
-*Helps when* targets are skewed and the few rows of its long tail must be predicted as well as the many of its bulk.
+*Helps when* targets are skewed, and the few rows of the long tail must be predicted as well as the many common ones.
 
-*Does not help when* the error on the natural mix is how it will be judged: the common rows pay for the rare ones. Nor
-when the far targets are wrong ones (see `huber`), nor for classes, which it refuses.
+*Does not help when* the model is scored by its mean error over all rows: common rows are predicted worse for the sake
+of rare ones. Nor when extreme targets are errors (see `huber`), nor for classes, which it refuses.
 
-Cost: one look into a table per row; the density is smoothed once, on a grid.
+Cost: one look-up in a table per row; the density is smoothed once, on a grid.
 
-NOTE[DIFF]: Silverman's bandwidth with the smaller of standard deviation and interquartile range, as a tail that is long
-would smooth the bulk away; a histogram on a grid in place of the sum over all rows.
+NOTE[DIFF]: Silverman's bandwidth with the smaller of standard deviation and interquartile range, as a long tail would
+make it too wide for the common targets; a histogram on a grid in place of the sum over all rows.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ REACH = 4.0
 
 
 class DensityWeighted(Method):
-    """How much rare targets count over common ones.
+    """How much more rare targets count than common ones.
 
     Attributes:
-        alpha: 0 is `mean_squared`; at 1 the commonest target counts next to nothing.
+        alpha: 0 is `mean_squared`; at 1 the most common target has nearly no weight.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("regression",)
@@ -59,7 +59,7 @@ class DensityWeighted(Method):
         """The loss as a module.
 
         Raises:
-            ValueError: There are no values, as the target holds classes.
+            ValueError: The target is a class, so that there are no values.
         """
         require(
             targets.values is not None,
@@ -91,7 +91,7 @@ class DensityWeightedModule(nn.Module):
         return (errors(outputs, y).square() * self.weight(y)).mean(dim=1)
 
     def weight(self, y: Tensor) -> Tensor:
-        """The weight of each target, between the grid's points on a straight line; beyond its ends that of the end."""
+        """The weight of each target: linear between the grid's points, constant beyond its ends."""
         weights = self.weights.to(y.device)
         place = ((y - self.low) / self.step).clamp(0, len(weights) - 1)
         below = place.floor().long().clamp(max=len(weights) - 2)
@@ -114,8 +114,8 @@ def density(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     width = _bandwidth(values)
     steps = int(np.clip(np.ceil((high - low) / width * STEPS_PER_BANDWIDTH), 64, MOST_STEPS))
     grid, step = np.linspace(low, high, steps + 1, retstep=True)
-    # A row between two grid points is shared between them, so that the smoothed density does not depend on where the
-    # grid falls.
+    # A row between two grid points counts for both by its distance to them, so that the smoothed density does not
+    # depend on the position of the grid.
     place = np.clip((values - low) / step, 0, steps)
     below = np.minimum(place.astype(np.int64), steps - 1)
     rows = np.bincount(below, 1 - (place - below), steps + 1) + np.bincount(below + 1, place - below, steps + 1)

@@ -4,18 +4,18 @@ Lin et al., "Focal loss for dense object detection", ICCV 2017, in its multi-cla
 (1 - p_k)^gamma log p_k``. `alpha` gives the ``a_k``: the paper's single number for two classes, weights by class label,
 or a scheme on the class counts.
 
-*Helps when* a mass of easy rows drowns the few hard ones, as background does in detection.
+*Helps when* very many easy rows dominate the few hard ones, as background does in detection.
 
 *Does not help when* labels are noisy (wrong labels are the hardest rows), or when probabilities matter and no rows are
-left to calibrate them: the loss is not proper, its probabilities lean to the middle, and no known prior puts them
-right.
+left to calibrate them: the loss is not proper, its probabilities are too close to the middle, and no known prior
+corrects them.
 
 Cost: cross entropy and two more passes over the logits.
 
 NOTE[DIFF]: the paper's loss is for two classes on a sigmoid; here every class is treated alike, and with two classes
 the softmax of two logits is the paper's sigmoid. A number for `alpha` belongs to the rarer class, not to the one coded
 1. Weights are scaled so that their mean over the training rows is 1, which leaves the learning rate as it is; the
-   paper's are not.
+paper's are not.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ KINDS = ("image", "table", "series")
 
 
 class Focal(Method):
-    """How strongly easy rows are turned down.
+    """How much less easy rows count, and the weights of the classes.
 
     Attributes:
-        gamma: 0 is cross entropy; at 2 a row with ``p = .9`` counts a hundredth.
+        gamma: 0 is cross entropy; at 2 a row with ``p = .9`` counts one hundredth.
         alpha: Weights of the classes: ``balanced`` (as `weighted`), ``effective_number`` (as `class_balanced`), class
-            label -> weight, or for two classes the rarer one's share of 0..1, the other having the rest.
+            label -> weight, or for two classes a number in 0..1 for the rarer class, and the rest for the other.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
@@ -60,12 +60,12 @@ class Focal(Method):
 
     @field_validator("alpha", mode="wrap")
     @classmethod
-    def _sorts(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        """One sentence that names every sort of `alpha`, where pydantic would speak of the first alone."""
+    def _one_of_the_forms(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        """One message that names all forms of `alpha`, where pydantic would name only the first."""
         try:
             return handler(value)
         except ValidationError:
-            rule = "alpha is balanced, effective_number, a number between 0 and 1, or a weight above 0 for each class label"
+            rule = "alpha is balanced, effective_number, a number in 0..1, or a weight above 0 for each class label"
             raise ValueError(f"`{rule}` must hold, but got alpha={value!r}.") from None
 
     @classmethod
@@ -76,7 +76,7 @@ class Focal(Method):
     @classmethod
     def examples(cls) -> list[Self]:
         """The paper's, cross entropy, powers below 1, whose slope at ``p = 1`` is the numerically hard case, and
-        weights of each sort."""
+        weights of each form."""
         weights = {"0": 1.0, "1": 4.0, "猫": 2.5}
         return [
             cls(),
@@ -91,7 +91,7 @@ class Focal(Method):
         """The loss as a module.
 
         Raises:
-            DataError: `alpha` is a number and the classes are not two, or its labels are not exactly the classes.
+            DataError: `alpha` is a number and there are not two classes, or its labels are not exactly the classes.
         """
         return FromLogits(partial(focal, gamma=self.gamma), weights=self._weights(targets))
 
@@ -112,9 +112,9 @@ class Focal(Method):
             return normalized(by_label(self.alpha, targets.classes, "alpha"), counts)
         if len(counts) != 2:
             raise DataError(
-                f"focal takes a number for alpha={self.alpha:g} where there are two classes, not {len(counts)}; use balanced."
+                f"focal takes alpha={self.alpha:g} only for two classes, but there are {len(counts)}; use balanced."
             )
-        # Of two equally frequent classes the second is the paper's positive one.
+        # If two classes are equally frequent, the second is the paper's positive class.
         rarer = 0 if counts[0] < counts[1] else 1
         return normalized(np.where(np.arange(2) == rarer, self.alpha, 1 - self.alpha), counts)
 

@@ -4,12 +4,12 @@ Huber, "Robust estimation of a location parameter", Annals of Mathematical Stati
 the standardized target, ``e^2`` where ``|e| <= delta`` and ``2 delta |e| - delta^2`` beyond, so that a row's gradient
 never exceeds ``2 delta``.
 
-*Helps when* a few targets are far out or plainly wrong, and should not rule what is learned of the others.
+*Helps when* a few targets are extreme or wrong, and should not dominate what the network learns from the others.
 
-*Does not help when* the far targets are what matters (see `density_weighted`), or when the squared error is how it will
-be judged and the targets are clean: it learns something between mean and median. Nor for classes, which it refuses.
+*Does not help when* extreme targets matter most (see `density_weighted`), or when the model is scored by the squared
+error and the targets have no errors: it learns a value between mean and median. Nor for classes, which it refuses.
 
-Cost: next to nothing.
+Cost: negligible.
 
 NOTE[DIFF]: twice Huber's function, so that large `delta` gives `mean_squared` and the learning rate stays as it is.
 """
@@ -32,7 +32,7 @@ KINDS = ("image", "table", "series")
 
 
 class Huber(Method):
-    """Where errors begin to count as large.
+    """From which size on an error counts as large.
 
     Attributes:
         delta: In standard deviations of the target.
@@ -49,7 +49,7 @@ class Huber(Method):
         return [cls(), cls(delta=0.1), cls(delta=100.0)]
 
     def build(self, targets: TargetStatistics) -> nn.Module:
-        """The loss as a module; how the targets lie plays no part."""
+        """The loss as a module; it does not depend on the targets' distribution."""
         return HuberModule(self.delta)
 
     def prior_factor(self, targets: TargetStatistics) -> np.ndarray | None:

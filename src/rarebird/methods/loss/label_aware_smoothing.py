@@ -1,4 +1,4 @@
-"""Label-aware smoothing: labels of frequent classes are softened more than those of rare ones.
+"""Label-aware smoothing: labels of frequent classes are smoothed more than those of rare ones.
 
 Zhong, Cui, Liu and Jia, "Improving calibration for long-tailed recognition" (MiSLAS), CVPR 2021: a row of class k has
 the target ``1 - e_k`` on its own class and ``e_k / (K - 1)`` on each other; ``e_k`` rises with the class's rows from
@@ -8,12 +8,12 @@ uses it while the head alone is re-trained on balanced batches: the loss of the 
 
 *Helps when* the network is overconfident on its large classes, in a second stage on balanced batches.
 
-*Does not help when* classes are balanced (it is then label smoothing by `head`), or as the only remedy against skew: by
-itself it does not bring rare classes forward as much as `logit_adjusted`.
+*Does not help when* classes are balanced (then it is label smoothing by `head`), or as the only remedy against skew: by
+itself it raises the recall of rare classes less than `logit_adjusted`.
 
 Cost: cross entropy and two more passes over the targets.
 
-Its logits answer to no prior: targets of one class are moved to the others by amounts of its own.
+Its logits have no known prior: the share that moves to other classes differs from class to class.
 
 NOTE[DIFF]: a class without training rows counts as one row; classes of equal size all have `head`.
 """
@@ -38,7 +38,7 @@ Curve = Literal["concave", "linear", "convex"]
 
 
 class LabelAwareSmoothing(Method):
-    """How much is smoothed, from the rarest class to the largest.
+    """How much targets are smoothed, from the rarest class to the largest.
 
     Attributes:
         head: Share of the largest class's targets that goes to the other classes.

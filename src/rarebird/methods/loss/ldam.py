@@ -1,10 +1,10 @@
-"""LDAM: rarer classes must be recognized by a wider margin.
+"""LDAM: rarer classes must be recognized with a larger margin.
 
 Cao, Wei, Gaidon, Arechiga and Ma, "Learning imbalanced datasets with label-distribution-aware margin loss", NeurIPS
-2019: cross entropy in which a row's own class k competes with its logit lowered by ``scale * m_k``; ``m_k = C /
-n_k^(1/4)`` is the split of margins between classes that a generalization bound favors, and C makes the rarest class's
-margin `max_margin`. The paper's full method re-weights the classes after the learning rate has dropped: that is the
-stage plan ``stages = "deferred"``, not part of this loss.
+2019: cross entropy in which the logit of a row's own class k is lowered by ``scale * m_k``; ``m_k = C / n_k^(1/4)`` is
+the split of margins between classes that a generalization bound favors, and C makes the rarest class's margin
+`max_margin`. The paper's full method re-weights the classes after the learning rate has dropped: that is the stage plan
+``stages = "deferred"``, not part of this loss.
 
 *Helps when* classes are skewed and the network fits its training rows anyway, with the plan ``deferred``.
 
@@ -13,11 +13,11 @@ left to calibrate them.
 
 Cost: cross entropy and two more passes over the logits.
 
-Its logits answer to no prior: the margin of a class acts on rows of that class alone, so that the best logits are no
-function of the prior times the likelihood; by temperature, scale and bias they are put right out of fold.
+Its logits have no known prior: the margin of a class acts only on rows of that class, so that the best logits are no
+function of the prior times the likelihood; temperature, scale and bias correct them, fitted out of fold.
 
 NOTE[DIFF]: in the paper logits are cosines between normalized features and weights, times `scale`. Here they are the
-network's own, without that bound, and grow to what the margin asks for; the paper's scale serves them as well. A class
+network's own, without that bound, and grow as large as the margin needs; the paper's scale works for them, too. A class
 without training rows counts as one row.
 """
 
@@ -39,11 +39,11 @@ KINDS = ("image", "table", "series")
 
 
 class Ldam(Method):
-    """How wide the margins are.
+    """How large the margins are.
 
     Attributes:
         max_margin: Margin of the rarest class, before `scale`; 0 is cross entropy.
-        scale: What margins are multiplied by, in units of the network's logits.
+        scale: Factor of all margins, in units of the network's logits.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
@@ -67,7 +67,7 @@ class Ldam(Method):
         return FromLogits(ldam, margins=self.scale * margins(known_counts(targets, self.name), self.max_margin))
 
     def prior_factor(self, targets: TargetStatistics) -> np.ndarray | None:
-        """None, as margins are no prior; ones without margins."""
+        """None, as margins have no prior; ones without margins."""
         return np.ones(len(known_counts(targets, self.name))) if self.max_margin == 0 else None
 
 
@@ -83,7 +83,7 @@ def ldam(logits: Tensor, y: Tensor, margins: Tensor) -> Tensor:
     """Cross entropy of class k with logit k lowered by ``margins[k]``, ``(batch, n_classes) x (batch, n_classes) ->
     (batch,)``.
 
-    With one class against the rest the softmax is a sigmoid of its log-odds, from which the margin is then taken.
+    The softmax of one class against the rest is the sigmoid of its log-odds, from which the margin is subtracted.
     """
     log_p = log_probabilities(logits)
     log_odds = log_p - log_complement(log_p)

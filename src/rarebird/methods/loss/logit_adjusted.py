@@ -1,13 +1,13 @@
-"""Logit-adjusted cross entropy: a row must beat its class's rarity by a margin.
+"""Logit-adjusted cross entropy: rows of rarer classes must reach a larger margin.
 
 Menon et al., "Long-tail learning via logit adjustment", ICLR 2021: ``cross_entropy(logits + tau log prior, y)``. The
-raw logits then answer to the prior ``prior^(1 - tau)``: at ``tau = 1`` to equal classes, which is what balanced
-accuracy asks for (and the loss is then `balanced_softmax`).
+prior of the raw logits is then ``prior^(1 - tau)``: equal classes at ``tau = 1``, which is best for balanced accuracy
+(the loss is then `balanced_softmax`).
 
-*Helps when* classes are skewed and the network is strong enough to fit its training rows: the margin goes on acting
-where class weights fade.
+*Helps when* classes are skewed and the network is strong enough to fit its training rows: the margin still acts where
+class weights lose their effect.
 
-*Does not help when* the classes are balanced (it is then cross entropy), or a class has so few rows that its features
+*Does not help when* the classes are balanced (then it is cross entropy), or a class has so few rows that its features
 cannot be learned at all.
 
 Cost: that of cross entropy.
@@ -34,7 +34,7 @@ KINDS = ("image", "table", "series")
 
 
 class LogitAdjusted(Method):
-    """How much of the prior is taken out of the logits.
+    """How much of the prior is removed from the logits.
 
     Attributes:
         tau: 0 is cross entropy, 1 aims at balanced accuracy.
@@ -52,7 +52,7 @@ class LogitAdjusted(Method):
 
     @classmethod
     def examples(cls) -> list[Self]:
-        """The paper's, cross entropy, and half and one and a half of the way."""
+        """The paper's, cross entropy, and values between and beyond."""
         return [cls(), cls(tau=0.0), cls(tau=0.5), cls(tau=1.5)]
 
     def build(self, targets: TargetStatistics) -> nn.Module:
@@ -60,7 +60,7 @@ class LogitAdjusted(Method):
         return FromLogits(logit_adjusted, offsets=self.tau * log_prior(known_counts(targets, self.name)))
 
     def prior_factor(self, targets: TargetStatistics) -> np.ndarray:
-        """``prior^-tau``, scaled to mean 1 over the training rows: what the raw logits' prior is multiplied by."""
+        """``prior^-tau``, scaled to mean 1 over the training rows: the factor of the raw logits' prior."""
         counts = known_counts(targets, self.name)
         return normalized(np.exp(-self.tau * log_prior(counts)), counts)
 

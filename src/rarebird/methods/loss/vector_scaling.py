@@ -1,13 +1,13 @@
-"""Vector scaling: logits of rarer classes are shrunk and shifted while training, so that they must grow to fit.
+"""Vector scaling: logits of rarer classes are scaled down and shifted in training, so that they must grow larger.
 
 Kini, Paraskevas, Oymak and Thrampoulidis, "Label-imbalanced and group-sensitive classification under
 overparameterization", NeurIPS 2021: ``cross_entropy(d * logits + tau log prior, y)`` with ``d_k = (n_k / max
-n)^gamma``. The shift is that of `logit_adjusted`; it helps early in training and moves the prior, while the factors act
-in the end, where every training row is fitted and a shift alone no longer moves the boundary.
+n)^gamma``. The shift is that of `logit_adjusted`; it helps early in training and changes the prior; the factors act at
+the end, when every training row is fitted and a shift alone no longer moves the boundary.
 
 *Helps when* classes are skewed and the network trains long past fitting every row.
 
-*Does not help when* the training is short or the network small: then the shift does all there is to do, and it is
+*Does not help when* the training is short or the network small: then only the shift has an effect, as in
 `logit_adjusted`.
 
 Cost: that of cross entropy.
@@ -15,8 +15,8 @@ Cost: that of cross entropy.
 The prior factor is known at ``gamma = 0``, where it is that of `logit_adjusted`; otherwise the logits have a scale per
 class, which is no prior.
 
-NOTE[DIFF]: the factors multiply the logits less their mean over the classes, as a constant on all logits means nothing
-to a softmax, and would with factors (a row of a frequent class could be fitted by raising all its logits). For two
+NOTE[DIFF]: the factors multiply the logits less their mean over the classes, as a constant added to all logits does not
+change a softmax, but would with factors (a row of a frequent class could be fitted by raising all its logits). For two
 classes and a single output, as in the paper's theory, that is the same. A class without training rows counts as one
 row.
 """
@@ -42,11 +42,11 @@ KINDS = ("image", "table", "series")
 
 
 class VectorScaling(Method):
-    """How strongly rarer classes are shrunk and shifted.
+    """How much the logits of rarer classes are scaled down and shifted.
 
     Attributes:
         gamma: Power of the class frequencies in the factors; 0 is `logit_adjusted`.
-        tau: How much of the prior is taken out of the logits; 0 leaves the factors alone.
+        tau: How much of the prior is removed from the logits; at 0 only the factors act.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("classification",)

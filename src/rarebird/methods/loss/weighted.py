@@ -2,8 +2,8 @@
 
 ``-sum_k w_k y_k log p_k`` (King and Zeng, "Logistic regression in rare events data", Political Analysis 2001; the
 `balanced` weights are scikit-learn's ``class_weight="balanced"``): `balanced` has ``w_k = n / (K n_k)``,
-`inverse_square_root` has ``w_k ~ 1 / sqrt(n_k)``, and `class_weight` gives the weights by class label. Weights by
-effective number are `class_balanced`.
+`inverse_square_root` has ``w_k ~ 1 / sqrt(n_k)``, and `class_weight` gives the weights by class label. For weights by
+effective number see `class_balanced`.
 
 *Helps when* rare classes get too little gradient in a network that cannot fit every row: linear and small networks,
 short trainings.
@@ -14,8 +14,8 @@ unstable; see `logit_adjusted`.
 
 Cost: that of cross entropy.
 
-NOTE[DIFF]: weights are scaled so that their mean over the training rows is 1, so choosing a scheme leaves the learning
-rate as it is. A class without training rows is weighted as if it had one row.
+NOTE[DIFF]: weights are scaled so that their mean over the training rows is 1, so that the learning rate fits every
+scheme. A class without training rows is weighted as if it had one row.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class Weighted(Method):
         """The loss as a module.
 
         Raises:
-            DataError: `class_weight` names a class that the data lack, or misses one that they have.
+            DataError: The labels of `class_weight` are not exactly the classes.
         """
         return FromLogits(weighted, weights=self.prior_factor(targets))
 
     def prior_factor(self, targets: TargetStatistics) -> np.ndarray:
-        """The weights per class themselves: a row of weight 2 teaches the prior of two rows."""
+        """The weights per class themselves: a row of weight 2 counts in the prior as two rows."""
         counts = known_counts(targets, self.name)
         if self.class_weight is not None:
             return normalized(by_label(self.class_weight, targets.classes, "class_weight"), counts)

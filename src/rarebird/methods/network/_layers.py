@@ -1,5 +1,4 @@
-"""Layers that networks share: standardization, masks and pooling of unequal lengths, embeddings of table columns, drop
-path."""
+"""Layers of several networks: standardization, masks, pooling of unequal lengths, embeddings of columns, drop path."""
 
 # Shape legend: B batch, C channels, T steps, F columns, K bins, D width.
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from rarebird.slots.protocols import Inputs
 
 Pooling = Literal["mean", "attention"]
-FAR = 1e30  # Where the edges of absent bins stand; finite, so that averages of states stay finite.
+FAR = 1e30  # Edges of absent bins; finite, so that averages of states stay finite.
 
 
 class HeadedNetwork(nn.Module):
@@ -27,7 +26,7 @@ class HeadedNetwork(nn.Module):
     head: nn.Linear
 
     def features(self, x: Inputs) -> Tensor:
-        """What the head sees of each row, ``(B, D)``."""
+        """The head's input for each row, ``(B, D)``."""
         raise NotImplementedError
 
     def forward(self, x: Inputs) -> Tensor:
@@ -86,7 +85,7 @@ def strided(lengths: Tensor, stride: int) -> Tensor:
 
 
 def pool_mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the steps that `mask (B, T)` names, ``(B, C, T) -> (B, C)``; at least one step of each row is named."""
+    """Mean over the steps where `mask (B, T)` is True, at least one for each row; ``(B, C, T) -> (B, C)``."""
     inside = mask[:, None, :].to(x.dtype)
     return (x * inside).sum(dim=2) / inside.sum(dim=2)
 
@@ -94,7 +93,7 @@ def pool_mean(x: Tensor, mask: Tensor) -> Tensor:
 def pool_segments(x: Tensor, lengths: Tensor, segments: int) -> Tensor:
     """Means over equal parts of each series' own length, ``(B, C, T) -> (B, C, segments)``.
 
-    The adaptive average pooling of unequal lengths: a step that two parts share counts in each by its share, padding
+    Adaptive average pooling for unequal lengths: a step on the border of two parts counts in each by its share, padding
     changes nothing, and a series shorter than `segments` is stretched.
     """
     own = lengths.to(torch.float32)[:, None, None]
@@ -127,7 +126,7 @@ class AttentionPooling(nn.Module):
 
 
 class MeanPooling(nn.Module):
-    """The plain mean of tokens, ``(B, T, D) -> (B, D)``, with the face of `AttentionPooling`."""
+    """The plain mean of tokens, ``(B, T, D) -> (B, D)``, with the arguments of `AttentionPooling`."""
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         return tokens.mean(dim=1) if mask is None else pool_mean(tokens.transpose(1, 2), mask)
@@ -142,7 +141,7 @@ class SeriesTokens(nn.Module):
     """Overlapping patches of a series by one strided convolution, ``(B, C, T) -> (B, ceil(T / stride), D)``, and their
     lengths.
 
-    The stride is the least that leaves at most `most` tokens of a series of `length` steps.
+    The stride is the smallest that gives at most `most` tokens for a series of `length` steps.
     """
 
     def __init__(self, channels: int, width: int, length: int, most: int) -> None:
@@ -157,15 +156,16 @@ class SeriesTokens(nn.Module):
 
 
 class NumberEmbeddings(nn.Module):
-    """Each number to a vector of its own: ``numbers, missing (B, F) -> (B, F, D)``.
+    """Embeds each number as a vector: ``numbers, missing (B, F) -> (B, F, D)``.
 
-    A number's piecewise-linear encoding over its bins (0 below a bin, 1 above it, the share of it inside), the number
-    and its missing mark go through a linear layer that each column has for itself.
+    Each column has its own linear layer. Its input is the number, its missing mark, and the number's piecewise-linear
+    encoding over bins: 0 below a bin, 1 above it, inside it the share of the bin below the number.
 
     Source: Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS
-    2022. NOTE[DIFF]: the first and last bin are closed and the number passes along, so that beyond the bins the answer
-          is linear in the number
-    rather than in units of a bin that may be narrow; a missing number has an empty encoding.
+    2022.
+
+    NOTE[DIFF]: the first and last bin are closed and the number is an input as well, so that beyond the bins the output
+    is linear in the number, not in units of a bin that may be narrow; the encoding of a missing number is 0.
 
     Args:
         bins: Per column, increasing edges, at least two.
@@ -206,9 +206,9 @@ class NumberEmbeddings(nn.Module):
 
 
 class CategoryEmbeddings(nn.Module):
-    """Each category code to a vector: ``categories (B, F) -> F tensors (B, width of the column)``.
+    """Embeds each category code as a vector: ``categories (B, F) -> F tensors (B, width of the column)``.
 
-    Code 0, the unseen and the missing, starts as the zero vector: where training never shows it, it says nothing.
+    Code 0, for unseen and missing categories, starts as the zero vector, and stays so where training has none.
 
     Args:
         cardinalities: Codes per column.

@@ -1,22 +1,20 @@
-"""The classic convolutional network: three blocks of convolution and pooling, a dense layer, dropout; for pictures and
-series.
+"""The classic convolutional network for pictures and series: three blocks of convolution and pooling, a dense layer.
 
 After LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", Proceedings of the
 IEEE 1998, in today's textbook form: 3x3 convolutions (7 steps for series) of w, 2 w, 4 w channels, each followed by
 ReLU and maximum pooling by 2, then a dense layer with dropout (Srivastava et al., JMLR 2014).
 
-*Helps when* a plain, well-known reference is wanted, or the place of things in the picture matters: the dense layer
-sees a 4x4 map, not a mean.
+*Helps when* a plain, well-known baseline is needed, or positions in the picture matter: the dense layer sees a 4x4 map,
+not a mean.
 
-*Does not help when* rows are few and augmentation weak: the dense layer has most of the weights and learns rows by
-heart.
+*Does not help when* rows are few and augmentation is weak: the dense layer has most of the weights and memorizes rows.
 
-Cost: about ``9 * width ** 2 * side ** 2`` multiplications per picture forward; 1.2 million weights, whatever the sides.
+Cost: about ``9 * width ** 2 * side ** 2`` multiplications per picture forward; 1.2 million weights for all sides.
 Defaults are the textbook's (32 channels, dense 512, dropout one half), not tuned to a data set.
 
 NOTE[DIFF]: batch normalization (Ioffe and Szegedy, ICML 2015) before each ReLU unless `norm = "none"`; pooling rounds
-up and the last map is averaged to at most 4x4, so that every side from 8 px works. Series are pooled over four parts of
-each one's own length, so that padding changes nothing.
+up and the last map is averaged to at most 4x4, so that pictures may have any sides from 8 px. Series are pooled over
+four parts of each one's own length, so that padding changes nothing.
 """
 
 # Shape legend: B batch, C channels, H W sides, T steps, D width.
@@ -57,9 +55,9 @@ class Cnn(Method):
     Attributes:
         width: Channels of the first block; each block doubles them.
         dense: Width of the dense layer.
-        dropout: Before the head.
+        dropout: Rate before the head.
         norm: ``batch`` normalization, or ``none``.
-        pooling: Of series: means over four ``parts``, which keep the place of things, or a learned weighted mean
+        pooling: For series: means over four ``parts``, which keep positions, or a learned weighted mean
             (``attention``).
     """
 
@@ -94,7 +92,7 @@ class ConvolutionalPictures(HeadedNetwork):
             layers.append(nn.Conv2d(inner, outer, 3, padding=1, bias=not norm))
             layers += [nn.BatchNorm2d(outer)] if norm else []
             layers += [nn.ReLU(inplace=True), nn.MaxPool2d(2, ceil_mode=True)]
-        # A map that is smaller than 4x4 already is taken as it is rather than stretched.
+        # A map that is already smaller than 4x4 is not stretched.
         height, wide = (min(PARTS, -(-side // 2**BLOCKS)) for side in (spec.height, spec.width))
         self.blocks = nn.Sequential(*layers, nn.AdaptiveAvgPool2d((height, wide)))
         self.dense = _dense(width * 2 ** (BLOCKS - 1) * height * wide, dense, dropout)
@@ -108,7 +106,7 @@ class ConvolutionalPictures(HeadedNetwork):
 class ConvolutionalSeries(HeadedNetwork):
     """Three blocks in one dimension, pooling over each series' own length, dense, head.
 
-    With batch normalization it needs two rows or more in training; its statistics include the padding's zeros.
+    With batch normalization it needs two rows or more in training; the statistics include the zeros of the padding.
     """
 
     def __init__(self, settings: Cnn, spec: InputSpec) -> None:
@@ -127,7 +125,7 @@ class ConvolutionalSeries(HeadedNetwork):
         values = values * mask_of(lengths, values.shape[2])[:, None, :]
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             found = functional.relu(norm(convolution(values)))
-            # Behind ReLU a zero is what padding would be, for the maximum as for the next convolution.
+            # After ReLU, zeros act like padding in the maximum and in the next convolution.
             found = found * mask_of(lengths, found.shape[2])[:, None, :]
             values, lengths = functional.max_pool1d(found, 2, ceil_mode=True), strided(lengths, 2)
         if self.attention is None:

@@ -2,24 +2,24 @@
 
 Ismail Fawaz et al., "InceptionTime: Finding AlexNet for Time Series Classification", Data Mining and Knowledge
 Discovery 2020. A module narrows its input to `width` channels, convolves it with kernels of 39, 19 and 9 steps, adds a
-pooled branch, and joins the four; every third module adds a shortcut. The mean over time is what the head sees, or a
-learned weighted mean (Ilse, Tomczak and Welling, ICML 2018).
+pooled branch, and concatenates the four; after every third module a shortcut is added. The head sees the mean over
+time, or a learned weighted mean (Ilse, Tomczak and Welling, ICML 2018).
 
-*Helps when* what tells the classes apart is a shape, of unknown length, anywhere in the series.
+*Helps when* classes differ in a shape of unknown length, anywhere in the series.
 
-*Does not help when* only a handful of rows is given, or the place in time matters: the mean over time forgets it.
+*Does not help when* there are only a few rows, or the moment in time matters: the mean over time ignores it.
 
 Cost: about ``75 * depth * width ** 2`` multiplications per step forward. Defaults are the paper's (depth 6, width 32),
 not tuned to a data set.
 
 NOTE[DIFF]: one network where the paper averages five; odd kernels, so that they are centered (the paper's are 40, 20,
-10), and none longer than the series of training; steps beyond a series' own length are zero for every layer and left
-out of the mean, so that padding changes nothing; optional stochastic depth (Huang et al., ECCV 2016) of what the
-shortcuts go around.
+10), and none longer than the series of training; steps beyond a series' own length are zero in every layer and not part
+of the mean, so that padding changes nothing; optional stochastic depth (Huang et al., ECCV 2016) of the modules that a
+shortcut skips.
 """
 
-# Shape legend: B batch, C channels, T steps. Series are held as pictures of one line, (B, C, 1, T), with channels last:
-# on CPUs the long kernels then run about twice as fast as one-dimensional convolutions do, and four times in bfloat16.
+# Shape legend: B batch, C channels, T steps. Series are pictures of one line, (B, C, 1, T), with channels last: on CPUs
+# the long kernels are then about twice as fast as one-dimensional convolutions, and four times in bfloat16.
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class InceptionTime(Method):
         depth: Inception modules.
         width: Channels of each of a module's four branches.
         kernel: Steps of the longest kernel, odd; the others are about a half and a quarter of it.
-        dropout: Before the head.
-        stochastic_depth: Probability of skipping the last shortcut's three modules; earlier ones' grow linearly up to
-            it.
-        pooling: The ``mean`` over a series' steps, or a learned weighted mean (``attention``), for what happens but
-            once in a long series.
+        dropout: Rate before the head.
+        stochastic_depth: Probability of skipping the modules of the last shortcut; it grows linearly from the first
+            shortcut on.
+        pooling: The ``mean`` over a series' steps, or a learned weighted mean (``attention``), for events that happen
+            only once in a long series.
     """
 
     depth: Annotated[int, Int(3, 9)] = Field(default=6, ge=1, le=24)
@@ -81,8 +81,8 @@ def odd(steps: int) -> int:
 class InceptionNetwork(HeadedNetwork):
     """Modules with a shortcut around every third, pooling over each series' own steps, head.
 
-    In training it needs two rows or more, as every batch normalization does; its statistics include the padding's
-    zeros.
+    In training it needs two rows or more, as every batch normalization does; the statistics include the zeros of the
+    padding.
     """
 
     def __init__(self, settings: InceptionTime, spec: InputSpec, kernels: list[int]) -> None:
@@ -137,7 +137,7 @@ class InceptionModule(nn.Module):
 
     def forward(self, values: Tensor, inside: Tensor) -> Tensor:
         narrow = self.bottleneck(values)
-        # Padding must never be the maximum.
+        # Padding must not be the maximum.
         highest = functional.max_pool2d(
             values.masked_fill(~inside, torch.finfo(values.dtype).min), (1, 3), stride=1, padding=(0, 1)
         )

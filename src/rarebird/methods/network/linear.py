@@ -1,17 +1,14 @@
-"""Linear classifier: one layer on the flat row, which is logistic regression (softmax regression for more classes,
-linear for values).
+"""Linear classifier: logistic or softmax regression on the flat row, linear regression for values.
 
-A table's numbers pass as they were scaled, beside a mark where one is missing; each category has a weight of its own
-per class. Pictures and series are one flat row. Hastie, Tibshirani and Friedman, "The Elements of Statistical
-Learning", 2009, section 4.4.
+The inputs of a table are its scaled numbers, a mark for each missing one, and a 0 or 1 for each category. Pictures and
+series are one flat row. Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2009, section 4.4.
 
-*Helps when* rows are few, or the rare class has a handful: with a weight per column there is little to learn by heart,
-and with class weights or logit adjustment it is hard to beat on small skewed tables.
+*Helps when* rows are few, or the rare class has only a few: with one weight per column it can hardly memorize rows, and
+with class weights or logit adjustment it is hard to beat on small skewed tables.
 
-*Does not help when* columns act together or not in one direction, or the data are pictures: it sees no shape.
+*Does not help when* columns interact or their effect changes direction, or the data are pictures: it sees no shape.
 
-Cost: the cheapest network there is. The strength of its ridge is the optimizer's weight decay, or the regularization
-`l2`.
+Cost: the cheapest network. The optimizer's weight decay, or the regularization `l2`, is its ridge penalty.
 """
 
 # Shape legend: B batch, F columns.
@@ -41,7 +38,7 @@ class Linear(Method):
     """Settings of a linear classifier.
 
     Attributes:
-        dropout: Of the inputs.
+        dropout: Rate for the inputs.
     """
 
     dropout: Annotated[float, Float(0, 0.5)] = Field(default=0.0, ge=0, lt=1)
@@ -63,7 +60,7 @@ class Linear(Method):
 
 
 class FlatHead(HeadedNetwork):
-    """A module that gives one flat row of `inner` numbers, and the head."""
+    """A module that gives a flat row of `inner` numbers, and the head."""
 
     def __init__(self, flat: nn.Module, inner: int, dropout: float, n_outputs: int) -> None:
         super().__init__()
@@ -76,7 +73,7 @@ class FlatHead(HeadedNetwork):
 
 
 class OneHotColumns(nn.Module):
-    """A table's row as ``(B, width)``: numbers, marks of missing ones, and a one for the category that holds."""
+    """A table's row as ``(B, width)``: numbers, marks of missing numbers, and one-hot categories."""
 
     def __init__(self, spec: InputSpec) -> None:
         super().__init__()

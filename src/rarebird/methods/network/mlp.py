@@ -1,18 +1,18 @@
 """Multilayer perceptron: tables with embedded columns; pictures and series as one flat row.
 
-Linear, ReLU, dropout, `depth` times. Of a table, each number is embedded by its piecewise-linear encoding and a linear
-layer of its own, then ReLU (Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep
-Learning", NeurIPS 2022); each category by a learned vector; the standardized numbers themselves pass along.
+Linear, ReLU, dropout, `depth` times. In a table, each number is embedded by its piecewise-linear encoding and its own
+linear layer, then ReLU (Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep
+Learning", NeurIPS 2022); each category by a learned vector; the standardized numbers are inputs as well.
 
-*Helps when* the data are a table: with embeddings it is level with boosted trees on many, and gives smooth
-probabilities.
+*Helps when* the data are a table: with embeddings it is as good as boosted trees on many tables, and its probabilities
+are smooth.
 
-*Does not help when* neighbours matter, as in pictures and longer series: a convolution needs fewer rows to see the
+*Does not help when* neighbors matter, as in pictures and longer series: a convolution needs fewer rows to learn the
 same.
 
-Cost: ``depth * width ** 2`` multiplications per row plus the first layer's; the cheapest network here. Defaults by
-rule: the paper's usual width and depth for a few thousand rows, and an embedding as wide as a handful of bins, not
-tuned to a data set.
+Cost: ``depth * width ** 2`` multiplications per row plus the first layer's; the cheapest network here. Defaults: the
+paper's usual width and depth for a few thousand rows, and embeddings about as wide as the number of bins; not tuned to
+a data set.
 
 NOTE[DIFF]: pictures of more than 32 px a side are averaged down to 32 first, so that the first layer stays small.
 """
@@ -52,9 +52,9 @@ class Mlp(Method):
 
     Attributes:
         depth: Hidden layers.
-        width: Of each hidden layer.
+        width: Units of each hidden layer.
         embedding: Width of a number's embedding (tables).
-        dropout: After each hidden layer.
+        dropout: Rate after each hidden layer.
     """
 
     depth: Annotated[int, Int(1, 5)] = Field(default=3, ge=1, le=16)
@@ -79,7 +79,7 @@ class Mlp(Method):
 
 
 class Perceptron(HeadedNetwork):
-    """A module that gives one flat row of `inner` numbers, hidden layers, head."""
+    """A module that gives a flat row of `inner` numbers, hidden layers, head."""
 
     def __init__(self, flat: nn.Module, inner: int, depth: int, width: int, dropout: float, n_outputs: int) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class FlatColumns(nn.Module):
 
 
 class FlatPixels(nn.Module):
-    """A picture as ``(B, width)``, its sides averaged down to `WIDEST_PICTURE` at most."""
+    """A picture as ``(B, width)``, averaged down to sides of at most `WIDEST_PICTURE`."""
 
     def __init__(self, spec: InputSpec) -> None:
         super().__init__()

@@ -1,35 +1,33 @@
-"""Random kernels for series: frozen random convolutions, pooled to counts and shares, under a trained linear head.
+"""Random kernels for series: frozen random convolutions, pooled to statistics, and a trained linear head.
 
 The family of Dempster, Schmidt and Webb: "ROCKET", Data Mining and Knowledge Discovery 2020; MultiRocket (Tan,
 Dempster, Bergmeir and Webb, DMKD 2022); "Hydra: competing convolutional kernels for fast and accurate time series
 classification", DMKD 2023. Kernels of nine random weights, at dilations 1, 2, 4, ... up to the series' length, run over
 the series and over its differences. Each row gives, per kernel:
 
-- Hydra's counts within groups of kernels: how strongly it wins over the series (the sum of its outputs where they are
-  its group's largest), and at how many steps its output is the smallest;
+- Hydra's counts within groups of kernels: the sum of its outputs where they are the largest of its group, and the
+  number of steps where its output is the smallest;
 - the share of steps where its output is above a threshold, as in (Multi)Rocket: one in units of its own spread, and one
   on an absolute scale;
-- how far its outputs spread.
+- the spread of its outputs.
 
-The features are standardized, and a linear head is all that learns.
+The features are standardized, and only a linear head learns.
 
-*Helps when* series are few: only the head can overfit, and it trains in seconds. The strongest cheap method on the UCR
-archive.
+*Helps when* series are few: only the head can overfit, and it trains in seconds. The best cheap method on UCR data.
 
-*Does not help when* rows number in many thousands, where kernels that learn see more, or the place in time matters:
+*Does not help when* there are many thousands of rows, from which kernels can be learned, or the moment in time matters:
 every statistic is taken over the whole series.
 
 Cost: about ``groups * kernels * steps * dilations * 100`` operations per row, once; the head sees 7,680 features of a
 series of 500 steps. The head is a convex problem: SGD reaches its optimum in some hundred steps, at a learning rate of
-1 and with a weight decay of 3e-4, ``optimizer={name=sgd, learning_rate=1.0, weight_decay=3e-4}`` (NOTES.md has
-figures).
+1 and with a weight decay of 3e-4, ``optimizer={name=sgd, learning_rate=1.0, weight_decay=3e-4}``.
 
 NOTE[DIFF]: thresholds are normal quantiles, in units of each output's own spread and of white noise's, where
-MultiRocket takes quantiles of the training rows' outputs: the features know no training rows. Of its other statistics
-(means and places of what is above) none is kept: they added nothing to these out of fold. Sums are shares of a series'
-own length. All go through a square root, and features are standardized by the mean and deviation of all batches seen in
-training, as Hydra's scaler does with the training rows. A softmax head in place of ridge regression: losses, weights
-and soft targets work.
+MultiRocket takes quantiles of the training rows' outputs: the features do not depend on training rows. Its other
+statistics (means and positions of outputs above the threshold) are left out: they did not improve out-of-fold results.
+Sums are shares of a series' own length. All go through a square root, and features are standardized by the mean and
+deviation of all batches seen in training, as Hydra's scaler does with the training rows. A softmax head in place of
+ridge regression, so that losses, weights and soft targets work.
 """
 
 # Shape legend: B batch, C channels, T steps, G groups, K kernels of a group, W kernel width, F features.
@@ -54,12 +52,13 @@ if TYPE_CHECKING:
 
 KINDS = ("series",)
 WIDTH = 9
-MOST_MIXED = 9  # Channels that a group sees at most.
+MOST_MIXED = 9  # Largest number of channels that a group sees.
 STATISTICS = 5  # Features per kernel.
-NOISE_SPREAD = 0.4  # Of a kernel's outputs on white noise of deviation 1: the norm of nine normal weights whose absolute values sum to 1.
-FAINT = 1e-3  # Spreads and deviations below this are noise: values arrive on a scale of 1.
-FARTHEST = 8.0  # Deviations from the mean beyond which a feature says no more.
-# Outputs computed at a time: as many as a CPU's caches hold, or enough to fill a GPU.
+# Spread of a kernel's outputs on white noise of deviation 1.
+NOISE_SPREAD = 0.4
+FAINT = 1e-3  # Spreads and deviations below this are noise, as values have a scale of 1.
+FARTHEST = 8.0  # Standardized features are clipped to this size.
+# Outputs computed at once: as many as fit into a CPU's caches, or enough to fill a GPU.
 CPU_CELLS, GPU_CELLS = 2**19, 2**26
 
 
@@ -67,9 +66,9 @@ class RandomKernels(Method):
     """Settings of random kernels.
 
     Attributes:
-        groups: Groups of competing kernels, per dilation, of the series and of its differences each.
-        kernels: Of a group.
-        dropout: Of the features, before the head.
+        groups: Groups of competing kernels per dilation, for the series and for its differences each.
+        kernels: Kernels of a group.
+        dropout: Rate for the features, before the head.
     """
 
     groups: Annotated[int, Int(8, 64, log=True)] = Field(default=16, ge=1, le=1024)
@@ -99,20 +98,21 @@ class RandomKernelNetwork(HeadedNetwork):
 
     @torch.no_grad()
     def embed(self, x: Inputs) -> Inputs:
-        """The statistics of all kernels, always in float32: half a step's error would change which kernel wins."""
+        """The statistics of all kernels, always in float32: rounding errors of bfloat16 would change which output is
+        largest."""
         if "embedded" in x:
             return x
         values, lengths = x["values"], x["lengths"]
         with torch.autocast(values.device.type, enabled=False):
             values = values.float()
-            # Padded in front, so that a series of one step has a difference, too: none.
+            # Padded in front, so that a series of one step has a difference, too, which is 0.
             differences = functional.pad(values.diff(dim=2), (1, 0))
             found = [self.values(values, lengths), self.differences(differences, lengths)]
         return {"embedded": torch.cat(found, dim=1)}
 
     def features(self, x: Inputs) -> Tensor:
         embedded = self.embed(x)["embedded"]
-        # Rows of about unit length, so that rates and decay mean the same however many features there are.
+        # Rows have about unit length, so that rates and decay mean the same for any number of features.
         scaled: Tensor = self.dropout(self.standardize(embedded)) * embedded.shape[1] ** -0.5
         return scaled
 
@@ -134,7 +134,7 @@ class KernelBank(nn.Module):
         weights = torch.randn(len(self.dilations), groups, kernels, WIDTH)
         weights = weights - weights.mean(dim=3, keepdim=True)
         self.register_buffer("weights", weights / weights.abs().sum(dim=3, keepdim=True))
-        # From one to nine channels, few more often than many: ROCKET's rule.
+        # From one to nine channels, small numbers more often: ROCKET's rule.
         count = torch.exp2(
             torch.rand(len(self.dilations), groups, 1) * math.log2(min(channels, MOST_MIXED) + 1)
         ).floor()
@@ -146,10 +146,10 @@ class KernelBank(nn.Module):
         cells = GPU_CELLS if values.is_cuda else CPU_CELLS
         rows = max(1, cells // (self.weights[0, ..., 0].numel() * values.shape[2]))
         parts, dilations = [], range(len(self.dilations))
-        for some, own in zip(torch.split(values, rows), torch.split(lengths, rows), strict=True):
+        for part, own in zip(torch.split(values, rows), torch.split(lengths, rows), strict=True):
             inside = mask_of(own, values.shape[2])
-            some = some * inside[:, None]
-            parts.append(torch.cat([self._statistics(some, inside, place) for place in dilations], dim=1))
+            masked = part * inside[:, None]
+            parts.append(torch.cat([self._statistics(masked, inside, place) for place in dilations], dim=1))
         return torch.cat(parts)
 
     def _statistics(self, values: Tensor, inside: Tensor, place: int) -> Tensor:
@@ -173,11 +173,10 @@ class KernelBank(nn.Module):
 
 
 class RunningStandardize(nn.Module):
-    """``(B, F)`` to mean zero and deviation one over all rows that training has shown, however they were dealt to
-    batches.
+    """``(B, F)`` to mean 0 and deviation 1 over all rows seen in training, independent of their order in batches.
 
-    Unlike batch normalization, the same statistics serve in training and evaluation: with a frozen part in front they
-    settle after one pass, and small batches add no noise.
+    Unlike batch normalization, it uses the same statistics in training and evaluation: after a frozen part they hardly
+    change after one epoch, and small batches add no noise.
     """
 
     count: Tensor
@@ -192,7 +191,7 @@ class RunningStandardize(nn.Module):
 
     @torch.no_grad()
     def observe(self, rows: Tensor) -> None:
-        """Take rows into the means of numbers and of their squares."""
+        """Update the means of the features and of their squares with new rows."""
         self.count += len(rows)
         share = len(rows) / self.count
         self.mean.lerp_(rows.mean(dim=0), share)

@@ -1,21 +1,21 @@
-"""Residual convolutional network for pictures; the stem follows the picture's size.
+"""Residual convolutional network for pictures; its stem adapts to the size of the pictures.
 
-He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016: each block adds what two 3x3
-convolutions find to its input, ``x + f(x)``. Depths 8, 14, 20 and 32 have three stages as in the paper's CIFAR networks
-(depth 6 n + 2; widths w, 2 w, 4 w); depth 18 has four (w .. 8 w). Sides up to 32 px are seen at full resolution; above,
-an overlapping patch stem (kernel 2 s - 1, stride s) brings the longer side to 32 or less. The head sees the mean and
-the maximum of each map: a small defect fills little of a mean.
+He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", CVPR 2016: each block adds the output of two 3x3
+convolutions to its input, ``x + f(x)``. Depths 8, 14, 20 and 32 have three stages as in the paper's CIFAR networks
+(depth 6 n + 2; widths w, 2 w, 4 w); depth 18 has four (w .. 8 w). Pictures with sides up to 32 px keep their
+resolution; for larger ones an overlapping patch stem (kernel 2 s - 1, stride s) reduces the longer side to 32 or less.
+The head sees the mean and the maximum of each map: a small defect hardly changes a mean.
 
-*Helps when* rows number in the thousands, or hundreds with augmentation; the first thing to try on pictures.
+*Helps when* there are thousands of rows, or hundreds with augmentation; the first network to try on pictures.
 
-*Does not help when* a pretrained network of the same subject is at hand, or pictures are so few that only strong priors
-help.
+*Does not help when* a network pretrained on similar pictures is available, or pictures are so few that only strong
+prior knowledge helps.
 
 Cost: about ``9 * depth * width ** 2 * side ** 2`` multiplications per picture forward, at the stem's resolution. The
-default is the paper's smallest CIFAR network (n = 1, width 16), by rule and not tuned to a data set: few rows pay more
-for epochs and augmentation than for depth.
+default is the paper's smallest CIFAR network (n = 1, width 16), not tuned to a data set: with few rows, more epochs and
+augmentation help more than depth.
 
-NOTE[DIFF]: the head of the paper sees the mean alone.
+NOTE[DIFF]: the paper's head sees only the mean.
 
 NOTE[DIFF]: shortcuts that change shape are average pooling and a 1x1 convolution, and the last normalization of a
 branch starts at zero (He, T. et al., "Bag of Tricks for Image Classification", CVPR 2019); optional stochastic depth
@@ -52,8 +52,9 @@ class Resnet(Method):
     Attributes:
         depth: Layers with weights on the main path.
         width: Channels of the first stage; each stage doubles them.
-        dropout: Before the head.
-        stochastic_depth: Probability of skipping the last block's branch; earlier blocks' grow linearly up to it.
+        dropout: Rate before the head.
+        stochastic_depth: Probability of skipping the branch of the last block; it grows linearly from the first block
+            on.
     """
 
     depth: Annotated[Literal[8, 14, 18, 20, 32], Choice(8, 14, 20)] = 8
@@ -71,7 +72,7 @@ class Resnet(Method):
 
 
 def stem_stride(longer_side: int) -> int:
-    """The least power of two that brings a side to `FULL_RESOLUTION` px or less."""
+    """The smallest power of two that reduces a side to `FULL_RESOLUTION` px or less."""
     stride = 1
     while longer_side > FULL_RESOLUTION * stride:
         stride *= 2
@@ -140,6 +141,6 @@ class ResidualBlock(nn.Module):
 
 
 def _projection(inner: int, outer: int, stride: int) -> nn.Sequential:
-    """A shortcut that halves the sides by their mean and widens the channels."""
+    """A shortcut that averages over `stride` pixels per side and changes the number of channels."""
     pool = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
     return nn.Sequential(pool, nn.Conv2d(inner, outer, 1, bias=False), nn.BatchNorm2d(outer))

@@ -2,16 +2,17 @@
 
 Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 1997 (forget gates that start open: Gers,
 Schmidhuber and Cummins, 2000); Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014
-(GRU); two directions: Schuster and Paliwal, 1997. A learned weighted mean over a series' own steps (Ilse, Tomczak and
-Welling, ICML 2018) is what the head sees.
+(GRU); two directions: Schuster and Paliwal, 1997. The head sees a learned weighted mean over a series' own steps (Ilse,
+Tomczak and Welling, ICML 2018).
 
-*Helps when* series are of unequal length, have many channels, or what matters is order rather than shape.
+*Helps when* series have unequal lengths or many channels, or the order of events matters more than shapes.
 
-*Does not help when* shapes matter that convolutions see at once, or series are long: steps are taken one after another.
+*Does not help when* shapes matter, which convolutions see directly, or series are long, as steps are computed one after
+another.
 
 Cost: about ``8 * depth * directions * width ** 2`` multiplications per step of a series, in sequence. A strided
-convolution in front keeps a series at `most_steps` steps at most. Defaults by rule: the cell with fewer weights, one
-layer, both directions, a state of 64; not tuned to a data set.
+convolution in front shortens a series to at most `most_steps` steps. Defaults: the cell with fewer weights, one layer,
+both directions, a state of 64; not tuned to a data set.
 
 NOTE[DIFF]: dropout acts on the states of every layer, and not within the recurrence.
 """
@@ -42,10 +43,10 @@ class Rnn(Method):
 
     Attributes:
         cell: ``lstm`` or ``gru``.
-        depth: Recurrent layers, one on the other.
-        width: State of one direction.
+        depth: Number of recurrent layers.
+        width: Size of the state of one direction.
         directions: 2 reads the series from both ends.
-        dropout: On the states that a layer gives.
+        dropout: Rate for the states of every layer.
         most_steps: Longer series are shortened to this by a strided convolution.
         pooling: The learned weighted mean of the states (``attention``), or their plain ``mean``.
     """
@@ -97,8 +98,8 @@ class RecurrentNetwork(HeadedNetwork):
 class RecurrentLayer(nn.Module):
     """``(B, T, inner) -> (B, T, width * directions)``; the second direction starts at each series' own end.
 
-    Each direction runs on padded series, which is about twice as fast on CPUs as torch's packed ones: what comes after
-    the last own step changes none before it.
+    Each direction runs on padded series, which is about twice as fast on CPUs as torch's packed ones: steps after a
+    series' end do not change the steps before it.
     """
 
     def __init__(self, cell: str, inner: int, width: int, directions: int) -> None:

@@ -1,15 +1,15 @@
-"""TabM: many perceptrons in one for tables; members share their weights, and differ by small adapters and their heads.
+"""TabM for tables: many perceptrons in one, with shared weights and small adapters and heads of their own.
 
 Gorishniy, Kotelnikov and Babenko, "TabM: Advancing Tabular Deep Learning with Parameter-Efficient Ensembling", ICLR
 2025, after Wen, Tran and Ba, "BatchEnsemble", ICLR 2020. Member k of a layer computes ``s_k * (W (r_k * x)) + b_k``: W
-is shared, the vectors r_k, s_k and b_k are its own. The first layer's r_k start as random signs and set the members
-apart, all others start at one. In training each member learns from its own loss; their mean predicts. `adapters =
-"first"` is the paper's TabM-mini: the first layer's r_k alone, W and b shared.
+is shared, the vectors r_k, s_k and b_k are its own. The first layer's r_k start as random signs, which makes the
+members different; all others start at 1. In training each member learns from its own loss; their mean predicts.
+`adapters = "first"` is the paper's TabM-mini: the first layer's r_k alone, W and b shared.
 
-*Helps when* the data are a table: the mean of the members is calmer than one network on few rows, and more accurate on
-many, at the cost of little more than one.
+*Helps when* the data are a table: the mean of the members varies less than one network on few rows, and is more
+accurate on many, with hardly more weights than one network.
 
-*Does not help when* neighbours matter (pictures, series), or a network must be small: it has no more weights than
+*Does not help when* neighbors matter (pictures, series), or the network must be fast: it has about the weights of
 `mlp`, but `members` times its multiplications.
 
 Cost: ``members * depth * width ** 2`` multiplications per row, in large products: on CPUs about ten times `mlp`.
@@ -17,7 +17,7 @@ Defaults are the paper's (three layers, all adapters) with half its members and 
 tables of this library; not tuned to a data set.
 
 NOTE[DIFF]: the members' logits are averaged, where the paper averages probabilities: their mean is then one linear
-layer on all members' features, which stages can freeze or train anew. The members' heads share their bias. Numbers are
+layer on all members' features, which stages can freeze or train again. The members' heads share their bias. Numbers are
 embedded as in `mlp`, by the piecewise-linear encoding (the paper's best variants, too); r_k is drawn per number rather
 than per column of the embedded row.
 """
@@ -49,11 +49,11 @@ class Tabm(Method):
     """Settings of a parameter-efficient ensemble of perceptrons.
 
     Attributes:
-        members: Perceptrons in one.
+        members: Number of perceptrons in one network.
         depth: Hidden layers.
-        width: Of each hidden layer.
+        width: Units of each hidden layer.
         embedding: Width of a number's embedding.
-        dropout: After each hidden layer.
+        dropout: Rate after each hidden layer.
         adapters: ``all`` layers have adapters, or only the ``first`` (TabM-mini).
     """
 
@@ -78,9 +78,9 @@ class Tabm(Method):
 
 
 class MemberNetwork(HeadedNetwork):
-    """Flat columns, hidden layers of every member, head.
+    """Flat columns, the hidden layers of all members, head.
 
-    ``features(x)`` is ``(B, K * D)``, each member's own divided by K, so that the head of it is the mean of the
+    ``features(x)`` is ``(B, K * D)``: the features of each member divided by K, so that the head gives the mean of the
     members' logits.
     """
 
@@ -90,7 +90,7 @@ class MemberNetwork(HeadedNetwork):
         super().__init__()
         members, width = settings.members, settings.width
         self.flat = FlatColumns(spec, settings.embedding)
-        # The first layer's adapters of the input, which set the members apart.
+        # The first layer's adapters of the input, which make the members different.
         self.signs = nn.Parameter(torch.randint(0, 2, (members, self.flat.width)) * 2.0 - 1)
         self.layers = nn.ModuleList()
         for place in range(settings.depth):
@@ -118,7 +118,7 @@ class MemberLinear(nn.Module):
     """``s * (W (r * x)) + b``, ``(B, K, inner) -> (B, K, outer)``: W is shared, each member has its r, s and b.
 
     Args:
-        adapts_input: Whether there is an r; the first layer's stands before it.
+        adapts_input: Whether there is an r; that of the first layer is applied before it.
     """
 
     def __init__(self, members: int, inner: int, outer: int, adapts_input: bool) -> None:
@@ -126,7 +126,7 @@ class MemberLinear(nn.Module):
         self.shared = nn.Linear(inner, outer, bias=False)
         self.inputs = nn.Parameter(torch.ones(members, inner)) if adapts_input else None
         self.outputs = nn.Parameter(torch.ones(members, outer))
-        # Of its own for each member from the start, as the paper's code has it.
+        # Different for each member from the start, as in the paper's code.
         self.bias = nn.Parameter(torch.empty(members, outer).uniform_(-(inner**-0.5), inner**-0.5))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -136,8 +136,8 @@ class MemberLinear(nn.Module):
 
 
 class MemberHead(nn.Linear):
-    """The members' heads side by side: a linear layer that gives their mean, and `each` that gives their logits one by
-    one."""
+    """The heads of all members: as a linear layer it gives the mean of their logits, and `each` gives the logits of
+    each."""
 
     def __init__(self, members: int, width: int, n_outputs: int) -> None:
         self.members, self.width = members, width
@@ -149,6 +149,6 @@ class MemberHead(nn.Linear):
             nn.init.uniform_(parameter, -(self.width**-0.5), self.width**-0.5)
 
     def each(self, features: Tensor) -> Tensor:
-        """``(B, K, n_outputs)`` from ``(B, K * D)``, whose members' parts are divided by K."""
+        """The logits of each member, ``(B, K, n_outputs)``, from ``features(x) (B, K * D)``."""
         own = features.view(len(features), self.members, self.width) * self.members
         return torch.einsum("bkd,okd->bko", own, self.weight.view(-1, self.members, self.width)) + self.bias

@@ -3,14 +3,14 @@
 Vaswani et al., "Attention Is All You Need", NeurIPS 2017; as picture patches Dosovitskiy et al., "An Image is Worth
 16x16 Words", ICLR 2021; as table columns Gorishniy, Rubachev, Khrulkov and Babenko, "Revisiting Deep Learning Models
 for Tabular Data", NeurIPS 2021 (FT-Transformer). Blocks normalize first: ``x + attention(norm(x))``, then ``x +
-feed_forward(norm(x))``; a learned weighted mean of the tokens is what the head sees.
+feed_forward(norm(x))``; the head sees a learned weighted mean of the tokens.
 
-*Helps when* rows number in the tens of thousands, columns interact, or distant parts of a series belong together.
+*Helps when* there are tens of thousands of rows, columns interact, or distant parts of a series are related.
 
-*Does not help when* rows are few: it must learn from them that neighbours matter, which a convolution knows.
+*Does not help when* rows are few: it must learn that neighbors matter, which is built into a convolution.
 
 Cost: about ``8 * depth * width ** 2`` multiplications per token and ``2 * depth * width`` per pair of tokens; a table
-has one token per column. On CPUs attention trains faster in float32 than in bfloat16. Defaults by rule: a third of
+has one token per column. On CPUs attention trains faster in float32 than in bfloat16. Defaults: a third of
 FT-Transformer's published width, its depth and dropout, 64 tokens; not tuned to a data set.
 
 NOTE[DIFF]: patches overlap by half on each side (kernel 2 s - 1, stride s); attention pooling in place of a class
@@ -57,9 +57,10 @@ class Transformer(Method):
     Attributes:
         depth: Blocks.
         heads: Attention heads of 16 numbers each; a token is ``16 * heads`` wide.
-        most_tokens: Of a picture or series, which decides the size of its patches.
-        dropout: In the feed-forward layers and before the head.
-        stochastic_depth: Probability of skipping the last block's branches; earlier blocks' grow linearly up to it.
+        most_tokens: Largest number of tokens of a picture or series; it decides the size of the patches.
+        dropout: Rate in the feed-forward layers and before the head.
+        stochastic_depth: Probability of skipping the branches of the last block; it grows linearly from the first block
+            on.
         pooling: A learned weighted mean of the tokens (``attention``), or their plain ``mean``.
     """
 
@@ -105,7 +106,7 @@ class AttentionNetwork(HeadedNetwork):
 
 
 class AttentionBlock(nn.Module):
-    """Self-attention and a feed-forward layer of twice the width, ``(B, T, D) -> (B, T, D)``; no token looks at a
+    """Self-attention and a feed-forward layer of twice the width, ``(B, T, D) -> (B, T, D)``; no token attends to a
     masked one."""
 
     def __init__(self, heads: int, dropout: float, drop: float) -> None:
@@ -141,7 +142,7 @@ class AttentionBlock(nn.Module):
 
 
 class PictureTokens(nn.Module):
-    """Square overlapping patches with learned places, the smallest patches that give at most `most` of them."""
+    """Square overlapping patches with learned positions: the smallest patches of which there are at most `most`."""
 
     def __init__(self, spec: InputSpec, width: int, most: int) -> None:
         super().__init__()
@@ -157,8 +158,7 @@ class PictureTokens(nn.Module):
 
 
 class StepTokens(nn.Module):
-    """Overlapping patches of a series; places are the paper's sines and cosines, which go on beyond the longest series
-    of training."""
+    """Overlapping patches of a series; positions are the paper's sines and cosines, which exist for any length."""
 
     def __init__(self, spec: InputSpec, width: int, most: int) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class StepTokens(nn.Module):
 
 
 class ColumnTokens(nn.Module):
-    """One token per column of a table, ``(B, F, D)``; each column's own bias tells the columns apart."""
+    """One token per column of a table, ``(B, F, D)``; each column has its own bias."""
 
     def __init__(self, spec: InputSpec, width: int) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ class ColumnTokens(nn.Module):
 
 
 def patch_side(height: int, width: int, most: int) -> int:
-    """The smallest side of square patches of which at most `most` cover the picture."""
+    """The smallest side of square patches with which at most `most` cover the picture."""
     side = 1
     while -(-height // side) * -(-width // side) > most:
         side += 1

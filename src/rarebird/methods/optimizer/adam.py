@@ -1,16 +1,16 @@
-"""Adam: steps scaled per parameter by the running size of its gradient; decay, if any, within the gradient.
+"""Adam: steps scaled per parameter by the running size of its gradient; decay is part of the gradient.
 
 Kingma and Ba, "Adam: A method for stochastic optimization", ICLR 2015: ``w <- w - rate * m / (sqrt(v) + 1e-8)`` with
 bias-corrected running means m of the gradient and v of its square.
 
-*Helps when* a published recipe says Adam, as most textbook scripts do, and is to be repeated.
+*Helps when* a published recipe that uses Adam, as most textbook scripts do, is to be repeated.
 
-*Does not help when* weights should decay: the scaling undoes it for parameters of large gradients; `adamw` keeps the
-two apart.
+*Does not help when* weights should decay: the scaling cancels the decay of parameters with large gradients; `adamw`
+keeps the two apart.
 
 Cost: two numbers kept per parameter; the fused step takes a fraction of a forward pass.
 
-NOTE[DIFF]: biases, norms and other vectors are not decayed.
+NOTE[DIFF]: biases, norms and other vectors do not decay.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ KINDS = ("image", "table", "series")
 
 
 class Adam(Method):
-    """Rate, decay and memory.
+    """Settings of the optimizer.
 
     Attributes:
-        learning_rate: The largest of the schedule.
+        learning_rate: Highest rate of the schedule.
         weight_decay: Factor of a weight that is added to its gradient.
-        beta1, beta2: Memory of the mean and of the squares of the gradient.
+        beta1, beta2: Decay of the running means of the gradient and of its square.
     """
 
     learning_rate: Annotated[float, Float(1e-4, 1e-2, log=True)] = Field(default=1e-3, gt=0)

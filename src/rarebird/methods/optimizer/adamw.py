@@ -1,16 +1,16 @@
-"""AdamW: steps scaled per parameter, weight decay kept apart from them.
+"""AdamW: steps scaled per parameter, with weight decay separate from the gradient.
 
 Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019; Kingma and Ba, "Adam", ICLR 2015.
 
-*Helps when* layers differ in scale, as in transformers, recurrent networks and tables, or there is no time to tune: it
-works at one rate for most networks.
+*Helps when* layers differ in scale, as in transformers, recurrent networks and tables, or there is no time to tune: one
+rate works for most networks.
 
-*Does not help when* a convolutional network gets a long training with a tuned rate: SGD with momentum then often
+*Does not help when* a convolutional network is trained for long with a tuned rate: then SGD with momentum often
 generalizes a little better.
 
 Cost: two numbers kept per parameter; the fused step takes a fraction of a forward pass.
 
-NOTE[DIFF]: biases, norms and other vectors are not decayed.
+NOTE[DIFF]: biases, norms and other vectors do not decay.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ KINDS = ("image", "table", "series")
 
 
 class Adamw(Method):
-    """Rate, decay and memory.
+    """Settings of the optimizer.
 
     Attributes:
-        learning_rate: The largest of the schedule.
-        weight_decay: Share of a weight that is taken off per step at learning rate 1.
-        beta1, beta2: Memory of the mean and of the squares of the gradient.
+        learning_rate: Highest rate of the schedule.
+        weight_decay: Share of a weight that is subtracted per step at learning rate 1.
+        beta1, beta2: Decay of the running means of the gradient and of its square.
     """
 
     learning_rate: Annotated[float, Float(1e-4, 1e-2, log=True)] = Field(default=1e-3, gt=0)

@@ -1,18 +1,19 @@
-"""Lion: every weight moves by the same length, in the direction of the sign of its momentum.
+"""Lion: every weight moves by the same distance, in the direction of the sign of its momentum.
 
 Chen, Liang, Huang, Real, Wang, Pham, Dong, Luong, Hsieh, Lu and Le, "Symbolic discovery of optimization algorithms",
 NeurIPS 2023: ``w <- w - rate * (sign(beta1 * m + (1 - beta1) * gradient) + decay * w)``, then ``m <- beta2 * m + (1 -
 beta2) * gradient``.
 
-*Helps when* batches are large and the training long, as for transformers on many rows; it keeps half of Adam's memory.
+*Helps when* batches are large and the training is long, as for transformers on many rows; it needs half of Adam's
+memory.
 
-*Does not help when* batches are small: the sign of a noisy gradient is mostly noise, and no weight ever takes a small
-step before the schedule ends.
+*Does not help when* batches are small: the sign of a noisy gradient is mostly noise, and all weights take full steps
+until the schedule ends.
 
 Cost: one number kept per parameter.
 
-NOTE[DIFF]: biases, norms and other vectors are not decayed. The paper's advice is kept in the defaults: a rate 3 to 10
-times smaller than AdamW's, and a decay as many times larger.
+NOTE[DIFF]: biases, norms and other vectors do not decay. The defaults follow the paper's advice: a rate 3 to 10 times
+smaller than AdamW's, and a decay larger by the same factor.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ KINDS = ("image", "table", "series")
 
 
 class Lion(Method):
-    """Rate, decay and memory.
+    """Settings of the optimizer.
 
     Attributes:
-        learning_rate: The largest of the schedule; how far each weight moves in a step.
-        weight_decay: Share of a weight that is taken off per step at learning rate 1.
-        beta1: Share of the momentum in the direction that is taken.
-        beta2: Memory of the momentum.
+        learning_rate: Highest rate of the schedule; each weight moves by the rate in a step.
+        weight_decay: Share of a weight that is subtracted per step at learning rate 1.
+        beta1: Share of the momentum in the direction of a step.
+        beta2: Decay of the momentum.
     """
 
     learning_rate: Annotated[float, Float(3e-5, 3e-3, log=True)] = Field(default=3e-4, gt=0)
@@ -56,14 +57,14 @@ class Lion(Method):
 
 
 class SignMomentum(torch.optim.Optimizer):
-    """The optimizer of the paper's algorithm 2, a few calls for all parameters of a group."""
+    """The paper's algorithm 2, with a few calls for all parameters of a group."""
 
     def __init__(self, groups: list[dict[str, Any]], learning_rate: float, betas: tuple[float, float]) -> None:
         super().__init__(groups, {"lr": learning_rate, "betas": betas})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; returns what `closure` does."""
+        """One step; returns the loss that `closure` gives."""
         loss = loss_of(closure)
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]

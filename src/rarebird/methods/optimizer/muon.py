@@ -1,24 +1,23 @@
-"""Muon: hidden layers take steps whose matrix is orthogonal, so that every direction of a layer learns at one pace;
-AdamW takes the rest.
+"""Muon: hidden layers take orthogonal steps, so that all directions of a layer learn equally fast; AdamW does the rest.
 
 Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; Liu et al., "Muon is scalable for LLM
-training", 2025, from which the size of a step is: ``w <- w - rate * (0.2 * sqrt(max(rows, columns)) *
+training", 2025, which gives the size of a step: ``w <- w - rate * (0.2 * sqrt(max(rows, columns)) *
 orthogonalized(momentum) + decay * w)``, whose entries are about as large as AdamW's steps, so that one rate and one
-decay serve both. Orthogonalized means that singular values become about 1, by five rounds of a matrix polynomial
+decay fit both. Orthogonalized means that all singular values become about 1, by five rounds of a matrix polynomial
 (Newton-Schulz) in bfloat16.
 
 *Helps when* the network has wide hidden layers and many steps: transformers, deep convolutional networks.
 
-*Does not help when* layers are narrow or few, where most weights are the first and last layers'. Nor, on a CPU, for
-wide layers and small batches, where it costs more than the network.
+*Does not help when* layers are narrow or few, so that most weights are in the first and last layer. Nor, on a CPU, for
+wide layers and small batches, where it takes longer than the network.
 
 Cost: one number kept per weight of the hidden layers; about ``30 * rows * columns * min(rows, columns)``
 multiplications per layer and step, whatever the batch. On one CPU core the step added 9 ms to the 173 ms of forward and
 backward of `resnet` (64 pictures of 28 px), but 21 ms to the 3.5 ms of `mlp` (128 rows).
 
-NOTE[DIFF]: kernels of convolutions are taken as matrices (outputs, inputs times kernel), as Jordan does for pictures.
-The first and the last layer, recurrent and embedding weights, batched layers, kernels in groups and all vectors are
-AdamW's; biases, norms and other vectors are not decayed.
+NOTE[DIFF]: kernels of convolutions count as matrices (outputs, inputs times kernel), as Jordan does for pictures. AdamW
+trains the first and the last layer, recurrent and embedding weights, batched layers, kernels in groups and all vectors;
+biases, norms and other vectors do not decay.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ KINDS = ("image", "table", "series")
 
 
 class Muon(Method):
-    """Rate, decay and memory.
+    """Settings of the optimizer.
 
     Attributes:
-        learning_rate: The largest of the schedule, for both parts.
-        weight_decay: Share of a weight that is taken off per step at learning rate 1.
-        momentum: Memory of the hidden layers' gradient; it is Nesterov's.
-        beta1, beta2: Memory of AdamW.
+        learning_rate: Highest rate of the schedule, for both parts.
+        weight_decay: Share of a weight that is subtracted per step at learning rate 1.
+        momentum: Decay of the running mean of the hidden layers' gradient; it is Nesterov's momentum.
+        beta1, beta2: Decay of the running means of AdamW.
     """
 
     learning_rate: Annotated[float, Float(1e-4, 1e-2, log=True)] = Field(default=1e-3, gt=0)
@@ -61,14 +60,14 @@ class Muon(Method):
         """The optimizer of the network's trainable parameters."""
         groups = parameter_groups(network, self.weight_decay)
         hidden = hidden_weights(network)
-        theirs = {id(weight) for weight in hidden}
-        others = [group | {"params": [p for p in group["params"] if id(p) not in theirs]} for group in groups]
+        in_hidden = {id(weight) for weight in hidden}
+        others = [group | {"params": [p for p in group["params"] if id(p) not in in_hidden]} for group in groups]
         return OrthogonalSteps(self, hidden, [group for group in others if group["params"]], fused(network))
 
 
 def hidden_weights(network: nn.Module) -> list[nn.Parameter]:
-    """Trainable weights of the linear layers and convolutions between the first layer of weights and the last, `head`
-    where it has one."""
+    """Trainable weights of the linear layers and convolutions between the first layer with weights and the last one,
+    which is `head` if the network has it."""
     layers = [
         m for m in network.modules() if not any(m.children()) and any(p.ndim >= 2 for p in m.parameters(recurse=False))
     ]
@@ -86,15 +85,14 @@ def hidden_weights(network: nn.Module) -> list[nn.Parameter]:
 
 
 def as_matrix(kernel: Tensor, like: Tensor) -> Tensor:
-    """``(outputs, inputs, ...)`` as ``(outputs, inputs * ...)``, columns in the order in which the memory of `like`
-    holds them."""
+    """``(outputs, inputs, ...)`` as ``(outputs, inputs * ...)``, columns in the order of the memory of `like`."""
     stride = like.stride()
     return kernel.permute(0, *sorted(range(1, kernel.ndim), key=lambda axis: -stride[axis])).flatten(1)
 
 
 class OrthogonalSteps(torch.optim.Optimizer):
-    """torch's Muon for the hidden weights, seen as matrices, and AdamW for the other groups, under one list of
-    groups."""
+    """torch's Muon for the hidden weights as matrices, and AdamW for the other groups, with one list of groups for
+    both."""
 
     def __init__(
         self, settings: Muon, hidden: list[nn.Parameter], others: list[dict[str, Any]], is_fused: bool
@@ -104,7 +102,7 @@ class OrthogonalSteps(torch.optim.Optimizer):
         self.hidden = hidden
         self.inner: list[torch.optim.Optimizer] = []
         if hidden:
-            # Views of the kernels, in channels-last layout too: what torch's Muon does to them happens to the network.
+            # Views of the kernels, also in channels-last layout: torch's Muon changes the network through them.
             self.matrices = [nn.Parameter(as_matrix(weight.detach(), like=weight)) for weight in hidden]
             assert all(
                 matrix.data_ptr() == weight.data_ptr() for matrix, weight in zip(self.matrices, hidden, strict=True)
@@ -125,7 +123,7 @@ class OrthogonalSteps(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; returns what `closure` does."""
+        """One step; returns the loss that `closure` gives."""
         loss = loss_of(closure)
         inner_groups = [group for optimizer in self.inner for group in optimizer.param_groups]
         for ours, theirs in zip(self.param_groups, inner_groups, strict=True):

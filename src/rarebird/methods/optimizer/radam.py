@@ -1,18 +1,19 @@
-"""RAdam: Adam that warms itself up, because its scale is trusted only as far as the gradients seen so far allow.
+"""RAdam: Adam with a built-in warm-up, which lasts until enough gradients were seen to trust its scale.
 
 Liu, Jiang, He, Chen, Liu, Gao and Han, "On the variance of the adaptive learning rate and beyond", ICLR 2020. The
 scaled step is multiplied by ``r_t``, which grows from 0 to 1 with the number of gradients in the running mean of
-squares; the first five or so steps, for which the variance of the scale is unbounded, are plain momentum.
+squares; the first five or so steps, for which the variance of the scale is unbounded, are steps of plain momentum.
 
-*Helps when* there is no time to find a warm-up.
+*Helps when* there is no time to tune a warm-up.
 
-*Does not help when* the schedule warms up already, or the training is short: rates are held down for about ``2 / (1 -
+*Does not help when* the schedule has a warm-up already, or the training is short: rates stay low for about ``2 / (1 -
 beta2)`` steps (Ma and Yarats, "On the adequacy of untuned warmup for adaptive optimization", AAAI 2021).
 
 Cost: two numbers kept per parameter, and a step that torch does not fuse.
 
-NOTE[DIFF]: beta2 is 0.99 where the paper has 0.999, which would hold back the first 2,000 steps: more than many
-trainings on few rows have. Weight decay is decoupled as in `adamw`; biases, norms and other vectors are not decayed.
+NOTE[DIFF]: beta2 is 0.99 where the paper has 0.999, which would keep rates low for the first 2,000 steps: more steps
+than many trainings on few rows have. Weight decay is decoupled as in `adamw`; biases, norms and other vectors do not
+decay.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ KINDS = ("image", "table", "series")
 
 
 class Radam(Method):
-    """Rate, decay and memory.
+    """Settings of the optimizer.
 
     Attributes:
-        learning_rate: The largest of the schedule.
-        weight_decay: Share of a weight that is taken off per step at learning rate 1.
-        beta1, beta2: Memory of the mean and of the squares of the gradient.
+        learning_rate: Highest rate of the schedule.
+        weight_decay: Share of a weight that is subtracted per step at learning rate 1.
+        beta1, beta2: Decay of the running means of the gradient and of its square.
     """
 
     learning_rate: Annotated[float, Float(1e-4, 1e-2, log=True)] = Field(default=1e-3, gt=0)

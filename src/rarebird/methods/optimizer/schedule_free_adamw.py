@@ -3,20 +3,20 @@
 Defazio, Yang, Mehta, Mishchenko, Khaled and Cutkosky, "The road less scheduled", NeurIPS 2024, algorithm 1. Gradients
 are taken at ``y = (1 - beta1) * z + beta1 * x``; the raw weights z take Adam's steps without momentum, ``z <- z -
 rate_t * (gradient / sqrt(v) + decay * y)``; their average ``x <- (1 - c) * x + c * z`` with ``c = rate_t ** 2 / sum of
-all rate ** 2`` is what is judged and kept.
+all rate ** 2`` is evaluated and kept.
 
-*Helps when* the end of the training is not known, or held-out rows decide it: the average is ready at any step. Give it
-``schedule = "constant"``, with a warm-up of about a twentieth.
+*Helps when* the end of the training is not known, or held-out rows decide it: the average is ready at any step. Use
+``schedule = "constant"``, with a warm-up of about a twentieth of the steps.
 
-*Does not help when* the course is laid out beforehand, as it is here by default: `adamw` under `cosine` is then as
-good. Nor with `ema` or `swa`, which average a second time, or with L1: the average of weights that are zero now and
-then is not zero.
+*Does not help when* the number of steps is planned, as it is here by default: then `adamw` under `cosine` is as good.
+Nor with `ema` or `swa`, which average a second time, or with L1: the average of weights that are only sometimes zero is
+not zero.
 
 Cost: two numbers kept per parameter, and a step of about ten passes over the weights that torch does not fuse.
 
-NOTE[DIFF]: rates follow the recipe's schedule, and the warm-up is its. Biases, norms and other vectors are not decayed.
-Running statistics of batch normalization stay those seen at y, nine tenths of which is x; the paper computes them anew
-from further batches.
+NOTE[DIFF]: the recipe's schedule gives the rates and the warm-up. Biases, norms and other vectors do not decay. Running
+statistics of batch normalization are those at y, nine tenths of which is x; the paper computes them again from more
+batches.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ KINDS = ("image", "table", "series")
 
 
 class ScheduleFreeAdamw(Method):
-    """Rate, decay and memory.
+    """Settings of the optimizer.
 
     Attributes:
-        learning_rate: The largest of the schedule.
-        weight_decay: Share of a weight that is taken off per step at learning rate 1.
+        learning_rate: Highest rate of the schedule.
+        weight_decay: Share of a weight that is subtracted per step at learning rate 1.
         beta1: Share of the average in the weights at which gradients are taken.
-        beta2: Memory of the squares of the gradient.
+        beta2: Decay of the running mean of the squared gradient.
     """
 
     learning_rate: Annotated[float, Float(3e-4, 3e-2, log=True)] = Field(default=2.5e-3, gt=0)
@@ -63,8 +63,8 @@ class ScheduleFreeAdamw(Method):
 
 
 class AveragingAdamw(torch.optim.Optimizer):
-    """The network holds y while it trains and, between `eval()` and `train()`, the average x; z and v are kept beside
-    it."""
+    """The network contains y in training and, between `eval()` and `train()`, the average x; the optimizer keeps z and
+    v."""
 
     EPSILON = 1e-8
 
@@ -75,7 +75,7 @@ class AveragingAdamw(torch.optim.Optimizer):
 
     @torch.no_grad()
     def eval(self) -> None:
-        """Put the average into the network; nothing happens where it is there already."""
+        """Put the average into the network, if it is not there already."""
         if self.training:
             # x from y = lerp(x, z, 1 - beta1).
             self._mix(lambda beta1: 1 - 1 / beta1)
@@ -96,11 +96,11 @@ class AveragingAdamw(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; returns what `closure` does."""
+        """One step; returns the loss that `closure` gives."""
         assert self.training, "train() comes before a step"
         loss = loss_of(closure)
         self.steps += 1
-        # One rate weighs the average: that of the first group, as the loop gives all groups the same.
+        # The rate of the first group weights the average, as the training loop gives all groups the same rate.
         rate = self.param_groups[0]["lr"] * math.sqrt(1 - self.param_groups[0]["betas"][1] ** self.steps)
         self.sum_of_squares += rate**2
         share = rate**2 / self.sum_of_squares if self.sum_of_squares else 0.0
@@ -126,8 +126,8 @@ class AveragingAdamw(torch.optim.Optimizer):
         update = torch._foreach_div(gradients, scale)
         if group["weight_decay"]:
             torch._foreach_add_(update, y, alpha=group["weight_decay"])
-        # In terms of y, with z before and after the step, x never being kept: y' = (1 - share) * y + share * z - rate *
-        # (1 - beta1 * (1 - share)) * update.
+        # In terms of y and z, so that x need not be kept: y' = (1 - share) * y + share * z - rate * (1 - beta1 * (1 -
+        # share)) * update.
         torch._foreach_lerp_(y, z, share)
         torch._foreach_add_(y, update, alpha=rate * (beta1 * (1 - share) - 1))
         torch._foreach_add_(z, update, alpha=-rate)

@@ -1,17 +1,17 @@
 """SGD with momentum, Nesterov's or the heavy ball's: the classic for convolutional networks.
 
 Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013;
-Polyak, "Some methods of speeding up the convergence of iteration methods", 1964. The momentum ``m <- momentum * m +
-gradient`` is what the weights move along; Nesterov's looks one move ahead.
+Polyak, "Some methods of speeding up the convergence of iteration methods", 1964. The weights move along the momentum
+``m <- momentum * m + gradient``; Nesterov's momentum takes the gradient one move ahead.
 
-*Helps when* a convolutional network trains for many epochs with a tuned rate; the long-tail literature's figures are
-mostly its.
+*Helps when* a convolutional network trains for many epochs with a tuned rate; most results of the long-tail literature
+use it.
 
 *Does not help when* the rate is not tuned, or layers differ in scale (transformers, tables): see `adamw`.
 
 Cost: one number kept per parameter.
 
-NOTE[DIFF]: biases, norms and other vectors are not decayed. Decay is part of the gradient, as in the paper's time, not
+NOTE[DIFF]: biases, norms and other vectors do not decay. Decay is part of the gradient, as was usual then, not
 decoupled.
 """
 
@@ -34,8 +34,8 @@ class Sgd(Method):
     """Rate, momentum and decay.
 
     Attributes:
-        learning_rate: The largest of the schedule.
-        momentum: Memory of the gradient; 0 is plain gradient descent.
+        learning_rate: Highest rate of the schedule.
+        momentum: Decay of the running sum of gradients; 0 is plain gradient descent.
         nesterov: Whether the momentum is Nesterov's, which takes the gradient one move ahead.
         weight_decay: Factor of a weight that is added to its gradient.
     """
@@ -52,7 +52,7 @@ class Sgd(Method):
     def build(self, network: nn.Module) -> torch.optim.Optimizer:
         """The optimizer of the network's trainable parameters."""
         groups = parameter_groups(network, self.weight_decay)
-        # Without momentum there is nothing to look ahead along.
+        # torch refuses Nesterov's momentum where there is none.
         nesterov = self.nesterov and self.momentum > 0
         return torch.optim.SGD(
             groups,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from rarebird.slots.methods import Method
 
 if TYPE_CHECKING:
     from rarebird.data.spec import InputSpec
-    from rarebird.slots.protocols import Inputs
+    from rarebird.slots.protocols import Inputs, RoundProgress
 
 # With fewer rows for each thread, threads wait for one another longer than they work.
 ROWS_PER_THREAD = 2_000
@@ -49,7 +48,7 @@ class TreeReference(Method):
         rounds: int,
         seed: int,
         threads: int,
-        progress: Callable[[float], bool] = lambda share: False,
+        progress: RoundProgress = lambda share: False,
     ) -> nn.Module:
         """Grow the trees.
 
@@ -67,9 +66,7 @@ class TreeReference(Method):
         rows = TreeRows(x, target.numpy(), weight.numpy(), spec)
         return self.grow(rows, rounds, seed, min(threads, max(1, len(y) // ROWS_PER_THREAD)), progress)
 
-    def grow(
-        self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: Callable[[float], bool]
-    ) -> nn.Module:
+    def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: RoundProgress) -> nn.Module:
         """The trees as a module; the arguments are those of `fit`."""
         raise NotImplementedError
 

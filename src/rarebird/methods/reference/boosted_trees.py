@@ -1,26 +1,23 @@
-"""Boosted trees: what most people would pick for a table, on the same splits, calibrations and decisions as the
-networks.
+"""Boosted trees: the usual choice for a table, with the same splits, calibrations and decisions as networks.
 
 Ke et al., "LightGBM: a highly efficient gradient boosting decision tree", NeurIPS 2017; Friedman, "Greedy function
 approximation: a gradient boosting machine", Annals of Statistics 2001. Trees are added one after the other, each fitted
-to the gradient of the log loss (the squared error for regression); missing cells and categories are split on as they
-are.
+to the gradient of the log loss (the squared error for regression); trees split on missing cells and categories
+directly.
 
-*Helps when* a table has thresholds, uninformative columns, or some thousands of rows and more; it is the reference a
-network must beat.
+*Helps when* a table has thresholds, uninformative columns, or thousands of rows; it is the reference that a network
+must beat.
 
-*Does not help when* rows are few and smooth trends decide (a leaf knows no slope), or classes have a handful of rows
-each.
+*Does not help when* rows are few and trends are smooth (a leaf has no slope), or classes have only a few rows each.
 
 Cost: seconds on tens of thousands of rows; no GPU.
 
-NOTE[DIFF]: probabilities answer to the natural prior (no class weights); the decision that follows serves the goal. A
-group of a category may be as small as a leaf, where LightGBM asks for 100 rows.
+NOTE[DIFF]: probabilities have the natural prior (no class weights); the decision afterwards serves the metric. A group
+of categories may be as small as a leaf, where LightGBM requires 100 rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -36,7 +33,7 @@ if TYPE_CHECKING:
     import lightgbm
 
     from rarebird.data.spec import InputSpec
-    from rarebird.slots.protocols import Inputs
+    from rarebird.slots.protocols import Inputs, RoundProgress
 
 KINDS = ("table",)
 LEAST_HESSIAN = 1e-3
@@ -46,12 +43,12 @@ class BoostedTrees(TreeReference):
     """Settings of the trees.
 
     Attributes:
-        rounds: Boosting rounds (a tree per class each); the recipe's `steps` take their place where they are laid out.
+        rounds: Boosting rounds, each with one tree per class; the recipe's `steps` replace them once they are planned.
         learning_rate: Share of each tree that is added.
-        leaves: Of a tree, at most.
-        fewest_rows: In a leaf.
+        leaves: Largest number of leaves of a tree.
+        fewest_rows: Smallest number of rows in a leaf.
         l2: Penalty on leaf values.
-        column_share: Of the columns that each tree looks at.
+        column_share: Share of the columns that each tree uses.
     """
 
     rounds: Annotated[int, Int(50, 1000, log=True)] = Field(default=200, ge=1, le=100_000)
@@ -61,7 +58,7 @@ class BoostedTrees(TreeReference):
     l2: Annotated[float, Float(0.01, 10, log=True)] = Field(default=1.0, ge=0)
     column_share: Annotated[float, Float(0.4, 1.0)] = Field(default=0.8, gt=0, le=1)
 
-    def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: Callable[[float], bool]) -> Trees:
+    def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: RoundProgress) -> Trees:
         """The trees; True from `progress` makes the round that has just ended the last one."""
         return Trees(boosted(self._parameters(rows.spec, seed, threads), rows, rounds, progress), rows.spec)
 
@@ -69,13 +66,13 @@ class BoostedTrees(TreeReference):
         """Trees from LightGBM's text format.
 
         Raises:
-            ValueError: The text holds no trees, or those of other data.
+            ValueError: The text does not contain trees, or trees for other data.
         """
         import lightgbm
 
         require(text.startswith("tree\n"), "trees are in LightGBM's text format", begins=text[:20])
         booster = lightgbm.Booster(model_str=text)
-        knows(booster, spec, outputs=1 if spec.n_outputs <= 2 else spec.n_outputs)
+        check_fits(booster, spec, outputs=1 if spec.n_outputs <= 2 else spec.n_outputs)
         return Trees(booster, spec)
 
     def _parameters(self, spec: InputSpec, seed: int, threads: int) -> dict[str, Any]:
@@ -88,7 +85,7 @@ class BoostedTrees(TreeReference):
             "num_leaves": self.leaves,
             "min_data_in_leaf": self.fewest_rows,
             "min_data_per_group": self.fewest_rows,
-            # Not 0, at which LightGBM may fail on a leaf whose rows are all certain.
+            # Not 0, as LightGBM may then fail on a leaf with only certain rows.
             "min_sum_hessian_in_leaf": LEAST_HESSIAN,
             "lambda_l2": self.l2,
             "feature_fraction": self.column_share,
@@ -101,8 +98,7 @@ class BoostedTrees(TreeReference):
 
 
 class Trees(nn.Module):
-    """Fitted trees in a network's place: ``forward(x: Inputs) -> logits (batch, n_outputs)``; there is nothing to
-    train."""
+    """Fitted trees in place of a network: ``forward(x: Inputs) -> logits (batch, n_outputs)``, without parameters."""
 
     def __init__(self, booster: lightgbm.Booster, spec: InputSpec) -> None:
         super().__init__()
@@ -110,8 +106,8 @@ class Trees(nn.Module):
         self.n_outputs = spec.n_outputs
 
     def forward(self, x: Inputs) -> Tensor:
-        """Raw scores; of two classes the first has the logit 0."""
-        # One thread: rows come in batches, and a thread pool for each would cost more than it gives.
+        """Raw scores; with two classes, the logit of the first is 0."""
+        # One thread, as a thread pool for each batch would take longer than it saves.
         scores = np.asarray(self.booster.predict(cells(x), raw_score=True, num_threads=1)).reshape(
             len(next(iter(x.values()))), -1
         )
@@ -125,9 +121,7 @@ class Trees(nn.Module):
         return text
 
 
-def boosted(
-    parameters: dict[str, Any], rows: TreeRows, rounds: int, progress: Callable[[float], bool]
-) -> lightgbm.Booster:
+def boosted(parameters: dict[str, Any], rows: TreeRows, rounds: int, progress: RoundProgress) -> lightgbm.Booster:
     """LightGBM's trees.
 
     Args:
@@ -155,11 +149,11 @@ def boosted(
         raise DataError(f"Trees cannot be grown on these rows: {error}") from None
 
 
-def knows(booster: lightgbm.Booster, spec: InputSpec, outputs: int) -> None:
-    """That trees are of a table's columns and give so many outputs.
+def check_fits(booster: lightgbm.Booster, spec: InputSpec, outputs: int) -> None:
+    """Check that trees fit a table's columns and a number of outputs.
 
     Raises:
-        ValueError: They are not.
+        ValueError: They do not.
     """
     columns = spec.n_numbers + len(spec.cardinalities)
     require(booster.num_feature() == max(columns, 1), "trees know the table's columns", columns=booster.num_feature())
@@ -168,8 +162,8 @@ def knows(booster: lightgbm.Booster, spec: InputSpec, outputs: int) -> None:
 
 
 def cells(x: Inputs) -> np.ndarray:
-    """``(n, n_numbers + n_categories)`` float64, NaN where a number is missing; a table without columns has one of
-    zeros."""
+    """``(n, n_numbers + n_categories)`` float64, NaN where a number is missing; a table without columns gets one
+    of zeros."""
     numbers = torch.where(x["missing"] > 0, torch.nan, x["numbers"]).double()
     table = torch.cat([numbers, x["categories"].double()], dim=1).cpu().numpy()
     return at_least_one_column(table)

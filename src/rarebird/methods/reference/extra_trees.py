@@ -1,27 +1,24 @@
-"""Extremely randomized trees: a forest whose trees split at thresholds drawn at random, and whose shares of classes are
-averaged.
+"""Extremely randomized trees: a forest with random thresholds, whose class shares are averaged.
 
-Geurts, Ernst and Wehenkel, "Extremely randomized trees", Machine Learning 2006, as scikit-learn grows them. The
-forest's mean over leaves is the class's share, its logarithm the logit.
+Geurts, Ernst and Wehenkel, "Extremely randomized trees", Machine Learning 2006, as scikit-learn implements them. A
+class's share is the mean over the leaves of all trees; its logarithm is the logit.
 
-*Helps when* rows are few and columns informative but rough: hundreds of trees that each know little are calm where
-boosting follows single rows; beside networks and boosted trees it lowers an ensemble's log loss more than any other
-member.
+*Helps when* rows are few and columns are informative but noisy: hundreds of weak trees vary less than boosting, which
+fits single rows; in an ensemble with networks and boosted trees it lowers the log loss more than any other member.
 
-*Does not help when* rows are many (boosting overtakes it), or trends are smooth and few columns matter, as in linear
+*Does not help when* rows are many (boosting is then better), or trends are smooth and few columns matter, as in linear
 data.
 
-Cost: a second on some thousands of rows; a text of some megabytes. Kept as JSON, never as a pickle.
+Cost: a second on a few thousand rows; a text of a few megabytes. Saved as JSON, never as a pickle.
 
-NOTE[DIFF]: leaves hold two rows at least, and of more than 2000 rows a thousandth, so that the text stays small.
-Missing numbers stand at the middle, beside a mark; categories of up to 32 values have a column each, of more they go by
-their rank in frequency.
+NOTE[DIFF]: leaves have at least two rows, and with more than 2000 rows at least a thousandth of them, so that the text
+stays small. Missing numbers become the mean, with a mark as a second column; each category of a column with up to 32
+values has a column of its own, more values become one column of ranks in frequency.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -35,15 +32,15 @@ from rarebird.slots.ranges import Float, Int
 
 if TYPE_CHECKING:
     from rarebird.data.spec import InputSpec
-    from rarebird.slots.protocols import Inputs
+    from rarebird.slots.protocols import Inputs, RoundProgress
 
 KINDS = ("table",)
-# A share of rows that a forest of some hundred trees can tell from none.
+# Smaller shares are set to this one: a forest of a few hundred trees cannot distinguish them from 0.
 LEAST_SHARE = 1e-3
 ROWS_PER_LEAF, MOST_COLUMNS = 1_000, 32
 # Trees that are grown before the progress callback is asked again whether to end.
 CHUNK = 20
-# By how much a share may be above 1 through rounding.
+# How far a share may be above 1 by rounding.
 SLACK = 1e-6
 ARRAYS = ("feature", "threshold", "left", "right", "value", "roots")
 
@@ -52,17 +49,17 @@ class ExtraTrees(TreeReference):
     """Settings of the forest.
 
     Attributes:
-        rounds: Trees; the recipe's `steps` take their place where they are laid out.
-        fewest_rows: In a leaf; of more than 1000 rows, a thousandth of them where that is more.
-        column_share: Of the columns that each split looks at; 0: the root of their number, or all of them for
-            regression.
+        rounds: Number of trees; the recipe's `steps` replace it once they are planned.
+        fewest_rows: Smallest number of rows in a leaf; at least a thousandth of all rows.
+        column_share: Share of the columns that each split considers; 0 for the square root of their number, or for
+            regression all of them.
     """
 
     rounds: Annotated[int, Int(100, 500, log=True)] = Field(default=200, ge=1, le=100_000)
     fewest_rows: Annotated[int, Int(1, 20, log=True)] = Field(default=2, ge=1)
     column_share: Annotated[float, Float(0.0, 1.0)] = Field(default=0.0, ge=0, le=1)
 
-    def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: Callable[[float], bool]) -> Forest:
+    def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: RoundProgress) -> Forest:
         """The forest; True from `progress` makes the chunk of trees that has just been grown the last one."""
         from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
@@ -91,7 +88,7 @@ class ExtraTrees(TreeReference):
         """A forest from its JSON text.
 
         Raises:
-            ValueError: The text holds no forest, or that of other data.
+            ValueError: The text does not contain a forest, or a forest for other data.
         """
         try:
             plain = json.loads(text)
@@ -106,12 +103,11 @@ class ExtraTrees(TreeReference):
 
 
 class Forest(nn.Module):
-    """Fitted trees in a network's place: ``forward(x: Inputs) -> logits (batch, n_outputs)``; there is nothing to
-    train.
+    """Fitted trees in place of a network: ``forward(x: Inputs) -> logits (batch, n_outputs)``, without parameters.
 
     Args:
-        arrays: Per node of all trees, one after the other, the column it splits at (-1: a leaf), the threshold, the
-            places of its children and its shares ``(nodes, n_outputs)``; and the roots' places.
+        arrays: For each node, tree after tree: the column that it splits on (-1 for a leaf), the threshold, the
+            positions of its children and its shares ``(nodes, n_outputs)``; and the positions of the roots.
         spec: Shapes of the rows.
     """
 
@@ -137,13 +133,13 @@ class Forest(nn.Module):
         """The trees as JSON."""
         plain = {name: self.arrays[name].tolist() for name in ARRAYS}
         for name in ("threshold", "value"):
-            # As many digits as float32 has; the shortest text that gives the same float again would be longer.
+            # Nine digits give the same float32 again; Python's own text of a float would be longer.
             plain[name] = np.vectorize(lambda value: float(f"{value:.9g}"), otypes=[float])(self.arrays[name]).tolist()
         return json.dumps(plain, separators=(",", ":"))
 
 
 def columns_of(x: Inputs, spec: InputSpec) -> np.ndarray:
-    """``(n, columns)`` float32: numbers, marks of missing ones, a column per category or its rank."""
+    """``(n, columns)`` float32: numbers, marks of missing numbers, a column per category or its rank."""
     parts = [x["numbers"].float(), x["missing"].float()]
     for place, codes in enumerate(spec.cardinalities):
         category = x["categories"][:, place]
@@ -155,7 +151,7 @@ def columns_of(x: Inputs, spec: InputSpec) -> np.ndarray:
 
 
 def check(arrays: dict[str, np.ndarray], spec: InputSpec) -> None:
-    """That arrays are trees of a table's columns: each child comes after its parent, so that every way ends at a leaf.
+    """Check that arrays are trees on a table's columns; children come after parents, so that every path ends at a leaf.
 
     Raises:
         ValueError: They are not.
@@ -183,10 +179,10 @@ def check(arrays: dict[str, np.ndarray], spec: InputSpec) -> None:
 
 
 def _array(name: str, numbers: Any) -> np.ndarray:
-    """An array of a forest's text; numbers that its type cannot hold become infinite, or are refused.
+    """An array of a forest's text; numbers too large for its type become infinite.
 
     Raises:
-        ValueError: What stands there is no array of numbers.
+        ValueError: It is not an array of numbers.
     """
     wanted, kinds = (np.float32, "iuf") if name in ("threshold", "value") else (np.int64, "iu")
     found = np.array(numbers)
@@ -196,14 +192,14 @@ def _array(name: str, numbers: Any) -> np.ndarray:
 
 
 def _arrays(trees: list[Any], known: np.ndarray, spec: InputSpec) -> dict[str, np.ndarray]:
-    """scikit-learn's trees one after the other; classes that no row had get no share."""
+    """scikit-learn's trees as arrays, tree after tree; classes without rows have the share 0."""
     start = np.concatenate([[0], np.cumsum([tree.node_count for tree in trees])]).astype(np.int64)
     leaf = np.concatenate([tree.children_left < 0 for tree in trees])
     value = np.zeros((int(start[-1]), spec.n_outputs), dtype=np.float32)
     value[:, known] = np.concatenate([tree.value[:, 0, :] for tree in trees])
     arrays = {
         "feature": np.where(leaf, -1, np.concatenate([tree.feature for tree in trees])),
-        # scikit-learn compares in float64; the largest float32 below keeps every row of this precision on its side.
+        # scikit-learn compares in float64; rounded down to float32, a threshold keeps every float32 row on its side.
         "threshold": _floor32(np.where(leaf, 0.0, np.concatenate([tree.threshold for tree in trees]))),
         "value": value,
         "roots": start[:-1],
@@ -215,6 +211,6 @@ def _arrays(trees: list[Any], known: np.ndarray, spec: InputSpec) -> dict[str, n
 
 
 def _floor32(values: np.ndarray) -> np.ndarray:
-    """The largest float32 that is not above each value."""
+    """Each value rounded down to float32."""
     near = values.astype(np.float32)
     return np.where(near > values, np.nextafter(near, np.float32(-np.inf)), near)

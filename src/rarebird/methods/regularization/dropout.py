@@ -1,4 +1,4 @@
-"""Dropout: one rate for every dropout layer of the network, whatever the network's own settings say.
+"""Dropout: one rate for all dropout layers of the network, in place of the network's own setting.
 
 Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to prevent neural networks from
 overfitting", JMLR 2014: in training each unit is zeroed with probability `rate` and the others are scaled by ``1 / (1 -
@@ -6,10 +6,10 @@ rate)``.
 
 *Helps when* rows are few and layers are wide, and the training loss ends far below the held-out loss.
 
-*Does not help when* the network still underfits, or batch normalization follows the dropped units: its statistics are
-then those of other units than in evaluation.
+*Does not help when* the network still underfits, or batch normalization follows the dropped units: its statistics then
+differ between training and evaluation.
 
-Cost: a random number per unit; and more steps until the same training loss.
+Cost: a random number per unit, and more steps to reach the same training loss.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ KINDS = ("image", "table", "series")
 
 
 class Dropout(Method):
-    """How much is dropped.
+    """Settings of dropout.
 
     Attributes:
-        rate: Probability that a unit is zeroed.
+        rate: Probability that a unit becomes 0.
     """
 
     strength_field: ClassVar[str] = "rate"
@@ -50,7 +50,7 @@ class Dropout(Method):
 
 
 def set_rate(network: nn.Module, rate: float) -> None:
-    """Give every dropout layer of `network` the same rate.
+    """Set the rate of all dropout layers of `network`.
 
     Raises:
         DataError: There is none.
@@ -58,7 +58,8 @@ def set_rate(network: nn.Module, rate: float) -> None:
     layers = [module for module in network.modules() if isinstance(module, _DropoutNd)]
     if not layers:
         raise DataError(
-            f"The {type(network).__name__} has no dropout layer, so that dropout can do nothing; take it out, or choose another network."
+            f"The {type(network).__name__} has no dropout layer, so dropout has no effect; remove it, or choose "
+            "another network."
         )
     for layer in layers:
         layer.p = rate

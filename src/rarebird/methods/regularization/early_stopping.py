@@ -2,15 +2,16 @@
 
 Prechelt, "Early stopping - but when?", 1998 (its UP criterion, counted in evaluations).
 
-*Helps when* enough held-out rows judge each evaluation, and the budget would allow far more steps than the data bear.
+*Helps when* held-out rows are enough for reliable evaluations, and the budget would allow far more steps than the data
+need.
 
-*Does not help when* few rows judge: the best evaluation is then the luckiest. Nor with a schedule that ends at 0: most
-of the gain comes at its end.
+*Does not help when* held-out rows are few: then the best evaluation is mostly luck. Nor with a schedule that ends at 0:
+most of the gain comes at its end.
 
 Cost: a copy of the weights at each new best; it saves steps.
 
-NOTE the weights kept are those of the network that was judged, so with `ema` they are the mean's, in whichever order
-the two are listed.
+NOTE: the weights that are kept are those of the evaluated network, so with `ema` they are the mean's, in any order of
+the two.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ KINDS = ("image", "table", "series")
 
 
 class EarlyStopping(Method):
-    """When to give up.
+    """When training stops.
 
     Attributes:
         patience: Evaluations in a row without a new best after which training stops.
-        metric: What is looked at; names that end in ``loss``, ``error`` or ``brier_score`` are made small, all others
-            large.
+        metric: Score that decides; lower is better for names that end in ``loss``, ``error`` or ``brier_score``, and
+            higher for all others.
     """
 
     patience: Annotated[int, Int(2, 20)] = Field(default=5, ge=1)
@@ -47,11 +48,13 @@ class EarlyStopping(Method):
 
 
 def smaller_is_better(metric: str) -> bool:
-    """Whether `metric` is to be made small."""
+    """Whether lower values of `metric` are better."""
     return metric.endswith(("loss", "error", "brier_score"))
 
 
 class _Watch(Hook):
+    """Keeps the best weights, and stops after `patience` evaluations without a new best."""
+
     def __init__(self, patience: int, metric: str) -> None:
         self.patience, self.metric = patience, metric
         self.best = -math.inf
@@ -62,20 +65,20 @@ class _Watch(Hook):
         scores = state.scores or {}
         if self.metric not in scores:
             raise DataError(
-                f"early_stopping cannot watch {self.metric!r}, which no evaluation gives; {nearest(self.metric, scores)}"
+                f"early_stopping cannot use {self.metric!r}, which is not evaluated; {nearest(self.metric, scores)}"
             )
         value = -scores[self.metric] if smaller_is_better(self.metric) else scores[self.metric]
         if value > self.best:
             self.best, self.without_gain = value, 0
-            judged = state.network if state.judged is None else state.judged
-            self.kept = {name: tensor.detach().to("cpu", copy=True) for name, tensor in judged.state_dict().items()}
+            evaluated = state.network if state.judged is None else state.judged
+            self.kept = {name: tensor.detach().to("cpu", copy=True) for name, tensor in evaluated.state_dict().items()}
         else:
             self.without_gain += 1
             state.stop = state.stop or self.without_gain >= self.patience
 
     def after_fit(self, state: TrainState) -> None:
-        # The judged network gets the best weights too: a hook that averages copies its own network into the trained one
-        # after this.
+        # The evaluated network gets the best weights, too: a hook that averages copies it into the trained network
+        # afterwards.
         for network in [state.network] if state.judged is None else [state.network, state.judged]:
             if self.kept:
                 network.load_state_dict(self.kept)

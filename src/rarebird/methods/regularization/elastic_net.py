@@ -1,19 +1,18 @@
-"""Elastic net: L1 and L2 at once, so that weights of related inputs shrink together and the useless ones become exactly
-zero.
+"""Elastic net: L1 and L2 at once; weights of related inputs shrink together, useless ones become exactly zero.
 
-Zou and Hastie, "Regularization and variable selection via the elastic net", JRSS B 2005. After the optimizer has moved
-comes the proximal step of ``strength * (l1_share * |w| + (1 - l1_share) * w ** 2 / 2)``: ``w <- sign(w) * max(|w| -
-rate * strength * l1_share, 0) / (1 + rate * strength * (1 - l1_share))``.
+Zou and Hastie, "Regularization and variable selection via the elastic net", JRSS B 2005. After each step of the
+optimizer comes the proximal step of ``strength * (l1_share * |w| + (1 - l1_share) * w ** 2 / 2)``: ``w <- sign(w) *
+max(|w| - rate * strength * l1_share, 0) / (1 + rate * strength * (1 - l1_share))``.
 
-*Helps when* useful inputs come in groups that say nearly the same: L1 alone keeps one of each group, and which one is
-chance.
+*Helps when* useful inputs come in groups that are nearly alike: L1 alone keeps one of each group, and which one is
+random.
 
-*Does not help when* nothing needs to be zero: `l2` has one setting less.
+*Does not help when* no weights need to be zero: `l2` has one setting less.
 
 Cost: one pass over the weights per step.
 
-NOTE[DIFF]: the naive elastic net of the paper; what it shrinks is not scaled up again afterwards. Weights alone are
-shrunk, never biases or norms. See `l1` on strengths under Adam.
+NOTE[DIFF]: the naive elastic net of the paper: weights are not scaled up again afterwards. Only weights shrink, never
+biases or norms. See `l1` on strengths under Adam.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ KINDS = ("image", "table", "series")
 
 
 class ElasticNet(Method):
-    """How much is taken off, and of which kind.
+    """How much weights shrink, and by which penalty.
 
     Attributes:
-        strength: Of both parts together.
+        strength: Strength of both parts together.
         l1_share: Share of the L1 part; 1 is `l1`, 0 is `l2`.
     """
 

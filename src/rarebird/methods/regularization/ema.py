@@ -1,21 +1,21 @@
-"""EMA: the network that is judged and kept is a running mean of the trained one.
+"""EMA: the network that is evaluated and kept is a running mean of the trained one.
 
 Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992, in its exponential form (Tarvainen
 and Valpola, "Mean teachers are better role models", NeurIPS 2017; Morales-Brotons, Vogels and Hendrikx, "Exponential
 moving average of weights in deep learning: dynamics and benefits", TMLR 2024).
 
-*Helps when* steps are noisy: small batches, strong augmentation, few rows. It calms scores from one evaluation to the
-next and improves calibration.
+*Helps when* steps are noisy: small batches, strong augmentation, few rows. Scores vary less from one evaluation to the
+next, and calibration improves.
 
-*Does not help when* the learning rate ends near 0 over many steps: the mean and the last weights are then nearly the
-same.
+*Does not help when* the learning rate is near 0 for many steps at the end: then the mean and the last weights are
+nearly the same.
 
-Cost: one pass over the weights per step, and their memory once more.
+Cost: one pass over the weights per step, and memory for a second copy of them.
 
-NOTE[DIFF]: the memory is a share of the steps taken so far instead of a fixed decay (polynomial-decay averaging: Shamir
-and Zhang, "Stochastic gradient descent for non-smooth optimization", ICML 2013). So 200 steps and 200,000 are served
-alike, and the first, bad weights are soon forgotten. Batch-normalization statistics are averaged too. Where the
-network's weight is exactly zero, as `l1` leaves it, so is the mean's that is judged and kept.
+NOTE[DIFF]: the mean reaches back over a share of the steps taken so far instead of having a fixed decay
+(polynomial-decay averaging: Shamir and Zhang, "Stochastic gradient descent for non-smooth optimization", ICML 2013). So
+it works for 200 steps and for 200,000, and the first, bad weights are soon forgotten. Batch-normalization statistics
+are averaged, too. Where a weight of the network is exactly zero, as `l1` makes it, the mean's weight is set to zero.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Ema(Method):
     """How far back the mean reaches.
 
     Attributes:
-        half_life: Share of the steps taken so far after which a step's weights count half.
+        half_life: Share of the steps taken so far after which the weights of a step count half.
     """
 
     half_life: Annotated[float, Float(0.005, 0.2, log=True)] = Field(default=0.05, gt=0, le=1)
@@ -50,27 +50,29 @@ class Ema(Method):
 
 
 def decay(step: int, half_life: float) -> float:
-    """How much of the mean is kept when `step` steps, at least 1, have been taken."""
+    """Share of the mean that is kept at step number `step`, at least 1."""
     return math.exp(-math.log(2) / (half_life * step))
 
 
 def averaged(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Parameters and buffers of `network`: those that are averaged, and those that are copied, as counters are."""
+    """Parameters and buffers of `network`: those that are averaged, and counters, which are copied."""
     tensors = [*network.parameters(), *network.buffers()]
     return [t.detach() for t in tensors if t.is_floating_point()], [t for t in tensors if not t.is_floating_point()]
 
 
 @torch.no_grad()
 def keep_zeros(mean: nn.Module, network: nn.Module) -> None:
-    """Make the mean's parameters exactly zero where the network's are: a mean alone only comes near."""
+    """Set the mean's parameters to exactly zero where the network's are zero; a mean alone only comes close."""
     for averaged, parameter in zip(mean.parameters(), network.parameters(), strict=True):
         averaged.masked_fill_(parameter == 0, 0.0)
 
 
 class _Average(Hook):
+    """Keeps the exponential mean of the weights, and puts it into the network at the end."""
+
     def __init__(self, half_life: float) -> None:
         self.half_life = half_life
-        # Made at the first step, when the network is on its device and in its memory layout.
+        # Created at the first step, when the network is on its device and in its memory layout.
         self.mean: nn.Module | None = None
         self.seen = 1
 

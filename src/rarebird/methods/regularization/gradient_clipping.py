@@ -1,12 +1,12 @@
-"""Gradient clipping: no step is longer than a given norm allows.
+"""Gradient clipping: gradients with a norm above a limit are scaled down to it.
 
 Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013: a gradient whose norm
 over all parameters exceeds `max_norm` is scaled down to it.
 
-*Helps when* gradients burst: recurrent networks, transformers without a long warm-up, a rare row of large weight.
+*Helps when* gradients explode: recurrent networks, transformers without a long warm-up, a rare row of large weight.
 
-*Does not help when* gradients are tame, or the optimizer scales them itself: under AdamW only the outliers among steps
-are changed.
+*Does not help when* gradients are small, or the optimizer scales them itself: under AdamW only outliers among the steps
+change.
 
 Cost: one norm per step.
 """
@@ -26,10 +26,10 @@ KINDS = ("image", "table", "series")
 
 
 class GradientClipping(Method):
-    """How long a gradient may be.
+    """Settings of the clipping.
 
     Attributes:
-        max_norm: Euclidean norm over all parameters together.
+        max_norm: Largest Euclidean norm of the gradient, over all parameters together.
     """
 
     max_norm: Annotated[float, Float(0.1, 10, log=True)] = Field(default=1.0, gt=0)
@@ -40,6 +40,8 @@ class GradientClipping(Method):
 
 
 class _Clip(Hook):
+    """Scales the gradient down to the limit after each backward pass."""
+
     def __init__(self, max_norm: float) -> None:
         self.max_norm = max_norm
 

@@ -1,19 +1,19 @@
-"""L1: weights that earn little become exactly zero, by a soft threshold after each step.
+"""L1: weights that matter little become exactly zero, by a soft threshold after each step.
 
 Tibshirani, "Regression shrinkage and selection via the lasso", JRSS B 1996; the proximal step of Daubechies, Defrise
-and De Mol, "An iterative thresholding algorithm for linear inverse problems", 2004. After the optimizer has moved, ``w
-<- sign(w) * max(|w| - rate * strength, 0)``, which for plain gradient descent minimizes the mean loss plus ``strength *
-sum |w|``. A subgradient of the penalty, which is what adding it to the loss gives, makes no weight zero.
+and De Mol, "An iterative thresholding algorithm for linear inverse problems", 2004. After each step of the optimizer,
+``w <- sign(w) * max(|w| - rate * strength, 0)``, which for plain gradient descent minimizes the mean loss plus
+``strength * sum |w|``. The penalty added to the loss instead would give a subgradient, which makes no weight zero.
 
 *Helps when* most inputs are useless, as in wide tables of few rows, or the model should be pruned afterwards.
 
-*Does not help when* many inputs matter a little: L2 shares the weight among them. Nor with `schedule_free_adamw`, whose
-average of weights that are zero now and then is not zero.
+*Does not help when* many inputs matter a little: L2 spreads the weight over them. Nor with `schedule_free_adamw`: an
+average of weights that are only sometimes zero is not zero.
 
 Cost: one pass over the weights per step.
 
-NOTE under Adam and its kin a step is about as long as the rate, whatever the gradient: a strength of 0.1 takes off a
-tenth of a full step, each time. Weights alone are shrunk, never biases or norms. The means of `ema` and `swa` are zero
+NOTE: under Adam and its variants a step is about as large as the rate, whatever the gradient: a strength of 0.1 then
+subtracts a tenth of a step each time. Only weights shrink, never biases or norms. The means of `ema` and `swa` are zero
 where the weights are.
 """
 
@@ -34,10 +34,10 @@ KINDS = ("image", "table", "series")
 
 
 class L1(Method):
-    """How much is taken off.
+    """How much weights shrink.
 
     Attributes:
-        strength: Taken off a weight's size per step at learning rate 1.
+        strength: Subtracted from a weight's size per step at learning rate 1.
     """
 
     strength_field: ClassVar[str] = "strength"
@@ -51,9 +51,9 @@ class L1(Method):
 
 def shrink(tensors: list[Tensor], by: float, factor: float = 1.0) -> None:
     """``sign(w) * max(|w| - by, 0) * factor`` in place: the proximal step of ``by * |w|`` and, with a factor, of a
-    square."""
+    squared penalty."""
     if by:
-        # w minus what of it lies within -by..by: exactly zero for the small ones.
+        # w minus w clamped to -by..by: exactly zero for small weights.
         torch._foreach_sub_(tensors, torch._foreach_clamp_max(torch._foreach_clamp_min(tensors, -by), by))
     if factor != 1:
         torch._foreach_mul_(tensors, factor)
@@ -64,7 +64,7 @@ class Shrinking(Hook):
 
     def __init__(self, l1: float, l2: float) -> None:
         self.l1, self.l2 = l1, l2
-        # Looked up at the first step, in the network that is trained: a copied hook belongs to a copied network.
+        # Found at the first step, in the network that is trained: a copied hook belongs to a copied network.
         self.weights: list[nn.Parameter] = []
 
     @torch.no_grad()

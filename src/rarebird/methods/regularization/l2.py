@@ -1,17 +1,17 @@
-"""L2: weights are pulled towards zero, as a share of each step (weight decay) or as a penalty within the gradient.
+"""L2: weights shrink towards zero, by a share per step (weight decay) or by a penalty in the loss.
 
 Hoerl and Kennard, "Ridge regression", Technometrics 1970; Krogh and Hertz, "A simple weight decay can improve
 generalization", NeurIPS 1991; on the difference between the two forms Loshchilov and Hutter, "Decoupled weight decay
 regularization", ICLR 2019. Decoupled: ``w <- (1 - rate * strength) * w`` after the step. As a penalty: the mean loss
 plus ``strength / 2 * sum w ** 2``. Under plain gradient descent the two are the same.
 
-*Helps when* rows are few for the network's size; nearly always, a little.
+*Helps when* rows are few for the size of the network; a little nearly always.
 
 *Does not help when* the optimizer's own `weight_decay` does it already: the two add up.
 
 Cost: one pass over the weights per step.
 
-NOTE weights alone are pulled, never biases or norms.
+NOTE: only weights shrink, never biases or norms.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class L2(Method):
     """How strong, and in which form.
 
     Attributes:
-        strength: Share of a weight that is taken off per step at learning rate 1; as a penalty, the factor of half its
-            square.
-        decoupled: Whether weights shrink after the step; else the penalty joins the loss, and optimizers scale its
-            gradient with the rest.
+        strength: Share of a weight that is subtracted per step at learning rate 1; as a penalty, the factor of half the
+            squared weights.
+        decoupled: Whether weights shrink after the step; otherwise the penalty is added to the loss, and adaptive
+            optimizers scale its gradient with the rest.
     """
 
     strength_field: ClassVar[str] = "strength"

@@ -1,18 +1,18 @@
-"""Label smoothing: targets of 1 and 0 are softened, so that the network is not driven to ever larger logits.
+"""Label smoothing: targets of 1 and 0 are softened, so that logits do not grow without limit.
 
 Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception architecture for computer vision", CVPR 2016: ``y
-<- (1 - smoothing) * y + smoothing / n_classes``; when it helps, and what it takes from distillation, Müller, Kornblith
-and Hinton, NeurIPS 2019.
+<- (1 - smoothing) * y + smoothing / n_classes``; on when it helps, and how it harms distillation: Müller, Kornblith and
+Hinton, NeurIPS 2019.
 
-*Helps when* labels are partly wrong, or the network is sure of everything it has learned by heart.
+*Helps when* some labels are wrong, or the network is overconfident on rows that it memorized.
 
-*Does not help when* classes are very rare: at 0.1 and ten classes, one of a hundredth of the rows gets as much of its
-target from other classes' rows as from its own. Nor with `mixup`, which softens targets already.
+*Does not help when* classes are very rare: at 0.1 and ten classes, a class with 1 % of the rows gets as much of its
+total target from rows of other classes as from its own. Nor with `mixup`, which softens targets already.
 
 Cost: nothing.
 
-NOTE the probabilities that the network learns are smoothed too; calibration (`temperature`) sharpens them again. It
-acts whatever the loss, and on targets that augmentation has mixed.
+NOTE: the probabilities that the network learns are smoothed, too; calibration (`temperature`) sharpens them again. It
+works with any loss, and on targets that augmentation has mixed.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ KINDS = ("image", "table", "series")
 
 
 class LabelSmoothing(Method):
-    """How much is taken from the labels.
+    """How much labels are smoothed.
 
     Attributes:
-        smoothing: Share of a target that is spread evenly over all classes, the row's own included.
+        smoothing: Share of a target that is spread evenly over all classes, including the row's own.
     """
 
     strength_field: ClassVar[str] = "smoothing"
@@ -48,16 +48,18 @@ class LabelSmoothing(Method):
             DataError: The network predicts a value, not classes.
         """
         if getattr(getattr(network, "head", None), "out_features", None) == 1:
-            raise DataError("label_smoothing softens classes, but the target holds numbers; take it out.")
+            raise DataError("label_smoothing is for classes, but the target is a number; remove it.")
         return _Soften(self.smoothing)
 
 
 def smoothed(y: Tensor, smoothing: float) -> Tensor:
-    """``(batch, n_classes)`` soft targets, part of each spread evenly; rows that sum to 1 still do."""
+    """``(batch, n_classes)`` soft targets with a share of each spread evenly over the classes; sums do not change."""
     return (1 - smoothing) * y + smoothing / y.shape[1]
 
 
 class _Soften(Hook):
+    """Smooths the targets of each batch."""
+
     def __init__(self, smoothing: float) -> None:
         self.smoothing = smoothing
 

@@ -1,21 +1,20 @@
-"""SAM: each step takes the gradient at the worst weights nearby, and so looks for minima whose whole neighborhood is
-low.
+"""SAM: each step takes the gradient at the worst weights nearby, and so finds minima with a flat neighborhood.
 
 Foret, Kleiner, Mobahi and Neyshabur, "Sharpness-aware minimization for efficiently improving generalization", ICLR
 2021: ``w <- w - step of the gradient at w + radius * g / ||g||``, where g is the gradient at w. The adaptive form
 (Kwon, Kim, Park and Choi, "ASAM", ICML 2021) measures the neighborhood in units of each weight, so that scaling a layer
 changes nothing: ``w + radius * T ** 2 g / ||T g||`` with ``T = |w| + 0.01``.
 
-*Helps when* classes are long-tailed and steps are affordable: the rare classes' minima are the sharp ones (Rangwani et
-al., "Escaping saddle points for effective generalization on class-imbalanced data", NeurIPS 2022, with deferred
-re-weighting).
+*Helps when* classes are long-tailed and there is time for more steps: the minima of rare classes are the sharp ones
+(Rangwani et al., "Escaping saddle points for effective generalization on class-imbalanced data", NeurIPS 2022, with
+deferred re-weighting).
 
-*Does not help when* the time is short: one step costs two.
+*Does not help when* time is short: one step takes as long as two.
 
 Cost: every step computes the network forward and backward twice.
 
-NOTE[DIFF]: T is 1 for biases and norms. Both passes draw the same dropout; running statistics of batch normalization
-follow the first alone.
+NOTE[DIFF]: T is 1 for biases and norms. Both passes use the same dropout masks; only the first one updates the running
+statistics of batch normalization.
 """
 
 from __future__ import annotations
@@ -34,15 +33,15 @@ from rarebird.slots.ranges import Choice, Float
 from rarebird.slots.weights import weights
 
 KINDS = ("image", "table", "series")
-# Added to the size of a weight, so that those at zero are looked around too (Kwon's eta).
+# Added to the size of a weight, so that weights at zero have a neighborhood, too (Kwon's eta).
 SMALLEST = 0.01
 
 
 class Sam(Method):
-    """How far it looks.
+    """The neighborhood.
 
     Attributes:
-        radius: Of the neighborhood; the adaptive form wants one 10 to 40 times as large.
+        radius: Radius of the neighborhood; the adaptive form needs one 10 to 40 times as large.
         adaptive: Whether distances are measured in units of each weight.
     """
 
@@ -62,11 +61,11 @@ class Sam(Method):
 
 @torch.no_grad()
 def ascent(parameters: list[nn.Parameter], scales: list[Tensor] | None, radius: float) -> list[Tensor]:
-    """What leads from each parameter to the worst point of the neighborhood, by the gradients as they stand.
+    """The way from each parameter to the worst point of the neighborhood, by the current gradients.
 
     Args:
         parameters: Those that have a gradient.
-        scales: T for each of them; None: 1.
+        scales: T for each of them; None for T = 1.
         radius: Length of the way, in units of T.
     """
     gradients: list[Tensor] = [p.grad for p in parameters if p.grad is not None]
@@ -77,6 +76,8 @@ def ascent(parameters: list[nn.Parameter], scales: list[Tensor] | None, radius: 
 
 
 class _Around(Hook):
+    """Wraps the optimizer in two passes."""
+
     def __init__(self, radius: float, adaptive: bool) -> None:
         self.radius, self.adaptive = radius, adaptive
         self.network: nn.Module | None = None
@@ -85,7 +86,7 @@ class _Around(Hook):
         return TwoPasses(optimizer, self)
 
     def after_backward(self, state: TrainState) -> None:
-        # The first pass tells which network is trained: a copied hook belongs to a copied network.
+        # Set by the first pass, as a copied hook belongs to a copied network.
         self.network = state.network
 
 
@@ -96,26 +97,26 @@ class TwoPasses(torch.optim.Optimizer):
     def __init__(self, inner: torch.optim.Optimizer, hook: _Around) -> None:
         super().__init__(inner.param_groups, {})
         self.inner, self.hook = inner, hook
-        # The loop sets the rates of these groups.
+        # The training loop sets the learning rates of these groups.
         self.param_groups, self.state = inner.param_groups, inner.state
 
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """One step; returns the loss of the first pass."""
         device = self.param_groups[0]["params"][0].device
-        drawn = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        random_state = torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
         loss = closure()
         parameters = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
         before = [p.detach().clone() for p in parameters]
         with torch.no_grad():
             torch._foreach_add_(parameters, ascent(parameters, self._scales(parameters), self.hook.radius))
-        torch.set_rng_state(drawn[0])
-        if drawn[1] is not None:
-            torch.cuda.set_rng_state(drawn[1], device)
+        torch.set_rng_state(random_state[0])
+        if random_state[1] is not None:
+            torch.cuda.set_rng_state(random_state[1], device)
         try:
             with frozen_statistics(self.hook.network):
                 closure()
         finally:
-            # Also where memory ran out in the second pass, and the loop tries again.
+            # Also after an out-of-memory error in the second pass, as the training loop tries again.
             with torch.no_grad():
                 torch._foreach_copy_(parameters, before)
         self.inner.step()
@@ -129,27 +130,27 @@ class TwoPasses(torch.optim.Optimizer):
         return [p.detach().abs() + SMALLEST if id(p) in scaled else torch.ones_like(p) for p in parameters]
 
     def train(self) -> None:
-        """For an inner optimizer that averages."""
+        """Passed on to an inner optimizer that averages weights."""
         getattr(self.inner, "train", lambda: None)()
 
     def eval(self) -> None:
-        """For an inner optimizer that averages."""
+        """Passed on to an inner optimizer that averages weights."""
         getattr(self.inner, "eval", lambda: None)()
 
 
 @contextmanager
 def frozen_statistics(network: nn.Module | None) -> Iterator[None]:
-    """Batch normalization uses its batch as ever, but no running statistics follow."""
+    """Batch normalization normalizes by its batch as usual, but does not update its running statistics."""
     modules = () if network is None else network.modules()
-    following = [
+    updating = [
         module
         for module in modules
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
     ]
-    for module in following:
+    for module in updating:
         module.track_running_stats = False
     try:
         yield
     finally:
-        for module in following:
+        for module in updating:
             module.track_running_stats = True

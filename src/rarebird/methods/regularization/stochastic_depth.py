@@ -1,16 +1,16 @@
-"""Stochastic depth: whole residual branches are skipped at random, row by row, the deeper the more often.
+"""Stochastic depth: residual branches are skipped at random for each row, deeper ones more often.
 
 Huang, Sun, Liu, Sedra and Weinberger, "Deep networks with stochastic depth", ECCV 2016: branch l of L is skipped with
 probability ``rate * l / L``, and kept ones are scaled by 1 over their probability.
 
-*Helps when* a deep residual network or transformer learns few rows by heart.
+*Helps when* a deep residual network or transformer memorizes few rows.
 
-*Does not help when* the network is shallow: each branch is then needed, and there are few to combine.
+*Does not help when* the network is shallow: then each branch is needed.
 
 Cost: one random number per row and branch.
 
-NOTE[DIFF]: each row of a batch has its own draw, where the paper drops a branch for the whole batch; nothing is
-computed less.
+NOTE[DIFF]: each row of a batch has its own draw, where the paper drops a branch for the whole batch; so no computation
+is saved.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ KINDS = ("image", "table", "series")
 
 
 class StochasticDepth(Method):
-    """How much is skipped.
+    """How often branches are skipped.
 
     Attributes:
-        rate: Probability that the last branch is skipped; earlier ones' grow linearly up to it.
+        rate: Probability that the last branch is skipped; it grows linearly from the first branch to the last.
     """
 
     strength_field: ClassVar[str] = "rate"
@@ -51,7 +51,7 @@ class StochasticDepth(Method):
 
 
 def set_rates(network: nn.Module, rate: float) -> None:
-    """Give the residual branches of `network`, in their order, rates that grow linearly up to `rate`.
+    """Set the rates of the residual branches of `network`: they grow linearly with the depth up to `rate`.
 
     Raises:
         DataError: There are none.
@@ -59,8 +59,8 @@ def set_rates(network: nn.Module, rate: float) -> None:
     branches = [module for module in network.modules() if isinstance(module, SkippableBranch)]
     if not branches:
         raise DataError(
-            f"The {type(network).__name__} has no residual branch to skip, so that stochastic_depth can do nothing; take it out, or "
-            "choose transformer, resnet (pictures) or inception_time (series)."
+            f"The {type(network).__name__} has no residual branch to skip, so stochastic_depth has no effect; remove "
+            "it, or choose transformer, resnet (pictures) or inception_time (series)."
         )
     for place, branch in enumerate(branches, start=1):
         branch.skip_rate = rate * place / len(branches)

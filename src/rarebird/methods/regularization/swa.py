@@ -1,21 +1,21 @@
-"""SWA: the network that is judged and kept is the plain mean of the trained one over the last part of the training.
+"""SWA: the network that is evaluated and kept is the mean of the trained one over the last part of the training.
 
 Izmailov, Podoprikhin, Garipov, Vetrov and Wilson, "Averaging weights leads to wider optima and better generalization",
 UAI 2018: ``mean <- (n * mean + w) / (n + 1)`` over the weights that a constant or cyclic rate passes through.
 
 *Helps when* the rate stays high to the end (``schedule = "constant"``, or a final factor of about a third): the mean
-lies in the middle of what the steps wander about, where the loss is low in every direction.
+lies in the middle of the region in which the weights move, where the loss is low in every direction.
 
-*Does not help when* the rate ends near 0: there is then one place to be averaged. Nor with `ema`, of which only the one
-listed last is judged, or where `early_stopping` ends the training before the mean begins.
+*Does not help when* the rate ends near 0: then the weights hardly differ. Nor with `ema`, as only the one that is
+listed last is evaluated, or where `early_stopping` ends the training before the mean begins.
 
-Cost: one pass over the weights per step of the last part, and their memory once more; for networks with batch
-normalization, the memory of eight batches and their forward passes at each evaluation.
+Cost: one pass over the weights per step of the last part, and memory for a second copy of them; for networks with batch
+normalization, memory for eight batches, and their forward passes at each evaluation.
 
-NOTE[DIFF]: weights are averaged after each step and not after each epoch, which few rows may pass in a handful of
-steps. Running statistics of batch normalization are computed anew for the mean, as in the paper (the mean's own
-activations differ from the mean of the activations), from the last eight batches in place of all rows; dropout is off
-meanwhile, as it will be. Where no batch passes through the whole network they are averaged.
+NOTE[DIFF]: weights are averaged after each step and not after each epoch, as an epoch of few rows is only a few steps.
+Running statistics of batch normalization are computed again for the mean, as in the paper (the activations of the mean
+differ from the mean of the activations), from the last eight batches in place of all rows and with dropout off, as in
+evaluation. Where no batch passes through the whole network, the statistics are averaged.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ BATCHES = 8
 
 
 class Swa(Method):
-    """What is averaged.
+    """Which steps are averaged.
 
     Attributes:
-        share: Of the steps, counted from the end.
+        share: Share of the steps, at the end of the training.
     """
 
     share: Annotated[float, Float(0.05, 0.5)] = Field(default=0.25, gt=0, le=1)
@@ -53,6 +53,8 @@ class Swa(Method):
 
 
 class _Mean(Hook):
+    """Keeps the mean of the weights over the last steps, and puts it into the network at the end."""
+
     def __init__(self, share: float) -> None:
         self.share = share
         self.mean: nn.Module | None = None
@@ -96,11 +98,11 @@ class _Mean(Hook):
             state.network.load_state_dict(self.mean.state_dict())
 
     def _complete(self, state: TrainState) -> None:
-        """Make the mean ready for use, once after a step."""
+        """Make the mean ready for use, at most once per step."""
         if self.mean is not None and not self.complete:
             keep_zeros(self.mean, state.network)
             pairs = zip(normalizations(self.mean), normalizations(state.network), strict=True)
-            # One that a stage has frozen keeps the statistics that it has.
+            # A layer that a stage has frozen keeps its statistics.
             estimate_statistics(self.mean, [ours for ours, trained in pairs if trained.training], self.batches)
             self.complete = True
 
@@ -118,7 +120,7 @@ def normalizations(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
 def estimate_statistics(
     network: nn.Module, layers: Sequence[nn.modules.batchnorm._BatchNorm], batches: Sequence[Any]
 ) -> None:
-    """Set the running statistics of some `layers` of `network` to the mean over `batches`; without any, nothing
+    """Set the running statistics of `layers` of `network` to the mean over `batches`; without batches nothing
     changes."""
     if not layers or not batches:
         return
@@ -126,7 +128,7 @@ def estimate_statistics(
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
-        # A momentum of None is the plain mean.
+        # A momentum of None gives the plain mean.
         layer.momentum = None
         layer.train()
     for batch in batches:

@@ -1,17 +1,17 @@
-"""Rows of a table with numbers, dates, categories and missing cells: as points with distances, and new rows between two
-of them.
+"""Table rows with numbers, dates, categories and missing cells: their distances, and new rows between two of them.
 
 *Distance* (SMOTE-NC: Chawla et al., "SMOTE: Synthetic Minority Over-sampling Technique", JAIR 2002, section 6.1):
-Euclidean over numbers and dates; two different categories of a column lie as far apart as the median of the numbers'
-standard deviations within the class. A missing number counts as the column's mean; a missing category is a category.
+Euclidean over numbers and dates; the distance of two different categories of a column is the median of the numbers'
+standard deviations within the class. A missing number counts as the column's mean; a missing category is a category of
+its own.
 
-*A new row* starts at one row and goes a random part of the way to one of its neighbors. Numbers and dates are
-interpolated; where one of the two is missing, the cell is that of the nearer. A category is the most frequent one among
-the neighbors, of equally frequent ones that of the nearest neighbor. The weight and soft targets are interpolated; id,
-group, time and cells that identify rows are the start's.
+*A new row* starts at one row and lies at a random point of the way to one of its neighbors. Numbers and dates are
+interpolated; if one of the two is missing, the new cell is that of the nearer row. A category is the most frequent one
+among the neighbors; of equally frequent ones, that of the nearest neighbor. Weight and soft targets are interpolated;
+id, group, time and cells that identify rows are those of the start.
 
-NOTE[DIFF]: a column of whole numbers (or days) gets whole numbers (or days); the paper has no missing cells; columns
-without spread do not count in the median, and where none has any it is 1.
+NOTE[DIFF]: new cells in a column of whole numbers (or days) are whole numbers (or days); the paper has no missing
+cells; columns with a standard deviation of 0 do not count in the median, which is 1 if no column is left.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from rarebird.methods.resampling._neighbors import Points
 if TYPE_CHECKING:
     import pandas as pd
 
-# A day in the units of dates.
+# One day in each unit of dates.
 DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
-# Beyond this the square of a number may be infinite.
+# The square of a larger number may be infinite.
 HUGE = 1e150
 Role = Literal["number", "date", "category", "identifier"]
 
 
 @dataclass(frozen=True, eq=False)
 class MixedRows:
-    """The rows of a table, ready to be measured and interpolated.
+    """The rows of a table, prepared for distances and interpolation.
 
     Attributes:
         data: The rows.
-        in_order: Whether they are all rows of their source, in its order, so that its columns need no copy.
-        roles: Column name -> what it holds.
+        in_order: Whether they are all rows of their source, in its order, so that columns need not be copied.
+        roles: Column name -> kind of the column.
         centers: Number or date column -> mean of the known values.
-        scales: Number or date column -> what a difference of its values is divided by.
-        steps: Number or date column -> what its values are multiples of, 0 for nothing such.
-        codes: ``(n, n_categories)`` int64 of the category columns, from the most frequent category on.
+        scales: Number or date column -> divisor of differences of its values.
+        steps: Number or date column -> number that all its values are multiples of; 0 if there is none.
+        codes: ``(n, n_categories)`` int64 codes of the category columns; the most frequent category has code 0.
     """
 
     data: Dataset
@@ -59,14 +59,14 @@ class MixedRows:
     codes: np.ndarray
 
     def column(self, name: str) -> pd.Series:
-        """``(n,)`` the cells of a column as they came."""
+        """``(n,)`` the original cells of a column."""
         assert isinstance(self.data.source, Frame)
         whole: pd.Series = self.data.source.frame[name]
         return whole if self.in_order else whole.iloc[self.data.index]
 
     def points(self, rows: np.ndarray, own: np.ndarray) -> Points:
-        """The rows at the positions `rows` as points, two categories as far apart as they are within the class of the
-        rows `own`."""
+        """The rows at the positions `rows` as points; the class of the rows `own` decides the distance between two
+        categories."""
         numbers, spreads = np.zeros((len(rows), len(self.scales))), np.zeros(len(self.scales))
         for place, (name, scale) in enumerate(self.scales.items()):
             if scale > 0:
@@ -79,12 +79,12 @@ class MixedRows:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Between which rows new ones are to be made.
+    """Pairs of rows, between which new rows are made.
 
     Attributes:
         start, end: ``(m,)`` positions of the two rows.
-        way: ``(m,)`` 0..1, the part of the way from the one to the other.
-        carriers: ``(m, n_categories)`` positions of the rows whose categories are taken.
+        way: ``(m,)`` 0..1, the position of the new row on the way from the first to the second.
+        carriers: ``(m, n_categories)`` positions of the rows from which categories are copied.
     """
 
     start: np.ndarray
@@ -98,8 +98,8 @@ def mixed_rows(train: Dataset, standardize: bool) -> MixedRows:
 
     Args:
         train: Rows of kind ``table``.
-        standardize: Whether each number is divided by its standard deviation over all rows; otherwise all are divided
-            by the largest one, which leaves their proportions as they are.
+        standardize: Whether each column is divided by its standard deviation over all rows; otherwise all columns are
+            divided by the largest standard deviation, which keeps their proportions.
     """
     assert isinstance(train.source, Frame)
     in_order = np.array_equal(train.index, np.arange(len(train.source)))
@@ -125,10 +125,10 @@ def drawn_pairs(
 
     Args:
         rows: The rows of the table.
-        starts: ``(s,)`` positions of the rows that new ones may start from.
-        neighbors: ``(s, k)`` positions of their neighbors, from the nearest on; without any, a start is its own end.
-        chosen: ``(m,)`` which of `starts` each new row starts from.
-        rng: Draws the neighbor and the part of the way.
+        starts: ``(s,)`` positions of the rows where new rows may start.
+        neighbors: ``(s, k)`` positions of their neighbors, the nearest first; with k = 0, a start is its own end.
+        chosen: ``(m,)`` index into `starts` for each new row.
+        rng: Draws the neighbor and the position on the way.
     """
     m, k = len(chosen), neighbors.shape[1]
     start = starts[chosen]
@@ -139,8 +139,8 @@ def drawn_pairs(
 
 
 def most_frequent(codes: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
-    """``(s,)`` of each row of `neighbors` ``(s, k)``, the first whose category, by `codes` ``(n,)``, is the most
-    frequent among them."""
+    """``(s,)`` for each row of `neighbors` ``(s, k)``, the first neighbor with their most frequent category; `codes`
+    ``(n,)`` are the category codes."""
     beside = codes[neighbors]
     votes = np.stack([(beside == one[:, None]).sum(axis=1) for one in beside.T], axis=1)
     carriers: np.ndarray = neighbors[np.arange(len(neighbors)), votes.argmax(axis=1)]
@@ -148,7 +148,7 @@ def most_frequent(codes: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
 
 
 def with_rows_between(rows: MixedRows, drawn: Sequence[Pairs]) -> Dataset:
-    """All rows as they came, and after them a new one for each pair."""
+    """All original rows, and after them a new row for each pair."""
     import pandas as pd
 
     start, end, way, carriers = (
@@ -159,7 +159,7 @@ def with_rows_between(rows: MixedRows, drawn: Sequence[Pairs]) -> Dataset:
         column = rows.column(name)
         if role in ("number", "date"):
             new = like(column, interpolated(as_float(column), start, end, way, rows.steps[name]))
-            # By NumPy, which is faster by half where rows are many.
+            # NumPy is faster by half than pandas if rows are many.
             columns[name] = pd.Series(np.concatenate([column.to_numpy(), new.to_numpy()]), copy=False)
         else:
             new = column.iloc[next(category) if role == "category" else start]
@@ -169,17 +169,16 @@ def with_rows_between(rows: MixedRows, drawn: Sequence[Pairs]) -> Dataset:
 
 
 def interpolated(values: np.ndarray, start: np.ndarray, end: np.ndarray, way: np.ndarray, step: float) -> np.ndarray:
-    """``(m,)`` values at the part `way` between those of two rows.
+    """``(m,)`` values at the position `way` between those of two rows.
 
-    Where that is no number (one of the two is missing, or their distance has no float64), the value is that of the
-    nearer row.
+    Where the result is not finite (a value is missing, or the difference overflows), it is the value of the nearer row.
 
     Args:
         values: ``(n,)`` float64, NaN where missing.
         start: ``(m,)`` positions.
         end: ``(m,)`` positions.
         way: ``(m,)`` in 0..1.
-        step: What the new values are rounded to a multiple of; 0 for nothing.
+        step: New values are rounded to a multiple of this; 0 for no rounding.
     """
     first = values.take(start)
     made: np.ndarray = values.take(end)
@@ -201,7 +200,7 @@ def as_float(column: pd.Series) -> np.ndarray:
 
 
 def like(column: pd.Series, values: np.ndarray) -> pd.Series:
-    """Values of `as_float` in the type of their column."""
+    """Values as given by `as_float`, converted back to the type of their column."""
     import pandas as pd
 
     if column.dtype.kind != "M":
@@ -211,7 +210,7 @@ def like(column: pd.Series, values: np.ndarray) -> pd.Series:
 
 
 def _per_row(train: Dataset, start: np.ndarray, end: np.ndarray, way: np.ndarray) -> dict[str, Any]:
-    """What goes with each row, for those of `train` and the new ones."""
+    """Targets, weights, groups, times and ids, for the rows of `train` and the new ones."""
 
     def between(values: np.ndarray) -> np.ndarray:
         part = way if values.ndim == 1 else way[:, None]
@@ -245,14 +244,14 @@ def _roles(frame: pd.DataFrame) -> dict[str, Role]:
 
 
 def _scaled(values: np.ndarray, center: float, scale: float) -> np.ndarray:
-    """``(m,)`` numbers about 0; where missing, 0."""
+    """``(m,)`` centered and scaled numbers; 0 where missing."""
     known = np.isfinite(values)
     scaled: np.ndarray = values / scale - center / scale
     return scaled if known.all() else np.where(known, scaled, 0)
 
 
 def _center_and_spread(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of the known values; a spread of 0 where they are all the same."""
+    """Mean and standard deviation of the known values; exactly 0 where they are all the same."""
     known = values[np.isfinite(values)]
     if not len(known):
         return 0.0, 0.0
@@ -260,25 +259,25 @@ def _center_and_spread(values: np.ndarray) -> tuple[float, float]:
     unit = peak if peak > HUGE else 1.0
     known = known / unit if unit > 1 else known
     center, spread = float(known.mean()), float(known.std())
-    # A column of one value has a spread of rounding errors alone.
+    # In a column of one value, the standard deviation consists only of rounding errors.
     return center * unit, spread * unit if spread > 1e-12 * peak / unit else 0.0
 
 
 def _step(column: pd.Series, values: np.ndarray) -> float:
-    """What all known values are a multiple of: 1, a day for dates, or 0 for nothing such."""
+    """The number that all known values are multiples of: 1, a day for dates, or 0 if they are not."""
     dates = column.dtype.kind == "M"
     step = DAY[np.datetime_data(column.to_numpy().dtype)[0]] if dates else 1
     if column.dtype.kind in "iu":
         return step
-    # Most columns that hold no multiples show it within a few rows.
-    for some in (values[:100], values):
-        if (some[np.isfinite(some)] % step != 0).any():
+    # Most columns without such a step show it in the first rows.
+    for part in (values[:100], values):
+        if (part[np.isfinite(part)] % step != 0).any():
             return dates
     return step
 
 
 def _codes(column: pd.Series) -> np.ndarray:
-    """``(n,)`` int64 of each category, the missing among them, from the most frequent on."""
+    """``(n,)`` int64 code of each category, "missing" included; the most frequent one has code 0."""
     import pandas as pd
 
     which = pd.factorize(column, use_na_sentinel=True)[0] + 1

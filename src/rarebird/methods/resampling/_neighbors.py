@@ -1,13 +1,13 @@
 """The nearest rows of a table, exactly, in chunks of bounded memory, on the GPU where there is one.
 
-Distances are Euclidean over numbers; two different categories of a column lie `penalty` apart. A matrix product gives
-all squared distances of a block (categories as one axis each), of which the smallest of every `GROUP` is kept; the few
-most promising groups are then measured directly in float64.
+Distances are Euclidean over numbers; two different categories of a column have the distance `penalty`. A matrix product
+gives all squared distances of a block (with one axis for each category), and the smallest of every `GROUP` rows is
+kept; the distances of the few nearest groups are then computed directly in float64.
 
-Many distances are first screened in a short type (bfloat16 where the CPU multiplies it, otherwise float32). With
-rounding errors bounded by the triangle inequality, the screened distances are lower bounds of the true ones; a row
-whose found neighbors lie within the bound of all rows that were passed over is done, and only the others are searched
-again in float64.
+If there are many distances, they are first screened in a short type (bfloat16 if the CPU can multiply it, otherwise
+float32). With rounding errors bounded by the triangle inequality, screened distances give lower bounds of the true
+ones. A row is done if its neighbors are nearer than the bound for all rows that were skipped; only the others are
+searched again in float64.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-# Rows of one group, of which the product keeps the smallest distance, and groups of one block.
+# Rows of a group, of which only the smallest distance is kept, and groups of a block.
 GROUP, GROUPS = 4, 512
-# What may take how much memory. The product of some rows and one block, and the coordinates that are measured at a
-# time, stay in the processor's cache. For more smallest distances than these, each chunk would get new pages from the
-# system, which takes longer than to fill them. The factors of all blocks are kept where they fit.
+# Limits on memory. The product of a few rows and one block, and the coordinates for exact distances, fit into the
+# processor's cache. With more group minima than CHUNK_BYTES, each chunk would get new pages from the system, which
+# takes longer than to fill them. The factors of all blocks are kept if they fit into KEPT_BYTES.
 PRODUCT_BYTES, MEASURED_BYTES, CHUNK_BYTES, KEPT_BYTES = 2**21, 2**21, 2**24, 2**26
 MOST_ROWS = 1024
-# Distances below which screening does not pay, and the most axes that a category column gets in it; rarer categories
-# share the last one, which makes distances smaller, never larger.
+# Number of distances below which screening does not pay, and the largest number of axes for a category column in it;
+# rarer categories share the last axis, which makes distances smaller, never larger.
 FEW_DISTANCES, SCREENED_AXES = 2_000_000, 64
 PADDING = 1e30
-# Positions of the nearest rows, and which rows' are certain.
+# Positions of the nearest rows, and for which rows they are certain.
 Found = tuple[np.ndarray, np.ndarray]
 Part = TypeVar("Part")
 Result = TypeVar("Result")
-# Values of which one is looked at first, where the smallest of many are sought.
+# To find the smallest of many values, the minima of groups of this size are compared first.
 SIFTED = 8
 
 
@@ -48,7 +48,7 @@ class Points:
 
     Attributes:
         numbers: ``(n, n_numbers)`` float64, none missing, centered about 0.
-        codes: ``(n, n_categories)`` int64 of each category, from the most frequent of its column on.
+        codes: ``(n, n_categories)`` int64 category codes; the most frequent category of a column has code 0.
         penalty: Distance between two different categories of a column.
     """
 
@@ -61,14 +61,14 @@ class Points:
 
 
 def nearest(points: Points, of: np.ndarray, among: np.ndarray, neighbors: int) -> np.ndarray:
-    """``(len(of), k)`` positions in `points` of the nearest rows, from the nearest on; no row is its own neighbor, even
-    if it has a twin.
+    """``(len(of), k)`` positions in `points` of the nearest rows, the nearest first; no row is its own neighbor, even
+    if it has an equal row.
 
     Args:
         points: The rows.
-        of: ``(m,)`` positions of the rows whose neighbors are sought.
-        among: ``(l,)`` distinct positions of the rows where they are sought; all, some or none of them may be in `of`.
-        neighbors: How many; k is fewer where `among` holds no more, or, if it holds some of `of`, no more others.
+        of: ``(m,)`` positions of the rows whose neighbors are searched.
+        among: ``(l,)`` distinct positions of the rows that may be neighbors; all, some or none of them may be in `of`.
+        neighbors: How many; k is smaller if `among` has fewer rows, not counting the row itself.
     """
     k = max(0, min(neighbors, len(among) - int(np.isin(of, among).any())))
     found = np.zeros((len(of), k), dtype=np.int64)
@@ -84,15 +84,15 @@ def nearest(points: Points, of: np.ndarray, among: np.ndarray, neighbors: int) -
 
 
 def _pass(search: _Search, of: np.ndarray) -> Found:
-    """The rows' nearest by one number type, in chunks."""
+    """The nearest rows by one number type, in chunks."""
     chunks = np.split(of, range(search.rows_at_once, len(of), search.rows_at_once))
     results = _in_threads(search.nearest, chunks, search.device)
     return np.concatenate([positions for positions, _ in results]), np.concatenate([sure for _, sure in results])
 
 
 def _in_threads(work: Callable[[Part], Result], parts: list[Part], device: str) -> list[Result]:
-    """The work on each part, in their order; on the CPU by one thread each, so that no small operation waits for
-    several."""
+    """The results of all parts, in their order; on the CPU each part runs in one thread, so that small operations do
+    not wait for several threads."""
     import torch
 
     threads = torch.get_num_threads()
@@ -102,7 +102,7 @@ def _in_threads(work: Callable[[Part], Result], parts: list[Part], device: str) 
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return list(pool.map(work, parts))
     finally:
-        # A thread's number is its own, but threads to come start with the last that was set.
+        # Each thread has its own number of torch threads, but new threads start with the last one that was set.
         torch.set_num_threads(threads)
 
 
@@ -114,7 +114,7 @@ def _passes(distances: int) -> list[tuple[str, torch.dtype]]:
         return [("cpu", torch.float64)]
     if torch.cuda.is_available():
         return [("cuda", torch.float64)]
-    # The public question is younger than the oldest torch that serves; an older one screens in float32.
+    # Older versions of torch do not have `get_capabilities`; they screen in float32.
     able: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     short = torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
     return [("cpu", short), ("cpu", torch.float64)]
@@ -129,17 +129,16 @@ class _Search:
         self.points, self.among, self.k = points, among, k
         self.device, self.dtype = device, dtype
         self.exact = dtype == torch.float64
-        # Numbers of 16 bits sort as integers of the same bits do, which processors compare much faster.
+        # Numbers of 16 bits have the order of integers with the same bits, which processors compare much faster.
         self.sorted_as = torch.int16 if dtype == torch.bfloat16 else dtype
         self.size = min(GROUPS, -(-len(among) // GROUP))
         blocks = -(-len(among) // (self.size * GROUP))
-        # Group c of a block holds its rows c, c + size, c + 2 size ..: that way the smallest of each group is a vector
-        # operation.
+        # Group c of a block has its rows c, c + size, c + 2 size ..: so the minima of groups are a vector operation.
         shape = (blocks, GROUP, self.size)
         self.members = (
             torch.arange(blocks * GROUP * self.size).view(shape).transpose(1, 2).reshape(-1, GROUP).to(device)
         )
-        # Twice as many groups as neighbors, so that the bound of the first one left out stays clear of rounding.
+        # Twice as many groups as neighbors, so that rounding errors hardly affect the bound of the first skipped group.
         self.groups = min(2 * k + 4, len(self.members))
         most = len(among) if self.exact else SCREENED_AXES
         self.axes = [min(most, int(codes.max()) + 1) for codes in points.codes[among].T]
@@ -155,7 +154,7 @@ class _Search:
         self.rows_at_once = int(np.clip(CHUNK_BYTES // (len(self.members) * dtype.itemsize), 64, MOST_ROWS))
 
     def nearest(self, of: np.ndarray) -> Found:
-        """``(m, k)`` positions in `among`, and ``(m,)`` whether they are surely the nearest."""
+        """``(m, k)`` positions in `among`, and ``(m,)`` whether they are certainly the nearest."""
         numbers, codes = self._tensors(of)
         bound, groups = _smallest(self._lowest(numbers, codes), self.groups)
         candidates = self.members[groups].flatten(1)
@@ -166,26 +165,26 @@ class _Search:
         return found.numpy(), (distance[:, -1] <= least.square()).numpy()
 
     def _least(self, screened: Tensor, numbers: Tensor, codes: Tensor) -> Tensor:
-        """``(m,)`` a true distance that no row falls below whose squared distance was `screened` ``(m,)`` or more."""
+        """``(m,)`` a lower bound of the true distance of rows whose screened squared distance is at least `screened`
+        ``(m,)``."""
         import torch
 
-        # The result's own rounding; that of the norms and the sum, whose terms are at most (|a| + |b|)^2, where |b| <=
-        # |a| + distance.
+        # Rounding of the result, then of the norms and the sum, whose terms are at most (|a| + |b|)^2 with |b| <= |a| +
+        # distance.
         squared = screened * (1 - torch.finfo(self.dtype).eps)
         norm = (numbers.square().sum(dim=1) + codes.shape[1]).sqrt()
         width = numbers.shape[1] + sum(self.axes) + 4
         squared = squared - (2**-15 + width * 2**-23) * (2 * norm + squared.sqrt()).square()
-        # The numbers themselves were rounded: by as much as is known for these rows, and at most by `rounding` of |b|
-        # for the others.
+        # Rounding of the numbers themselves: known for these rows, and at most `rounding` times |b| for the others.
         moved = torch.linalg.vector_norm(numbers - numbers.to(self.dtype), dim=1) + self.rounding * norm
         least: Tensor = ((squared.clamp(min=0).sqrt() - moved) / (1 + self.rounding)).clamp(min=0)
         return least
 
     def _lowest(self, numbers: Tensor, codes: Tensor) -> Tensor:
-        """``(m, n_groups)`` the smallest squared distance of each group, in the type that they are sorted as.
+        """``(m, n_groups)`` the smallest squared distance of each group, in the type `sorted_as`.
 
-        Below 0, where integers of the same bits sort otherwise than the numbers, there are rounding errors alone; they
-        come first.
+        Values below 0, for which integers with the same bits have another order, are only rounding errors; they come
+        first.
         """
         import torch
 
@@ -205,20 +204,20 @@ class _Search:
         return wide
 
     def _right(self, block: slice) -> Tensor:
-        """``(width, size * GROUP)`` the second factor of a block; rows that are missing in the last one are far
+        """``(width, size * GROUP)`` the second factor of a block; the last block is filled up with rows that are far
         away."""
         import torch
 
         right = self._factor(self.inputs[0][block], self.inputs[1][block], first=False).T.contiguous()
-        lacking = self.size * GROUP - right.shape[1]
-        if not lacking:
+        n_missing = self.size * GROUP - right.shape[1]
+        if not n_missing:
             return right
-        far = right.new_zeros((right.shape[0], lacking))
+        far = right.new_zeros((right.shape[0], n_missing))
         far[-1] = PADDING
         return torch.cat([right, far], dim=1)
 
     def _factor(self, numbers: Tensor, codes: Tensor, first: bool) -> Tensor:
-        """``(m, width)``, so that the product of a first and a second factor holds ``|a|^2 - 2 a b + |b|^2``."""
+        """``(m, width)``, so that the product of a first and a second factor is ``|a|^2 - 2 a b + |b|^2``."""
         import torch
 
         one_hot = numbers.new_zeros((len(numbers), sum(self.axes)), dtype=self.dtype)
@@ -230,14 +229,14 @@ class _Search:
         norm = point.double().square().sum(dim=1, keepdim=True)
         parts: list[Tensor] = []
         for _ in range(2 if self.dtype == torch.bfloat16 else 1):
-            # A short type holds the norm in two parts, to 16 bits.
+            # In a short type the norm has two parts, which give 16 bits.
             parts.append((norm - sum(parts, norm.new_zeros(()))).to(self.dtype))
         ones = torch.ones_like(parts[0])
         columns = [-2 * point, *parts, *[ones] * len(parts)] if first else [point, *[ones] * len(parts), *parts]
         return torch.cat(columns, dim=1)
 
     def _rounding(self, block: slice) -> float:
-        """By how much of its norm the number type moves a row of a block at most."""
+        """Largest rounding error of a row of a block in the number type, relative to the row's norm."""
         import torch
 
         rows = self.inputs[0][block]
@@ -245,7 +244,7 @@ class _Search:
         return float((torch.linalg.vector_norm(rows - rows.to(self.dtype), dim=1) / norm).amax())
 
     def _measured(self, of: np.ndarray, numbers: Tensor, codes: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """``(m, k)`` squared distances of the nearest candidates, ascending, and their positions in `among`."""
+        """``(m, k)`` exact squared distances of the nearest candidates, ascending, and their positions in `among`."""
         import torch
 
         own = torch.from_numpy(self.place[of]).to(self.device)
@@ -265,8 +264,7 @@ class _Search:
         return torch.cat(distances), torch.cat(found)
 
     def _tensors(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Numbers and codes in a unit in which two categories lie the root of 2 apart: one axis each, without
-        rounding."""
+        """Numbers and codes in a unit in which two categories have the distance ``sqrt(2)``, as one-hot axes do."""
         import torch
 
         unit = self.points.penalty * 0.5**0.5 if self.points.codes.shape[1] else 1.0
@@ -277,7 +275,7 @@ class _Search:
 
 
 def _smallest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The `k` smallest of each row and where they stand, in no order."""
+    """The `k` smallest values of each row and their positions, in any order."""
     import torch
 
     rows, width = values.shape
@@ -285,7 +283,7 @@ def _smallest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     if groups <= 2 * k:
         least = values.topk(k, dim=1, largest=False, sorted=False)
         return least.values, least.indices
-    # None of the k smallest stands in a group whose own smallest is not among the k smallest of the groups.
+    # The k smallest values are in the groups with the k smallest minima.
     even = groups * SIFTED
     _, first = _smallest(values[:, :even].view(rows, SIFTED, groups).amin(dim=1), k)
     where = (first[:, :, None] + groups * torch.arange(SIFTED, device=values.device)).flatten(1)

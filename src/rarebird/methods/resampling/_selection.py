@@ -1,4 +1,4 @@
-"""Which rows of a table stay: what the methods that choose among rows share."""
+"""What methods that remove rows share: rows as points, which classes rows are removed from, and how many stay."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rarebird.methods.resampling._mixed_rows import MixedRows, mixed_rows
 from rarebird.methods.resampling._neighbors import Points
 
 Classes = Literal["not_minority", "majority", "all"]
-# Categories of a column that get an axis each; the rarer ones share the last, so that a column of 2000 does not fill
-# the memory.
+# Largest number of axes for the categories of a column; rarer categories share the last one, so that a column of 2000
+# categories does not fill the memory.
 MOST_AXES = 32
 
 
 def points(train: Dataset) -> Points:
-    """The rows as points: standardized numbers; two categories of a column, and a known and a missing number, one
-    deviation apart."""
+    """The rows as points: standardized numbers; two different categories, and a known and a missing number, have the
+    distance of one standard deviation."""
     return points_of(mixed_rows(train, standardize=True))
 
 
 def points_of(rows: MixedRows) -> Points:
-    """The same, of rows with standardized numbers; the marks of missing numbers stand behind the categories."""
+    """The points of rows with standardized numbers; marks of missing numbers are columns after the categories."""
     every, frame = np.arange(len(rows.data)), rows.data.raw()
     gaps = [frame[name].isna().to_numpy() for name in rows.scales]
     marks = [gap.astype(np.int64) for gap in gaps if gap.any()]
@@ -32,7 +32,7 @@ def points_of(rows: MixedRows) -> Points:
 
 
 def dense(rows: Points) -> np.ndarray:
-    """``(n, width)`` float64 with the points' distances: their numbers, and each category by an axis of its own."""
+    """``(n, width)`` float64 with the same distances: the numbers, and an axis for each category."""
     axes = [np.eye(MOST_AXES)[np.minimum(code, MOST_AXES - 1)] for code in rows.codes.T]
     used = [part[:, part.any(axis=0)] * (0.5**0.5 * rows.penalty) for part in axes]
     return np.concatenate([rows.numbers, *used], axis=1)
@@ -42,7 +42,7 @@ def class_codes(train: Dataset, method: str) -> np.ndarray:
     """``(n,)`` class codes.
 
     Raises:
-        DataError: The task is no classification.
+        DataError: The task is not classification.
     """
     if train.task != "classification":
         raise DataError(
@@ -52,14 +52,12 @@ def class_codes(train: Dataset, method: str) -> np.ndarray:
 
 
 def cleaned_classes(codes: np.ndarray, classes: Classes) -> np.ndarray:
-    """``(n_classes,)`` bool, which classes a cleaner may take rows from.
+    """``(n_classes,)`` bool, the classes that rows are removed from; none where there is only one class.
 
     Args:
         codes: ``(n,)`` class codes.
-        classes: ``not_minority``: all but the smallest class, and those as small; ``majority``: the largest class
-            alone; ``all``.
-
-    Where there is one class only, there is nothing to clean it from.
+        classes: ``not_minority``: all but the smallest class and classes of its size; ``majority``: only the largest
+            class; ``all``.
     """
     counts = np.bincount(codes)
     present: np.ndarray = counts > 0
@@ -76,14 +74,13 @@ def smallest(codes: np.ndarray) -> int:
 
 
 def kept(train: Dataset, keep: np.ndarray) -> Dataset:
-    """The rows under the mask `keep` ``(n,)``, in their order; a class that would lose its last row keeps all of
-    them."""
+    """The rows where `keep` ``(n,)`` is True, in their order; a class that would lose all of its rows keeps them."""
     codes = train.codes
     left = np.bincount(codes[keep], minlength=train.n_classes)
     return train.take(np.flatnonzero(keep | (left[codes] == 0)))
 
 
 def quotas(codes: np.ndarray, ratio: float) -> np.ndarray:
-    """``(n_classes,)`` rows that an under-sampler leaves of each class: at most `ratio` for one row of the smallest
+    """``(n_classes,)`` rows that an under-sampler keeps of each class: at most `ratio` times the rows of the smallest
     class."""
     return np.minimum(np.bincount(codes), int(np.ceil(ratio * smallest(codes))))

@@ -1,17 +1,17 @@
-"""SMOTE from the rows of rare classes that are hard to learn: the more of a row's neighbors are of other classes, the
-more start at it.
+"""SMOTE with more new rows where a rare row has more neighbors of other classes.
 
-He, Bai, Garcia and Li, "ADASYN: Adaptive Synthetic Sampling Approach for Imbalanced Learning" (IJCNN 2008). Of the
-`neighbors` nearest rows of any class, a share ``r_i`` is of others; ``g_i = G r_i / sum r`` of the G new rows start at
-row i, and go towards one of its `neighbors` nearest of the same class.
+He, Bai, Garcia and Li, "ADASYN: Adaptive Synthetic Sampling Approach for Imbalanced Learning" (IJCNN 2008). A share
+``r_i`` of a row's `neighbors` nearest rows is of other classes; ``g_i = G r_i / sum r`` of the G new rows start at row
+i, each towards one of its `neighbors` nearest rows of the same class.
 
-*Helps when* the rare class consists of parts, some of them deep among other classes.
-*Does not help when* labels are noisy: a row with the wrong label has neighbors of other classes only, and gets most of
-the new rows. *Cost:* the distances of the rare rows to all rows.
+*Helps when* the rare class consists of several groups, some of them surrounded by other classes.
+*Does not help when* labels are noisy: a row with a wrong label has only neighbors of other classes, and most new rows
+start there.
+*Cost:* the distances of the rare rows to all rows.
 
-NOTE[DIFF]: numbers are rounded so that their sum is G exactly. Where no row has a neighbor of another class, all are
-starts, as in `smote` (the paper has no answer, and imbalanced-learn refuses). Otherwise as `smote`: standardized, mixed
-columns, a class of one row repeated.
+NOTE[DIFF]: numbers are rounded so that their sum is exactly G. If no row has a neighbor of another class, new rows
+start at all rows, as in `smote` (the paper does not treat this case, and imbalanced-learn refuses it). All else is as
+in `smote`: standardized, mixed columns, a class of one row repeated.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ class Adasyn(Filling):
 
 
 def share_of_other_classes(points: Points, codes: np.ndarray, own: np.ndarray, neighbors: int) -> np.ndarray:
-    """``(len(own),)`` the share of each row's nearest neighbors that are of other classes.
+    """``(len(own),)`` the share of each row's nearest neighbors that belong to other classes.
 
     Args:
         points: All rows.
         codes: ``(n,)`` class codes.
         own: Positions of the rows of one class.
-        neighbors: How many neighbors are asked.
+        neighbors: Number of neighbors.
     """
     share: np.ndarray = (codes[nearest(points, own, np.arange(len(points)), neighbors)] != codes[own][:, None]).mean(
         axis=1
@@ -68,9 +68,9 @@ def share_of_other_classes(points: Points, codes: np.ndarray, own: np.ndarray, n
 
 
 def in_proportion(hardness: np.ndarray, total: int) -> np.ndarray:
-    """``(n,)`` whole numbers in proportion to `hardness` ``(n,)``, each less than 1 off it, with the sum `total`."""
+    """``(n,)`` whole numbers in proportion to `hardness` ``(n,)``, off by less than 1 each, with the sum `total`."""
     even = hardness if hardness.any() else np.ones(len(hardness))
-    # The sum up to each row is rounded, not each number: ten rows of .3 get three new rows and not none.
+    # The running sum is rounded, not each number: ten rows of .3 get three new rows, not zero.
     until = np.rint(total * (even.cumsum() / even.sum())).astype(np.int64)
     numbers: np.ndarray = np.diff(until, prepend=0)
     return numbers

@@ -1,18 +1,18 @@
-"""SMOTE from those rows of rare classes that stand on the border: at least half of their neighbors, but not all, are of
-other classes.
+"""SMOTE that starts new rows only at rare rows on the border to other classes.
 
 Han, Wang and Mao, "Borderline-SMOTE: A New Over-Sampling Method in Imbalanced Data Sets Learning" (ICIC 2005), its
-first variant. Of the `border_neighbors` nearest rows of any class, m' are of another: a row is in *danger* where ``m /
-2 <= m' < m``, *noise* where ``m' = m``. New rows start at those in danger, and go towards one of their `neighbors`
-nearest of the same class.
+first variant. If m' of a row's m `border_neighbors` nearest rows are of other classes, it is in *danger* where ``m / 2
+<= m' < m``, and *noise* where ``m' = m``. New rows start at rows in danger, each towards one of its `neighbors` nearest
+rows of the same class.
 
-*Helps when* classes overlap along a border that the rare rows alone are too few to hold.
-*Does not help when* labels are noisy, or rare rows stand scattered among others: these are noise to it, and what it
-fills is the others'. *Cost:* the distances of the rare rows to all rows.
+*Helps when* classes overlap along a border at which rare rows are too few.
+*Does not help when* labels are noisy, or rare rows are scattered among others: they count as noise, and new rows are
+made among the other classes.
+*Cost:* the distances of the rare rows to all rows.
 
-NOTE[DIFF]: where no row of a class is in danger, all of its rows are starts, as in `smote`, so that each class gets
-what was asked for; imbalanced-learn makes none. Otherwise as `smote`: standardized, mixed columns, a class of one row
-repeated.
+NOTE[DIFF]: if no row of a class is in danger, new rows start at all of its rows, as in `smote`, so that each class gets
+the number that was asked for; imbalanced-learn makes none. All else is as in `smote`: standardized, mixed columns, a
+class of one row repeated.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def in_danger(points: Points, codes: np.ndarray, own: np.ndarray, neighbors: int
         points: All rows.
         codes: ``(n,)`` class codes.
         own: Positions of the rows of one class.
-        neighbors: How many neighbors are asked.
+        neighbors: Number of neighbors.
     """
     others = share_of_other_classes(points, codes, own, neighbors)
     danger: np.ndarray = (others >= 0.5) & (others < 1)

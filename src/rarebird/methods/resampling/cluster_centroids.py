@@ -1,21 +1,22 @@
-"""Put in place of each common class its cluster centers, or the rows nearest to them.
+"""Replace the rows of each common class by cluster centers, or by the rows nearest to them.
 
 Yen and Lee, "Cluster-based under-sampling approaches for imbalanced data distributions" (Expert Systems with
 Applications 2009). The rows of a common class are clustered by k-means (Lloyd 1982) into as many clusters as it should
-keep rows; ``voting="hard"`` keeps the row nearest to each center, ``soft`` makes a row of its own: the mean of the
-cluster's known numbers, its most frequent categories.
+keep rows; ``voting="hard"`` keeps the row nearest to each center, ``soft`` makes a new row: the means of the cluster's
+known numbers and its most frequent categories.
 
-Tables only: the mean of pictures or of unaligned curves is none.
+Tables only: the mean of pictures is no picture, and that of unaligned curves no curve.
 
-*Helps when* a common class has few kinds of rows, each many times over: every kind stays, where `random_under` keeps
-the frequent ones. *Does not help when* the probabilities matter (odd rows get as much of a say as frequent kinds), or
-few rows are to be kept of a class without clusters.
+*Helps when* a common class has few kinds of rows, each of them many times: every kind stays, where `random_under` keeps
+the frequent ones.
+*Does not help when* probabilities matter (unusual rows count as much as frequent kinds), or few rows of a class without
+clusters should stay.
 *Cost:* k-means on each common class, with as many clusters as rows are kept: seconds up to some thousand clusters, a
 minute for ten thousand; `random_under` takes none.
 
-NOTE[DIFF]: ``hard`` is the default, so that every row is one that occurred, and `ratio` leaves more than one row for
-each of the smallest class. Above 256 clusters k-means starts from drawn rows and not from k-means++, whose time grows
-with the square of the clusters.
+NOTE[DIFF]: ``hard`` is the default, so that every row is a real one, and with `ratio` more than one row may stay for
+each row of the smallest class. Above 256 clusters k-means starts from random rows and not from k-means++, whose time
+grows with the square of the number of clusters.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class ClusterCentroids(Method):
 
     Attributes:
         voting: ``hard`` keeps the row nearest to each center, ``soft`` makes the mean row of each cluster.
-        ratio: Rows that each class keeps, at most, for one row of the smallest.
+        ratio: Largest number of rows that a class keeps, as a multiple of the smallest class's.
     """
 
     voting: Annotated[Literal["hard", "soft"], Choice("hard", "soft")] = "hard"
@@ -51,11 +52,11 @@ class ClusterCentroids(Method):
 
     @classmethod
     def examples(cls) -> list[Self]:
-        """The default; mean rows; four rows of a class for each of the smallest."""
+        """The default; mean rows; four rows of a class for each row of the smallest."""
         return [cls(), cls(voting="soft"), cls(ratio=4)]
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
-        """The rows of small classes, and of each common class what stands for its clusters."""
+        """The rows of small classes, and one row for each cluster of the common classes."""
         codes = _selection.class_codes(train, "cluster_centroids")
         quota = _selection.quotas(codes, self.ratio)
         common = np.flatnonzero(np.bincount(codes) > quota)
@@ -75,8 +76,7 @@ class ClusterCentroids(Method):
 
 
 def clusters(points: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """``(m,)`` which cluster each of the points `points` ``(m, width)`` is in, and ``(k,)`` the point nearest to each
-    center.
+    """``(m,)`` the cluster of each of the points ``(m, width)``, and ``(k,)`` the point nearest to each center.
 
     There are `n` clusters, or as many as there are different points.
     """
@@ -96,7 +96,7 @@ def mean_rows(rows: Dataset, cluster: np.ndarray, medoids: np.ndarray) -> Datase
 
     Args:
         rows: The rows of one class.
-        cluster: ``(n,)`` which cluster each row is in.
+        cluster: ``(n,)`` the cluster of each row.
         medoids: ``(k,)`` the row nearest to each cluster's center.
     """
     import pandas as pd
@@ -111,8 +111,8 @@ def mean_rows(rows: Dataset, cluster: np.ndarray, medoids: np.ndarray) -> Datase
 
 
 def _middle(column: pd.Series, cluster: np.ndarray) -> pd.Series:
-    """The mean of a number or date in each cluster, of what is known; the most frequent value of anything else, the
-    missing among them."""
+    """The mean of the known numbers or dates in each cluster; for other columns the most frequent value, which may be
+    missing."""
     import pandas as pd
 
     groups = column.groupby(cluster)

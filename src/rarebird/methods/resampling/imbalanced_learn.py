@@ -1,24 +1,23 @@
 """Any sampler of the imbalanced-learn library, by the name of its class.
 
 Lemaître, Nogueira and Aridas, "Imbalanced-learn: A Python Toolbox to Tackle the Curse of Imbalanced Datasets in Machine
-Learning" (JMLR 2017). ``{name = "imbalanced_learn", sampler = "SVMSMOTE", settings = {k_neighbors = 3}}`` takes any
-class of its `over_sampling`, `under_sampling` and `combine` with the settings that plain values can hold;
-`sampling_strategy` is keyed by class label.
+Learning" (JMLR 2017). ``{name = "imbalanced_learn", sampler = "SVMSMOTE", settings = {k_neighbors = 3}}`` uses any
+class of its `over_sampling`, `under_sampling` and `combine` with settings that are plain values; `sampling_strategy` is
+keyed by class label.
 
-The sampler sees the rows as points (see `selection`). Rows that it chose are taken as they are. A row that it made
-keeps its numbers and dates; its categories, weight and which cells are missing are those of the nearest real row of its
-class. SMOTENC and SMOTEN get categories as such, and choose them themselves.
+The sampler sees the rows as points (see `_selection`). Rows that it selects do not change. A row that it makes keeps
+its numbers and dates; its categories, weight and missing cells are those of the nearest real row of its class. SMOTENC
+and SMOTEN get categories as codes, and choose them themselves.
 
-Tables only: points in raw pixels or unaligned curves say little of what rows show.
+Tables only: distances in raw pixels or unaligned curves do not measure similarity.
 
-*Helps when* a sampler without a file of its own here has served you well: `SVMSMOTE`, `KMeansSMOTE`, `AllKNN`,
+*Helps when* you know a good sampler that has no file of its own here: `SVMSMOTE`, `KMeansSMOTE`, `AllKNN`,
 `InstanceHardnessThreshold`, `NeighbourhoodCleaningRule`.
-*Does not help when* a class has fewer rows than the sampler's neighbors, which most refuse; where rows are many:
-`smote` and others of this folder do the same faster, and carry categories with less loss.
-*Cost:* the sampler's own; the nearest real row of each made one.
+*Does not help when* a class has fewer rows than the sampler's neighbors, which most samplers refuse, or rows are many:
+`smote` and others of this folder are faster, and treat categories better.
+*Cost:* that of the sampler, and the nearest real row of each new one.
 
-NOTE[DIFF]: a class that the sampler would leave without rows keeps them all. In a column of whole numbers, numbers are
-rounded.
+NOTE[DIFF]: a class that would lose all of its rows keeps them. New numbers in a column of whole numbers are rounded.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ from rarebird.slots.ranges import Choice
 
 KINDS = ("table",)
 CATEGORICAL = ("SMOTENC", "SMOTEN")
-# Set by the recipe's seed, the number of threads, and the kind of the columns.
-OWN = {"random_state", "n_jobs", "categorical_features"}
+# Arguments that are set here: by the recipe's seed, the number of threads, and the kinds of the columns.
+SET_HERE = {"random_state", "n_jobs", "categorical_features"}
 
 
 class ImbalancedLearn(Method):
@@ -49,7 +48,7 @@ class ImbalancedLearn(Method):
 
     Attributes:
         sampler: Name of a class of imbalanced-learn.
-        arguments: What it is built with, called ``settings`` in a recipe.
+        arguments: The sampler's own arguments, called ``settings`` in a recipe.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -57,28 +56,28 @@ class ImbalancedLearn(Method):
     sampler: Annotated[
         str, Choice("SVMSMOTE", "KMeansSMOTE", "AllKNN", "InstanceHardnessThreshold", "NeighbourhoodCleaningRule")
     ] = "SVMSMOTE"
-    # Not `settings` in Python: that is what every method calls its plain values.
+    # Not named `settings` in Python, as every method has a function of that name.
     arguments: dict[str, Any] = Field(default={}, alias="settings")
 
     @field_validator("sampler")
     @classmethod
-    def _stands(cls, sampler: str) -> str:
+    def _known_sampler(cls, sampler: str) -> str:
         if sampler not in classes():
             raise ValueError(f"imbalanced-learn has no sampler {sampler!r}; {nearest(sampler, classes())}")
         return sampler
 
     @model_validator(mode="after")
-    def _taken(self) -> Self:
-        """Every setting is one of the sampler's."""
-        valid = set(inspect.signature(classes()[self.sampler]).parameters) - OWN
+    def _known_arguments(self) -> Self:
+        """Check that every argument is one of the sampler's."""
+        valid = set(inspect.signature(classes()[self.sampler]).parameters) - SET_HERE
         for setting in self.arguments:
             if setting not in valid:
-                raise ValueError(f"{self.sampler} has no setting {setting!r} to be given; {nearest(setting, valid)}")
+                raise ValueError(f"{self.sampler} takes no setting {setting!r} here; {nearest(setting, valid)}")
         return self
 
     @classmethod
     def examples(cls) -> list[Self]:
-        """A sampler that makes rows, one that makes mixed ones, one that chooses rows, and one that does both."""
+        """Samplers that make rows, remove rows, repeat rows, and make and remove rows."""
         return [
             cls(sampler="SMOTE", arguments={"k_neighbors": 1}),
             cls(sampler="AllKNN"),
@@ -91,10 +90,10 @@ class ImbalancedLearn(Method):
         return {"name": type(self).name, "sampler": self.sampler, "settings": self.arguments}
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
-        """The rows that the sampler chose and made.
+        """The rows that the sampler selected and made.
 
         Raises:
-            DataError: The sampler refuses the rows or a setting; or the settings name an unknown class.
+            DataError: The sampler refuses the rows or a setting, or the settings name an unknown class.
         """
         codes = class_codes(train, "imbalanced_learn")
         if len(np.unique(codes)) < 2:
@@ -102,7 +101,7 @@ class ImbalancedLearn(Method):
         rows = mixed_rows(train, standardize=True)
         if self.sampler == "SMOTEN" and rows.scales:
             raise DataError(
-                f"SMOTEN is for tables of categories alone, but {next(iter(rows.scales))!r} holds numbers; use smote."
+                f"SMOTEN is for tables with only categories, but {next(iter(rows.scales))!r} has numbers; use smote."
             )
         marked = points_of(rows)
         given = np.column_stack([marked.numbers, rows.codes]) if self.sampler in CATEGORICAL else dense(marked)
@@ -112,22 +111,24 @@ class ImbalancedLearn(Method):
                 warnings.simplefilter("ignore")
                 points, labels = sampler.fit_resample(given, codes)
         except (ValueError, RuntimeError) as error:
-            fewest = smallest(codes)
-            label, said = (
-                train.classes[int(np.flatnonzero(np.bincount(codes) == fewest)[0])],
-                str(error).strip().splitlines()[0],
-            )
-            raise DataError(
-                f"imbalanced-learn's {self.sampler} refuses {train.name}, whose smallest class {label!r} has {fewest} "
-                f"row{'s' * (fewest != 1)}: {said.rstrip('.')}; change its settings or use another resampling."
-            ) from None
+            raise self._refusal(error, train, codes) from None
         chosen = getattr(sampler, "sample_indices_", None)
         if chosen is not None and np.array_equal(given[chosen], points):
             return all_classes(train, train.take(chosen))
         return all_classes(train, restored(rows, given, points, labels, as_codes=self.sampler in CATEGORICAL))
 
+    def _refusal(self, error: Exception, train: Dataset, codes: np.ndarray) -> DataError:
+        """The sampler's own complaint, with the size of the smallest class, which is the usual cause."""
+        fewest = smallest(codes)
+        label = train.classes[int(np.flatnonzero(np.bincount(codes) == fewest)[0])]
+        complaint = str(error).strip().splitlines()[0].rstrip(".")
+        return DataError(
+            f"imbalanced-learn's {self.sampler} refuses {train.name}, whose smallest class {label!r} has {fewest} "
+            f"row{'s' * (fewest != 1)}: {complaint}; change its settings or use another resampling."
+        )
+
     def built(self, train: Dataset, rows: MixedRows, seed: int) -> Any:
-        """The sampler, ready for the codes of `train`."""
+        """The sampler, with class labels in its settings replaced by the codes of `train`."""
         sampler, width = classes()[self.sampler], len(rows.scales)
         own = {"random_state": seed, "categorical_features": list(range(width, width + rows.codes.shape[1]))}
         taken = {name: value for name, value in own.items() if name in inspect.signature(sampler).parameters}
@@ -147,36 +148,36 @@ def classes() -> dict[str, Any]:
 
 
 def restored(rows: MixedRows, given: np.ndarray, points: np.ndarray, codes: np.ndarray, as_codes: bool) -> Dataset:
-    """What the points that a sampler gave back stand for: rows as they are, and made ones after them.
+    """The rows of the points that a sampler returned: real rows, and new ones after them.
 
     Args:
-        rows: The rows that the sampler was given.
-        given: ``(n, width)`` the same, as points.
-        points: ``(m, width)`` what the sampler gave back.
-        codes: ``(m,)`` their classes.
-        as_codes: Whether the points are numbers and category codes.
+        rows: The rows that the sampler got.
+        given: ``(n, width)`` the same rows as points.
+        points: ``(m, width)`` the points that the sampler returned.
+        codes: ``(m,)`` class codes of the points.
+        as_codes: Whether the points have categories as codes; otherwise each category has an axis.
     """
     from sklearn.metrics import pairwise_distances_argmin
 
     train = rows.data
-    beside = np.empty(len(points), dtype=np.int64)
+    nearest_rows = np.empty(len(points), dtype=np.int64)
     for code in np.unique(codes):
         own = np.flatnonzero(train.codes == code)
-        beside[codes == code] = own[pairwise_distances_argmin(points[codes == code], given[own])]
-    real = (given[beside] == points).all(axis=1)
+        nearest_rows[codes == code] = own[pairwise_distances_argmin(points[codes == code], given[own])]
+    real = (given[nearest_rows] == points).all(axis=1)
     if len(points) >= len(given) and np.array_equal(points[: len(given)], given):
-        # Over-samplers give what they were given, and then what they made; so each of several equal rows stands for
-        # itself.
-        beside[: len(given)], real[: len(given)] = np.arange(len(given)), True
+        # Over-samplers return the given rows first, in their order, and then new ones; so equal rows need not be told
+        # apart by their points.
+        nearest_rows[: len(given)], real[: len(given)] = np.arange(len(given)), True
     if real.all():
-        return train.take(beside)
-    return concat([train.take(beside[real]), made_rows(rows, points[~real], beside[~real], as_codes)])
+        return train.take(nearest_rows)
+    return concat([train.take(nearest_rows[real]), made_rows(rows, points[~real], nearest_rows[~real], as_codes)])
 
 
-def made_rows(rows: MixedRows, points: np.ndarray, beside: np.ndarray, as_codes: bool) -> Dataset:
-    """Rows with the numbers of `points` ``(m, width)`` and the rest of the rows `beside` ``(m,)``; otherwise as
-    `restored`."""
-    near, raw = rows.data.take(beside), rows.data.raw()
+def made_rows(rows: MixedRows, points: np.ndarray, nearest_rows: np.ndarray, as_codes: bool) -> Dataset:
+    """New rows: numbers from `points` ``(m, width)``, all else from the real rows `nearest_rows` ``(m,)``; other
+    arguments are those of `restored`."""
+    near, raw = rows.data.take(nearest_rows), rows.data.raw()
     frame = near.raw()
     for (name, scale), new in zip(rows.scales.items(), points.T, strict=False):
         if scale > 0:
@@ -191,7 +192,7 @@ def made_rows(rows: MixedRows, points: np.ndarray, beside: np.ndarray, as_codes:
 
 
 def all_classes(train: Dataset, sampled: Dataset) -> Dataset:
-    """`sampled`, and all rows of `train` whose class it lacks."""
+    """`sampled`, and all rows of `train` whose class is missing there."""
     lost = ~np.isin(train.codes, sampled.codes)
     return concat([sampled, train.take(lost)]) if lost.any() else sampled
 

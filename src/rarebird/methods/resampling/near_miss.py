@@ -1,22 +1,22 @@
-"""Keep of each common class the rows nearest to the smallest class.
+"""Keep only the rows of each common class that are nearest to the smallest class.
 
 Mani and Zhang, "kNN Approach to Unbalanced Data Distributions: A Case Study Involving Information Extraction" (ICML
 workshop on learning from imbalanced datasets 2003). Version 1 keeps the rows with the smallest mean distance to their
 `neighbors` nearest rows of the smallest class, version 2 to its `neighbors` farthest ones. Version 3 takes the
-`candidates` rows nearest to each row of the smallest class, and of these keeps the ones with the largest mean distance
-to their `neighbors` nearest there.
+`candidates` rows nearest to each row of the smallest class, and keeps those of them with the largest mean distance to
+their `neighbors` nearest rows of the smallest class.
 
-Tables only: distances in raw pixels or unaligned curves say little of what rows show.
+Tables only: distances in raw pixels or unaligned curves do not measure similarity.
 
-*Helps when* what matters is the border, common rows far from it repeat each other, and there are too many rows to train
-on. *Does not help when* labels are noisy (version 1 keeps the noise), or the probabilities matter: the rows kept are no
-fair sample of their class, and the correction to the natural prior mends the frequencies alone. `random_under` is
-safer. Where the smallest class has a handful of rows, every other one shrinks to as many: raise `ratio`.
+*Helps when* only the border matters, common rows far from it are alike, and there are too many rows to train on.
+*Does not help when* labels are noisy (version 1 keeps the noise), or probabilities matter: the rows that stay are not a
+random sample of their class, and the correction to the natural prior corrects only class frequencies. `random_under` is
+safer. If the smallest class has only a few rows, every other class shrinks to the same number: raise `ratio`.
 *Cost:* distances of the common rows to those of the smallest class, in chunks: 6 s of one CPU core (version 2: 14 s)
 for 180,000 rows of 30 columns and 20,000 rare ones.
 
-NOTE[DIFF]: `ratio` leaves more than one row of a class for each of the smallest, and version 3 keeps what candidates
-there are where they are fewer than asked for. Where several classes are the smallest, all their rows count as theirs.
+NOTE[DIFF]: with `ratio` more than one row may stay for each row of the smallest class, and version 3 keeps all
+candidates if there are fewer than asked for. If several classes are the smallest, the rows of all of them count.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class NearMiss(Method):
 
     Attributes:
         version: 1, 2 or 3.
-        neighbors: Rows of the smallest class that a row is measured by.
-        candidates: For version 3, rows of a common class that each row of the smallest class proposes.
-        ratio: Rows that each class keeps, at most, for one row of the smallest.
+        neighbors: Rows of the smallest class over which a row's distance is averaged.
+        candidates: For version 3, nearest rows of a common class for each row of the smallest class.
+        ratio: Largest number of rows that a class keeps, as a multiple of the smallest class's.
     """
 
     version: Annotated[Literal[1, 2, 3], Choice(1, 2, 3)] = 1
@@ -54,11 +54,11 @@ class NearMiss(Method):
 
     @classmethod
     def examples(cls) -> list[Self]:
-        """Each version; four rows of a class for each of the smallest."""
+        """Each version; four rows of a class for each row of the smallest."""
         return [cls(), cls(version=2), cls(version=3, candidates=10), cls(ratio=4)]
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
-        """The rows that are kept, in their order; nothing is drawn."""
+        """The rows that are kept, in their order; there is no randomness."""
         codes = _selection.class_codes(train, "near_miss")
         counts, quota = np.bincount(codes), _selection.quotas(codes, self.ratio)
         common = np.flatnonzero(counts > quota)
@@ -72,8 +72,8 @@ class NearMiss(Method):
         return _selection.kept(train, keep)
 
     def chosen(self, points: Points, common: np.ndarray, rare: np.ndarray) -> np.ndarray:
-        """The rows `common` ``(m,)`` of a class (in version 3, the candidates), the best first, judged by the rows
-        `rare`."""
+        """The rows `common` ``(m,)`` of a class (in version 3, the candidates), ordered by their distance to the rows
+        `rare`, those to keep first."""
         if self.version == 3:
             common = np.unique(nearest(points, rare, common, self.candidates))
         distance = mean_distances(points, common, rare, self.neighbors, farthest=self.version == 2)
@@ -95,12 +95,12 @@ def mean_distances(points: Points, of: np.ndarray, to: np.ndarray, neighbors: in
 
 
 def _farthest(of: np.ndarray, to: np.ndarray, neighbors: int) -> np.ndarray:
-    """``(n, neighbors)`` positions in `to` of the points farthest from each of `of`, in chunks that stay in the
-    processor's cache."""
+    """``(n, neighbors)`` positions in `to` of the points farthest from each of `of`, in chunks that fit into
+    the processor's cache."""
     norm, found = np.square(to).sum(axis=1), np.empty((len(of), neighbors), dtype=np.int64)
     step = max(1, CHUNK // len(to))
     for start in range(0, len(of), step):
-        # Squared distances but for the first point's own norm. A maximum for each neighbor is ten times as fast as a
+        # Squared distances minus the first point's own norm. A maximum for each neighbor is ten times as fast as a
         # partition.
         distance = norm - 2 * of[start : start + step] @ to.T
         for place in range(neighbors):

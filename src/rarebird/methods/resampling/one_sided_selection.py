@@ -1,14 +1,15 @@
-"""Take out common rows that say nothing new, and then those on the border.
+"""Remove common rows that add no information, and then those on the border.
 
 Kubat and Matwin, "Addressing the Curse of Imbalanced Training Sets: One-Sided Selection" (ICML 1997). For each common
-class: start with all rows of the smallest class and one common row, drawn; keep the common rows which the nearest of
-these gets wrong; then take out the common rows on a Tomek link (see `tomek_links`). What goes is redundant, or noise.
+class: start with all rows of the smallest class and one random common row; keep the common rows whose nearest row in
+this set is of another class; then remove common rows on a Tomek link (see `tomek_links`). Removed rows are redundant,
+or noise.
 
-Tables only: neighbors in raw pixels or unaligned curves say little of what rows show.
+Tables only: neighbors in raw pixels or unaligned curves are not similar rows.
 
-*Helps when* common rows repeat each other far from the border, and there are so many that training is slow.
-*Does not help when* probabilities matter: the rows kept are no fair sample of their class, and the correction to the
-natural prior mends the frequencies alone. What is kept depends on one drawn row: try several seeds.
+*Helps when* common rows far from the border are alike, and there are too many of them to train fast.
+*Does not help when* probabilities matter: the rows that stay are not a random sample of their class, and the correction
+to the natural prior corrects only class frequencies. The result depends on one random row: try several seeds.
 *Cost:* the nearest neighbor of each row, twice.
 
 NOTE[DIFF]: a class that would lose all of its rows keeps them.
@@ -34,7 +35,8 @@ class OneSidedSelection(Method):
     """Settings.
 
     Attributes:
-        classes: Which classes give rows: ``not_minority`` (all but the smallest) or ``majority`` (the largest).
+        classes: Classes that rows are removed from: ``not_minority`` (all but the smallest) or ``majority`` (the
+            largest).
     """
 
     classes: Annotated[Literal["not_minority", "majority"], Choice("not_minority", "majority")] = "not_minority"
@@ -45,7 +47,7 @@ class OneSidedSelection(Method):
         return [cls(), cls(classes="majority")]
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
-        """The rows that are kept, in their order; one row of each common class is drawn."""
+        """The rows that are kept, in their order; one random row of each common class starts its selection."""
         codes = _selection.class_codes(train, "one_sided_selection")
         cleaned = _selection.cleaned_classes(codes, self.classes)
         if not cleaned[codes].any():
@@ -60,7 +62,7 @@ def informative(points: Points, codes: np.ndarray, seeds: np.ndarray) -> np.ndar
     Args:
         points: The rows as points.
         codes: ``(n,)`` class codes.
-        seeds: One row of each class that gives rows, which its other rows are compared with.
+        seeds: For each class that rows are removed from, the row that its other rows are compared with.
     """
     rare = np.flatnonzero(np.bincount(codes)[codes] == _selection.smallest(codes))
     keep: np.ndarray = ~np.isin(codes, codes[seeds])

@@ -1,16 +1,15 @@
-"""Repeat rows of rare classes at random until every class has as many as asked.
+"""Repeat random rows of rare classes until every class has a given number of rows.
 
-Japkowicz and Stephen, "The class imbalance problem: a systematic study" (Intelligent Data Analysis 2002). A class of n
-rows is brought to ``ratio`` times the rows of the largest: each of its rows is repeated as often as any other, or once
-more, the rest being drawn.
+Japkowicz and Stephen, "The class imbalance problem: a systematic study" (Intelligent Data Analysis 2002). A class grows
+to ``ratio`` times the rows of the largest class: its rows are repeated equally often, and some random ones once more.
 
-*Helps when* augmentation makes each repeat a different one (pictures, series), or a loss with weights makes single
-batches swing. *Does not help when* a network of many weights learns the few repeated rows by heart; over many epochs it
-does what class weights do, at the cost of longer epochs.
-*Cost:* as many more rows in an epoch; no picture is copied.
+*Helps when* augmentation changes each copy (pictures, series), or a weighted loss makes gradients too noisy.
+*Does not help when* a network with many weights memorizes the few repeated rows; over many epochs it has the effect of
+class weights, but longer epochs.
+*Cost:* longer epochs; no picture is copied.
 
-NOTE[DIFF]: rows take turns instead of being drawn independently, so that none is left out by chance. A class of one row
-is repeated, too.
+NOTE[DIFF]: rows are repeated evenly instead of being drawn independently, so that no row is missed by chance. A class
+of one row is repeated, too.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class RandomOver(Method):
     """Settings.
 
     Attributes:
-        ratio: Rows that each class gets, at least, as a share of the largest class's.
+        ratio: Rows that each class has at least, as a share of the largest class's.
     """
 
     ratio: Annotated[float, Float(0.1, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
@@ -59,7 +58,7 @@ class RandomOver(Method):
 
 
 def missing_rows(codes: np.ndarray, ratio: float) -> np.ndarray:
-    """``(n_classes,)`` rows that each class lacks to `ratio` of the largest class's; 0 for a class without rows.
+    """``(n_classes,)`` rows that each class needs to reach `ratio` of the largest class's; 0 for a class without rows.
 
     Args:
         codes: ``(n,)`` class codes.
@@ -72,7 +71,7 @@ def missing_rows(codes: np.ndarray, ratio: float) -> np.ndarray:
 
 
 def drawn_evenly(n: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """``(draws,)`` positions below `n`, each as often as any other or once more."""
+    """``(draws,)`` positions below `n`; no position is drawn more than once more often than another."""
     rounds, rest = divmod(draws, n)
     drawn: np.ndarray = np.concatenate([np.tile(np.arange(n), rounds), rng.permutation(n)[:rest]])
     return drawn

@@ -1,16 +1,18 @@
-"""Leave out rows of common classes at random.
+"""Remove random rows of common classes.
 
 Kubat and Matwin, "Addressing the Curse of Imbalanced Training Sets: One-Sided Selection" (ICML 1997) discuss it;
 Drummond and Holte, "C4.5, Class Imbalance, and Cost Sensitivity: Why Under-sampling Beats Over-sampling" (ICML
-workshops 2003) recommend it. Each class keeps at most ``ratio`` rows for one row of the smallest class, drawn without
+workshops 2003) recommend it. Each class keeps at most ``ratio`` times the rows of the smallest class, drawn without
 replacement.
 
-*Helps when* common rows are many and alike, and time is short: epochs become shorter, and rare rows a larger part of
-each. *Does not help when* the smallest class has a handful of rows, or the common classes have much to tell: what is
-left out is lost for this network. `majority_parts` (batch sampling) leaves out other rows in every epoch, and loses
-none. *Cost:* none; it saves time.
+*Helps when* common rows are many and alike, and time is short: epochs become shorter, and rare rows a larger share of
+them.
+*Does not help when* the smallest class has only a few rows, or the rows of common classes differ much: this network
+never sees the rows that are removed. `majority_parts` (batch sampling) uses other rows in every epoch, and so all of
+them.
+*Cost:* none; it saves time.
 
-NOTE[DIFF]: `ratio` leaves more than one row for each of the smallest class.
+NOTE[DIFF]: with `ratio` more than one row may stay for each row of the smallest class.
 """
 
 from __future__ import annotations
@@ -32,14 +34,14 @@ class RandomUnder(Method):
     """Settings.
 
     Attributes:
-        ratio: Rows that each class keeps, at most, for one row of the smallest.
+        ratio: Largest number of rows that a class keeps, as a multiple of the smallest class's.
     """
 
     ratio: Annotated[float, Float(1, 20, log=True)] = Field(default=1.0, ge=1)
 
     @classmethod
     def examples(cls) -> list[Self]:
-        """The default; three common rows for one of the smallest class."""
+        """The default; three common rows for each row of the smallest class."""
         return [cls(), cls(ratio=3)]
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:

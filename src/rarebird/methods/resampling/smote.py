@@ -1,17 +1,18 @@
-"""Make rows of rare classes between a row and one of its nearest neighbors of the same class.
+"""Make new rows of rare classes between a row and one of its nearest neighbors of the same class.
 
 Chawla, Bowyer, Hall and Kegelmeyer, "SMOTE: Synthetic Minority Over-sampling Technique" (JAIR 2002). A new row is ``a +
-u (b - a)``: `a` a row of the class, `b` one of its `neighbors` nearest of the same class, u uniform in 0..1. Categories
-and missing cells as in `mixed_rows`. All rows that there were stay.
+u (b - a)``: `a` a row of the class, `b` one of its `neighbors` nearest of the same class, u uniform in 0..1. For
+categories and missing cells see `_mixed_rows`. All original rows stay.
 
-*Helps when* the rare class fills a region, of which its rows are too few to show the shape; columns are measurements.
-*Does not help when* the class consists of scattered rows among others (it fills what is not its own), the columns are
-many for the rows, or probabilities matter more than ranking: half of the rare rows of a balanced set are made up.
+*Helps when* the rare class fills a region with too few rows to show its shape; columns are measurements.
+*Does not help when* rows of the class are scattered among others (new rows then lie among other classes), there are
+many columns for the number of rows, or probabilities matter more than ranking: many rare rows of a balanced set are
+artificial.
 *Cost:* the distances within each class that is filled, and the longer epochs.
 
 NOTE[DIFF]: distances are of standardized numbers (``standardize = false`` gives the paper's), as otherwise the column
-of the largest unit decides. A class of one row is repeated; one of n rows has n - 1 neighbors at most. Rows take turns
-as starts, as in the paper.
+with the largest values dominates. A class of one row is repeated; in one of n rows a row has at most n - 1 neighbors.
+New rows start at the rows in turn, as in the paper.
 """
 
 from __future__ import annotations

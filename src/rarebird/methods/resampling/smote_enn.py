@@ -1,16 +1,16 @@
-"""SMOTE, and then take out every row, made ones among them, whose neighbors are of other classes.
+"""SMOTE, and then remove every row, new ones included, whose neighbors are of other classes.
 
 Batista, Prati and Monard, "A Study of the Behavior of Several Methods for Balancing Machine Learning Training Data"
-(SIGKDD Explorations 2004). SMOTE also fills what is not the rare class's own; rows of any class that
-`cleaning_neighbors` nearest rows disagree with go, more of them than with `smote_tomek` (see `smote` and
+(SIGKDD Explorations 2004). SMOTE also makes rows among other classes. Rows of any class are removed if their
+`cleaning_neighbors` nearest rows are of other classes: more rows than by `smote_tomek` (see `smote` and
 `edited_nearest_neighbours`).
 
-Tables only: a line between two pictures is no picture, and neighbors in raw pixels say little.
+Tables only: a point between two pictures is no picture, and neighbors in raw pixels are not similar pictures.
 
-*Helps when* `smote` helps, labels are noisy, and rows are enough to lose some.
-*Does not help when* classes overlap widely (with the rare one filled up, many common rows stand among its rows and go,
-and probabilities suffer), or each rare row counts: real ones go too; ``agreement="mode"`` takes fewer.
-*Cost:* that of `smote`, and the nearest neighbors of each row, made ones included.
+*Helps when* `smote` helps, labels are noisy, and there are enough rows to lose some.
+*Does not help when* classes overlap widely (many common rows then lie among the new rare rows and are removed, and
+probabilities become worse), or every rare row matters: real ones are removed, too; ``agreement="mode"`` removes fewer.
+*Cost:* that of `smote`, and the nearest neighbors of each row, new ones included.
 
 NOTE[DIFF]: distances are of standardized numbers; a class that would lose all of its rows keeps them.
 """
@@ -36,11 +36,12 @@ class SmoteEnn(Method):
     """Settings.
 
     Attributes:
-        ratio: Rows that SMOTE brings each class to, at least, as a share of the largest class's.
-        neighbors: Nearest rows of the class, of which SMOTE draws one.
-        cleaning_neighbors: Nearest rows that judge a row.
-        agreement: ``all`` of them are of the row's class, or it is their ``mode``.
-        classes: Which classes give rows: ``all``, ``not_minority`` (all but the smallest after SMOTE) or ``majority``.
+        ratio: Rows that each class has at least after SMOTE, as a share of the largest class's.
+        neighbors: Nearest rows of the class, one of which SMOTE draws.
+        cleaning_neighbors: Number of nearest rows that a row is compared with.
+        agreement: ``all`` of them must be of the row's class, or it must be their ``mode``.
+        classes: Classes that rows are removed from: ``all``, ``not_minority`` (all but the smallest after SMOTE) or
+            ``majority``.
     """
 
     ratio: Annotated[float, Float(0.1, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
@@ -51,11 +52,11 @@ class SmoteEnn(Method):
 
     @classmethod
     def examples(cls) -> list[Self]:
-        """The default; half-way, by Wilson's rule, and real rare rows spared."""
+        """The default; half-way, by Wilson's rule, without removing rare rows."""
         return [cls(), cls(ratio=0.5, neighbors=3, agreement="mode", classes="majority")]
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
-        """The rows that are left, those that were there first."""
+        """The rows that are left, original rows before new ones."""
         filled = Smote(ratio=self.ratio, neighbors=self.neighbors)(train, rng)
         clean = EditedNearestNeighbours(
             neighbors=self.cleaning_neighbors, agreement=self.agreement, classes=self.classes

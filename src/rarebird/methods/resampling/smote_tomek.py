@@ -1,16 +1,16 @@
-"""SMOTE, and then take out both ends of every Tomek link, made rows among them.
+"""SMOTE, and then remove both ends of every Tomek link, new rows included.
 
 Batista, Bazzan and Monard, "Balancing Training Data for Automated Annotation of Keywords: a Case Study" (Brazilian
 Workshop on Bioinformatics 2003); compared in Batista, Prati and Monard, "A Study of the Behavior of Several Methods for
-Balancing Machine Learning Training Data" (SIGKDD Explorations 2004). SMOTE also fills what is not the rare class's own;
-where a made row and a common one are each other's nearest, both go (see `smote` and `tomek_links`).
+Balancing Machine Learning Training Data" (SIGKDD Explorations 2004). SMOTE also makes rows among other classes; if a
+new row and a common one are each other's nearest neighbor, both are removed (see `smote` and `tomek_links`).
 
-Tables only: a line between two pictures is no picture, and neighbors in raw pixels say little.
+Tables only: a point between two pictures is no picture, and neighbors in raw pixels are not similar pictures.
 
-*Helps when* `smote` helps, and classes overlap: it thins the border on both sides.
-*Does not help when* columns are many for the rows, or rare rows stand scattered: what is made there is mostly taken out
-again, and real rare rows with it.
-*Cost:* that of `smote`, and the nearest neighbor of each row, made ones included.
+*Helps when* `smote` helps, and classes overlap: it removes rows on both sides of the border.
+*Does not help when* there are many columns for the number of rows, or rare rows are scattered: most new rows are
+removed again, and real rare rows with them.
+*Cost:* that of `smote`, and the nearest neighbor of each row, new ones included.
 
 NOTE[DIFF]: distances are of standardized numbers; a class that would lose all of its rows keeps them.
 """
@@ -36,9 +36,10 @@ class SmoteTomek(Method):
     """Settings.
 
     Attributes:
-        ratio: Rows that SMOTE brings each class to, at least, as a share of the largest class's.
-        neighbors: Nearest rows of the class, of which SMOTE draws one.
-        classes: Which classes give rows: ``all``, ``not_minority`` (all but the smallest after SMOTE) or ``majority``.
+        ratio: Rows that each class has at least after SMOTE, as a share of the largest class's.
+        neighbors: Nearest rows of the class, one of which SMOTE draws.
+        classes: Classes that rows are removed from: ``all``, ``not_minority`` (all but the smallest after SMOTE) or
+            ``majority``.
     """
 
     ratio: Annotated[float, Float(0.1, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
@@ -47,10 +48,10 @@ class SmoteTomek(Method):
 
     @classmethod
     def examples(cls) -> list[Self]:
-        """The default; half-way, and real rare rows spared."""
+        """The default; half-way, without removing rare rows."""
         return [cls(), cls(ratio=0.5, neighbors=3, classes="majority")]
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
-        """The rows that are left, those that were there first."""
+        """The rows that are left, original rows before new ones."""
         filled = Smote(ratio=self.ratio, neighbors=self.neighbors)(train, rng)
         return TomekLinks(classes=self.classes)(filled, rng)

@@ -1,19 +1,19 @@
-"""Take out rows of common classes whose nearest neighbor is of another class, where each is the other's nearest.
+"""Remove rows of common classes that are mutual nearest neighbors with a row of another class.
 
 Tomek, "Two Modifications of CNN" (IEEE Transactions on Systems, Man, and Cybernetics 1976); as a cleaner of skewed
 data: Batista, Prati and Monard, "A Study of the Behavior of Several Methods for Balancing Machine Learning Training
-Data" (SIGKDD Explorations 2004). Rows i and j of two classes form a Tomek link where no row is nearer to i than j, and
-none nearer to j than i: one of them is noise, or both lie on the border. The one of a class that is being cleaned goes.
+Data" (SIGKDD Explorations 2004). Rows i and j of two classes form a Tomek link if no row is nearer to i than j, and
+none nearer to j than i: one of them is noise, or both are on the border. The one of a class that is cleaned is removed.
 
-Tables only: neighbors in raw pixels or unaligned curves say little of what rows show.
+Tables only: neighbors in raw pixels or unaligned curves are not similar rows.
 
 *Helps when* classes overlap a little and labels are noisy: the border around rare rows becomes clearer.
-*Does not help when* classes are skewed and nothing else: a few rows go, and the balance stays as it was. With many
-classes, rows of the second rarest go too; ``classes="majority"`` spares them.
+*Does not help when* skew is the only problem: only a few rows are removed, and the class frequencies hardly change.
+With many classes, rows of the second rarest are removed, too; ``classes="majority"`` keeps them.
 *Cost:* the nearest neighbor of each row: 40 s of one CPU core for 200,000 rows of 30 columns, 0.2 s for 10,000.
 
-NOTE[DIFF]: a row that would leave its class empty stays. Of rows that are equal, none is its own neighbor
-(imbalanced-learn's may be).
+NOTE[DIFF]: a class that would lose all of its rows keeps them. No row is its own neighbor, even if it has an equal row
+(in imbalanced-learn it may be).
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class TomekLinks(Method):
     """Settings.
 
     Attributes:
-        classes: Which classes give rows: ``not_minority`` (all but the smallest), ``majority`` (the largest), ``all``.
+        classes: Classes that rows are removed from: ``not_minority`` (all but the smallest), ``majority`` (the
+            largest) or ``all``.
     """
 
     classes: Annotated[Classes, Choice("not_minority", "majority", "all")] = "not_minority"
@@ -47,7 +48,7 @@ class TomekLinks(Method):
         return [cls(), cls(classes="majority"), cls(classes="all")]
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
-        """The rows without those on a link; nothing is drawn."""
+        """The rows without those on a link; there is no randomness."""
         codes = _selection.class_codes(train, "tomek_links")
         cleaned = _selection.cleaned_classes(codes, self.classes)
         if not cleaned[codes].any():
@@ -56,12 +57,12 @@ class TomekLinks(Method):
 
 
 def linked(points: Points, codes: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-    """``(n,)`` bool, which rows are an end of a Tomek link.
+    """``(n,)`` bool, for each row whether it is an end of a Tomek link.
 
     Args:
         points: The rows as points.
         codes: ``(n,)`` class codes.
-        rows: Positions of the rows that there are; None for all. The others have no part in links.
+        rows: Positions of the rows among which links are searched; None for all rows.
     """
     rows = np.arange(len(points)) if rows is None else rows
     found = np.zeros(len(points), dtype=bool)

@@ -1,11 +1,11 @@
-"""Constant: one learning rate from the first step to the last, after a warm-up if asked for.
+"""Constant: one learning rate from the first step to the last, with an optional warm-up.
 
 The textbook's setting (Robbins and Monro, "A stochastic approximation method", 1951, show why rates should fall to
 converge).
 
-*Helps when* weights are averaged anyway (`ema`, `swa`, `schedule_free_adamw`), or to see what a schedule is worth.
+*Helps when* weights are averaged anyway (`ema`, `swa`, `schedule_free_adamw`), or to measure the effect of a schedule.
 
-*Does not help when* the last weights are used as they are: they keep jumping about the minimum.
+*Does not help when* the last weights are used as they are: they keep moving around the minimum.
 
 Cost: nothing.
 """
@@ -25,7 +25,7 @@ KINDS = ("image", "table", "series")
 
 
 class Constant(Method):
-    """How it begins.
+    """Settings of the warm-up.
 
     Attributes:
         warm_up: Share of the steps over which the rate rises.
@@ -38,5 +38,5 @@ class Constant(Method):
         return [cls(), cls(warm_up=0.05)]
 
     def __call__(self, progress: float, losses: Sequence[float] = ()) -> float:
-        """Factor on the learning rate at `progress`, 0..1 of the laid-out steps."""
+        """Factor on the learning rate at `progress`, 0..1 of the planned steps."""
         return rise(progress, self.warm_up)

@@ -3,9 +3,10 @@
 Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, without restarts; warm-up from
 Goyal et al., "Accurate, large minibatch SGD", 2017.
 
-*Helps when* the length of the training is known, as it is here: the low rates of the last third settle the weights.
+*Helps when* the length of the training is known, as it is here: at the low rates of the last third the weights
+converge.
 
-*Does not help when* training may be cut short in the middle.
+*Does not help when* training may end before the planned steps.
 
 Cost: nothing.
 """
@@ -30,14 +31,14 @@ class Cosine(Method):
 
     Attributes:
         warm_up: Share of the steps over which the rate rises.
-        final_factor: What is left of the rate at the end.
+        final_factor: Last rate as a share of the highest.
     """
 
     warm_up: Annotated[float, Float(0, 0.3)] = Field(default=0.05, ge=0, le=0.3)
     final_factor: float = Field(default=0.0, ge=0, le=1)
 
     def __call__(self, progress: float, losses: Sequence[float] = ()) -> float:
-        """Factor on the learning rate at `progress`, 0..1 of the laid-out steps."""
+        """Factor on the learning rate at `progress`, 0..1 of the planned steps."""
         return cosine(progress, self.warm_up, self.final_factor)
 
 

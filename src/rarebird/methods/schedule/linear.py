@@ -1,13 +1,13 @@
 """Linear: the learning rate rises quickly, then falls on a straight line to the end of the training.
 
 Defazio, Cutkosky, Mehta and Mishchenko, "Optimal linear decay learning rate schedules and further refinements", 2023,
-who find it best in theory for the last weights, and level with or ahead of the cosine in practice; warm-up from Goyal
-et al., "Accurate, large minibatch SGD", 2017.
+who find it best in theory for the last weights, and as good as the cosine or better in practice; warm-up from Goyal et
+al., "Accurate, large minibatch SGD", 2017.
 
 *Helps when* the length of the training is known and short: it spends fewer steps at the highest rates than the cosine,
-and fewer at nearly none.
+and fewer at rates near 0.
 
-*Does not help when* training may be cut short in the middle.
+*Does not help when* training may end before the planned steps.
 
 Cost: nothing.
 """
@@ -31,12 +31,12 @@ class Linear(Method):
 
     Attributes:
         warm_up: Share of the steps over which the rate rises.
-        final_factor: What is left of the rate at the end.
+        final_factor: Last rate as a share of the highest.
     """
 
     warm_up: Annotated[float, Float(0, 0.3)] = Field(default=0.05, ge=0, le=0.3)
     final_factor: float = Field(default=0.0, ge=0, le=1)
 
     def __call__(self, progress: float, losses: Sequence[float] = ()) -> float:
-        """Factor on the learning rate at `progress`, 0..1 of the laid-out steps."""
+        """Factor on the learning rate at `progress`, 0..1 of the planned steps."""
         return rise(progress, self.warm_up) * (1 - (1 - self.final_factor) * after(progress, self.warm_up))

@@ -1,17 +1,17 @@
-"""One cycle: the learning rate climbs for a third of the training and then falls to almost nothing.
+"""One cycle: the learning rate rises for a third of the training and then falls to almost nothing.
 
 Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2018; Smith, "A
 disciplined approach to neural network hyper-parameters", 2018. Both sides are half a cosine, as in fastai (Howard and
 Gugger, 2020).
 
-*Helps when* the highest rate is close to what the network bears (see ``rarebird learning-rate``): the climb leads it
-there safely, and large rates regularize.
+*Helps when* the highest rate is close to the largest at which training is stable (see ``rarebird learning-rate``): the
+rate rises to it slowly, and large rates regularize.
 
-*Does not help when* the rate is moderate anyway: the climb is then a third of the training at too low a rate.
+*Does not help when* the rate is moderate anyway: then a third of the training runs at too low a rate.
 
 Cost: nothing.
 
-NOTE[DIFF]: the paper's momentum falls while the rate climbs; here the optimizer's own stays.
+NOTE[DIFF]: the paper's momentum falls while the rate rises; here the optimizer's momentum is constant.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class OneCycle(Method):
 
     Attributes:
         climb: Share of the steps until the highest rate.
-        first_factor: The first rate, in units of the highest.
-        final_factor: The last rate, in units of the highest.
+        first_factor: First rate as a share of the highest.
+        final_factor: Last rate as a share of the highest.
     """
 
     climb: Annotated[float, Float(0.1, 0.5)] = Field(default=0.3, gt=0, lt=1)
@@ -47,7 +47,7 @@ class OneCycle(Method):
         return [cls(), cls(climb=0.45, first_factor=0.1, final_factor=0.001)]
 
     def __call__(self, progress: float, losses: Sequence[float] = ()) -> float:
-        """Factor on the learning rate at `progress`, 0..1 of the laid-out steps."""
+        """Factor on the learning rate at `progress`, 0..1 of the planned steps."""
         require(0 <= progress <= 1, "0 <= progress <= 1", progress=progress)
         if progress < self.climb:
             return _between(self.first_factor, 1.0, progress / self.climb)

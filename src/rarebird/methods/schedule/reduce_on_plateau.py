@@ -1,16 +1,17 @@
-"""Reduce on plateau: the learning rate falls each time the held-out loss has stopped falling.
+"""Reduce on plateau: the learning rate falls each time the held-out loss stops falling.
 
 The oldest rule of practice (Bengio, "Practical recommendations for gradient-based training of deep architectures",
 2012), in the form of torch's `ReduceLROnPlateau`.
 
-*Helps when* it is not known how long the network needs at each rate, and enough held-out rows judge an evaluation.
+*Helps when* it is not known how long the network needs at each rate, and there are enough held-out rows for reliable
+evaluations.
 
-*Does not help when* few rows judge: the loss then rises and falls by chance. Nor on a short course: a training has
-about twelve evaluations, and what is left at a high rate when they are over never settles.
+*Does not help when* held-out rows are few: their loss then rises and falls by chance. Nor in a short training: there
+are about twelve evaluations, and after them the rate may still be too high for the weights to converge.
 
-Cost: nothing beyond the evaluations that are made anyway.
+Cost: nothing; it uses evaluations that are made anyway.
 
-NOTE where no rows are held out, it follows the training loss.
+NOTE: where no rows are held out, it follows the training loss.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Float, Int
 
 KINDS = ("image", "table", "series")
-# A new best must be better by this share, so that the last digits of a converged loss do not count as gains.
+# A new best must be better by this share, so that rounding errors of a converged loss do not count as gains.
 GAIN = 1e-4
 
 
@@ -34,8 +35,8 @@ class ReduceOnPlateau(Method):
     """When the rate falls, and how far.
 
     Attributes:
-        factor: What is left of the rate after each fall.
-        patience: Evaluations in a row without a new best that are borne; the next one lets the rate fall.
+        factor: Multiplies the rate each time it falls.
+        patience: Evaluations in a row without a new best that are tolerated; at the next one the rate falls.
         warm_up: Share of the steps over which the rate rises.
     """
 
@@ -53,7 +54,7 @@ class ReduceOnPlateau(Method):
 
 
 def falls(losses: Sequence[float], patience: int) -> int:
-    """How often a loss had no new best for more than `patience` evaluations in a row, counted anew after each time."""
+    """How often there was no new best for more than `patience` evaluations in a row; the count restarts each time."""
     best, without_gain, count = math.inf, 0, 0
     for loss in losses:
         if loss < best * (1 - GAIN):

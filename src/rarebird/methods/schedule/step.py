@@ -4,7 +4,7 @@ He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 201
 the steps), the schedule behind most figures of the long-tail literature; warm-up from Goyal et al., "Accurate, large
 minibatch SGD", 2017.
 
-*Helps when* a published recipe is to be repeated, or deferred re-weighting should begin where the rate has just fallen.
+*Helps when* a published recipe is to be repeated, or deferred re-weighting should begin just after a fall of the rate.
 
 *Does not help when* there is no time to find the points: a cosine needs none.
 
@@ -32,7 +32,7 @@ class Step(Method):
 
     Attributes:
         milestones: Shares of the steps after which the rate falls, each time by `factor`; increasing, between 0 and 1.
-        factor: What is left of the rate after each.
+        factor: Multiplies the rate at each milestone.
         warm_up: Share of the steps over which the rate rises.
     """
 
@@ -53,6 +53,6 @@ class Step(Method):
         return [cls(), cls(milestones=(0.8,), factor=0.01, warm_up=0.025)]
 
     def __call__(self, progress: float, losses: Sequence[float] = ()) -> float:
-        """Factor on the learning rate at `progress`, 0..1 of the laid-out steps."""
+        """Factor on the learning rate at `progress`, 0..1 of the planned steps."""
         passed = sum(progress >= milestone for milestone in self.milestones)
         return float(rise(progress, self.warm_up) * self.factor**passed)
