@@ -58,7 +58,7 @@ class TreeReference(Method):
             weight: ``(n,)`` sample weights.
             spec: Shapes of the rows.
             rounds: Boosting rounds, or trees of a forest.
-            seed: Of the draws.
+            seed: Random seed.
             threads: CPU threads at most; the trees are the same with any number.
             progress: Called with the share done, 0..1, after each round; True from it ends the training early.
         """

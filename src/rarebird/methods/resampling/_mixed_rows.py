@@ -141,8 +141,8 @@ def drawn_pairs(
 def most_frequent(codes: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
     """``(s,)`` for each row of `neighbors` ``(s, k)``, the first neighbor with their most frequent category; `codes`
     ``(n,)`` are the category codes."""
-    beside = codes[neighbors]
-    votes = np.stack([(beside == one[:, None]).sum(axis=1) for one in beside.T], axis=1)
+    near_codes = codes[neighbors]
+    votes = np.stack([(near_codes == one[:, None]).sum(axis=1) for one in near_codes.T], axis=1)
     carriers: np.ndarray = neighbors[np.arange(len(neighbors)), votes.argmax(axis=1)]
     return carriers
 

@@ -85,12 +85,12 @@ def mean_distances(points: Points, of: np.ndarray, to: np.ndarray, neighbors: in
     `to` ``(m,)``."""
     where = _selection.dense(points)
     if neighbors >= len(to):
-        beside = np.broadcast_to(to, (len(of), len(to)))
+        near = np.broadcast_to(to, (len(of), len(to)))
     elif farthest:
-        beside = to[_farthest(where[of], where[to], neighbors)]
+        near = to[_farthest(where[of], where[to], neighbors)]
     else:
-        beside = nearest(points, of, to, neighbors)
-    mean: np.ndarray = sum(np.linalg.norm(where[of] - where[column], axis=1) for column in beside.T) / beside.shape[1]
+        near = nearest(points, of, to, neighbors)
+    mean: np.ndarray = sum(np.linalg.norm(where[of] - where[column], axis=1) for column in near.T) / near.shape[1]
     return mean
 
 

@@ -70,7 +70,7 @@ def informative(points: Points, codes: np.ndarray, seeds: np.ndarray) -> np.ndar
     for seed in seeds:
         rows = np.flatnonzero(codes == codes[seed])
         compared = np.append(rare, seed)
-        beside = nearest(points, rows, compared, 1)[:, 0]
-        keep[rows[codes[beside] != codes[seed]]] = True
+        nearest_row = nearest(points, rows, compared, 1)[:, 0]
+        keep[rows[codes[nearest_row] != codes[seed]]] = True
     keep &= ~(linked(points, codes, np.flatnonzero(keep)) & np.isin(codes, codes[seeds]))
     return keep

@@ -67,7 +67,7 @@ def linked(points: Points, codes: np.ndarray, rows: np.ndarray | None = None) ->
     rows = np.arange(len(points)) if rows is None else rows
     found = np.zeros(len(points), dtype=bool)
     if len(rows) > 1:
-        beside = np.full(len(points), -1)
-        beside[rows] = nearest(points, rows, rows, 1)[:, 0]
-        found[rows] = (beside[beside[rows]] == rows) & (codes[beside[rows]] != codes[rows])
+        nearest_row = np.full(len(points), -1)
+        nearest_row[rows] = nearest(points, rows, rows, 1)[:, 0]
+        found[rows] = (nearest_row[nearest_row[rows]] == rows) & (codes[nearest_row[rows]] != codes[rows])
     return found
