@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from rarebird.methods.schedule.constant import Constant
-from rarebird.methods.schedule.cosine import Cosine, cosine
+from rarebird.methods.schedule.cosine import Cosine
 from rarebird.methods.schedule.linear import Linear
 from rarebird.methods.schedule.one_cycle import OneCycle
 from rarebird.methods.schedule.reduce_on_plateau import ReduceOnPlateau
@@ -42,11 +42,11 @@ def test_cosine_warms_up_and_comes_to_rest() -> None:
 
 def test_cosine_without_warm_up_is_half_a_cosine() -> None:
     for progress in (0.0, 0.3, 0.5, 1.0):
-        assert cosine(progress, 0.0, 0.0) == pytest.approx((1 + math.cos(math.pi * progress)) / 2)
+        assert Cosine(warm_up=0.0)(progress) == pytest.approx((1 + math.cos(math.pi * progress)) / 2)
 
 
 def test_cosine_never_rises_after_the_warm_up() -> None:
-    factors = [cosine(0.05 + 0.95 * step / 500, 0.05, 0.0) for step in range(501)]
+    factors = [Cosine()(0.05 + 0.95 * step / 500) for step in range(501)]
     assert factors == sorted(factors, reverse=True)
 
 

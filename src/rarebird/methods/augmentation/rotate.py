@@ -15,7 +15,7 @@ enough is a 9), a few degrees for X-rays, 180 for aerial, satellite and microsco
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -24,9 +24,6 @@ from torch import Tensor
 from rarebird.methods.augmentation import _geometry, _rows
 from rarebird.methods.augmentation._affine import Affine
 from rarebird.slots.ranges import Float
-
-if TYPE_CHECKING:
-    pass
 
 KINDS = ("image",)
 

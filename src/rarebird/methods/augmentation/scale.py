@@ -17,7 +17,7 @@ to 2/3) bilinear interpolation gives little aliasing.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import Annotated, Self
 
 import torch
 from pydantic import Field
@@ -26,9 +26,6 @@ from torch import Tensor
 from rarebird.methods.augmentation import _geometry, _rows
 from rarebird.methods.augmentation._affine import Affine
 from rarebird.slots.ranges import Float
-
-if TYPE_CHECKING:
-    pass
 
 KINDS = ("image",)
 

@@ -14,7 +14,7 @@ straightness or right angles are the label (cracks against joints, aligned parts
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -23,9 +23,6 @@ from torch import Tensor
 from rarebird.methods.augmentation import _geometry, _rows
 from rarebird.methods.augmentation._affine import Affine
 from rarebird.slots.ranges import Float
-
-if TYPE_CHECKING:
-    pass
 
 KINDS = ("image",)
 

@@ -13,7 +13,7 @@ the cell of a grid).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -22,9 +22,6 @@ from torch import Tensor
 from rarebird.methods.augmentation import _geometry, _rows
 from rarebird.methods.augmentation._affine import Affine
 from rarebird.slots.ranges import Float
-
-if TYPE_CHECKING:
-    pass
 
 KINDS = ("image",)
 

@@ -14,29 +14,14 @@ Cost: nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
-
-from pydantic import Field
-
-from rarebird.methods.schedule._warm_up import after, rise
-from rarebird.slots.methods import Method
-from rarebird.slots.ranges import Float
+from rarebird.methods.schedule._fall import Fall
 
 KINDS = ("image", "table", "series")
 
 
-class Linear(Method):
-    """Shape of the line.
+class Linear(Fall):
+    """Settings: `warm_up`, the share of the steps over which the rate rises, and `final_factor`, the last rate."""
 
-    Attributes:
-        warm_up: Share of the steps over which the rate rises.
-        final_factor: Last rate as a share of the highest.
-    """
-
-    warm_up: Annotated[float, Float(0, 0.3)] = Field(default=0.05, ge=0, le=0.3)
-    final_factor: float = Field(default=0.0, ge=0, le=1)
-
-    def __call__(self, progress: float, losses: Sequence[float] = ()) -> float:
-        """Factor on the learning rate at `progress`, 0..1 of the planned steps."""
-        return rise(progress, self.warm_up) * (1 - (1 - self.final_factor) * after(progress, self.warm_up))
+    def fall(self, share: float) -> float:
+        """A straight line."""
+        return 1 - (1 - self.final_factor) * share
