@@ -3,6 +3,8 @@ same."""
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from rarebird.automl.portfolio import PortfolioEntry
 from rarebird.automl.race import Race
 from rarebird.core.progress import Progress, silent
 from rarebird.evaluation.held_outputs import members_of
+from rarebird.executors.executor import Event
 from rarebird.executors.workers import Workers
 from rarebird.experiment.setup import Setup
 from tests.automl.made_runs import FOLDS, perceptron, rows, setup, trees
@@ -25,7 +28,7 @@ def opened(
     deadline: float = np.inf,
     progress: Progress = silent,
 ) -> Race:
-    criterion = Criterion.of(of.judging_rows, of.splits.train.prior, "balanced_accuracy")
+    criterion = Criterion.of(of.scored_rows, of.splits.train.prior, "balanced_accuracy")
     return Race(TrainingContext(of, criterion, 0, threads=1), deadline, progress, workers=Workers(workers))
 
 
@@ -88,11 +91,31 @@ def test_an_end_by_the_user_waits_for_the_first_alone() -> None:
 
 def test_a_worker_tells_its_losses_after_each_rung_but_the_last() -> None:
     of = setup()
-    context = TrainingContext(of, Criterion.of(of.judging_rows, of.splits.train.prior, "balanced_accuracy"), 0)
+    context = TrainingContext(of, Criterion.of(of.scored_rows, of.splits.train.prior, "balanced_accuracy"), 0)
     told = list(train_candidate_elsewhere(context, TrialSpec("trees", trees())))
     assert [one.parts for one in told] == [(1, FOLDS), (2, FOLDS)]
     assert [int(np.isfinite(one.losses).sum()) for one in told] == [
-        len(of.judging_rows) // FOLDS,
-        len(of.judging_rows) // 2,
+        len(of.scored_rows) // FOLDS,
+        len(of.scored_rows) // 2,
     ]
     assert not list(train_candidate_elsewhere(context, TrialSpec("trees", trees(), yields=False)))
+
+
+class NoMachine:
+    """An executor whose cluster has lost all its machines."""
+
+    free = 0
+
+    def wait(self, seconds: float) -> list[Event]:
+        return []
+
+    def close(self) -> None:
+        """As an executor has it."""
+
+
+def test_a_race_that_no_machine_serves_ends_with_its_time() -> None:
+    with opened(setup(), 2, deadline=time.monotonic() - 10) as race:
+        race._executor.close()
+        race._executor = NoMachine()  # type: ignore[assignment]
+        assert race.run([PortfolioEntry("trees", trees())]) == []
+    assert not race.finished

@@ -218,11 +218,11 @@ class _Heat:
 
     def is_interrupted(self) -> bool:
         race = self.race
-        if not race.workers.elsewhere or not self.running:
+        if not race.workers.elsewhere:
             return False
-        race.tell(", ".join(dict.fromkeys(self.running)), "training")
-        # The first candidate is waited for: without it there is nothing to ship.
-        return bool(race.finished) and (race.ended or race.is_late())
+        race.tell(", ".join(dict.fromkeys(self.running)) or "waiting for a worker", "training")
+        # A running first candidate is waited for: without it there is nothing to ship.
+        return (bool(race.finished) or not self.running) and (race.ended or race.is_late())
 
     def yielded(self, job: PortfolioEntry, value: PartialResult) -> bool:
         if not self.race.is_beaten(value):
