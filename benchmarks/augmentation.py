@@ -1,11 +1,11 @@
-"""Pictures per second that our augmentation and its peers' manage with the same policy, from uint8 rows to one float32
+"""Pictures per second of our augmentation and of other libraries, with the same policy, from uint8 rows to one float32
 batch.
 
     python benchmarks/augmentation.py --sides 32 64 224 --threads 2
 
-Every library starts from the same uint8 pictures in memory and ends with a float32 tensor ``(batch, 3, side, side)`` in
-0..1, each picture with its own draw. The policy `affine` is rotation, translation, scaling, shear, brightness and
-contrast; `full` adds a horizontal flip and Gaussian noise. kornia and albumentations take part where they are
+Every library starts from the same uint8 pictures in memory and returns a float32 tensor ``(batch, 3, side, side)`` in
+0..1; each picture gets its own random numbers. The policy `affine` is rotation, translation, scaling, shear, brightness
+and contrast; `full` adds a horizontal flip and Gaussian noise. kornia and albumentations are measured where they are
 installed; the project does not depend on them.
 """
 
@@ -35,7 +35,7 @@ Augment = Callable[[Tensor], Tensor]
 
 
 def ours(policy: str) -> Augment:
-    """The pipeline as a training calls it: bytes in, geometry composed into one resampling, each step batched."""
+    """The pipeline as the training loop calls it: on bytes, in batches, with all geometry in one resampling."""
     settings: list[dict[str, object]] = [
         {"name": "rotate", "degrees": DEGREES},
         {"name": "translate", "fraction": FRACTION},
@@ -58,7 +58,7 @@ def ours(policy: str) -> Augment:
 
 
 def torchvision(policy: str) -> Augment:
-    """Row by row, as a data loader does, so that each picture has its own draw."""
+    """Row by row, as in a data loader, so that each picture gets its own random numbers."""
     steps: list[torch.nn.Module] = [
         v2.RandomAffine(
             DEGREES,
@@ -94,8 +94,8 @@ def kornia(policy: str) -> Augment:
 
 
 def albumentations(policy: str) -> Augment:
-    """Row by row with OpenCV on uint8 rows, the rows shared out among threads with a transform each (OpenCV lets go of
-    Python's lock)."""
+    """Row by row with OpenCV on uint8 rows. Threads with a transform each share the rows: OpenCV releases Python's
+    lock."""
     import albumentations as A
     import cv2
 
@@ -131,9 +131,9 @@ def albumentations(policy: str) -> Augment:
 
 
 def best_rates(augments: dict[str, Augment], pixels: Tensor, seconds: float) -> dict[str, float]:
-    """Pictures per second of each one's fastest run, after a warm-up.
+    """Pictures per second in the fastest run of each library, after a warm-up.
 
-    They take turns, so that whatever else the machine does in those `seconds` disturbs them alike.
+    The libraries take turns for `seconds`, so that other work on the machine slows all of them equally.
     """
     best = dict.fromkeys(augments, math.inf)
     for augment in augments.values():
@@ -147,7 +147,7 @@ def best_rates(augments: dict[str, Augment], pixels: Tensor, seconds: float) -> 
     return {name: len(pixels) / taken for name, taken in best.items()}
 
 
-def contestants() -> Iterator[tuple[str, Callable[[str], Augment]]]:
+def libraries() -> Iterator[tuple[str, Callable[[str], Augment]]]:
     """Name and builder of every library that is installed."""
     yield "rarebird", ours
     yield "torchvision", torchvision
@@ -175,7 +175,7 @@ def main() -> None:
             pixels = torch.randint(
                 0, 256, (batch, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
             )
-            augments = {name: build(policy) for name, build in contestants()}
+            augments = {name: build(policy) for name, build in libraries()}
             for name, rate in best_rates(augments, pixels, options.seconds).items():
                 print(f"{policy:<8} {side:>4} {batch:>5}  {name:<14} {rate:>10.0f}", flush=True)
 

@@ -1,14 +1,15 @@
-"""How many of the labels that were turned over at random stand first in the list of `rarebird label-issues`?
+"""How many labels that were changed at random come first in the list of `rarebird label-issues`?
 
     python benchmarks/label_issues.py [NAME ...] [--share 0.05] [--budget 120] [--seeds 0] [--noise even|shuffled]
     [--data ../shared/data]
 
-NAME is a data set of the shared folder, `fashion_lt100`, or a table such as `adult` or `shuttle`. A share of the
-training labels is turned over, with `even` each to any other class, with `shuffled` among the chosen rows themselves,
-so that class counts stay. Then the code of the command runs: precision among as many first rows as were turned over
-(asked on fashion_lt100: .6), beside that of plain self-confidence; average precision; and precision and recall of the
-rows that are called issues. Labels that were wrong from the start count as found in vain, and labels that were turned
-over to a class too small to judge as missed. Nothing is asserted: read the table.
+NAME is a data set of the shared folder: `fashion_lt100`, or a table such as `adult` or `shuttle`. A share of the
+training labels is changed: with `even`, each to any other class; with `shuffled`, the chosen rows exchange their
+labels, so that the class counts stay. Then the command's own code runs. Printed: the precision among the first n rows
+of the list, where n labels were changed (asked on fashion_lt100: .6), beside that of plain self-confidence; the average
+precision; and precision and recall of the rows that are called issues. Labels that were wrong from the start count as
+false finds, and labels that were changed to a class too small to judge count as missed. Nothing is asserted: read the
+table.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def file_of(name: str, data: Path) -> Path:
     return picture if picture.is_file() else data / "tables" / f"{name}.train.csv"
 
 
-def turned_over(train: Dataset, share: float, noise: str, seed: int) -> Dataset:
-    """The rows with a share of the labels turned over."""
+def with_wrong_labels(train: Dataset, share: float, noise: str, seed: int) -> Dataset:
+    """The rows, with a share of the labels changed."""
     rng, y = np.random.default_rng(seed), train.codes.copy()
     rows = rng.choice(len(y), round(share * len(y)), replace=False)
     if noise == "even":
@@ -48,14 +49,19 @@ def turned_over(train: Dataset, share: float, noise: str, seed: int) -> Dataset:
     return replace(train, y=y)
 
 
-def judged(review: Review, true: dict[str, str]) -> dict[str, float]:
-    """How well the list finds the rows whose label is not the `true` one by their ids."""
+def scores(review: Review, true: dict[str, str]) -> dict[str, float]:
+    """How well the list finds wrong labels.
+
+    Args:
+        review: The ranked rows.
+        true: Row id -> true label.
+    """
     rows = review.found.rows
     wrong = np.array([row.given != true[row.id] for row in rows])
     issue, own = np.array([row.is_issue for row in rows]), np.array([row.given_probability for row in rows])
     n = int(wrong.sum())
     return {
-        "turned over": n,
+        "changed": n,
         "precision": float(wrong[:n].mean()),
         "average precision": float(average_precision_score(wrong, -np.arange(len(rows)))),
         "self-confidence": float(wrong[np.argsort(own, kind="stable")[:n]].mean()),
@@ -78,10 +84,10 @@ def main() -> None:
         for seed in arguments.seeds:
             clock = Clock(arguments.budget)
             train = read(file_of(name, arguments.data), ReadOptions()).train
-            noisy = turned_over(train, arguments.share, arguments.noise, seed)
+            noisy = with_wrong_labels(train, arguments.share, arguments.noise, seed)
             review = check_labels(default_recipe(noisy, seed=seed), Splits(noisy), clock=clock)
             true = {str(row): train.classes[code] for row, code in zip(train.ids, train.codes, strict=True)}
-            figures = judged(review, true)
+            figures = scores(review, true)
             shown = "  ".join(
                 f"{what} {value if isinstance(value, int) else f'{value:.3f}'}" for what, value in figures.items()
             )

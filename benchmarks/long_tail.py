@@ -1,12 +1,12 @@
-"""The long-tail literature's ordering, with one small fixed recipe: which remedies beat cross entropy by the raw
-logits' argmax.
+"""The long-tail literature's ranking with one small fixed recipe: which remedies beat cross entropy, by the argmax of
+the raw logits.
 
     python benchmarks/long_tail.py [NAME ...] [--data fashion_lt100.npz] [--steps 1500] [--seeds 0 1 2]
 
 Every row of the table trains the same residual network (SGD with Nesterov momentum, the same number of steps) and
-differs in one remedy. The first column is the balanced accuracy of the raw logits' argmax, as the papers report it; the
-second that of the product's way: probabilities corrected to the natural prior and calibrated on held-out rows, then the
-balanced decision. The test rows are judged with the last weights. Nothing is asserted: read the table.
+differs in one remedy. The first column is the balanced accuracy of the raw logits' argmax, as the papers report it. The
+second is that of rarebird's own way: probabilities corrected to the natural prior and calibrated on held-out rows, then
+the balanced decision. The test rows are scored with the last weights. Nothing is asserted: read the table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.training.inference import logits
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "images"
-# Settings of the recipe beside the remedy: the literature's, scaled down to a few minutes on two cores.
+# The recipe without the remedy: the literature's settings, scaled down to a few minutes on two cores.
 BASE: dict[str, Any] = {
     "kind": "image",
     "batch_size": 128,
@@ -56,7 +56,7 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 
 
-def judged(name: str, data: Any, steps: int, seed: int) -> tuple[float, float]:
+def scores(name: str, data: Any, steps: int, seed: int) -> tuple[float, float]:
     """Balanced accuracy of the raw logits' argmax, and of the balanced decision on calibrated probabilities."""
     recipe = Recipe(**{**BASE, **ROWS[name], "steps": steps, "seed": seed})
     outcome = run(recipe, data)
@@ -75,12 +75,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments = parser.parse_args()
     data = read(arguments.data, ReadOptions())
-    print(
-        f"{arguments.data.name}, {arguments.steps} steps of {BASE['batch_size']}, seeds {arguments.seeds}: mean (standard deviation)"
-    )
+    what = f"{arguments.data.name}, {arguments.steps} steps of {BASE['batch_size']}, seeds {arguments.seeds}"
+    print(f"{what}: mean (standard deviation)")
     print(f"{'':34}{'raw argmax':>16}{'balanced decision':>20}", flush=True)
     for name in arguments.names or ROWS:
-        columns = np.array([judged(name, data, arguments.steps, seed) for seed in arguments.seeds]).T
+        columns = np.array([scores(name, data, arguments.steps, seed) for seed in arguments.seeds]).T
         shown = [
             f"{values.mean():.3f} ({statistics.stdev(values) if len(values) > 1 else 0:.3f})" for values in columns
         ]

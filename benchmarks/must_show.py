@@ -1,5 +1,5 @@
-"""The first issue's figures, from the command line: fits each data set within its budget and prints what was reached
-beside what was asked.
+"""The first issue's figures, from the command line: fits each data set within its budget and prints the figures beside
+the values that were asked for.
 
     python benchmarks/must_show.py [NAME ...] [--seeds 0 1 2] [--data ../shared/data]
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Job:
-    """One fit: its data below the data folder, its budget in seconds, and metric -> least value asked for."""
+    """One fit: its data below the data folder, its budget in seconds, and metric -> the least value asked for."""
 
     data: str
     budget: int
@@ -57,7 +57,7 @@ SHOWN = (
 
 
 def fit(job: Job, data: Path, seed: int) -> tuple[dict[str, object], float]:
-    """Fit in a fresh process; the printed object and the process's seconds."""
+    """Fit in a process of its own: the printed object, and the process's seconds."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "rarebird.cli", "fit", str(data / job.data), "--out", f"{folder}/run"]
         command += ["--budget", f"{job.budget}s", "--seed", str(seed), "--json"]
@@ -86,10 +86,8 @@ def main() -> None:
             print(f"{name:<19} seed {seed}  {seconds:6.1f} s of {limit:.0f}  {kept} classes  {figures}", flush=True)
         for metric, least in job.asked.items():
             middle = statistics.median(row[metric] for row in rows)
-            print(
-                f"{name:<19} {'reached' if middle >= least else 'SHORT  '} {metric}: median {middle:.4f}, asked {least}",
-                flush=True,
-            )
+            verdict = "reached" if middle >= least else "SHORT  "
+            print(f"{name:<19} {verdict} {metric}: median {middle:.4f}, asked {least}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Do probabilities answer to the natural prior where a remedy bent the training's? Log loss and calibration error
-beside cross entropy's.
+"""Are probabilities those under the natural prior where a remedy changed the prior of the training? Log loss and
+calibration error beside those of cross entropy.
 
     python benchmarks/natural_probabilities.py [NAME ...] [--budget 40 | --steps 600] [--seeds 0 1 2] [--data
     ../shared/data]
 
-Every fit is `rarebird fit` with the default recipe and one setting changed, judged on the same test rows: the table's
-own, and for `pneumoniamnist` a fifth of its training rows that nothing else sees (its own test patients are of another
-prior). Prints the medians over seeds and their differences to cross entropy's; asked: at most .01 in both. Nothing is
-asserted: read the table.
+Every fit is `rarebird fit` with the default recipe and one setting changed, and all are scored on the same test rows:
+the table's own; for `pneumoniamnist` a fifth of its training rows, which no training sees (its own test patients have
+another prior). Prints the medians over seeds and their differences from cross entropy's; asked: at most .01 in both.
+Nothing is asserted: read the table.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def files(name: str, data: Path, folder: Path) -> tuple[Path, Path, str]:
     return folder / "train.npz", folder / "test.npz", "image"
 
 
-def fit(train: Path, test: Path, settings: tuple[str, ...], course: list[str], seed: int) -> dict[str, float]:
+def fit(train: Path, test: Path, settings: tuple[str, ...], length: list[str], seed: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,
@@ -71,7 +71,7 @@ def fit(train: Path, test: Path, settings: tuple[str, ...], course: list[str], s
             f"{folder}/run",
             "--json",
         ]
-        command += [*course, "--seed", str(seed), *(part for setting in settings for part in ("--set", setting))]
+        command += [*length, "--seed", str(seed), *(part for setting in settings for part in ("--set", setting))]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     metrics = json.loads(done.stdout)["metrics"]
     return {name: metrics[name]["value"] for name in FIGURES}
@@ -82,18 +82,18 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=["mammography", "adult", "pneumoniamnist"])
     parser.add_argument("--budget", type=int, default=40)
     parser.add_argument(
-        "--steps", type=int, help="of each network, in place of a budget: the machine's load then plays no part"
+        "--steps", type=int, help="of each network, instead of a budget; independent of the machine's load"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--data", type=Path, default=SHARED)
     arguments = parser.parse_args()
-    course = ["--budget", f"{arguments.budget}s"] if arguments.steps is None else ["--steps", str(arguments.steps)]
+    length = ["--budget", f"{arguments.budget}s"] if arguments.steps is None else ["--steps", str(arguments.steps)]
     for name in arguments.names:
         with tempfile.TemporaryDirectory() as folder:
             train, test, kind = files(name, arguments.data, Path(folder))
             plain: dict[str, float] = {}
             for remedy, settings in REMEDIES[kind].items():
-                runs = [fit(train, test, settings, course, seed) for seed in arguments.seeds]
+                runs = [fit(train, test, settings, length, seed) for seed in arguments.seeds]
                 medians = {figure: statistics.median(run[figure] for run in runs) for figure in FIGURES}
                 plain = plain or medians
                 shown = "  ".join(

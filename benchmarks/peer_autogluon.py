@@ -1,12 +1,12 @@
-"""AutoGluon on the seven small skewed tables: the peer's columns of `small_tables.py`, measured anew.
+"""AutoGluon on the seven small skewed tables: measures the PEER figures of `small_tables.py` again.
 
     python -m venv peer && peer/bin/pip install "autogluon.tabular[all]==1.6.3"
     peer/bin/python benchmarks/peer_autogluon.py [NAME ...] [--budget 60] [--data ../shared/data]
 
-It runs in an environment of its own, without rarebird. `medium_quality`, told to optimize balanced accuracy. Balanced
-accuracy averages the classes that have test rows; average precision is the rarer class's, or the macro mean over
-classes with test rows; calibration error has 15 bins of the top probability. Classes that AutoGluon leaves out have
-probability 0, whose logarithm is taken of 1e-12; the last column takes it of 1e-3 and is the kinder one.
+It runs in an environment of its own, without rarebird, with `medium_quality` and balanced accuracy as the metric to
+optimize. Balanced accuracy averages the classes that have test rows; average precision is that of the rarer class, or
+the macro mean over classes with test rows; calibration error has 15 bins of the top probability. A class that AutoGluon
+leaves out has probability 0, which counts as 1e-12 in the log loss; in the last column as 1e-3, which is kinder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FIGURES = ("balanced accuracy", "average precision", "calibration error", "log l
 BINS = 15
 
 
-def judged(train: pd.DataFrame, test: pd.DataFrame, budget: int) -> list[float]:
+def scores(train: pd.DataFrame, test: pd.DataFrame, budget: int) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         predictor = TabularPredictor("target", eval_metric="balanced_accuracy", path=folder, verbosity=0)
         predictor.fit(train, presets="medium_quality", time_limit=budget)
@@ -61,7 +61,7 @@ def main() -> None:
             for part in ("train", "test")
         ]
         start = time.monotonic()
-        rows.append(judged(*parts, arguments.budget))
+        rows.append(scores(*parts, arguments.budget))
         print(f"{name:<12} {time.monotonic() - start:5.1f} s  {_shown(rows[-1])}", flush=True)
     print(f"{'mean':<12}          {_shown(np.mean(rows, axis=0))}")
 

@@ -1,12 +1,12 @@
-"""The evidence behind the portfolio of tables and the rule of the ensemble: each recipe, and each rule, on outer splits
-of training files.
+"""The evidence for the order of the tables' portfolio and for the rule of the ensemble: each recipe, and each rule, on
+outer splits of training files.
 
     python benchmarks/portfolio.py [NAME ...] [--splits 3] [--data ../shared/data]
 
-Thirty percent of a training file are held out and judged once per recipe and rule; the test files have no part. Without
-a deadline, so that the figures do not depend on the machine's load. Rules: the best recipe alone (`never`), the
-ensemble wherever it is not surely worse (what `fit` does), the ensemble only where it is surely better, and always; and
-the simplest recipe that is within one standard error of the best.
+Thirty percent of a training file are held out, and score each recipe and each rule once; the test files are not used.
+There is no deadline, so that the figures do not depend on the machine's load. The rules: the best recipe alone
+(`never`); the ensemble unless it is surely worse (what `fit` does); the ensemble only where it is surely better; always
+the ensemble; and the simplest recipe that is within one standard error of the best.
 """
 
 from __future__ import annotations
@@ -19,45 +19,36 @@ from pathlib import Path
 import numpy as np
 
 from rarebird import readers
-from rarebird.automl.choosing import Family, choose, families, tried_fairly
-from rarebird.automl.contest import Contest
-from rarebird.automl.ensemble_selection import Criterion, is_worse, loss, weights
+from rarebird.automl.candidate import TrainingContext
+from rarebird.automl.criterion import Criterion, is_worse, loss
+from rarebird.automl.ensemble_selection import Family, compare_fairly, families, select, weights
 from rarebird.automl.portfolio import portfolio
 from rarebird.automl.race import Race
 from rarebird.core.clock import Clock
+from rarebird.core.progress import silent
 from rarebird.data import split
 from rarebird.data.dataset import Splits
-from rarebird.evaluation.result import Scores
-from rarebird.experiment.run import conclude
-from rarebird.experiment.setup import Ground, lay_ground
+from rarebird.experiment.run import finish
+from rarebird.experiment.setup import Setup, prepare_run
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.ensemble import Ensemble
-from rarebird.training.cross_fit import Team
 
 NAMES = ("ecoli", "glass", "haberman", "german", "oil-spill", "abalone")
 FIGURES = ("balanced_accuracy", "average_precision", "log_loss", "expected_calibration_error")
 OUTER = 0.3
-# The portfolio's recipes, those first that have least to learn with.
+# The portfolio's recipes, the simplest first.
 SIMPLEST = ("linear", "boosted trees, small", "mlp, one layer", "boosted trees", "extra trees", "mlp")
 
 
-def quiet(progress: float, what: str) -> bool:
-    return False
-
-
-def judged(ground: Ground, chosen: Sequence[tuple[Family, float]]) -> list[float]:
-    """Figures of families with their shares on the outer rows."""
-    teams = [
-        Team(one.team.recipe, one.team.trained, one.team.held_rows, share)
-        for family, share in chosen
-        for one in family.candidates
-    ]
-    members = [(team.weight, team.recipe) for team in teams]
-    recipe = teams[0].recipe if len(teams) == 1 else Ensemble.of(members, ["temperature"])
-    scores: Scores | None = conclude(recipe, ground, teams, quiet, Clock()).result.test
-    assert scores is not None
-    return [float(scores.metrics[name].value or np.nan) for name in FIGURES]
+def scores(setup: Setup, shipped: Sequence[tuple[Family, float]]) -> list[float]:
+    """Figures of an ensemble of families, given with their shares, on the outer rows."""
+    fits = [replace(one.models, weight=share) for family, share in shipped for one in family.candidates]
+    members = [(models.weight, models.recipe) for models in fits]
+    recipe = fits[0].recipe if len(fits) == 1 else Ensemble.of(members, ["temperature"])
+    found = finish(recipe, setup, fits, Clock(), silent, timings={}).result.test
+    assert found is not None
+    return [float(found.metrics[name].value or np.nan) for name in FIGURES]
 
 
 def one_split(path: Path, seed: int) -> dict[str, list[float]]:
@@ -65,27 +56,28 @@ def one_split(path: Path, seed: int) -> dict[str, list[float]]:
     held = split.hold_out(rows, OUTER, 1_000 + seed, "test")
     train = rows.take(~held)
     base = default_recipe(train)
-    ground = lay_ground(base, Splits(train, None, rows.take(held)), "cpu", None, 0, None)
-    base = base.updated(folds=ground.protocol.folds, holdout=ground.protocol.holdout or None, threads=1)
-    train = ground.splits.train
-    criterion = Criterion.of(train, train.weighted_counts / train.weighted_counts.sum(), base.metric)
-    race = Race(Contest(ground, criterion, base.seed), np.inf, quiet)
-    race.run(replace(entry, must=True) for entry in portfolio(train, base))
+    setup = prepare_run(base, Splits(train, None, rows.take(held)), device="cpu")
+    base = base.updated(folds=setup.protocol.folds, holdout=setup.protocol.holdout or None, threads=1)
+    train = setup.splits.train
+    criterion = Criterion.of(train, train.prior, base.metric)
+    with Race(TrainingContext(setup, criterion, base.seed), np.inf, silent) as race:
+        race.run(replace(entry, must=True) for entry in portfolio(train, base))
     known = families(race.finished, criterion)
-    figures = {family.name: judged(ground, [(family, 1.0)]) for family in known}
+    figures = {family.name: scores(setup, [(family, 1.0)]) for family in known}
     best = min(known, key=lambda family: loss(family.losses))
     simplest = next(
         one for name in SIMPLEST for one in known if one.name == name and not is_worse(one.losses, best.losses, 1.0)
     )
     shares = weights([family.predicted for family in known], criterion)
-    mixed = judged(ground, [(family, float(share)) for family, share in zip(known, shares, strict=True) if share > 0])
-    alone, average = tried_fairly(known, criterion, race.contest.judges)
-    chosen = choose(known, criterion, race.contest.judges)
+    mixed = scores(setup, [(family, float(share)) for family, share in zip(known, shares, strict=True) if share > 0])
+    alone, average = compare_fairly(known, criterion, race.context.parts)
+    selection = select(known, criterion, race.context.parts)
+    shipped = list(zip(selection.families, map(float, selection.shares), strict=True))
     return figures | {
         "RULE never": figures[best.name],
         "RULE simplest within one error": figures[simplest.name],
         "RULE where surely better": mixed if is_worse(alone, average) else figures[best.name],
-        "RULE unless surely worse": judged(ground, list(zip(chosen.families, map(float, chosen.shares), strict=True))),
+        "RULE unless surely worse": scores(setup, shipped),
         "RULE always": mixed,
     }
 

@@ -1,12 +1,12 @@
-"""Whether strategies that learn find the bottom of a bowl sooner than chance: distance to a known optimum after the
-same trials.
+"""Do strategies that learn find the minimum of a bowl sooner than random search? Prints the distance to a known optimum
+after the same number of trials.
 
     python benchmarks/quadratic.py [--seeds 20] [--trials 30]
 
-The bowl is a quadratic of three ranges of a recipe, each on its own scale and in units of its width, four times as
-steep in one of them, its bottom away from the middle and from the ends. All trials go through `search.study.Study`, as
-in `tune`. Prints for each strategy the median over seeds of the distance between the best trial and the bottom, which
-for `tpe` and `gaussian_process` must be smaller than for `random`.
+The bowl is a quadratic function of three ranges of a recipe, each on its own scale and in units of its width. It is
+four times as steep in one of them, and its minimum is neither in the middle nor at an end. All trials go through
+`tuning.study.Study`, as in `tune`. Prints for each strategy the median over seeds of the distance between the best
+trial and the minimum; for `tpe` and `gaussian_process` it must be smaller than for `random`.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ SPACE = Space.of(
         },
     }
 )
-# Where the bottom is, as a share of each range's width, and how steep the bowl is.
+# The minimum as a share of each range's width, and the steepness along each range.
 OPTIMUM = {"network.dropout": 0.3, "optimizer.learning_rate": 0.65, "optimizer.weight_decay": 0.2}
 STEEPNESS = {"network.dropout": 1.0, "optimizer.learning_rate": 4.0, "optimizer.weight_decay": 1.0}
 STRATEGIES = ("random", "tpe", "gaussian_process")
 
 
 def shares(values: Mapping[str, float]) -> dict[str, float]:
-    """Each value's place in its range, 0..1, on the range's own scale."""
+    """The position of each value in its range, 0..1, on the range's own scale."""
     found = {}
     for dimension in SPACE.dimensions():
         where = dimension.where
@@ -58,7 +58,7 @@ def height(values: Mapping[str, float]) -> float:
 
 
 def distance(strategy: Any, seed: int, trials: int, startup: int) -> float:
-    """How far the best trial of a search is from the optimum, in widths of the ranges."""
+    """The distance of a search's best trial from the optimum, in widths of the ranges."""
     with tempfile.TemporaryDirectory() as folder:
         study = Study(
             Path(folder), SPACE, larger_is_better=False, strategy=strategy, seed=seed, startup=startup, identity={}
@@ -82,12 +82,10 @@ def main() -> None:
     for strategy in STRATEGIES:
         found = [distance(strategy, seed, arguments.trials, arguments.startup) for seed in range(arguments.seeds)]
         medians[strategy] = statistics.median(found)
-        print(
-            f"{strategy}: median distance {medians[strategy]:.3f} over {len(found)} seeds, {arguments.trials} trials each",
-            flush=True,
-        )
+        what = f"over {len(found)} seeds, {arguments.trials} trials each"
+        print(f"{strategy}: median distance {medians[strategy]:.3f} {what}", flush=True)
     if not max(medians["tpe"], medians["gaussian_process"]) < medians["random"]:
-        sys.exit("A strategy that learns found nothing better than chance.")
+        sys.exit("A strategy that learns was no better than random search.")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Seconds and peak memory of our over-samplers and imbalanced-learn's on the same rows, side by side.
+"""Seconds and peak memory of our over-samplers and of imbalanced-learn's on the same rows, side by side.
 
     python benchmarks/resampling.py --rows 200000 --rare 20000 --threads 2 --repeats 3
 
-Every run is a process of its own; ours and theirs alternate, and the least of each counts. Rows are a frame of columns
-with names, as a user has them, and a frame is what both give back. `array` is imbalanced-learn on the bare array of the
-same numbers, which spares it the way to and from a frame. Imports and a first small call are not timed. On a machine
-that others use, too, compare the seconds of CPU. Memory is the process's highest resident size, and, in brackets, what
+Every run is a process of its own; ours and theirs alternate, and the smallest value of each counts. The rows are a data
+frame with named columns, as a user has them, and both return a data frame. `array` is imbalanced-learn on the bare
+array of the same numbers, without the conversion from and to a frame. Imports and a first small call are not timed. On
+a machine with other work, compare the CPU seconds. Memory is the process's highest resident size and, in brackets, what
 the call added to it.
 """
 
@@ -46,7 +46,7 @@ def table(case: str, rows: int, rare: int) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def ours(case: str, frame: pd.DataFrame, y: np.ndarray) -> Callable[[], int]:
-    """Our method of the case, called once it is returned."""
+    """Our method for the case: a function that resamples and returns the number of rows."""
     from rarebird.data.dataset import Dataset, Frame
     from rarebird.slots import methods
 
@@ -64,7 +64,7 @@ def ours(case: str, frame: pd.DataFrame, y: np.ndarray) -> Callable[[], int]:
 
 
 def theirs(case: str, frame: pd.DataFrame | np.ndarray, y: np.ndarray) -> Callable[[], int]:
-    """imbalanced-learn's method of the case."""
+    """imbalanced-learn's method for the case, in the same form."""
     from imblearn import over_sampling
 
     if case == "smote_mixed":
@@ -138,7 +138,7 @@ def main() -> None:
     if options.one:
         print(json.dumps(measure(*options.one, options.rows, options.rare, options.threads)))
         return
-    print(f"{options.rows} rows, {options.rare} rare, {options.threads} threads, least of {options.repeats}")
+    print(f"{options.rows} rows, {options.rare} rare, {options.threads} threads, smallest of {options.repeats} runs")
     for case in options.cases:
         sides = SIDES[:2] if case == "smote_mixed" else SIDES
         runs: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
@@ -148,11 +148,9 @@ def main() -> None:
         least = {side: {key: min(run[key] for run in runs[side]) for key in runs[side][0]} for side in sides}
         for side, found in least.items():
             seconds, worked, memory = (found[key] / least["ours"][key] for key in ("seconds", "worked", "peak"))
-            print(
-                f"{case:17} {side:7} {found['seconds']:7.2f} s ({seconds:5.2f} x)   {found['worked']:7.2f} s of CPU ({worked:5.2f} x)   "
-                f"{found['peak']:6.0f} MB ({found['added']:+6.0f}) ({memory:4.2f} x)   {found['rows']:.0f} rows",
-                flush=True,
-            )
+            times = f"{found['seconds']:7.2f} s ({seconds:5.2f} x)   {found['worked']:7.2f} s of CPU ({worked:5.2f} x)"
+            sizes = f"{found['peak']:6.0f} MB ({found['added']:+6.0f}) ({memory:4.2f} x)   {found['rows']:.0f} rows"
+            print(f"{case:17} {side:7} {times}   {sizes}", flush=True)
 
 
 if __name__ == "__main__":

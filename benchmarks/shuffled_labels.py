@@ -1,13 +1,13 @@
-"""Does `compare` find nothing where there is nothing, and what helps where something does?
+"""Does `compare` find nothing where there is nothing to find, and does it find a remedy that helps?
 
     python benchmarks/shuffled_labels.py [--sets 200] [--helped 10] [--seed 0]
 
-First, small skewed tables whose labels are shuffled: any verdict of ``helps`` or ``hurts`` in balanced accuracy, of a
-remedy, of the combination or of a member, is a false claim; asked: at most 18 of 200 sets with one, where a level of 5
-% would make 10.
+First, small skewed tables with shuffled labels: any verdict of ``helps`` or ``hurts`` in balanced accuracy, for a
+remedy, the combination or a member, is a false claim. Asked: at most 18 of 200 sets with one; a level of 5 % would make
+10.
 
-Then tables on which one remedy helps by construction, among the others: the argmax of natural probabilities hardly ever
-names a rare class, and the balanced decision does; and a chessboard, which splits along the columns find and so small a
+Then, tables on which one remedy helps by construction, compared with others. The argmax of natural probabilities hardly
+ever predicts a rare class, and the balanced decision does. On a chessboard, trees find the fields and a very small
 network does not. `compare` must name these remedies.
 
 Prints a line per false claim, and the counts. Nothing is asserted: read the counts.
@@ -24,6 +24,7 @@ import pandas as pd
 import torch
 
 from rarebird.comparison.compare import ComparisonOptions, compare
+from rarebird.comparison.paired_test import Difference
 from rarebird.comparison.result import Comparison, Row
 from rarebird.data.dataset import Dataset, Frame
 from rarebird.recipe.recipe import Recipe
@@ -39,7 +40,7 @@ REMEDIES = (
 
 
 def baseline(seed: int, **changes: object) -> Recipe:
-    """A network that trains in some hundredths of a second."""
+    """A network that trains in a few hundredths of a second."""
     plain: dict[str, object] = {
         "kind": "table",
         "network": {"name": "mlp", "width": 8, "depth": 1},
@@ -68,7 +69,7 @@ def dataset(x: np.ndarray, rare: np.ndarray) -> Dataset:
 
 
 def shuffled(rng: np.random.Generator) -> Dataset:
-    """120 to 160 rows in which a column tells the class, until the labels are shuffled; 15 to 30 % are rare."""
+    """120 to 160 rows, 15 to 30 % of them rare. A column predicts the class, but then the labels are shuffled."""
     n, share = int(rng.integers(120, 161)), rng.uniform(0.15, 0.3)
     rare = rng.permutation(np.arange(n) < share * n)
     x = rng.normal(size=(n, COLUMNS)) + np.outer(1.5 * rare, np.eye(COLUMNS)[0])
@@ -76,7 +77,7 @@ def shuffled(rng: np.random.Generator) -> Dataset:
 
 
 def overlapping(rng: np.random.Generator) -> Dataset:
-    """500 rows, a tenth of them rare, and nowhere the likelier ones."""
+    """500 rows, a tenth of them rare; nowhere is the rare class the more probable one."""
     rare = rng.permutation(np.arange(500) < 50)
     return dataset(rng.normal(size=(500, COLUMNS)) + np.outer(1.5 * rare, np.eye(COLUMNS)[0]), rare)
 
@@ -88,7 +89,7 @@ def chessboard(rng: np.random.Generator) -> Dataset:
 
 
 def rows_of(found: Comparison) -> Iterator[tuple[str, Row]]:
-    """Everything that got a verdict, with where it stands."""
+    """Every row with a verdict, and its part of the comparison."""
     yield from (("alone", row) for row in found.rows)
     if found.combination is not None:
         yield "together", found.combination.row
@@ -96,11 +97,16 @@ def rows_of(found: Comparison) -> Iterator[tuple[str, Row]]:
 
 
 def claims_of(found: Comparison) -> list[str]:
+    """Every claim of a comparison, with the difference and its interval."""
     return [
-        f"{where} {row.remedy} {row.verdict} ({row.difference.mean:+.3f} [{row.difference.low:+.3f}, {row.difference.high:+.3f}])"
-        for where, row in rows_of(found)
+        f"{part} {row.remedy} {row.verdict} {shown(row.difference)}"
+        for part, row in rows_of(found)
         if row.verdict != "too few rows to tell"
     ]
+
+
+def shown(difference: Difference) -> str:
+    return f"({difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}])"
 
 
 def find_nothing(sets: int, seed: int) -> None:
@@ -118,9 +124,8 @@ def find_nothing(sets: int, seed: int) -> None:
             print(f"shuffled set {number}: {claim}", flush=True)
         if (number + 1) % 20 == 0:
             print(f"{number + 1} sets: {with_claim} with any claim, {time.monotonic() - begun:.0f} s", flush=True)
-    print(
-        f"shuffled labels: {with_claim} of {sets} sets with any claim in balanced accuracy; {combined} had a combination to judge"
-    )
+    claims = f"{with_claim} of {sets} sets with any claim in balanced accuracy"
+    print(f"shuffled labels: {claims}; {combined} had a combination")
 
 
 def find_what_helps(sets: int, seed: int) -> None:

@@ -1,15 +1,14 @@
-"""`fit` on the seven small skewed tables, beside AutoGluon's published figures, or beside two references over outer
-splits.
+"""`fit` on the seven small skewed tables: beside AutoGluon's figures, or beside two references over outer splits.
 
     python benchmarks/small_tables.py [NAME ...] [--budget 60] [--seed 0] [--data ../shared/data]
     python benchmarks/small_tables.py [NAME ...] --splits 5
 
-Without ``--splits`` the tables' own test files are judged, beside the columns of PEERS (measured once, on the same
-files). With it, all rows of a table are split anew so many times (a class of one row always trains), and each split is
-also given to histogram gradient boosting with a decision at the prior, and to balanced logistic regression: printed are
-the paired differences with their corrected 95 % interval. Balanced accuracy averages the classes that have test rows;
-average precision is the rarer class's, or the macro mean over classes with test rows; calibration error has 15 bins.
-Every fit is a process of its own.
+Without ``--splits`` the tables' own test files are scored, beside the figures of PEER (measured once, on the same
+files). With it, all rows of a table are split again that many times (a class of one row is always trained on), and each
+split is also given to histogram gradient boosting with a decision at the prior, and to balanced logistic regression;
+printed are the paired differences with their corrected 95 % interval. Balanced accuracy averages the classes that have
+test rows; average precision is that of the rarer class, or the macro mean over classes with test rows; calibration
+error has 15 bins. Every fit is a process of its own.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ def split(labels: pd.Series, seed: int) -> np.ndarray:
 
 
 def boosting(train: pd.DataFrame, test: pd.DataFrame) -> float:
-    """Histogram gradient boosting with the settings of PEERS, decided by the probability over the training prior."""
+    """Histogram gradient boosting with fixed settings, decided by the probability divided by the training prior."""
     text = _text(train)
     encoder = make_column_transformer(
         (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), text),
@@ -154,7 +153,7 @@ def outer(names: list[str], arguments: argparse.Namespace) -> None:
             held = split(rows["target"], seed)
             train, test = rows[~held], rows[held]
             with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # scikit-learn's words on classes without test rows
+                warnings.simplefilter("ignore")  # scikit-learn warns of classes without test rows
                 files = [Path(folder) / f"{part}.csv" for part in ("train", "test")]
                 for frame, file in zip((train, test), files, strict=True):
                     frame.to_csv(file, index=False)
@@ -172,10 +171,10 @@ def outer(names: list[str], arguments: argparse.Namespace) -> None:
         for key in every:
             differences = np.array(values["rarebird"]) - np.array(values[key])
             every[key].append(differences.tolist())
-            print(f"{name:<12} less {key}: {_shown(differences)}", flush=True)
+            print(f"{name:<12} minus {key}: {_shown(differences)}", flush=True)
     print("mean  " + "  ".join(f"{key} {statistics.mean(found):.4f}" for key, found in means.items()))
     for key, found in every.items():
-        print(f"mean over tables, less {key}: {_shown(np.mean(found, axis=0))}")
+        print(f"mean over tables, minus {key}: {_shown(np.mean(found, axis=0))}")
 
 
 def _shown(differences: np.ndarray) -> str:
@@ -190,7 +189,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--set", dest="settings", action="append", default=[], help="words handed on to fit, such as --no-references"
+        "--set", dest="settings", action="append", default=[], help="an option of fit, as in --set=--no-references"
     )
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     arguments = parser.parse_args()
