@@ -56,7 +56,7 @@ def test_same_seed_same_batches_other_seed_others(sampler: Any, state: SamplingS
 
 @every_sampler
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 1000])
-def test_no_row_stands_alone_in_a_batch(sampler: Any, batch_size: int) -> None:
+def test_no_batch_has_a_single_row(sampler: Any, batch_size: int) -> None:
     for n in range(2, 20):
         batches = epoch(sampler, np.arange(n) % 3, batch_size)
         assert min(len(batch) for batch in batches) >= 2

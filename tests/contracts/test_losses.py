@@ -42,7 +42,7 @@ def batch(n: int = 12, seed: int = 0, dtype: torch.dtype = torch.float64, n_clas
     return logits.to(dtype), y.to(dtype)
 
 
-def test_every_loss_says_what_it_is_for() -> None:
+def test_every_loss_names_its_tasks() -> None:
     for name in methods.names("loss"):
         tasks = methods.load("loss", name).tasks  # type: ignore[attr-defined]
         assert tasks

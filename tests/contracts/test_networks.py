@@ -222,7 +222,7 @@ def test_every_parameter_gets_a_gradient(method: Method, kind: str) -> None:
 
 
 @each_case
-def test_learns_eight_rows_by_heart(method: Method, kind: str) -> None:
+def test_memorizes_eight_rows(method: Method, kind: str) -> None:
     x = inputs(ORDINARY[kind])
     network = build(method, ORDINARY[kind])
     y = torch.arange(8) % CLASSES

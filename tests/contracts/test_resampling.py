@@ -65,7 +65,7 @@ def same_rows(first: Dataset, second: Dataset) -> bool:
     return known and first.raw().equals(second.raw())
 
 
-def test_the_over_samplers_stand_in_the_folder() -> None:
+def test_the_over_samplers_are_in_the_folder() -> None:
     assert {*OVER, "random_under"} <= set(methods.names("resampling"))
 
 

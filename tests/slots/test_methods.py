@@ -17,7 +17,7 @@ from rarebird.slots.ranges import Choice, Float, Int
 
 
 class Sample(Method):
-    """A method that stands in no slot."""
+    """A method outside of every slot."""
 
     rate: Annotated[float, Float(0.1, 1)] = Field(default=0.5, gt=0)
     size: Annotated[int, Int(1, 9)] = Field(default=3, ge=1)
@@ -64,7 +64,7 @@ def test_unknown_slots_and_names_get_the_nearest() -> None:
         methods.load("loss", "../../recipe")
 
 
-def test_ranges_stand_beside_their_fields() -> None:
+def test_ranges_are_part_of_their_fields() -> None:
     assert Sample.ranges() == {"rate": Float(0.1, 1), "size": Int(1, 9), "mode": Choice("a", "b")}
     drawn = Sample.sample(np.random.default_rng(0))
     assert drawn.fixed is None

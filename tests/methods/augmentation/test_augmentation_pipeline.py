@@ -46,7 +46,7 @@ def test_neighbors_share_one_resampling(pictures, samplings) -> None:
     assert samplings == ["border"]
 
 
-def test_what_stands_between_or_fills_otherwise_parts_them(pictures, samplings) -> None:
+def test_another_step_or_another_fill_between_them_splits_the_run(pictures, samplings) -> None:
     run(build("rotate", "brightness", "translate", {"name": "scale", "fill": "zero"}, "crop"), pictures)
     assert samplings == ["border", "border", "zeros"]
 

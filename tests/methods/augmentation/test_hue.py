@@ -15,7 +15,7 @@ LUMA = torch.tensor([0.299, 0.587, 0.114])
 MILD = 0.5 + 0.2 * (torch.rand(200, 3, 1, 1, generator=torch.Generator().manual_seed(0)) - 0.5)
 
 
-def test_no_turn_and_a_full_turn_are_the_identity_and_turns_add() -> None:
+def test_no_rotation_and_a_full_one_are_the_identity_and_rotations_add() -> None:
     turns = torch.tensor([0.1, 0.35, -0.2])
     assert torch.equal(rotation(torch.zeros(3)), torch.eye(3).repeat(3, 1, 1))
     torch.testing.assert_close(rotation(torch.ones(3)), torch.eye(3).repeat(3, 1, 1), atol=1e-5, rtol=0)
@@ -34,7 +34,7 @@ def test_luma_stays_and_gray_stays(turn: float) -> None:
     assert (changed - MILD).abs().max() > 0.01
 
 
-def test_the_standard_library_sees_chroma_turn_by_the_angle() -> None:
+def test_chroma_rotates_by_the_angle_in_the_yiq_of_the_standard_library() -> None:
     changed = turned(MILD, torch.full((200,), 0.1))
     for before, after in zip(MILD[:, :, 0, 0].tolist(), changed[:, :, 0, 0].tolist(), strict=True):
         _, i0, q0 = colorsys.rgb_to_yiq(*before)
@@ -45,14 +45,14 @@ def test_the_standard_library_sees_chroma_turn_by_the_angle() -> None:
         assert math.hypot(i1, q1) == pytest.approx(math.hypot(i0, q0), rel=0.03)
 
 
-def test_it_turns_the_way_of_hsv() -> None:
+def test_it_rotates_in_the_direction_of_hsv() -> None:
     changed = turned(MILD, torch.full((200,), 0.05))
     for before, after in zip(MILD[:, :, 0, 0].tolist(), changed[:, :, 0, 0].tolist(), strict=True):
         step = (colorsys.rgb_to_hsv(*after)[0] - colorsys.rgb_to_hsv(*before)[0]) % 1
         assert 0.02 < step < 0.1
 
 
-def test_turns_are_drawn_up_to_the_strength(augment) -> None:
+def test_angles_are_drawn_up_to_the_strength(augment) -> None:
     red = torch.tensor([0.6, 0.4, 0.4])[:, None, None].expand(3000, 3, 1, 1)
     changed = augment(Hue(strength=0.1), {"pixels": red}, channels=3)[0]["pixels"][:, :, 0, 0]
     chroma = [colorsys.rgb_to_yiq(*color)[1:] for color in changed.tolist()]

@@ -54,7 +54,7 @@ def test_factors_span_each_series_own_length(augment) -> None:
     assert bends < 0.01
 
 
-def test_no_factor_turns_the_curve_over(augment) -> None:
+def test_no_factor_is_negative(augment) -> None:
     x = {"values": torch.ones(500, 1, 20), "lengths": torch.full((500,), 20)}
     factors = augment(MagnitudeWarp(strength=1, knots=8), x)[0]["values"]
     assert factors.min() == 0

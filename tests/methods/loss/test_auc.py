@@ -26,7 +26,7 @@ def test_is_the_weighted_mean_over_pairs_one_by_one() -> None:
     assert Auc(margin=0.7).build(TARGETS)(LOGITS, Y, WEIGHT).item() == pytest.approx(expected)
 
 
-def test_is_one_minus_auc_where_scores_stand_far_apart() -> None:
+def test_is_one_minus_auc_where_scores_are_far_apart() -> None:
     # Scores of only two, rare sizes: pairs in order cost nothing, ties margin^2, pairs out of order (margin + gap)^2.
     score = np.random.default_rng(0).integers(0, 2, 40) * 1e6
     logits = torch.tensor(np.stack([np.zeros(40), score], axis=1))

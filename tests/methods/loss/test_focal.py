@@ -31,7 +31,7 @@ def test_two_classes_are_the_papers_sigmoid_focal_loss() -> None:
     torch.testing.assert_close(ours, paper / (0.9 * 0.75 + 0.1 * 0.25), rtol=1e-6, atol=1e-6)
 
 
-def test_larger_gamma_turns_easy_rows_down() -> None:
+def test_larger_gamma_lowers_the_weight_of_easy_rows() -> None:
     easy, y = torch.tensor([[4.0, 0.0]]), torch.tensor([[1.0, 0.0]])
     values = [focal(easy, y, torch.ones(2), gamma).item() for gamma in (0.0, 1.0, 2.0, 5.0)]
     assert values == sorted(values, reverse=True)

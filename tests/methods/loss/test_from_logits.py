@@ -1,4 +1,4 @@
-"""What losses for classes share: probabilities are told from logits, and logarithms stay exact."""
+"""What losses for classes share: probabilities are distinguished from logits, and logarithms stay exact."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def test_tau_one_is_the_balanced_softmax() -> None:
     torch.testing.assert_close(LogitAdjusted().build(TARGETS)(logits, y), expected, rtol=1e-6, atol=1e-6)
 
 
-def test_tau_one_teaches_equal_priors_and_tau_two_turns_them_around() -> None:
+def test_tau_one_gives_equal_priors_and_tau_two_reverses_them() -> None:
     prior = COUNTS / COUNTS.sum()
     np.testing.assert_allclose(LogitAdjusted(tau=1).prior_factor(TARGETS) * prior, 1 / 3)
     turned = LogitAdjusted(tau=2).prior_factor(TARGETS) * prior

@@ -28,7 +28,7 @@ def test_standardize_gives_zero_mean_and_unit_spread() -> None:
     torch.testing.assert_close(found.std(dim=(0, 2, 3)), torch.ones(2))
 
 
-def test_standardize_wants_a_std_per_mean() -> None:
+def test_standardize_needs_a_std_per_mean() -> None:
     with pytest.raises(ValueError, match="`one mean and one std per channel` must hold, but got means=2, stds=1"):
         _layers.Standardize((0.5, 0.5), (0.1,))
 

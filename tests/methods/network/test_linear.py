@@ -74,7 +74,7 @@ def test_the_row_is_numbers_marks_and_a_one_per_category() -> None:
 
 
 def test_logits_are_sums_over_columns() -> None:
-    """A change of one column adds the same to the logits, whatever stands in the others."""
+    """A change of one column adds the same to the logits, for any values of the others."""
     x, _ = inputs()
     network = Linear().build(SPEC).eval()
     moved = {**x, "numbers": x["numbers"] + torch.tensor([2.0, 0.0])}

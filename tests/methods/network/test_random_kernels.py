@@ -96,7 +96,7 @@ def test_what_an_amplitude_changes() -> None:
     torch.testing.assert_close(twice[:, :, 4], once[:, :, 4] + np.log(2), atol=0.01, rtol=0)
 
 
-def test_standardizing_does_not_ask_how_rows_were_dealt() -> None:
+def test_standardizing_does_not_depend_on_how_rows_are_split_into_batches() -> None:
     rows = torch.randn(90, 7) * torch.arange(1.0, 8) + 3
     rows[:, 6] = 5.0
     whole, dealt = RunningStandardize(7), RunningStandardize(7)
@@ -117,7 +117,7 @@ def test_a_finer_precision_is_kept_where_autocast_would_round() -> None:
         assert torch.equal(network.embed(x)["embedded"], exact)
 
 
-def test_the_head_sees_as_many_features_as_the_card_says() -> None:
+def test_the_head_has_the_number_of_features_of_the_card() -> None:
     assert RandomKernels().build(series(500)).head.in_features == 7_680
 
 

@@ -50,7 +50,7 @@ def test_columns_may_change_places_with_their_weights() -> None:
     torch.testing.assert_close(moved(permuted), network(x), rtol=1e-4, atol=1e-5)
 
 
-def test_places_are_told_apart_by_their_distance_alone() -> None:
+def test_the_similarity_of_positions_depends_only_on_their_distance() -> None:
     places = sine_places(40, WIDTH, torch.device("cpu")).double()
     products = places @ places.T
     for offset in (0, 1, 7, 30):

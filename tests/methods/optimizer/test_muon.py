@@ -32,7 +32,7 @@ def names_of(network: nn.Module) -> list[str]:
     return [name for name, parameter in network.named_parameters() if id(parameter) in hidden]
 
 
-def test_hidden_is_what_stands_between_the_first_layer_and_the_head() -> None:
+def test_hidden_layers_are_those_between_the_first_layer_and_the_head() -> None:
     assert names_of(Mlp(width=8, depth=2).build(TABLE)) == ["hidden.0.weight", "hidden.3.weight"]
     assert names_of(Mlp(width=8, depth=2).build(SERIES)) == ["hidden.3.weight"]
     resnet = names_of(Resnet(width=4).build(IMAGE))

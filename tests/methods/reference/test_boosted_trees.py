@@ -102,7 +102,7 @@ def test_a_round_more_is_a_tree_more_and_progress_is_called() -> None:
     torch.testing.assert_close(ended(x), trees(rounds=5)(x))
 
 
-def test_texts_come_back_and_strangers_are_refused() -> None:
+def test_texts_come_back_and_texts_of_other_data_are_refused() -> None:
     x, _ = inputs()
     grown = trees()
     torch.testing.assert_close(BoostedTrees().from_text(grown.to_text(), SPEC)(x), grown(x), rtol=0, atol=0)

@@ -40,7 +40,7 @@ def test_equals_the_recursion_by_hand_for_weights_and_statistics() -> None:
     torch.testing.assert_close(dict(net.state_dict()), expected)
 
 
-def test_a_network_that_stands_still_is_its_own_mean() -> None:
+def test_a_network_that_does_not_change_is_its_own_mean() -> None:
     net = network()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     hook, state = Ema().attach(net), TrainState(net, 0, 100)

@@ -114,7 +114,7 @@ def test_without_danger_every_row_is_a_start() -> None:
     assert len(made(Adasyn(), table(values, y))) == 40
 
 
-def test_adasyn_starts_in_proportion_to_the_share_of_others() -> None:
+def test_adasyn_starts_in_proportion_to_the_share_of_other_classes() -> None:
     values, y = clouds((300, 30))
     own = np.flatnonzero(y == 1)
     found = NearestNeighbors(n_neighbors=6).fit(values).kneighbors(values[own], return_distance=False)[:, 1:]
@@ -127,7 +127,7 @@ def test_adasyn_starts_in_proportion_to_the_share_of_others() -> None:
     assert in_proportion(np.zeros(4), 8).tolist() == [2, 2, 2, 2]
 
 
-def test_turns_are_even() -> None:
+def test_draws_are_even() -> None:
     drawn = np.bincount(drawn_evenly(7, 24, np.random.default_rng(0)), minlength=7)
     assert drawn.sum() == 24
     assert set(drawn) == {3, 4}
