@@ -22,7 +22,7 @@ from scipy.stats import spearmanr
 from rarebird import readers
 from rarebird.automl.candidate import TrainingContext
 from rarebird.automl.criterion import Criterion
-from rarebird.automl.local_search import BRACKET, WHOLE
+from rarebird.automl.local_search import BRACKET, FULL
 from rarebird.automl.portfolio import PortfolioEntry
 from rarebird.automl.race import Race
 from rarebird.core.progress import silent
@@ -93,7 +93,7 @@ def regret(short: np.ndarray, full: np.ndarray) -> float:
     rng, behind = np.random.default_rng(0), []
     for _ in range(DRAWS):
         group = rng.choice(len(full), min(BRACKET, len(full)), replace=False)
-        leaders = group[np.argsort(short[group])[:WHOLE]]
+        leaders = group[np.argsort(short[group])[:FULL]]
         behind.append(full[leaders].min() - full[group].min())
     return float(np.mean(behind))
 
