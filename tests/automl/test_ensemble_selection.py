@@ -45,14 +45,14 @@ def test_one_family_ships_alone() -> None:
     assert len(found.families[0].candidates) == 2
     np.testing.assert_array_equal(found.shares, [1])
     assert found.gain == 0
-    assert found.why == "What ships: a, under 2 seeds."
+    assert found.why == "The final model: a, with 2 seeds."
 
 
 def test_an_ensemble_of_one_is_called_what_it_is() -> None:
     found = chosen(candidate("a", good(6, 1)), candidate("b", LOST))
     assert [family.name for family in found.families] == ["a"]
     np.testing.assert_array_equal(found.shares, [1])
-    assert found.why == "What ships: a; all others were surely worse on held-out rows."
+    assert found.why == "The final model: a; all others were surely worse on held-out rows."
 
 
 def test_families_that_complement_each_other_are_averaged() -> None:
@@ -63,7 +63,7 @@ def test_families_that_complement_each_other_are_averaged() -> None:
     assert found.shares.sum() == pytest.approx(1)
     assert (found.shares > 0.4).all()
     assert found.gain > 0.5
-    assert found.why.startswith("What ships is an ensemble: ")
+    assert found.why.startswith("The final model is an ensemble: ")
 
 
 def test_the_gain_is_judged_by_weights_of_the_other_parts(monkeypatch: pytest.MonkeyPatch) -> None:

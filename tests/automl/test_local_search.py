@@ -16,7 +16,7 @@ from rarebird.automl import race as racing
 from rarebird.automl import search as searching
 from rarebird.automl.candidate import Candidate
 from rarebird.automl.ensemble_selection import families, select
-from rarebird.automl.local_search import BRACKET, FEWEST_TRIALS, SHORT, WHOLE, LocalSearch, luck
+from rarebird.automl.local_search import BRACKET, FEWEST_TRIALS, FULL, SHORT, LocalSearch, luck
 from rarebird.automl.portfolio import PortfolioEntry
 from rarebird.automl.search import (
     ENOUGH_PASSES,
@@ -83,7 +83,7 @@ class Made:
     def candidate(self, entry: PortfolioEntry, strength: float, others: bool = False) -> Candidate:
         """A candidate that leans to the true class by a strength, with the leader's errors or with those of other rows
         of a class."""
-        y = self.search.setup.judging_rows.codes
+        y = self.search.setup.scored_rows.codes
         errors = np.random.default_rng(0).normal(0, 1, len(y))
         if others:
             for code in (0, 1):
@@ -162,21 +162,21 @@ def test_of_a_hold_out_the_best_short_courses_go_on(
 ) -> None:
     made = Made(tmp_path, monkeypatch, folds=0)
     made.around()
-    bracket = BRACKET + WHOLE
+    bracket = BRACKET + FULL
     assert len(made.entries) % bracket == 0
-    assert len(made.entries) // bracket == int((made.until - 5000) / (made.seconds * (BRACKET * SHORT + WHOLE)))
+    assert len(made.entries) // bracket == int((made.until - 5000) / (made.seconds * (BRACKET * SHORT + FULL)))
     for start in range(0, len(made.entries), bracket):
         short, whole = made.entries[start : start + BRACKET], made.entries[start + BRACKET : start + bracket]
         assert all(entry.partial for entry in short)
         assert not any(entry.partial for entry in whole)
-        best = sorted(short, key=lambda entry: -float(entry.recipe.network.dropout))[:WHOLE]
+        best = sorted(short, key=lambda entry: -float(entry.recipe.network.dropout))[:FULL]
         assert [entry.name for entry in whole] == [entry.name for entry in best]
         for one, other in zip(best, whole, strict=True):
             assert one.recipe.epochs == pytest.approx(SHORT * (other.recipe.epochs or DEFAULT_EPOCHS))
             assert one.recipe.updated(epochs=None) == other.recipe.updated(epochs=None)
             assert one.settings == other.settings
     # Short courses are no candidates.
-    assert len([one for one in made.search.race.finished if one.parent]) == len(made.entries) * WHOLE // bracket
+    assert len([one for one in made.search.race.finished if one.parent]) == len(made.entries) * FULL // bracket
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_parts_of_a_cross_fitting_are_repeated_anyway(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("spent", "skipped", "said"),
     [
-        (0.5, False, "what ships was trained under up to 5 seeds, and more are not expected to help"),
+        (0.5, False, "its final model was trained with up to 5 seeds, and more are not expected to help"),
         (0.5, True, "there was no time for one more training"),
         (0.9, False, None),
     ],

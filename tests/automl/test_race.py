@@ -24,11 +24,11 @@ from rarebird.core.progress import Progress, silent
 from rarebird.data import split
 from rarebird.data.dataset import Splits
 from rarebird.evaluation import held_out
-from rarebird.evaluation.held_out import Crossed
+from rarebird.evaluation.held_out import CrossPredictions
 from rarebird.evaluation.held_outputs import members_of
 from rarebird.experiment.setup import Setup
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import SCORING, CrossFit, Parts, cross_fit, cross_fit_all
+from rarebird.training.cross_fit import SCORING_SECONDS, CrossFit, Parts, cross_fit, cross_fit_all
 from tests.automl.made_runs import FOLDS, perceptron, rows, setup, trees
 
 # The seed of the recipes whose predictions are shuffled.
@@ -44,7 +44,7 @@ def race(
     of = of or setup()
     train = of.splits.train
     prior = train.weighted_counts / train.weighted_counts.sum()
-    return Race(TrainingContext(of, Criterion.of(of.judging_rows, prior, "balanced_accuracy"), 0), deadline, progress)
+    return Race(TrainingContext(of, Criterion.of(of.scored_rows, prior, "balanced_accuracy"), 0), deadline, progress)
 
 
 def enter(one: Race, name: str, recipe: Recipe, share: float = 1.0, **more: Any) -> Candidate | None:
@@ -54,7 +54,7 @@ def enter(one: Race, name: str, recipe: Recipe, share: float = 1.0, **more: Any)
 @pytest.fixture
 def shuffling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Candidates of the seed `SHUFFLED` predict each row what they should have predicted another."""
-    original = candidates._assessed
+    original = candidates._assess
 
     def assessed(context: TrainingContext, spec: TrialSpec, models: CrossFit, begun: float) -> Candidate:
         found = original(context, spec, models, begun)
@@ -65,7 +65,7 @@ def shuffling(monkeypatch: pytest.MonkeyPatch) -> None:
         predicted[known] = predicted[np.random.default_rng(0).permutation(known)]
         return replace(found, predicted=predicted, losses=context.criterion.rows(predicted))
 
-    monkeypatch.setattr(candidates, "_assessed", assessed)
+    monkeypatch.setattr(candidates, "_assess", assessed)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_row_is_calibrated_without_its_own_part(monkeypatch: pytest.MonkeyPatc
     )
     found = enter(one, "trees", trees())
     assert found is not None
-    n = len(one.context.setup.judging_rows)
+    n = len(one.context.setup.scored_rows)
     # The last judging is that of all rows: each part by what the other parts say.
     assert seen[-FOLDS:] == [n - n // FOLDS] * FOLDS
 
@@ -222,9 +222,9 @@ def test_a_hold_out_is_one_part_that_two_halves_judge(val: bool) -> None:
     of = setup(recipe, val=val)
     judges = parts_of(of, 0)
     held = np.arange(60) if val else of.parts(0)[0][1]
-    assert judges.shape == (len(of.judging_rows),)
+    assert judges.shape == (len(of.scored_rows),)
     assert set(judges[held]) == {0, 1}
-    codes = of.judging_rows.codes[held]
+    codes = of.scored_rows.codes[held]
     for code in (0, 1):
         sizes = np.bincount(judges[held][codes == code], minlength=2)
         assert abs(int(sizes[0]) - int(sizes[1])) <= 1
@@ -241,7 +241,7 @@ def test_an_end_by_the_user_keeps_the_first_candidate_and_drops_later_ones() -> 
     found = enter(one, "trees", trees())
     assert found is not None
     assert len(found.models.trained) == 1
-    assert found.rows.sum() == len(one.context.setup.judging_rows) // FOLDS
+    assert found.rows.sum() == len(one.context.setup.scored_rows) // FOLDS
     assert found.models.recipe.relaid == (((1, 1),),)
     assert one.ended
     assert enter(one, "later", trees(), must=True) is None
@@ -325,7 +325,7 @@ def test_a_course_that_would_be_cut_short_is_not_begun(monkeypatch: pytest.Monke
 def test_the_time_that_the_test_rows_take_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake(monkeypatch)
     one = race(setup(test=rows(50, seed=3)), deadline=1100.0)
-    scoring = 50 * SCORING * 2
+    scoring = 50 * SCORING_SECONDS * 2
     assert one.time_left() == pytest.approx(100 - scoring)
     for name in ("a", "b"):
         enter(one, name, trees(), 0.1)
@@ -338,7 +338,7 @@ def test_a_row_takes_the_time_of_all_networks(monkeypatch: pytest.MonkeyPatch) -
     fake = Fake(monkeypatch)
     original = candidates.cross_predict
 
-    def slow(*arguments: Any) -> Crossed:
+    def slow(*arguments: Any) -> CrossPredictions:
         fake.now += 8.0
         return original(*arguments)
 
@@ -346,7 +346,7 @@ def test_a_row_takes_the_time_of_all_networks(monkeypatch: pytest.MonkeyPatch) -
     one = race(deadline=1500.0)
     found = enter(one, "a", trees())
     assert found is not None
-    assert found.per_row == pytest.approx(8.0 / len(one.context.setup.judging_rows) * FOLDS)
+    assert found.per_row == pytest.approx(8.0 / len(one.context.setup.scored_rows) * FOLDS)
 
 
 def test_progress_is_of_the_whole_race(monkeypatch: pytest.MonkeyPatch) -> None:

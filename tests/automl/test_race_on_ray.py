@@ -27,7 +27,7 @@ TREES = Recipe(**PLAIN, reference={"name": "boosted_trees", "leaves": 4, "rounds
 
 def test_candidates_are_those_of_this_process(cluster: Any) -> None:
     setup = prepare_run(PERCEPTRON, Splits(rows()), device="cpu")
-    criterion = Criterion.of(setup.judging_rows, setup.splits.train.prior, "balanced_accuracy")
+    criterion = Criterion.of(setup.scored_rows, setup.splits.train.prior, "balanced_accuracy")
     entries = [
         PortfolioEntry("trees", TREES, is_reference=True, must=True),
         PortfolioEntry("mlp", PERCEPTRON, must=True),

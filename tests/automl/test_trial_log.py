@@ -174,7 +174,7 @@ def test_a_search_under_way_is_nobody_elses(tmp_path: Path) -> None:
     log = opened(tmp_path)
     record(log, candidate("mlp", good(2, 1)))
     log.propose(SPACE, "x")
-    with pytest.raises(DataError, match="Another process is at the search"):
+    with pytest.raises(DataError, match="Another process runs the search"):
         opened(tmp_path)
 
 

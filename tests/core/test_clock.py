@@ -8,7 +8,7 @@ import pytest
 
 from rarebird.core import clock
 from rarebird.core.checks import DataError
-from rarebird.core.clock import Clock, process_start, seconds_of, timed
+from rarebird.core.clock import Clock, end_of_share, process_start, seconds_of, timed
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,10 @@ def test_a_start_on_another_clock_is_not_believed(monkeypatch: pytest.MonkeyPatc
     assert process_start() == clock._IMPORTED
     monkeypatch.setattr(time, "clock_gettime", lambda which: real(which) - 1e6)
     assert process_start() == clock._IMPORTED
+
+
+def test_the_time_to_a_deadline_is_shared_equally() -> None:
+    assert end_of_share(130.0, 100.0, 3) == 110.0
+    assert end_of_share(130.0, 100.0, 1) == 130.0
+    assert end_of_share(90.0, 100.0, 3) == 100.0
+    assert end_of_share(None, 100.0, 3) is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rarebird.core.checks import DataError
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.stage_plans import Stage
-from rarebird.recipe.text import _parse
+from rarebird.recipe.text import _parse_value
 from rarebird.slots.methods import names
 
 NETWORK = names("network", "image")[0]
@@ -193,4 +193,4 @@ def test_a_changed_copy_is_checked_anew_and_the_recipe_stays() -> None:
     ],
 )
 def test_values_of_set(text: str, value: object) -> None:
-    assert _parse(text) == value
+    assert _parse_value(text) == value

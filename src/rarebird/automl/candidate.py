@@ -1,9 +1,9 @@
-"""A candidate of a search: one recipe, trained part by part, with its held-out predictions. It runs wherever an
-executor is.
+"""A candidate of a search: one recipe, trained part by part, with its held-out predictions. Any executor can run its
+training.
 
-A candidate trains on the first part of the rows, then on half of the parts, then on all: the rungs of successive
+A candidate trains the network of the first part, then of half of the parts, then of all parts: the rungs of successive
 halving (Jamieson and Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization", AISTATS
-2016). Nothing is trained twice: the networks of a rung stay for the next.
+2016). Nothing is trained twice: the next rung keeps the networks of the rung before.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from rarebird.training.timing import warm_up
 
 TOO_LATE = "there was too little time for it"
 
-# `default` is the default recipe, which gets whatever time there is; `portfolio` one of the other prepared recipes;
-# `searched` was proposed around a leader; `repeat` is one of these under another seed.
+# `default` is the default recipe, which may use all remaining time; `portfolio` is another recipe of the portfolio;
+# `searched` was proposed by the search around a leader; `repeat` is one of these with another seed.
 Role = Literal["default", "portfolio", "searched", "repeat"]
 
 
@@ -41,15 +41,15 @@ def _silent(name: str, what: str) -> bool:
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """What all candidates of a search share.
+    """Everything that all candidates of a search share.
 
     Attributes:
-        setup: Split rows and protocol; its device may be ``auto``, for the one that a candidate finds where it trains.
-        criterion: What selection minimizes.
+        setup: Split rows and protocol; its device may be ``auto``: each candidate then chooses where it trains.
+        criterion: Selection minimizes it.
         seed: Decides the splits.
-        threads: CPU threads of a candidate; None: as many as there are.
-        progress: Told of a candidate's name and of what is being done; True from it ends the training.
-        parts: ``(n,)`` the part of each row that judges: calibrations for its rows are fitted on all other parts.
+        threads: CPU threads of a candidate; None: torch's present number.
+        progress: Called with a candidate's name and a description; if it returns True, the training ends.
+        parts: ``(n,)`` the part of each scored row; calibrations for the rows of a part are fitted on all other parts.
     """
 
     setup: Setup
@@ -70,13 +70,13 @@ class TrialSpec:
     Attributes:
         name: The candidate's name.
         recipe: What to train.
-        seconds: How long it may take, from where it begins; None: no limit, and nothing is measured, so that it
-            repeats.
+        seconds: How long it may take from its start; None: no limit, and nothing is measured, so that it can be
+            repeated exactly.
         deadline: When it must have ended, on the scale of this machine's `time.monotonic`; None on a cluster, whose
-            machines' clocks differ.
-        enough: Share of its own steps for which there must be time; with less it is not begun.
-        yields: Whether it yields its losses after each rung but the last, so that it may be ended.
-        is_reference: Whether it is a reference and no network.
+            machines have different clocks.
+        enough: Smallest share of the recipe's own steps that must fit into the time; if less fits, it does not start.
+        yields: Whether it yields its losses after each rung except the last, so that it may be ended there.
+        is_reference: Whether it is a reference and not a network.
     """
 
     name: str
@@ -94,7 +94,7 @@ class PartialResult:
 
     Attributes:
         losses: ``(n,)`` each row's loss under the criterion; NaN for rows that were not held out yet.
-        parts: How many parts are trained, and how many there are.
+        parts: The number of parts that are trained, and of all parts.
     """
 
     losses: np.ndarray
@@ -106,16 +106,16 @@ class Candidate:
     """One recipe's networks and their held-out predictions.
 
     Attributes:
-        name: Its name in reports; repeats of one recipe under another seed have the same.
-        models: Its networks; none once they were released.
-        predicted: ``(n, n_outputs)`` held-out probabilities or values, calibrated for each row without that row.
+        name: Its name in reports; repeats of a recipe with another seed have the same name.
+        models: Its networks; empty after `released`.
+        predicted: ``(n, n_outputs)`` held-out probabilities or values; the calibration of a row is fitted without it.
         losses: ``(n,)`` each row's loss under the criterion.
         seconds: Time of training and prediction.
-        per_row: Seconds that the prediction of one row takes, with all networks.
-        is_reference: Whether it is a reference and no network.
+        per_row: Seconds to predict one row with all networks.
+        is_reference: Whether it is a reference and not a network.
         role: Why it was trained.
-        parent: Name of the candidate that it was searched around; None for all others.
-        settings: What a search chose for it.
+        parent: For a searched recipe, the name of the candidate that it was searched around; else None.
+        settings: For a searched recipe, the values that the search chose.
     """
 
     name: str
@@ -146,16 +146,17 @@ class Candidate:
 
 
 def train_candidate(context: TrainingContext, spec: TrialSpec) -> Generator[PartialResult, None, Candidate]:
-    """Train a candidate on all parts.
+    """Train a candidate on all parts; yield its losses after each rung, if the spec asks for it.
 
     Raises:
-        DataError: There is no time for it, it diverged, or the recipe cannot be trained on these rows.
+        DataError: There is too little time, the training diverged, or the recipe does not fit these rows.
     """
     start = time.monotonic()
     setup = replace(context.setup, device=choose_device(context.setup.device))
     context = replace(context, setup=setup)
-    ends = [end for end in (None if spec.seconds is None else start + spec.seconds, spec.deadline) if end is not None]
-    compute = Compute(setup.device, min(ends, default=None), lambda share, what: context.progress(spec.name, what))
+    limits = (None if spec.seconds is None else start + spec.seconds, spec.deadline)
+    deadline = min((limit for limit in limits if limit is not None), default=None)
+    compute = Compute(setup.device, deadline, lambda share, what: context.progress(spec.name, what))
     with threads(context.threads):
         warm_up()
         parts = setup.parts(spec.recipe.seed if setup.protocol.folds else context.seed)
@@ -164,15 +165,15 @@ def train_candidate(context: TrainingContext, spec: TrialSpec) -> Generator[Part
         for models in cross_fit(spec.recipe, setup.splits, parts, compute, enough=spec.enough):
             done = len(models.trained)
             if done in rungs and not models.ended_by_user:
-                yield PartialResult(_assessed(context, spec, models, start).losses, (done, len(parts)))
+                yield PartialResult(_assess(context, spec, models, start).losses, (done, len(parts)))
         if models is None:
             raise DataError(TOO_LATE)
-        return _assessed(context, spec, models, start)
+        return _assess(context, spec, models, start)
 
 
 def train_candidate_elsewhere(context: TrainingContext, spec: TrialSpec) -> Generator[PartialResult, None, bytes]:
-    """The same for another process, whose candidate comes back in one piece: otherwise torch would leave its tensors
-    behind in shared memory."""
+    """The same in another process; the candidate is returned as bytes, because torch would otherwise leave its tensors
+    in shared memory."""
     candidate = yield from train_candidate(context, spec)
     for one in candidate.models.trained:
         one.network.to("cpu")
@@ -180,13 +181,13 @@ def train_candidate_elsewhere(context: TrainingContext, spec: TrialSpec) -> Gene
 
 
 def rung_ends(parts: int) -> list[int]:
-    """How many parts are trained at the end of each rung: one part, half of them, all."""
+    """The number of trained parts at the end of each rung: one part, half of the parts, all parts."""
     return sorted({1, (parts + 1) // 2, parts})
 
 
 def parts_of(setup: Setup, seed: int) -> np.ndarray:
-    """``(n,)`` the part of each row that judges: its fold, or one of two halves of a hold-out."""
-    rows, folds = setup.judging_rows, setup.protocol.folds
+    """``(n,)`` the part of each scored row: its fold, or one of the two halves of a hold-out."""
+    rows, folds = setup.scored_rows, setup.protocol.folds
     if folds:
         fold: np.ndarray = np.maximum(fold_of(rows, folds, seed), 0)
         return fold
@@ -196,18 +197,18 @@ def parts_of(setup: Setup, seed: int) -> np.ndarray:
     return half
 
 
-def _assessed(context: TrainingContext, spec: TrialSpec, models: CrossFit, begun: float) -> Candidate:
-    """The held-out predictions and losses of the networks so far."""
-    judging, start = context.setup.judging_rows, time.monotonic()
-    held = held_outputs.predict(models, judging, context.setup.device)
-    predicted = np.full((len(judging), held.outputs.shape[1]), np.nan)
-    if judging.task == "regression":
+def _assess(context: TrainingContext, spec: TrialSpec, models: CrossFit, begun: float) -> Candidate:
+    """A candidate with the held-out predictions and losses of the networks trained so far."""
+    scored, start = context.setup.scored_rows, time.monotonic()
+    held = held_outputs.predict(models, scored, context.setup.device)
+    predicted = np.full((len(scored), held.outputs.shape[1]), np.nan)
+    if scored.task == "regression":
         predicted[held.rows] = held.outputs
     else:
         factors = held_outputs.prior_factors(models)
         predicted[held.rows] = cross_predict(models.recipe, held, factors, context.parts[held.rows]).outputs
     now = time.monotonic()
-    # Each held-out row was predicted by one network, a new row is predicted by all.
+    # A held-out row is predicted by one network, a new row by all networks.
     per_row = (now - start) / max(len(held.rows), 1) * len(models.trained)
     losses = context.criterion.rows(predicted)
     return Candidate(spec.name, models, predicted, losses, now - begun, per_row, spec.is_reference)

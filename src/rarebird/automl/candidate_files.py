@@ -1,7 +1,7 @@
-"""A finished candidate on disk, so that a killed search can resume: its networks as a model's folder, its predictions
-beside.
+"""A finished candidate on disk, so that a killed search can resume: its networks as a model's folder, and its
+predictions.
 
-Nothing of it can run code: JSON, safetensors and NumPy's own format without pickle.
+No file can run code: they are JSON, safetensors, and NumPy's own format without pickle.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ ABOUT, ROWS, NETWORKS = "candidate.json", "rows.npz", "networks"
 
 
 def save(candidate: Candidate, folder: Path, train: Dataset) -> None:
-    """Write a candidate's folder, whole or not at all.
+    """Write a candidate's folder: complete, or not at all.
 
     Args:
-        candidate: A finished one.
-        folder: Its own.
+        candidate: A finished candidate.
+        folder: The folder to write.
         train: Training rows, for the prior and the target's name.
     """
     models = candidate.models
@@ -45,14 +45,14 @@ def save(candidate: Candidate, folder: Path, train: Dataset) -> None:
             Model(models.recipe, members_of(models), decision, train.prior, train.target).save(building / NETWORKS)
         arrays: dict[str, Any] = {f"held_{place}": rows for place, rows in enumerate(models.held_rows)}
         np.savez(building / ROWS, predicted=candidate.predicted, losses=candidate.losses, **arrays)
-        (building / ABOUT).write_text(json.dumps(_about(candidate)), encoding="utf-8")
+        (building / ABOUT).write_text(json.dumps(_description(candidate)), encoding="utf-8")
 
 
 def load(folder: Path, device: str) -> Candidate:
-    """Read a candidate's folder; one whose networks were released has none.
+    """Read a candidate's folder; a candidate whose networks were released has none.
 
     Raises:
-        DataError: It holds no networks that can be read.
+        DataError: The networks cannot be read.
     """
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     with np.load(folder / ROWS, allow_pickle=False) as rows:
@@ -79,7 +79,7 @@ def release(folder: Path) -> None:
     shutil.rmtree(folder / NETWORKS, ignore_errors=True)
 
 
-def _about(candidate: Candidate) -> dict[str, object]:
+def _description(candidate: Candidate) -> dict[str, object]:
     models = candidate.models
     return {
         "name": candidate.name,

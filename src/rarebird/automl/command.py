@@ -1,6 +1,6 @@
-"""`fit` as a search within a budget: a path in, a run's folder out.
+"""`fit` as a search within a budget: reads a path and writes a run's folder.
 
-Everything is decided on held-out training rows; the test rows are scored once, by what ships.
+Everything is decided on held-out training rows; the test rows are scored once, with the final model.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rarebird.runs import folder
 from rarebird.runs.request import DataSummary, Request, read_recipe_and_data, summarize
 from rarebird.training.device import threads
 
-# Candidates that were stored in another format cannot be resumed.
+# Version of the stored candidates; candidates of another version cannot be resumed.
 FORMAT = 2
 
 
@@ -55,14 +55,14 @@ def fit(
     """Carry out a request as a search; the outcome's result names the model and the report.
 
     Args:
-        request: What is asked for, without a recipe file; settings hold for every candidate.
+        request: A request without a recipe file; its settings hold for every candidate.
         clock: The budget.
-        progress: Told of the share done; True from it ends the search early, keeping what there is.
-        options: How the search goes.
-        resume: Resume the search in the request's folder that was killed.
+        progress: Called with the share done; if it returns True, the search ends early with the results so far.
+        options: What the search tries, and where.
+        resume: Resume the killed search in the request's folder.
 
     Raises:
-        DataError: The data or the folder cannot serve; nothing has been written.
+        DataError: The data or the folder cannot be used; nothing has been written.
     """
     check_folder(request.out, resume)
     progress(0.0, "reading the data")
@@ -107,7 +107,7 @@ def search(
         base = base.updated(folds=setup.protocol.folds, holdout=setup.protocol.holdout or None)
         log = TrialLog(request.out, base.seed, setup.splits.train, _identity(base, setup, summary))
         stack.callback(log.close)
-        # On a cluster ``auto`` is left to each machine.
+        # On a cluster each machine chooses its device for ``auto``.
         shared = replace(setup, device=request.device) if options.workers.cluster else setup
         searching = stack.enter_context(Search(base, shared, clock, log, progress, options))
         with timed(timings, "search"):
@@ -131,37 +131,37 @@ def write(found: SearchResult, out: Path, clock: Clock, progress: Progress = sil
 
 
 def is_asked_for(request: Request) -> bool:
-    """Whether a request leaves the recipe open: it gives none, no steps, and settings of the run alone (threads, folds,
-    image size)."""
-    of_run = set(Recipe.run_fields) - {"steps", "batch_size"}
+    """Whether a request leaves the recipe open: it has no recipe, no steps, and only settings of the run (threads,
+    folds, image size)."""
+    run_settings = set(Recipe.run_fields) - {"steps", "batch_size"}
     settings = {setting.partition("=")[0].strip() for setting in request.settings}
-    return request.recipe is None and request.steps is None and settings <= of_run
+    return request.recipe is None and request.steps is None and settings <= run_settings
 
 
-def _label_issues(outcome: Outcome, judging: Dataset) -> label_issues.Review | None:
-    """The held-out rows whose given label is improbable; None without any."""
+def _label_issues(outcome: Outcome, scored: Dataset) -> label_issues.Review | None:
+    """The held-out rows whose given label is improbable; None if there are none."""
     probabilities = outcome.out_of_fold
-    if judging.task == "regression" or probabilities is None:
+    if scored.task == "regression" or probabilities is None:
         return None
     try:
-        found = issues.find(judging, probabilities)
-    except DataError:  # no class has enough rows to judge its labels by
+        found = issues.find(scored, probabilities)
+    except DataError:  # no class has enough rows to find improbable labels
         return None
-    return label_issues.Review(judging, found, probabilities, outcome.recipe) if found.issues else None
+    return label_issues.Review(scored, found, probabilities, outcome.recipe) if found.issues else None
 
 
 def _issues_note(outcome: Outcome, review: label_issues.Review) -> str:
-    looked_at, found = int(review.found.judged.sum()), len(review.found.issues)
-    all_rows = looked_at == len(review.train) == outcome.result.n_train
-    more = "" if all_rows else " `rarebird label-issues` looks at all training rows."
-    return f"The given label is improbable for {found} of {looked_at} held-out rows; see {label_issues.PAGE}.{more}"
+    n_checked, found = int(review.found.judged.sum()), len(review.found.issues)
+    all_rows = n_checked == len(review.train) == outcome.result.n_train
+    more = "" if all_rows else " `rarebird label-issues` checks all training rows."
+    return f"The given label is improbable for {found} of {n_checked} held-out rows; see {label_issues.PAGE}.{more}"
 
 
 def check_folder(out: Path, resume: bool) -> None:
     """A new search needs a free folder; a resumed one needs its trials.
 
     Raises:
-        DataError: The folder cannot serve.
+        DataError: The folder cannot be used.
     """
     unfinished = is_unfinished(out)
     if unfinished and not resume:
@@ -172,7 +172,7 @@ def check_folder(out: Path, resume: bool) -> None:
 
 
 def _identity(base: Recipe, setup: Setup, summary: DataSummary) -> dict[str, Any]:
-    """What must be the same for candidates of two processes to be comparable."""
+    """Values that must be equal for the candidates of two processes to be comparable."""
     splits = setup.splits
     return {
         "data": summary.fingerprint,

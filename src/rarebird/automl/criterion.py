@@ -1,5 +1,5 @@
-"""What selection minimizes: a proper score of held-out predictions, row by row, and when one recipe is worse than
-another."""
+"""The criterion that selection minimizes, a proper score of held-out predictions per row; and the test whether one
+recipe is worse than another."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from rarebird.data.dataset import Dataset
 from rarebird.metrics import names
 from rarebird.model.chain import LEAST
 
-# Metrics that the natural log loss alone serves; the others ask for every class alike.
+# For these metrics the criterion is the log loss under the natural prior; the others weight all classes equally.
 NATURAL = ("accuracy", "log_loss", "brier_score", "expected_calibration_error", "roc_auc")
-# Standard errors of a paired difference beyond which it is taken to be real.
+# A paired difference above this number of standard errors counts as real.
 SURE = 2.0
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """A proper score of held-out predictions, row by row; its mean is the loss that selection minimizes.
+    """A proper score of each held-out row's prediction; its mean is the loss that selection minimizes.
 
-    For classes the log loss. Where the metric asks for every class alike, the mean of it and of the log loss under
-    equal priors, in which each class weighs the same: balanced accuracy itself moves in steps of one rare row. For
-    regression the squared error over the target's variance.
+    For classes it is the log loss. If the metric weights all classes equally, it is the mean of the log loss and of the
+    log loss under equal priors, in which all classes have the same weight; balanced accuracy itself would change only
+    in steps of one rare row. For regression it is the squared error divided by the variance of the target.
 
     Attributes:
-        y: ``(n,)`` codes or values of the rows that judge.
+        y: ``(n,)`` codes or values of the scored rows.
         weight: ``(n,)`` sample weights.
         prior: ``(n_classes,)`` natural prior; empty for regression.
         balanced: Share of the balanced log loss.
@@ -38,20 +38,20 @@ class Criterion:
     balanced: float
 
     @classmethod
-    def of(cls, judging: Dataset, prior: np.ndarray, metric: str) -> Criterion:
-        """The criterion that serves a metric on given rows."""
-        y = judging.y if judging.task == "regression" else judging.codes
+    def of(cls, scored: Dataset, prior: np.ndarray, metric: str) -> Criterion:
+        """The criterion for a metric on given rows."""
+        y = scored.y if scored.task == "regression" else scored.codes
         assert y is not None
-        classes = judging.task != "regression"
-        balanced = 0.5 if classes and names.metric(metric, judging.classes).name not in NATURAL else 0.0
-        return cls(y, judging.weights, prior, balanced)
+        classes = scored.task != "regression"
+        balanced = 0.5 if classes and names.metric(metric, scored.classes).name not in NATURAL else 0.0
+        return cls(y, scored.weights, prior, balanced)
 
     def where(self, rows: np.ndarray) -> Criterion:
         """The criterion on some of the rows, ``(n,)`` bool."""
         return Criterion(self.y[rows], self.weight[rows], self.prior, self.balanced)
 
     def rows(self, predicted: np.ndarray) -> np.ndarray:
-        """``(n,)`` losses of the rows, whose plain mean is the loss; NaN where nothing was predicted.
+        """``(n,)`` losses of the rows, whose unweighted mean is the loss; NaN for rows without a prediction.
 
         Args:
             predicted: ``(n, n_classes)`` probabilities under the natural prior, or ``(n, 1)`` values.
@@ -59,30 +59,32 @@ class Criterion:
         share: np.ndarray = self.weight / self.weight.mean()
         if not len(self.prior):
             mean = np.average(self.y, weights=self.weight)
-            spread = np.average((self.y - mean) ** 2, weights=self.weight)
-            error: np.ndarray = share * (predicted[:, 0] - self.y) ** 2 / max(float(spread), LEAST)
+            variance = np.average((self.y - mean) ** 2, weights=self.weight)
+            error: np.ndarray = share * (predicted[:, 0] - self.y) ** 2 / max(float(variance), LEAST)
             return error
         natural = _log_losses(predicted, self.y)
         if not self.balanced:
-            plain: np.ndarray = share * natural
-            return plain
+            weighted: np.ndarray = share * natural
+            return weighted
         ratio = predicted / np.where(self.prior > 0, self.prior, np.inf)
         with np.errstate(invalid="ignore"):
-            even = _log_losses(ratio / ratio.sum(axis=1, keepdims=True), self.y)
-        mass = np.bincount(self.y, weights=self.weight, minlength=len(self.prior))
-        each = self.weight * len(self.y) / (np.count_nonzero(mass) * mass[self.y])
-        mixed: np.ndarray = (1 - self.balanced) * share * natural + self.balanced * each * even
-        return mixed
+            under_equal_priors = _log_losses(ratio / ratio.sum(axis=1, keepdims=True), self.y)
+        class_weight = np.bincount(self.y, weights=self.weight, minlength=len(self.prior))
+        balanced_share = self.weight * len(self.y) / (np.count_nonzero(class_weight) * class_weight[self.y])
+        combined: np.ndarray = (
+            1 - self.balanced
+        ) * share * natural + self.balanced * balanced_share * under_equal_priors
+        return combined
 
 
 def loss(rows: np.ndarray) -> float:
-    """The mean of rows' losses, without rows that nothing was predicted for; infinite where none is left."""
+    """The mean loss of the rows that have a prediction; infinite where none has."""
     known = rows[np.isfinite(rows)]
     return float(known.mean()) if len(known) else float("inf")
 
 
 def is_worse(rows: np.ndarray, than: np.ndarray, errors: float = SURE) -> bool:
-    """Whether losses are above others by more than `errors` standard errors of their paired difference."""
+    """Whether losses are above the losses `than` by more than `errors` standard errors of the paired difference."""
     difference = rows - than
     known = difference[np.isfinite(difference)]
     return len(known) > 1 and bool(known.mean() > errors * known.std(ddof=1) / np.sqrt(len(known)))

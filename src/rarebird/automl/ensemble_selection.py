@@ -1,9 +1,9 @@
-"""Which of the finished candidates are averaged, and with which weights.
+"""Chooses which finished candidates are averaged, and their weights.
 
 Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble Selection from Libraries of Models", ICML 2004: members are added
-one at a time, with replacement, each the one that makes the ensemble's held-out loss least. On few rows that loss is
-itself a random draw, and greedy weights follow it; equal weights for all members that are not surely worse than the
-best lose nothing and vary less (measured in NOTES.md). So each weight is the mean of both.
+one at a time, with replacement; each time the one is added with which the ensemble's held-out loss is smallest. On few
+rows this loss is noisy, and greedy weights follow the noise. Equal weights for all members that are not surely worse
+than the best are as accurate and vary less (measured in NOTES.md). So each weight is the mean of both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_PICKS = 20
 
 @dataclass(frozen=True)
 class Family:
-    """A recipe with its repeats under other seeds.
+    """A recipe with its repeats with other seeds.
 
     Attributes:
         name: Its name in reports.
@@ -39,13 +39,14 @@ class Family:
 
 @dataclass(frozen=True)
 class Selection:
-    """The families that ship, with their weights.
+    """The families in the final model, with their weights.
 
     Attributes:
-        families: Those with a weight above 0, the heaviest first.
+        families: The families with a weight above 0, the largest weight first.
         shares: Their weights, of sum 1.
-        gain: By how much the ensemble's held-out loss is below the best family's; its weights come from other rows.
-        why: One sentence.
+        gain: How much the ensemble's held-out loss is below that of the best family; both are compared as in
+            `compare_fairly`.
+        why: One sentence for the user.
     """
 
     families: Sequence[Family]
@@ -60,47 +61,49 @@ def families(finished: Sequence[Candidate], criterion: Criterion) -> list[Family
     return [_family(name, [one for one in finished if one.name == name], criterion) for name in names]
 
 
-def select(known: Sequence[Family], criterion: Criterion, parts: np.ndarray) -> Selection:
-    """An ensemble, unless averaging is surely worse than the best family alone.
+def select(choices: Sequence[Family], criterion: Criterion, parts: np.ndarray) -> Selection:
+    """Select an ensemble, unless averaging is surely worse than the best family alone.
 
-    Both are compared fairly: weights, and which family is best, are found on the rows of all parts but one and scored
-    on that one. On the development sets, a rule that took an ensemble only where it was surely better lost accuracy on
-    new rows (NOTES.md).
+    Both are compared fairly: the weights and the best family are chosen on the rows of all parts except one, and scored
+    on that part. On the development sets, a rule that selected an ensemble only if it was surely better lost accuracy
+    on new rows (NOTES.md).
 
     Args:
-        known: The families.
-        criterion: What is minimized.
+        choices: The families.
+        criterion: The loss to minimize.
         parts: ``(n,)`` the part of each row.
     """
-    everything = np.ones(len(parts), dtype=bool)
-    best = known[_best(known, everything)]
-    if len(known) == 1:
-        seeds = f", under {len(best.candidates)} seeds" if len(best.candidates) > 1 else ""
-        return Selection(known, np.ones(1), 0.0, f"What ships: {best.name}{seeds}.")
-    alone, mixed = compare_fairly(known, criterion, parts)
-    gain = loss(alone) - loss(mixed)
-    if is_worse(mixed, alone):
-        why = f"What ships: {best.name} alone; averaged with others it was surely worse on held-out rows."
+    all_rows = np.ones(len(parts), dtype=bool)
+    best = choices[_best(choices, all_rows)]
+    if len(choices) == 1:
+        seeds = f", with {len(best.candidates)} seeds" if len(best.candidates) > 1 else ""
+        return Selection(choices, np.ones(1), 0.0, f"The final model: {best.name}{seeds}.")
+    alone, averaged = compare_fairly(choices, criterion, parts)
+    gain = loss(alone) - loss(averaged)
+    if is_worse(averaged, alone):
+        why = f"The final model: {best.name} alone; averaged with others it was surely worse on held-out rows."
         return Selection([best], np.ones(1), gain, why)
-    shares = _weights(known, criterion, everything)
+    shares = _weights(choices, criterion, all_rows)
     order = [place for place in np.argsort(-shares, kind="stable") if shares[place] > 0]
     if len(order) == 1:
-        only = known[order[0]]
-        why = f"What ships: {only.name}; all others were surely worse on held-out rows."
+        only = choices[order[0]]
+        why = f"The final model: {only.name}; all others were surely worse on held-out rows."
         return Selection([only], np.ones(1), gain, why)
-    named = ", ".join(f"{known[place].name} {shares[place]:.0%}" for place in order)
-    return Selection([known[place] for place in order], shares[order], gain, f"What ships is an ensemble: {named}.")
+    named = ", ".join(f"{choices[place].name} {shares[place]:.0%}" for place in order)
+    why = f"The final model is an ensemble: {named}."
+    return Selection([choices[place] for place in order], shares[order], gain, why)
 
 
-def compare_fairly(known: Sequence[Family], criterion: Criterion, parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``(n,)`` losses of the best family alone and of the ensemble, each found on the rows of all other parts."""
-    alone, mixed = np.full(len(parts), np.nan), np.full(len(parts), np.nan)
+def compare_fairly(choices: Sequence[Family], criterion: Criterion, parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(n,)`` losses of the best family and of the ensemble, both chosen for each part on the rows of all others."""
+    alone, averaged = np.full(len(parts), np.nan), np.full(len(parts), np.nan)
     for part in np.unique(parts):
-        mine = parts == part
-        others = mine if mine.all() else ~mine
-        alone[mine] = known[_best(known, others)].losses[mine]
-        mixed[mine] = criterion.rows(_mixed(known, _weights(known, criterion, others)))[mine]
-    return alone, mixed
+        in_part = parts == part
+        others = in_part if in_part.all() else ~in_part
+        alone[in_part] = choices[_best(choices, others)].losses[in_part]
+        shares = _weights(choices, criterion, others)
+        averaged[in_part] = criterion.rows(_average(choices, shares))[in_part]
+    return alone, averaged
 
 
 def greedy(predicted: Sequence[np.ndarray], criterion: Criterion) -> np.ndarray:
@@ -108,7 +111,7 @@ def greedy(predicted: Sequence[np.ndarray], criterion: Criterion) -> np.ndarray:
 
     Args:
         predicted: Per member ``(n, n_outputs)`` held-out probabilities or values.
-        criterion: What is minimized.
+        criterion: The loss to minimize.
     """
     picks, total, best = np.zeros(len(predicted)), np.zeros_like(predicted[0]), np.inf
     for done in range(MOST_PICKS):
@@ -123,31 +126,31 @@ def greedy(predicted: Sequence[np.ndarray], criterion: Criterion) -> np.ndarray:
 
 
 def weights(predicted: Sequence[np.ndarray], criterion: Criterion) -> np.ndarray:
-    """``(members,)`` shares: half by greedy selection, half equal among all that are not surely worse than the best."""
+    """``(members,)`` shares: the mean of greedy shares, and of equal shares for all not surely worse than the best."""
     losses = [criterion.rows(one) for one in predicted]
     best = losses[int(np.argmin([loss(rows) for rows in losses]))]
-    kept = np.array([not is_worse(rows, best) for rows in losses])
-    mixed: np.ndarray = (greedy(predicted, criterion) + kept / kept.sum()) / 2
-    return mixed
+    is_kept = np.array([not is_worse(rows, best) for rows in losses])
+    mean: np.ndarray = (greedy(predicted, criterion) + is_kept / is_kept.sum()) / 2
+    return mean
 
 
-def _best(known: Sequence[Family], rows: np.ndarray) -> int:
-    """The place of the family of least loss on some of the rows."""
-    return int(np.argmin([loss(one.losses[rows]) for one in known]))
+def _best(choices: Sequence[Family], rows: np.ndarray) -> int:
+    """The place of the family with the smallest loss on the given rows, ``(n,)`` bool."""
+    return int(np.argmin([loss(one.losses[rows]) for one in choices]))
 
 
 def _family(name: str, trainings: Sequence[Candidate], criterion: Criterion) -> Family:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # rows that no training held out
+        warnings.simplefilter("ignore", RuntimeWarning)  # rows that no candidate held out
         predicted = np.nanmean([one.predicted for one in trainings], axis=0)
     return Family(name, trainings, predicted, criterion.rows(predicted))
 
 
-def _weights(known: Sequence[Family], criterion: Criterion, rows: np.ndarray) -> np.ndarray:
-    """Weights from some of the rows."""
-    return weights([one.predicted[rows] for one in known], criterion.where(rows))
+def _weights(choices: Sequence[Family], criterion: Criterion, rows: np.ndarray) -> np.ndarray:
+    """Weights chosen on the given rows, ``(n,)`` bool."""
+    return weights([one.predicted[rows] for one in choices], criterion.where(rows))
 
 
-def _mixed(known: Sequence[Family], shares: np.ndarray) -> np.ndarray:
-    mixed: np.ndarray = np.tensordot(shares, np.array([one.predicted for one in known]), axes=1)
-    return mixed
+def _average(choices: Sequence[Family], shares: np.ndarray) -> np.ndarray:
+    averaged: np.ndarray = np.tensordot(shares, np.array([one.predicted for one in choices]), axes=1)
+    return averaged

@@ -1,9 +1,10 @@
-"""A search of the usual ranges around the best of a portfolio, while there is time; only its best recipe is kept.
+"""Searches the usual ranges around the best candidate of a portfolio, while there is time; keeps only the best recipe.
 
-With cross-fitting the recipes race like any other, and so do trees. A hold-out has one part: there networks train for
-few steps in brackets, and the best of each bracket are trained in full (successive halving; Li, Jamieson, DeSalvo,
-Rostamizadeh and Talwalkar, "Hyperband", JMLR 2018). A short training has fewer passes over all rows; as many passes
-over fewer rows predict much less well how a recipe will do on all (`benchmarks/short_courses.py`).
+With cross-fitting, and for trees, the searched recipes race like those of the portfolio. A hold-out has a single part:
+there networks are trained for few steps in brackets, and the best of each bracket are trained in full (successive
+halving; Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, "Hyperband", JMLR 2018). A short training has fewer passes
+over all rows; the same number of passes over fewer rows predicts a recipe's full loss much less well
+(`benchmarks/short_courses.py`).
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from rarebird.automl.trial_log import TrialLog
 from rarebird.training.step_plan import DEFAULT_EPOCHS
 from rarebird.tuning.space import Space, default_space
 
-# A search pays where at least this many recipes like its leader fit into its time.
+# The search is worth its time if at least this number of recipes like its leader fits.
 FEWEST_TRIALS = 8
-# For a hold-out: recipes of a bracket, the share of the passes that they train for, and how many train in full.
-BRACKET, SHORT, WHOLE = 6, 0.25, 2
-# How many times as long as its leader a recipe may take: wider and deeper ones do.
+# For a hold-out: recipes in a bracket, their share of the full passes, and the number that is trained in full.
+BRACKET, SHORT, FULL = 6, 0.25, 2
+# A recipe may take this number of times the seconds of its leader: wider and deeper networks need more.
 LONGER = 4.0
 
 
@@ -35,11 +36,11 @@ class LocalSearch:
     """A search around one candidate.
 
     Attributes:
-        race: Where recipes are trained.
+        race: Trains the recipes.
         log: Proposes them.
         leader: The candidate.
-        until: When no recipe begins any more, on the scale of `time.monotonic`.
-        proposed: How many recipes have been proposed, those of an earlier process among them.
+        until: No recipe starts after this time, on the scale of `time.monotonic`.
+        proposed: The number of proposed recipes, including those of an earlier process.
     """
 
     race: Race
@@ -49,12 +50,12 @@ class LocalSearch:
     proposed: int = 0
 
     def run(self) -> None:
-        """Try recipes; none where too few would fit, or where the time has no end."""
+        """Try recipes; none if too few fit, or if the time is unlimited."""
         workers = self.race.workers.processes
         if time.monotonic() + FEWEST_TRIALS * self.leader.seconds / workers > self.until or not np.isfinite(self.until):
             return
         recipe = self.leader.models.recipe
-        # Steps are laid out anew.
+        # Each proposed recipe plans its own steps.
         space = default_space(recipe.updated(steps=None, relaid=()))
         self.proposed = self.log.proposed()
         if self.race.context.setup.protocol.folds or recipe.reference is not None:
@@ -64,7 +65,7 @@ class LocalSearch:
         self._release_beaten()
 
     def _proposals(self, space: Space) -> Iterator[PortfolioEntry]:
-        """Recipes while there is time for one more."""
+        """Propose recipes while there is time for one more."""
         while time.monotonic() + self.leader.seconds < self.until:
             self._release_beaten()
             yield self._proposal(space, LONGER)
@@ -84,21 +85,21 @@ class LocalSearch:
         )
 
     def _halve(self, space: Space, workers: int) -> None:
-        """Brackets of short trainings, of which the best are trained in full."""
-        seconds = self.leader.seconds * (BRACKET * SHORT + WHOLE) / workers
+        """Train brackets of short trainings, and the best of each bracket in full."""
+        seconds = self.leader.seconds * (BRACKET * SHORT + FULL) / workers
         while time.monotonic() + seconds < self.until and not self.race.ended:
             proposals = {entry.name: entry for entry in (self._proposal(space, 1.0) for _ in range(BRACKET))}
-            tried = self.race.run(_short(entry) for entry in proposals.values())
-            best = sorted(tried, key=lambda one: one.loss)[:WHOLE]
+            short = self.race.run(_short_training(entry) for entry in proposals.values())
+            best = sorted(short, key=lambda one: one.loss)[:FULL]
             self.race.run(replace(proposals[one.name], share=self._share(LONGER)) for one in best)
             self._release_beaten()
 
     def _share(self, longer: float) -> float:
-        """`longer` times the leader's seconds, as a share of the time that is left."""
+        """`longer` times the leader's seconds, as a share of the remaining time."""
         return min(1.0, longer * self.leader.seconds / max(self.race.time_left(), 1e-9))
 
     def _release_beaten(self) -> None:
-        """Give up the networks of searched candidates that cannot ship any more, in memory and on disk."""
+        """Release the networks of searched candidates that are not the best, in memory and on disk."""
         best = best_searched(self.race.finished)
         for one in list(self.race.finished):
             if one.parent is not None and best is not None and one.name != best.name and one.models.trained:
@@ -115,11 +116,11 @@ def luck(tried: int) -> float:
 
 
 def best_searched(finished: Sequence[Candidate]) -> Candidate | None:
-    """The best of the candidates that a search proposed; None without any."""
+    """The best candidate among the searched ones; None if there are none."""
     return min((one for one in finished if one.parent is not None), key=lambda one: one.loss, default=None)
 
 
-def _short(entry: PortfolioEntry) -> PortfolioEntry:
-    """The same recipe with fewer passes."""
+def _short_training(entry: PortfolioEntry) -> PortfolioEntry:
+    """The same recipe with fewer passes over the rows."""
     short = entry.recipe.updated(epochs=SHORT * (entry.recipe.epochs or DEFAULT_EPOCHS))
     return replace(entry, recipe=short, partial=True)

@@ -1,8 +1,8 @@
-"""Strong recipes per kind, in the order in which a search tries them: first those that cost little for their gain.
+"""Strong recipes per kind, in the order in which a search tries them: first those that gain most for their time.
 
 The order and the settings were chosen on held-out rows of the development sets' training files
-(`benchmarks/portfolio.py`, NOTES.md). The default recipe of `recipe.defaults` is always among them; it may take
-whatever time there is.
+(`benchmarks/portfolio.py`, NOTES.md). The default recipe of `recipe.defaults` is always one of them; it may use all
+remaining time.
 """
 
 from __future__ import annotations
@@ -16,33 +16,32 @@ from rarebird.data.dataset import Dataset
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.step_plan import DEFAULT_EPOCHS
 
-# Steps that are cut below this share of a recipe's own tell little about it, so that it is not begun.
+# Fewer steps than this share of a recipe's own show little about it, so that it does not start.
 ENOUGH = 0.6
-# A default network that sees its rows fewer times than this has learned nothing yet, so that it is not begun where
-# there is no time for more.
+# With fewer passes over its rows than this, the default network has learned nothing yet, so that it does not start.
 FEWEST_PASSES = 4.0
-# A convex problem is solved in so many steps of large batches.
+# These steps, with large batches, solve a convex problem.
 LINEAR_STEPS, LINEAR_BATCH = 200, 512
 SMALL_TREES = "{name=boosted_trees,leaves=4,rounds=150,fewest_rows=5}"
 
 
 @dataclass(frozen=True)
 class PortfolioEntry:
-    """A recipe that a race is to train.
+    """A recipe that a race shall train.
 
     Attributes:
-        name: Its name in reports; repeats of one recipe under another seed have the same.
+        name: Its name in reports; repeats of a recipe with another seed have the same name.
         recipe: What to train.
-        share: The largest share that it may take of the time that is left.
-        is_reference: Whether it is a reference, what a user would pick instead of a network.
-        enough: Share of its own steps for which there must be time.
+        share: The largest share of the remaining time that it may take.
+        is_reference: Whether it is a reference: a standard method that a user might choose instead of a network.
+        enough: Smallest share of its own steps that must fit into the time; if less fits, it does not start.
         role: Why it is trained.
-        parent: Name of the candidate that it was searched around; None for all others.
-        must: Whether it is trained however little time there is.
-        stays: Whether it is trained on all parts even where it is worse; what must be trained stays, too.
-        partial: Whether this is a short training that is only compared with others of its kind; it does not finish the
-            race.
-        settings: What a search chose for it.
+        parent: For a searched recipe, the name of the candidate that it was searched around; else None.
+        must: Whether it is trained even if there is too little time.
+        stays: Whether it is trained on all parts even if it is worse than the best; with `must` it stays, too.
+        partial: Whether this is a short training, which is only compared with other short trainings and cannot be part
+            of the final model.
+        settings: For a searched recipe, the values that the search chose.
     """
 
     name: str
@@ -59,7 +58,7 @@ class PortfolioEntry:
 
 
 def portfolio(train: Dataset, base: Recipe, references: bool = True) -> list[PortfolioEntry]:
-    """The recipes to try, cheapest first.
+    """The recipes to try, in this order.
 
     Args:
         train: Training rows; only their kind, task and number matter.
@@ -68,7 +67,7 @@ def portfolio(train: Dataset, base: Recipe, references: bool = True) -> list[Por
     """
     build = {"table": _tables, "series": _series, "image": _pictures}[base.kind]
     first, *others = (entry for entry in build(train, base) if references or not entry.is_reference)
-    # However few rounds there is time for: a model of some trees is better than none.
+    # The first entry starts even if few of its rounds fit: a model of some trees is better than none.
     return [replace(first, enough=0.0), *others]
 
 
@@ -82,8 +81,7 @@ def _tables(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
         "optimizer.weight_decay=0.1",
         "regularization=[ema]",
     ]
-    # Weights of each class alike, where there are classes: on skewed tables they serve a linear model's one direction
-    # best.
+    # Classes get equal weights: on skewed tables this suits best a linear model, which has a single direction.
     balanced = ["loss=weighted"] if train.task == "classification" else []
     return [
         PortfolioEntry("boosted trees", _with(base, ["reference=boosted_trees"]), 0.4, is_reference=True),
@@ -112,7 +110,7 @@ def _pictures(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
 
 
 def _default(name: str, base: Recipe) -> PortfolioEntry:
-    """The default recipe, which is trained on all parts: it is a network to search around, or to distil to."""
+    """The default recipe; it always stays, because a network may be needed to search around, or to distil to."""
     passes = FEWEST_PASSES / (base.epochs or DEFAULT_EPOCHS)
     return PortfolioEntry(name, base, enough=passes, role="default", stays=True)
 

@@ -1,7 +1,7 @@
-"""Candidates against each other within a deadline, as many at once as there are workers; the surely worse leave.
+"""A race of candidates within a deadline, one per worker at a time. Candidates surely worse than the best leave.
 
-After each rung a candidate is compared with the best one so far on the very same held-out rows, and leaves where it is
-worse by more than twice the standard error of the paired difference (Maron and Moore, "Hoeffding races", NeurIPS 1993).
+After each rung a candidate is compared with the best finished one on the same held-out rows. It leaves if it is worse
+by more than twice the standard error of the paired difference (Maron and Moore, "Hoeffding races", NeurIPS 1993).
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from rarebird.executors.work_loop import Ended, work_loop
 from rarebird.executors.workers import ONE, Workers
 from rarebird.training.cross_fit import SCORING_SECONDS
 
-# With fewer seconds left than this, nothing new begins.
+# If fewer seconds are left, no new candidate starts.
 LEAST_SECONDS = 0.5
 # Minimum time granted to a recipe even if its share of the remaining time is smaller.
 GRANTED_SECONDS = 2.0
-# A candidate leaves before its last part where it is worse by this many standard errors of the paired difference.
+# A candidate leaves before its last part if it is worse by this number of standard errors of the paired difference.
 LEAVES = 2.0
-# Seconds after the deadline at which candidates that train elsewhere are given up.
+# Seconds after the deadline at which candidates in other processes are abandoned.
 GRACE = 2.0
 ENDED = "it was ended"
 
@@ -48,11 +48,11 @@ class Log(Protocol):
     """Records the outcome of each trial before the next one starts."""
 
     def record(self, entry: PortfolioEntry, candidate: Candidate) -> None:
-        """An entry was trained on all parts."""
+        """Record an entry that was trained on all parts."""
         ...
 
     def drop(self, entry: PortfolioEntry, why: str) -> None:
-        """An entry was not."""
+        """Record an entry that was not trained on all parts, and why."""
         ...
 
 
@@ -60,10 +60,10 @@ class NoLog:
     """Records nothing."""
 
     def record(self, entry: PortfolioEntry, candidate: Candidate) -> None:
-        """As `Log` asks for."""
+        """Do nothing."""
 
     def drop(self, entry: PortfolioEntry, why: str) -> None:
-        """As `Log` asks for."""
+        """Do nothing."""
 
 
 @dataclass
@@ -72,10 +72,10 @@ class Race:
 
     Attributes:
         context: What all candidates share.
-        deadline: When training must have ended, on the scale of `time.monotonic`; the time to predict the test rows is
-            taken off as it adds up. Infinite: no limit, and nothing is measured, so that a race repeats.
-        progress: Told of the share of the time and of what is being done; True from it ends the race.
-        log: Where everything is recorded at once.
+        deadline: When training and the prediction of the test rows must have ended, on the scale of `time.monotonic`.
+            Infinite: no limit, and nothing is measured, so that a race can be repeated exactly.
+        progress: Called with the share of the time and a description; if it returns True, the race ends.
+        log: Each result is recorded there before the next training starts.
         workers: Where candidates train.
         finished: Candidates that were trained on all parts.
         left: Name -> why a candidate was not tried, or left.
@@ -93,8 +93,9 @@ class Race:
 
     def __post_init__(self) -> None:
         self.begun = time.monotonic()
-        self._known: set[tuple[str, int]] = set()
-        self._gone: set[str] = set()
+        # Entries of an earlier process: names and seeds of the finished ones, names of those that left.
+        self._finished_before: set[tuple[str, int]] = set()
+        self._left_before: set[str] = set()
         elsewhere, context = self.workers.elsewhere, self.context
         self._executor: Executor = self.workers.executor(
             train_candidate_elsewhere if elsewhere else train_candidate,
@@ -117,70 +118,72 @@ class Race:
 
     @property
     def best(self) -> Candidate | None:
-        """The finished candidate of least loss."""
+        """The finished candidate with the smallest loss."""
         return min(self.finished, key=lambda one: one.loss, default=None)
 
     def time_left(self) -> float:
-        """Seconds for training: those to the deadline less those that the finished candidates need for the test
-        rows."""
+        """Seconds left for training: those until the deadline minus those to predict the test rows with all finished
+        candidates."""
         splits = self.context.setup.splits
         test = 0 if splits.test is None else len(splits.test)
         testing = test * (sum(one.per_row for one in self.finished) + SCORING_SECONDS * max(splits.train.n_classes, 1))
         return self.deadline - time.monotonic() - testing
 
     def is_late(self) -> bool:
-        """Whether candidates that train elsewhere must be given up."""
+        """Whether candidates that train in other processes must be abandoned."""
         return time.monotonic() > self.deadline + GRACE
 
     def resume(self, finished: Iterable[Candidate], left: Mapping[str, str]) -> None:
         """Take over the results of an earlier process; these entries are not trained again."""
         self.finished += finished
         self.left |= left
-        self._known = {(one.name, one.models.recipe.seed) for one in self.finished}
-        self._gone = set(left)
+        self._finished_before = {(one.name, one.models.recipe.seed) for one in self.finished}
+        self._left_before = set(left)
 
     def is_known(self, entry: PortfolioEntry) -> bool:
         """Whether an earlier process has tried an entry."""
-        return not entry.partial and (entry.name in self._gone or (entry.name, entry.recipe.seed) in self._known)
+        if entry.partial:
+            return False
+        return entry.name in self._left_before or (entry.name, entry.recipe.seed) in self._finished_before
 
     def release(self, candidate: Candidate) -> None:
-        """Give up the networks of a finished candidate."""
+        """Release the networks of a finished candidate; keep its held-out predictions."""
         self.finished[self.finished.index(candidate)] = candidate.released()
 
     def run(self, entries: Iterable[PortfolioEntry]) -> list[Candidate]:
-        """Train entries, each as soon as a worker is free for it; what is not worth it, or has no time, leaves.
+        """Train entries, each as soon as a worker is free. Surely worse entries, and those without enough time, leave.
 
         Args:
-            entries: Drawn one at a time, so that the next one may depend on the results so far.
+            entries: Read one at a time, so that the next one may depend on the results so far.
 
         Returns:
-            The candidates that were trained on all parts, short trainings among them, in the order in which they ended.
+            The candidates that were trained on all parts, including short trainings, in the order in which they ended.
 
         Raises:
             DataError: An entry that must be trained cannot be.
         """
-        heat = _Heat(self, iter(entries))
-        work_loop(self._executor, heat)
-        return heat.trained
+        jobs = _RaceJobs(self, iter(entries))
+        work_loop(self._executor, jobs)
+        return jobs.trained
 
     def leave(self, entry: PortfolioEntry, why: str) -> None:
-        """An entry leaves, for the report and the log."""
-        # A proposal of a search is one of many, and a repeat's recipe is in the report already; the log has them.
+        """Record that an entry leaves, in the log and for the report."""
+        # The report lists neither the many searched recipes nor repeats, whose recipe it has already; the log does.
         if entry.role in ("default", "portfolio"):
             self.left[entry.name] = why
         self.log.drop(entry, why)
 
     def is_beaten(self, partial: PartialResult) -> bool:
-        """Whether a candidate is surely worse than the best one on the rows that it has held out so far."""
+        """Whether a candidate is surely worse than the best one, on the rows that it has held out so far."""
         best = self.best
         if best is None:
             return False
-        known = np.isfinite(partial.losses)
-        worse = loss(partial.losses) > loss(np.where(known, best.losses, np.nan))
+        held = np.isfinite(partial.losses)
+        worse = loss(partial.losses) > loss(np.where(held, best.losses, np.nan))
         return worse and is_worse(partial.losses, best.losses, LEAVES)
 
     def tell(self, name: str, what: str) -> bool:
-        """Pass on what a candidate is doing; True where the user ends the race."""
+        """Report what a candidate is doing; True if the user ends the race."""
         now = time.monotonic()
         share = min(1.0, (now - self.begun) / max(self.deadline - self.begun, 1e-9))
         self.ended = self.progress(share, f"{name}: {what}") or self.ended
@@ -188,14 +191,14 @@ class Race:
 
 
 @dataclass
-class _Heat:
-    """Some entries of a race, as jobs of the work loop.
+class _RaceJobs:
+    """Entries of a race as jobs of the work loop, which calls the methods without an underscore.
 
     Attributes:
         race: The race.
-        entries: Those that are to come.
+        entries: Entries that have not started.
         trained: The candidates that were trained on all parts.
-        running: Names of the entries under way.
+        running: Names of the entries that are being trained.
     """
 
     race: Race
@@ -218,10 +221,11 @@ class _Heat:
 
     def is_interrupted(self) -> bool:
         race = self.race
-        if not race.workers.elsewhere:
+        is_waiting = not self.running and not race._executor.free
+        if not race.workers.elsewhere or not (self.running or is_waiting):
             return False
         race.tell(", ".join(dict.fromkeys(self.running)) or "waiting for a worker", "training")
-        # A running first candidate is waited for: without it there is nothing to ship.
+        # A running first candidate is not interrupted: without it there is no model.
         return (bool(race.finished) or not self.running) and (race.ended or race.is_late())
 
     def yielded(self, job: PortfolioEntry, value: PartialResult) -> bool:
@@ -236,7 +240,7 @@ class _Heat:
     def ended(self, job: PortfolioEntry, event: Ended) -> None:
         self.running.remove(job.name)
         if isinstance(event, Returned):
-            self._arrived(job, pickle.loads(event.value) if isinstance(event.value, bytes) else event.value)
+            self._finish(job, pickle.loads(event.value) if isinstance(event.value, bytes) else event.value)
         elif isinstance(event, WorkerLost):
             self.race.leave(job, f"it could not be trained: {event.reason}")
         elif isinstance(event.error, DataError) and not job.must:
@@ -258,19 +262,19 @@ class _Heat:
         )
         if not np.isfinite(seconds):
             return spec
-        # A process that has yet to start begins its entry late.
+        # A process that has not started yet begins its entry late, so that a deadline is needed beside the seconds.
         deadline = time.monotonic() + seconds if self.race.workers.cluster is None else None
         return replace(spec, seconds=seconds, deadline=deadline)
 
-    def _arrived(self, entry: PortfolioEntry, candidate: Candidate) -> None:
-        """A candidate was trained on all parts, or ended by the user; of the latter only the first is kept."""
+    def _finish(self, entry: PortfolioEntry, candidate: Candidate) -> None:
+        """Keep a candidate that was trained on all parts; if the user ended it early, only if it is the first."""
         race = self.race
         if candidate.models.ended_by_user and race.finished:
             race.log.drop(entry, ENDED)
             return
         candidate = replace(candidate, role=entry.role, parent=entry.parent, settings=dict(entry.settings))
         if not np.isfinite(candidate.loss):
-            race.leave(entry, "it predicted nothing that can be judged")
+            race.leave(entry, "it predicted no row that can be scored")
             return
         if not entry.partial:
             race.left.pop(entry.name, None)

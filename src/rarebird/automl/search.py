@@ -1,5 +1,5 @@
-"""The search of a `fit`: a portfolio, a search around its best recipe, repeats under other seeds, and the choice of
-what ships."""
+"""The search of a `fit`: a portfolio, a search around its best recipe, repeats with other seeds, and the selection of
+the final model."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ SEED_STEP = 1_000
 # Above this number of passes over the rows, another seed helps more than longer training; train at most MOST_SEEDS
 # seeds.
 ENOUGH_PASSES, MOST_SEEDS = 35, 3
-# Share of the time that is kept for the network that the others are distilled to.
+# Share of the time that is reserved for the single network to which all candidates are distilled.
 STUDENT_SHARE = 0.3
 ENSEMBLE_CALIBRATION = ("temperature",)
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How a search goes.
+    """What a search tries, and where.
 
     Attributes:
         references: Whether boosted trees and random kernels compete.
@@ -62,28 +62,28 @@ class Search:
 
     Args:
         base: The default recipe.
-        setup: What all trainings share; its device may be ``auto`` on a cluster, for each machine's own.
+        setup: What all trainings share; its device may be ``auto`` on a cluster: each machine then chooses its own.
         clock: The budget.
-        log: Where trials are recorded; the trials that it has already are not repeated.
-        progress: Told of the share of the time and of what is being done.
-        options: How the search goes.
+        log: Records the trials; trials that it has already are not repeated.
+        progress: Called with the share of the time and a description; if it returns True, the search ends.
+        options: What the search tries, and where.
     """
 
     def __init__(
         self, base: Recipe, setup: Setup, clock: Clock, log: TrialLog, progress: Progress, options: SearchOptions
     ) -> None:
         self.base, self.setup, self.clock, self.log, self.options = base, setup, clock, log, options
-        self.criterion = Criterion.of(setup.judging_rows, setup.splits.train.prior, base.metric)
+        self.criterion = Criterion.of(setup.scored_rows, setup.splits.train.prior, base.metric)
         self.begun = time.monotonic()
-        known = clock.training_deadline()
-        deadline = np.inf if known is None else known
-        if options.single and known is not None:
-            deadline -= STUDENT_SHARE * (known - self.begun)
+        end = clock.training_deadline()
+        deadline = np.inf if end is None else end
+        if options.single and end is not None:
+            deadline -= STUDENT_SHARE * (end - self.begun)
         context = TrainingContext(setup, self.criterion, base.seed, _threads(base, options.workers))
         self.race = Race(context, deadline, progress, log, options.workers)
         self.local: LocalSearch | None = None
         self.restored = 0
-        # Whether a repeat had to be left out for want of time.
+        # Whether a repeat was left out because there was too little time.
         self.skipped = False
         self.selection: Selection | None = None
 
@@ -96,10 +96,10 @@ class Search:
         self.race.close()
 
     def run(self, device: str) -> None:
-        """The portfolio, the local search, the repeats.
+        """Run the portfolio, the local search and the repeats, and select the final model.
 
         Args:
-            device: Where the candidates of an earlier process are loaded.
+            device: Where candidates of an earlier process are loaded.
 
         Raises:
             DataError: No recipe could be trained.
@@ -108,11 +108,11 @@ class Search:
         self.race.resume(self.log.restored(device), self.log.left())
         self.restored = len(self.race.finished)
         entries = portfolio(self.setup.splits.train, self.base, self.options.references)
-        alone = self._share_of_default(entries[0].recipe, device) if len(entries) == 1 else 1.0
-        self.race.run(replace(entry, share=alone) if entry.role == "default" else entry for entry in entries)
+        share = self._share_of_default(entries[0].recipe, device) if len(entries) == 1 else 1.0
+        self.race.run(replace(entry, share=share) if entry.role == "default" else entry for entry in entries)
         if self.race.best is None:
-            late = self.race.left.get(entries[0].name) == TOO_LATE
-            self.race.run([replace(entries[0] if late else _default(entries), must=True)])
+            is_late = self.race.left.get(entries[0].name) == TOO_LATE
+            self.race.run([replace(entries[0] if is_late else _default(entries), must=True)])
         if self.race.best is None:
             raise DataError(
                 f"No recipe could be trained. {' '.join(f'{name}: {why}.' for name, why in self.race.left.items())}"
@@ -123,7 +123,7 @@ class Search:
         self.selection = self._selected()
 
     def shipped(self) -> tuple[AnyRecipe, list[CrossFit]]:
-        """The recipe of what ships, and its networks."""
+        """The recipe of the final model, and its networks."""
         assert self.selection is not None
         fits = [
             replace(one.models, weight=float(share / len(family.candidates)))
@@ -136,42 +136,46 @@ class Search:
         members = [(models.weight, models.recipe) for models in fits]
         recipe = Ensemble.of(members, ENSEMBLE_CALIBRATION if classes else ())
         student = self._student() if self.options.single else None
-        # What holds for the run is the base recipe's, whichever member comes first.
+        # Seed and decision of the run are those of the base recipe, whichever member comes first.
         return recipe.updated(
             seed=self.base.seed, decision=self.base.decision, members=recipe.members, student=student
         ), fits
 
     def notes(self) -> list[str]:
-        """Sentences for the user: what was tried, and what ships."""
+        """Sentences for the user: what was tried, and what the final model is."""
         assert self.selection is not None
-        ended = ["The search was ended early; what had been trained by then competed."] if self.race.ended else []
+        ended = (
+            ["The search was ended early; the final model is made of the recipes trained by then."]
+            if self.race.ended
+            else []
+        )
         resumed = [f"The search resumed with {self.restored} finished trials of its folder."] if self.restored else []
         local = self.local
         searched = (
             f", recipes searched around {local.leader.name}: {local.proposed}" if local and local.proposed else ""
         )
         if not ended and self.clock.ends_early():
-            enough = f"what ships was trained under up to {MOST_REPEATS} seeds, and more are not expected to help"
+            enough = f"its final model was trained with up to {MOST_REPEATS} seeds, and more are not expected to help"
             why = "there was no time for one more training" if self.skipped else enough
             ended = [f"The search ended before the budget: {why}."]
-        trained = f"Recipes trained to the end: {len(self.race.finished)}{searched}. {self.selection.why}"
+        trained = f"Recipes trained on all parts: {len(self.race.finished)}{searched}. {self.selection.why}"
         return [*resumed, *ended, trained]
 
     def tried(self) -> list[Tried]:
-        """Every family with its held-out loss beside the best one's, and every recipe that left early."""
+        """Every family with its held-out loss compared with that of the best, and every recipe that left."""
         selection = self.selection
         assert selection is not None
         shares = {family.name: float(share) for family, share in zip(selection.families, selection.shares, strict=True)}
-        known = sorted(
+        ranked = sorted(
             families(self.race.finished, self.criterion), key=lambda family: float(np.nanmean(family.losses))
         )
-        best = known[0].losses
-        rows = [_tried(family, best, shares.get(family.name, 0.0)) for family in known]
+        best = ranked[0].losses
+        rows = [_row_of(family, best, shares.get(family.name, 0.0)) for family in ranked]
         return rows + [Tried(name=name, why=why) for name, why in self.race.left.items()]
 
     def _share_of_default(self, recipe: Recipe, device: str) -> float:
-        """Share of the time for a recipe that has no rivals: several seeds of it where each sees its rows often
-        enough."""
+        """Share of the time for the only recipe of a portfolio: it leaves time for other seeds, if each of these still
+        gets enough passes over the rows."""
         left = self.race.time_left()
         if self.setup.protocol.folds or self.options.single or not np.isfinite(left):
             return 1.0
@@ -181,13 +185,13 @@ class Search:
         return 1 / min(MOST_SEEDS, max(1, int(passes / ENOUGH_PASSES)))
 
     def _leader(self) -> Candidate:
-        """The candidate to search around: the best, or the best network where one network shall ship."""
-        known = [one for one in self.race.finished if one.parent is None]
-        network = _best_network(known) if self.options.single else None
-        return network or min(known, key=lambda one: one.loss)
+        """The candidate to search around: the best one; with `single` the best network."""
+        unsearched = [one for one in self.race.finished if one.parent is None]
+        network = _best_network(unsearched) if self.options.single else None
+        return network or min(unsearched, key=lambda one: one.loss)
 
     def _search_ends(self) -> float:
-        """When the local search has to leave what remains to the repeats, on the scale of `time.monotonic`."""
+        """When the local search must end to leave time for the repeats, on the scale of `time.monotonic`."""
         deadline = self.race.deadline
         seconds = sum(family.candidates[0].seconds for family in self._selected().families)
         return max(
@@ -196,28 +200,29 @@ class Search:
         )
 
     def _selected(self) -> Selection:
-        """What would ship if nothing more were trained."""
+        """The final model if nothing more is trained."""
         return select(families(self._eligible(), self.criterion), self.criterion, self.race.context.parts)
 
     def _student(self) -> Recipe:
+        """The recipe of the network to distil to: that of the best network, with open steps."""
         network = _best_network(self._eligible())
         if network is None:
             return self.base
         return network.models.recipe.updated(steps=None, relaid=(), seed=self.base.seed)
 
     def _repeats(self) -> Iterator[PortfolioEntry]:
-        """What would ship, under other seeds and with cross-fitting on other folds, while there is time for it."""
+        """The selected recipes with other seeds (and so other folds), while there is time for them."""
         for repeat in range(1, MOST_REPEATS):
             for family in self._selected().families:
                 one = family.candidates[0]
                 if one.seconds >= self.race.time_left():
                     self.skipped = True
                 else:
-                    # Planned steps are repeated as they are; the clock's changes to them are not.
-                    again = one.models.recipe.updated(seed=self.base.seed + SEED_STEP * repeat, relaid=())
+                    # A repeat has the same planned steps, without the changes that the clock made to them.
+                    recipe = one.models.recipe.updated(seed=self.base.seed + SEED_STEP * repeat, relaid=())
                     yield PortfolioEntry(
                         one.name,
-                        again,
+                        recipe,
                         stays=True,
                         is_reference=one.is_reference,
                         role="repeat",
@@ -226,18 +231,18 @@ class Search:
                     )
 
     def _eligible(self) -> list[Candidate]:
-        """The candidates that may ship: of all recipes searched around a leader only the best, and only where it surely
-        beats its leader."""
-        plain = [one for one in self.race.finished if one.parent is None]
+        """The candidates for the final model: all unsearched ones, and the best searched one if it is surely better
+        than its leader."""
+        unsearched = [one for one in self.race.finished if one.parent is None]
         best = best_searched(self.race.finished)
         if best is None:
-            return plain
-        leaders = families([one for one in plain if one.name == best.parent], self.criterion)
-        # What was chosen among many on these rows looks better than it is.
+            return unsearched
+        leaders = families([one for one in unsearched if one.name == best.parent], self.criterion)
+        # The best of many recipes looks better on these rows than it is.
         tried = self.log.proposed()
         if leaders and not is_worse(leaders[0].losses, best.losses, luck(tried)):
-            return plain
-        return [*plain, *(one for one in self.race.finished if one.name == best.name)]
+            return unsearched
+        return [*unsearched, *(one for one in self.race.finished if one.name == best.name)]
 
 
 def _default(entries: Sequence[PortfolioEntry]) -> PortfolioEntry:
@@ -245,24 +250,25 @@ def _default(entries: Sequence[PortfolioEntry]) -> PortfolioEntry:
     return next(entry for entry in entries if entry.role == "default")
 
 
-def _best_network(known: Sequence[Candidate]) -> Candidate | None:
-    """The best of some candidates that is no reference."""
-    return min((one for one in known if not one.is_reference), key=lambda one: one.loss, default=None)
+def _best_network(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The best candidate that is not a reference; None if there is none."""
+    return min((one for one in candidates if not one.is_reference), key=lambda one: one.loss, default=None)
 
 
 def _threads(base: Recipe, workers: Workers) -> int | None:
-    """CPU threads of a candidate, where its recipe does not say; None for all of them."""
+    """CPU threads of a candidate; None: torch's present number."""
     return workers.threads(None) if workers.elsewhere and base.threads is None else base.threads
 
 
-def _tried(family: Family, best: np.ndarray, share: float) -> Tried:
+def _row_of(family: Family, best: np.ndarray, share: float) -> Tried:
+    """A family's row in the report; `best` are the losses of the best family."""
     difference = family.losses - best
-    known = difference[np.isfinite(difference)]
-    error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else 0.0
+    paired = difference[np.isfinite(difference)]
+    error = float(paired.std(ddof=1) / np.sqrt(len(paired))) if len(paired) > 1 else 0.0
     return Tried(
         name=family.name,
         loss=float(np.nanmean(family.losses)),
-        behind=float(known.mean()) if len(known) else None,
+        behind=float(paired.mean()) if len(paired) else None,
         error=error,
         share=share,
         runs=len(family.candidates),

@@ -1,5 +1,5 @@
-"""The trials of a `fit` on disk: each result is in the run's `trials.db` before the next trial begins, its networks
-beside it."""
+"""The trials of a `fit` on disk: each result is written to the run's `trials.db`, and its networks to a folder, before
+the next trial starts."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
     import optuna
 
 STUDY = "rarebird fit"
-# Proposals that are drawn at random before a model of the losses is asked.
+# The first proposals are drawn at random; later ones come from a model of the losses.
 STARTUP = 8
 NAME, ROLE, PARTIAL = "name", "role", "partial"
-# Folder of the finished candidates, while a search is under way.
+# Folder of the finished candidates, during a search.
 CANDIDATES = "candidates"
 KEPT = (*FILES, CANDIDATES)
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a folder holds the trials of a search that was killed: a finished run keeps no candidates."""
+    """Whether a folder holds the trials of a killed search; a finished run has no folder of candidates."""
     return (folder / DATABASE).is_file() and (folder / CANDIDATES).is_dir() and any((folder / CANDIDATES).iterdir())
 
 
 class TrialLog:
-    """Records the result of each entry, and proposes recipes of a space; to be closed with `close`.
+    """Records the result of each entry, and proposes recipes of a space; must be closed with `close`.
 
     Args:
-        folder: Where `DATABASE` and `CANDIDATES` are kept; an earlier search there is resumed.
-        seed: Of the proposals.
+        folder: The folder of `DATABASE` and `CANDIDATES`; an earlier search there is resumed.
+        seed: Seed of the proposals.
         train: Training rows, for the prior and the target's name in a candidate's folder.
-        identity: What must be the same for candidates to be comparable.
+        identity: Values that must be equal for candidates to be comparable.
 
     Raises:
-        DataError: The trials that are there have another identity, or another process is at them.
+        DataError: The trials in the folder have another identity, or another process uses them.
     """
 
     def __init__(self, folder: Path, seed: int, train: Dataset, identity: Mapping[str, Any]) -> None:
@@ -66,25 +66,25 @@ class TrialLog:
         )
         try:
             check_identity(self._study, identity)
-            self._end_what_was_left(folder)
+            self._fail_interrupted(folder)
         except DataError:
             self.close()
             raise
         self._open: dict[str, optuna.Trial] = {}
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the database."""
         storages.close(self._storage)
 
     def propose(self, space: Space, name: str) -> tuple[Recipe, dict[str, Any]]:
-        """The next recipe of a space by a tree-structured Parzen estimator, and what was chosen for it.
+        """The next recipe of a space by a tree-structured Parzen estimator, and the chosen values.
 
         Args:
-            space: What is searched.
-            name: The name of the entry that it is for.
+            space: The ranges to search.
+            name: The name of the entry for this recipe.
         """
         trials = self._study.get_trials(deepcopy=False)
-        # Trials that were not proposed have no values to learn from, but would count.
+        # Other trials have no proposed values to learn from, but the sampler would count them as random ones.
         others = sum(not trial.params for trial in trials)
         self._study.sampler = strategies.sampler("tpe", self.seed, len(trials), STARTUP + others)
         trial = self._open[name] = self._study.ask()
@@ -92,9 +92,9 @@ class TrialLog:
         return recipe, dict(trial.params)
 
     def record(self, entry: PortfolioEntry, candidate: Candidate) -> None:
-        """Record a finished candidate, its files first: so that every trial that the study calls
-        finished can be resumed."""
-        trial = self._opened(entry)
+        """Record a finished candidate. Its files are written first, so that every trial that the study lists as
+        finished can be loaded."""
+        trial = self._trial_of(entry)
         notes = {"seconds": round(candidate.seconds, 3), "networks": len(candidate.models.trained)}
         trial.set_user_attr("recipe", candidate.models.recipe.to_toml())
         trial.set_user_attr("notes", json.dumps(notes))
@@ -106,48 +106,47 @@ class TrialLog:
         """Record that an entry was not trained on all parts, and why."""
         import optuna
 
-        trial = self._opened(entry)
+        trial = self._trial_of(entry)
         trial.set_user_attr(REASON, why)
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
     def release(self, candidate: Candidate) -> None:
-        """Delete the networks of a candidate that cannot ship any more."""
+        """Delete the networks of a candidate; keep its held-out predictions."""
         for trial in self._finished():
             if trial.user_attrs[NAME] == candidate.name:
                 candidate_files.release(self._files / str(trial.number))
 
     def restored(self, device: str) -> list[Candidate]:
-        """The candidates that had finished when an earlier process ended, in their order."""
+        """The candidates that an earlier process finished, in their order."""
         return [candidate_files.load(self._files / str(trial.number), device) for trial in self._finished()]
 
     def left(self) -> dict[str, str]:
-        """Name -> why, for portfolio entries that left an earlier process's race for another reason than lack of
-        time."""
+        """Name -> why, for portfolio entries that left the race in an earlier process, except for lack of time."""
         import optuna
 
         failed = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.FAIL,))
-        known = {
+        reasons = {
             trial.user_attrs[NAME]: trial.user_attrs.get(REASON)
             for trial in failed
             if trial.user_attrs.get(ROLE) in ("default", "portfolio")
         }
-        return {str(name): str(why) for name, why in known.items() if why not in (None, TOO_LATE)}
+        return {str(name): str(why) for name, why in reasons.items() if why not in (None, TOO_LATE)}
 
     def proposed(self) -> int:
-        """How many recipes were proposed."""
+        """The number of proposed recipes."""
         return sum(bool(trial.params) for trial in self._study.get_trials(deepcopy=False))
 
-    def _end_what_was_left(self, folder: Path) -> None:
+    def _fail_interrupted(self, folder: Path) -> None:
         """Mark the running trials of a killed process as failed.
 
         Raises:
-            DataError: The process lives.
+            DataError: The process is still running.
         """
         import optuna
 
         for trial in self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
             if not is_dead(trial):
-                raise DataError(f"Another process is at the search in {folder}; give another folder with --out.")
+                raise DataError(f"Another process runs the search in {folder}; give another folder with --out.")
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 
     def _finished(self) -> list[optuna.trial.FrozenTrial]:
@@ -156,9 +155,10 @@ class TrialLog:
         complete = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
         return [trial for trial in complete if not trial.user_attrs[PARTIAL]]
 
-    def _opened(self, entry: PortfolioEntry) -> optuna.Trial:
-        # The full training of a recipe that was proposed for a short one is a trial of its own, without proposed
-        # values: the losses of short and full trainings must not be mixed.
+    def _trial_of(self, entry: PortfolioEntry) -> optuna.Trial:
+        """The open trial of an entry, or a new one."""
+        # A recipe that was proposed for a short training and is then trained in full gets a second trial, without
+        # proposed values: the losses of short and full trainings must not be mixed.
         trial = self._open.pop(entry.name, None) or self._study.ask()
         trial.set_user_attr(NAME, entry.name)
         trial.set_user_attr(ROLE, entry.role)

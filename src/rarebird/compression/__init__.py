@@ -1,1 +1,1 @@
-"""One network in, a smaller one out."""
+"""Makes one smaller network from a network or an ensemble."""

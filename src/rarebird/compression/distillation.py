@@ -1,10 +1,10 @@
-"""Distil an ensemble to one network: a student that learns the members' probabilities beside the labels.
+"""Distils an ensemble to one network: a student that learns from the labels and from the members' probabilities.
 
 Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", NeurIPS workshop 2014; for tables Fakoor et
 al., "Fast, accurate, and simple models for tabular data via augmented distillation", NeurIPS 2020. A row's target is
-the mean of its label and of the members' prediction, out of fold wherever a member held the row out: a network that
-learned the row repeats its label. The student trains on most of the rows; the others, with their labels alone,
-calibrate it and fit its decision.
+the mean of its label and of the members' prediction. This prediction is out of fold if a member held the row out,
+because a network that learned from the row repeats its label. The student is trained on most of the rows; the others
+keep their labels, and its calibration and decision are fitted on them.
 """
 
 from __future__ import annotations
@@ -22,66 +22,67 @@ from rarebird.model.model import Member
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import CrossFit, cross_fit_all
 
-# Share of the label in a target, and of the rows that judge the student where no validation rows were given.
-HARD_SHARE, JUDGING_SHARE = 0.5, 0.2
+# Share of the label in a target; share of the rows that are held out for the student, if no validation rows are given.
+HARD_SHARE, HELD_OUT_SHARE = 0.5, 0.2
 
 
 def student_rows(splits: Splits, fits: Sequence[CrossFit], members: Sequence[Member], device: str, seed: int) -> Splits:
-    """Rows with the members' predictions in their targets, and rows that judge, with their labels.
+    """Training rows whose targets contain the members' predictions, and held-out rows with their labels.
 
     Args:
         splits: The run's rows.
         fits: The members' networks by recipe.
         members: The same networks in the same order, calibrated.
         device: Where they compute.
-        seed: Decides which rows judge.
+        seed: Decides which rows are held out.
     """
     train = splits.train
-    soft = replace(train, y=_mixed(train, teacher_predictions(splits, fits, members, device)))
+    soft = replace(train, y=_soft_targets(train, teacher_predictions(splits, fits, members, device)))
     if splits.val is not None:
         return Splits(soft, splits.val, splits.test, splits.notes)
-    held = split.hold_out(train, JUDGING_SHARE, seed, "student")
+    held = split.hold_out(train, HELD_OUT_SHARE, seed, "student")
     return Splits(soft.take(~held), train.take(held), splits.test, splits.notes)
 
 
 def teacher_predictions(splits: Splits, fits: Sequence[CrossFit], members: Sequence[Member], device: str) -> np.ndarray:
-    """``(n, n_outputs)`` predictions for the training rows: by the networks that held a row out, or else by all."""
+    """``(n, n_outputs)`` predictions for the training rows, each by the networks that held the row out, or by all
+    networks if none did."""
     train, place, total = splits.train, 0, sum(models.weight for models in fits)
     predicted = np.zeros((len(train), members[0].prepared.spec.n_outputs))
     for models in fits:
-        own = members[place : place + len(models.trained)]
+        networks = members[place : place + len(models.trained)]
         place += len(models.trained)
-        outputs = np.array([one.predict(train, device) for one in own])
-        held = np.zeros((len(own), len(train)), dtype=bool)
+        outputs = np.array([one.predict(train, device) for one in networks])
+        is_held = np.zeros((len(networks), len(train)), dtype=bool)
         if splits.val is None:
-            for network in range(len(own)):
-                held[network, models.unseen_rows(network)] = True
-        kept = np.where(held.any(axis=0), held, True)
+            for network in range(len(networks)):
+                is_held[network, models.unseen_rows(network)] = True
+        is_used = np.where(is_held.any(axis=0), is_held, True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            mean = np.nanmean(np.where(kept[:, :, None], outputs, np.nan), axis=0)
+            mean = np.nanmean(np.where(is_used[:, :, None], outputs, np.nan), axis=0)
         predicted += models.weight / total * mean
     return predicted
 
 
 def train_student(student: Recipe, splits: Splits, compute: Compute) -> CrossFit:
-    """The student's network, with its recipe as it was laid out.
+    """Train the student's network, and fill in the open fields of its recipe.
 
     Args:
         student: What to train.
-        splits: As `student_rows` gives them.
+        splits: The output of `student_rows`.
         compute: Device, deadline and progress.
     """
     parts = [(np.arange(len(splits.train)), np.zeros(0, dtype=np.int64))]
     return cross_fit_all(student.updated(folds=0, holdout=None), splits, parts, compute)
 
 
-def _mixed(train: Dataset, predicted: np.ndarray) -> np.ndarray:
-    """Targets between the labels and the members' predictions."""
+def _soft_targets(train: Dataset, predicted: np.ndarray) -> np.ndarray:
+    """The weighted mean of the labels and the members' predictions."""
     assert train.y is not None
     if train.task == "regression":
         values: np.ndarray = HARD_SHARE * train.y + (1 - HARD_SHARE) * predicted[:, 0]
         return values
     hard = np.eye(train.n_classes)[train.codes]
-    mixed: np.ndarray = HARD_SHARE * hard + (1 - HARD_SHARE) * predicted
-    return mixed
+    soft: np.ndarray = HARD_SHARE * hard + (1 - HARD_SHARE) * predicted
+    return soft

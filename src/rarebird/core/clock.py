@@ -15,19 +15,19 @@ from rarebird.core.checks import DataError
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _IMPORTED = time.monotonic()
-# An interpreter takes less to get here; a start further back is another clock's (some sandboxes count from the
-# machine's start).
+# An interpreter needs fewer seconds to get here; an earlier start comes from another clock (some sandboxes count from
+# the start of the machine).
 _LONGEST_START = 60.0
-# Time of a budget that is kept for what follows training, besides the prediction and scoring of held-out and test rows:
-# calibration, figures and files.
+# Seconds, and share of a budget, that are reserved for calibration, figures and files; each training reserves the time
+# to predict and score held-out and test rows.
 RESERVE, RESERVE_SHARE = 4.0, 0.02
 # Below this share of the budget, the user is told why the work ended early.
 EARLY = 0.7
 
 
 def process_start() -> float:
-    """When this process started, on the scale of `time.monotonic`; when this module was imported, where the system does
-    not tell."""
+    """When this process started, on the scale of `time.monotonic`; if the system does not tell, when this module was
+    imported."""
     try:
         started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
         start = time.monotonic() - (time.clock_gettime(time.CLOCK_BOOTTIME) - started)
@@ -40,7 +40,7 @@ def seconds_of(text: str) -> float:
     """``90``, ``90s``, ``1.5m``, ``2h`` in seconds.
 
     Raises:
-        DataError: No such duration, or none above 0.
+        DataError: The text is no duration, or not above 0.
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", text)
     seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
@@ -66,13 +66,18 @@ class Clock:
         return time.monotonic() - self.start
 
     def training_deadline(self) -> float | None:
-        """When training must have ended, on the scale of `time.monotonic`: the end of the budget less the time kept for
-        calibration, figures and files; None for no limit."""
+        """When training must have ended, on the scale of `time.monotonic`: the end of the budget minus the reserve
+        for calibration, figures and files; None for no limit."""
         return None if self.budget is None else self.start + self.budget * (1 - RESERVE_SHARE) - RESERVE
 
     def ends_early(self) -> bool:
-        """Whether so much of the budget is left that the user should be told why the work has ended."""
+        """Whether work that ends now uses so little of the budget that the user should be told why."""
         return self.budget is not None and self.elapsed() < EARLY * self.budget
+
+
+def end_of_share(deadline: float | None, now: float, shares: int) -> float | None:
+    """When the first of equal shares of the time from now to the deadline ends; None for no limit."""
+    return None if deadline is None else now + max(deadline - now, 0.0) / shares
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Where a training computes, until when, and who is told: what travels together from a command to the last step."""
+"""Device, deadline and progress: every training is given these three together."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from rarebird.core.progress import Progress, silent
 
 @dataclass(frozen=True)
 class Compute:
-    """What a training has to compute with.
+    """Where a training computes, when it must end, and who is told of its progress.
 
     Attributes:
         device: A torch device, ``cpu`` or ``cuda``.
         deadline: When the training must have ended, on the scale of `time.monotonic`; None: no limit, and nothing is
             measured, so that the training repeats exactly.
-        progress: Told of the share done; True from it ends the training early.
+        progress: Called with the share done; if it returns True, the training ends early.
     """
 
     device: str = "cpu"

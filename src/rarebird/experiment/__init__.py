@@ -1,1 +1,1 @@
-"""The product on one page: split, train, calibrate, decide, score."""
+"""A run on rows: split, train, calibrate, decide, score."""

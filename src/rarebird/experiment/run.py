@@ -1,4 +1,4 @@
-"""Run a recipe on data: the product on one page, and the only place that knows the order of things."""
+"""Runs a recipe on rows: split, train, calibrate, decide, score. This order is written down only here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rarebird.compression import distillation
-from rarebird.core.clock import Clock, timed
+from rarebird.core.clock import Clock, end_of_share, timed
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, part_of, silent
 from rarebird.data.dataset import Splits
@@ -27,16 +27,16 @@ from rarebird.training.cross_fit import CrossFit, cross_fit_all
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run gives.
+    """The outcome of a run.
 
     Attributes:
-        model: What predicts.
-        result: What was found, with scores and notes.
-        recipe: The recipe with everything laid out, which repeats the run.
+        model: The fitted model.
+        result: Scores and notes.
+        recipe: The recipe with every open field filled in, which repeats the run.
         out_of_fold: ``(n, n_outputs)`` held-out probabilities (or values), NaN for rows that were never held out; None
             without such rows.
-        splits: The rows as they were split; `test` was scored once.
-        report: The page of the run, where a folder was written.
+        splits: The split rows; `test` was scored once.
+        report: The page of the run, if a folder was written.
         first_screen: The page's first screen as HTML, for a notebook.
     """
 
@@ -66,20 +66,20 @@ def run(
     """Split, train, calibrate, decide and score.
 
     Args:
-        recipe: What to train; what it leaves open is laid out and recorded.
-        data: Rows, with validation and test rows where the data came so.
-        clock: The budget, for a recipe that leaves its steps open; None: the recipe's epochs, without a limit.
+        recipe: What to train; its open fields are filled in and recorded.
+        data: Training rows; validation and test rows if the data have them.
+        clock: The budget, for a recipe whose steps are open; None: the recipe's epochs, without a limit.
         device: A torch device, or ``auto``.
-        positive: Of two classes, the one that precision, recall and average precision are for; None: the rarer.
+        positive: The class that precision, recall and average precision of two classes are for; None: the rarer one.
         test_share: Share held out for the test where `data` has none; 0 for no test.
-        duplicate_groups: `duplicates.duplicate_groups` of the training rows, where it is known already.
-        progress: Told of the share done and of what is being done; True from it ends the training early, keeping what
-            there is.
+        duplicate_groups: `duplicates.duplicate_groups` of the training rows, if it is known already.
+        progress: Called with the share done and a description; if it returns True, the training ends early, and the
+            networks trained so far are used.
 
     Raises:
-        DataError: The rows, their split or the recipe cannot serve.
+        DataError: The rows, their split or the recipe cannot be used.
     """
-    # A recipe that lays out its steps is not bound by a clock: it gives the same run each time.
+    # A recipe with given steps ignores the clock, so that it gives the same run each time.
     clock = clock if clock and _has_open_steps(recipe) else Clock()
     timings: dict[str, float] = {}
     with timed(timings, "split"):
@@ -111,29 +111,29 @@ def finish(
     """Distil where there is a student, calibrate, decide, and score the test rows once.
 
     Args:
-        recipe: As it was laid out; an ensemble where there are several recipes.
-        setup: What the trainings shared.
+        recipe: With every open field filled in; an ensemble of all recipes if there are several.
+        setup: What all trainings shared.
         fits: The trained networks by recipe.
         clock: The budget.
-        progress: Told of what is being done.
-        timings: Seconds of each part so far.
+        progress: Called with a description of each step.
+        timings: Seconds of each part of the run so far.
         notes: Sentences on the training, for the user.
-        tried: What a search tried.
+        tried: The recipes that a search tried.
     """
     if isinstance(recipe, Ensemble) and recipe.student is not None:
-        outcome = _distilled(recipe, setup, fits, clock, progress, timings)
-        own = (*setup.splits.notes, *notes, *outcome.result.notes)
-        return replace(outcome, result=outcome.result.model_copy(update={"notes": own, "tried": tuple(tried)}))
-    trained = dict.fromkeys(note for models in fits for one in models.trained for note in one.notes)
+        outcome = _distil(recipe, setup, fits, clock, progress, timings)
+        all_notes = (*setup.splits.notes, *notes, *outcome.result.notes)
+        return replace(outcome, result=outcome.result.model_copy(update={"notes": all_notes, "tried": tuple(tried)}))
+    training_notes = dict.fromkeys(note for models in fits for one in models.trained for note in one.notes)
     with timed(timings, "calibrate and decide"):
         progress(1.0, "calibrating")
-        model, validation, out_of_fold = held_out.complete(_model(recipe, setup, fits), setup.judging_rows, fits)
+        model, validation, out_of_fold = held_out.complete(_model(recipe, setup, fits), setup.scored_rows, fits)
     with timed(timings, "test"):
-        progress(1.0, "judging the test rows")
+        progress(1.0, "scoring the test rows")
         test_rows = setup.splits.test
         test = None if test_rows is None else held_out.scores(model, test_rows)
     result = _result(recipe, setup, fits, model, validation, test).model_copy(
-        update={"timings": timings, "notes": (*setup.splits.notes, *notes, *trained), "tried": tuple(tried)}
+        update={"timings": timings, "notes": (*setup.splits.notes, *notes, *training_notes), "tried": tuple(tried)}
     )
     return Outcome(model, result, recipe, out_of_fold, setup.splits)
 
@@ -146,27 +146,26 @@ def _has_open_steps(recipe: AnyRecipe) -> bool:
 
 
 def _train(recipe: AnyRecipe, setup: Setup, compute: Compute) -> list[CrossFit]:
-    """The networks of each recipe, each with an equal part of the time that is left."""
+    """Train the networks of each recipe; the remaining time is divided equally among the remaining recipes."""
     fits: list[CrossFit] = []
     recipes = ensemble.members(recipe)
     for place, (weight, one) in enumerate(recipes):
         member = f" of member {place + 1} of {len(recipes)}" if len(recipes) > 1 else ""
-        now, ends = time.monotonic(), compute.deadline
-        own = Compute(
+        share = Compute(
             compute.device,
-            None if ends is None else now + max(ends - now, 0.0) / (len(recipes) - place),
+            end_of_share(compute.deadline, time.monotonic(), len(recipes) - place),
             part_of(compute.progress, place / len(recipes), 1 / len(recipes), member),
         )
-        # A recipe's seed is for its networks and its folds; a hold-out is the run's.
+        # Each recipe has its own folds, by its own seed; all recipes share one hold-out.
         parts = setup.parts(one.seed if setup.protocol.folds else recipe.seed)
-        fits.append(cross_fit_all(one, setup.splits, parts, own, weight))
+        fits.append(cross_fit_all(one, setup.splits, parts, share, weight))
         if fits[-1].ended_by_user:
             break
     return fits
 
 
 def _model(recipe: AnyRecipe, setup: Setup, fits: Sequence[CrossFit]) -> Model:
-    """The networks as a model, not yet calibrated."""
+    """The networks as a model without calibrations."""
     train = setup.splits.train
     members = [member for place, models in enumerate(fits) for member in members_of(models, place)]
     return Model(recipe, members, None, train.prior, train.target, setup.positive, setup.device, versions())
@@ -175,7 +174,7 @@ def _model(recipe: AnyRecipe, setup: Setup, fits: Sequence[CrossFit]) -> Model:
 def _result(
     recipe: AnyRecipe, setup: Setup, fits: Sequence[CrossFit], model: Model, validation: Scores, test: Scores | None
 ) -> Result:
-    """What is known of a run after its last score; notes and timings are added to it."""
+    """The result of a run without notes and timings, which `finish` adds."""
     train, test_rows = setup.splits.train, setup.splits.test
     counts = [] if train.class_counts is None else train.class_counts.tolist()
     return Result(
@@ -196,7 +195,7 @@ def _result(
     )
 
 
-def _distilled(
+def _distil(
     recipe: Ensemble,
     setup: Setup,
     fits: Sequence[CrossFit],
@@ -204,25 +203,27 @@ def _distilled(
     progress: Progress,
     timings: dict[str, float],
 ) -> Outcome:
-    """A student in the members' place; the recipe that repeats the run holds both."""
+    """Train a student, which replaces the members in the model; the recipe that repeats the run has both."""
     student: Recipe | None = recipe.student
     assert student is not None
     with timed(timings, "distil"):
-        teachers, validation, out_of_fold = held_out.complete(_model(recipe, setup, fits), setup.judging_rows, fits)
+        teachers, validation, out_of_fold = held_out.complete(_model(recipe, setup, fits), setup.scored_rows, fits)
         rows = distillation.student_rows(setup.splits, fits, teachers.members, setup.device, recipe.seed)
         deadline = clock.training_deadline() if student.steps is None else None
         models = distillation.train_student(student, rows, Compute(setup.device, deadline, progress))
-    own = replace(setup, splits=replace(rows, notes=()), protocol=replace(setup.protocol, folds=0, holdout=0.0))
-    outcome = finish(models.recipe, own, [models], clock, progress, timings=timings)
-    train, before = setup.splits.train, validation.metrics.get(recipe.metric)
-    known = before is not None and before.value is not None
-    taught = f"; on held-out rows the members had {recipe.metric} {before.value:.3f}" if before and known else ""
+    student_setup = replace(
+        setup, splits=replace(rows, notes=()), protocol=replace(setup.protocol, folds=0, holdout=0.0)
+    )
+    outcome = finish(models.recipe, student_setup, [models], clock, progress, timings=timings)
+    train, score = setup.splits.train, validation.metrics.get(recipe.metric)
+    known = score is not None and score.value is not None
+    members_score = f"; on held-out rows the members had {recipe.metric} {score.value:.3f}" if score and known else ""
     counts = [] if train.class_counts is None else train.class_counts.tolist()
     result = outcome.result.model_copy(
         update={
             "n_train": len(train),
             "class_counts": dict(zip(train.classes, counts, strict=True)),
-            "notes": (*outcome.result.notes, f"{len(fits)} members were distilled to one network{taught}."),
+            "notes": (*outcome.result.notes, f"{len(fits)} members were distilled to one network{members_score}."),
         }
     )
     return replace(
@@ -235,23 +236,23 @@ def _distilled(
 
 
 def _history(fits: Sequence[CrossFit]) -> list[dict[str, float]]:
-    """Learning curves, with a number for each network."""
+    """The learning curves of all networks; `fold` numbers the networks."""
     networks = [one for models in fits for one in models.trained]
     return [{"fold": float(fold), **entry} for fold, one in enumerate(networks) for entry in one.history]
 
 
 def _ended_early(fits: Sequence[CrossFit], clock: Clock, setup: Setup) -> list[str]:
-    """Why a training ended before it had to."""
+    """A sentence on why the training ended before the budget; empty where it did not."""
     last = fits[-1]
     if last.ended_by_user:
         return [f"Training was ended early, at {len(last.trained)} of {max(setup.protocol.folds, 1)} networks."]
     if not clock.ends_early():
         return []
     epochs = last.recipe.epochs or 0
-    why = {
+    reasons = {
         "epochs": f"after {epochs:g} passes over the rows; more were not expected to help (--set epochs=N allows "
         "them).",
         "stop": "when held-out rows stopped gaining.",
     }
-    ends = {one.ended for models in fits for one in models.trained}
-    return [f"Training ended before the budget, {why[cause]}" for cause in why if cause in ends][:1]
+    causes = {one.ended for models in fits for one in models.trained}
+    return [f"Training ended before the budget, {reasons[cause]}" for cause in reasons if cause in causes][:1]

@@ -1,4 +1,4 @@
-"""What every training of a run shares: split rows, protocol, positive class, device."""
+"""Prepares a run: splits the rows, decides the protocol and the positive class, and chooses the device."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Setup:
     """What every training of a run shares.
 
     Attributes:
-        splits: Training, validation and test rows, with sentences that the user should read.
-        protocol: How the training rows judge models.
-        positive: Of two classes, the one that two-class figures are for; None for more classes and for regression.
-        device: A torch device, or ``auto`` where each worker looks for its own.
+        splits: Training, validation and test rows, and notes for the user.
+        protocol: Which training rows are held out: folds, or one hold-out.
+        positive: The class that two-class figures are for; None for more classes and for regression.
+        device: A torch device, or ``auto`` where each worker chooses its own.
     """
 
     splits: Splits
@@ -38,12 +38,13 @@ class Setup:
     device: str
 
     @property
-    def judging_rows(self) -> Dataset:
-        """The rows of which networks hold some out: the validation rows where there are any, else the training rows."""
+    def scored_rows(self) -> Dataset:
+        """The rows on which models are scored before the test: the validation rows where these are given, else the
+        training rows, of which each network holds some out."""
         return self.splits.train if self.splits.val is None else self.splits.val
 
     def parts(self, seed: int) -> Parts:
-        """(training rows, held-out rows) of each network; the seed decides the folds, a hold-out is always the same."""
+        """(rows to learn from, held-out rows) of each network; the seed decides the folds, but not a hold-out."""
         return split.parts(self.splits.train, self.protocol, seed)
 
 
@@ -56,46 +57,46 @@ def prepare_run(
     test_share: float = TEST_SHARE,
     duplicate_groups: np.ndarray | None = None,
 ) -> Setup:
-    """Split the rows and decide how they judge.
+    """Split the rows, and decide the protocol.
 
     Args:
-        recipe: Its folds or hold-out are followed where it has any; its seed decides which rows are held out.
-        data: Rows, with validation and test rows where the data came so.
+        recipe: Its folds or hold-out are used if it has any; its seed decides which rows are held out.
+        data: Training rows; validation and test rows if the data have them.
         device: A torch device, or ``auto``.
-        positive: Of two classes, the one that two-class figures are for; None: the rarer.
+        positive: The class that two-class figures are for; None: the rarer one.
         test_share: Share held out for the test where `data` has none; 0 for no test.
-        duplicate_groups: `duplicates.duplicate_groups` of the training rows, where it is known already.
+        duplicate_groups: `duplicates.duplicate_groups` of the training rows, if it is known already.
 
     Raises:
-        DataError: The rows, their split or the device cannot serve.
+        DataError: The rows, their split or the device cannot be used.
     """
     splits = separate(data, recipe, test_share, duplicate_groups)
     protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
-    splits = replace(splits, notes=(*splits.notes, *_too_few(splits.train)))
+    splits = replace(splits, notes=(*splits.notes, *_small_class_notes(splits.train)))
     return Setup(splits, protocol, positive_class(splits.train, positive), choose_device(device))
 
 
 def separate(data: Splits, recipe: AnyRecipe, test_share: float, duplicate_groups: np.ndarray | None = None) -> Splits:
-    """Training, validation and test rows, and notes on what was left out or kept together.
+    """Split off test rows where none are given, and note which rows are left out or kept together.
 
-    Near-duplicates form groups where no groups were given, so that a row and its copy are on one side of every split.
+    Near-duplicates form groups where no groups were given, so that every split keeps a row and its copy together.
 
     Raises:
-        DataError: The rows are not what the recipe is for, or a part or class of them has none left.
+        DataError: The recipe is for other data, or no row of a part or class is left.
     """
     _check(data, recipe)
     train, val, test, notes = data.train, data.val, data.test, list(data.notes)
     if train.group is None and (val is None or test is None):
-        code = duplicates.duplicate_groups(train) if duplicate_groups is None else duplicate_groups
-        repeated = len(code) - len(np.unique(code))
-        if repeated:
-            train = replace(train, group=code)
+        group = duplicates.duplicate_groups(train) if duplicate_groups is None else duplicate_groups
+        copies = len(group) - len(np.unique(group))
+        if copies:
+            train = replace(train, group=group)
             notes.append(
-                f"Rows that copy another row, or nearly so: {repeated}; each stays on one side of every split with its "
-                "original."
+                f"Rows that are copies, or near-copies, of another row: {copies}; every split keeps a copy together "
+                "with its original."
             )
-    notes += [note for part in (train, val) if part is not None for note in _weightless(part)]
-    train, val = _with_weight(train), None if val is None else _with_weight(val).aligned(train.classes)
+    notes += [note for part in (train, val) if part is not None for note in _weight_notes(part)]
+    train, val = _drop_weightless(train), None if val is None else _drop_weightless(val).aligned(train.classes)
     if test is not None:
         test = test.aligned(train.classes)
     elif test_share:
@@ -112,10 +113,10 @@ def separate(data: Splits, recipe: AnyRecipe, test_share: float, duplicate_group
 
 
 def positive_class(train: Dataset, positive: str | None) -> str | None:
-    """The class that two-class figures are for: the one that was asked for, or the rarer of two.
+    """The class that two-class figures are for: the given one, or the rarer of two.
 
     Raises:
-        DataError: No such class.
+        DataError: There is no such class.
     """
     if train.task == "regression":
         return None
@@ -127,7 +128,7 @@ def positive_class(train: Dataset, positive: str | None) -> str | None:
 
 
 def _check(data: Splits, recipe: AnyRecipe) -> None:
-    """What can be refused before anything is trained."""
+    """Refuse data that do not fit the recipe, before anything is trained."""
     if recipe.kind != data.train.kind:
         raise DataError(
             f"The recipe is for data of kind {recipe.kind!r}, but {data.train.name} holds data of kind "
@@ -135,27 +136,26 @@ def _check(data: Splits, recipe: AnyRecipe) -> None:
         )
     if data.train.task == "classification" and names.metric(recipe.metric, data.train.classes).needs == "values":
         raise DataError(
-            f"The metric {recipe.metric!r} judges numbers, but the target holds classes; choose another with --metric."
+            f"The metric {recipe.metric!r} is for numbers, but the target holds classes; choose another with --metric."
         )
     for part, what in ((data.train, "training"), (data.val, "validation"), (data.test, "test")):
         if part is not None and (part.y is None or not len(part)):
             raise DataError(f"{part.name} has no {what} rows with labels; give some.")
 
 
-def _weightless(rows: Dataset) -> list[str]:
-    nothing = int((rows.weights <= 0).sum())
-    return [f"Rows of {rows.name} with a weight of 0, which are left out: {nothing}."] if nothing else []
+def _weight_notes(rows: Dataset) -> list[str]:
+    n_weightless = int((rows.weights <= 0).sum())
+    return [f"Rows of {rows.name} with a weight of 0, which are left out: {n_weightless}."] if n_weightless else []
 
 
-def _with_weight(rows: Dataset) -> Dataset:
-    """The rows of a weight above 0: one of weight 0 counts as if it were not there, for scales, folds and batches
-    too."""
-    nothing = rows.weights <= 0
-    return rows.take(~nothing) if nothing.any() else rows
+def _drop_weightless(rows: Dataset) -> Dataset:
+    """The rows of a weight above 0: a row of weight 0 must change nothing, also not scales, folds and batches."""
+    weightless = rows.weights <= 0
+    return rows.take(~weightless) if weightless.any() else rows
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides the numbers."""
+    """Versions of Python and of the packages that the numbers depend on."""
     import platform
 
     import sklearn
@@ -169,7 +169,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def _too_few(train: Dataset) -> list[str]:
+def _small_class_notes(train: Dataset) -> list[str]:
     counts = [] if train.class_counts is None else train.class_counts.tolist()
     return [
         f"Class {label!r} has {count} training row{'s' if count > 1 else ''}: it is kept, but too small to judge."

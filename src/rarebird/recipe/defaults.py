@@ -1,13 +1,14 @@
-"""The recipe that `fit` starts from: a few documented rules of the data's kind, size and skew. No rule knows any data
-set.
+"""The recipe that `fit` starts from, by a few documented rules on the data's kind, size and skew. No rule depends on a
+particular data set.
 
 - The loss of pictures and series is logit-adjusted where classes are skewed: the network learns the classes as if they
   were equally frequent, and its probabilities are corrected back to the natural prior. Tables, and even classes, use
   plain cross entropy.
-- Calibration corrects the prior and fits one temperature, and for skewed classes a scale and bias of each. The decision
-  serves the metric (`balanced` for balanced accuracy, `argmax` for accuracy, a fitted threshold for the rest).
-- Batches grow with the rows, so that an epoch has some tens of steps at least; passes over the rows are limited where
-  rows are few enough that a budget would allow thousands.
+- Calibration corrects the prior and fits one temperature; for skewed classes also a scale and bias per class.
+  The decision serves the metric: `balanced` for balanced accuracy, `argmax` for accuracy, a fitted threshold for the
+  rest.
+- Batches grow with the number of rows, so that an epoch has about 20 steps or more. Passes over the rows are limited,
+  because a budget would allow thousands where rows are few.
 - Pictures of up to 64 px are moved, turned and scaled a little. Larger ones are not: resampling blurs their texture,
   and a budget gives them too few passes to make up for it. All change brightness and contrast: the next patient or
   camera differs in these first. None are flipped, because a mirrored chest X-ray or a mirrored digit is no longer
@@ -38,8 +39,8 @@ def default_recipe(train: Dataset, metric: str | None = None, seed: int = 0) -> 
     """The starting recipe for these training rows.
 
     Args:
-        train: Rows to learn from; only their kind, number and class counts are looked at.
-        metric: What to serve; None: balanced accuracy, or mean squared error for regression.
+        train: Rows to learn from; only their kind, number, class counts and picture size matter.
+        metric: The metric to optimize; None: balanced accuracy, or mean squared error for regression.
         seed: The recipe's seed.
 
     Raises:
@@ -125,8 +126,8 @@ def _is_skewed(train: Dataset) -> bool:
 
 
 def _calibration(train: Dataset) -> list[str]:
-    """One temperature also flattens the prior of skewed classes, so that there each class gets a scale and bias of its
-    own on top."""
+    """Names of the calibrations. One temperature also flattens the prior of skewed classes, so that these get a scale
+    and bias per class, too."""
     skewed = ["class_scale_bias"] if _is_skewed(train) else []
     return ["prior_correction", "temperature", *skewed]
 

@@ -32,30 +32,30 @@ class Recipe(BaseModel):
     """Every choice of one training run.
 
     A slot holds one method, or a list where order matters. `steps`, `batch_size`, `precision`, `channels_last`,
-    `threads` and the protocol (`folds`, `holdout`) are laid out by the run where they are None, and recorded, so that
-    the recorded recipe repeats the run exactly.
+    `threads` and the protocol (`folds`, `holdout`) may be open (None, or ``auto`` for the precision). The run fills
+    them in and records them, so that the recorded recipe repeats the run exactly.
 
     Attributes:
         kind: ``image``, ``table`` or ``series``.
-        seed: Seed of every stream.
-        metric: What decisions and selection serve.
+        seed: Seed of all random streams.
+        metric: The metric that decision and selection optimize.
         batch_size: Rows per step.
         steps: Optimizer steps of each network; None: as many as the budget allows.
-        relaid: Per network, the changes (step, new total) made where the machine was slower than measured; recorded for
-            a replay.
-        epochs: Passes over the natural training rows at most, where a budget would allow more; fewer where batch
-            sampling or resampling repeats rows, by the root of how often the most repeated ones come in a pass; None:
-            no limit.
+        relaid: Per network, the changes (step, new number of steps) where the machine was slower or faster than
+            measured, or the training ended early; recorded for a replay.
+        epochs: Most passes over the training rows before resampling, also where a budget allows more. Where batch
+            sampling or resampling repeats rows, the limit is divided by the root of how often the most repeated rows
+            come in a pass. None: no limit.
         folds: Parts of the cross-fitting, 0 for a hold-out; None: decided by the number of rows.
         holdout: Share of the training rows held out where `folds` is 0; None: decided by the number of rows.
         precision: ``float32``, ``bfloat16``, or ``auto``: whichever a short measurement finds faster.
         channels_last: Memory layout of pictures; None: measured.
-        threads: CPU threads of torch while training; None: measured, or one for tables and all for others where nothing
-            is measured.
-        image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
-        test_time_views: Augmented views of a row whose predictions are averaged beside the row's own; 0: none.
-        reference: What is trained in the network's place; the slots that act within the network's training then play no
-            part.
+        threads: CPU threads of torch while training; None: measured, or without a measurement one thread for tables and
+            all threads for other kinds.
+        image_size: Side in pixels to which pictures are resized; None: chosen by the sizes of the pictures.
+        test_time_views: The number of augmented views of a row whose predictions are averaged with that of the row.
+        reference: The method that is trained in the network's place; None: the network. With a reference, the slots
+            that act within a network's training are not used.
         stages: Parts of the training, or the name of a plan in `rarebird.recipe.stage_plans`.
     """
 
@@ -110,7 +110,7 @@ class Recipe(BaseModel):
                 raise DataError(f"{slot} {name!r} does not serve data of kind {self.kind!r}; {nearest(name, fitting)}")
 
     def methods(self) -> list[tuple[str, Method]]:
-        """The filled slots, in the order of the data's way: (slot, method), one entry per method of a list."""
+        """The filled slots in the order of `SLOTS`: (slot, method), one entry per method of a list."""
         filled: list[tuple[str, Method]] = []
         for slot in methods.SLOTS:
             value = getattr(self, slot)
@@ -123,15 +123,15 @@ class Recipe(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
     def updated(self, **changes: Any) -> Self:
-        """A recipe with some fields replaced, validated anew."""
+        """The recipe with some fields replaced, validated again."""
         return type(self)(**{name: getattr(self, name) for name in type(self).model_fields} | changes)
 
     def with_settings(self, settings: list[str]) -> Self:
-        """The recipe with ``--set`` assignments applied in order, ``loss=focal``, ``loss.gamma=3``,
+        """The recipe with ``--set`` assignments applied in order, such as ``loss=focal``, ``loss.gamma=3`` or
         ``augmentation=[rotate,noise]``.
 
         Raises:
-            DataError: An unknown key (the message has the nearest valid name) or a value that breaks a rule.
+            DataError: A key is unknown (the message has the nearest valid name), or a value breaks a rule.
         """
         return type(self)(**assigned(self.plain(), settings, Recipe.model_fields))
 
@@ -144,7 +144,7 @@ class Recipe(BaseModel):
         """A recipe from a TOML document.
 
         Raises:
-            DataError: The document is no TOML, has an unknown key, or a value that breaks a rule.
+            DataError: The document is not TOML, has an unknown key, or a value that breaks a rule.
         """
         return cls(**plain_of(text, origin))
 

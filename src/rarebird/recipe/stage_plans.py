@@ -1,4 +1,4 @@
-"""The stages of a recipe's training, and the named plans of the literature, which are nothing but lists of stages."""
+"""The stages of a recipe's training, and named plans from the literature, which are lists of stages."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ OVERRIDABLE = ("loss", "batch_sampling", "optimizer", "schedule", "augmentation"
 
 
 class Stage(BaseModel):
-    """A part of the training: its share of the steps, what is trainable, and which slots differ from the recipe's.
+    """A part of the training: its share of the steps, the layers that it trains, and methods of its own.
 
     Attributes:
-        share: Share of the laid-out steps, relative to the other stages'.
-        trainable: ``all``, ``head`` for the network's last layer alone, or the share of the layers, counted from the
-            head, that learn.
-        class_weight: How rows count by their class, on top of whatever the loss is: balanced, the root of it, or by the
-            effective number of rows (Cui et al., CVPR 2019).
-        reset_head: Whether the last layer starts anew.
+        share: Share of the steps, relative to the shares of the other stages.
+        trainable: ``all``, ``head`` for only the network's last layer, or the share of the layers, counted from the
+            head, that is trained.
+        class_weight: Weights of the classes, for any loss: balanced, the root of that, or by the effective number of
+            rows (Cui et al., CVPR 2019).
+        reset_head: Whether the last layer begins with newly drawn weights.
         normalize_head: At the end of the last stage, each class's weights in the head are divided by their norm to this
-            power.
-        overrides: Slot -> method settings that hold during this stage, for instance ``{"loss": {"name": "weighted"}}``.
+            power; None: they are not.
+        overrides: Slot -> method settings that replace the recipe's during this stage, for instance
+            ``{"loss": {"name": "weighted"}}``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,8 +49,7 @@ class Stage(BaseModel):
     @field_validator("overrides")
     @classmethod
     def _methods(cls, overrides: dict[str, Any]) -> dict[str, Any]:
-        """Every override names a method that stands, with settings that hold: a misspelt one is refused before
-        training, not half-way."""
+        """Build every override, so that a misspelt method or a bad setting is refused before training begins."""
         plain: dict[str, Any] = {}
         for slot, value in overrides.items():
             if slot not in OVERRIDABLE:
@@ -62,7 +62,7 @@ class Stage(BaseModel):
 
 
 _BALANCED: dict[str, Any] = {"batch_sampling": "class_balanced"}
-# Name -> stages, with where they come from.
+# Name -> stages, with their source.
 PLANS: dict[str, tuple[dict[str, Any], ...]] = {
     # Deferred re-weighting: Cao et al., "Learning imbalanced datasets with label-distribution-aware margin loss",
     # NeurIPS 2019. The representation is learned from the rows as they are; the weights act when the learning rate is
@@ -71,10 +71,10 @@ PLANS: dict[str, tuple[dict[str, Any], ...]] = {
     # Classifier re-training: Kang et al., "Decoupling representation and classifier for long-tailed recognition", ICLR
     # 2020.
     "crt": ({"share": 0.75}, {"share": 0.25, "trainable": "head", "reset_head": True, "overrides": _BALANCED}),
-    # The same paper's tau-normalized classifier, which trains nothing a second time.
+    # The tau-normalized classifier of the same paper; nothing is trained a second time.
     "tau_normalized": ({"normalize_head": 1.0},),
     # Gradual unfreezing: Howard and Ruder, "Universal language model fine-tuning for text classification", ACL 2018.
-    # For networks whose first layers know something already.
+    # For networks whose first layers are trained already.
     "gradual_unfreezing": (
         {"share": 0.2, "trainable": "head"},
         {"share": 0.2, "trainable": 0.34},
@@ -91,7 +91,7 @@ PLANS: dict[str, tuple[dict[str, Any], ...]] = {
 
 
 def plan(value: object) -> object:
-    """The stages of a plan's name; any other value as it is."""
+    """The stages of a named plan; any other value is returned unchanged."""
     if isinstance(value, list) and len(value) == 1:
         # A command line's assignment to a list.
         value = value[0] if isinstance(value[0], str) else value

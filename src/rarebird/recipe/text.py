@@ -1,4 +1,4 @@
-"""A recipe as text: TOML both ways, and the assignments of ``--set``."""
+"""Recipes as text: writes and reads TOML, and applies the assignments of ``--set``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plain_of(text: str, origin: str) -> dict[str, Any]:
     """A TOML document's values, not yet checked.
 
     Raises:
-        DataError: The document is no TOML.
+        DataError: The document is not TOML.
     """
     try:
         return tomllib.loads(text)
@@ -37,7 +37,7 @@ def plain_of(text: str, origin: str) -> dict[str, Any]:
 
 
 def read_plain(path: Path) -> dict[str, Any]:
-    """The values of a recipe file, not yet checked: what a search takes ranges from."""
+    """The values of a recipe file, not yet checked."""
     try:
         return plain_of(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
@@ -45,17 +45,17 @@ def read_plain(path: Path) -> dict[str, Any]:
 
 
 def assigned(plain: dict[str, Any], settings: Sequence[str], valid: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's plain values with ``--set`` assignments applied in order; `valid` are the keys there may be.
+    """A recipe's plain values with ``--set`` assignments applied in order; `valid` has the allowed keys.
 
     Raises:
-        DataError: A setting that is no assignment, or an unknown key (the message has the nearest valid name).
+        DataError: A setting is no assignment, or its key is unknown (the message has the nearest valid name).
     """
     plain = copy.deepcopy(plain)
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise DataError(f"--set takes KEY=VALUE, but got {setting!r}.")
-        _assign(plain, key.strip(), _parse(text.strip()), valid)
+        _assign(plain, key.strip(), _parse_value(text.strip()), valid)
     return plain
 
 
@@ -88,8 +88,7 @@ def _assign(plain: dict[str, Any], key: str, value: Any, valid: Mapping[str, Any
 
 
 def _put(holder: dict[str, Any], key: str, value: Any) -> None:
-    """Put `value` at the dotted `key`, going down where a table stands: ``class_weight.猫`` changes one label's
-    weight."""
+    """Put `value` at the dotted `key` of a method's settings: ``class_weight.猫`` changes the weight of one label."""
     head, _, rest = key.partition(".")
     inner = holder.get(head)
     if rest and isinstance(inner, dict | str):
@@ -103,24 +102,24 @@ def _name(entry: Any) -> str:
     return str(entry.get("name", "")) if isinstance(entry, dict) else str(entry)
 
 
-def _parse(text: str) -> Any:
-    """A value of ``--set``: TOML where it parses; bare words are text, also within ``[a,b]`` and ``{a=b}``."""
+def _parse_value(text: str) -> Any:
+    """The value of an assignment: TOML if it is valid; bare words are text, also within ``[a,b]`` and ``{a=b}``."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         pass
     if text.startswith("[") and text.endswith("]"):
-        return [_parse(part.strip()) for part in _split(text[1:-1])]
+        return [_parse_value(part.strip()) for part in _split_at_commas(text[1:-1])]
     if text.startswith("{") and text.endswith("}"):
-        pairs = (part.partition("=" if "=" in part else ":") for part in _split(text[1:-1]))
-        return {key.strip().strip("\"'"): _parse(value.strip()) for key, _, value in pairs}
+        pairs = (part.partition("=" if "=" in part else ":") for part in _split_at_commas(text[1:-1]))
+        return {key.strip().strip("\"'"): _parse_value(value.strip()) for key, _, value in pairs}
     if text.lower() in ("none", "null", ""):
         return None
     return text
 
 
-def _split(text: str) -> list[str]:
-    """Parts between the commas that stand in no bracket."""
+def _split_at_commas(text: str) -> list[str]:
+    """The parts between the commas that are outside of all brackets."""
     parts, depth, current = [], 0, ""
     for letter in text:
         depth += (letter in "[{") - (letter in "]}")
@@ -153,10 +152,10 @@ def _toml(value: Any) -> str:
 
 
 def _key(key: str) -> str:
-    """A TOML key, bare where it may be."""
+    """A TOML key, without quotes where these are not needed."""
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _text(key)
 
 
 def _text(value: str) -> str:
-    """A TOML basic string. JSON escapes all that TOML wants escaped, except for DEL."""
+    """A TOML basic string. JSON escapes everything that TOML requires, except DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rarebird.core.clock import end_of_share
 from rarebird.core.compute import Compute
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Splits
@@ -69,14 +70,12 @@ def cross_fit(
 
     Args:
         recipe: What to train; its open fields are filled in.
-        splits: Training rows, and validation rows where they are given: models are then scored on the validation rows
-            and not on the held-out rows.
+        splits: Training rows; if validation rows are given, models are scored on these instead of held-out rows.
         parts: Per model, the rows that it learns from, and the rows that it holds out.
         compute: Its deadline includes prediction and scoring.
         enough: Smallest share of the recipe's own steps that must fit into the time; if less fits, nothing is trained.
         most_steps: A network is trained for at most this number of steps; a reference keeps its own rounds.
-        curve: Whether held-out rows are scored while a network trains, for the learning curve; no decision depends on
-            it.
+        curve: Whether held-out rows are scored for the learning curve; no decision depends on it.
 
     Yields:
         All models so far, after each one; nothing where too few steps fit. A caller that stops iterating stops the
@@ -96,8 +95,7 @@ def cross_fit(
             if (recipe.steps or 0) < enough * full_steps:
                 return
         on_step = _PartProgress(compute, fold, len(parts))
-        now = time.monotonic()
-        part_deadline = None if deadline is None else now + max(deadline - now, 0.0) / (len(parts) - fold)
+        part_deadline = end_of_share(deadline, time.monotonic(), len(parts) - fold)
         trained = trainer.run(TrainingPlan(recipe, part_deadline, changes), on_step)
         del trainer  # frees its rows before those of the next fold are prepared
         if splits.val is not None:
