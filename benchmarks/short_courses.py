@@ -71,7 +71,7 @@ def losses(name: str, recipes: int, passes: float, seed: int, data: Path) -> dic
     base = default_recipe(train, seed=seed).updated(folds=0, holdout=HOLDOUT, epochs=passes)
     # Every row is a group of its own: a search for copies would take longer than the trainings.
     setup = prepare_run(base, Splits(train), device="cpu", duplicate_groups=np.arange(len(train)))
-    criterion = Criterion.of(setup.judging_rows, setup.splits.train.prior, base.metric)
+    criterion = Criterion.of(setup.scored_rows, setup.splits.train.prior, base.metric)
     space, rng = default_space(base), np.random.default_rng(seed)
     found: dict[str, list[float]] = {training: [] for training in TRAININGS}
     for number in range(recipes):

@@ -124,8 +124,8 @@ def find_nothing(sets: int, seed: int) -> None:
             print(f"shuffled set {number}: {claim}", flush=True)
         if (number + 1) % 20 == 0:
             print(f"{number + 1} sets: {with_claim} with any claim, {time.monotonic() - begun:.0f} s", flush=True)
-    claims = f"{with_claim} of {sets} sets with any claim in balanced accuracy"
-    print(f"shuffled labels: {claims}; {combined} had a combination")
+    counts = f"{with_claim} of {sets} sets with any claim in balanced accuracy"
+    print(f"shuffled labels: {counts}; {combined} had a combination")
 
 
 def find_what_helps(sets: int, seed: int) -> None:
