@@ -43,7 +43,6 @@ FILES = {
 PASSES = {"adult": 20.0, "shuttle": 20.0, "fashion_lt100": 8.0}
 # Share of the rows and of the passes of each training; the short ones cost a quarter.
 TRAININGS = {"full": (1.0, 1.0), "passes": (1.0, 0.25), "rows": (0.25, 1.0), "rows and passes": (0.5, 0.5)}
-HOLDOUT = 0.2
 DRAWS = 500
 
 
@@ -68,9 +67,10 @@ class FewerRows(Setup):
 def losses(name: str, recipes: int, passes: float, seed: int, data: Path) -> dict[str, np.ndarray]:
     """Training -> ``(recipes,)`` held-out losses."""
     train = readers.read(data / FILES[name], ReadOptions()).train
-    base = default_recipe(train, seed=seed).updated(folds=0, holdout=HOLDOUT, epochs=passes)
+    base = default_recipe(train, seed=seed).updated(folds=0, epochs=passes)
     # Every row is a group of its own: a search for copies would take longer than the trainings.
     setup = prepare_run(base, Splits(train), device="cpu", duplicate_groups=np.arange(len(train)))
+    base = base.updated(holdout=setup.protocol.holdout)
     criterion = Criterion.of(setup.scored_rows, setup.splits.train.prior, base.metric)
     space, rng = default_space(base), np.random.default_rng(seed)
     found: dict[str, list[float]] = {training: [] for training in TRAININGS}
