@@ -113,9 +113,15 @@ def test_weights_decide_as_repeated_rows_do() -> None:
     chains = calibrate(chosen, weighted, [np.ones(3)])
     repeated = base.where(np.repeat(np.arange(300), times))
     again = calibrate(chosen, repeated, [np.ones(3)])
-    # Weighted rows are worth Kish's number of rows, so that the prior on the temperature weighs a little more beside
-    # them.
-    assert chains[0][0][1].temperature == pytest.approx(again[0][0][1].temperature, rel=0.02)  # type: ignore[attr-defined]
+    assert chains[0][0][1].temperature == pytest.approx(again[0][0][1].temperature, rel=1e-6)  # type: ignore[attr-defined]
+    prior, classes = np.bincount(repeated.y, minlength=3) / len(repeated.y), ("a", "b", "c")
+    p, p_again = apply_chains(weighted, chains), apply_chains(repeated, again)
+    decided, decided_again = (
+        decide(chosen, each, rows.y, rows.weight, prior, classes, None)[1]
+        for each, rows in ((p, weighted), (p_again, repeated))
+    )
+    np.testing.assert_allclose(decided.offsets, decided_again.offsets, atol=1e-6)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(decided(p), decided_again(p))
 
 
 def test_a_metric_of_probabilities_is_served_by_the_balanced_decision() -> None:

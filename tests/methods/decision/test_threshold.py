@@ -112,14 +112,37 @@ def test_undoes_probabilities_that_favor_a_class() -> None:
     assert macro_f1(y, found, np.ones(3000)) > macro_f1(y, bent.argmax(axis=1), np.ones(3000)) + 0.05
 
 
-def test_scale_of_weights_does_not_matter_and_weights_do() -> None:
+def test_scale_of_weights_that_compare_rows_does_not_matter_and_weights_do() -> None:
     p, y = two_classes(2000, 0)
-    weight = np.where(y == 1, 10.0, 1.0)
+    weight = np.where(y == 1, 10.5, 1.0)
     heavy, scaled, plain = (
-        Threshold().fit(p, y, w, accuracy, prior(y, 2)) for w in (weight, 100 * weight, np.ones(2000))
+        Threshold().fit(p, y, w, accuracy, prior(y, 2)) for w in (weight, 0.01 * weight, np.ones(2000))
     )
     np.testing.assert_allclose(heavy.offsets, scaled.offsets)
     assert heavy.offsets[1] > plain.offsets[1] + 1
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_a_row_of_weight_k_cuts_as_k_copies_of_it(n_classes: int) -> None:
+    p, y = many_classes(60, n_classes, 0)
+    times = np.random.default_rng(1).integers(1, 9, 60)
+    weighted = Threshold().fit(p, y, times.astype(float), macro_f1, prior(y, n_classes))
+    copies = np.repeat(np.arange(60), times)
+    repeated = Threshold().fit(p[copies], y[copies], np.ones(len(copies)), macro_f1, prior(y, n_classes))
+    np.testing.assert_allclose(weighted.offsets, repeated.offsets, atol=1e-9)
+    unweighted = Threshold().fit(p, y, np.ones(60), macro_f1, prior(y, n_classes))
+    assert np.abs(np.subtract(unweighted.offsets, weighted.offsets)).max() > 0.01
+
+
+def test_a_class_without_training_rows_is_never_chosen() -> None:
+    """Even where its probability is nearly 1, and where argmax serves the metric best."""
+    p, y = many_classes(300, 3, 0)
+    p = np.column_stack([p, np.zeros(300)])
+    for metric in (accuracy, macro_f1):
+        fitted = Threshold().fit(p, y, np.ones(300), metric, prior(y, 4))
+        certain = np.array([[1e-12, 1e-12, 1e-12, 1.0], [0.2, 0.2, 0.2, 0.4]])
+        assert (fitted(certain) < 3).all()
+        assert (fitted(np.vstack([p, certain])) < 3).all()
 
 
 @pytest.mark.parametrize(("n", "n_classes", "seconds"), [(50_000, 2, 2.5), (10_000, 10, 6.0)])

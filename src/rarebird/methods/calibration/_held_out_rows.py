@@ -1,24 +1,24 @@
-"""Held-out rows that a calibration is fitted on: their check, and weights that sum to the effective number of rows."""
+"""Held-out rows that a calibration is fitted on: their check, and their weights as numbers of rows."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from rarebird.core.checks import require
+from rarebird.data.row_counts import rows_of
 
 
-def effective_weights(logits: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """``(n,)`` weights scaled to sum to Kish's effective number of rows, ``(sum w)^2 / sum w^2``.
+def row_weights(logits: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """``(n,)`` how many rows each row counts for, beside a prior that is worth a number of rows.
 
     Args:
         logits: ``(n, n_classes)``.
         y: ``(n,)`` int class codes.
-        weight: ``(n,)`` sample weights on any scale; they stay zeros where all of them are 0.
+        weight: ``(n,)`` sample weights: whole numbers count rows, others may have any scale.
 
     Raises:
         ValueError: The arrays differ in their number of rows.
     """
     sizes = {"logits": len(logits), "y": len(y), "weight": len(weight)}
     require(len(set(sizes.values())) == 1, "one label and weight per row", **sizes)
-    scaled: np.ndarray = weight * (weight.sum() / max(np.square(weight).sum(), np.finfo(float).tiny))
-    return scaled
+    return rows_of(weight)

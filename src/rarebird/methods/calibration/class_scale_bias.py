@@ -25,7 +25,7 @@ import numpy as np
 from pydantic import Field
 
 from rarebird.core.checks import require
-from rarebird.methods.calibration._held_out_rows import effective_weights
+from rarebird.methods.calibration._held_out_rows import row_weights
 from rarebird.methods.calibration.temperature import HIGHEST, LOWEST
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.ranges import Float
@@ -70,7 +70,7 @@ class ClassScaleBias(Method):
         Args:
             logits: ``(n, n_classes)``.
             y: ``(n,)`` int class codes.
-            weight: ``(n,)`` sample weights on any scale.
+            weight: ``(n,)`` sample weights; whole numbers count rows.
             prior_factor: Not used, as the biases are learned from the rows.
         """
         scale, bias = scale_and_bias(logits, y, weight, (self.scale_rows, self.bias_rows))
@@ -85,7 +85,7 @@ def scale_and_bias(
     Args:
         logits: ``(n, n_classes)``.
         y: ``(n,)`` int class codes.
-        weight: ``(n,)`` sample weights on any scale.
+        weight: ``(n,)`` sample weights; whole numbers count rows.
         ridge: Strength on each class's deviation from the common scale, and on its bias; in rows.
     """
     from scipy.optimize import minimize
@@ -94,7 +94,7 @@ def scale_and_bias(
     found = minimize(
         penalized_loss,
         np.concatenate([[1.0], np.zeros(2 * n_classes)]),
-        args=(centered(logits), y, effective_weights(logits, y, weight), ridge),
+        args=(centered(logits), y, row_weights(logits, y, weight), ridge),
         jac=True,
         method="L-BFGS-B",
         bounds=[(1 / HIGHEST, 1 / LOWEST)] + [(None, None)] * (2 * n_classes),
@@ -115,7 +115,7 @@ def penalized_loss(
         parameters: ``(1 + 2 n_classes,)``: c, each class's d, each class's bias.
         z: ``(n, n_classes)`` centered logits.
         y: ``(n,)`` int class codes.
-        weight: ``(n,)`` weights that sum to the effective number of rows.
+        weight: ``(n,)`` weights, in rows.
         ridge: Strength on d, and on the bias.
     """
     n_classes, rows = z.shape[1], np.arange(len(y))

@@ -23,7 +23,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from rarebird.methods.calibration._held_out_rows import effective_weights
+from rarebird.methods.calibration._held_out_rows import row_weights
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.ranges import Float
 
@@ -61,16 +61,16 @@ class Temperature(Method):
         Args:
             logits: ``(n, n_classes)``.
             y: ``(n,)`` int class codes.
-            weight: ``(n,)`` sample weights on any scale.
+            weight: ``(n,)`` sample weights; whole numbers count rows.
             prior_factor: Not used, as T does not change the prior.
         """
         return FittedTemperature(temperature=best_temperature(logits, y, weight, self.prior_rows))
 
 
 def best_temperature(logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prior_rows: float) -> float:
-    """The temperature that minimizes ``sum_i w_i nll_i + prior_rows * (b - log b)``, ``b = 1 / T``; ``w`` sums to
-    Kish's n."""
-    weight = effective_weights(logits, y, weight)
+    """The temperature that minimizes ``sum_i w_i nll_i + prior_rows * (b - log b)``, ``b = 1 / T``; ``w``
+    counts rows."""
+    weight = row_weights(logits, y, weight)
     if not weight.any():
         return 1.0
     margins = logits.astype(np.float64) - logits[np.arange(len(y)), y][:, None]

@@ -27,6 +27,7 @@ from typing import ClassVar
 import numpy as np
 
 from rarebird.core.checks import require
+from rarebird.data.row_counts import rows_of
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.protocols import Metric
 
@@ -68,7 +69,7 @@ class Threshold(Method):
         Args:
             probabilities: ``(n, n_classes)`` under the natural prior.
             y: ``(n,)`` int class codes.
-            weight: ``(n,)`` sample weights.
+            weight: ``(n,)`` sample weights; whole numbers count rows.
             metric: ``(y, predicted, weight) -> float``; higher is better.
             prior: ``(n_classes,)`` natural prior of the training rows.
         """
@@ -79,7 +80,8 @@ class Threshold(Method):
             y=len(y),
             weight=len(weight),
         )
-        offsets = best_offsets(logs(probabilities), y, weight.astype(np.float64), metric, prior)
+        log_p, y, rows = merged(logs(probabilities), y, rows_of(weight))
+        offsets = best_offsets(log_p, y, rows, metric, prior)
         return FittedThreshold(offsets=tuple((offsets - offsets.mean()).tolist()))
 
 
@@ -88,13 +90,23 @@ def logs(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
 
 
+def merged(log_p: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct rows in the order of their first appearance, each counting for all of its copies: `log_p`, `y` and
+    the number of rows, so that a row of weight k draws and cuts as k copies of it."""
+    cells = np.column_stack([y, log_p])
+    _, first, which = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return log_p[first[order]], y[first[order]], np.bincount(which.ravel(), rows, len(first))[order]
+
+
 def best_offsets(log_p: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray) -> np.ndarray:
     """``(n_classes,)`` offsets: searched from two starts, averaged over bootstrap weights, and pulled towards the best
     power of the prior.
 
     Args:
         log_p: ``(n, n_classes)``.
-        y, weight: ``(n,)``.
+        y: ``(n,)``.
+        weight: ``(n,)`` how many rows each row counts for.
         metric: Higher is better.
         prior: ``(n_classes,)``.
     """
@@ -113,14 +125,22 @@ def best_offsets(log_p: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: M
         key=lambda at: search.value(at, weight),
     )
     rng = np.random.default_rng(0)
-    weights = [weight * rng.exponential(size=len(y)) for _ in range(repeats)]
+    # A row that counts for k rows gets the sum of k exponential weights, as k copies of it would.
+    weights = [rng.standard_gamma(weight) for _ in range(repeats)]
     climbed: np.ndarray = np.mean([search.climb(best, each, order, 1) for each in weights], axis=0)
     anchor = balanced * np.mean([search.power(balanced, each) for each in weights])
-    rows: np.ndarray = np.bincount(y, weight, n_classes) * (weight.sum() / np.square(weight).sum())
+    rows: np.ndarray = np.bincount(y, weight, n_classes)
     # A constant added to all offsets changes nothing. With a mean of 0 over the rows, the offsets of common classes
     # stay near 0 and those of rare ones move.
     offsets: np.ndarray = anchor + rows / (rows + ANCHOR_ROWS) * (_centered(climbed, rows) - _centered(anchor, rows))
-    return offsets
+    return never_chosen(offsets, prior <= 0)
+
+
+def never_chosen(offsets: np.ndarray, absent: np.ndarray) -> np.ndarray:
+    """The offsets, with those of the classes `absent` ``(n_classes,)`` so low that no probability makes up for it."""
+    if not absent.any() or absent.all():
+        return offsets
+    return np.where(absent, offsets[~absent].min() + 2 * np.log(SMALLEST), offsets)
 
 
 def _centered(offsets: np.ndarray, rows: np.ndarray) -> np.ndarray:
