@@ -56,10 +56,12 @@ def run(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
 def test_the_runs_folder_has_all_its_files(run: Path) -> None:
     assert sorted(path.name for path in run.iterdir()) == [
         "data.json",
+        "held_out_predictions.csv",
         "model",
         "recipe.toml",
         "report.html",
         "result.json",
+        "test_predictions.csv",
     ]
     assert sorted(path.name for path in (run / "model").iterdir()) == ["model.json", "weights.safetensors"]
     assert "稀有" in (run / "report.html").read_text(encoding="utf-8")

@@ -50,10 +50,12 @@ def test_a_run_is_whole_readable_by_all_and_leaves_nothing_beside_it(write: Writ
     write(folder)
     assert sorted(path.name for path in folder.iterdir()) == [
         "data.json",
+        "held_out_predictions.csv",
         "model",
         "recipe.toml",
         "report.html",
         "result.json",
+        "test_predictions.csv",
     ]
     assert list(folder.parent.iterdir()) == [folder]
     usual = tmp_path / "usual"

@@ -24,13 +24,14 @@ def predict(
     model: ModelPath,
     out: Annotated[Path | None, typer.Option(help="CSV file to write (default: print).")] = None,
 ) -> None:
-    """Write the label and the probability per class of each row, as CSV; only of the test rows if the data come
-    split."""
+    """Write the label and the probability per class of each row, and its truth where the data have it, as CSV; only of
+    the test rows if the data come split."""
     from rarebird.runs import predict as prediction
 
     loaded = prediction.load(model, request.device, request.threads)
     data = prediction.read(loaded, request.data, request.read.kind, labelled=False)
-    table = prediction.prediction_table(loaded, prediction.rows_to_predict(data))
+    rows = prediction.rows_to_predict(data)
+    table = prediction.prediction_table(loaded, rows, prediction.truths(loaded, request.data, rows))
     if out is None:
         sys.stdout.write(table.to_csv(index=False))
     else:
@@ -41,15 +42,26 @@ def predict(
 @shared_options(
     reading=("target", "kind", "groups", "groups_pattern", "weight"), running=("device", "threads", "as_json")
 )
-def evaluate(request: Request, output: Output, model: ModelPath) -> None:
+def evaluate(
+    request: Request,
+    output: Output,
+    model: ModelPath,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file to write: truth, label and probabilities of each row.")
+    ] = None,
+) -> None:
     """Score a model on labelled rows, with intervals; only on the test rows if the data come split."""
     from dataclasses import replace
 
     from rarebird.report.terminal import score_table
     from rarebird.runs import predict as prediction
 
+    if out is not None:
+        prediction.check_writable(out)
     loaded = prediction.load(model, request.device, request.threads)
     options = replace(request.read, role="test rows")
     data = prediction.read(loaded, request.data, request.read.kind, labelled=True, options=options)
     found = prediction.evaluate(loaded, data)
+    if out is not None:
+        prediction.write_rows(found, out)
     output.show(found.for_machines, lambda: score_table(found.scores))

@@ -16,6 +16,7 @@ from rarebird.core.progress import Progress, part_of, silent
 from rarebird.data.dataset import Splits
 from rarebird.evaluation import held_out
 from rarebird.evaluation.held_outputs import members_of
+from rarebird.evaluation.predicted_rows import TEST, PredictedRows, held_out_rows, predicted_rows
 from rarebird.evaluation.result import Result, Scores, Tried
 from rarebird.experiment.setup import TEST_SHARE, Setup, prepare_run, versions
 from rarebird.model.model import Model
@@ -36,6 +37,7 @@ class Outcome:
         out_of_fold: ``(n, n_outputs)`` held-out probabilities (or values), NaN for rows that were never held out; None
             without such rows.
         splits: The split rows; `test` was scored once.
+        test_rows, held_out_rows: The scored rows with their predictions; None for a run without such rows.
         report: The page of the run, if a folder was written.
         first_screen: The page's first screen as HTML, for a notebook.
     """
@@ -45,6 +47,8 @@ class Outcome:
     recipe: AnyRecipe
     out_of_fold: np.ndarray | None
     splits: Splits
+    test_rows: PredictedRows | None = None
+    held_out_rows: PredictedRows | None = None
     report: Path | None = None
     first_screen: str | None = None
 
@@ -128,14 +132,16 @@ def finish(
     with timed(timings, "calibrate and decide"):
         progress(1.0, "calibrating")
         model, validation, out_of_fold = held_out.complete(_model(recipe, setup, fits), setup.scored_rows, fits)
+        held = held_out_rows(model, setup.scored_rows, out_of_fold, fits, setup.splits.val is not None)
     with timed(timings, "test"):
         progress(1.0, "scoring the test rows")
-        test_rows = setup.splits.test
-        test = None if test_rows is None else held_out.scores(model, test_rows)
-    result = _result(recipe, setup, fits, model, validation, test).model_copy(
+        rows = setup.splits.test
+        test = None if rows is None else predicted_rows(model, rows, model.outputs(rows), TEST)
+        scores = None if test is None else held_out.scores_of_outputs(model, test.rows, test.outputs)
+    result = _result(recipe, setup, fits, model, validation, scores).model_copy(
         update={"timings": timings, "notes": (*setup.splits.notes, *notes, *training_notes), "tried": tuple(tried)}
     )
-    return Outcome(model, result, recipe, out_of_fold, setup.splits)
+    return Outcome(model, result, recipe, out_of_fold, setup.splits, test, held)
 
 
 def _has_open_steps(recipe: AnyRecipe) -> bool:

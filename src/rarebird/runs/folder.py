@@ -1,5 +1,5 @@
-"""The folder of a run: data.json, recipe.toml, model/, result.json, report.html, written beside its place and then
-renamed into it."""
+"""The folder of a run: data.json, recipe.toml, model/, result.json, report.html and the scored rows, written beside its
+place and then renamed into it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from rarebird.experiment.run import Outcome
 from rarebird.report.pages.run import first_screen, write_report
 from rarebird.report.profile_text import to_text
 from rarebird.runs.request import DataSummary
+from rarebird.runs.row_tables import write_scored_table
 
 RECIPE, RESULT, REPORT, DATA, MODEL = "recipe.toml", "result.json", "report.html", "data.json", "model"
+TEST_ROWS, HELD_OUT_ROWS = "test_predictions.csv", "held_out_predictions.csv"
 
 
 def default_folder(name: str) -> Path:
@@ -82,6 +84,9 @@ def write(
         beside(building)
         about = {"fingerprint": data.fingerprint, "profile": profile}
         _write_text(building / DATA, json.dumps(about, indent=1, ensure_ascii=False))
+        for name, rows in ((TEST_ROWS, outcome.test_rows), (HELD_OUT_ROWS, outcome.held_out_rows)):
+            if rows is not None:
+                write_scored_table(rows, building / name)
         result = _after(result, clock)
         write_report(building / REPORT, result, recipe, to_text(data.profile), profile)
         result = _after(result, clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,21 @@ import torch
 from rarebird import readers
 from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError
-from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.dataset import Dataset, Kind, Splits
 from rarebird.evaluation import held_out
+from rarebird.evaluation.predicted_rows import TEST, PredictedRows, predicted_rows
 from rarebird.evaluation.result import Scores, scores_for_machines
 from rarebird.model import model as saved_model
 from rarebird.model.model import Model
 from rarebird.readers.options import ReadOptions, remembered_target
+from rarebird.runs.row_tables import write_scored_table
 from rarebird.training.device import choose_device
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# The part of scored rows that are no test rows of the data.
+ROWS = "rows"
 
 
 def load(folder: Path, device: str = "auto", threads: int | None = None) -> Model:
@@ -70,22 +76,73 @@ def rows_to_predict(data: Splits) -> Dataset:
     return data.train if data.test is None else data.test
 
 
-def prediction_table(model: Model, data: Dataset) -> pd.DataFrame:
+def truths(model: Model, data: Path, rows: Dataset) -> list[Any] | None:
+    """The truth of each row that was read without labels: a label's text, a number, or None where a row has none.
+
+    The labels are read apart from the rows, so that they cannot change what is predicted.
+
+    Args:
+        model: It names the target.
+        data: Path of the rows.
+        rows: The rows as they are predicted.
+
+    Returns:
+        None if no row has a truth that can be read.
+    """
+    if data.is_dir() and model.spec.kind == "image":
+        folders = [[part for part in str(name).split("/")[:-1] if part in model.classes] for name in rows.ids]
+        found: list[Any] = [named[0] if named else None for named in folders]
+    else:
+        known = _labels_by_id(model, data)
+        found = [known.get(name) for name in rows.ids]
+    return None if all(value is None for value in found) else found
+
+
+def _labels_by_id(model: Model, data: Path) -> dict[str, Any]:
+    """The truth of each labelled row by the row's id; empty if the labels cannot be read."""
+    if model.spec.kind == "image" and data.suffix.lower() != ".npz":
+        # The list of the pictures is read as a table, without the pictures.
+        listed = (_labelled(model, data, "table", target) for target in (model.target, "label"))
+        rows = next((rows for rows in listed if rows is not None), None)
+        ids = None if rows is None else rows.raw().get("path")
+        names = None if ids is None else [str(name).replace("\\", "/") for name in ids]
+    else:
+        rows = _labelled(model, data, model.spec.kind, remembered_target(data, model.spec.kind, model.target))
+        names = None if rows is None else list(rows.ids)
+    if rows is None or names is None:
+        return {}
+    values = rows.y if rows.task == "regression" else [rows.classes[code] for code in rows.codes]
+    assert values is not None
+    return dict(zip(names, values, strict=True))
+
+
+def _labelled(model: Model, data: Path, kind: Kind, target: str | None) -> Dataset | None:
+    """The rows with their labels; None if they cannot be read."""
+    options = ReadOptions(kind=kind, task=model.spec.task, target=target, role="rows")
+    try:
+        return rows_to_predict(readers.read(data, options))
+    except DataError:
+        return None
+
+
+def prediction_table(model: Model, data: Dataset, truth: Sequence[Any] | None = None) -> pd.DataFrame:
     """Predictions for `data`, one row for each of its rows and in the same order.
 
     Returns:
-        ``id``, the predicted ``label``, and ``probability_CLASS`` for each class; ``id`` and ``prediction`` for a model
-        that predicts a number.
+        ``id``, the predicted ``label``, ``probability_CLASS`` for each class, and ``truth`` if it is given; ``id``,
+        ``prediction`` and ``truth`` for a model that predicts a number.
     """
     import pandas as pd
 
     outputs = model.outputs(data)
     labels = model.labels(outputs)
-    if not model.classes:
-        return pd.DataFrame({"id": data.ids, "prediction": labels})
-    columns: dict[str, Any] = {"id": data.ids, "label": [model.classes[code] for code in labels]}
-    columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(model.classes)}
-    return pd.DataFrame(columns)
+    columns: dict[str, Any] = {"id": data.ids}
+    if model.classes:
+        columns["label"] = [model.classes[code] for code in labels]
+        columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(model.classes)}
+    else:
+        columns["prediction"] = labels
+    return pd.DataFrame(columns if truth is None else columns | {"truth": truth})
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
@@ -94,10 +151,19 @@ def write(table: pd.DataFrame, path: Path) -> None:
     Raises:
         DataError: `path` is a folder, or lies in a folder that does not exist.
     """
-    if path.is_dir() or not path.parent.is_dir():
-        raise DataError(f"{path} cannot be written; give a file in a folder that exists.")
+    check_writable(path)
     with whole_file(path) as building:
         table.to_csv(building, index=False)
+
+
+def check_writable(path: Path) -> None:
+    """Check that a file can be written there.
+
+    Raises:
+        DataError: `path` is a folder, or lies in a folder that does not exist.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise DataError(f"{path} cannot be written; give a file in a folder that exists.")
 
 
 @dataclass(frozen=True)
@@ -106,24 +172,25 @@ class Evaluation:
 
     Attributes:
         model: The model.
-        data: The rows, with the model's classes in the model's order.
+        predicted: The rows, with the model's classes in the model's order, and their predictions.
         scores: With intervals.
         seconds: Time for prediction and scores.
     """
 
     model: Model
-    data: Dataset
+    predicted: PredictedRows
     scores: Scores
     seconds: float
 
     def for_machines(self) -> dict[str, Any]:
         """The object that ``evaluate --json`` prints."""
-        counts = self.data.class_counts
+        data = self.predicted.rows
+        counts = data.class_counts
         return {
-            "kind": self.data.kind,
-            "n_test": len(self.data),
+            "kind": data.kind,
+            "n_test": len(data),
             "classes": list(self.model.classes),
-            "class_counts": {} if counts is None else dict(zip(self.data.classes, counts.tolist(), strict=True)),
+            "class_counts": {} if counts is None else dict(zip(data.classes, counts.tolist(), strict=True)),
             "positive": self.model.positive,
             "seconds": round(self.seconds, 2),
             **scores_for_machines(self.scores),
@@ -138,4 +205,12 @@ def evaluate(model: Model, data: Splits) -> Evaluation:
     """
     start = time.monotonic()
     rows = rows_to_predict(data).aligned(model.classes)
-    return Evaluation(model, rows, held_out.scores(model, rows), time.monotonic() - start)
+    predicted = predicted_rows(model, rows, model.outputs(rows), ROWS if data.test is None else TEST)
+    scores = held_out.scores_of_outputs(model, rows, predicted.outputs)
+    return Evaluation(model, predicted, scores, time.monotonic() - start)
+
+
+def write_rows(found: Evaluation, path: Path) -> None:
+    """Write the table of the scored rows under a temporary name, then rename it."""
+    with whole_file(path) as building:
+        write_scored_table(found.predicted, building)
