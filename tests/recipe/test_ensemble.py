@@ -90,6 +90,14 @@ def test_a_new_seed_moves_every_member_along() -> None:
     assert moved.updated(seed=7) == two()
 
 
+def test_a_given_student_keeps_its_seed() -> None:
+    student = Recipe(**PLAIN, seed=3)
+    assert two().updated(seed=20, student=student).student == student
+    moved = two(student=student).updated(seed=20).student
+    assert moved is not None
+    assert moved.seed == 3 + 20 - two().seed
+
+
 def test_a_seed_below_a_members_distance_stays_allowed() -> None:
     early = two(seed=7, members=[{**PLAIN, "seed": 2}])
     assert early.updated(seed=0).members[0].seed == 0

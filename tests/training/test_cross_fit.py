@@ -108,6 +108,23 @@ def test_the_time_that_scoring_takes_is_kept_free(monkeypatch: pytest.MonkeyPatc
     assert module._seconds_after_training(time.monotonic() + 10, trainer, splits, parts) == pytest.approx(5, abs=0.1)
 
 
+def test_scoring_numbers_takes_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NetworkTrainer, "seconds_per_row", lambda self: 0.0)
+    monkeypatch.setattr(module, "SCORING_SECONDS", 0.01)
+    train = replace(TRAIN, task="regression", classes=(), y=np.linspace(0, 1, len(TRAIN)))
+    trainer = trainer_of(recipe(loss="mean_squared"), train, np.arange(len(train)), 0, "cpu")
+    parts = [(np.arange(0, len(train), 2), np.arange(1, len(train), 2))]
+    seconds = module._seconds_after_training(time.monotonic() + 1000, trainer, Splits(train, test=train), parts)
+    assert seconds == pytest.approx(0.01 * 1.5 * len(train))
+
+
+def test_given_steps_are_not_exceeded_however_much_time_there_is() -> None:
+    compute = Compute(deadline=time.monotonic() + 60)
+    models = cross_fit_all(recipe(steps=3, epochs=1e6), Splits(TRAIN), PARTS, compute)
+    assert models.recipe.steps == 3
+    assert [one.history[-1]["step"] for one in models.trained] == [3, 3]
+
+
 class LeaveOneOut:
     """A trainer that has an output for each row it learned from, as of a training without that row."""
 

@@ -108,6 +108,17 @@ def test_a_stopped_course_is_done_and_replays(watch: Watch) -> None:
     assert len(walk(again, watch, 1.0)) == 7
 
 
+def test_a_replay_does_not_read_the_clock(watch: Watch) -> None:
+    watch.now, replay = 100.0, StepPlan(1000, deadline=101, changes=[(500, 600)])
+    taken = 0
+    while not replay.done:
+        watch.now += 1.0
+        replay.advance()
+        taken += 1
+    assert taken == 600
+    assert replay.changes == [(500, 600)]
+
+
 def test_a_stop_at_the_last_step_is_no_change() -> None:
     plan = StepPlan(3)
     for _ in range(3):

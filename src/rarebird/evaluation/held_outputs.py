@@ -40,6 +40,8 @@ class HeldOut:
 
 def outputs_of(member: Member, rows: Dataset, device: str) -> np.ndarray:
     """``(n, n_classes)`` raw logits, or ``(n, 1)`` values in the target's own unit."""
+    if not len(rows):
+        return np.empty((0, member.prepared.spec.n_outputs))
     raw = member.logits(rows, device)
     return member.prepared.values(raw) if rows.task == "regression" else raw
 

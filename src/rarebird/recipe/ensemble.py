@@ -125,7 +125,7 @@ class Ensemble(BaseModel):
         student = changes.get("student", self.student)
         # A student always has a single part, whatever the protocol of the members is.
         student_changes = {name: value for name, value in member_changes.items() if name not in ("folds", "holdout")}
-        if student is not None and (student_changes or seed_shift):
+        if student is not None and "student" not in changes and (student_changes or seed_shift):
             student = student.updated(**student_changes, seed=max(0, student.seed + seed_shift))
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**fields | own_changes | {"members": members, "student": student})

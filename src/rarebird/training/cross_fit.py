@@ -84,7 +84,7 @@ def cross_fit(
     models = CrossFit(recipe)
     # A run that was ended early has changes for the models that it trained; its replay trains only these models.
     replayed = recipe.relaid or ((),) * len(parts)
-    deadline = compute.deadline
+    deadline, given_steps = compute.deadline, recipe.steps
     for fold, (part, changes) in enumerate(zip(parts, replayed, strict=False)):
         trainer, learned = _trainer(recipe, splits, part, fold, compute.device, curve)
         if fold == 0:
@@ -96,7 +96,7 @@ def cross_fit(
                 return
         on_step = _PartProgress(compute, fold, len(parts))
         part_deadline = end_of_share(deadline, time.monotonic(), len(parts) - fold)
-        trained = trainer.run(TrainingPlan(recipe, part_deadline, changes), on_step)
+        trained = trainer.run(TrainingPlan(recipe, part_deadline, changes, given_steps), on_step)
         del trainer  # frees its rows before those of the next fold are prepared
         if splits.val is not None:
             trained = replace(trained, own_outputs=None)  # validation rows score the model
@@ -190,7 +190,6 @@ def _seconds_after_training(deadline: float, trainer: Trainer, splits: Splits, p
     """Seconds to predict and score held-out and test rows; at most half of the remaining time."""
     held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
     test = 0 if splits.test is None else len(splits.test)
-    seconds = trainer.seconds_per_row() * (held + len(parts) * test) + SCORING_SECONDS * splits.train.n_classes * (
-        held + test
-    )
-    return min(seconds, max(deadline - time.monotonic(), 0.0) / 2)
+    predicting = trainer.seconds_per_row() * (held + len(parts) * test)
+    scoring = SCORING_SECONDS * max(splits.train.n_classes, 1) * (held + test)
+    return min(predicting + scoring, max(deadline - time.monotonic(), 0.0) / 2)

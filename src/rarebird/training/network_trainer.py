@@ -65,8 +65,8 @@ class NetworkTrainer:
     def plan(self, deadline: float | None, trainings: int) -> Recipe:
         """The recipe with steps, precision, memory layout and threads filled in.
 
-        With a deadline, a short measurement gives the number of steps that fit. Without one nothing is measured, so
-        that the same recipe gives the same plan each time.
+        With a deadline, a short measurement gives the number of steps that fit, but no more than the recipe's `steps`.
+        Without one nothing is measured, so that the same recipe gives the same plan each time.
 
         Args:
             deadline: When all `trainings` must have ended, on the scale of `time.monotonic`; None: no limit.
@@ -78,6 +78,7 @@ class NetworkTrainer:
             left = max(deadline - time.monotonic(), 0.0)
             best, seconds = self.fastest(min(MEASURING_SHARE * left, MEASURING_SECONDS))
             steps = self.steps.within(max(deadline - time.monotonic(), 0.0) / trainings, seconds)
+            steps = min(steps, self.recipe.steps or steps)
         return self.recipe.updated(
             steps=steps, precision=best.precision, channels_last=best.channels_last, threads=best.threads
         )
@@ -103,7 +104,7 @@ class NetworkTrainer:
         training = self.training(placements(recipe, self.prepared.spec.kind, self.device)[0])
         training.on_step = on_step
         training.validation = self._validation(training.network, recipe)
-        max_steps = None if plan.deadline is None else self.steps.maximum
+        max_steps = None if plan.deadline is None else plan.max_steps or self.steps.maximum
         steps = StepPlan(recipe.steps, plan.deadline, plan.changes, max_steps)
         with threads(recipe.threads):
             history = training.run(steps)

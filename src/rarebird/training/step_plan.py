@@ -108,7 +108,7 @@ class StepPlan:
     Args:
         steps: Planned optimizer steps, at least 1.
         deadline: When the last step must have been taken, on the scale of `time.monotonic`; None: never replanned.
-        changes: Recorded changes (step, new number of steps) to repeat; the plan's end is that of the recorded run.
+        changes: Recorded changes (step, new number of steps) to repeat; the clock is then not read.
         max_steps: Replanning never goes beyond this number of steps; None: `steps`.
     """
 
@@ -125,7 +125,7 @@ class StepPlan:
         self.progress = 0.0
         self.changes: list[tuple[int, int]] = []
         self._max_steps = steps if max_steps is None else max_steps
-        self._deadline = deadline
+        self._deadline = None if changes else deadline
         self._replayed = dict(changes)
         self._last_look = (0, time.monotonic())
         self._step_seconds: list[float] = []

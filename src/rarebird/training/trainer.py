@@ -25,11 +25,13 @@ class TrainingPlan:
         deadline: When the training must have ended, on the scale of `time.monotonic`; None: the recipe's steps,
             however long they take.
         changes: Changes ``(step, new number of steps)`` of an earlier run, which are repeated; the clock is not read.
+        max_steps: A fast machine adds no steps beyond this number; None: the steps of the recipe's epochs.
     """
 
     recipe: Recipe
     deadline: float | None = None
     changes: Sequence[tuple[int, int]] = ()
+    max_steps: int | None = None
 
 
 @dataclass(frozen=True)
