@@ -24,6 +24,25 @@ def rows_of(weight: np.ndarray) -> np.ndarray:
     return scaled
 
 
+def quantiles(values: np.ndarray, rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """``(k,)`` quantiles of values ``(n,)``, each counting for `rows` ``(n,)`` rows, at `shares` ``(k,)`` in 0..1:
+    those of `numpy.quantile` for rows that are repeated."""
+    if (rows == 1).all():
+        return np.asarray(np.quantile(values, shares))
+    order = np.argsort(values, kind="stable")
+    ordered, ends = values[order], np.cumsum(rows[order])
+    # The place of a quantile on a scale on which each row is as long as it counts; whole, up to rounding errors, at the
+    # border of two rows.
+    place = shares * max(ends[-1] - 1, 0)
+    place = np.where(np.abs(place - np.rint(place)) < 1e-9, np.rint(place), place)
+    last = len(values) - 1
+    low = np.minimum(np.searchsorted(ends, place, side="right"), last)
+    high = np.minimum(np.searchsorted(ends, place + 1, side="left"), last)
+    beyond = np.clip(place + 1 - ends[low], 0, 1)
+    result: np.ndarray = ordered[low] + beyond * (ordered[high] - ordered[low])
+    return result
+
+
 def counted(data: Dataset) -> Dataset:
     """The same rows with weights that are numbers of rows."""
     return data if data.weight is None else replace(data, weight=rows_of(data.weight))

@@ -68,7 +68,8 @@ def _page(recipe: Recipe, data: Splits, rows: int, views: int) -> Page:
     hidden = [type(method).name for method in recipe.augmentation if method not in shown]
     augmented: Sequence[ShownRow] = ()
     if shown:
-        pipeline = Pipeline(shown, TrainStatistics(prepared.spec, after.class_counts))
+        counts = None if after.task == "regression" else after.weighted_counts
+        pipeline = Pipeline(shown, TrainStatistics(prepared.spec, counts))
         augmented = _augmented(chosen(train, rows, draw), prepared, pipeline, recipe.seed, views)
     notes = [
         *splits.notes,

@@ -48,6 +48,7 @@ class SamplingState:
         progress: Share of the whole training that is done, 0..1.
         fold: Which part of the cross-fitting is trained.
         rank, world_size: Number of this process, and of all processes that train together.
+        rows: ``(n,)`` how many rows each training row counts for, by its weight; None where each counts for one.
         last_loss: ``(n,)`` loss of each training row when it was last in a batch, NaN for rows that were in none; None
             before the first batch, and if no stage's sampling reads it.
     """
@@ -56,6 +57,7 @@ class SamplingState:
     fold: int = 0
     rank: int = 0
     world_size: int = 1
+    rows: np.ndarray | None = None
     last_loss: np.ndarray | None = None
 
 
@@ -63,7 +65,9 @@ class SamplingState:
 class BatchSampling(Protocol):
     """Rows of the next epoch's batches, each an int64 array of positions into the training rows.
 
-    A class that reads `SamplingState.last_loss` has ``reads_last_loss = True``; otherwise it is not recorded.
+    A class that reads `SamplingState.last_loss` has ``reads_last_loss = True``; otherwise it is not recorded. One that
+    draws a row the more often, the more rows it counts for (`SamplingState.rows`), has ``draws_by_weight = True``: the
+    loss then weighs its draws equally.
     """
 
     def __call__(
@@ -79,7 +83,7 @@ class TrainStatistics:
 
     Attributes:
         spec: Shapes and, for pictures, mean and std per channel in 0..1.
-        class_counts: Rows per class, None for regression.
+        class_counts: Rows per class, a row of weight k counting for k; None for regression.
     """
 
     spec: InputSpec
@@ -128,14 +132,17 @@ class TargetStatistics:
     """What a loss may know about the targets of the training rows.
 
     Attributes:
-        class_counts: ``(n_classes,)`` training rows of each class; None for regression.
+        class_counts: ``(n_classes,)`` training rows of each class, a row of weight k counting for k; None for
+            regression.
         classes: Class labels, for settings that are keyed by label.
         values: ``(n,)`` standardized training targets; None for classification.
+        rows: ``(n,)`` how many rows each of `values` counts for; None where each counts for one.
     """
 
     class_counts: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     values: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
 
 @runtime_checkable

@@ -28,11 +28,13 @@ class Rows:
         inputs: Tensors with rows first; pixels may be uint8.
         y: ``(n, n_outputs)`` float32 soft targets.
         weight: ``(n,)`` float32 sample weights, mean 1.
+        counts: ``(n,)`` float64, how many rows each row counts for; None where each counts for one.
     """
 
     inputs: Inputs
     y: Tensor
     weight: Tensor
+    counts: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -46,20 +48,32 @@ class Rows:
         if size > DEVICE_SHARE * free:
             return self
         moved = {name: part.to(placement.device) for name, part in self.inputs.items()}
-        return Rows(moved, self.y.to(placement.device), self.weight.to(placement.device))
+        return Rows(moved, self.y.to(placement.device), self.weight.to(placement.device), self.counts)
 
-    def batch(self, index: np.ndarray, placement: Placement, change: Change | None = None) -> Batch:
-        """The rows at `index` as (inputs, y, weight) on the device; `change` is applied to pictures as they are
-        stored."""
+    def batch(
+        self, index: np.ndarray, placement: Placement, change: Change | None = None, weighted: bool = True
+    ) -> Batch:
+        """The rows at `index` as (inputs, y, weight) on the device; `change` is applied to pictures as they are stored.
+        All weights are 1 unless `weighted`."""
         positions = torch.from_numpy(index).to(self.y.device)
         x = {
             name: part.index_select(0, positions).to(placement.device, non_blocking=True)
             for name, part in self.inputs.items()
         }
         y, weight = (part.index_select(0, positions).to(placement.device) for part in (self.y, self.weight))
+        if not weighted:
+            weight = torch.ones_like(weight)
         if change is not None:
             x, y, weight = change(x, y, weight)
         return ready(x, placement), y, weight
+
+
+def weighted_by_class(y: Tensor, weight: Tensor, class_weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Targets and weights with which a loss that is linear in the targets is ``sum_k weight y_k class_weight_k
+    loss_k``: each class in a mixed row carries its own weight."""
+    by_class = y * class_weight
+    factor = by_class.sum(dim=1)
+    return by_class / factor[:, None], weight * factor
 
 
 def ready(x: Inputs, placement: Placement) -> Inputs:

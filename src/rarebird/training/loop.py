@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rarebird.core.checks import DataError
 from rarebird.slots.hooks import Hook, TrainState
 from rarebird.slots.protocols import Inputs, SamplingState
-from rarebird.training.batches import Batch, Rows
+from rarebird.training.batches import Batch, Rows, weighted_by_class
 from rarebird.training.device import Placement, is_out_of_memory
 from rarebird.training.stage import StageParts, normalize_head, trainable_parameters
 from rarebird.training.step_plan import StepPlan
@@ -171,7 +171,7 @@ class Training:
                 if self.last_loss is None or self.last_loss.isnan().all()
                 else self.last_loss.double().cpu().numpy()
             )
-            state = SamplingState(progress=plan.progress, fold=self.fold, last_loss=last_loss)
+            state = SamplingState(progress=plan.progress, fold=self.fold, rows=self.rows.counts, last_loss=last_loss)
             for batch in stage.sampling(y, self.batch_size, self.rng, state):
                 yield batch
                 if plan.progress >= stage.until or plan.done:
@@ -222,7 +222,8 @@ class Training:
         def augment(x: Inputs, y: Tensor, weight: Tensor) -> Batch:
             return (x, y, weight) if stage.augment is None else stage.augment(x, y, weight, self.generator)
 
-        return BatchRows(index, *self.rows.batch(index, self.placement, augment))
+        weighted = not getattr(stage.sampling, "draws_by_weight", False)
+        return BatchRows(index, *self.rows.batch(index, self.placement, augment, weighted))
 
     def _loss(self, stage: StageParts, rows: BatchRows, batch: int) -> Tensor:
         """The part of the batch's mean loss that comes from these rows."""
@@ -235,7 +236,7 @@ class Training:
                 logits = self.network.head(features)  # type: ignore[operator]
         logits = logits.float()
         if stage.class_weight is not None:
-            weight = weight * (y @ stage.class_weight)
+            y, weight = weighted_by_class(y, weight, stage.class_weight)
         if y.shape[1] > 1:
             for hook in self.hooks:
                 y = hook.targets(y)

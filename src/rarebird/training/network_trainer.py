@@ -52,8 +52,9 @@ class NetworkTrainer:
         rows, self._resampling_factor = resample(recipe, learned, fold)
         self.rows = prepared_rows(self.prepared, rows)
         values = self.rows.y[:, 0].double().numpy() if rows.task == "regression" else None
-        self.targets = TargetStatistics(rows.class_counts, rows.classes, values)
-        self.statistics = TrainStatistics(self.prepared.spec, rows.class_counts)
+        class_counts = rows.weighted_counts if values is None else None
+        self.targets = TargetStatistics(class_counts, rows.classes, values, self.rows.counts)
+        self.statistics = TrainStatistics(self.prepared.spec, class_counts)
         self.steps = StepCounts(recipe, len(learned), len(self.rows), repetition(recipe, learned, rows.class_counts))
         self._embedded: Rows | None = None
 

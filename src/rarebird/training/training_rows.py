@@ -10,23 +10,27 @@ import torch
 from rarebird.core import rng
 from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
+from rarebird.data.row_counts import counted
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.batches import Rows
 
 
 def prepared_rows(prepared: Prepared, rows: Dataset) -> Rows:
-    """Training rows as tensors, with weights of mean 1."""
-    weight = rows.weights / rows.weights.mean()
-    return Rows(prepared.inputs(rows), prepared.targets(rows), torch.from_numpy(weight.astype(np.float32)))
+    """Training rows, whose weights are numbers of rows, as tensors with weights of mean 1."""
+    counts = rows.weights
+    weight = torch.from_numpy((counts / counts.mean()).astype(np.float32))
+    return Rows(prepared.inputs(rows), prepared.targets(rows), weight, None if (counts == 1).all() else counts)
 
 
 def resample(recipe: Recipe, train: Dataset, fold: int) -> tuple[Dataset, np.ndarray | None]:
     """Training rows after the recipe's resampling.
 
     Returns:
-        The rows, and ``(n_classes,)`` by which resampling multiplied each class's weighted count; None for regression.
+        The rows with weights that are numbers of rows, and ``(n_classes,)`` by which resampling multiplied each class's
+        weighted count; None for regression.
     """
     method: Any = recipe.resampling
+    train = counted(train)
     rows = train if method is None else method(train, rng.stream(recipe.seed, "resampling", fold))
     if train.task == "regression":
         return rows, None

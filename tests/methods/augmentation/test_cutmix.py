@@ -12,9 +12,12 @@ N = 600
 def test_area_decides_the_target(augment, generator) -> None:
     y = torch.eye(3)[torch.randint(0, 3, (N,), generator=generator)]
     pixels = y[:, :, None, None].expand(-1, -1, 9, 13).contiguous()
-    x, mixed, weight = augment(Cutmix(p=1), {"pixels": pixels}, y, y @ torch.tensor([1.0, 2.0, 5.0]))
+    x, mixed, _ = augment(Cutmix(p=1), {"pixels": pixels}, y)
     torch.testing.assert_close(x["pixels"].mean((2, 3)), mixed)
-    torch.testing.assert_close(weight, mixed @ torch.tensor([1.0, 2.0, 5.0]))
+    x, weighted, weight = augment(Cutmix(p=1), {"pixels": pixels}, y, y @ torch.tensor([1.0, 2.0, 5.0]))
+    torch.testing.assert_close(weighted.sum(1), torch.ones(N))
+    # Each half carries its own weight.
+    torch.testing.assert_close(weight[:, None] * weighted, x["pixels"].mean((2, 3)) * torch.tensor([1.0, 2.0, 5.0]))
     assert set(x["pixels"].unique().tolist()) == {0.0, 1.0}
     assert (mixed.amax(1) < 1).float().mean() > 0.5
 

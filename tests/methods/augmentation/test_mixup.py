@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rarebird.methods.augmentation import _rows
-from rarebird.methods.augmentation._blend import blended
+from rarebird.methods.augmentation._blend import blended, mixed_targets
 from rarebird.methods.augmentation.mixup import Mixup
 
 N = 2000
@@ -19,9 +19,8 @@ def y(generator) -> torch.Tensor:
 
 def test_inputs_that_spell_the_target_still_spell_it(augment, y) -> None:
     pixels = y[:, :, None, None].expand(-1, -1, 2, 2)
-    x, mixed, weight = augment(Mixup(alpha=1), {"pixels": pixels}, y, y @ torch.tensor([1.0, 2.0, 5.0]))
+    x, mixed, _ = augment(Mixup(alpha=1), {"pixels": pixels}, y)
     torch.testing.assert_close(x["pixels"], mixed[:, :, None, None].expand(-1, -1, 2, 2))
-    torch.testing.assert_close(weight, mixed @ torch.tensor([1.0, 2.0, 5.0]))
     torch.testing.assert_close(mixed.sum(0), y.sum(0), atol=60, rtol=0)
     x, mixed, _ = augment(Mixup(), {"values": y[:, :, None].repeat(1, 1, 4), "lengths": torch.full((N,), 4)}, y)
     torch.testing.assert_close(x["values"], mixed[:, :, None].expand(-1, -1, 4))
@@ -29,6 +28,19 @@ def test_inputs_that_spell_the_target_still_spell_it(augment, y) -> None:
         Mixup(), {"numbers": y, "missing": torch.zeros(N, 3), "categories": torch.zeros(N, 0, dtype=torch.long)}, y
     )
     torch.testing.assert_close(x["numbers"], mixed)
+
+
+@pytest.mark.parametrize("values", [True, False], ids=["regression", "classes"])
+def test_each_half_carries_its_own_weight(generator, y, values: bool) -> None:
+    """As in the paper: ``lam w_i loss(y_i) + (1 - lam) w_j loss(y_j)``; rows of weight 0 add nothing."""
+    targets = y @ torch.tensor([[-1.0], [0.5], [2.0]]) if values else y
+    weight = y @ torch.tensor([0.0, 2.0, 5.0])
+    partner, share = _rows.permutation(N, generator), torch.rand(N, generator=generator)
+    mixed, mean = mixed_targets(targets, weight, partner, share)
+    torch.testing.assert_close(mean, share * weight + (1 - share) * weight[partner])
+    own, other = (share * weight)[:, None] * targets, ((1 - share) * weight[partner])[:, None] * targets[partner]
+    torch.testing.assert_close(mean[:, None] * mixed, own + other)
+    assert mixed.isfinite().all()
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.2, 1.0, 5.0])

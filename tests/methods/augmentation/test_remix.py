@@ -14,14 +14,17 @@ from rarebird.slots.protocols import TrainStatistics
 
 COUNTS = np.array([900, 300, 10])
 N = 3000
+EQUAL = torch.ones(3)
 Y = torch.eye(3)[torch.randint(0, 3, (N,), generator=torch.Generator().manual_seed(0))]
 PIXELS = Y[:, :, None, None].expand(-1, -1, 2, 2)
 
 
-def run(method: Remix | Mixup, class_counts: np.ndarray = COUNTS) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def run(
+    method: Remix | Mixup, class_counts: np.ndarray = COUNTS, weights: torch.Tensor = EQUAL
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     spec = InputSpec(kind="image", task="classification", n_outputs=3, channels=3, height=2, width=2)
     x, y, weight = method.bind(TrainStatistics(spec, class_counts))(
-        {"pixels": PIXELS}, Y, Y @ torch.tensor([1.0, 2.0, 5.0]), torch.Generator().manual_seed(1)
+        {"pixels": PIXELS}, Y, Y @ weights, torch.Generator().manual_seed(1)
     )
     return x["pixels"], y, weight
 
@@ -53,7 +56,10 @@ def test_rows_are_mixups_and_targets_differ_only_between_common_and_rare() -> No
     # A target that leans belongs to one class wholly, and to the rarer one of the two in the blend.
     assert set(y[changed].unique().tolist()) == {0.0, 1.0}
     assert torch.equal(y[changed].argmax(1), (plain[changed] > 0).float().mul(torch.tensor([1.0, 2.0, 3.0])).argmax(1))
-    torch.testing.assert_close(weight, y @ torch.tensor([1.0, 2.0, 5.0]))
+    assert torch.equal(weight, torch.ones(N))
+    own = torch.tensor([1.0, 2.0, 5.0])
+    _, weighted, weight = run(Remix(alpha=1), weights=own)
+    torch.testing.assert_close(weight[:, None] * weighted, y * own)
     # 4 of 9 pairs hold a rare and a common row; where the rare one's share is above a half, it gains the rest, 1 / 4 on
     # average.
     torch.testing.assert_close((y - plain).sum(0)[2].item(), N * 4 / 9 / 2 / 4, atol=25, rtol=0)

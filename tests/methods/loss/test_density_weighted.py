@@ -21,7 +21,7 @@ def tensor(values: np.ndarray) -> torch.Tensor:
 
 def test_density_is_scipys_with_silvermans_bandwidth() -> None:
     values = np.random.default_rng(1).normal(size=500)
-    grid, ours = density(values)
+    grid, ours = density(values, np.ones(len(values)))
     spread = min(values.std(), np.subtract(*np.percentile(values, [75, 25])) / 1.349)
     referee = gaussian_kde(values, bw_method=0.9 * spread * 500**-0.2 / values.std(ddof=1))(grid)
     np.testing.assert_allclose(ours, referee / referee.max(), atol=5e-3)
@@ -29,7 +29,7 @@ def test_density_is_scipys_with_silvermans_bandwidth() -> None:
 
 def test_a_long_tail_and_a_far_row_do_not_blur_the_bulk() -> None:
     values = np.append(SKEWED, 1000.0)
-    grid, ours = density(values)
+    grid, ours = density(values, np.ones(len(values)))
     assert len(grid) <= 8193
     assert abs(grid[ours.argmax()] - np.median(SKEWED)) < 0.5
 
@@ -51,15 +51,17 @@ def test_alpha_zero_is_the_squared_error() -> None:
 
 
 def test_weights_are_one_minus_alpha_times_the_density_down_to_the_floor() -> None:
-    grid, scaled = density(SKEWED)
+    grid, scaled = density(SKEWED, np.ones(len(SKEWED)))
     for alpha in (0.7, 1.2):
-        _, weights = density_weights(SKEWED, alpha)
+        _, weights = density_weights(SKEWED, np.ones(len(SKEWED)), alpha)
         expected = np.maximum(1 - alpha * scaled, FLOOR)
         np.testing.assert_allclose(weights / weights.max(), expected / expected.max())
     module = DensityWeighted(alpha=0.7).build(TargetStatistics(values=SKEWED))
     between = np.random.default_rng(0).uniform(grid[0], grid[-1], 50)
     np.testing.assert_allclose(
-        module.weight(tensor(between))[:, 0], np.interp(between, *density_weights(SKEWED, 0.7)), rtol=1e-4
+        module.weight(tensor(between))[:, 0],
+        np.interp(between, *density_weights(SKEWED, np.ones(len(SKEWED)), 0.7)),
+        rtol=1e-4,
     )
 
 

@@ -26,7 +26,7 @@ class Blend:
     Attributes:
         alpha: Parameter of Beta(alpha, alpha), from which each row's share is drawn; above 0.
         p: Share of the rows that are blended.
-        target_share: The share of its own target, and weight, that a row keeps.
+        target_share: The share of its own target, with its own weight, that a row keeps.
     """
 
     alpha: float
@@ -44,9 +44,28 @@ class Blend:
         target = self.target_share(share, y, partner)
         return (
             blended(x, {name: part[partner] for name, part in x.items()}, share, generator),
-            _rows.mixture(y, y[partner], target),
-            _rows.mixture(weight, weight[partner], target),
+            *mixed_targets(y, weight, partner, target),
         )
+
+
+def mixed_targets(y: Tensor, weight: Tensor, partner: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Targets and weights of blended rows, whose loss is ``share w_i loss(y_i) + (1 - share) w_j loss(y_j)``: each half
+    carries its own weight.
+
+    Two means, of targets and of weights, would also weigh either target by the other row's weight, and so bend the
+    prior towards equal classes.
+
+    Args:
+        y: ``(batch, n_outputs)`` targets.
+        weight: ``(batch,)`` sample weights.
+        partner: ``(batch,)`` the position of each row's partner.
+        share: ``(batch,)`` share of the row itself.
+    """
+    mixed = _rows.mixture(weight, weight[partner], share)
+    # Of two rows of weight 0, which add no loss, the shares stay as they are.
+    own = torch.where(mixed > 0, share * weight / torch.where(mixed > 0, mixed, 1), share)
+    own = torch.where(weight == weight[partner], share, own)
+    return _rows.mixture(y, y[partner], own), mixed
 
 
 def blended(first: Inputs, second: Inputs, share: Tensor, generator: torch.Generator) -> Inputs:

@@ -2,8 +2,8 @@
 
 Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features" (ICCV 2019). With
 probability `p`, a rectangle of picture i (a span of series i) is replaced by the same part of its partner j, a
-permutation of the batch; the part's size is 1 - lam, lam from Beta(alpha, alpha). Target and weight are blended by the
-share that was really pasted.
+permutation of the batch; the part's size is 1 - lam, lam from Beta(alpha, alpha). Targets are blended by the share
+that was really pasted, each with its own row's weight.
 
 *Label-safe when:* the evidence is spread over the picture or the series. Not when a small spot decides: the pasted part
 may change the target but not show the spot.
@@ -25,6 +25,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rarebird.methods.augmentation import _geometry, _rows, _timeline
+from rarebird.methods.augmentation._blend import mixed_targets
 from rarebird.methods.augmentation._strength import WithStrength
 from rarebird.slots.ranges import Float
 
@@ -69,11 +70,7 @@ class Cutmix(WithStrength):
                 part = span(size, x["lengths"], x["lengths"][partner], x[entry].shape[-1], generator)
                 kept = 1 - part.sum((1, 2)) / x["lengths"]
             pasted = torch.where(part, x[entry][partner], x[entry])
-            return (
-                {**x, entry: pasted},
-                _rows.mixture(y, y[partner], kept),
-                _rows.mixture(weight, weight[partner], kept),
-            )
+            return {**x, entry: pasted}, *mixed_targets(y, weight, partner, kept)
 
         return cut
 

@@ -1,8 +1,8 @@
 """Blend each row, and its target, with another row of the batch.
 
 Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018). Row i and its partner j (a permutation of the
-batch) become ``lam x_i + (1 - lam) x_j`` with target ``lam y_i + (1 - lam) y_j`` and weight ``lam w_i + (1 - lam)
-w_j``, lam of each row from Beta(alpha, alpha).
+batch) become ``lam x_i + (1 - lam) x_j`` with the loss ``lam w_i loss(y_i) + (1 - lam) w_j loss(y_j)``, lam of each row
+from Beta(alpha, alpha): each half carries its own weight.
 
 *Label-safe when:* a blended target is right for a blended row: more so for pictures and aligned series than for tables
 with rules between columns (the parts of a sum, dates in order) or for series that are not aligned.

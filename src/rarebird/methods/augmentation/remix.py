@@ -16,10 +16,10 @@ further with deferred re-weighting.
 classes matters most.
 *Cost:* two passes over the batch.
 
-NOTE[DIFF]: lam is drawn for each row, not for the batch. The weight is blended as the target is. For a soft target, n
-is the mean over its classes. Rows are blended as in `mixup`, tables and series too. How much the prior is changed
-depends on the network, so the prior of the logits is unknown, and a scale and bias per class is fitted on held-out rows
-instead.
+NOTE[DIFF]: lam is drawn for each row, not for the batch. Each half of a target carries its own row's weight. For a
+soft target, n is the mean over its classes. Rows are blended as in `mixup`, tables and series too. How much the prior
+is changed depends on the network, so the prior of the logits is unknown, and a scale and bias per class is fitted on
+held-out rows instead.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def are_probabilities(logits: Tensor) -> bool:
 
 
 def known_counts(targets: TargetStatistics, loss: str) -> np.ndarray:
-    """``(n_classes,)`` training rows per class.
+    """``(n_classes,)`` training rows per class, a row of weight k counting for k.
 
     Raises:
         ValueError: The target is a number and not a class, or there are no rows.
@@ -84,7 +84,7 @@ def known_counts(targets: TargetStatistics, loss: str) -> np.ndarray:
 def at_least_one(class_counts: np.ndarray) -> np.ndarray:
     """``(n_classes,)`` counts as float64, where a class without training rows counts as one row, so that logarithm and
     inverse are finite."""
-    counts: np.ndarray = np.maximum(class_counts, 1).astype(np.float64)
+    counts: np.ndarray = np.where(class_counts > 0, class_counts, 1).astype(np.float64)
     return counts
 
 

@@ -27,6 +27,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rarebird.core.checks import require
+from rarebird.data.row_counts import quantiles
 from rarebird.methods.loss.mean_squared import errors
 from rarebird.slots.methods import Method
 from rarebird.slots.protocols import TargetStatistics
@@ -67,7 +68,8 @@ class DensityWeighted(Method):
             values=targets.values,
         )
         assert targets.values is not None
-        grid, weights = density_weights(targets.values, self.alpha)
+        rows = np.ones(len(targets.values)) if targets.rows is None else targets.rows
+        grid, weights = density_weights(targets.values, rows, self.alpha)
         return DensityWeightedModule(grid, weights)
 
     def prior_factor(self, targets: TargetStatistics) -> np.ndarray | None:
@@ -98,36 +100,39 @@ class DensityWeightedModule(nn.Module):
         return torch.lerp(weights[below].to(y.dtype), weights[below + 1].to(y.dtype), place - below)
 
 
-def density_weights(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """Targets on an even grid and their weights, ``(n_grid,)`` each; the mean weight of the rows `values` is 1."""
-    grid, scaled = density(values)
+def density_weights(values: np.ndarray, rows: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Targets on an even grid and their weights, ``(n_grid,)`` each; the mean weight of the `values` ``(n,)``, each
+    counting for `rows` ``(n,)`` rows, is 1."""
+    grid, scaled = density(values, rows)
     weights = np.maximum(1 - alpha * scaled, FLOOR)
-    return grid, weights / np.interp(values, grid, weights).mean()
+    return grid, weights / np.average(np.interp(values, grid, weights), weights=rows)
 
 
-def density(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def density(values: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An even grid from the smallest to the largest value and their smoothed density on it, whose largest is 1;
     ``(n_grid,)`` each."""
     low, high = float(values.min()), float(values.max())
     if high == low:
         return np.array([low - 0.5, low + 0.5]), np.ones(2)
-    width = _bandwidth(values)
+    width = _bandwidth(values, rows)
     steps = int(np.clip(np.ceil((high - low) / width * STEPS_PER_BANDWIDTH), 64, MOST_STEPS))
     grid, step = np.linspace(low, high, steps + 1, retstep=True)
     # A row between two grid points counts for both by its distance to them, so that the smoothed density does not
     # depend on the position of the grid.
     place = np.clip((values - low) / step, 0, steps)
     below = np.minimum(place.astype(np.int64), steps - 1)
-    rows = np.bincount(below, 1 - (place - below), steps + 1) + np.bincount(below + 1, place - below, steps + 1)
+    above = place - below
+    on_grid = np.bincount(below, rows * (1 - above), steps + 1) + np.bincount(below + 1, rows * above, steps + 1)
     reach = int(np.ceil(REACH * width / step))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / width) ** 2)
-    smoothed = np.convolve(rows, kernel)[reach : reach + steps + 1]
+    smoothed = np.convolve(on_grid, kernel)[reach : reach + steps + 1]
     return grid, smoothed / smoothed.max()
 
 
-def _bandwidth(values: np.ndarray) -> float:
+def _bandwidth(values: np.ndarray, rows: np.ndarray) -> float:
     """Silverman's rule of thumb for a Gaussian kernel."""
-    spread = float(values.std())
-    upper, lower = np.percentile(values, [75, 25])
+    mean = np.average(values, weights=rows)
+    spread = float(np.sqrt(np.average(np.square(values - mean), weights=rows)))
+    lower, upper = quantiles(values, rows, np.array([0.25, 0.75]))
     robust = float(upper - lower) / 1.349
-    return 0.9 * min(spread, robust if robust > 0 else spread) / float(len(values) ** 0.2)
+    return 0.9 * min(spread, robust if robust > 0 else spread) / float(rows.sum() ** 0.2)
