@@ -1,12 +1,13 @@
-"""Does a change of the code keep the numbers? Records runs of the command line, and compares later ones byte for byte.
+"""Does a change of the code keep the numbers? Records runs of the command line, and compares later ones bit by bit.
 
     PYTHONPATH=OTHER_CHECKOUT/src python benchmarks/same_numbers.py record FOLDER [--data ../shared/data]
     python benchmarks/same_numbers.py check FOLDER [--data ../shared/data]
 
 A table, a set of series and a set of pictures are fitted with `rarebird fit --steps 60 --seed 0`, and the ensemble of
 `same_numbers.toml` with `rarebird fit --recipe` on another table; then `rarebird predict` predicts rows with each
-model. `record` keeps the runs in FOLDER; `check` repeats them in a temporary folder and compares the recipe, the
-weights and the predictions. It prints one line per item, and its exit code is 1 where one differs.
+model. `record` keeps the runs in FOLDER; `check` repeats them in a temporary folder and compares the recipe and the
+weights byte for byte, and the predictions column by column, as text. It prints one line per item, and its exit code is
+1 where one differs. A later version may add columns to the predictions; they are named, and are no difference.
 
 The numbers are the same only on the same machine with the same number of threads, so every run has one thread. Without
 PYTHONPATH, `record` uses the installed code.
@@ -15,6 +16,7 @@ PYTHONPATH, `record` uses the installed code.
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import subprocess
 import sys
@@ -26,6 +28,7 @@ from pathlib import Path
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 ENSEMBLE = Path(__file__).with_name("same_numbers.toml")
 STEPS = ("--steps", "60", "--seed", "0")
+SAME, DIFFERENT = "same", "DIFFERENT"
 WEIGHTS = ("*.safetensors", "*.txt")
 
 
@@ -78,28 +81,49 @@ def run(name: str, data: Path, folder: Path) -> None:
     rarebird("predict", out, str(data / job.predicted), "--device", "cpu", "--out", f"{out}.csv")
 
 
-def items(name: str, before: Path, after: Path) -> Iterator[tuple[str, bool]]:
-    """Each item of a job, and whether it is the same in both folders."""
-    yield f"{name}: recipe", _same(before / name / "recipe.toml", after / name / "recipe.toml")
+def compare(name: str, before: Path, after: Path) -> Iterator[tuple[str, str]]:
+    """Each item of a job, and what the comparison of both folders gives: `SAME`, possibly with a remark, or
+    `DIFFERENT`."""
+    yield f"{name}: recipe", _bytes(before / name / "recipe.toml", after / name / "recipe.toml")
     folders = (before / name / "model", after / name / "model")
     names = sorted({path.name for folder in folders for pattern in WEIGHTS for path in folder.glob(pattern)})
-    yield f"{name}: weights", bool(names) and all(_same(*(folder / one for folder in folders)) for one in names)
-    yield f"{name}: predictions", _same(before / f"{name}.csv", after / f"{name}.csv")
+    found = {_bytes(*(folder / one for folder in folders)) for one in names}
+    yield f"{name}: weights", SAME if found == {SAME} else DIFFERENT
+    yield f"{name}: predictions", _columns(before / f"{name}.csv", after / f"{name}.csv")
 
 
-def _same(before: Path, after: Path) -> bool:
-    return before.is_file() and after.is_file() and before.read_bytes() == after.read_bytes()
+def _bytes(before: Path, after: Path) -> str:
+    same = before.is_file() and after.is_file() and before.read_bytes() == after.read_bytes()
+    return SAME if same else DIFFERENT
+
+
+def _columns(before: Path, after: Path) -> str:
+    if _bytes(before, after) == SAME:
+        return SAME
+    if not (before.is_file() and after.is_file()):
+        return DIFFERENT
+    old, new = (_table(path) for path in (before, after))
+    if any(new.get(column) != values for column, values in old.items()):
+        return DIFFERENT
+    added = [column for column in new if column not in old]
+    return f"{SAME}, with more columns: {', '.join(added)}" if added else f"{SAME}, in another order of columns"
+
+
+def _table(path: Path) -> dict[str, tuple[str, ...]]:
+    """Column -> its values as text."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return {column: tuple(values) for column, *values in zip(*csv.reader(file), strict=True)}
 
 
 def check(names: Sequence[str], data: Path, recorded: Path) -> bool:
-    """Repeat the recorded runs and print whether each item is the same; whether all are."""
+    """Repeat the recorded runs and print the comparison of each item; whether all are the same."""
     all_same = True
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             run(name, data, Path(folder))
-            for item, same in items(name, recorded, Path(folder)):
-                print(f"{item:<24}{'same' if same else 'DIFFERENT'}", flush=True)
-                all_same = all_same and same
+            for item, found in compare(name, recorded, Path(folder)):
+                print(f"{item:<24}{found}", flush=True)
+                all_same = all_same and found != DIFFERENT
     return all_same
 
 
