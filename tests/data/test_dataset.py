@@ -41,6 +41,24 @@ def test_taking_shares_the_source_and_takes_what_is_known_of_each_row() -> None:
     assert part.raw().shape == (2, 1, 8, 8)
 
 
+def test_what_stays_together_is_joined_through_groups_and_copies() -> None:
+    y = np.array([0, 1, 0, 1, 0, 1, 0])
+    group, copies = np.array(list("aabbcde")), np.array([0, 1, 2, 3, 2, 5, 6])
+    assert rows(y).together is None
+    assert rows(y, group=group).together is group
+    assert rows(y, copies=copies).together is copies
+    # Rows 2 (group b) and 4 (group c) are copies, so that groups b and c are one; d and e stay apart.
+    joined = rows(y, group=group, copies=copies).together
+    assert joined is not None
+    _, first = np.unique(joined, return_inverse=True)
+    assert [sorted(np.flatnonzero(first == one).tolist()) for one in np.unique(first)] == [[0, 1], [2, 3, 4], [5], [6]]
+    # A chain: each group shares one copy with the next, whatever the order of the labels.
+    chain = np.random.default_rng(0).permutation(20)
+    linked = rows(np.zeros(40, dtype=int), group=np.repeat(chain, 2), copies=np.roll(np.repeat(chain[::-1], 2), 1))
+    assert linked.together is not None
+    assert len(np.unique(linked.together)) == 1
+
+
 def test_each_row_has_one_of_everything() -> None:
     with pytest.raises(ValueError, match="one weight per row"):
         rows(np.array([0, 1]), weight=np.ones(3))

@@ -141,6 +141,20 @@ def test_each_class_trains_in_each_fold_whatever_the_groups() -> None:
             assert not set(group[fit]) & set(group[held])
 
 
+def test_copies_stay_on_one_side_of_every_split_with_groups_and_without() -> None:
+    y, group = np.arange(200) % 2, np.arange(200) // 5
+    copies = np.arange(200)
+    copies[[7, 23, 150]] = 7
+    copies[[40, 111]] = 40
+    for known in ({}, {"group": group}):
+        data = rows(y, copies=copies, **known)
+        for seed in range(20):
+            splits = [*parts(data, Protocol(5, 0.0, ""), seed), *parts(data, Protocol(0, 0.2, ""), seed)]
+            for fit, held in splits:
+                assert not set(copies[fit]) & set(copies[held])
+                assert not known or not set(group[fit]) & set(group[held])
+
+
 def test_a_hold_out_of_few_uneven_groups_is_near_its_share() -> None:
     group = np.repeat([0, 1, 2], [80, 12, 8])
     y = np.arange(100) % 2

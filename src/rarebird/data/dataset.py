@@ -86,7 +86,7 @@ class Curves:
 
 
 Source = Frame | Pixels | Curves
-PER_ROW = ("y", "ids", "weight", "group", "time")
+PER_ROW = ("y", "ids", "weight", "group", "copies", "time")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,9 @@ class Dataset:
             None without labels.
         classes: The class labels as text, in a natural order; empty for regression.
         weight: ``(n,)`` float64 sample weights, or None for all ones.
-        group: ``(n,)`` group labels (patient, track, site), or None.
+        group: ``(n,)`` group labels that the user gave (patient, track, site), or None.
+        copies: ``(n,)`` int, equal for rows that are copies of each other, or None: splits keep them together, as they
+            do groups, but rows that differ count as independent.
         time: ``(n,)`` sortable, or None.
         ids: ``(n,)`` text, the user's name of each row (file name, row number).
         name: The name of the data set in reports.
@@ -118,6 +120,7 @@ class Dataset:
     ids: np.ndarray
     weight: np.ndarray | None = None
     group: np.ndarray | None = None
+    copies: np.ndarray | None = None
     time: np.ndarray | None = None
     name: str = "data"
     target: str = "target"
@@ -146,6 +149,22 @@ class Dataset:
     def raw(self) -> Any:
         """The raw rows themselves: a frame, a pixel array, or (values, lengths)."""
         return self.source.rows(self.index)
+
+    @property
+    def together(self) -> np.ndarray | None:
+        """``(n,)`` labels, equal for rows that no split may separate: those of one group, and copies of each other,
+        also through other rows; None where each row is on its own."""
+        if self.group is None or self.copies is None:
+            return self.copies if self.group is None else self.group
+        parts = [np.unique(labels, return_inverse=True)[1] for labels in (self.group, self.copies)]
+        joined, before = parts[0], np.full(len(self), -1)
+        while not np.array_equal(joined, before):
+            before = joined
+            for part in parts:
+                first = np.full(len(self), len(self))
+                np.minimum.at(first, part, joined)
+                joined = first[part]
+        return joined
 
     @property
     def n_classes(self) -> int:

@@ -65,7 +65,7 @@ def decide(
     few = smallest < FEW_IN_SMALLEST_CLASS[train.kind] or n < 5 * FEW_ROWS
     if few and folds is None and n <= CROSS_FIT_ROWS[train.kind] and train.time is None:
         folds = 10 if n < FEW_ROWS else 5
-        folds = min(folds, n) if train.group is None else min(folds, len(np.unique(train.group)))
+        folds = min(folds, n) if train.together is None else min(folds, len(np.unique(train.together)))
         if folds >= 2:
             few_rows = f"{n} rows" if counts is None else f"{n} rows, {smallest} in the smallest class"
             return Protocol(
@@ -95,9 +95,9 @@ def parts(train: Dataset, protocol: Protocol, seed: int) -> list[tuple[np.ndarra
 
 def fold_of(train: Dataset, folds: int, seed: int) -> np.ndarray:
     """``(n,)`` int: the fold that holds each row out; -1 for rows that every fold trains on."""
-    if train.group is None:
+    if train.together is None:
         return _dealt(_strata(train), folds, stream(seed, "folds"))
-    return _keeping_classes(_grouped(_strata(train), train.group, folds, stream(seed, "folds")), train)
+    return _keeping_classes(_grouped(_strata(train), train.together, folds, stream(seed, "folds")), train)
 
 
 def halves(held: Dataset, seed: int) -> np.ndarray:
@@ -118,8 +118,8 @@ def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") ->
         return _latest(train, share)
     strata, rng = _strata(train), stream(seed, name)
     held = np.zeros(len(train), dtype=bool)
-    if train.group is not None:
-        fold = _keeping_classes(_grouped(strata, train.group, max(2, round(1 / share)), rng), train)
+    if train.together is not None:
+        fold = _keeping_classes(_grouped(strata, train.together, max(2, round(1 / share)), rng), train)
         held = fold == _nearest_to_share(fold, strata, share)
     else:
         for rows in _rows_of(strata):
@@ -193,7 +193,7 @@ def _keeping_classes(fold: np.ndarray, data: Dataset) -> np.ndarray:
     """`fold` with -1, never held out, for the rows (or whole groups) of each class whose rows are all in one fold."""
     if data.task == "regression":
         return fold
-    group = np.arange(len(data)) if data.group is None else data.group
+    group = np.arange(len(data)) if data.together is None else data.together
     for rows in _rows_of(data.codes):
         if len(np.unique(fold[rows])) < 2:
             fold[np.isin(group, group[rows])] = -1
@@ -205,8 +205,8 @@ def _latest(data: Dataset, share: float) -> np.ndarray:
     assert data.time is not None
     cut = np.sort(data.time)[int(np.floor((1 - share) * len(data)))]
     held: np.ndarray = data.time >= cut
-    if data.group is not None:
-        held = np.isin(data.group, data.group[held])
+    if data.together is not None:
+        held = np.isin(data.together, data.together[held])
     if held.all():
         raise DataError(
             f"The time column of {data.name} leaves no earlier rows to train on; give rows of other times, or leave "

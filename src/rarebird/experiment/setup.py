@@ -79,7 +79,7 @@ def prepare_run(
 def separate(data: Splits, recipe: AnyRecipe, test_share: float, duplicate_groups: np.ndarray | None = None) -> Splits:
     """Split off test rows where none are given, and note which rows are left out or kept together.
 
-    Near-duplicates form groups where no groups were given, so that every split keeps a row and its copy together.
+    Where no groups were given, every split keeps a row and its near-duplicates together (`Dataset.copies`).
 
     Raises:
         DataError: The recipe is for other data, or no row of a part or class is left.
@@ -90,7 +90,7 @@ def separate(data: Splits, recipe: AnyRecipe, test_share: float, duplicate_group
         group = duplicates.duplicate_groups(train) if duplicate_groups is None else duplicate_groups
         copies = len(group) - len(np.unique(group))
         if copies:
-            train = replace(train, group=group)
+            train = replace(train, copies=group)
             notes.append(
                 f"Rows that are copies, or near-copies, of another row: {copies}; every split keeps a copy together "
                 "with its original."

@@ -132,7 +132,7 @@ def _parts(train: Dataset, recipe: Recipe) -> Parts:
     Raises:
         DataError: The groups leave nothing to train on.
     """
-    most = len(train) if train.group is None else len(np.unique(train.group))
+    most = len(train) if train.together is None else len(np.unique(train.together))
     if most < 2:
         raise DataError(
             f"All rows of {train.name} are of one group, so no network can be trained without the rows that it "

@@ -224,6 +224,7 @@ def _per_row(train: Dataset, start: np.ndarray, end: np.ndarray, way: np.ndarray
         "y": between(train.y) if train.y.ndim == 2 else repeated(train.y),
         "weight": None if train.weight is None else between(train.weight),
         "group": None if train.group is None else repeated(train.group),
+        "copies": None if train.copies is None else repeated(train.copies),
         "time": None if train.time is None else repeated(train.time),
         "ids": repeated(train.ids),
     }
