@@ -84,6 +84,36 @@ def test_prior_factor_is_what_many_epochs_show(sampler: Any) -> None:
     np.testing.assert_allclose(shown, factor * counts / counts.sum(), atol=0.01)
 
 
+WEIGHTS = np.where(np.arange(100) % 3, 1.0, 5.0)
+
+
+@every_sampler
+@pytest.mark.parametrize("rows", [WEIGHTS, 0.37 * WEIGHTS], ids=["whole", "not whole"])
+def test_prior_factor_is_what_many_epochs_of_weighted_rows_show(sampler: Any, rows: np.ndarray) -> None:
+    """A row that counts for k rows comes k times, or its loss weighs k times."""
+    counts = np.bincount(Y, rows)
+    factor = sampler.prior_factor(counts)
+    if factor is None:
+        pytest.skip("the prior is unknown")
+    end = SamplingState(progress=1, rows=rows)
+    drawn = np.concatenate([np.concatenate(epoch(sampler, Y, seed=seed, state=end)) for seed in range(60)])
+    weight = np.ones(100) if getattr(sampler, "draws_by_weight", False) else rows
+    shown = np.bincount(Y[drawn], weight[drawn], minlength=4) / weight[drawn].sum()
+    np.testing.assert_allclose(shown, factor * counts / counts.sum(), atol=0.02)
+    # Within a class, each row has its share by its weight.
+    common = np.bincount(drawn, weight[drawn], minlength=100)[Y == 0]
+    np.testing.assert_allclose(common / common.sum(), rows[Y == 0] / rows[Y == 0].sum(), atol=0.008)
+
+
+@every_sampler
+def test_over_several_epochs_every_row_comes(sampler: Any) -> None:
+    """900 common rows beside 100 rare ones; the draws of an epoch begin anywhere among the rows of a class."""
+    y = np.repeat([0, 1], [900, 100])
+    draw = np.random.default_rng(0)
+    drawn = np.concatenate([np.concatenate(list(sampler(y, 50, draw, SamplingState()))) for _ in range(14)])
+    assert len(np.unique(drawn)) == 1000
+
+
 @every_sampler
 def test_every_class_with_rows_is_seen_in_every_epoch(sampler: Any) -> None:
     assert set(Y[np.concatenate(epoch(sampler, Y))]) == {0, 1, 3}

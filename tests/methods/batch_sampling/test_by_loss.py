@@ -10,6 +10,7 @@ from rarebird.methods.batch_sampling.by_loss import ByLoss, capped, expected_dra
 from rarebird.slots.protocols import SamplingState
 
 LOSS = np.random.default_rng(0).exponential(size=400)
+ONES = np.ones(400)
 
 
 def drawn(sampler: ByLoss, loss: np.ndarray | None, seed: int = 0) -> np.ndarray:
@@ -19,8 +20,8 @@ def drawn(sampler: ByLoss, loss: np.ndarray | None, seed: int = 0) -> np.ndarray
 
 
 def test_far_from_the_limit_draws_are_in_proportion() -> None:
-    np.testing.assert_allclose(capped(LOSS, 50), LOSS / LOSS.mean())
-    np.testing.assert_allclose(expected_draws(LOSS, 0.3, 50), 0.3 + 0.7 * LOSS / LOSS.mean())
+    np.testing.assert_allclose(capped(LOSS, ONES, 50), LOSS / LOSS.mean())
+    np.testing.assert_allclose(expected_draws(LOSS, ONES, 0.3, 50), 0.3 + 0.7 * LOSS / LOSS.mean())
 
 
 @pytest.mark.parametrize("most", [1.01, 1.5, 3.0, 10.0])
@@ -33,7 +34,7 @@ def test_limit_against_bisection(loss: np.ndarray, most: float) -> None:
     for _ in range(200):
         middle = (low + high) / 2
         low, high = (middle, high) if np.minimum(middle * level, most).mean() < 1 else (low, middle)
-    result = capped(loss, most)
+    result = capped(loss, ONES, most)
     np.testing.assert_allclose(result, np.minimum(low * level, most), rtol=1e-6)
     assert result.mean() == pytest.approx(1)
     assert result.max() <= most
@@ -46,7 +47,7 @@ def test_equal_or_no_losses_draw_every_row_once() -> None:
 
 
 def test_draws_follow_what_is_expected_of_them() -> None:
-    expected = expected_draws(LOSS, 0.5, 4)
+    expected = expected_draws(LOSS, ONES, 0.5, 4)
     for seed in range(5):
         times = drawn(ByLoss(), LOSS, seed)
         assert times.sum() == 400

@@ -34,30 +34,54 @@ def rounded(expected: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return counts
 
 
-def order_in_shares(codes: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def rows_per_class(codes: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+    """Rows of each class of ``np.unique(codes)``, each counting for `rows` ``(n,)`` rows, or for one."""
+    return np.bincount(np.unique(codes, return_inverse=True)[1], rows)
+
+
+def order_in_shares(
+    codes: np.ndarray, shares: np.ndarray, rng: np.random.Generator, rows: np.ndarray | None = None
+) -> np.ndarray:
     """``(n,)`` positions, as many as rows, in an order that mixes the classes evenly in given shares.
 
     Args:
         codes: ``(n,)`` class codes.
-        shares: Share of the draws for each class of ``np.unique(codes)``, with sum 1. All rows of a class are drawn
-            before one of them is drawn again.
+        shares: Share of the draws for each class of ``np.unique(codes)``, with sum 1; within a class as
+            `drawn_evenly` draws.
         rng: Source of the draws.
+        rows: ``(n,)`` how many rows each row counts for; None where each counts for one.
     """
     quotas = rounded(shares * len(codes), rng)
-    drawn = [
-        drawn_evenly(np.flatnonzero(codes == label), quota, rng)
-        for label, quota in zip(np.unique(codes), quotas, strict=True)
-    ]
+    drawn = drawn_per_class(codes, quotas, rng, rows)
     # The draws of a class are spread evenly over the epoch, each at a random place within its part.
     when = np.concatenate([(np.arange(quota) + rng.random(quota)) / quota for quota in quotas])
     order: np.ndarray = np.concatenate(drawn)[np.argsort(when, kind="stable")]
     return order
 
 
-def drawn_evenly(rows: np.ndarray, quota: int, rng: np.random.Generator) -> np.ndarray:
-    """`quota` draws from `rows`; no row is drawn more than once more often than another."""
-    rounds = [rng.permutation(rows) for _ in range(-(-quota // len(rows)))]
-    return np.concatenate(rounds)[:quota] if rounds else rows[:0]
+def drawn_per_class(
+    codes: np.ndarray, quotas: np.ndarray, rng: np.random.Generator, rows: np.ndarray | None
+) -> list[np.ndarray]:
+    """For each class of ``np.unique(codes)`` its quota of draws, as `drawn_evenly` draws them."""
+    drawn = []
+    for label, quota in zip(np.unique(codes), quotas, strict=True):
+        own = np.flatnonzero(codes == label)
+        drawn.append(drawn_evenly(own, int(quota), rng, None if rows is None else rows[own]))
+    return drawn
+
+
+def drawn_evenly(own: np.ndarray, quota: int, rng: np.random.Generator, rows: np.ndarray | None = None) -> np.ndarray:
+    """`quota` draws from the positions `own` ``(m,)``.
+
+    Where each counts for one row, all are drawn before one of them is drawn again. Where they count for `rows` ``(m,)``
+    rows, each is drawn in proportion, up to one draw.
+    """
+    if rows is not None:
+        order = rng.permutation(len(own))
+        times = rounded(quota * rows[order] / rows.sum(), rng)
+        return rng.permutation(np.repeat(own[order], times))
+    rounds = [rng.permutation(own) for _ in range(-(-quota // len(own)))]
+    return np.concatenate(rounds)[:quota] if rounds else own[:0]
 
 
 def occupied(class_counts: np.ndarray) -> np.ndarray:

@@ -67,7 +67,8 @@ class ByLoss(Method):
     ) -> Iterator[np.ndarray]:
         """The next epoch's batches, each ``(about batch_size,)`` int64 positions into the training rows."""
         loss = np.full(len(y), np.nan) if state.last_loss is None else state.last_loss
-        times = rounded(expected_draws(loss, self.uniform, self.most), rng)
+        rows = np.ones(len(y)) if state.rows is None else state.rows
+        times = rounded(expected_draws(loss, rows, self.uniform, self.most), rng)
         yield from even_batches(rng.permutation(np.repeat(np.arange(len(y)), times)), batch_size)
 
     def prior_factor(self, class_counts: np.ndarray) -> np.ndarray | None:
@@ -75,32 +76,36 @@ class ByLoss(Method):
         return np.ones(len(class_counts)) if self.uniform == 1 else None
 
 
-def expected_draws(loss: np.ndarray, uniform: float, most: float) -> np.ndarray:
-    """``(n,)`` draws of each row in an epoch, with mean 1.
+def expected_draws(loss: np.ndarray, rows: np.ndarray, uniform: float, most: float) -> np.ndarray:
+    """``(n,)`` draws of each row in an epoch, with mean 1 over all rows that the rows count for.
 
     Args:
         loss: ``(n,)`` last losses; a row whose loss is not finite counts as not seen.
+        rows: ``(n,)`` how many rows each row counts for; the loss weighs its draws by that.
         uniform: Share of the draws that do not depend on the loss.
         most: Limit on a row's draws among those that do, above 1.
     """
     draws = np.ones(len(loss))
     seen = np.isfinite(loss)
     if seen.any():
-        draws[seen] = uniform + (1 - uniform) * capped(loss[seen], most)
+        draws[seen] = uniform + (1 - uniform) * capped(loss[seen], rows[seen], most)
     return draws
 
 
-def capped(loss: np.ndarray, most: float) -> np.ndarray:
-    """``(n,)`` numbers with mean 1, in proportion to `loss`, but none above `most` (water-filling)."""
+def capped(loss: np.ndarray, rows: np.ndarray, most: float) -> np.ndarray:
+    """``(n,)`` numbers with mean 1 over `rows`, in proportion to `loss`, but none above `most` (water-filling)."""
     largest = loss.max()
     if largest <= 0:
         return np.ones(len(loss))
     level = np.maximum(loss, _FLOOR * largest)
-    descending = np.sort(level)[::-1]
-    rest = np.cumsum(descending[::-1])[::-1]
+    order = np.argsort(level)
+    ascending = rows[order]
+    descending = level[order][::-1]
+    rest = np.cumsum(ascending * level[order])[::-1]
+    at_limit = np.cumsum(ascending[::-1]) - ascending[::-1]
     # With the k largest at the limit, the others share the rest; the right k is the first at which none of the others
     # is above the limit.
-    scale = (len(loss) - most * np.arange(len(loss))) / rest
+    scale = (rows.sum() - most * at_limit) / rest
     k = int(np.argmax(scale * descending <= most))
     draws: np.ndarray = np.minimum(scale[k] * level, most)
     return draws

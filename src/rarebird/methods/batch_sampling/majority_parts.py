@@ -21,18 +21,20 @@ sampler is a whole cycle.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
-from rarebird.methods.batch_sampling._shares import class_codes, drawn_evenly, occupied, scaled
+from rarebird.methods.batch_sampling._shares import class_codes, drawn_per_class, occupied, rows_per_class, scaled
 from rarebird.methods.batch_sampling.shuffled import even_batches
 from rarebird.slots.methods import Method
 from rarebird.slots.protocols import SamplingState
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")
+# Largest number of draws of a cycle; heavy weights would otherwise fill the memory.
+MOST_DRAWS = 2**24
 
 
 class MajorityParts(Method):
@@ -41,6 +43,8 @@ class MajorityParts(Method):
     Attributes:
         ratio: Largest number of rows of a class in a part, as a multiple of the rarest class's.
     """
+
+    draws_by_weight: ClassVar[bool] = True
 
     ratio: Annotated[float, Float(1, 10, log=True), Field(ge=1)] = 1.0
 
@@ -54,7 +58,7 @@ class MajorityParts(Method):
     ) -> Iterator[np.ndarray]:
         """The next cycle's batches, each ``(about batch_size,)`` int64 positions; `y` has ``(n,)`` codes or ``(n,
         n_classes)`` targets."""
-        cycle = parts(class_codes(y, self.name), self.ratio, rng)
+        cycle = parts(class_codes(y, self.name), self.ratio, rng, state.rows)
         yield from even_batches(np.roll(cycle, -state.fold, axis=0).ravel(), batch_size)
 
     def prior_factor(self, class_counts: np.ndarray) -> np.ndarray:
@@ -65,7 +69,7 @@ class MajorityParts(Method):
         return scaled(part_sizes(counts, rarest, self.ratio) / counts, class_counts)
 
 
-def parts(codes: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:
+def parts(codes: np.ndarray, ratio: float, rng: np.random.Generator, rows: np.ndarray | None = None) -> np.ndarray:
     """``(n_parts, part)`` positions: enough parts for each row to be in at least one; within a part, classes are mixed
     evenly.
 
@@ -73,21 +77,21 @@ def parts(codes: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarr
         codes: ``(n,)`` class codes.
         ratio: Largest number of rows of a class in a part, as a multiple of the rarest class's.
         rng: Source of the draws.
+        rows: ``(n,)`` how many rows each row counts for, and is drawn for; None where each counts for one.
     """
-    classes, counts = np.unique(codes, return_counts=True)
+    counts = rows_per_class(codes, rows)
     sizes = part_sizes(counts, counts.min(), ratio)
-    n_parts = int((-(-counts // sizes)).max())
-    drawn = [
-        drawn_evenly(np.flatnonzero(codes == label), n_parts * size, rng)
-        for label, size in zip(classes, sizes, strict=True)
-    ]
-    cycle = np.concatenate([rows.reshape(n_parts, size) for rows, size in zip(drawn, sizes, strict=True)], axis=1)
+    n_parts = max(1, min(int((-(-counts // sizes)).max()), MOST_DRAWS // int(sizes.sum())))
+    drawn = drawn_per_class(codes, n_parts * sizes, rng, rows)
+    cycle = np.concatenate([own.reshape(n_parts, size) for own, size in zip(drawn, sizes, strict=True)], axis=1)
     when = np.concatenate([(np.arange(size) + rng.random((n_parts, size))) / size for size in sizes], axis=1)
     ordered: np.ndarray = np.take_along_axis(cycle, np.argsort(when, axis=1, kind="stable"), axis=1)
     return ordered
 
 
-def part_sizes(counts: np.ndarray, rarest: int, ratio: float) -> np.ndarray:
-    """``(n_classes,)`` rows of each class in a part."""
-    sizes: np.ndarray = np.minimum(counts, round(ratio * rarest))
-    return sizes
+def part_sizes(counts: np.ndarray, rarest: float, ratio: float) -> np.ndarray:
+    """``(n_classes,)`` rows of each class in a part: whole numbers, at least 1."""
+    sizes = np.minimum(counts, round(ratio * rarest))
+    shrunk = np.minimum(1.0, MOST_DRAWS / sizes.sum()) * sizes
+    whole: np.ndarray = np.maximum(np.rint(shrunk), 1).astype(np.int64)
+    return whole

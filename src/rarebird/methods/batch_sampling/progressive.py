@@ -22,10 +22,11 @@ epoch, and all of its rows are drawn before one of them is drawn again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 
-from rarebird.methods.batch_sampling._shares import class_codes, occupied, order_in_shares, scaled
+from rarebird.methods.batch_sampling._shares import class_codes, occupied, order_in_shares, rows_per_class, scaled
 from rarebird.methods.batch_sampling.shuffled import even_batches
 from rarebird.slots.methods import Method
 from rarebird.slots.protocols import SamplingState
@@ -37,14 +38,16 @@ _BALANCED_FROM = 0.8
 class Progressive(Method):
     """From natural to equal shares of all classes that have rows; it has no settings."""
 
+    draws_by_weight: ClassVar[bool] = True
+
     def __call__(
         self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState
     ) -> Iterator[np.ndarray]:
         """The next epoch's batches, each ``(about batch_size,)`` int64 positions; `y` has ``(n,)`` codes or ``(n,
         n_classes)`` targets."""
         codes = class_codes(y, self.name)
-        shares = progressive_shares(np.unique(codes, return_counts=True)[1], state.progress)
-        yield from even_batches(order_in_shares(codes, shares, rng), batch_size)
+        shares = progressive_shares(rows_per_class(codes, state.rows), state.progress)
+        yield from even_batches(order_in_shares(codes, shares, rng, state.rows), batch_size)
 
     def prior_factor(self, class_counts: np.ndarray) -> np.ndarray:
         """``1 / count``, scaled to mean 1 over the training rows; a class without rows counts as one row."""

@@ -19,10 +19,11 @@ drawn before one of them is drawn again. An epoch has as many draws as there are
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 
-from rarebird.methods.batch_sampling._shares import class_codes, occupied, order_in_shares, scaled
+from rarebird.methods.batch_sampling._shares import class_codes, occupied, order_in_shares, rows_per_class, scaled
 from rarebird.methods.batch_sampling.shuffled import even_batches
 from rarebird.slots.methods import Method
 from rarebird.slots.protocols import SamplingState
@@ -33,15 +34,16 @@ KINDS = ("image", "table", "series")
 class SquareRoot(Method):
     """Batches with classes in proportion to the roots of their rows; it has no settings."""
 
+    draws_by_weight: ClassVar[bool] = True
+
     def __call__(
         self, y: np.ndarray, batch_size: int, rng: np.random.Generator, state: SamplingState
     ) -> Iterator[np.ndarray]:
         """The next epoch's batches, each ``(about batch_size,)`` int64 positions; `y` has ``(n,)`` codes or ``(n,
         n_classes)`` targets."""
         codes = class_codes(y, self.name)
-        yield from even_batches(
-            order_in_shares(codes, root_shares(np.unique(codes, return_counts=True)[1]), rng), batch_size
-        )
+        shares = root_shares(rows_per_class(codes, state.rows))
+        yield from even_batches(order_in_shares(codes, shares, rng, state.rows), batch_size)
 
     def prior_factor(self, class_counts: np.ndarray) -> np.ndarray:
         """``1 / sqrt(count)``, scaled to mean 1 over the training rows; a class without rows counts as one row."""
