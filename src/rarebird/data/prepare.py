@@ -12,6 +12,7 @@ from rarebird.core.checks import DataError, require
 from rarebird.data import prepare_table
 from rarebird.data.dataset import Dataset, Pixels
 from rarebird.data.mapped_rows import MappedRows
+from rarebird.data.row_counts import rows_of
 from rarebird.data.spec import InputSpec
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Prepared(BaseModel):
 
 
 def fit(train: Dataset, seed: int = 0) -> tuple[Prepared, list[str]]:
-    """Learn from training rows.
+    """Learn from training rows; a row of weight k counts as k rows.
 
     Args:
         train: Training rows before resampling, without any held-out row.
@@ -154,35 +155,40 @@ def fit(train: Dataset, seed: int = 0) -> tuple[Prepared, list[str]]:
     common: dict[str, Any] = {"kind": train.kind, "task": train.task, "n_outputs": outputs}
     notes: list[str] = []
     state: dict[str, Any] = {"classes": train.classes}
+    rows = rows_of(train.weights)
     if train.kind == "table":
-        state["table"], shapes, notes = prepare_table.fit(train.raw(), train.name)
+        state["table"], shapes, notes = prepare_table.fit(train.raw(), rows, train.name)
     elif train.kind == "image":
-        shapes = _pixel_statistics(train, seed)
+        shapes = _pixel_statistics(train, rows, seed)
     else:
-        shapes = _series_statistics(train)
+        shapes = _series_statistics(train, rows)
     if train.task == "regression":
         assert train.y is not None
-        mean, scale = float(train.y.mean()), float(train.y.std())
+        mean = float((rows * train.y).sum() / rows.sum())
+        scale = float(np.sqrt((rows * np.square(train.y - mean)).sum() / rows.sum()))
         state |= {"target_mean": mean, "target_scale": scale if scale > 0 else 1.0}
     return Prepared(spec=InputSpec(**common, **shapes), **state), notes
 
 
-def _pixel_statistics(train: Dataset, seed: int) -> dict[str, Any]:
+def _pixel_statistics(train: Dataset, counts: np.ndarray, seed: int) -> dict[str, Any]:
     assert isinstance(train.source, Pixels)
     array, rows = train.source.array, train.index
     channels, height, width = array.shape[1:]
     most = max(1, min(STATISTICS_ROWS, STATISTICS_VALUES // (channels * height * width)))
     if len(rows) > most:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+        chosen = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))
+        rows, counts = rows[chosen], counts[chosen]
     sums, squares = np.zeros(channels), np.zeros(channels)
     step = max(1, CHUNK_VALUES // (channels * height * width))
     for start in range(0, len(rows), step):
         chunk = array[rows[start : start + step]].astype(np.float64)
-        sums += chunk.sum(axis=(0, 2, 3))
-        squares += np.square(chunk).sum(axis=(0, 2, 3))
+        weight = counts[start : start + step, None, None, None]
+        sums += (weight * chunk).sum(axis=(0, 2, 3))
+        squares += (weight * np.square(chunk)).sum(axis=(0, 2, 3))
     scale = 255.0 if array.dtype == np.uint8 else 1.0
-    mean = sums / (len(rows) * height * width)
-    std = np.sqrt(np.maximum(squares / (len(rows) * height * width) - mean**2, 0)) / scale
+    values = counts.sum() * height * width
+    mean = sums / values
+    std = np.sqrt(np.maximum(squares / values - mean**2, 0)) / scale
     return {
         "channels": channels,
         "height": height,
@@ -192,13 +198,14 @@ def _pixel_statistics(train: Dataset, seed: int) -> dict[str, Any]:
     }
 
 
-def _series_statistics(train: Dataset) -> dict[str, Any]:
+def _series_statistics(train: Dataset, rows: np.ndarray) -> dict[str, Any]:
     values, lengths = train.raw()
-    present = np.isfinite(values)
-    count = np.maximum(present.sum(axis=(0, 2)), 1)
+    present, weight = np.isfinite(values), rows[:, None, None]
+    count = (weight * present).sum(axis=(0, 2))
+    count = np.where(count > 0, count, 1)
     filled = np.where(present, values, 0).astype(np.float64)
-    mean = filled.sum(axis=(0, 2)) / count
-    variance = (np.where(present, values - mean[:, None], 0) ** 2).sum(axis=(0, 2)) / count
+    mean = (weight * filled).sum(axis=(0, 2)) / count
+    variance = (weight * np.where(present, values - mean[:, None], 0) ** 2).sum(axis=(0, 2)) / count
     std = np.sqrt(variance)
     return {
         "channels": values.shape[1],

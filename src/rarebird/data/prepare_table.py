@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rarebird.core.checks import DataError, some
 from rarebird.data import columns
+from rarebird.data.row_counts import quantiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,8 +67,13 @@ class TableState(BaseModel):
         return sum(NUMBERS[column.role] for column in numbers) if complete else -1
 
 
-def fit(frame: pd.DataFrame, name: str) -> tuple[TableState, dict[str, Any], list[str]]:
+def fit(frame: pd.DataFrame, rows: np.ndarray, name: str) -> tuple[TableState, dict[str, Any], list[str]]:
     """Learn every column's role and scale.
+
+    Args:
+        frame: The training rows.
+        rows: ``(n,)`` how many rows each row counts for.
+        name: Of the data, for messages.
 
     Returns:
         The state, the fields of `InputSpec` that it determines, and a sentence on each column left out.
@@ -78,7 +84,7 @@ def fit(frame: pd.DataFrame, name: str) -> tuple[TableState, dict[str, Any], lis
     left_out = dict.fromkeys(columns.constant_columns(frame), "it has one value only") | columns.identifier_columns(
         frame
     )
-    used = tuple(_learned(frame[column]) for column in frame.columns if column not in left_out)
+    used = tuple(_learned(frame[column], rows) for column in frame.columns if column not in left_out)
     if not used:
         raise DataError(
             f"{name} has no column to learn from: "
@@ -89,7 +95,9 @@ def fit(frame: pd.DataFrame, name: str) -> tuple[TableState, dict[str, Any], lis
     numbers, missing = _numbers(state, frame)
     shapes = {
         "n_numbers": numbers.shape[1],
-        "bins": tuple(_bins(column[~absent]) for column, absent in zip(numbers.T, missing.T, strict=True)),
+        "bins": tuple(
+            _bins(column[~absent], rows[~absent]) for column, absent in zip(numbers.T, missing.T, strict=True)
+        ),
         "cardinalities": state.cardinalities,
     }
     notes = [f"Column {column!r} is left out: {why}." for column, why in state.left_out.items()]
@@ -117,13 +125,13 @@ def inputs(state: TableState, frame: pd.DataFrame, name: str) -> dict[str, Tenso
     }
 
 
-def _learned(column: pd.Series) -> Column:
+def _learned(column: pd.Series, rows: np.ndarray) -> Column:
     import pandas as pd
 
     name = str(column.name)
     if pd.api.types.is_datetime64_any_dtype(column):
         parts = np.stack(_date_parts(column), axis=1)
-        scales = [_scale(part) for part in parts.T]
+        scales = [_scale(part, rows) for part in parts.T]
         return Column(
             name=name,
             role="date",
@@ -131,9 +139,10 @@ def _learned(column: pd.Series) -> Column:
             scale=tuple(scale for _, scale in scales),
         )
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        middle, scale = _scale(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        middle, scale = _scale(column.to_numpy(dtype=np.float64, na_value=np.nan), rows)
         return Column(name=name, role="number", center=(middle,), scale=(scale,))
-    frequent = _as_text(column).value_counts()
+    text = _as_text(column)
+    frequent = pd.Series(rows, text.index).groupby(text, sort=False).sum().sort_values(ascending=False, kind="stable")
     return Column(name=name, role="category", categories=tuple(frequent.index[:MOST_CATEGORIES]))
 
 
@@ -174,23 +183,24 @@ def _date_parts(column: pd.Series) -> list[np.ndarray]:
     ]
 
 
-def _scale(values: np.ndarray) -> tuple[float, float]:
+def _scale(values: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
     """Median, and 1 / (interquartile range), or 2 / (whole range) where the quartiles are equal."""
-    known = values[np.isfinite(values)]
+    finite = np.isfinite(values)
+    known = values[finite]
     if not len(known):
         return 0.0, 0.0
-    low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
+    low, middle, high = quantiles(known, rows[finite], np.array([0.25, 0.5, 0.75]))
     if high > low:
         return float(middle), float(1 / (high - low))
     spread = known.max() - known.min()
     return float(middle), float(2 / spread) if spread > 0 else 0.0
 
 
-def _bins(values: np.ndarray) -> tuple[float, ...]:
+def _bins(values: np.ndarray, rows: np.ndarray) -> tuple[float, ...]:
     """Distinct quantiles as bin edges, at least two. With few rows there are fewer, so that each bin has about ten rows
     or more."""
-    wanted = int(np.clip(len(values) // ROWS_PER_BIN, 2, MOST_BINS))
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, wanted + 1))) if len(values) else np.zeros(1)
+    wanted = int(np.clip(rows.sum() // ROWS_PER_BIN, 2, MOST_BINS))
+    edges = np.unique(quantiles(values, rows, np.linspace(0, 1, wanted + 1))) if len(values) else np.zeros(1)
     if len(edges) < 2:
         edges = np.array([edges[0] - 0.5, edges[0] + 0.5])
     return tuple(edges.tolist())
