@@ -73,7 +73,7 @@ def test_only_an_open_recipe_is_searched(changes: dict[str, object], asked: bool
     assert command.is_asked_for(Request(Path("data.csv"), Path("run"), **changes)) is asked  # type: ignore[arg-type]
 
 
-def test_what_ships_is_written_and_repeats(few: None, tmp_path: Path) -> None:
+def test_the_final_model_is_written_and_repeats(few: None, tmp_path: Path) -> None:
     outcome, request = search(tmp_path)
     run = request.out
     assert {"trials.db", "recipe.toml", "report.html", "result.json", "data.json", "model"} <= {
@@ -121,7 +121,7 @@ def test_numbers_are_searched_for_too(few: None, tmp_path: Path) -> None:
     assert outcome.result.test.metrics["r2"].value is not None
 
 
-def test_a_user_who_ends_it_keeps_what_there_is(few: None, tmp_path: Path) -> None:
+def test_a_search_that_the_user_ends_keeps_its_candidates(few: None, tmp_path: Path) -> None:
     request = Request(data=table(tmp_path / "rows.csv"), out=tmp_path / "run", settings=("folds=3",))
     ends = iter([False] * 12)
     outcome = command.fit(request, Clock(), lambda progress, what: next(ends, True))

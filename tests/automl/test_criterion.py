@@ -41,7 +41,7 @@ def test_without_balance_it_is_the_log_loss() -> None:
     assert loss(criterion(0.0, weight=weight).rows(GUESS)) == pytest.approx(log_loss(Y, GUESS, sample_weight=weight))
 
 
-def test_balanced_it_is_the_mean_of_the_classes_own_log_loss_under_even_priors() -> None:
+def test_the_balanced_criterion_is_the_mean_over_classes_of_the_log_loss_under_equal_priors() -> None:
     even = GUESS / PRIOR
     even /= even.sum(axis=1, keepdims=True)
     surprise = -np.log(even[np.arange(N), Y])
@@ -93,7 +93,7 @@ def test_permuted_classes_lose_the_same() -> None:
     np.testing.assert_allclose(permuted.rows(GUESS[:, order]), criterion().rows(GUESS))
 
 
-def test_rows_that_nobody_predicted_are_left_out() -> None:
+def test_rows_without_a_prediction_are_left_out() -> None:
     known = np.arange(N) % 3 > 0
     holes = np.where(known[:, None], GUESS, np.nan)
     rows = criterion().rows(holes)
@@ -148,7 +148,7 @@ def test_the_metric_decides_how_much_balance(metric: str, balanced: float) -> No
     assert (found.balanced, len(found.prior)) == (0.0, 0)
 
 
-def test_worse_is_what_is_worse_row_by_row() -> None:
+def test_worse_is_decided_by_paired_differences() -> None:
     base = RNG.random(N)
     noise = RNG.normal(size=N)
     noise -= noise.mean()

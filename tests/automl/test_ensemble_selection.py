@@ -1,5 +1,5 @@
-"""What ships: an ensemble of families, unless averaging is surely worse than the best alone, by weights of other rows
-than those judged."""
+"""The final model: an ensemble of families, unless averaging is surely worse than the best family alone; weights come
+from other rows than those scored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_repeat_that_held_out_fewer_rows_adds_to_those() -> None:
     np.testing.assert_array_equal(np.isnan(family.losses[:6]), [False, True, False, True, False, False])
 
 
-def test_one_family_ships_alone() -> None:
+def test_a_single_family_is_the_final_model() -> None:
     found = chosen(candidate("a", good(2, 1)), candidate("a", good(2, 2)))
     assert [family.name for family in found.families] == ["a"]
     assert len(found.families[0].candidates) == 2
@@ -48,7 +48,7 @@ def test_one_family_ships_alone() -> None:
     assert found.why == "The final model: a, with 2 seeds."
 
 
-def test_an_ensemble_of_one_is_called_what_it_is() -> None:
+def test_an_ensemble_of_one_family_is_named_as_that_family() -> None:
     found = chosen(candidate("a", good(6, 1)), candidate("b", LOST))
     assert [family.name for family in found.families] == ["a"]
     np.testing.assert_array_equal(found.shares, [1])
@@ -66,7 +66,7 @@ def test_families_that_complement_each_other_are_averaged() -> None:
     assert found.why.startswith("The final model is an ensemble: ")
 
 
-def test_the_gain_is_judged_by_weights_of_the_other_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gain_is_scored_with_weights_of_the_other_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray] = []
     original = ensemble_selection.weights
 
@@ -90,7 +90,7 @@ def test_the_gain_is_judged_by_weights_of_the_other_parts(monkeypatch: pytest.Mo
 
 
 def test_a_surely_harmful_average_gives_the_best_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights that put much on a family that is always wrong: what they give is judged, and not taken."""
+    """Weights that put much on a family that is always wrong: the ensemble is scored, and not selected."""
     monkeypatch.setattr(ensemble_selection, "weights", lambda predicted, criterion: np.array([0.4, 0.6]))
     found = chosen(candidate("good", good(4, 1)), candidate("lost", LOST))
     assert [family.name for family in found.families] == ["good"]
@@ -99,7 +99,7 @@ def test_a_surely_harmful_average_gives_the_best_alone(monkeypatch: pytest.Monke
     assert "good alone; averaged with others it was surely worse" in found.why
 
 
-def test_what_is_not_surely_worse_is_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_families_that_are_not_surely_worse_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ensemble_selection, "weights", lambda predicted, criterion: np.array([0.5, 0.5]))
     found = chosen(candidate("a", good(2, 1)), candidate("b", good(2, 2)))
     np.testing.assert_array_equal(found.shares, [0.5, 0.5])
@@ -115,13 +115,13 @@ def test_a_family_without_weight_does_not_ship_and_the_heaviest_comes_first() ->
         assert f"{family.name} {share:.0%}" in found.why
 
 
-def test_rows_of_one_part_alone_judge_and_are_judged() -> None:
+def test_a_single_part_chooses_and_scores_on_its_own_rows() -> None:
     found = chosen(candidate("a", good(2, 1)), candidate("b", good(2, 2)), parts=np.zeros(N, dtype=np.int64))
     assert found.shares.sum() == pytest.approx(1)
     assert np.isfinite(found.gain)
 
 
-def test_rows_that_nobody_held_out_play_no_part() -> None:
+def test_rows_that_no_family_held_out_change_nothing() -> None:
     known = np.arange(N) % 10 > 0
     holes = [np.where(known[:, None], good(2, seed), np.nan) for seed in (1, 2)]
     some = chosen(candidate("a", holes[0]), candidate("b", holes[1]))
@@ -138,7 +138,7 @@ def test_rows_that_nobody_held_out_play_no_part() -> None:
     assert np.isfinite(some.gain)
 
 
-def test_values_are_chosen_alike() -> None:
+def test_regression_families_are_selected_in_the_same_way() -> None:
     y = Y + np.random.default_rng(5).normal(size=N)
     values = Criterion(y, np.ones(N), np.zeros(0), 0.0)
     guesses = [(y + np.random.default_rng(seed).normal(size=N))[:, None] for seed in (1, 2)]

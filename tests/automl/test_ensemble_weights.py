@@ -63,7 +63,7 @@ def test_of_identical_members_the_first_is_taken_once() -> None:
     np.testing.assert_allclose(weights([same, same], criterion()), [0.75, 0.25])
 
 
-def test_where_nothing_can_be_judged_shares_are_equal() -> None:
+def test_without_any_prediction_shares_are_equal() -> None:
     nothing = np.full((N, CLASSES), np.nan)
     np.testing.assert_allclose(greedy([nothing, nothing], criterion()), [0.5, 0.5])
 

@@ -113,7 +113,7 @@ def test_test_rows_may_be_given(as_pair: bool, frame: pd.DataFrame, tmp_path: Pa
         ({"test": (1, 2, 3)}, DataError, "pair \\(X, y\\), but got 3 parts"),
     ],
 )
-def test_what_cannot_serve_is_refused_before_anything_is_written(
+def test_bad_requests_are_refused_before_anything_is_written(
     changes: dict[str, Any], error: type[Exception], message: str, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     with pytest.raises(error, match=message):

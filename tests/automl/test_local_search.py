@@ -40,7 +40,7 @@ BUDGET = 1000.0
 
 
 class Made:
-    """A search whose candidates take a time and have losses that are made up; its clock stands still but for them."""
+    """A search with candidates of given seconds and losses; only a training moves its clock."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *, folds: int = 4, seconds: float = 10.0) -> None:
         self.now, self.seconds, self.entries = 5000.0, seconds, list[PortfolioEntry]()
@@ -226,7 +226,7 @@ def test_an_early_end_has_a_reason(
     assert notes == ([] if said is None else [f"The search ended before the budget: {said}."])
 
 
-def test_what_would_ship_is_repeated_while_there_is_time(
+def test_selected_recipes_are_repeated_while_there_is_time(
     without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Made(tmp_path, monkeypatch)
@@ -241,7 +241,7 @@ def test_what_would_ship_is_repeated_while_there_is_time(
 
 
 @pytest.mark.parametrize("tried", [1, 2, 8, 20, 200])
-def test_luck_is_what_the_best_of_equals_gains(tried: int) -> None:
+def test_luck_is_the_gain_of_the_best_of_equal_recipes(tried: int) -> None:
     best = np.random.default_rng(0).normal(size=(4000, tried)).max(axis=1)
     assert luck(tried) == pytest.approx(float(best.mean()), abs=0.15)
 

@@ -1,5 +1,5 @@
-"""Rule 1 for a search: judging rows are changed beyond recognition, and nothing that was learned or chosen without them
-may change.
+"""Rule 1 for a search: scored rows are changed completely, and nothing that was learned or chosen without them may
+change.
 
 Non-interference, bit for bit, as in `tests/test_no_leak.py`: it covers the recipes that race, who leaves, repeats,
 weights, calibrations and the decision at once.
@@ -133,8 +133,8 @@ def test_a_search_does_not_read_test_rows(protocol: str) -> None:
 
 
 def test_a_fold_held_out_changes_nothing_of_its_own_networks() -> None:
-    """In every candidate and its repeats, which are held out on other folds, the network that a changed row judged
-    stays as it was."""
+    """In every candidate and its repeats, which are held out on other folds, the network that is scored on a
+    changed row is the same as before."""
     train = rows()
     at = np.flatnonzero(split.fold_of(train, FOLDS, 0) == 1)[:1]
     # Only features are changed: labels decide which fold a row falls to.

@@ -85,7 +85,7 @@ def test_regression_has_no_loss_of_classes() -> None:
 
 
 @pytest.mark.parametrize("what", WHAT)
-def test_what_the_run_decided_holds_for_every_recipe(what: str) -> None:
+def test_settings_of_the_run_hold_for_every_recipe(what: str) -> None:
     run = {"threads": 1, "folds": 4, "metric": "accuracy"} if what != "values" else {"threads": 1, "folds": 4}
     base, found = entries(what, **run)
     for entry in found:

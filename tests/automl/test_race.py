@@ -82,7 +82,7 @@ def test_rungs_are_one_part_half_of_them_and_all(parts: int, expected: list[int]
     assert rung_ends(parts) == expected
 
 
-def test_a_candidate_is_judged_on_every_row_by_networks_that_never_saw_it() -> None:
+def test_a_candidate_is_scored_on_every_row_by_networks_that_never_saw_it() -> None:
     one = race()
     found = enter(one, "trees", trees(seed=5))
     assert found is not None
@@ -121,7 +121,7 @@ def test_a_row_is_calibrated_without_its_own_part(monkeypatch: pytest.MonkeyPatc
     found = enter(one, "trees", trees())
     assert found is not None
     n = len(one.context.setup.scored_rows)
-    # The last judging is that of all rows: each part by what the other parts say.
+    # The last predictions are for all rows: those of each part by calibrations fitted on the other parts.
     assert seen[-FOLDS:] == [n - n // FOLDS] * FOLDS
 
 
@@ -133,7 +133,7 @@ def test_repeats_of_a_race_without_a_deadline_are_the_same() -> None:
     assert found[0].models.recipe == found[1].models.recipe
 
 
-def test_what_is_surely_worse_leaves_early_by_name(shuffling: None) -> None:
+def test_a_surely_worse_candidate_leaves_early_and_is_named(shuffling: None) -> None:
     one = race()
     enter(one, "trees", trees())
     trained: list[str] = []
@@ -148,7 +148,7 @@ def test_what_is_surely_worse_leaves_early_by_name(shuffling: None) -> None:
     assert 0 < len(trained) <= 2 * 8
 
 
-def test_who_must_is_trained_to_the_end(shuffling: None) -> None:
+def test_an_entry_that_must_be_trained_is_trained_on_all_parts(shuffling: None) -> None:
     one = race()
     enter(one, "trees", trees())
     found = enter(one, "shuffled", trees(seed=SHUFFLED), must=True)
@@ -159,7 +159,9 @@ def test_who_must_is_trained_to_the_end(shuffling: None) -> None:
     assert one.best.name == "trees"
 
 
-def test_who_stays_is_trained_to_the_end_where_there_is_time(shuffling: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_that_stays_is_trained_on_all_parts_if_there_is_time(
+    shuffling: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = race()
     enter(one, "trees", trees())
     found = enter(one, "shuffled", trees(seed=SHUFFLED), stays=True)
@@ -170,7 +172,7 @@ def test_who_stays_is_trained_to_the_end_where_there_is_time(shuffling: None, mo
     assert enter(one, "late", trees(), stays=True) is None
 
 
-def test_who_is_as_good_goes_through() -> None:
+def test_an_equally_good_candidate_is_trained_on_all_parts() -> None:
     one = race()
     for seed in range(4):
         assert enter(one, "trees", trees(seed=seed)) is not None
@@ -178,7 +180,7 @@ def test_who_is_as_good_goes_through() -> None:
     assert not one.left
 
 
-def test_the_first_candidate_has_nobody_to_lose_to(shuffling: None) -> None:
+def test_the_first_candidate_cannot_be_beaten(shuffling: None) -> None:
     one = race()
     assert enter(one, "shuffled", trees(seed=SHUFFLED)) is not None
     assert enter(one, "trees", trees()) is not None
@@ -217,16 +219,16 @@ def test_a_diverged_training_leaves_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize("val", [False, True])
-def test_a_hold_out_is_one_part_that_two_halves_judge(val: bool) -> None:
+def test_the_rows_of_a_hold_out_are_two_parts(val: bool) -> None:
     recipe = trees(folds=0, holdout=None if val else 0.4)
     of = setup(recipe, val=val)
-    judges = parts_of(of, 0)
+    part_of_row = parts_of(of, 0)
     held = np.arange(60) if val else of.parts(0)[0][1]
-    assert judges.shape == (len(of.scored_rows),)
-    assert set(judges[held]) == {0, 1}
+    assert part_of_row.shape == (len(of.scored_rows),)
+    assert set(part_of_row[held]) == {0, 1}
     codes = of.scored_rows.codes[held]
     for code in (0, 1):
-        sizes = np.bincount(judges[held][codes == code], minlength=2)
+        sizes = np.bincount(part_of_row[held][codes == code], minlength=2)
         assert abs(int(sizes[0]) - int(sizes[1])) <= 1
     one = race(of)
     # A hold-out is the run's, whatever seed the candidate has.
@@ -253,7 +255,7 @@ def test_an_end_by_the_user_keeps_the_first_candidate_and_drops_later_ones() -> 
 
 
 class Fake:
-    """A clock that stands still, but for trainings, which take as long as they may."""
+    """A clock that only trainings move; each takes all the seconds that it may."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, steps: float = 1.0) -> None:
         self.now, self.deadlines, self.steps = 1000.0, [], steps
@@ -289,7 +291,7 @@ def test_a_candidate_takes_no_more_than_its_share(monkeypatch: pytest.MonkeyPatc
     assert fake.now <= one.deadline
 
 
-def test_nothing_is_begun_when_time_is_up_but_what_must(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_time_is_up_only_entries_that_must_be_trained_start(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake(monkeypatch)
     one = race(deadline=1010.0)
     fake.now = 1010.0 - 0.9 * LEAST_SECONDS
@@ -303,7 +305,7 @@ def test_nothing_is_begun_when_time_is_up_but_what_must(monkeypatch: pytest.Monk
     assert enter(one, "d", trees(), must=True) is not None
 
 
-def test_a_small_share_of_a_short_time_is_no_less_than_what_a_small_recipe_takes(
+def test_a_small_share_of_a_short_time_is_raised_to_the_granted_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fake = Fake(monkeypatch)

@@ -43,7 +43,7 @@ def entries() -> list[PortfolioEntry]:
     ]
 
 
-def test_two_processes_give_what_this_one_gives() -> None:
+def test_two_processes_give_the_same_candidates_as_this_one() -> None:
     of = setup()
     with opened(of, 1) as here, opened(of, 2) as there:
         here.run(entries())
@@ -64,7 +64,7 @@ def test_two_processes_give_what_this_one_gives() -> None:
     assert "does not serve classification" in there.left["values"]
 
 
-def test_what_is_late_is_given_up_and_what_was_through_stays() -> None:
+def test_late_candidates_are_abandoned_and_finished_ones_stay() -> None:
     with opened(setup(), 2) as race:
 
         def time_is_over(progress: float, what: str) -> bool:

@@ -66,7 +66,7 @@ def test_the_model_is_the_weighted_mean_of_the_chosen_families(folds: int) -> No
 
 
 @each_protocol
-def test_repeats_have_other_seeds_and_what_the_run_serves_is_the_base_recipes(folds: int) -> None:
+def test_repeats_have_other_seeds_and_the_ensemble_has_seed_and_decision_of_the_base_recipe(folds: int) -> None:
     one, outcome = shipped(folds)
     assert one.selection is not None
     for family in one.selection.families:
@@ -87,7 +87,7 @@ def test_a_saved_model_of_a_search_predicts_the_same(tmp_path: Path) -> None:
 
 
 @each_protocol
-def test_what_was_tried_is_told_with_the_best_first(folds: int) -> None:
+def test_tried_recipes_are_listed_with_the_best_first(folds: int) -> None:
     one, _ = shipped(folds)
     assert one.selection is not None
     tried = [row for row in one.tried() if row.loss is not None]
@@ -98,7 +98,7 @@ def test_what_was_tried_is_told_with_the_best_first(folds: int) -> None:
     assert sum(row.runs for row in tried) == len(one.race.finished)
 
 
-def test_an_end_at_once_ships_what_there_is() -> None:
+def test_a_search_that_ends_at_once_gives_a_model() -> None:
     of = setup(base(FOLDS), test=rows(40, seed=1))
     one = search(of, base(FOLDS), lambda progress, what: True)
     recipe, fits = one.shipped()

@@ -1,4 +1,4 @@
-"""Trials of a `fit` on disk: each stands there at once, as Optuna's own, with what it was and why it gave no value."""
+"""Trials of a `fit` on disk: each is written at once as an Optuna trial, with its recipe or the reason for failing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name=STUDY, storage=f"sqlite:///{folder / DATABASE}").trials
 
 
-def test_a_finished_candidate_stands_there_at_once(tmp_path: Path) -> None:
+def test_a_finished_candidate_is_stored_at_once(tmp_path: Path) -> None:
     log = opened(tmp_path / "run")
     one = candidate("boosted trees", good(2, 1), seconds=1.23456, reference="boosted_trees")
     record(log, one)
@@ -62,7 +62,7 @@ def test_a_finished_candidate_stands_there_at_once(tmp_path: Path) -> None:
     assert [trial.user_attrs["name"] for trial in trials(tmp_path / "run")] == ["boosted trees", "mlp"]
 
 
-def test_a_proposal_is_recorded_with_what_was_chosen(tmp_path: Path) -> None:
+def test_a_proposal_is_recorded_with_the_chosen_values(tmp_path: Path) -> None:
     log = opened(tmp_path)
     recipe, values = log.propose(SPACE, "mlp, searched #1")
     assert set(values) == {"network.dropout", "optimizer.learning_rate", "loss"}
@@ -91,7 +91,7 @@ def test_a_dropped_proposal_has_failed_for_a_reason(tmp_path: Path) -> None:
     assert trials(tmp_path)[1].params == {}
 
 
-def test_proposals_depend_on_the_seed_and_what_was_recorded_alone(tmp_path: Path) -> None:
+def test_proposals_depend_only_on_the_seed_and_the_recorded_trials(tmp_path: Path) -> None:
     def proposed(folder: str, seed: int, most: int = STARTUP + 2) -> list[dict[str, object]]:
         log, found = opened(tmp_path / folder, seed), []
         record(log, candidate("mlp", good(2, 1)))
@@ -110,7 +110,7 @@ def test_proposals_depend_on_the_seed_and_what_was_recorded_alone(tmp_path: Path
     assert len({json.dumps(values) for values in one}) == len(one)
 
 
-def test_proposals_come_to_what_was_good(tmp_path: Path) -> None:
+def test_proposals_approach_good_values(tmp_path: Path) -> None:
     log, found = opened(tmp_path, 0), []
     for _ in range(24):
         recipe, _ = log.propose(SPACE, "x")
@@ -170,7 +170,7 @@ def test_trials_of_a_search_that_ended_are_replaced(tmp_path: Path) -> None:
     assert [trial.user_attrs["name"] for trial in trials(tmp_path)] == ["new"]
 
 
-def test_a_search_under_way_is_nobody_elses(tmp_path: Path) -> None:
+def test_a_running_search_cannot_be_opened_by_another_process(tmp_path: Path) -> None:
     log = opened(tmp_path)
     record(log, candidate("mlp", good(2, 1)))
     log.propose(SPACE, "x")
@@ -178,7 +178,7 @@ def test_a_search_under_way_is_nobody_elses(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_a_process_that_dies_leaves_what_was_recorded(tmp_path: Path) -> None:
+def test_a_process_that_dies_leaves_its_recorded_trials(tmp_path: Path) -> None:
     """The file is whole after each record, without anything being closed."""
     log = opened(tmp_path)
     for number in range(3):

@@ -49,7 +49,7 @@ def test_a_row_is_taught_by_the_network_that_held_it_out() -> None:
     np.testing.assert_allclose(predicted[~half], np.tile([0.2, 0.8], (20, 1)))
 
 
-def test_a_row_that_nobody_held_out_is_taught_by_all() -> None:
+def test_a_row_that_no_member_held_out_is_predicted_by_all() -> None:
     members: Any = [Constant(0.9, 0.1), Constant(0.2, 0.8)]
     predicted = distillation.teacher_predictions(
         Splits(rows()), [models(2, [np.arange(5), np.arange(5, 10)])], members, "cpu"
@@ -67,17 +67,17 @@ def test_recipes_count_by_their_weights() -> None:
 
 
 @pytest.mark.parametrize("regression", [False, True])
-def test_targets_lie_between_label_and_teacher_and_judges_keep_labels(regression: bool) -> None:
+def test_targets_are_between_label_and_prediction_and_held_out_rows_keep_labels(regression: bool) -> None:
     train = rows(regression=regression)
     members: Any = [Constant(0.5) if regression else Constant(0.5, 0.5)]
     found = distillation.student_rows(Splits(train), [models(1, [np.arange(40)])], members, "cpu", 0)
-    soft, judges = found.train, found.val
-    assert judges is not None
+    soft, held_out = found.train, found.val
+    assert held_out is not None
     assert soft.y is not None
     assert train.y is not None
-    assert len(soft) + len(judges) == 40
-    assert not set(soft.index) & set(judges.index)
-    np.testing.assert_array_equal(judges.y, train.y[judges.index])
+    assert len(soft) + len(held_out) == 40
+    assert not set(soft.index) & set(held_out.index)
+    np.testing.assert_array_equal(held_out.y, train.y[held_out.index])
     if regression:
         np.testing.assert_allclose(soft.y, (train.y[soft.index] + 0.5) / 2)
     else:
@@ -85,7 +85,7 @@ def test_targets_lie_between_label_and_teacher_and_judges_keep_labels(regression
         np.testing.assert_allclose(soft.y[np.arange(len(soft)), train.codes[soft.index]], 0.75)
 
 
-def test_given_validation_rows_judge_the_student() -> None:
+def test_given_validation_rows_score_the_student() -> None:
     train, val = rows(), rows(10)
     found = distillation.student_rows(Splits(train, val), [models(1, [np.arange(10)])], [Constant(0.5, 0.5)], "cpu", 0)  # type: ignore[list-item]
     assert found.val is val

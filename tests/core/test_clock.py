@@ -19,7 +19,7 @@ def test_durations_are_read(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "0s", "-5", "", "5 min", "1e3", "nan", "inf", "s", "9" * 400])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_text_that_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(DataError, match="A budget is a time above 0"):
         seconds_of(text)
 

@@ -66,7 +66,7 @@ def test_every_held_out_row_is_found_once_and_figures_are_scikit_learns(folds: i
     assert len(found.values("balanced_accuracy", train)) == max(folds, 1)
 
 
-def test_a_rows_own_label_does_not_reach_the_calibration_and_decision_that_judge_it() -> None:
+def test_a_rows_label_does_not_reach_its_own_calibration_and_decision() -> None:
     train, rng = rows(), np.random.default_rng(3)
     member = np.arange(240) % 4
     logits = rng.normal(size=(240, 2)) + np.eye(2)[train.codes]
@@ -86,7 +86,7 @@ def test_a_rows_own_label_does_not_reach_the_calibration_and_decision_that_judge
     assert not np.array_equal(first.outputs[~mine], second.outputs[~mine])
 
 
-def test_regression_is_found_in_its_own_unit() -> None:
+def test_regression_is_predicted_in_the_targets_unit() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=200)})
     train = Dataset(
@@ -146,7 +146,7 @@ def test_rows_learned_from_get_the_calibration_and_decision_of_their_networks_he
     np.testing.assert_array_equal(found.learned.labels, found.labels)
 
 
-def test_values_learned_from_are_in_their_own_unit() -> None:
+def test_values_of_learned_rows_are_in_the_targets_unit() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=150)})
     train = Dataset(

@@ -60,7 +60,7 @@ def test_nothing_is_added_where_no_prior_was_bent() -> None:
     np.testing.assert_allclose(apply_chains(held, chains), truth)
 
 
-def test_an_unknown_prior_is_found_from_the_rows() -> None:
+def test_an_unknown_prior_is_corrected_by_a_fit_on_the_rows() -> None:
     held, _ = bent_by((FACTORS[0],) * 2)
     chains = calibrate(recipe("prior_correction", "temperature"), held, (None, None))
     assert [name for name, _ in chains[0]] == ["class_scale_bias", "temperature"]
@@ -68,7 +68,7 @@ def test_an_unknown_prior_is_found_from_the_rows() -> None:
     np.testing.assert_allclose(apply_chains(held, chains).mean(axis=0), observed, atol=0.005)
 
 
-def test_calibrations_of_all_rows_are_shared_and_see_what_came_before() -> None:
+def test_calibrations_of_all_rows_are_shared_and_get_the_output_of_those_before() -> None:
     held, _ = bent_by(FACTORS)
     sharp = replace(held, outputs=3 * held.outputs)
     cubed = [factor**3 for factor in FACTORS]

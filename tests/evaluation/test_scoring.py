@@ -1,4 +1,4 @@
-"""Scores: the figures that outside judges compute, honest intervals, the kindness to rare classes, and plain JSON."""
+"""Scores: figures equal to those of other packages, honest intervals, notes on rare classes, and plain JSON."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_groups_widen_the_intervals_of_rows_that_repeat() -> None:
         assert width(grouped, name) == pytest.approx(np.sqrt(10) * width(blind, name), rel=0.35), name
 
 
-def test_rare_classes_are_kept_and_told() -> None:
+def test_rare_classes_are_kept_and_noted() -> None:
     y = np.array([0] * 20 + [1] * 6 + [2] * 3 + [3])
     predicted = np.where(np.arange(30) % 5 == 4, 0, y)
     probabilities = 0.9 * np.eye(5)[predicted] + 0.02
@@ -164,7 +164,7 @@ def test_rare_classes_are_kept_and_told() -> None:
     assert table["class 2"].recall.value is not None
     for label in ("class 3", "class 4"):
         assert table[label].recall == table[label].precision == table[label].f1 == Estimate(value=None)
-    # The row that cannot be judged alone is still part of what scikit-learn averages.
+    # The class of one row has no figure of its own, but is part of scikit-learn's averages.
     macro = score(y, probabilities, predicted, labels(5)).metrics["balanced_accuracy"]
     assert macro.value == pytest.approx(referee.balanced_accuracy_score(y, predicted))
 

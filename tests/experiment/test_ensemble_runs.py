@@ -177,7 +177,7 @@ def test_a_hold_out_is_the_same_for_all_members() -> None:
     np.testing.assert_allclose(outcome.out_of_fold[held].sum(axis=1), 1)
 
 
-def test_an_early_end_keeps_the_members_that_are_there_and_replays() -> None:
+def test_an_early_end_keeps_the_trained_members_and_replays() -> None:
     one = run(whole(), Splits(rows()), progress=lambda share, what: "member 2" in what)
     assert len(one.recipe.members) == 2  # type: ignore[union-attr]
     # The first member has both its networks, the second the one that was ended.

@@ -68,7 +68,7 @@ def test_bending_twice_is_corrected_twice() -> None:
     assert shift == pytest.approx(-2 * np.log(0.85 / 0.15), abs=0.5)
 
 
-def test_an_early_end_keeps_what_is_there() -> None:
+def test_an_early_end_keeps_the_trained_networks() -> None:
     calls = 0
 
     def stop_in_the_second_fold(progress: float, what: str) -> bool:
@@ -122,7 +122,7 @@ def test_weights_reach_the_prior_and_groups_stay_together() -> None:
 
 
 @pytest.mark.parametrize("folds", [3, 0])
-def test_an_early_end_is_a_whole_model_that_replays(folds: int, tmp_path: Path) -> None:
+def test_an_early_end_gives_a_complete_model_that_replays(folds: int, tmp_path: Path) -> None:
     calls = 0
 
     def stop_later(progress: float, what: str) -> bool:
@@ -249,7 +249,7 @@ def test_rows_that_cannot_serve_are_refused(change: dict[str, Dataset], message:
         run(recipe(steps=2), Splits(**({"train": rows()} | change)))
 
 
-def test_a_recipe_that_cannot_serve_is_refused_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_that_does_not_fit_is_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
     from rarebird.training import network_trainer
 
     monkeypatch.setattr(network_trainer.NetworkTrainer, "run", lambda *arguments: 1 / 0)

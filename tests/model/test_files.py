@@ -92,7 +92,7 @@ def test_a_loaded_model_is_the_saved_one_bit_for_bit(kind: str, tmp_path: Path) 
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "model" / name).read_bytes()
 
 
-def test_a_row_is_answered_alike_alone_and_in_company(saved: Path) -> None:
+def test_a_row_gets_the_same_prediction_alone_and_among_others(saved: Path) -> None:
     model, data = load(saved), rows("table", 200, seed=2)
     together = model.outputs(data)
     np.testing.assert_allclose(

@@ -68,7 +68,7 @@ def test_any_text_and_number_survives_toml(metric: str, class_weight: dict[str, 
     assert ensemble.of_toml(whole.to_toml()) == whole
 
 
-def test_a_file_gives_what_it_holds(tmp_path: Path) -> None:
+def test_a_written_recipe_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "配方.toml"
     for written in (Recipe(**PLAIN, metric="macro_f1"), two()):
         path.write_text(written.to_toml(), encoding="utf-8")
@@ -104,14 +104,14 @@ def test_a_seed_below_a_members_distance_stays_allowed() -> None:
 
 
 @pytest.mark.parametrize("change", [{"folds": 4}, {"holdout": 0.3}, {"metric": "accuracy"}, {"image_size": 32}])
-def test_what_holds_for_all_is_said_by_all(change: dict[str, Any]) -> None:
+def test_run_settings_are_changed_in_all_members(change: dict[str, Any]) -> None:
     (name, value), changed = next(iter(change.items())), two().updated(**change)
     assert getattr(changed, name) == value
     assert [getattr(member, name) for member in changed.members] == [value, value]
     assert [member.weight for member in changed.members] == [1.0, 0.25]
 
 
-def test_what_only_members_have_is_changed_in_them() -> None:
+def test_fields_of_recipes_are_changed_in_the_members() -> None:
     changed = two().updated(steps=5, relaid=())
     assert [member.steps for member in changed.members] == [5, 5]
     assert [member.seed for member in changed.members] == [7, 1007]
@@ -173,7 +173,7 @@ def test_members_of_another_kind_are_refused() -> None:
         ({"seed": -1}, "seed >= 0"),
     ],
 )
-def test_what_breaks_a_rule_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_values_that_break_a_rule_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         two(**changes)
 

@@ -54,7 +54,7 @@ def test_any_label_and_number_survives_toml(class_weight: dict[str, float], metr
     assert Recipe.from_toml(full.to_toml()) == full
 
 
-def test_nothing_is_written_for_what_is_not_set() -> None:
+def test_fields_that_are_not_set_are_not_written() -> None:
     text = recipe().to_toml()
     assert "steps" not in text
     assert "resampling" not in text
@@ -170,7 +170,7 @@ def test_unknown_and_odd_keys_of_a_file_are_refused() -> None:
             Recipe.from_toml(f'kind = "image"\nnetwork = "{NETWORK}"\n{key} = 1\n')
 
 
-def test_a_changed_copy_is_checked_anew_and_the_recipe_stays() -> None:
+def test_a_changed_copy_is_validated_and_the_recipe_stays() -> None:
     first = recipe()
     assert first.updated(steps=5).steps == 5
     assert first.steps is None

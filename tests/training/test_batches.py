@@ -37,7 +37,7 @@ def test_a_batch_is_its_rows_as_floats_with_targets_and_weights() -> None:
     assert pixels.dtype == torch.uint8
 
 
-def test_what_changes_a_batch_gets_pictures_as_they_are_stored() -> None:
+def test_the_change_of_a_batch_gets_pictures_as_they_are_stored() -> None:
     seen = []
 
     def change(x, y, weight):
@@ -88,7 +88,7 @@ def test_a_memory_map_that_is_taken_whole_stays_on_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["banana", "meta", "mps", "cuda:x", ""])
-def test_a_device_that_is_none_is_refused(name: str) -> None:
+def test_an_unknown_device_is_refused(name: str) -> None:
     with pytest.raises(DataError, match="device"):
         choose_device(name)
 

@@ -77,7 +77,7 @@ def test_without_a_deadline_the_reference_keeps_its_own_rounds_unmeasured(
     assert trainer(reference, steps=12).plan(None, 5).steps == 12
 
 
-def test_a_tight_deadline_lays_out_fewer_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tight_deadline_gives_fewer_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reference_trainer, "time", SimpleNamespace(monotonic=lambda: 1000.0))
 
     def planned(seconds: float, networks: int = 1, of_a_round: float = 0.25) -> int:
@@ -91,7 +91,7 @@ def test_a_tight_deadline_lays_out_fewer_rounds(monkeypatch: pytest.MonkeyPatch)
     assert planned(5.01) == int(PLANNED_SHARE * 5.01 / 0.25) == 16
     assert planned(5.01, networks=2) == 8
     assert planned(5.01, of_a_round=0.5) == 8
-    # However late it is, there is something to judge by.
+    # Even if it is too late, one round is trained.
     assert planned(0.0) == planned(-100.0) == 1
 
 
@@ -131,7 +131,7 @@ def test_seeds_and_folds_have_trees_of_their_own(reference: str) -> None:
     assert not np.array_equal(grown(fold=1), grown())
 
 
-def test_the_prior_that_resampling_bends_is_told_of() -> None:
+def test_the_prior_factor_of_resampling_is_returned() -> None:
     one = trainer("boosted_trees", rounds=3)
     np.testing.assert_allclose(one.run(TrainingPlan(one.plan(None, 1)), never).prior_factor, [0.5, 0.5])
     even = trainer("boosted_trees", rounds=3, resampling="random_over")

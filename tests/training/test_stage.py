@@ -100,7 +100,7 @@ def test_a_head_that_starts_anew_forgets() -> None:
     assert Reset.resets == 1
 
 
-def test_a_loss_of_pairs_gets_the_weights_and_its_mean_is_what_is_stepped_on() -> None:
+def test_a_loss_of_pairs_gets_the_weights_and_the_step_follows_its_mean() -> None:
     class Mean(nn.Module):
         def forward(self, logits: Tensor, y: Tensor, weight: Tensor) -> Tensor:
             return (CrossEntropy()(logits, y) * weight).sum() / len(y)
@@ -243,7 +243,7 @@ def test_samplers_see_each_rows_last_loss() -> None:
     assert np.isnan(seen[1][6:]).all()  # type: ignore[index]
 
 
-def test_last_losses_are_recorded_for_those_who_read_them_alone_and_change_nothing_by_themselves() -> None:
+def test_last_losses_are_recorded_only_if_a_sampling_reads_them_and_change_nothing() -> None:
     class Asking(InOrder):
         reads_last_loss = True
 

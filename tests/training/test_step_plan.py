@@ -52,7 +52,7 @@ def test_a_slow_machine_gets_fewer_steps_and_still_ends_with_the_schedule(watch:
     assert all(before < after for before, after in itertools.pairwise(seen))
 
 
-def test_a_fast_machine_keeps_the_laid_out_steps_unless_more_are_allowed(watch: Watch) -> None:
+def test_a_fast_machine_keeps_the_planned_steps_unless_more_are_allowed(watch: Watch) -> None:
     plan = StepPlan(1000, deadline=watch.now + 10)
     walk(plan, watch, 0.001)
     assert plan.step == 1000
@@ -68,7 +68,7 @@ def test_a_fast_machine_keeps_the_laid_out_steps_unless_more_are_allowed(watch: 
     assert walk(again, watch, 5.0) == seen
 
 
-def test_a_stutter_does_not_end_the_course_at_once(watch: Watch) -> None:
+def test_a_short_slow_spell_does_not_remove_most_steps(watch: Watch) -> None:
     plan = StepPlan(1000, deadline=watch.now + 10)
     for _ in range(100):
         watch.now += 0.005
@@ -97,7 +97,7 @@ def test_a_replay_repeats_every_step_and_progress(watch: Watch) -> None:
     assert again.changes == first.changes
 
 
-def test_a_stopped_course_is_done_and_replays(watch: Watch) -> None:
+def test_a_stopped_plan_is_done_and_replays(watch: Watch) -> None:
     plan = StepPlan(100)
     for _ in range(7):
         plan.advance()
@@ -127,6 +127,6 @@ def test_a_stop_at_the_last_step_is_no_change() -> None:
     assert plan.changes == []
 
 
-def test_a_course_has_a_step() -> None:
+def test_a_plan_has_at_least_one_step() -> None:
     with pytest.raises(ValueError, match="steps >= 1"):
         StepPlan(0)

@@ -28,7 +28,7 @@ def test_another_placement_must_be_faster_by_more_than_noise(monkeypatch: pytest
     assert choose(monkeypatch, 1.0, 3.0) == (PLAIN, 1.0)
 
 
-def test_what_is_measured_stays_as_it_was() -> None:
+def test_the_measured_training_is_not_changed() -> None:
     measured = training(some_rows())
     network = measured.network
     before = [parameter.clone() for parameter in network.parameters()]
