@@ -42,7 +42,7 @@ def test_models_come_one_at_a_time_and_are_the_same_as_all_at_once() -> None:
         np.testing.assert_array_equal(held, expected)
 
 
-def test_whoever_stops_asking_stops_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_that_stops_iterating_stops_the_remaining_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
     run = NetworkTrainer.run
 
@@ -55,7 +55,7 @@ def test_whoever_stops_asking_stops_the_rest(monkeypatch: pytest.MonkeyPatch) ->
     assert runs == [0]
 
 
-def test_given_validation_rows_judge_every_model() -> None:
+def test_given_validation_rows_score_every_model() -> None:
     models = cross_fit_all(recipe(), Splits(TRAIN, rows(30, seed=1)), [(np.arange(120), np.arange(0))], Compute())
     np.testing.assert_array_equal(models.held_rows[0], np.arange(30))
 
@@ -160,14 +160,14 @@ def test_a_training_may_bring_held_out_outputs_for_its_own_rows(monkeypatch: pyt
     np.testing.assert_array_equal(outputs.rows, models.held_rows[0])
     np.testing.assert_array_equal(outputs.outputs[len(held) :, 0], np.arange(len(learned)))
     np.testing.assert_array_equal(outputs.y, TRAIN.codes[outputs.rows])
-    # Given validation rows judge in their place.
+    # Given validation rows score the models in their place.
     splits = Splits(TRAIN, rows(30, seed=1))
-    judged = cross_fit_all(recipe(), splits, [(np.arange(120), np.arange(0))], Compute())
-    np.testing.assert_array_equal(judged.held_rows[0], np.arange(30))
-    assert judged.trained[0].own_outputs is None
+    validated = cross_fit_all(recipe(), splits, [(np.arange(120), np.arange(0))], Compute())
+    np.testing.assert_array_equal(validated.held_rows[0], np.arange(30))
+    assert validated.trained[0].own_outputs is None
 
 
-def test_what_watches_gets_rows_of_the_networks_own() -> None:
+def test_methods_that_watch_scores_get_training_rows_that_are_set_aside() -> None:
     watching = recipe(regularization=["early_stopping"])
     trainer, learned = module._trainer(watching, Splits(TRAIN), PARTS[0], 0, "cpu", True)
     fit, held = PARTS[0]
