@@ -188,7 +188,40 @@ def test_over_samplers_keep_every_row_first(method: Any) -> None:
 @pytest.mark.parametrize("counts", [COUNTS, (40, 12, 1), (30, 2, 3), (20, 20)])
 def test_over_samplers_fill_each_class_as_asked(method: Any, counts: tuple[int, ...]) -> None:
     asked = np.rint(method.ratio * max(counts)).astype(int)
-    np.testing.assert_array_equal(sampled(method, table(counts)).class_counts, np.maximum(counts, asked))
+    after = sampled(method, table(counts, weight=None))
+    np.testing.assert_array_equal(after.class_counts, np.maximum(counts, asked))
+
+
+@every_over_sampler
+def test_over_samplers_fill_each_class_by_the_rows_that_its_rows_count_for(method: Any) -> None:
+    """60 rows of weight 1, 25 of weight 4 and 9 of weight 2 are 60, 100 and 18 rows."""
+    each = np.array([1.0, 4.0, 2.0])
+    after = sampled(method, table(weight=each[table().codes]))
+    asked = np.maximum([60, 100, 18], method.ratio * 100)
+    assert (np.abs(after.weighted_counts - asked) <= each / 2).all()
+
+
+@pytest.mark.parametrize("name", ["random_under", "near_miss", "cluster_centroids"])
+@pytest.mark.parametrize("ratio", [1.0, 3.0])
+def test_under_samplers_cut_each_class_by_the_rows_that_its_rows_count_for(name: str, ratio: float) -> None:
+    """60 rows of weight 1, 25 of weight 4 and 9 of weight 8 are 60, 100 and 72 rows."""
+    each = np.array([1.0, 4.0, 8.0])
+    method = methods.build("resampling", {"name": name, "ratio": ratio})
+    after = sampled(method, table(weight=each[table().codes]))
+    left = np.minimum([60, 100, 72], ratio * 60)
+    assert (after.weighted_counts - left >= -1e-9).all()
+    assert (after.weighted_counts - left < each).all()
+
+
+@pytest.mark.parametrize("name", ["tomek_links", "edited_nearest_neighbours", "one_sided_selection"])
+def test_the_largest_and_smallest_class_are_found_by_the_rows_that_their_rows_count_for(name: str) -> None:
+    """Only the second class loses rows, which has the largest weight, but not the most rows."""
+    each = np.array([1.0, 4.0, 2.0])
+    method = methods.build("resampling", {"name": name, "classes": "majority"})
+    after = sampled(method, table(weight=each[table().codes]))
+    assert after.class_counts is not None
+    assert after.class_counts[[0, 2]].tolist() == [60, 9]
+    assert after.class_counts[1] < 25
 
 
 @every_over_sampler

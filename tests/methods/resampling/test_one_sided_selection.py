@@ -15,8 +15,10 @@ from tests.methods.resampling.made_tables import dataset, line, plain
 def test_rows_that_the_seed_already_tells_right_go() -> None:
     where, codes = line(0, 1, 2, 3.1, 7, 10), np.array([0, 0, 0, 0, 0, 1])
     # The seed at 0 tells all below 5 right; 7 is nearer to the rare row, and then its only neighbor: a link.
-    assert informative(where, codes, np.array([0])).tolist() == [True, False, False, False, False, True]
-    assert informative(line(0, 1, 2, 3.1, 7, 10, 6.9), np.append(codes, 0), np.array([0])).tolist()[4:] == [
+    assert informative(where, codes, np.array([5]), np.array([0])).tolist() == [True, False, False, False, False, True]
+    assert informative(line(0, 1, 2, 3.1, 7, 10, 6.9), np.append(codes, 0), np.array([5]), np.array([0])).tolist()[
+        4:
+    ] == [
         True,
         True,
         True,
@@ -48,6 +50,7 @@ def test_the_rows_imbalanced_learn_keeps(seed: int) -> None:
     ]
     referee = Referee(random_state=seed)
     referee.fit_resample(dense(points(train)), train.codes)
-    assert np.flatnonzero(informative(points(train), train.codes, np.array(seeds))).tolist() == sorted(
+    rare = np.flatnonzero(train.codes == 2)
+    assert np.flatnonzero(informative(points(train), train.codes, rare, np.array(seeds))).tolist() == sorted(
         referee.sample_indices_
     )

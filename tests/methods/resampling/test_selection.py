@@ -64,13 +64,13 @@ def test_a_column_of_infinities_and_gaps_is_survived() -> None:
 )
 def test_which_classes_are_cleaned(classes: _selection.Classes, cleaned: list[bool]) -> None:
     codes = np.repeat([0, 1, 2, 4], [9, 5, 2, 2])
-    assert _selection.cleaned_classes(codes, classes).tolist() == cleaned
+    assert _selection.cleaned_classes(codes, np.ones(len(codes)), classes).tolist() == cleaned
 
 
 def test_balanced_classes_are_left_alone() -> None:
     codes = np.repeat([0, 1], 5)
-    assert not _selection.cleaned_classes(codes, "not_minority").any()
-    assert not _selection.cleaned_classes(codes, "majority").any()
+    assert not _selection.cleaned_classes(codes, np.ones(len(codes)), "not_minority").any()
+    assert not _selection.cleaned_classes(codes, np.ones(len(codes)), "majority").any()
 
 
 def test_no_class_is_emptied() -> None:
@@ -83,8 +83,8 @@ def test_no_class_is_emptied() -> None:
 
 
 def test_quotas_follow_the_smallest_class() -> None:
-    assert _selection.quotas(np.repeat([0, 2, 3], [9, 5, 2]), 1.0).tolist() == [2, 0, 2, 2]
-    assert _selection.quotas(np.repeat([0, 2, 3], [9, 5, 2]), 2.4).tolist() == [5, 0, 5, 2]
+    assert _selection.quotas(np.repeat([0, 2, 3], [9, 5, 2]), np.ones(16), 1.0).tolist() == [2, 0, 2, 2]
+    assert _selection.quotas(np.repeat([0, 2, 3], [9, 5, 2]), np.ones(16), 2.4).tolist() == [5, 0, 5, 2]
 
 
 def test_regression_is_refused() -> None:

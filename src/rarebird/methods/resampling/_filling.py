@@ -65,7 +65,7 @@ class Filling(Method):
             DataError: The task is no classification.
         """
         codes = class_codes(train, self.name)
-        missing = missing_rows(codes, self.ratio)
+        missing = missing_rows(codes, train.weights, self.ratio)
         if not missing.any():
             return train
         rows, pairs = mixed_rows(train, self.standardize), []

@@ -51,19 +51,20 @@ def class_codes(train: Dataset, method: str) -> np.ndarray:
     return train.codes
 
 
-def cleaned_classes(codes: np.ndarray, classes: Classes) -> np.ndarray:
+def cleaned_classes(codes: np.ndarray, weight: np.ndarray, classes: Classes) -> np.ndarray:
     """``(n_classes,)`` bool, the classes that rows are removed from; none where there is only one class.
 
     Args:
         codes: ``(n,)`` class codes.
+        weight: ``(n,)`` how many rows each row counts for, on any scale.
         classes: ``not_minority``: all but the smallest class and classes of its size; ``majority``: only the largest
             class; ``all``.
     """
-    counts = np.bincount(codes)
-    present: np.ndarray = counts > 0
+    counts = np.bincount(codes, weight)
+    present: np.ndarray = np.bincount(codes) > 0
     if classes == "all":
         return present if present.sum() > 1 else np.zeros_like(present)
-    above: np.ndarray = counts > smallest(codes)
+    above: np.ndarray = counts > counts[present].min()
     return above & (counts == counts.max()) if classes == "majority" else above
 
 
@@ -80,7 +81,24 @@ def kept(train: Dataset, keep: np.ndarray) -> Dataset:
     return train.take(np.flatnonzero(keep | (left[codes] == 0)))
 
 
-def quotas(codes: np.ndarray, ratio: float) -> np.ndarray:
-    """``(n_classes,)`` rows that an under-sampler keeps of each class: at most `ratio` times the rows of the smallest
-    class."""
-    return np.minimum(np.bincount(codes), int(np.ceil(ratio * smallest(codes))))
+def of_smallest(codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Positions of the rows of the smallest class, or classes, by the sum of their rows' weights."""
+    counts = np.bincount(codes, weight)
+    return np.flatnonzero(counts[codes] == counts[np.bincount(codes) > 0].min())
+
+
+def quotas(codes: np.ndarray, weight: np.ndarray, ratio: float) -> np.ndarray:
+    """``(n_classes,)`` rows that an under-sampler keeps of each class, so that they count for at most `ratio` times the
+    rows of the smallest class.
+
+    Args:
+        codes: ``(n,)`` class codes.
+        weight: ``(n,)`` how many rows each row counts for, on any scale.
+        ratio: At least 1.
+    """
+    rows, counts = np.bincount(codes), np.bincount(codes, weight)
+    each = counts / np.maximum(rows, 1)
+    most = ratio * counts[rows > 0].min() / np.where(each > 0, each, 1)
+    # Rounded first, so that a rounding error does not add a row.
+    kept_rows: np.ndarray = np.minimum(rows, np.ceil(most.round(9)).astype(np.int64))
+    return kept_rows

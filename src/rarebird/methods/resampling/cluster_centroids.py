@@ -58,7 +58,7 @@ class ClusterCentroids(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows of small classes, and one row for each cluster of the common classes."""
         codes = _selection.class_codes(train, "cluster_centroids")
-        quota = _selection.quotas(codes, self.ratio)
+        quota = _selection.quotas(codes, train.weights, self.ratio)
         common = np.flatnonzero(np.bincount(codes) > quota)
         if not len(common):
             return train

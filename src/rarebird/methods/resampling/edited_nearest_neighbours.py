@@ -57,7 +57,7 @@ class EditedNearestNeighbours(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows without those whose neighbors disagree; there is no randomness."""
         codes = _selection.class_codes(train, "edited_nearest_neighbours")
-        cleaned = _selection.cleaned_classes(codes, self.classes)
+        cleaned = _selection.cleaned_classes(codes, train.weights, self.classes)
         if not cleaned[codes].any():
             return train
         checked = np.flatnonzero(cleaned[codes])

@@ -60,12 +60,12 @@ class NearMiss(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows that are kept, in their order; there is no randomness."""
         codes = _selection.class_codes(train, "near_miss")
-        counts, quota = np.bincount(codes), _selection.quotas(codes, self.ratio)
+        counts, quota = np.bincount(codes), _selection.quotas(codes, train.weights, self.ratio)
         common = np.flatnonzero(counts > quota)
         if not len(common):
             return train
         points = _selection.points(train)
-        rare = np.flatnonzero(counts[codes] == _selection.smallest(codes))
+        rare = _selection.of_smallest(codes, train.weights)
         keep = ~np.isin(codes, common)
         for code in common:
             keep[self.chosen(points, np.flatnonzero(codes == code), rare)[: quota[code]]] = True

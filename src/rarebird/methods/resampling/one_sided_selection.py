@@ -49,22 +49,24 @@ class OneSidedSelection(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows that are kept, in their order; one random row of each common class starts its selection."""
         codes = _selection.class_codes(train, "one_sided_selection")
-        cleaned = _selection.cleaned_classes(codes, self.classes)
+        cleaned = _selection.cleaned_classes(codes, train.weights, self.classes)
         if not cleaned[codes].any():
             return train
         seeds = np.array([rng.choice(np.flatnonzero(codes == code)) for code in np.flatnonzero(cleaned)])
-        return _selection.kept(train, informative(_selection.points(train), codes, seeds))
+        return _selection.kept(
+            train, informative(_selection.points(train), codes, _selection.of_smallest(codes, train.weights), seeds)
+        )
 
 
-def informative(points: Points, codes: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+def informative(points: Points, codes: np.ndarray, rare: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """``(n,)`` bool, the rows to keep.
 
     Args:
         points: The rows as points.
         codes: ``(n,)`` class codes.
+        rare: Positions of the rows of the smallest class.
         seeds: For each class that rows are removed from, the row that its other rows are compared with.
     """
-    rare = np.flatnonzero(np.bincount(codes)[codes] == _selection.smallest(codes))
     keep: np.ndarray = ~np.isin(codes, codes[seeds])
     keep[seeds] = True
     for seed in seeds:

@@ -49,7 +49,7 @@ class RandomOver(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """All rows in their order, and the repeated ones after them."""
         codes = class_codes(train, "random_over")
-        wanted = missing_rows(codes, self.ratio)
+        wanted = missing_rows(codes, train.weights, self.ratio)
         repeated = [
             np.flatnonzero(codes == code)[drawn_evenly(np.bincount(codes)[code], wanted[code], rng)]
             for code in np.flatnonzero(wanted)
@@ -57,16 +57,19 @@ class RandomOver(Method):
         return train.take(np.concatenate([np.arange(len(train)), *repeated])) if repeated else train
 
 
-def missing_rows(codes: np.ndarray, ratio: float) -> np.ndarray:
-    """``(n_classes,)`` rows that each class needs to reach `ratio` of the largest class's; 0 for a class without rows.
+def missing_rows(codes: np.ndarray, weight: np.ndarray, ratio: float) -> np.ndarray:
+    """``(n_classes,)`` rows of its mean weight that each class needs to count for `ratio` of the largest class's rows;
+    0 for a class without rows.
 
     Args:
         codes: ``(n,)`` class codes.
+        weight: ``(n,)`` how many rows each row counts for, on any scale.
         ratio: 0..1.
     """
-    counts = np.bincount(codes)
-    wanted = np.rint(ratio * counts.max(initial=0)).astype(np.int64)
-    lack: np.ndarray = np.where(counts > 0, np.maximum(wanted - counts, 0), 0)
+    rows, counts = np.bincount(codes), np.bincount(codes, weight)
+    each = counts / np.maximum(rows, 1)
+    wanted = np.rint(ratio * counts.max(initial=0) / np.where(each > 0, each, 1)).astype(np.int64)
+    lack: np.ndarray = np.where(rows > 0, np.maximum(wanted - rows, 0), 0)
     return lack
 
 

@@ -51,6 +51,6 @@ class RandomUnder(Method):
             return train
         kept = [
             rng.permutation(np.flatnonzero(codes == code))[:quota]
-            for code, quota in enumerate(quotas(codes, self.ratio))
+            for code, quota in enumerate(quotas(codes, train.weights, self.ratio))
         ]
         return train.take(np.sort(np.concatenate(kept)))

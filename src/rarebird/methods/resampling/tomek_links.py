@@ -50,7 +50,7 @@ class TomekLinks(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows without those on a link; there is no randomness."""
         codes = _selection.class_codes(train, "tomek_links")
-        cleaned = _selection.cleaned_classes(codes, self.classes)
+        cleaned = _selection.cleaned_classes(codes, train.weights, self.classes)
         if not cleaned[codes].any():
             return train
         return _selection.kept(train, ~(linked(_selection.points(train), codes) & cleaned[codes]))
