@@ -104,7 +104,7 @@ def search(
                 test_share=test_share,
                 duplicate_groups=summary.duplicate_groups,
             )
-        base = base.updated(folds=setup.protocol.folds, holdout=setup.protocol.holdout or None)
+        base = setup.settled(base)
         log = TrialLog(request.out, base.seed, setup.splits.train, _identity(base, setup, summary))
         stack.callback(log.close)
         # On a cluster each machine chooses its device for ``auto``.

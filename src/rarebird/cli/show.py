@@ -24,7 +24,7 @@ def profile(request: Request, output: Output) -> None:
     from rarebird.report.profile_text import to_text
     from rarebird.runs.request import read_data
 
-    data = read_data(request, None)
+    data = read_data(request)
     found = profile_of(data.train, val=data.val, test=data.test)
     output.show(
         lambda: found.model_dump(mode="json") | {"notes": [*data.notes, *found.notes]},

@@ -90,7 +90,7 @@ def run(
         setup = prepare_run(
             recipe, data, device=device, positive=positive, test_share=test_share, duplicate_groups=duplicate_groups
         )
-    recipe = recipe.updated(folds=setup.protocol.folds, holdout=setup.protocol.holdout or None)
+    recipe = setup.settled(recipe)
     with timed(timings, "train"):
         fits = _train(recipe, setup, Compute(setup.device, clock.training_deadline(), progress))
         notes = _ended_early(fits, clock, setup)

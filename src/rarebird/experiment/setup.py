@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -10,15 +11,18 @@ import torch
 from rarebird.core.checks import DataError, nearest
 from rarebird.core.version import VERSION
 from rarebird.data import split
-from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.dataset import Dataset, Pixels, Splits
 from rarebird.data.split import Protocol
 from rarebird.metrics import names
 from rarebird.profile import duplicates
-from rarebird.recipe.ensemble import AnyRecipe
+from rarebird.recipe.ensemble import AnyRecipe, Ensemble
+from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import Parts
 from rarebird.training.device import choose_device
 
 TEST_SHARE = 0.2
+SMALLEST_SIDE = 8  # pixels, of `Recipe.image_size`
+SomeRecipe = TypeVar("SomeRecipe", Recipe, Ensemble, AnyRecipe)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,13 @@ class Setup:
         """The rows on which models are scored before the test: the validation rows where these are given, else the
         training rows, of which each network holds some out."""
         return self.splits.train if self.splits.val is None else self.splits.val
+
+    def settled(self, recipe: SomeRecipe) -> SomeRecipe:
+        """The recipe with what the rows decided (folds, hold-out, size of pictures), so that it repeats the run."""
+        protocol, side = self.protocol, _side_of(self.splits.train)
+        # A recipe cannot ask for less than 8 px; smaller pictures of an array are used as they are.
+        size = {"image_size": side} if side is not None and side >= SMALLEST_SIDE else {}
+        return recipe.updated(folds=protocol.folds, holdout=protocol.holdout or None, **size)
 
     def parts(self, seed: int) -> Parts:
         """(rows to learn from, held-out rows) of each network; the seed decides the folds, but not a hold-out."""
@@ -72,7 +83,7 @@ def prepare_run(
     """
     splits = separate(data, recipe, test_share, duplicate_groups)
     protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
-    splits = replace(splits, notes=(*splits.notes, *_small_class_notes(splits.train)))
+    splits = replace(splits, notes=(*splits.notes, *_size_notes(recipe, data.train), *_small_class_notes(splits.train)))
     return Setup(splits, protocol, positive_class(splits.train, positive), choose_device(device))
 
 
@@ -152,6 +163,19 @@ def _drop_weightless(rows: Dataset) -> Dataset:
     """The rows of a weight above 0: a row of weight 0 must change nothing, also not scales, folds and batches."""
     weightless = rows.weights <= 0
     return rows.take(~weightless) if weightless.any() else rows
+
+
+def _side_of(rows: Dataset) -> int | None:
+    """The shorter side of pictures in pixels; None for other rows."""
+    return min(rows.source.array.shape[2:]) if isinstance(rows.source, Pixels) else None
+
+
+def _size_notes(recipe: AnyRecipe, rows: Dataset) -> list[str]:
+    """A note where pictures that were given as arrays have another size than the recipe asks for."""
+    side = _side_of(rows)
+    if side is None or recipe.image_size in (None, side):
+        return []
+    return [f"The recipe asks for pictures of {recipe.image_size} px, but those of {rows.name} have {side} px."]
 
 
 def versions() -> dict[str, str]:

@@ -19,6 +19,7 @@ from rarebird.recipe import ensemble
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
 from rarebird.recipe.recipe import Recipe
+from rarebird.recipe.text import assigned, read_plain
 
 
 @dataclass(frozen=True)
@@ -100,23 +101,21 @@ def read_any_recipe_and_data(request: Request) -> tuple[AnyRecipe, Splits]:
         DataError: The data or the recipe cannot be used.
     """
     given = None if request.recipe is None else ensemble.read(request.recipe)
-    data = read_data(request, given)
+    data = read_data(request)
     return resolve_recipe(request, given, data), data
 
 
-def read_data(request: Request, recipe: AnyRecipe | None) -> Splits:
+def read_data(request: Request) -> Splits:
     """The requested rows; test rows of another path are read in the same way as the training rows.
 
-    Args:
-        request: Names the paths.
-        recipe: Gives the working size of pictures where the request gives none.
+    Pictures are read at the size that the request's settings name, or else its recipe.
 
     Raises:
         DataError: The data cannot be read.
     """
     options = request.read
-    if options.image_size is None and recipe is not None:
-        options = replace(options, image_size=recipe.image_size)
+    if options.image_size is None:
+        options = replace(options, image_size=_asked_image_size(request))
     data = readers.read(request.data, options)
     if request.test is None:
         return data
@@ -131,6 +130,20 @@ def read_data(request: Request, recipe: AnyRecipe | None) -> Splits:
     )
     test = readers.read(request.test, as_training_rows)
     return replace(data, test=test.train, notes=(*data.notes, *test.notes))
+
+
+def _asked_image_size(request: Request) -> int | None:
+    """The `image_size` of the recipe file with the settings applied; None where neither names one.
+
+    Raises:
+        DataError: It is no single number: pictures are read once, so that a search cannot range over their size.
+    """
+    plain = {} if request.recipe is None else read_plain(request.recipe)
+    settings = [setting for setting in request.settings if setting.partition("=")[0].strip() == "image_size"]
+    size = assigned(plain, settings, Recipe.model_fields).get("image_size")
+    if size is not None and (type(size) is not int or size < 8):
+        raise DataError(f"image_size is one whole number of pixels, 8 or more, but got {size!r}.")
+    return size
 
 
 def resolve_recipe(request: Request, given: AnyRecipe | None, data: Splits) -> AnyRecipe:

@@ -139,7 +139,7 @@ def tune(request: Request, plan: TuningPlan, clock: Clock, progress: Progress = 
     strategies.check_pruner(plan.pruner)
     _check_folder(request.out, plan)
     progress(0.0, "reading the data")
-    data = read_data(request, None)
+    data = read_data(request)
     summary = summarize(data)
     with threads(request.threads):
         setup = prepare(request, plan, data, summary)
