@@ -105,6 +105,18 @@ def test_the_linear_course_has_its_steps_on_any_number_of_rows(n: int) -> None:
     assert linear.epochs * n / linear.batch_size == pytest.approx(LINEAR_STEPS, rel=1e-4)
 
 
+@pytest.mark.parametrize("n", [12, 60, 2_000])
+def test_pictures_have_a_linear_model_of_their_pixels_first(n: int) -> None:
+    train = rows("image", n)
+    first, last = portfolio(train, default_recipe(train))
+    assert type(first.recipe.network).name == "linear"
+    assert first.recipe.augmentation == ()
+    assert not first.is_reference
+    assert first.recipe.epochs is not None
+    assert first.recipe.epochs * n / first.recipe.batch_size == pytest.approx(LINEAR_STEPS, rel=1e-4)
+    assert (last.role, last.recipe) == ("default", default_recipe(train))
+
+
 @pytest.mark.parametrize("what", WHAT)
 def test_every_recipe_survives_toml_and_trains(what: str) -> None:
     for entry in entries(what)[1]:

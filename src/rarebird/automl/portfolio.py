@@ -21,7 +21,7 @@ ENOUGH = 0.6
 # With fewer passes over its rows than this, the default network has learned nothing yet, so that it does not start.
 FEWEST_PASSES = 4.0
 # These steps, with large batches, solve a convex problem.
-LINEAR_STEPS, LINEAR_BATCH = 200, 512
+LINEAR_STEPS, LINEAR_BATCH, PIXELS_BATCH = 200, 512, 256
 SMALL_TREES = "{name=boosted_trees,leaves=4,rounds=150,fewest_rows=5}"
 
 
@@ -106,7 +106,21 @@ def _series(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
 
 
 def _pictures(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
-    return [_default("residual network", base)]
+    # A second or two: where the time is too short for a network with filters, it is better than nothing. Three image
+    # sets, 3 parts, 200 steps: balanced accuracy .40, .95, .72 at this rate, .38, .94, .69 at a tenth of it.
+    batch = min(PIXELS_BATCH, len(train))
+    linear = [
+        "network=linear",
+        "augmentation=[]",
+        f"batch_size={batch}",
+        f"epochs={LINEAR_STEPS * batch / len(train):g}",
+        "optimizer={name=adamw,learning_rate=0.01,weight_decay=1.0}",
+        "regularization=[ema]",
+    ]
+    return [
+        PortfolioEntry("linear, pixels", _with(base, linear), 0.2),
+        _default("residual network", base),
+    ]
 
 
 def _default(name: str, base: Recipe) -> PortfolioEntry:

@@ -108,8 +108,7 @@ class Search:
         self.race.resume(self.log.restored(device), self.log.left())
         self.restored = len(self.race.finished)
         entries = portfolio(self.setup.splits.train, self.base, self.options.references)
-        share = self._share_of_default(entries[0].recipe, device) if len(entries) == 1 else 1.0
-        self.race.run(replace(entry, share=share) if entry.role == "default" else entry for entry in entries)
+        self.race.run(self._with_shares(entries, device))
         if self.race.best is None:
             is_late = self.race.left.get(entries[0].name) == TOO_LATE
             self.race.run([replace(entries[0] if is_late else _default(entries), must=True)])
@@ -173,9 +172,15 @@ class Search:
         rows = [_row_of(family, best, shares.get(family.name, 0.0)) for family in ranked]
         return rows + [Tried(name=name, why=why) for name, why in self.race.left.items()]
 
+    def _with_shares(self, entries: Sequence[PortfolioEntry], device: str) -> Iterator[PortfolioEntry]:
+        """The entries in turn; the default recipe gets its share of the time that is left when its turn comes."""
+        *others, last = entries
+        yield from others
+        yield replace(last, share=self._share_of_default(last.recipe, device)) if last.role == "default" else last
+
     def _share_of_default(self, recipe: Recipe, device: str) -> float:
-        """Share of the time for the only recipe of a portfolio: it leaves time for other seeds, if each of these still
-        gets enough passes over the rows."""
+        """Share of the time for a default recipe after which no other comes: it leaves time for other seeds, if each of
+        these still gets enough passes over the rows."""
         left = self.race.time_left()
         if self.setup.protocol.folds or self.options.single or not np.isfinite(left):
             return 1.0
