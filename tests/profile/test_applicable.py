@@ -14,7 +14,7 @@ from rarebird.data.dataset import Dataset, Frame
 from rarebird.profile.applicable import _RULES, Facts, _tasks_of, applicable_methods, facts_of, imbalance_ratio
 from rarebird.slots import methods
 
-FACTS = Facts(kind="table", classes=True, n=1000, n_classes=2, rarest=50, ratio=19.0)
+FACTS = Facts(kind="table", classes=True, n=1000, n_classes=2, rarest=50, ratio=19.0, counted=1000, counted_rarest=50)
 
 
 def table(counts: list[int]) -> Dataset:
@@ -70,10 +70,10 @@ def test_even_classes_need_no_remedy_against_skew():
         ("loss", "focal", {"ratio": 1.4}, False),
         ("loss", "cross_entropy", {"ratio": 1.0}, True),
         ("regularization", "early_stopping", {}, False),
-        ("regularization", "early_stopping", {"n": 5000}, True),
-        ("regularization", "early_stopping", {"n": 5000, "rarest": 10}, False),
+        ("regularization", "early_stopping", {"counted": 5000}, True),
+        ("regularization", "early_stopping", {"counted": 5000, "counted_rarest": 10}, False),
         ("calibration", "temperature", {"classes": False}, False),
-        ("augmentation", "mixup", {"n": 10**6}, False),
+        ("augmentation", "mixup", {"counted": 10**6}, False),
     ],
 )
 def test_rules(slot, name, changes, applies):

@@ -72,6 +72,31 @@ def test_facts_of_a_healthy_table():
     assert found.ailments == ()
 
 
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_row_of_weight_k_decides_as_k_copies_of_it(task: str) -> None:
+    """The 20 rare rows count for 9 rows each in one table and are repeated 9 times in the other."""
+    data = table(rare=20)
+    times = np.where(data.y == 1, 9, 2)
+    if task == "regression":
+        data = replace(data, task="regression", y=np.random.default_rng(0).gamma(1, 1, 400) ** 2, classes=())
+    weighted, repeated = (
+        profile(part)
+        for part in (replace(data, weight=times.astype(float)), data.take(np.repeat(np.arange(400), times)))
+    )
+    assert weighted.imbalance_ratio == repeated.imbalance_ratio
+    assert weighted.effective_rows == repeated.effective_rows
+    assert [(row.share, row.effective, row.size) for row in weighted.classes] == [
+        (row.share, row.effective, row.size) for row in repeated.classes
+    ]
+    assert [(one.slot, one.method) for one in weighted.applicable] == [
+        (one.slot, one.method) for one in repeated.applicable
+    ]
+    assert weighted.target_summary == (
+        None if repeated.target_summary is None else pytest.approx(repeated.target_summary)
+    )
+    assert weighted.n == 400
+
+
 def test_every_ailment_of_a_table_is_named_worst_first():
     rng = np.random.default_rng(1)
     y = table().y

@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from rarebird.data.dataset import Dataset
+from rarebird.data.row_counts import rows_of
 from rarebird.slots import methods
 
 SKEWED = 1.5
@@ -49,7 +50,10 @@ class Facts:
         n: Training rows.
         n_classes: Classes that have rows; 0 for regression.
         rarest: Rows of the rarest of these classes; all rows for regression.
-        ratio: Rows of the largest class over those of the smallest of these; 1 for regression.
+        ratio: Rows of the largest class over those of the smallest of these, a row of weight k counting for k; 1 for
+            regression.
+        counted: How many rows the training rows count for.
+        counted_rarest: How many rows the rows of the rarest class count for.
     """
 
     kind: str
@@ -58,6 +62,8 @@ class Facts:
     n_classes: int
     rarest: int
     ratio: float
+    counted: float
+    counted_rarest: float
 
     @property
     def skewed(self) -> bool:
@@ -79,13 +85,16 @@ def applicable_methods(train: Dataset) -> list[Applicable]:
 
 def facts_of(train: Dataset) -> Facts:
     """The facts of the training rows."""
-    counts = train.class_counts
-    present = counts[counts > 0] if counts is not None else np.zeros(0, np.int64)
-    ratio = imbalance_ratio(present)
-    return Facts(train.kind, counts is not None, len(train), len(present), int(present.min(initial=len(train))), ratio)
+    n, rows = len(train), rows_of(train.weights)
+    if train.task == "regression":
+        return Facts(train.kind, False, n, 0, n, 1.0, rows.sum(), rows.sum())
+    present, codes = np.unique(train.codes, return_inverse=True)
+    counts = np.bincount(codes, rows)
+    fewest = int(np.bincount(codes).min())
+    return Facts(train.kind, True, n, len(present), fewest, imbalance_ratio(counts), rows.sum(), float(counts.min()))
 
 
-def imbalance_ratio(counts: Sequence[int] | np.ndarray) -> float:
+def imbalance_ratio(counts: Sequence[float] | np.ndarray) -> float:
     """Rows of the largest class over those of the smallest class that has rows; 1 without classes."""
     present = np.asarray(counts)[np.asarray(counts) > 0]
     return float(present.max() / present.min()) if len(present) else 1.0
@@ -104,7 +113,11 @@ def _batch_sampling(name: str, facts: Facts) -> str:
 
 
 def _augmentation(_: str, facts: Facts) -> str:
-    return f"adds variety to {_rows(facts.n)}; only for changes that keep the label true" if facts.n < _FEW_ROWS else ""
+    return f"adds variety to {_rows(facts.n)}; only for changes that keep the label true" if _few(facts) else ""
+
+
+def _few(facts: Facts) -> bool:
+    return facts.counted < _FEW_ROWS
 
 
 def _network(_: str, facts: Facts) -> str:
@@ -146,9 +159,9 @@ def _tasks_of(loss: str) -> tuple[str, ...]:
 def _regularization(name: str, facts: Facts) -> str:
     if name == "early_stopping":
         n, rarest = _STOPPING_ROWS
-        enough = facts.n >= n and (not facts.classes or facts.rarest >= rarest)
+        enough = facts.counted >= n and (not facts.classes or facts.counted_rarest >= rarest)
         return "there are enough held-out rows to decide when to stop" if enough else ""
-    return f"keeps a network from memorizing {_rows(facts.n)}" if facts.n < _FEW_ROWS else ""
+    return f"keeps a network from memorizing {_rows(facts.n)}" if _few(facts) else ""
 
 
 def _any_data(_: str, __: Facts) -> str:

@@ -15,9 +15,11 @@ class ClassRow(BaseModel):
     """One class of the training rows.
 
     Attributes:
+        share: Share of all rows, a row of weight k counting for k.
         effective: Effective number of rows, ``(1 - beta**n) / (1 - beta)`` with beta = .999 (Cui et al.,
             *Class-Balanced Loss Based on Effective Number of Samples*, CVPR 2019): a class's thousandth row adds less
-            than its first.
+            than its first; a row of weight k counts for k.
+        counted: How many rows the class's rows count for by their weights, None where the data have none.
         test: Rows among the test rows, None where none were given.
     """
 
@@ -28,6 +30,12 @@ class ClassRow(BaseModel):
     share: float
     effective: float
     test: int | None = None
+    counted: float | None = None
+
+    @property
+    def size(self) -> float:
+        """How many rows the class's rows count for."""
+        return self.count if self.counted is None else self.counted
 
 
 class Groups(BaseModel):
@@ -51,7 +59,8 @@ class Profile(BaseModel):
 
     Attributes:
         classes: Training rows of each class; empty for regression.
-        imbalance_ratio: Rows of the largest class over those of the smallest, None for regression.
+        imbalance_ratio: Rows of the largest class over those of the smallest, a row of weight k counting for k; None
+            for regression.
         effective_rows: Sum of the classes' effective numbers of rows, None for regression.
         missing_share: Share of missing cells (tables, and series within their own length).
         missing_by_column: Columns with missing cells -> share, the largest first.

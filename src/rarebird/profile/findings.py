@@ -73,7 +73,7 @@ def _not_judged(profile: Profile) -> Iterator[str]:
 def _costly(profile: Profile) -> Iterator[str]:
     if profile.imbalance_ratio and profile.imbalance_ratio >= _SKEWED:
         present = [row for row in profile.classes if row.count]
-        rare, common = min(present, key=lambda row: row.count), max(present, key=lambda row: row.count)
+        rare, common = min(present, key=lambda row: row.size), max(present, key=lambda row: row.size)
         yield (
             f"Class {common.label!r} has {profile.imbalance_ratio:,.4g} times the rows of class {rare.label!r}: "
             f"a model that always predicts {common.label!r} has an accuracy of {common.share:.1%}."

@@ -10,6 +10,7 @@ import numpy as np
 from rarebird.core.checks import require
 from rarebird.data import columns
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels
+from rarebird.data.row_counts import counted, quantiles, rows_of
 from rarebird.profile.applicable import applicable_methods, imbalance_ratio
 from rarebird.profile.duplicates import NEAR_ROWS, Duplicates, Matches, between, conflicts, find, within
 from rarebird.profile.facts import EFFECTIVE_BETA, ClassRow, Groups, Profile
@@ -64,22 +65,24 @@ def effective_number(counts: np.ndarray, beta: float = EFFECTIVE_BETA) -> np.nda
 def _target(train: Dataset, test: Dataset | None) -> dict[str, Any]:
     counts = train.class_counts
     if counts is None:
-        return {"target_summary": _summary(np.asarray(train.y, dtype=np.float64))}
-    effective = effective_number(counts)
+        return {"target_summary": _summary(np.asarray(train.y, dtype=np.float64), rows_of(train.weights))}
+    sizes = counts if train.weight is None else counted(train).weighted_counts
+    effective = effective_number(sizes)
     tested = _test_counts(train, test)
     rows = [
         ClassRow(
             label=label,
             count=int(n),
-            share=round(int(n) / len(train), 6),
+            share=round(float(size / sizes.sum()), 6),
             effective=round(float(e), 2),
             test=None if tested is None else tested[label],
+            counted=None if train.weight is None else round(float(size), 4),
         )
-        for label, n, e in zip(train.classes, counts, effective, strict=True)
+        for label, n, size, e in zip(train.classes, counts, sizes, effective, strict=True)
     ]
     return {
         "classes": tuple(rows),
-        "imbalance_ratio": round(imbalance_ratio(counts), 4),
+        "imbalance_ratio": round(imbalance_ratio(sizes), 4),
         "effective_rows": round(float(effective.sum()), 2),
     }
 
@@ -91,11 +94,13 @@ def _test_counts(train: Dataset, test: Dataset | None) -> dict[str, int] | None:
     return {label: counts.get(label, 0) for label in train.classes}
 
 
-def _summary(y: np.ndarray) -> dict[str, float]:
-    quantiles = {f"quantile_{q:g}": float(np.quantile(y, q)) for q in (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)}
-    deviation = float(y.std())
-    skewness = float((((y - y.mean()) / deviation) ** 3).mean()) if deviation > 0 else 0.0
-    return {**quantiles, "mean": float(y.mean()), "standard_deviation": deviation, "skewness": skewness}
+def _summary(y: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+    shares = np.array([0, 0.05, 0.25, 0.5, 0.75, 0.95, 1])
+    found = {f"quantile_{q:g}": float(v) for q, v in zip(shares, quantiles(y, rows, shares), strict=True)}
+    mean = float(np.average(y, weights=rows))
+    deviation = float(np.sqrt(np.average(np.square(y - mean), weights=rows)))
+    skewness = float(np.average(((y - mean) / deviation) ** 3, weights=rows)) if deviation > 0 else 0.0
+    return {**found, "mean": mean, "standard_deviation": deviation, "skewness": skewness}
 
 
 def _columns_and_missing(train: Dataset) -> dict[str, Any]:
