@@ -103,3 +103,99 @@ def test_calibrated_rows_have_a_small_error_and_overconfident_ones_their_gap() -
     assert calibration.expected_calibration_error(y, np.c_[bold, 1 - bold], np.ones(len(y))) == pytest.approx(
         gap, abs=0.01
     )
+
+
+def of_class(n: int, prior: float, stated: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of a class that is stated with one probability."""
+    return np.arange(n) < round(prior * n), np.full(n, stated), np.ones(n)
+
+
+def test_a_rare_class_of_twice_the_stated_probability_is_not_hidden_by_common_rows() -> None:
+    is_class, stated, weight = of_class(5000, 0.02, 0.04)
+    y = is_class.astype(int)
+    top = float(calibration.expected_calibration_error(y, np.c_[1 - stated, stated], weight))
+    assert top == pytest.approx(0.02)
+    found = calibration.class_calibration(is_class, stated, weight)
+    assert found is not None
+    assert found.value == pytest.approx(1.0, abs=0.02)
+    assert 0.5 < found.low < 1.0 < found.high < 1.5
+    assert len(found.bins) == 1
+    assert found.bins[0]["stated"] == pytest.approx(0.04)
+    assert (found.bins[0]["share"], found.bins[0]["count"]) == (0.02, 5000)
+
+
+def test_the_class_calibration_has_width_at_a_perfect_score_and_needs_rows_of_the_class() -> None:
+    is_class = np.arange(40) < 8
+    found = calibration.class_calibration(is_class, is_class.astype(float), np.ones(40))
+    assert found is not None
+    assert (found.value, found.low) == (0.0, 0.0)
+    assert 0.2 < found.high < 1.0
+    assert calibration.class_calibration(np.zeros(9, dtype=bool), np.full(9, 0.1), np.ones(9)) is None
+
+
+def test_bins_state_equal_amounts_and_hold_all_rows() -> None:
+    rng = np.random.default_rng(0)
+    stated = rng.beta(0.3, 6, 8000)
+    found = calibration.class_calibration(rng.random(8000) < stated, stated, np.ones(8000))
+    assert found is not None
+    amounts = [entry["stated"] * entry["count"] for entry in found.bins]
+    assert len(amounts) == calibration.CLASS_BINS
+    np.testing.assert_allclose(amounts, sum(amounts) / len(amounts), rtol=0.02)
+    assert sum(entry["count"] for entry in found.bins) == 8000
+    assert all(entry["low"] < entry["share"] < entry["high"] for entry in found.bins)
+    # Rows of one probability are never divided among bins.
+    few = np.round(stated, 1)
+    found = calibration.class_calibration(rng.random(8000) < stated, few, np.ones(8000))
+    assert found is not None
+    assert sum(entry["count"] for entry in found.bins) == 8000
+    edges = [entry["stated"] for entry in found.bins]
+    assert edges == sorted(edges)
+
+
+def test_the_scale_of_weights_changes_nothing_and_rows_without_weight_do_not_count() -> None:
+    rng = np.random.default_rng(0)
+    stated, weight = rng.beta(1, 9, 900), rng.uniform(0.5, 2, 900)
+    is_class = rng.random(900) < stated
+    found = calibration.class_calibration(is_class, stated, weight)
+    scaled = calibration.class_calibration(is_class, stated, 7 * weight)
+    more = calibration.class_calibration(np.r_[is_class, True], np.r_[stated, 0.9], np.r_[weight, 0.0])
+    assert found is not None
+    assert scaled is not None
+    for other in (scaled, more):
+        assert other is not None
+        assert (other.value, other.low, other.high) == pytest.approx((found.value, found.low, found.high))
+    heavy = calibration.class_calibration(is_class, stated, np.where(is_class, 3.0, 1.0))
+    assert heavy is not None
+    assert heavy.value > found.value + 0.2
+
+
+def test_rows_of_a_group_count_as_fewer() -> None:
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(60), 10)
+    stated = np.full(600, 0.3)
+    is_class = (rng.random(60) < 0.3)[group]
+    alone = calibration.class_calibration(is_class, stated, np.ones(600))
+    grouped = calibration.class_calibration(is_class, stated, np.ones(600), group)
+    assert alone is not None
+    assert grouped is not None
+    assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
+
+
+@pytest.mark.parametrize("rows_of_class", [20, 100])
+@pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.0), (1.0, 0.7), (1.6, 0.0), (0.6, 0.0)])
+def test_the_interval_holds_the_true_error(rows_of_class: int, slope: float, shift: float) -> None:
+    """Stated log-odds are bent by a slope and a shift; the truth is the distance of the expected rows in the bins."""
+    inside, n = [], rows_of_class * 20
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        odds = 2 * rng.normal(size=n) - 4.2
+        true, stated = 1 / (1 + np.exp(-odds)), 1 / (1 + np.exp(-(slope * odds + shift)))
+        is_class = rng.random(n) < true
+        found = calibration.class_calibration(is_class, stated, np.ones(n))
+        if found is None:
+            continue
+        ends = np.cumsum([entry["count"] for entry in found.bins])[:-1]
+        order = np.argsort(stated)
+        gaps = [abs(part.sum()) for part in np.split((stated - true)[order], ends)]
+        inside.append(found.low - 1e-9 <= sum(gaps) / is_class.sum() <= found.high)
+    assert np.mean(inside) > 0.9

@@ -17,7 +17,13 @@ def results() -> dict[str, Result]:
     return {
         "three": result("电力 & <b>co</b>", three, [900, 1, 109], [300, 1, 36], kind="series"),
         "binary": result(
-            "mammography", ["benign", "malignant"], [7646, 182], [3277, 78], positive="malignant", history=history(1)
+            "mammography",
+            ["benign", "malignant"],
+            [7646, 182],
+            [3277, 78],
+            positive="malignant",
+            history=history(1),
+            cut_off=0.0235,
         ),
         "forty": result("herbarium", forty, list(range(200, 0, -5)), list(range(60, 20, -1)), kind="image", notes=[]),
         "regression": regression(),

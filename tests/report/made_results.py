@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
+from rarebird.metrics.calibration import class_calibration
 
 RECIPE = """kind = "table"
 seed = 0
@@ -45,7 +46,7 @@ def scores(classes: list[str], support: list[int], seed: int = 0, sharpness: flo
     predicted = probabilities.argmax(axis=1)
     confusion = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(confusion, (y, predicted), 1)
-    per_class = []
+    per_class, class_bins = [], {}
     for code, label in enumerate(classes):
         hits, n, named = confusion[code, code], support[code], confusion[:, code].sum()
         recall = share(hits, n)
@@ -59,6 +60,11 @@ def scores(classes: list[str], support: list[int], seed: int = 0, sharpness: flo
             if n > 1
             else Estimate(value=None)
         )
+        found = class_calibration(y == code, probabilities[:, code], np.ones(len(y)))
+        error = Estimate(value=None)
+        if found is not None:
+            class_bins[label] = found.bins
+            error = Estimate(value=found.value, low=found.low, high=found.high) if n > 1 else error
         per_class.append(
             ClassScore(
                 label=label,
@@ -67,13 +73,15 @@ def scores(classes: list[str], support: list[int], seed: int = 0, sharpness: flo
                 precision=precision,
                 f1=f1,
                 note="" if n > 4 else "too few rows to judge",
+                calibration_error=error,
             )
         )
     return Scores(
         metrics=_metrics(confusion, probabilities, y),
         per_class=per_class,
         confusion=confusion.tolist(),
-        curves=_curves(classes, y, probabilities),
+        curves=_curves(classes, y, probabilities) | {"class_reliability": class_bins},
+        most_probable=0.97,
     )
 
 

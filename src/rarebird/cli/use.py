@@ -25,13 +25,16 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="CSV file to write (default: print).")] = None,
 ) -> None:
     """Write the label and the probability per class of each row, and its truth where the data have it, as CSV; only of
-    the test rows if the data come split."""
+    the test rows if the data come split. The label serves the metric of `fit`: for two classes, the probability from
+    which on a row gets the positive label is printed on standard error."""
     from rarebird.runs import predict as prediction
 
     loaded = prediction.load(model, request.device, request.threads)
     data = prediction.read(loaded, request.data, request.read.kind, labelled=False)
     rows = prediction.rows_to_predict(data)
     table = prediction.prediction_table(loaded, rows, prediction.truths(loaded, request.data, rows))
+    if rule := prediction.label_rule(loaded):
+        typer.echo(rule, err=True)
     if out is None:
         sys.stdout.write(table.to_csv(index=False))
     else:
@@ -64,4 +67,6 @@ def evaluate(
     found = prediction.evaluate(loaded, data)
     if out is not None:
         prediction.write_rows(found, out)
-    output.show(found.for_machines, lambda: score_table(found.scores))
+    output.show(
+        found.for_machines, lambda: "\n".join(filter(None, [score_table(found.scores), prediction.label_rule(loaded)]))
+    )

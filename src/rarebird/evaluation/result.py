@@ -19,7 +19,10 @@ class Estimate(BaseModel):
 
 
 class ClassScore(BaseModel):
-    """One class's row in the table of scores."""
+    """One class's row in the table of scores.
+
+    `calibration_error` is the misplaced probability per row of the class (`metrics.calibration.class_calibration`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,6 +32,7 @@ class ClassScore(BaseModel):
     precision: Estimate
     f1: Estimate
     note: str = ""
+    calibration_error: Estimate = Estimate(value=None)
 
 
 class Scores(BaseModel):
@@ -38,7 +42,9 @@ class Scores(BaseModel):
         metrics: Name -> figure with interval.
         per_class: One row per class, also for classes without a test row; empty for regression.
         confusion: ``n_classes x n_classes`` counts, true classes in rows.
-        curves: Name -> coordinates for figures (``reliability``, ``precision_recall``, ``residuals``).
+        curves: Name -> coordinates for figures (``reliability``, ``class_reliability``, ``precision_recall``,
+            ``residuals``).
+        most_probable: Share of the rows whose label is their most probable class; None for regression.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -47,6 +53,7 @@ class Scores(BaseModel):
     per_class: list[ClassScore] = []
     confusion: list[list[int]] = []
     curves: dict[str, Any] = {}
+    most_probable: float | None = None
 
 
 class Tried(BaseModel):
@@ -81,12 +88,14 @@ class Result(BaseModel):
     """The result of one run, written as `result.json`.
 
     Attributes:
+        cut_off: For two classes, the probability of the positive class from which on it is the label.
         protocol: A sentence on how the training rows were split.
         test: Scores on the test rows; None for a run without test rows.
         validation: Scores on the out-of-fold or hold-out rows.
         history: One entry per evaluation while training: ``fold, step, learning_rate, train_loss, ...``.
         timings: Seconds of each part of the run.
         notes: Sentences that the user should read, in order.
+        verdict: The main results in full sentences, the most important first; empty until the run is written.
         tried: The recipes that a search tried, the best first; empty without a search.
         seconds: Wall-clock time of the run.
         model, report: Where they were written; empty if they were not.
@@ -103,6 +112,7 @@ class Result(BaseModel):
     class_counts: dict[str, int]
     positive: str | None = None
     metric: str
+    cut_off: float | None = None
     protocol: str
     test: Scores | None
     validation: Scores | None
@@ -110,6 +120,7 @@ class Result(BaseModel):
     timings: dict[str, float] = {}
     versions: dict[str, str]
     notes: tuple[str, ...] = ()
+    verdict: tuple[str, ...] = ()
     tried: tuple[Tried, ...] = ()
     seconds: float = 0.0
     model: str = ""
@@ -133,10 +144,12 @@ class Result(BaseModel):
                     "classes",
                     "class_counts",
                     "positive",
+                    "cut_off",
                     "seconds",
                     "model",
                     "report",
                     "notes",
+                    "verdict",
                 }
             ),
             **scores_for_machines(scores),

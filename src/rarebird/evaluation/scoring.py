@@ -21,6 +21,7 @@ import numpy as np
 
 from rarebird.core import rng
 from rarebird.core.checks import require
+from rarebird.evaluation.class_calibration import class_calibrations, class_curves, with_calibration
 from rarebird.evaluation.intervals import (
     ClassPredictions,
     Draws,
@@ -84,14 +85,7 @@ def score(
         group=group,
         positive=_positive(y, len(classes), positive),
     )
-    counts = confusion.tally(scored.y, scored.predicted, scored.n_classes, scored.weights)
-    draws, per_class_draws = bootstrap(scored, seed)
-    return Scores(
-        metrics=_metrics(scored, counts, draws),
-        per_class=[class_score(scored, counts, per_class_draws, code, label) for code, label in enumerate(classes)],
-        confusion=confusion.confusion_matrix(scored.y, scored.predicted, scored.n_classes).tolist(),
-        curves=_curves(scored, classes),
-    )
+    return _scores(scored, classes, seed)
 
 
 def score_regression(
@@ -136,6 +130,20 @@ def score_regression(
             for name, figure in OF_VALUES.items()
         },
         curves={"residuals": {"true": y[shown].tolist(), "predicted": predicted[shown].tolist()}},
+    )
+
+
+def _scores(scored: ClassPredictions, classes: Sequence[str], seed: int) -> Scores:
+    counts = confusion.tally(scored.y, scored.predicted, scored.n_classes, scored.weights)
+    draws, per_class_draws = bootstrap(scored, seed)
+    rows = [class_score(scored, counts, per_class_draws, code, label) for code, label in enumerate(classes)]
+    calibrations = class_calibrations(scored)
+    return Scores(
+        metrics=_metrics(scored, counts, draws),
+        per_class=with_calibration(rows, calibrations),
+        confusion=confusion.confusion_matrix(scored.y, scored.predicted, scored.n_classes).tolist(),
+        curves=_curves(scored, classes) | {"class_reliability": class_curves(calibrations, classes, _drawn(scored))},
+        most_probable=_share_most_probable(scored),
     )
 
 
@@ -218,13 +226,25 @@ def _mean_recalls(scored: ClassPredictions) -> tuple[str, ...]:
     return ("balanced_accuracy",) if scored.positive is not None else ("balanced_accuracy", "recall", "sensitivity")
 
 
+def _share_most_probable(scored: ClassPredictions) -> float:
+    """The share of rows whose label is their most probable class."""
+    return float(np.average(scored.predicted == scored.probabilities.argmax(axis=1), weights=scored.weights))
+
+
+def _drawn(scored: ClassPredictions) -> list[int]:
+    """The classes whose curves the report draws: the positive class, or the ten rarest that have rows."""
+    if scored.positive is not None:
+        return [scored.positive]
+    support = np.bincount(scored.y, minlength=scored.n_classes)
+    rarest = [int(code) for code in np.argsort(support, kind="stable") if support[code] > 0]
+    return sorted(rarest[:MOST_CURVES])
+
+
 def _curves(scored: ClassPredictions, classes: Sequence[str]) -> dict[str, Any]:
-    """Coordinates for the report's figures: the positive class's curve, or one for each of the first ten classes that
-    have rows."""
-    present = np.unique(scored.y)[:MOST_CURVES] if scored.positive is None else [scored.positive]
+    """Coordinates for the report's figures."""
     curves = {
         classes[code]: ranking.precision_recall_curve(scored.y == code, scored.probabilities[:, code], scored.weights)
-        for code in present
+        for code in _drawn(scored)
     }
     return {
         "reliability": reliability_curve(scored.y, scored.probabilities, scored.weights),

@@ -15,10 +15,12 @@ from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, part_of, silent
 from rarebird.data.dataset import Splits
 from rarebird.evaluation import held_out
+from rarebird.evaluation.cut_off import cut_off
 from rarebird.evaluation.held_outputs import members_of
 from rarebird.evaluation.predicted_rows import TEST, PredictedRows, held_out_rows, predicted_rows
 from rarebird.evaluation.result import Result, Scores, Tried
-from rarebird.experiment.setup import TEST_SHARE, Setup, prepare_run, versions
+from rarebird.experiment.copies import Copies
+from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, prepare_run, versions
 from rarebird.model.model import Model
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble, Weighted
@@ -64,7 +66,7 @@ def run(
     device: str = "auto",
     positive: str | None = None,
     test_share: float = TEST_SHARE,
-    duplicate_groups: np.ndarray | None = None,
+    copies: Copies | None = SEARCHED,
     progress: Progress = silent,
 ) -> Outcome:
     """Split, train, calibrate, decide and score.
@@ -76,7 +78,7 @@ def run(
         device: A torch device, or ``auto``.
         positive: The class that precision, recall and average precision of two classes are for; None: the rarer one.
         test_share: Share held out for the test where `data` has none; 0 for no test.
-        duplicate_groups: `duplicates.duplicate_groups` of the training rows, if it is known already.
+        copies: What becomes of rows that copy one another; None: the rows were separated already.
         progress: Called with the share done and a description; if it returns True, the training ends early, and the
             networks trained so far are used.
 
@@ -87,9 +89,7 @@ def run(
     clock = clock if clock and _has_open_steps(recipe) else Clock()
     timings: dict[str, float] = {}
     with timed(timings, "split"):
-        setup = prepare_run(
-            recipe, data, device=device, positive=positive, test_share=test_share, duplicate_groups=duplicate_groups
-        )
+        setup = prepare_run(recipe, data, device=device, positive=positive, test_share=test_share, copies=copies)
     recipe = setup.settled(recipe)
     with timed(timings, "train"):
         fits = _train(recipe, setup, Compute(setup.device, clock.training_deadline(), progress))
@@ -193,6 +193,7 @@ def _result(
         class_counts=dict(zip(train.classes, counts, strict=True)),
         positive=setup.positive,
         metric=recipe.metric,
+        cut_off=cut_off(model),
         protocol=setup.protocol.reason,
         test=test,
         validation=validation,

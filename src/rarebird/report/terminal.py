@@ -1,8 +1,9 @@
-"""What `fit` and `evaluate` print for people: the figures with their intervals, and a table of the classes."""
+"""What `fit` and `evaluate` print for people: the figures with their intervals, a table of the classes, the verdict."""
 
 from __future__ import annotations
 
 from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
+from rarebird.report.verdict import verdict
 
 FIRST = (
     "balanced_accuracy",
@@ -24,7 +25,9 @@ def summary(result: Result) -> str:
     lines = [f"{result.name}: {result.n_train} training rows, {result.n_test} test rows. {result.protocol}"]
     if scores is not None:
         lines += ["", f"On the {rows}, with 95 % intervals:", score_table(scores)]
-    lines += [""] + [f"Note: {note}" for note in result.notes]
+    sentences = result.verdict or verdict(result)
+    lines += [""] + (["Verdict:", *(f"- {sentence}" for sentence in sentences), ""] if sentences else [])
+    lines += [f"Note: {note}" for note in result.notes]
     return "\n".join(
         [*lines, f"Model:  {result.model}", f"Report: {result.report}", f"Done in {result.seconds:.1f} s."]
     )

@@ -1,18 +1,14 @@
-"""Words and numbers of the report: titles and plain explanations of metrics, meaningful digits, and the sentences of
-the verdict."""
+"""Words and numbers of the report: titles and plain explanations of metrics, and meaningful digits."""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
-from rarebird.core.checks import some
-from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
+from rarebird.evaluation.result import Estimate, Scores
 from rarebird.metrics import names
 
 TOO_FEW = "too few rows to judge"
-# Calibration errors up to this are too small to matter to a reader of probabilities.
-FACE_VALUE = 0.05
 
 
 class Wording(NamedTuple):
@@ -68,7 +64,8 @@ METRICS = {
     ),
     "brier_score": Wording("Brier score", "Squared distance between probabilities and the truth.", share=False),
     "expected_calibration_error": Wording(
-        "Calibration error", "Mean difference between stated confidence and share of right predictions."
+        "Calibration error",
+        "Mean difference between the probability of the most probable class and the share of rows that are of it.",
     ),
     "mean_squared_error": Wording(
         "Mean squared error", "Mean squared difference from the truth; large errors dominate it.", share=False
@@ -137,86 +134,6 @@ def interval_text(estimate: Estimate) -> str:
         return ""
     low, high = (number(end, _spread(estimate), abs(estimate.value)) for end in (estimate.low, estimate.high))
     return f"[{low}, {high}]"
-
-
-def verdict(result: Result, scores: Scores, headline: str) -> list[str]:
-    """The main results in full sentences, the most important first."""
-    sentences = [
-        _against_guessing(result, estimate_of(scores, headline), headline),
-        _agreement(result, headline),
-        *_hardest(scores.per_class),
-    ]
-    unjudged = [row.label for row in scores.per_class if row.recall.value is None]
-    if unjudged:
-        classes = "One class has" if len(unjudged) == 1 else f"{len(unjudged)} classes have"
-        sentences.append(f"{classes} too few rows here to be judged: {some([f'“{label}”' for label in unjudged])}.")
-    error = scores.metrics.get("expected_calibration_error")
-    if error is not None and error.value is not None:
-        sentences.append(_calibration(error))
-    return [sentence for sentence in sentences if sentence]
-
-
-def _against_guessing(result: Result, estimate: Estimate | None, headline: str) -> str:
-    guessing = {
-        "balanced_accuracy": 1 / max(len(result.classes), 1),
-        "roc_auc": 0.5,
-        "matthews_corrcoef": 0.0,
-        "r2": 0.0,
-    }.get(headline)
-    if guessing is None or estimate is None or estimate.low is None:
-        return ""
-    guess = "Always predicting the mean" if headline == "r2" else "Random guessing"
-    reached = f"{guess} would reach {guessing:.2f}"
-    return (
-        f"{reached}; the whole interval is above it."
-        if estimate.low > guessing
-        else f"{reached}; this model is not shown to beat it."
-    )
-
-
-def _agreement(result: Result, headline: str) -> str:
-    """Whether the test rows confirm the figure on the validation rows."""
-    test = _interval(result.test, headline)
-    validation = _interval(result.validation, headline)
-    if test is None or validation is None or result.validation is None:
-        return ""
-    estimate = estimate_of(result.validation, headline)
-    assert estimate is not None
-    before = f"On the validation rows it was {value_text(estimate)} {interval_text(estimate)}"
-    if test[0] > validation[1] or test[1] < validation[0]:
-        return f"{before}; the test rows do not confirm this. The two may come from different sources."
-    return f"{before}; the test rows confirm this."
-
-
-def _interval(scores: Scores | None, name: str) -> tuple[float, float] | None:
-    estimate = None if scores is None else estimate_of(scores, name)
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return None
-    return estimate.low, estimate.high
-
-
-def _hardest(rows: list[ClassScore]) -> list[str]:
-    scored = [row for row in rows if row.recall.value is not None]
-    if len(scored) < 2:
-        return []
-    hardest = min(scored, key=lambda row: row.recall.value or 0.0)
-    recall = f"{value_text(hardest.recall)} {interval_text(hardest.recall)}".strip()
-    return [
-        f"Hardest class: “{hardest.label}”. Its recall (the share of its {hardest.support} rows found) is {recall}."
-    ]
-
-
-def _calibration(error: Estimate) -> str:
-    assert error.value is not None
-    gap = (
-        f"Stated probabilities differ from the share of right predictions by {100 * error.value:.1f} percentage points "
-        "on average"
-    )
-    if (error.high if error.high is not None else error.value) <= FACE_VALUE:
-        return f"{gap}: they can be taken at face value."
-    return (
-        f"{gap}: use them with care." if error.value > FACE_VALUE else f"{gap}; more rows would be needed to be sure."
-    )
 
 
 def _spread(estimate: Estimate) -> float | None:

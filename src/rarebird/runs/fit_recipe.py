@@ -44,7 +44,7 @@ def fit_recipe_on(
         progress: Called as the work proceeds; True from it ends the training early.
     """
     progress(0.0, "profiling the data")
-    summary = summarize(data)
+    summary = summarize(data, request.keep_copies)
     with threads(request.threads):
         outcome = run(
             recipe,
@@ -52,7 +52,7 @@ def fit_recipe_on(
             clock=clock,
             device=request.device,
             positive=request.positive,
-            duplicate_groups=summary.duplicate_groups,
+            copies=summary.copies,
             progress=progress,
         )
     progress(1.0, "writing the report")

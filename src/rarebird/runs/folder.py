@@ -18,6 +18,7 @@ from rarebird.evaluation.result import Result
 from rarebird.experiment.run import Outcome
 from rarebird.report.pages.run import first_screen, write_report
 from rarebird.report.profile_text import to_text
+from rarebird.report.verdict import verdict
 from rarebird.runs.request import DataSummary
 from rarebird.runs.row_tables import write_scored_table
 
@@ -99,7 +100,9 @@ def write(
 
 
 def _after(result: Result, clock: Clock) -> Result:
-    return result.model_copy(update={"seconds": round(clock.elapsed(), 2)})
+    """The result with the seconds so far, and the verdict, which may name a longer budget."""
+    timed = result.model_copy(update={"seconds": round(clock.elapsed(), 2)})
+    return timed.model_copy(update={"verdict": tuple(verdict(timed))})
 
 
 def _is_run(folder: Path) -> bool:

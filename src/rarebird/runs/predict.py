@@ -15,11 +15,13 @@ from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Kind, Splits
 from rarebird.evaluation import held_out
+from rarebird.evaluation.cut_off import cut_off
 from rarebird.evaluation.predicted_rows import TEST, PredictedRows, predicted_rows
 from rarebird.evaluation.result import Scores, scores_for_machines
 from rarebird.model import model as saved_model
 from rarebird.model.model import Model
 from rarebird.readers.options import ReadOptions, remembered_target
+from rarebird.report.verdict import cut_off_text
 from rarebird.runs.row_tables import write_scored_table
 from rarebird.training.device import choose_device
 
@@ -166,6 +168,12 @@ def check_writable(path: Path) -> None:
         raise DataError(f"{path} cannot be written; give a file in a folder that exists.")
 
 
+def label_rule(model: Model) -> str:
+    """A sentence on the cut-off of a model for two classes; empty for other models."""
+    found = cut_off(model)
+    return "" if found is None or model.positive is None else cut_off_text(model.positive, found)
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of a saved model on labelled rows.
@@ -192,6 +200,7 @@ class Evaluation:
             "classes": list(self.model.classes),
             "class_counts": {} if counts is None else dict(zip(data.classes, counts.tolist(), strict=True)),
             "positive": self.model.positive,
+            "cut_off": cut_off(self.model),
             "seconds": round(self.seconds, 2),
             **scores_for_machines(self.scores),
         }

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from rarebird import readers
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Pixels, Splits
 from rarebird.data.fingerprint import fingerprint
+from rarebird.experiment.copies import Copies
 from rarebird.profile import duplicates
 from rarebird.profile.facts import Profile
 from rarebird.profile.profile import profile
@@ -39,6 +38,7 @@ class Request:
         steps: Optimizer steps of each network; None: the recipe's, or as many as the time allows.
         threads: CPU threads; None: the recipe's.
         device: A torch device, or ``auto``.
+        keep_copies: Training rows that copy a given validation or test row are trained on.
     """
 
     data: Path
@@ -53,6 +53,7 @@ class Request:
     steps: int | None = None
     threads: int | None = None
     device: str = "auto"
+    keep_copies: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,21 +63,22 @@ class DataSummary:
     Attributes:
         fingerprint: Of the training rows.
         profile: Of all rows.
-        duplicate_groups: Of the training rows; None if validation or test rows were searched together with them.
+        copies: What becomes of rows that copy one another, with what the profile found of them.
     """
 
     fingerprint: str
     profile: Profile
-    duplicate_groups: np.ndarray | None
+    copies: Copies
 
 
-def summarize(data: Splits) -> DataSummary:
-    """Fingerprint, profile and groups of duplicate rows; duplicates are searched for only once where that is enough."""
-    # The split must depend on the training rows alone, so a search that includes other rows cannot be used for it.
-    only_training_rows = data.val is None and data.test is None
-    found = duplicates.find([data.train]) if only_training_rows else None
+def summarize(data: Splits, keep_copies: bool = False) -> DataSummary:
+    """Fingerprint, profile and copies; all rows are searched together once, for the profile and for the run."""
+    parts = [part for part in (data.train, data.val, data.test) if part is not None and len(part)]
+    found = duplicates.find(parts)
     facts = profile(data.train, val=data.val, test=data.test, matches=found)
-    return DataSummary(fingerprint(data.train), facts, None if found is None else found.groups)
+    alone = data.val is None and data.test is None
+    copies = Copies(keep_copies, found.groups, None) if alone else Copies(keep_copies, None, found)
+    return DataSummary(fingerprint(data.train), facts, copies)
 
 
 def read_recipe_and_data(request: Request) -> tuple[Recipe, Splits]:

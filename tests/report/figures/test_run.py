@@ -10,10 +10,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from rarebird.report.figures import run
+from rarebird.report.figures import reliability, run
 from rarebird.report.figures.drawing import COLORS, DASHES, SERIES, Drawing, figure_style, svg_text
 
 BINS = [{"confidence": 0.55, "accuracy": 0.5, "count": 12}, {"confidence": 0.97, "accuracy": 1.0, "count": 300}]
+CLASS_BINS = {
+    "正常": [{"stated": 0.001, "share": 0.0, "low": 0.0, "high": 0.01, "count": 900}],
+    "b": [
+        {"stated": 0.3, "share": 0.2, "low": 0.1, "high": 0.4, "count": 40},
+        {"stated": 0.8, "share": 0.9, "low": 0.7, "high": 1.0, "count": 12},
+    ],
+}
 CURVE = {"precision": [0.2, 0.5, 1.0, 1.0], "recall": [1.0, 0.5, 0.25, 0.0]}
 VALUES = {"true": [1.0, 2.0, 3.0, 4.5], "predicted": [1.1, 1.8, 3.3, 4.0]}
 HISTORY = [
@@ -25,8 +32,9 @@ HISTORY = [
 
 def drawn(name: str) -> Drawing:
     made = {
-        "reliability": lambda: run.reliability(BINS),
-        "precision_recall": lambda: run.precision_recall({"正常": CURVE}, {"正常": 0.2}),
+        "reliability": lambda: reliability.reliability(BINS),
+        "precision_recall": lambda: run.precision_recall({"正常": CURVE}, {"正常": 0.2}, {"正常": (0.5, 0.5)}),
+        "class_reliability": lambda: reliability.class_reliability(CLASS_BINS, ["b", "正常"], {"b": "error 0.1"}),
         "learning_curve": lambda: run.learning_curve(HISTORY, "balanced_accuracy"),
         "predicted_against_true": lambda: run.predicted_against_true(VALUES),
         "residuals": lambda: run.residuals(VALUES),
@@ -35,7 +43,14 @@ def drawn(name: str) -> Drawing:
     return made
 
 
-NAMES = ["reliability", "precision_recall", "learning_curve", "predicted_against_true", "residuals"]
+NAMES = [
+    "reliability",
+    "class_reliability",
+    "precision_recall",
+    "learning_curve",
+    "predicted_against_true",
+    "residuals",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -96,14 +111,44 @@ assert residuals({"true": [1, 2], "predicted": [1, 3]}) == first
 
 
 def test_empty_bins_change_nothing_and_no_bins_are_refused() -> None:
-    assert run.reliability([*BINS, {"confidence": 0.1, "accuracy": 0.0, "count": 0}]) == run.reliability(BINS)
+    assert reliability.reliability(
+        [*BINS, {"confidence": 0.1, "accuracy": 0.0, "count": 0}]
+    ) == reliability.reliability(BINS)
     with pytest.raises(ValueError, match="at least one bin"):
-        run.reliability([{"confidence": 0.1, "accuracy": 0.0, "count": 0}])
+        reliability.reliability([{"confidence": 0.1, "accuracy": 0.0, "count": 0}])
 
 
 def test_bins_are_labelled_with_their_rows() -> None:
     texts = [element.text for element in ElementTree.fromstring(drawn("reliability").svg).iter("text")]
     assert {"12", "300"} <= set(texts)
+
+
+def test_a_rare_class_is_drawn_on_logarithmic_axes_and_a_common_one_is_not() -> None:
+    def ticks(labels: list[str]) -> set[str | None]:
+        bins = {label: CLASS_BINS[label] for label in labels}
+        svg = reliability.class_reliability(bins, labels, {}).svg
+        return {element.text for element in ElementTree.fromstring(svg).iter("text")}
+
+    assert {"0.001", "0.01", "0.1", "1"} <= ticks(["正常", "b"])
+    assert {"0.2", "0.4"} <= ticks(["b"])
+    assert "0.01" not in ticks(["b"])
+
+
+def test_each_class_has_its_key_and_of_many_the_first_six_are_drawn() -> None:
+    keys = reliability.class_reliability(CLASS_BINS, ["b", "正常"], {"b": "error 0.1"}).key
+    assert [(key.label, key.detail) for key in keys[:-1]] == [("b", "error 0.1"), ("正常", "")]
+    many = {f"class {k}": CLASS_BINS["b"] for k in range(9)}
+    drawing = reliability.class_reliability(many, list(many)[::-1], {})
+    assert [key.label for key in drawing.key[:-1]] == [f"class {k}" for k in range(8, 2, -1)]
+    assert drawing.left_out == "The 6 rarest of 9 classes are drawn."
+
+
+def test_the_operating_point_is_a_dot_of_its_class() -> None:
+    def markers(decided: dict[str, tuple[float, float]]) -> int:
+        svg = run.precision_recall({"a": CURVE, "b": CURVE}, {}, decided).svg
+        return sum(1 for element in ElementTree.fromstring(svg).iter("use") if "series-0" in str(element.attrib))
+
+    assert markers({"a": (0.5, 0.5), "c": (0.1, 0.1)}) == markers({}) + 1
 
 
 def test_the_order_of_a_curves_points_does_not_matter() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from rarebird.evaluation.result import Estimate, Result, Scores
+from rarebird.evaluation.result import Estimate, Result
 from rarebird.metrics import names
 from rarebird.report.pages.run import render, write_report
-from rarebird.report.wording import METRICS, better, estimate_of, interval_text, number, value_text, verdict, wording
+from rarebird.report.wording import METRICS, better, estimate_of, interval_text, number, value_text, wording
 from tests.report.made_results import PROFILE, RECIPE, result
 
 NAMES = ["three", "binary", "forty", "regression", "untested"]
@@ -183,7 +183,7 @@ def test_what_is_absent_leaves_no_empty_section(results: dict[str, Result]) -> N
     assert "There are no test rows" in parsed.text
 
 
-@pytest.mark.parametrize(("name", "titles"), [("three", 3), ("binary", 3), ("regression", 3), ("untested", 2)])
+@pytest.mark.parametrize(("name", "titles"), [("three", 4), ("binary", 4), ("regression", 3), ("untested", 3)])
 def test_the_figures_that_the_curves_allow(pages: dict[str, Page], name: str, titles: int) -> None:
     assert len(pages[name].having("figure")) == titles
 
@@ -261,39 +261,33 @@ def test_estimates_are_found_by_name_and_class(results: dict[str, Result]) -> No
     assert estimate_of(scores, "r2") is None
 
 
-@pytest.mark.parametrize(
-    ("test", "sentence"),
-    [
-        ((0.9, 0.85, 0.95), "Random guessing would reach 0.50; the whole interval is above it."),
-        ((0.55, 0.45, 0.65), "Random guessing would reach 0.50; this model is not shown to beat it."),
-        ((0.9, 0.85, 0.95), "On the validation rows it was 0.88 [0.84, 0.92]; the test rows confirm this."),
-        ((0.7, 0.65, 0.75), "it was 0.88 [0.84, 0.92]; the test rows do not confirm this."),
-    ],
-)
-def test_the_verdict_agrees_with_the_intervals(test: tuple[float, float, float], sentence: str) -> None:
-    def scores(value: float, low: float, high: float) -> Scores:
-        return Scores(metrics={"balanced_accuracy": Estimate(value=value, low=low, high=high)})
-
-    outcome = result("x", ["a", "b"], [5, 5], [5, 5], test=scores(*test), validation=scores(0.88, 0.84, 0.92))
-    assert outcome.test is not None
-    assert sentence in " ".join(verdict(outcome, outcome.test, "balanced_accuracy"))
+def test_the_operating_point_and_the_cut_off_are_shown(pages: dict[str, Page], results: dict[str, Result]) -> None:
+    text = " ".join(pages["binary"].text.split())
+    assert "A row is labelled “malignant” from a probability of 0.024 on." in text
+    assert "the operating point: recall and precision of the model's labels, from a probability of 0.024 on." in text
+    # The dots of several classes are no cut-offs of one probability.
+    assert "recall and precision of the model's labels. " in " ".join(pages["three"].text.split()) + " "
 
 
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        ((0.02, 0.01, 0.03), "at face value"),
-        ((0.12, 0.08, 0.15), "by 12.0 percentage points on average: use them with care"),
-        ((0.04, 0.01, 0.09), "more rows would be needed to be sure"),
-    ],
-)
-def test_the_verdict_on_probabilities(error: tuple[float, float, float], sentence: str) -> None:
-    value, low, high = error
-    scores = Scores(
-        metrics={
-            "accuracy": Estimate(value=0.5),
-            "expected_calibration_error": Estimate(value=value, low=low, high=high),
-        }
-    )
-    outcome = result("x", ["a", "b"], [5, 5], [5, 5], test=scores)
-    assert sentence in " ".join(verdict(outcome, scores, "accuracy"))
+def test_the_calibration_of_each_class_is_shown(pages: dict[str, Page], results: dict[str, Result]) -> None:
+    for name in ("three", "binary", "untested"):
+        scores = results[name].test or results[name].validation
+        assert scores is not None
+        for row in scores.per_class:
+            error = row.calibration_error
+            shown = f"{value_text(error)} {interval_text(error)}".strip()
+            assert pages[name].row(row.label)[5] == shown
+    assert "Reliability of “malignant”" in pages["binary"].text
+    assert "Reliability class by class" in pages["three"].text
+
+
+def test_a_result_of_an_earlier_version_is_shown(results: dict[str, Result]) -> None:
+    plain = results["binary"].model_dump(mode="json", exclude={"cut_off", "verdict"})
+    for scores in (plain["test"], plain["validation"]):
+        del scores["most_probable"], scores["curves"]["class_reliability"]
+        for row in scores["per_class"]:
+            del row["calibration_error"]
+    parsed = page(Result.model_validate(plain))
+    assert len(parsed.having("figure")) == 3
+    assert "Calibration error" not in parsed.row("Class")
+    assert "labelled" not in parsed.text

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rarebird.core.checks import require
-from rarebird.metrics.uncertainty import wilson
 from rarebird.report.figures.drawing import COLORS, DASHES, SERIES, Drawing, Key, figure_style, svg_text
 
 if TYPE_CHECKING:
@@ -17,48 +16,17 @@ if TYPE_CHECKING:
 MOST_POINTS = 1000
 
 
-def reliability(bins: Sequence[Mapping[str, float]]) -> Drawing:
-    """Share of right predictions at each confidence, with 95 % Wilson intervals; below it the number of rows in each
-    bin.
-
-    Args:
-        bins: ``{"confidence", "accuracy", "count"}`` per bin of the top probability; empty bins are skipped.
-    """
-    filled = [entry for entry in bins if entry["count"] > 0]
-    require(bool(filled), "at least one bin that holds rows", bins=len(bins))
-    confidence, accuracy, count = (
-        np.array([entry[name] for entry in filled], dtype=float) for name in ("confidence", "accuracy", "count")
-    )
-    low, high = wilson(accuracy, count)
-    with figure_style() as new_figure:
-        figure = new_figure(5.6, 4.6)
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
-        top.plot([0, 1], [0, 1], color=COLORS["muted"], linewidth=1, dashes=DASHES[1])
-        top.vlines(confidence, low, high, color=COLORS["series-0"], linewidth=2, alpha=0.45)
-        top.plot(confidence, accuracy, color=COLORS["series-0"], marker="o", markersize=5)
-        top.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), ylabel="share that was right")
-        bottom.bar(confidence, count, width=0.03, color=COLORS["series-0"])
-        bottom.set(xlabel="probability of the predicted class", ylabel="rows", ylim=(0, float(count.max()) * 1.35))
-        bottom.locator_params(axis="y", nbins=2, integer=True)
-        for x, n in zip(confidence, count, strict=True):
-            bottom.annotate(
-                f"{n:.0f}", (x, n), (0, 2), textcoords="offset points", ha="center", fontsize=7, color=COLORS["muted"]
-            )
-        svg = svg_text(
-            figure,
-            "reliability",
-            "Reliability curve: share of right predictions against the probability of the predicted class.",
-        )
-    key = (Key("this model, 95 % intervals", "series-0"), Key("perfectly calibrated", "muted", DASHES[1]))
-    return Drawing(svg, key)
-
-
-def precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]], base_rates: Mapping[str, float]) -> Drawing:
+def precision_recall(
+    curves: Mapping[str, Mapping[str, Sequence[float]]],
+    base_rates: Mapping[str, float],
+    decided: Mapping[str, tuple[float, float]] | None = None,
+) -> Drawing:
     """Precision against recall, one line per class, with its base rate: the precision of random guessing.
 
     Args:
         curves: Class label -> ``{"precision", "recall"}``, one value per threshold.
         base_rates: Class label -> share of the rows; if there are more than six classes, the six rarest are drawn.
+        decided: Class label -> recall and precision of the model's labels, drawn as a dot.
     """
     require(bool(curves), "at least one curve", curves=len(curves))
     drawn = sorted(curves, key=lambda label: base_rates.get(label, 0.0))[: len(SERIES)]
@@ -70,6 +38,8 @@ def precision_recall(curves: Mapping[str, Mapping[str, Sequence[float]]], base_r
             recall, precision = _descending(curves[label]["recall"], curves[label]["precision"])
             # Steps, not slopes: average precision is the area under the steps.
             axes.plot(recall, precision, color=COLORS[color], dashes=dashes or (None, None), drawstyle="steps-post")
+            if decided and label in decided:
+                axes.plot(*decided[label], color=COLORS[color], marker="o", markersize=9, clip_on=False)
             rate = base_rates.get(label)
             if rate is not None:
                 axes.axhline(rate, color=COLORS[color], linewidth=1, dashes=(1, 2))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rarebird.core.checks import require
 from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
-from rarebird.report.figures import run
-from rarebird.report.figures.drawing import COLORS, Drawing
 from rarebird.report.pages.page import rendered, write_page
-from rarebird.report.wording import TOO_FEW, better, estimate_of, interval_text, value_text, verdict, wording
+from rarebird.report.pages.run_figures import figures
+from rarebird.report.verdict import headline_of, scores_of, verdict
+from rarebird.report.wording import TOO_FEW, better, estimate_of, interval_text, value_text, wording
 
 MOST_IN_MATRIX = 30
 MOST_CONFUSIONS = 20
@@ -50,7 +49,7 @@ def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[st
         metrics=_metric_rows(result, scores, first["headline"]["name"]),
         confusion=_confusion_matrix(scores),
         confusions=_top_confusions(scores),
-        figures=list(_figures(result, scores)),
+        figures=list(figures(result, scores)),
         tried=_tried_rows(result),
         recipe_toml=recipe_toml,
         profile_text=profile_text,
@@ -76,7 +75,7 @@ def first_screen(result: Result) -> str:
 
 def _first_values(result: Result) -> tuple[Scores, dict[str, Any]]:
     """The scores of the report, and the values of its first screen."""
-    scores = result.test or result.validation
+    scores = scores_of(result)
     require(
         scores is not None and bool(scores.metrics),
         "scores on test or validation rows",
@@ -84,13 +83,13 @@ def _first_values(result: Result) -> tuple[Scores, dict[str, Any]]:
         validation=result.validation,
     )
     assert scores is not None
-    headline = result.metric if estimate_of(scores, result.metric) else next(iter(scores.metrics))
+    headline = headline_of(result, scores)
     return scores, {
         "result": result,
         "judged": "test rows" if result.test else "validation rows",
         "n_judged": result.n_test if result.test else sum(row.support for row in scores.per_class) or result.n_train,
         "headline": _metric_row(headline, estimate_of(scores, headline), None),
-        "verdict": verdict(result, scores, headline),
+        "verdict": verdict(result),
         "classes": _class_rows(result, scores),
     }
 
@@ -141,6 +140,7 @@ def _class_rows(result: Result, scores: Scores) -> list[dict[str, Any]]:
             "rare": n_train is not None and n_train < equal_share / 2,
             "positive": score.label == result.positive,
             "figures": [_cell(score.recall), _cell(score.precision), _cell(score.f1)],
+            "calibration": _cell(score.calibration_error),
             "note": _class_note(score),
         }
         rows.append(
@@ -222,43 +222,3 @@ def _top_confusions(scores: Scores) -> list[dict[str, Any]]:
         {"true": true, "predicted": predicted, "count": count, "total": total, "percent": round(100 * count / total)}
         for count, total, true, predicted in worst
     ]
-
-
-def _figures(result: Result, scores: Scores) -> Iterable[dict[str, Any]]:
-    """The figures that the scores have coordinates for, each with a sentence on how to read it."""
-    bins = [entry for entry in scores.curves.get("reliability") or [] if entry["count"]]
-    if bins:
-        aid = "Closer to the diagonal is better; below it, predictions are more confident than they are right."
-        aid += " Bars: rows in each bin."
-        yield _figure("Reliability", aid, run.reliability(bins))
-    curves = scores.curves.get("precision_recall") or {}
-    if result.positive in curves and len(result.classes) == 2:
-        curves = {result.positive: curves[result.positive]}
-    if curves:
-        total = max(sum(row.support for row in scores.per_class), 1)
-        rates = {row.label: row.support / total for row in scores.per_class}
-        aid = "Closer to the upper right is better; a dotted line shows what random guessing reaches for that class."
-        yield _figure("Precision and recall", aid, run.precision_recall(curves, rates))
-    if residuals := scores.curves.get("residuals"):
-        aid = "Closer to the diagonal is better; in a flatter cloud, predictions of extreme values are too moderate."
-        yield _figure("Predicted against true", aid, run.predicted_against_true(residuals))
-        aid = "An even band around zero is better; a slope shows errors in one direction, a funnel where errors grow."
-        yield _figure("Residuals", aid, run.residuals(residuals))
-    if drawing := run.learning_curve(result.history, result.metric):
-        aid = "Good: both losses fall together. If the held-out loss rises while the training loss falls,"
-        aid += " the network memorizes its rows."
-        aid += " Compare shapes, not heights: the two losses may weight rows differently."
-        yield _figure("Learning curve", aid, drawing)
-
-
-def _figure(title: str, aid: str, drawing: Drawing) -> dict[str, Any]:
-    key = [
-        {
-            "label": entry.label,
-            "detail": entry.detail,
-            "color": f"var(--{entry.color}, {COLORS[entry.color]})",
-            "dashes": entry.dashes,
-        }
-        for entry in drawing.key
-    ]
-    return {"title": title, "aid": f"{aid} {drawing.left_out}".strip(), "svg": drawing.svg, "key": key}
