@@ -133,9 +133,9 @@ def positive_class(train: Dataset, positive: str | None) -> str | None:
         return None
     if positive is not None and positive not in train.classes:
         raise DataError(f"There is no class {positive!r} to take as positive; {nearest(positive, train.classes)}")
-    counts = train.class_counts
-    assert counts is not None
-    return positive if positive is not None or train.n_classes > 2 else train.classes[int(counts.argmin())]
+    if positive is not None or train.n_classes > 2:
+        return positive
+    return train.classes[int(train.weighted_counts.argmin())]
 
 
 def _check(data: Splits, recipe: AnyRecipe) -> None:
