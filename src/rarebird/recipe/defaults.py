@@ -121,8 +121,10 @@ def _loss(train: Dataset) -> str:
 
 
 def _is_skewed(train: Dataset) -> bool:
-    counts = train.class_counts
-    return counts is not None and bool(counts.max() >= SKEWED * counts[counts > 0].min())
+    if train.task == "regression":
+        return False
+    counts = train.weighted_counts
+    return bool(counts.max() >= SKEWED * counts[counts > 0].min(initial=counts.max()))
 
 
 def _calibration(train: Dataset) -> list[str]:

@@ -75,3 +75,11 @@ def test_wrong_labels_take_a_bounded_share() -> None:
 def test_regression_is_served_and_the_prior_unknown() -> None:
     assert ByLoss().prior_factor(np.array([5, 2])) is None
     np.testing.assert_array_equal(ByLoss.neutral().prior_factor(np.array([5, 2])), [1, 1])
+
+
+@pytest.mark.parametrize("most", [1.5, 10.0])
+def test_a_row_of_weight_k_is_expected_as_often_as_each_of_k_copies(most: float) -> None:
+    times = np.random.default_rng(1).integers(1, 9, 400)
+    weighted = expected_draws(LOSS, times.astype(float), 0.3, most)
+    repeated = expected_draws(np.repeat(LOSS, times), np.ones(times.sum()), 0.3, most)
+    np.testing.assert_allclose(np.repeat(weighted, times), repeated)
