@@ -22,8 +22,8 @@ class Stage(BaseModel):
         class_weight: Weights of the classes, for any loss: balanced, the root of that, or by the effective number of
             rows (Cui et al., CVPR 2019).
         reset_head: Whether the last layer begins with newly drawn weights.
-        normalize_head: At the end of the last stage, each class's weights in the head are divided by their norm to this
-            power; None: they are not.
+        normalize_head: If the training ends in this stage, each class's weights in the head are divided by their norm
+            to this power at the end; None: they are not.
         overrides: Slot -> method settings that replace the recipe's during this stage, for instance
             ``{"loss": {"name": "weighted"}}``.
     """

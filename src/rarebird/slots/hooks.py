@@ -23,6 +23,8 @@ class TrainState:
         judged: The network of the last evaluation, as a hook's `before_evaluation` returned it; None for `network`
             itself.
         stop: A hook sets it to end the training before the next step.
+        stage: The place of the stage that the last step was in. A hook that puts the weights of an earlier stage into
+            the network at the end sets it to that stage.
     """
 
     network: nn.Module
@@ -32,6 +34,7 @@ class TrainState:
     scores: dict[str, float] | None = None
     judged: nn.Module | None = None
     stop: bool = False
+    stage: int = 0
 
 
 class Hook:

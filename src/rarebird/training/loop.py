@@ -51,6 +51,8 @@ class Training:
         mean_weight: Mean weight of the rows.
         last_loss: ``(n,)`` each row's loss when it was last in a batch, NaN before; None where no stage's batch
             sampling reads it.
+        stage: The place of the stage of the last step.
+        kept_stage: After the training, the place of the stage whose weights the network has.
     """
 
     network: nn.Module
@@ -68,6 +70,8 @@ class Training:
     parts: int = 1
     mean_weight: float = field(init=False)
     last_loss: Tensor | None = field(init=False)
+    stage: int = field(default=0, init=False)
+    kept_stage: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.mean_weight = float(self.rows.weight.mean())
@@ -86,21 +90,23 @@ class Training:
             DataError: The loss is infinite or NaN: the training has diverged.
         """
         state = TrainState(self.network, 0, plan.steps)
-        stage_start, optimizer = 0.0, None
+        optimizer: torch.optim.Optimizer | None = None
+        restarts = True
         losses: list[Tensor] = []
         next_evaluation = 1 / EVALUATIONS
-        for stage in self.stages:
-            if optimizer is None or stage.restarts:
+        for place, stage in enumerate(self.stages):
+            restarts = restarts or stage.restarts
+            if plan.done or plan.progress >= stage.until:
+                continue  # a stage without a step changes nothing
+            self.stage = state.stage = place
+            if optimizer is None or restarts:
                 _switch_weights(optimizer, "eval")
-                optimizer, schedule_start, first_entry = self._build_optimizer(stage), stage_start, len(self.history)
+                schedule_start, first_entry = self.stages[place - 1].until if place else 0.0, len(self.history)
+                optimizer, restarts = self._build_optimizer(stage), False
             self._set_modes(stage, optimizer)
             for batch in self._batches(stage, plan):
-                progress = (plan.progress - schedule_start) / (self._schedule_end(stage) - schedule_start)
-                rate = stage.optimizer.learning_rate * stage.schedule(
-                    progress, [_schedule_loss(entry) for entry in self.history[first_entry:]]
-                )
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * group.get("rate_factor", 1.0)
+                progress = (plan.progress - schedule_start) / (self._schedule_end(place) - schedule_start)
+                rate = _set_rate(stage, optimizer, progress, self.history[first_entry:])
                 losses.append(self._step(stage, optimizer, batch, state))
                 plan.advance()
                 state.step, state.steps, state.learning_rate = plan.step, plan.steps, rate
@@ -116,23 +122,22 @@ class Training:
                     self._set_modes(stage, optimizer)
                 if ending or state.stop:
                     plan.stop()
-            stage_start = stage.until
         _switch_weights(optimizer, "eval")
         for hook in self.hooks:
             hook.after_fit(state)
-        if self.stages[-1].normalize_head is not None:
-            normalize_head(self.network, self.stages[-1].normalize_head)
+        self.kept_stage = state.stage
+        if (power := self.stages[self.kept_stage].normalize_head) is not None:
+            normalize_head(self.network, power)
         return self.history
 
-    def _schedule_end(self, stage: StageParts) -> float:
+    def _schedule_end(self, place: int) -> float:
         """The progress at which a stage's schedule ends: that of the last stage with the same optimizer."""
-        later = self.stages[self.stages.index(stage) + 1 :]
-        ends = [stage.until]
-        for other in later:
-            if other.restarts:
+        end = self.stages[place].until
+        for later in self.stages[place + 1 :]:
+            if later.restarts:
                 break
-            ends.append(other.until)
-        return ends[-1]
+            end = later.until
+        return end
 
     def _build_optimizer(self, stage: StageParts) -> torch.optim.Optimizer:
         if stage.reset_head:
@@ -241,8 +246,8 @@ class Training:
             for hook in self.hooks:
                 y = hook.targets(y)
         if not stage.per_row:
-            return _mean_of_members(stage.loss, logits, y, weight) * (len(y) / batch)
-        per_row = _per_row(stage.loss, logits, y)
+            return stage.loss_of_pairs(logits, y, weight) * (len(y) / batch)
+        per_row = stage.loss_per_row(logits, y)
         if self.last_loss is not None:
             self.last_loss[torch.from_numpy(rows.index).to(per_row.device)] = per_row.detach()
         # Divided by the mean weight of a batch, not by the weight of this batch. A heavy row makes the weight of its
@@ -276,24 +281,16 @@ def _switch_weights(optimizer: torch.optim.Optimizer | None, mode: str) -> None:
         change()
 
 
+def _set_rate(
+    stage: StageParts, optimizer: torch.optim.Optimizer, progress: float, entries: Sequence[dict[str, float]]
+) -> float:
+    """Put the learning rate of the schedule's `progress` into the optimizer, given the evaluations since its start."""
+    rate = stage.optimizer.learning_rate * stage.schedule(progress, [_schedule_loss(entry) for entry in entries])
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("rate_factor", 1.0)
+    return rate
+
+
 def _schedule_loss(entry: dict[str, float]) -> float:
     """The loss that a schedule reads: that of the rows not learned from, where they are scored."""
     return entry.get("val_loss", entry["train_loss"])
-
-
-def _per_row(loss: nn.Module, logits: Tensor, y: Tensor) -> Tensor:
-    """``(batch,)`` losses; with members ``(batch, members, n_outputs)``, the mean of the members' losses."""
-    if logits.ndim == 2:
-        per_row: Tensor = loss(logits, y)
-        return per_row
-    members = logits.shape[1]
-    each: Tensor = loss(logits.flatten(0, 1), y.repeat_interleave(members, dim=0))
-    return each.view(-1, members).mean(dim=1)
-
-
-def _mean_of_members(loss: nn.Module, logits: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-    """The loss of pairs, ``()``; with members, the mean of the members' losses."""
-    if logits.ndim == 2:
-        mean: Tensor = loss(logits, y, weight)
-        return mean
-    return torch.stack([loss(member, y, weight) for member in logits.unbind(dim=1)]).mean()

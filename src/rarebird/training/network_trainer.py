@@ -104,7 +104,8 @@ class NetworkTrainer:
         assert recipe.steps is not None
         training = self.training(placements(recipe, self.prepared.spec.kind, self.device)[0])
         training.on_step = on_step
-        training.validation = self._validation(training.network, recipe)
+        if (validation := self._validation(training.network, recipe)) is not None:
+            training.validation = lambda network: validation(network, self.prior_factor(training.stage))
         max_steps = None if plan.deadline is None else plan.max_steps or self.steps.maximum
         steps = StepPlan(recipe.steps, plan.deadline, plan.changes, max_steps)
         with threads(recipe.threads):
@@ -114,10 +115,10 @@ class NetworkTrainer:
         return Trained(
             network=network.eval(),
             prepared=self.prepared,
-            prior_factor=self.prior_factor(),
+            prior_factor=self.prior_factor(training.kept_stage),
             history=history,
             changes=steps.changes,
-            notes=[*self.notes, *([UNSEEN] if unseen else [])],
+            notes=[*self.notes, *([UNSEEN] if unseen else []), *self._notes_on_stages(training)],
             ended=self._end_cause(steps),
         )
 
@@ -138,23 +139,26 @@ class NetworkTrainer:
             fold=self.fold,
         )
 
-    def prior_factor(self) -> np.ndarray | None:
-        """The product of the factors by which the slots multiply the natural prior in the last stage.
+    def prior_factor(self, place: int) -> np.ndarray | None:
+        """The product of the factors by which the slots multiply the natural prior in a stage.
+
+        Args:
+            place: The place of the stage; after a training, of the one whose weights are kept.
 
         Returns:
             ``(n_classes,)`` of sum 1; None for regression, and where a slot leaves the prior of the logits unknown.
         """
-        counts, last = self.targets.class_counts, self.recipe.stages[-1]
-        if counts is None or last.normalize_head is not None:
+        counts, stage = self.targets.class_counts, self.recipe.stages[place]
+        if counts is None or stage.normalize_head is not None:
             return None
-        slots = merged(self.recipe, last)
+        slots = merged(self.recipe, stage)
         if any(getattr(method, "bends_prior", False) for method in slots["augmentation"]):
             return None
         factors = [
             self._resampling_factor,
             slots["loss"].prior_factor(self.targets),
             slots["batch_sampling"].prior_factor(counts),
-            np.ones(len(counts)) if last.class_weight is None else class_weights(last.class_weight, self.targets),
+            np.ones(len(counts)) if stage.class_weight is None else class_weights(stage.class_weight, self.targets),
         ]
         if any(factor is None for factor in factors):
             return None
@@ -164,6 +168,12 @@ class NetworkTrainer:
 
     def _placements(self) -> list[Placement]:
         return placements(self.recipe, self.prepared.spec.kind, self.device)
+
+    def _notes_on_stages(self, training: Training) -> list[str]:
+        ran, n_stages = training.stage + 1, len(self.recipe.stages)
+        if ran == n_stages:
+            return []
+        return [f"Training ended in stage {ran} of {n_stages}; the later stages changed nothing."]
 
     def _end_cause(self, steps: StepPlan) -> str:
         """What ended the training, as `Trained.ended` has it."""
@@ -189,4 +199,4 @@ class NetworkTrainer:
         watched = watched_rows(recipe, self._watched, self.fold)
         inputs = inputs_of(network, self.prepared, watched, self.device)
         natural = None if self._learned.task == "regression" else self._learned.weighted_counts
-        return Validation(watched, self.prepared, inputs, self.prior_factor(), natural, self.device)
+        return Validation(watched, self.prepared, inputs, natural, self.device)

@@ -44,8 +44,8 @@ class StageParts:
         until: Progress of the whole training at which the stage ends.
         restarts: Whether the stage begins with a new optimizer and its own schedule from 0 to 1.
         reset_head: Whether the last layer begins with newly drawn weights.
-        normalize_head: At the end of the training, each class's weights in the head are divided by their norm to this
-            power; None: they are not.
+        normalize_head: If the training ends in the stage, each class's weights in the head are divided by their norm to
+            this power at the end; None: they are not.
     """
 
     loss: nn.Module
@@ -62,6 +62,22 @@ class StageParts:
     reset_head: bool = False
     normalize_head: float | None = None
 
+    def loss_per_row(self, logits: Tensor, y: Tensor) -> Tensor:
+        """``(batch,)`` losses; with members ``(batch, members, n_outputs)``, the mean of the members' losses."""
+        if logits.ndim == 2:
+            per_row: Tensor = self.loss(logits, y)
+            return per_row
+        members = logits.shape[1]
+        each: Tensor = self.loss(logits.flatten(0, 1), y.repeat_interleave(members, dim=0))
+        return each.view(-1, members).mean(dim=1)
+
+    def loss_of_pairs(self, logits: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """The loss of pairs of rows, ``()``; with members, the mean of the members' losses."""
+        if logits.ndim == 2:
+            mean: Tensor = self.loss(logits, y, weight)
+            return mean
+        return torch.stack([self.loss(member, y, weight) for member in logits.unbind(dim=1)]).mean()
+
 
 def stages(recipe: Recipe, statistics: TrainStatistics, targets: TargetStatistics, device: str) -> list[StageParts]:
     """All stages of the recipe with built methods; the last one ends at progress 1.
@@ -70,16 +86,13 @@ def stages(recipe: Recipe, statistics: TrainStatistics, targets: TargetStatistic
         DataError: The loss does not serve the task, or there are class weights without classes.
     """
     shares = np.cumsum([stage.share for stage in recipe.stages])
-    parts = []
-    for place, (stage, share) in enumerate(zip(recipe.stages, shares, strict=True)):
+    parts: list[StageParts] = []
+    for stage, before, share in zip(recipe.stages, [None, *recipe.stages], shares, strict=False):
         slots = merged(recipe, stage)
         _check_loss(slots["loss"], statistics.spec.task, recipe.kind)
         weights = None if stage.class_weight is None else class_weights(stage.class_weight, targets)
         on_features = [method for method in slots["augmentation"] if getattr(method, "on_features", False)]
         on_rows = [method for method in slots["augmentation"] if method not in on_features]
-        restarts = (
-            stage.trainable != "all" or stage.reset_head or bool({"optimizer", "schedule"} & set(stage.overrides))
-        )
         parts.append(
             StageParts(
                 loss=slots["loss"].build(targets).to(device),
@@ -92,12 +105,23 @@ def stages(recipe: Recipe, statistics: TrainStatistics, targets: TargetStatistic
                 class_weight=None if weights is None else torch.as_tensor(weights, dtype=torch.float32, device=device),
                 trainable=stage.trainable,
                 until=float(share / shares[-1]),
-                restarts=place > 0 and restarts,
+                restarts=before is not None and _restarts(recipe, stage, before),
                 reset_head=stage.reset_head,
                 normalize_head=stage.normalize_head,
             )
         )
     return parts
+
+
+def _restarts(recipe: Recipe, stage: Stage, before: Stage) -> bool:
+    """Whether a stage begins with a new optimizer: it or the stage before trains a part of the network only, it draws
+    the head anew, names an optimizer or a schedule, or no longer has those of the stage before."""
+    now, then = merged(recipe, stage), merged(recipe, before)
+    return (
+        {stage.trainable, before.trainable} != {"all"}
+        or stage.reset_head
+        or any(slot in stage.overrides or now[slot] != then[slot] for slot in ("optimizer", "schedule"))
+    )
 
 
 def merged(recipe: Recipe, stage: Stage) -> dict[str, Any]:

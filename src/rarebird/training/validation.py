@@ -43,8 +43,6 @@ class Validation:
         rows: The rows.
         prepared: Raw rows -> inputs and targets.
         inputs: The network's inputs for the rows, as `inputs_of` gives them.
-        prior_factor: ``(n_classes,)`` by which the training multiplied the natural prior; None where the prior of the
-            logits is unknown.
         natural_counts: ``(n_classes,)`` weighted training rows of each class; None for regression.
         device: Where the network computes.
     """
@@ -52,30 +50,35 @@ class Validation:
     rows: Dataset
     prepared: Prepared
     inputs: Inputs
-    prior_factor: np.ndarray | None
     natural_counts: np.ndarray | None
     device: str
 
-    def __call__(self, network: nn.Module) -> dict[str, float]:
-        """``loss`` and, for classes, ``balanced_accuracy``."""
+    def __call__(self, network: nn.Module, prior_factor: np.ndarray | None) -> dict[str, float]:
+        """``loss`` and, for classes, ``balanced_accuracy``.
+
+        Args:
+            network: The network as it is now.
+            prior_factor: ``(n_classes,)`` by which the training multiplies the natural prior now; None where the prior
+                of the logits is unknown.
+        """
         outputs = logits(network, self.inputs, self.device)
-        return self._value_scores(outputs) if self.natural_counts is None else self._class_scores(outputs)
+        return self._value_scores(outputs) if self.natural_counts is None else self._class_scores(outputs, prior_factor)
 
     def _value_scores(self, outputs: np.ndarray) -> dict[str, float]:
         """The squared error, in units of the target's variance."""
         error = (outputs - self.prepared.targets(self.rows).double().numpy())[:, 0] ** 2
         return {"loss": float(np.average(error, weights=self.rows.weights))}
 
-    def _class_scores(self, outputs: np.ndarray) -> dict[str, float]:
+    def _class_scores(self, outputs: np.ndarray, prior_factor: np.ndarray | None) -> dict[str, float]:
         """The log loss under the natural prior, and the balanced accuracy of the balanced decision."""
-        corrected = outputs if self.prior_factor is None else outputs - np.log(self.prior_factor)
+        corrected = outputs if prior_factor is None else outputs - np.log(prior_factor)
         log_probability = corrected - np.logaddexp.reduce(corrected, axis=1, keepdims=True)
         y, weight = self.rows.codes, self.rows.weights
         loss = np.average(-log_probability[np.arange(len(y)), y], weights=weight)
         natural = self.natural_counts
         assert natural is not None
         # Where the prior of the logits is unknown, the decision does not divide by it.
-        prior = np.log(np.where(natural > 0, natural, 1)) if self.prior_factor is not None else 0.0
+        prior = np.log(np.where(natural > 0, natural, 1)) if prior_factor is not None else 0.0
         right = (log_probability - prior).argmax(axis=1) == y
         recalls = [np.average(right[y == code], weights=weight[y == code]) for code in np.unique(y)]
         return {"loss": float(loss), "balanced_accuracy": float(np.mean(recalls))}

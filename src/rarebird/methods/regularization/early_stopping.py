@@ -60,6 +60,7 @@ class _Watch(Hook):
         self.best = -math.inf
         self.without_gain = 0
         self.kept: dict[str, Tensor] = {}
+        self.stage = 0
 
     def after_evaluation(self, state: TrainState) -> None:
         scores = state.scores or {}
@@ -69,7 +70,7 @@ class _Watch(Hook):
             )
         value = -scores[self.metric] if smaller_is_better(self.metric) else scores[self.metric]
         if value > self.best:
-            self.best, self.without_gain = value, 0
+            self.best, self.without_gain, self.stage = value, 0, state.stage
             evaluated = state.network if state.judged is None else state.judged
             self.kept = {name: tensor.detach().to("cpu", copy=True) for name, tensor in evaluated.state_dict().items()}
         else:
@@ -79,6 +80,8 @@ class _Watch(Hook):
     def after_fit(self, state: TrainState) -> None:
         # The evaluated network gets the best weights, too: a hook that averages copies it into the trained network
         # afterwards.
+        if self.kept:
+            state.stage = self.stage
         for network in [state.network] if state.judged is None else [state.network, state.judged]:
             if self.kept:
                 network.load_state_dict(self.kept)
