@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from rarebird.evaluation.held_out import apply_chains, calibrate, cross_predict, decide
+from rarebird.data.dataset import Dataset, Frame
+from rarebird.evaluation.held_out import apply_chains, calibrate, calibrate_mean, cross_predict, decide
 from rarebird.evaluation.held_outputs import HeldOut
-from rarebird.model.chain import probabilities
+from rarebird.model.chain import apply_to_mean, probabilities
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import FittedDecision
 
@@ -122,6 +124,35 @@ def test_weights_decide_as_repeated_rows_do() -> None:
     )
     np.testing.assert_allclose(decided.offsets, decided_again.offsets, atol=1e-6)  # type: ignore[attr-defined]
     np.testing.assert_array_equal(decided(p), decided_again(p))
+
+
+def test_weights_judge_as_repeated_rows_do() -> None:
+    """Each part by the calibrations and the threshold of the others; and an ensemble's recalibration."""
+    rng = np.random.default_rng(2)
+    base, times = held_out(300, members=1), rng.integers(1, 5, 300)
+    weighted, copies = replace(base, weight=times.astype(float)), np.repeat(np.arange(300), times)
+    chosen = recipe("temperature", "class_scale_bias", decision="threshold", metric="macro_f1")
+    parts = rng.integers(0, 3, 300)
+
+    def fit_decision(rows: HeldOut, p: np.ndarray) -> FittedDecision:
+        prior = np.bincount(rows.y, rows.weight, 3) / rows.weight.sum()
+        return decide(chosen, p, rows.y, rows.weight, prior, ("a", "b", "c"), None)[1]
+
+    judged = cross_predict(chosen, weighted, [np.ones(3)], parts, fit_decision)
+    again = cross_predict(chosen, base.where(copies), [np.ones(3)], parts[copies], fit_decision)
+    np.testing.assert_allclose(judged.outputs[copies], again.outputs, atol=1e-5)
+    assert judged.labels is not None
+    assert again.labels is not None
+    np.testing.assert_array_equal(judged.labels[copies], again.labels)
+    frame = Frame(pd.DataFrame({"a": np.zeros(300)}))
+    ids = np.arange(300).astype(str)
+    rows = Dataset("table", "classification", frame, np.arange(300), base.y, ("a", "b", "c"), ids, weighted.weight)
+    mean = apply_chains(base, [[]])
+    chains = [
+        calibrate_mean(chosen, mean, rows),
+        calibrate_mean(chosen, mean[copies], replace(rows.take(copies), weight=None)),
+    ]
+    np.testing.assert_allclose(*(apply_to_mean(mean, chain) for chain in chains), atol=1e-5)
 
 
 def test_a_metric_of_probabilities_is_served_by_the_balanced_decision() -> None:
