@@ -61,15 +61,19 @@ def test_from_the_command_line(tmp_path: Path, capsys: Any, monkeypatch: Any) ->
     assert any("has loss=cross_entropy already" in note for note in found["notes"])
     for entry in found["remedies"].values():
         assert {"difference", "low", "high", "verdict", "metrics"} <= set(entry)
-        assert entry["verdict"] in ("helps", "hurts", "too few rows to tell")
+        assert entry["verdict"] == "too few steps to tell"
+    assert "No verdict is given: the baseline was trained for 10 of the" in found["no_verdict"]
+    assert "--steps" in found["no_verdict"]
     assert json.loads((out / "compare.json").read_text(encoding="utf-8")) == found
     assert found["report"] == str(out / "compare.html")
     page = (out / "compare.html").read_text(encoding="utf-8")
     assert "<script" not in page
+    assert found["no_verdict"] in page
     assert "regularization=ema" in page
     assert Recipe.read(out / "baseline.toml").steps == found["steps"] == 10
     text = rarebird(capsys, monkeypatch, "compare", tmp_path / "rows.csv", *more)
     assert text.code == 0
+    assert text.out.startswith("No verdict is given")
     assert "would be shown with a probability of 80 %" in text.out
     assert str(out / "compare.html") in text.out
 

@@ -180,8 +180,31 @@ def test_a_short_budget_means_fewer_steps_and_repeats_and_says_so(
     base = baseline(steps=None, epochs=100 * 32 / 200)
     found = compare(base, rows(), ["loss=focal"], ComparisonOptions(3, 4), Compute(deadline=time.monotonic() + 600))
     assert (found.recipe.steps, found.splits) == (25, splits)
-    assert any("25 of the 100 steps" in note for note in found.notes)
+    assert any("0.25 of the steps or rounds" in note and "25 of 100" in note for note in found.notes)
+    assert found.course.is_judged
     assert any("9 of 12 splits" in note for note in found.notes) != uses_time_left
+
+
+def test_recipes_that_are_hardly_trained_get_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What helps after 80 steps (see above) is not called so after 80 of 562, whatever the figures are.
+    train, quick = rows(800, share=0.06), {"name": "adamw", "learning_rate": 3e-2}
+    wanted = ["decision=balanced", "loss=focal", "reference=boosted_trees"]
+    monkeypatch.setattr(
+        planning, "measure", lambda recipes, validation, seconds: dict.fromkeys(recipes, Cost(0.0, 0.01, 562))
+    )
+    monkeypatch.setattr(compare_module._Running, "_seconds_left", lambda running: 4 * 4 * 0.01 * 80 / planning.PLANNED)
+    base = baseline(steps=None, epochs=30.0, optimizer=quick)
+    found = compare(base, train, wanted, ComparisonOptions(4, 3), Compute(deadline=time.monotonic() + 600))
+    assert {row.verdict for row in found.rows} == {"too few steps to tell"}
+    assert found.rows[0].difference.low > 0.1
+    assert found.combination is None
+    assert found.recipe.steps == 80
+    plainly = found.for_machines()
+    assert plainly["share_of_steps"] == pytest.approx(80 / 562, rel=0.01)
+    assert "80 of the 562 steps" in plainly["no_verdict"]
+    assert found.to_text().startswith("No verdict is given")
+    # The seconds that would do: a quarter of 562 steps of four recipes in four parts.
+    assert found.course.seconds_needed == pytest.approx(4 * 4 * 0.01 * 562 / 4 / planning.PLANNED, rel=0.3)
 
 
 def test_the_same_comparison_gives_the_same_numbers() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rarebird.comparison.course import Course
 from rarebird.comparison.remedies import with_remedy
 from rarebird.comparison.repeated_splits import BASELINE, RepeatedCrossValidation, _Watch
 from rarebird.core.checks import DataError
@@ -91,15 +92,12 @@ def test_progress_rises_and_names_what_is_trained() -> None:
     assert told[-1][1] == "repeat 1, part 3 of 3, loss=focal (2 of 2)"
 
 
-def test_steps_are_shortened_for_networks_and_not_for_references() -> None:
-    trained = validation()
-    trained.most_steps = 4
-    recipes = {
-        BASELINE: baseline(),
-        "reference=boosted_trees": with_remedy(baseline(steps=None), "reference=boosted_trees"),
-    }
+def test_networks_and_references_are_shortened_by_the_same_share() -> None:
+    trained, by_epochs = validation(), baseline(steps=None, epochs=6.4)
+    trained.course = Course(0.1)
+    recipes = {BASELINE: by_epochs, "reference=boosted_trees": with_remedy(by_epochs, "reference=boosted_trees")}
     trained.run(recipes, 0)
-    assert [recipe.steps for recipe in trained.laid_out.values()] == [4, 200]
+    assert [recipe.steps for recipe in trained.laid_out.values()] == [4, 20]  # of 40 steps and 200 rounds
 
 
 def test_the_labels_of_held_out_rows_do_not_reach_early_stopping() -> None:

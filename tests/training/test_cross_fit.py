@@ -83,11 +83,18 @@ def test_without_time_for_enough_of_its_steps_nothing_is_trained() -> None:
     assert len(list(cross_fit(recipe(), Splits(TRAIN), PARTS, Compute(), enough=1.0))) == 2
 
 
-def test_a_network_trains_for_no_more_steps_than_allowed_and_a_reference_keeps_its_rounds() -> None:
-    models = cross_fit(recipe(steps=50), Splits(TRAIN), PARTS, Compute(), most_steps=3)
-    assert next(models).recipe.steps == 3
-    trees = recipe(steps=None, reference={"name": "boosted_trees", "rounds": 4})
-    assert next(cross_fit(trees, Splits(TRAIN), PARTS, Compute(), most_steps=3)).recipe.steps == 4
+def test_networks_and_references_train_for_the_same_share_and_given_steps_stay() -> None:
+    network, trees = (
+        recipe(steps=None, epochs=4.0),
+        recipe(steps=None, reference={"name": "boosted_trees", "rounds": 40}),
+    )
+    steps = [
+        [next(cross_fit(one, Splits(TRAIN), PARTS, Compute(), share=share)).recipe.steps for share in (1.0, 0.25, 1e-9)]
+        for one in (network, trees, recipe(steps=7))
+    ]
+    assert steps[0][1] == round(steps[0][0] / 4)
+    assert steps[1:] == [[40, 10, 1], [7, 7, 7]]
+    assert steps[0][2] == 1
 
 
 def test_a_learning_curve_is_drawn_only_where_it_is_asked_for() -> None:

@@ -17,6 +17,7 @@ from rarebird.core.clock import Clock
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Dataset
+from rarebird.experiment.copies import Copies
 from rarebird.experiment.setup import TEST_SHARE, positive_class, separate
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.pages.comparison import write_comparison
@@ -73,18 +74,19 @@ def compare(
     progress(0.0, "reading the data")
     recipe, train, wanted, notes = _read(request, asked)
     options = ComparisonOptions(folds, repeats, request.metric, request.positive)
-    compute = Compute(choose_device(request.device), clock.training_deadline(), progress)
+    compute, before = Compute(choose_device(request.device), clock.training_deadline(), progress), clock.elapsed()
     with threads(request.threads):
         found = compare_recipes(recipe, train, wanted, options, compute)
     progress(1.0, "writing the report")
-    return write(request.out, replace(found, notes=(*notes, *found.notes)), train, clock)
+    found = replace(found, notes=(*notes, *found.notes), course=found.course.with_budget(before))
+    return write(request.out, found, train, clock)
 
 
 def _read(request: Request, asked: str) -> tuple[Recipe, Dataset, list[str], list[str]]:
     """The baseline, the training rows, the remedies, and notes on them for the user."""
     recipe, data = read_recipe_and_data(request)
     recipe = _baseline(request, recipe)
-    splits = separate(data, recipe, TEST_SHARE)
+    splits = separate(data, recipe, TEST_SHARE, Copies(request.keep_copies))
     train, notes = splits.train, list(splits.notes)
     if splits.val is not None:
         notes.append(f"The {len(splits.val)} validation rows are not used.")

@@ -6,8 +6,8 @@ other parts. Remedies that gained something alone are combined, and the best com
 and with itself without each member, on repeats of its own. Differences are paired and tested by the corrected resampled
 t-test, all together by Holm's method (`rarebird.comparison.paired_test`). Test rows are never used.
 
-Networks are trained for the steps that their recipes ask for, as in `fit`; where time is short, none for more than a
-common limit. A reference keeps its own rounds.
+Networks and references are trained for the steps or rounds that their recipes ask for, as in `fit`; where time is
+short, each for the same share of them. Below a quarter no verdict is given.
 """
 
 from __future__ import annotations
@@ -18,22 +18,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rarebird.comparison import planning
+from rarebird.comparison.course import FEWEST_STEPS_SHARE, Course
 from rarebird.comparison.remedies import candidates, choose, joined, left_out, most_recipes, with_remedy
 from rarebird.comparison.repeated_splits import BASELINE, RepeatedCrossValidation
 from rarebird.comparison.result import Combination, Comparison
-from rarebird.comparison.verdicts import Contrast, gain, mean, rows_of
+from rarebird.comparison.verdicts import Contrast, gain, mean, rows_of, scored_metrics
 from rarebird.core.compute import Compute
 from rarebird.core.progress import part_of
 from rarebird.data.dataset import Dataset
 from rarebird.metrics import names
 from rarebird.recipe.recipe import Recipe
 
-# Metrics that are scored beside the one that decides; and the recall of each class, up to this number of classes.
-OF_CLASSES = (
-    *("balanced_accuracy", "accuracy", "macro_f1", "matthews_corrcoef", "geometric_mean"),
-    *("average_precision", "roc_auc", "log_loss", "brier_score", "expected_calibration_error"),
-)
-MOST_CLASSES = 30
 LUCK = (
     "The combination was chosen on the splits that compared single remedies, and was scored on other splits of the "
     "same rows: some luck of the choice remains, so its difference may be a little too good."
@@ -84,22 +79,15 @@ def compare(
     metric = options.metric or baseline.metric
     names.metric_for_task(metric, train.task, train.classes)
     running = _Running(baseline, train, list(dict.fromkeys(wanted)), metric, options, compute)
+    running.train_for(planning.course_of_given_steps(baseline, running.validation))
     if compute.deadline is not None:
         running.plan()
     running.compare_single_remedies()
-    if options.combine:
+    if running.tries_combinations:
         running.choose_combination()
         running.compare_combination()
     running.use_time_left()
     return running.result()
-
-
-def scored_metrics(train: Dataset, metric: str) -> tuple[str, ...]:
-    """The metrics of a comparison: the one that decides, those of the task, and the recall of each class."""
-    if train.task == "regression":
-        return tuple(dict.fromkeys([metric, *names.OF_VALUES]))
-    recalls = [f"recall:{label}" for label in train.classes] if train.n_classes <= MOST_CLASSES else []
-    return tuple(dict.fromkeys([metric, *OF_CLASSES, *recalls]))
 
 
 class _Running:
@@ -110,7 +98,6 @@ class _Running:
         single_repeats, combination_repeats: Numbers of the repeats that have scores of the single remedies, and of the
             combination.
         members: Of the best combination.
-        notes: Sentences that the user should read.
     """
 
     def __init__(
@@ -129,7 +116,7 @@ class _Running:
         self.single_repeats: list[int] = []
         self.combination_repeats: list[int] = []
         self.members: list[str] = []
-        self.notes: list[str] = []
+        self._start = time.monotonic()
         # The number of repeats that the time allows.
         self._repeats = options.repeats
         # The most recipes that the choice of a combination, and its comparison, can still ask for.
@@ -137,28 +124,33 @@ class _Running:
         # Recipes times repeats that are over, for the progress.
         self._done = 0
 
+    def train_for(self, course: Course) -> None:
+        """Train all recipes for this share of their steps; where it is too small for verdicts, try no combinations."""
+        self.validation.course = course
+        if not course.is_judged:
+            self._to_choose = self._to_compare = 0
+
     def plan(self) -> None:
-        """Measure how long trainings take, and decide how many repeats and steps the time allows."""
+        """Measure how long trainings take, and decide how many repeats, and which share of all steps, the time allows.
+
+        Where it allows no verdicts on single remedies, combinations are not tried.
+        """
         self.compute.progress(0.0, "measuring how long trainings take")
         self.baseline = planning.with_fastest_placement(self.baseline, self.validation, self._seconds_left())
         costs = planning.measure(self._single_recipes(), self.validation, self._seconds_left())
         self.validation.scoring = {name: cost.score for name, cost in costs.items()}
-        fixed, own_steps = self.baseline.steps is not None, costs[BASELINE].own_steps
-        fewest_share = 1.0 if fixed else planning.FEWEST_STEPS_SHARE
-        seconds = self._share_of_single_remedies() * self._seconds_left()
-        planned = planning.plan(list(costs.values()), self.options.folds, self.options.repeats, seconds, fewest_share)
+        all_costs, folds, repeats = list(costs.values()), self.options.folds, self.options.repeats
+        if self.baseline.steps is not None:
+            self._repeats = planning.plan(all_costs, folds, repeats, self._seconds_for_single_remedies(), 1.0).repeats
+            return
+        planned = planning.plan(all_costs, folds, repeats, self._seconds_for_single_remedies())
+        if planned.share < FEWEST_STEPS_SHARE:
+            self._to_choose = self._to_compare = 0
+            planned = planning.plan(all_costs, folds, repeats, self._seconds_for_single_remedies())
         self._repeats = planned.repeats
-        if planned.steps < own_steps and not fixed:
-            self.validation.most_steps = planned.steps
-            few = (
-                "; after full trainings the differences may be others"
-                if planned.steps < fewest_share * own_steps
-                else ""
-            )
-            self.notes.append(
-                f"The time allows each network {planned.steps} of the {own_steps} steps that the baseline asks for"
-                f"{few}."
-            )
+        if planned.share < 1:
+            needed = planning.seconds_for_verdicts(all_costs, folds, repeats) + time.monotonic() - self._start
+            self.train_for(Course(planned.share, costs[BASELINE].own_steps, needed))
 
     def compare_single_remedies(self) -> None:
         """Train and score the baseline and each remedy, repeat by repeat; the first repeat may take all of the time."""
@@ -167,6 +159,11 @@ class _Running:
         if self._first_repeat_is_whole():
             self.single_repeats += self._run(self._single_recipes(), range(1, self._repeats), end_of_share)
         self._done = self._repeats * (1 + len(self.wanted))
+
+    @property
+    def tries_combinations(self) -> bool:
+        """Whether more than one remedy can be combined, and trainings are long enough to choose among them."""
+        return self._to_compare > 0
 
     def choose_combination(self) -> None:
         """Combine remedies that gained something alone, on the same splits: each is added if the mean grows by it."""
@@ -218,7 +215,8 @@ class _Running:
             baselines={name: mean(validation, BASELINE, name, repeats) for name in validation.metrics},
             combination=combination,
             folds=self.options.folds,
-            notes=(*self.notes, *self._notes_at_the_end()),
+            notes=self._notes(),
+            course=self.validation.course,
         )
 
     def _contrasts_of_combination(self) -> list[Contrast]:
@@ -230,9 +228,10 @@ class _Running:
         members = [Contrast(member, whole, others, repeats) for member, others in without.items()]
         return [Contrast(whole, whole, BASELINE, repeats), *members]
 
-    def _notes_at_the_end(self) -> list[str]:
-        """Why the comparison ended before all splits were trained, and how the combination was scored."""
-        notes = []
+    def _notes(self) -> list[str]:
+        """How long recipes were trained, why the comparison ended before all splits were trained, and how the
+        combination was scored."""
+        notes = [self.validation.course.note] if self.validation.course.note else []
         options, stopped = self.options, self.validation.stopped
         done = len(self.validation.values(BASELINE, self.metric, self.single_repeats))
         asked = options.repeats * options.folds
@@ -285,6 +284,9 @@ class _Running:
         """Share of the budget for single remedies; combinations usually use at most half of their worst case."""
         single = 1 + len(self.wanted)
         return single / (single + (self._to_choose + self._to_compare) / 2)
+
+    def _seconds_for_single_remedies(self) -> float:
+        return self._share_of_single_remedies() * self._seconds_left()
 
     def _seconds_left(self) -> float:
         deadline = self.compute.deadline

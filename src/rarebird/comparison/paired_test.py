@@ -27,7 +27,7 @@ FEWEST_SPLITS = 4
 # A spread below this share of the mean is a rounding error.
 NO_SPREAD = 1e-9
 
-Verdict = Literal["helps", "hurts", "too few rows to tell"]
+Verdict = Literal["helps", "hurts", "too few rows to tell", "too few steps to tell"]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import nn
 
+from rarebird.comparison.course import FEWEST_STEPS_SHARE, Course
+from rarebird.comparison.paired_test import FEWEST_SPLITS
 from rarebird.comparison.repeated_splits import BASELINE, RepeatedCrossValidation
 from rarebird.core.checks import DataError
 from rarebird.data import prepare
@@ -26,9 +28,6 @@ from rarebird.training.trainer import Trained, Trainer, TrainingPlan
 # Share of the time that is used to measure steps, and the limits of one measurement in seconds.
 MEASURING_SHARE = 0.06
 SHORTEST_MEASUREMENT, LONGEST_MEASUREMENT = 0.03, 0.6
-# A network that is trained for less than this share of its own steps tells little about a remedy: with less time,
-# there are fewer repeats instead.
-FEWEST_STEPS_SHARE = 0.25
 # Share of the time that is planned for, so that a machine that slows down a little costs no repeat.
 PLANNED = 0.9
 # Rounds for which a reference is trained to measure it; with fewer, preparation takes longer than the rounds.
@@ -40,8 +39,8 @@ class Cost:
     """The time that one training takes.
 
     Attributes:
-        start: Seconds that do not depend on the steps: preparation, resampling, prediction; for a reference, all.
-        step: Seconds of an optimizer step.
+        start: Seconds that do not depend on the steps: preparation, resampling, prediction.
+        step: Seconds of an optimizer step, or of a reference's round.
         own_steps: Steps that the recipe asks for.
         score: Seconds to calibrate, decide and score a repeat.
     """
@@ -54,42 +53,55 @@ class Cost:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the time allows: the most optimizer steps of a network, and the number of repeated splits."""
+    """What the time allows: the share of its own steps that each recipe gets, and the number of repeated splits."""
 
-    steps: int
+    share: float
     repeats: int
 
 
 def plan(
     costs: Sequence[Cost], folds: int, repeats: int, seconds: float, fewest_share: float = FEWEST_STEPS_SHARE
 ) -> Plan:
-    """As many repeats as possible with `fewest_share` of the longest training's steps, and as many steps as then fit.
+    """As many repeats as possible with `fewest_share` of each recipe's steps, and as large a share as then fits.
 
-    There is always one repeat and one step.
+    The share is the same for all recipes, networks and references, and there is always one repeat.
 
     Args:
         costs: One per recipe.
         folds: Trainings of a recipe in a repeat.
         repeats: The number of repeats that the user asks for.
         seconds: The time for everything.
-        fewest_share: Repeats are given up before networks get less than this share of their steps.
+        fewest_share: Repeats are given up before recipes get less than this share of their steps.
     """
-    own_steps, scoring = max(cost.own_steps for cost in costs), sum(cost.score for cost in costs)
+    scoring = sum(cost.score for cost in costs)
     for fewer in range(repeats, 0, -1):
-        steps = _most_steps(costs, own_steps, (PLANNED * seconds / fewer - scoring) / folds)
-        if steps >= fewest_share * own_steps:
-            return Plan(steps, fewer)
-    return Plan(max(steps, 1), 1)
+        share = _largest_share(costs, (PLANNED * seconds / fewer - scoring) / folds)
+        if share >= fewest_share:
+            return Plan(share, fewer)
+    return Plan(share, 1)
 
 
-def _most_steps(costs: Sequence[Cost], limit: int, seconds: float) -> int:
-    """The most steps, at most `limit`, with which one training of each recipe fits into the time; 0 if none does."""
-    low, high = 0, limit
-    while low < high:
-        middle = (low + high + 1) // 2
-        fits = sum(cost.start + cost.step * min(middle, cost.own_steps) for cost in costs) <= seconds
-        low, high = (middle, high) if fits else (low, middle - 1)
-    return low
+def _largest_share(costs: Sequence[Cost], seconds: float) -> float:
+    """The largest share of its own steps with which one training of each recipe fits into the time; 0 if none does."""
+    stepping = sum(cost.step * cost.own_steps for cost in costs)
+    left = seconds - sum(cost.start for cost in costs)
+    # Times are sums of many terms: a share that is short of the whole by a rounding error is the whole.
+    return float(np.clip(round(left / stepping, 9), 0.0, 1.0)) if stepping else float(left >= 0)
+
+
+def seconds_for_verdicts(costs: Sequence[Cost], folds: int, repeats: int) -> float:
+    """The shortest time for which `plan` allows verdicts on single remedies: `FEWEST_STEPS_SHARE` of each recipe's
+    steps, on as few repeats as make `FEWEST_SPLITS` splits."""
+    fewest = min(repeats, -(-FEWEST_SPLITS // folds))
+    one = sum(cost.start + FEWEST_STEPS_SHARE * cost.step * cost.own_steps for cost in costs)
+    return fewest * (folds * one + sum(cost.score for cost in costs)) / PLANNED / (1 - MEASURING_SHARE)
+
+
+def course_of_given_steps(baseline: Recipe, validation: RepeatedCrossValidation) -> Course:
+    """The course of a baseline whose steps are given: its `epochs`, or a reference's own rounds, may ask for more."""
+    if baseline.steps is None or (baseline.epochs is None and baseline.reference is None):
+        return Course()
+    return Course.of_steps(baseline.steps, _trainer(baseline.updated(steps=None), validation).own_steps)
 
 
 def with_fastest_placement(baseline: Recipe, validation: RepeatedCrossValidation, seconds: float) -> Recipe:
@@ -154,7 +166,7 @@ def _reference_cost(recipe: Recipe, own_rounds: int, validation: RepeatedCrossVa
     _reference_seconds(recipe, validation, 1)  # the first training of all also loads the library
     short, long = (_reference_seconds(recipe, validation, rounds) for rounds in MEASURED_ROUNDS)
     per_round = max(long - short, 0.0) / (more - few)
-    return Cost(long + per_round * max(own_rounds - more, 0), 0.0, 1)
+    return Cost(max(short - per_round * few, 0.0), per_round, own_rounds)
 
 
 def _reference_seconds(recipe: Recipe, validation: RepeatedCrossValidation, rounds: int) -> float:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from rarebird.comparison.course import Course
 from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, silent
@@ -40,7 +41,7 @@ class RepeatedCrossValidation:
         device: A torch device.
 
     Attributes:
-        most_steps: A network is trained for at most this number of steps; None: for as many as its recipe asks for.
+        course: How long recipes are trained; one with given steps keeps them.
         failed: Recipe name -> why it cannot be trained on these rows.
         laid_out: Recipe name -> recipe with its steps, as it was last trained.
         stopped: Whether the user ended the training.
@@ -59,7 +60,7 @@ class RepeatedCrossValidation:
     ) -> None:
         self.train, self.folds, self.metrics, self.seed = train, folds, tuple(metrics), seed
         self.positive, self.device = positive, device
-        self.most_steps: int | None = None
+        self.course = Course()
         self.failed: dict[str, str] = {}
         self.laid_out: dict[str, Recipe] = {}
         self.stopped = False
@@ -136,7 +137,7 @@ class RepeatedCrossValidation:
         recipe = recipe.updated(seed=self.seed + repeat, relaid=())
         compute = Compute(self.device, None, watch)
         models = cross_fit(
-            recipe, Splits(self.train), self.parts(repeat), compute, most_steps=self.most_steps, curve=False
+            recipe, Splits(self.train), self.parts(repeat), compute, share=self.course.share, curve=False
         )
         return _PartByPart(models, self.train, self.device)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rarebird.comparison.course import Course
 from rarebird.comparison.paired_test import Difference, Verdict
 from rarebird.metrics import names
 from rarebird.recipe.recipe import Recipe
@@ -67,6 +68,7 @@ class Comparison:
         combination: None where no combination gained anything.
         folds: Parts of a repeat.
         notes: Sentences that the user should read.
+        course: How long all recipes were trained.
     """
 
     metric: str
@@ -78,6 +80,7 @@ class Comparison:
     combination: Combination | None = None
     folds: int = 0
     notes: Sequence[str] = ()
+    course: Course = field(default_factory=Course)
 
     @property
     def detectable(self) -> float:
@@ -96,6 +99,8 @@ class Comparison:
             "folds": self.folds,
             "splits": self.splits,
             "steps": self.recipe.steps,
+            "share_of_steps": self.course.share,
+            "no_verdict": self.course.no_verdict or None,
             "detectable": known(self.detectable),
             "remedies": {row.remedy: _plain(row) for row in self.rows},
             "combination": None if self.combination is None else _plain_combination(self.combination),
@@ -105,6 +110,7 @@ class Comparison:
     def to_text(self) -> str:
         """A table for a person, the largest gains first."""
         lines = [
+            *([self.course.no_verdict] if self.course.no_verdict else []),
             f"{self.metric} of the baseline: {self.baseline:.3f}, mean of {self.splits} splits. Differences, with 95 % "
             "intervals:",
             *_lines(by_gain(self.rows)),

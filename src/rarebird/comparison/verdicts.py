@@ -11,6 +11,15 @@ from rarebird.comparison import paired_test
 from rarebird.comparison.paired_test import Difference
 from rarebird.comparison.repeated_splits import RepeatedCrossValidation
 from rarebird.comparison.result import Row, larger_is_better
+from rarebird.data.dataset import Dataset
+from rarebird.metrics import names
+
+# Metrics that are scored beside the one that decides; and the recall of each class, up to this number of classes.
+OF_CLASSES = (
+    *("balanced_accuracy", "accuracy", "macro_f1", "matthews_corrcoef", "geometric_mean"),
+    *("average_precision", "roc_auc", "log_loss", "brier_score", "expected_calibration_error"),
+)
+MOST_CLASSES = 30
 
 
 @dataclass(frozen=True)
@@ -29,12 +38,25 @@ class Contrast:
     repeats: Sequence[int]
 
 
+def scored_metrics(train: Dataset, metric: str) -> tuple[str, ...]:
+    """The metrics of a comparison: the one that decides, those of the task, and the recall of each class."""
+    if train.task == "regression":
+        return tuple(dict.fromkeys([metric, *names.OF_VALUES]))
+    recalls = [f"recall:{label}" for label in train.classes] if train.n_classes <= MOST_CLASSES else []
+    return tuple(dict.fromkeys([metric, *OF_CLASSES, *recalls]))
+
+
 def rows_of(contrasts: Sequence[Contrast], validation: RepeatedCrossValidation, metric: str) -> list[Row]:
-    """A row per contrast; verdicts are on `metric`, and share one level among all contrasts that could be tested."""
+    """A row per contrast; verdicts are on `metric`, and share one level among all contrasts that could be tested.
+
+    Recipes that were trained for a small share of their own steps get no verdict.
+    """
     why = [_why(contrast, validation) for contrast in contrasts]
     tested = [place for place, reason in enumerate(why) if not reason]
     found = [_differences(contrast, validation, max(len(tested), 1)) for contrast in contrasts]
     verdicts = dict(zip(tested, paired_test.verdicts([found[place][metric] for place in tested]), strict=True))
+    if not validation.course.is_judged:
+        verdicts = dict.fromkeys(tested, "too few steps to tell")
     return [
         Row(
             remedy=contrast.name,

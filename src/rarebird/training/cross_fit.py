@@ -63,7 +63,7 @@ def cross_fit(
     compute: Compute,
     *,
     enough: float = 0.0,
-    most_steps: int | None = None,
+    share: float = 1.0,
     curve: bool = True,
 ) -> Iterator[CrossFit]:
     """Train one model per part. The first model is measured, and this measurement fixes the steps of all models.
@@ -74,7 +74,7 @@ def cross_fit(
         parts: Per model, the rows that it learns from, and the rows that it holds out.
         compute: Its deadline includes prediction and scoring.
         enough: Smallest share of the recipe's own steps that must fit into the time; if less fits, nothing is trained.
-        most_steps: A network is trained for at most this number of steps; a reference keeps its own rounds.
+        share: Share of its own steps (or rounds) that a recipe gets; one with given steps keeps them.
         curve: Whether held-out rows are scored for the learning curve; no decision depends on it.
 
     Yields:
@@ -91,7 +91,8 @@ def cross_fit(
             if deadline is not None:
                 deadline -= _seconds_after_training(deadline, trainer, splits, parts)
             full_steps = trainer.own_steps
-            recipe = _limit_steps(trainer.plan(deadline, len(parts)), most_steps)
+            planned = trainer.plan(deadline, len(parts))
+            recipe = planned if recipe.steps is not None else _shortened(planned, share)
             if (recipe.steps or 0) < enough * full_steps:
                 return
         on_step = _PartProgress(compute, fold, len(parts))
@@ -166,10 +167,9 @@ def _split_off_watched(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple
     return fit[~watched], fit[watched]
 
 
-def _limit_steps(recipe: Recipe, most_steps: int | None) -> Recipe:
-    if most_steps is None or recipe.steps is None or recipe.reference is not None:
-        return recipe
-    return recipe.updated(steps=min(recipe.steps, most_steps))
+def _shortened(recipe: Recipe, share: float) -> Recipe:
+    """The recipe with a share of its planned steps, at least one."""
+    return recipe if share == 1 else recipe.updated(steps=max(1, round(share * (recipe.steps or 0))))
 
 
 def _held_rows(splits: Splits, held: np.ndarray, learned: np.ndarray, trained: Trained) -> np.ndarray:

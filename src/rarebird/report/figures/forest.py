@@ -9,7 +9,12 @@ from rarebird.core.checks import require
 from rarebird.report.figures.drawing import COLORS, DASHES, Drawing, Key, figure_style, svg_text
 
 # Verdict -> color and marker; color-blind readers can tell the markers apart.
-LOOKS = {"helps": ("series-2", "o"), "hurts": ("series-1", "s"), "too few rows to tell": ("muted", "d")}
+LOOKS = {
+    "helps": ("series-2", "o"),
+    "hurts": ("series-1", "s"),
+    "too few rows to tell": ("muted", "d"),
+    "too few steps to tell": ("muted", "x"),
+}
 INCHES_A_LINE, SHORTEST = 0.24, 1.3
 
 

@@ -114,7 +114,9 @@ def _figure(rows: Sequence[Mapping[str, Any]], metric: str, name: str) -> dict[s
 
 
 def _sentences(rows: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]) -> list[str]:
-    """The main results in sentences."""
+    """The main results in sentences; where the trainings were too short for verdicts, that alone."""
+    if comparison.get("no_verdict"):
+        return [comparison["no_verdict"]]
     labels = {
         verdict: [row["label"] for row in rows if row["verdict"] == verdict and not row["why"]] for verdict in LOOKS
     }
