@@ -69,7 +69,7 @@ def losses(name: str, recipes: int, passes: float, seed: int, data: Path) -> dic
     train = readers.read(data / FILES[name], ReadOptions()).train
     base = default_recipe(train, seed=seed).updated(folds=0, epochs=passes)
     # Every row is a group of its own: a search for copies would take longer than the trainings.
-    setup = prepare_run(base, Splits(train), device="cpu", duplicate_groups=np.arange(len(train)))
+    setup = prepare_run(base, Splits(train), device="cpu", copies=None)
     base = base.updated(holdout=setup.protocol.holdout)
     criterion = Criterion.of(setup.scored_rows, setup.splits.train.prior, base.metric)
     space, rng = default_space(base), np.random.default_rng(seed)

@@ -19,15 +19,15 @@ RUN = "--device --threads --json --quiet"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {
     "fit": "data --out --test --recipe --set --metric --references --single --budget --resume --workers --cluster "
-    f"--steps --positive --seed {ROWS} {RUN}",
+    f"--steps --positive --seed --keep-copies {ROWS} {RUN}",
     "preview": f"data --out --test --recipe --set --rows --views --seed {ROWS}",
-    "learning-rate": f"data --out --test --recipe --set --steps --seed {ROWS} --device --json --quiet",
+    "learning-rate": f"data --out --test --recipe --set --steps --seed --keep-copies {ROWS} --device --json --quiet",
     "tune": "data --out --test --recipe --set --strategy --trials --budget --startup --folds --metric --pruner "
-    f"--workers --cluster --storage --resume --positive --seed {ROWS} {RUN}",
+    f"--workers --cluster --storage --resume --positive --seed --keep-copies {ROWS} {RUN}",
     "compare": "data --out --remedies --test --recipe --set --folds --repeats --budget --steps --metric --positive "
-    f"--seed {ROWS} {RUN}",
+    f"--seed --keep-copies {ROWS} {RUN}",
     "regularization-path": "data --penalty --low --high --points --out --test --recipe --set --folds --repeats "
-    f"--budget --steps --metric --positive --seed {ROWS} {RUN}",
+    f"--budget --steps --metric --positive --seed --keep-copies {ROWS} {RUN}",
     "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed {ROWS} {RUN}",
     "predict": "model data --out --kind --device --threads",
     "evaluate": "model data --target --kind --groups --groups-pattern --weight --device --threads --json",

@@ -114,6 +114,18 @@ def test_missing_values_and_number_types_do_not_hide_a_copy():
     ) == (1, 1)
 
 
+def test_a_column_that_the_model_leaves_out_hides_no_copy():
+    """40 of the 200 rows come again, each with a number of its own; of the 10 test rows, 8 are such rows."""
+    frame = pd.concat([numbers(), numbers().iloc[:40]], ignore_index=True)
+    named = frame.assign(patient_id=np.random.default_rng(1).permutation(9_000)[:240], site="north")
+    pairs = {(place, place + 200) for place in range(40)}
+    assert same(duplicate_groups(table(named))) == pairs
+    test = pd.concat([numbers().iloc[:8], numbers(2, seed=5)]).assign(patient_id=np.arange(10) + 9_000, site="south")
+    assert across(table(named), table(test, prefix="t")).exact == 8
+    # What tells rows apart for the model tells copies apart.
+    assert same(duplicate_groups(table(frame.assign(dose=np.arange(240) % 7)))) == set()
+
+
 def test_codes_follow_a_permutation():
     frame = pd.concat([numbers(), numbers().iloc[:30]], ignore_index=True)
     order = np.random.default_rng(0).permutation(len(frame))

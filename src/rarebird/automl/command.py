@@ -92,7 +92,7 @@ def search(
     """
     options = options or SearchOptions()
     progress(0.0, "profiling the data")
-    summary = summarize(data)
+    summary = summarize(data, request.keep_copies)
     timings: dict[str, float] = {}
     with threads(request.threads), ExitStack() as stack:
         with timed(timings, "split"):
@@ -102,7 +102,7 @@ def search(
                 device=request.device,
                 positive=request.positive,
                 test_share=test_share,
-                duplicate_groups=summary.duplicate_groups,
+                copies=summary.copies,
             )
         base = setup.settled(base)
         log = TrialLog(request.out, base.seed, setup.splits.train, _identity(base, setup, summary))

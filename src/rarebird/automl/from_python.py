@@ -40,6 +40,7 @@ class FitOptions(TypedDict, total=False):
         steps: Optimizer steps of each network in place of a budget; nothing is searched.
         references: Whether boosted trees and random kernels compete.
         single: Distil the result into one network.
+        keep_copies: Whether training rows that copy a given validation or test row are trained on.
         resume: Resume the search in `out` that was killed.
         workers: Processes of this machine that train recipes at the same time.
         cluster: A Ray cluster in place of these processes.
@@ -60,6 +61,7 @@ class FitOptions(TypedDict, total=False):
     steps: int
     references: bool
     single: bool
+    keep_copies: bool
     resume: bool
     workers: int
     cluster: str
@@ -121,12 +123,19 @@ def fit(
     else:
         folder.check_free(request.out)
     rows = _splits(data, y, target, test, options)
+    return _fit_rows(rows, request, clock, progress, search_options if searches else None)
+
+
+def _fit_rows(
+    rows: Splits, request: Request, clock: Clock, progress: Progress, search: SearchOptions | None
+) -> Outcome:
+    """Search on rows that were read, or train the request's recipe where there is nothing to search."""
     given = None if request.recipe is None else ensemble.read(request.recipe)
     recipe = resolve_recipe(request, given, rows)
-    if not searches:
+    if search is None:
         return fit_recipe_on(recipe, rows, request, clock, progress)
     assert isinstance(recipe, Recipe)  # a search has no recipe file, which alone could hold an ensemble
-    found = command.search(recipe, rows, request, clock, progress, search_options)
+    found = command.search(recipe, rows, request, clock, progress, search)
     return command.write(found, request.out, clock, progress)
 
 
@@ -155,6 +164,7 @@ def _request(data: Any, target: str | None, test: Any, out: str | Path | None, o
         steps=options.get("steps"),
         threads=options.get("threads"),
         device=options.get("device", "auto"),
+        keep_copies=options.get("keep_copies", False),
     )
 
 

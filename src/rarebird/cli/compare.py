@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     metric="The metric to compare (default: the recipe's, balanced_accuracy).",
     positive=USUAL,
     seed="Seed of splits and networks.",
+    keep_copies=USUAL,
     defaults={"seed": 0},
 )
 def compare(

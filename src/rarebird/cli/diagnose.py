@@ -43,6 +43,7 @@ def preview(
     recipe=USUAL,
     settings="KEY=VALUE of the recipe, such as optimizer=sgd; repeatable.",
     seed=USUAL,
+    keep_copies=USUAL,
     running=("device", "as_json", "quiet"),
 )
 def learning_rate(
@@ -57,7 +58,9 @@ def learning_rate(
 
     recipe, data = read_recipe_and_data(request)
     with output.progress_bar() as progress:
-        found = rates.find(recipe, data, steps=steps, device=request.device, progress=progress)
+        found = rates.find(
+            recipe, data, steps=steps, device=request.device, progress=progress, keep_copies=request.keep_copies
+        )
     values, figure = found.write(request.out)
     output.show(
         lambda: found.for_machines() | {"values": str(values), "figure": str(figure)},
@@ -78,6 +81,7 @@ def learning_rate(
     metric="The metric to score (default: the recipe's, balanced_accuracy).",
     positive=USUAL,
     seed="Seed of splits and networks (default: the recipe's, 0).",
+    keep_copies=USUAL,
 )
 def regularization_path(
     request: Request,

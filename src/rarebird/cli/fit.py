@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     steps="Optimizer steps of each network in place of a budget; nothing is then searched.",
     positive=USUAL,
     seed=USUAL,
+    keep_copies=USUAL,
 )
 def fit(
     request: Request,

@@ -46,6 +46,13 @@ Positive = Annotated[
     str | None, typer.Option(help="For two classes, the one that precision and recall are about (default: the rarer).")
 ]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed (default: the recipe's, 0).")]
+KeepCopies = Annotated[
+    bool,
+    typer.Option(
+        "--keep-copies",
+        help="Train also on rows that copy a given validation or test row; figures on such rows are not honest.",
+    ),
+]
 Target = Annotated[str | None, typer.Option(help="Column of a table that holds the target (default: target).")]
 Kind = Annotated[str | None, typer.Option(help="image, table or series, where the guess is wrong.")]
 Task = Annotated[str | None, typer.Option(help="classification or regression, where the guess is wrong.")]
@@ -75,6 +82,7 @@ SHARED: dict[str, tuple[Any, object]] = {
     "metric": (Metric, None),
     "positive": (Positive, None),
     "seed": (Seed, None),
+    "keep_copies": (KeepCopies, False),
     "target": (Target, None),
     "kind": (Kind, None),
     "task": (Task, None),
@@ -182,7 +190,7 @@ def _request(given: Mapping[str, Any]) -> Request:
     """The request that the values of the shared options make; a missing ``--out`` becomes ``runs/NAME-DATE``."""
     from rarebird.runs.request import Request
 
-    plain = ("data", "test", "recipe", "metric", "positive", "seed", "steps", "threads", "device")
+    plain = ("data", "test", "recipe", "metric", "positive", "seed", "steps", "threads", "device", "keep_copies")
     fields = {name: given[name] for name in plain if name in given}
     fields["settings"] = tuple(given.get("settings") or ())
     fields["read"] = _read_options(given)

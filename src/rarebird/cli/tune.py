@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     metric="The metric to optimize (default: the recipe's, balanced_accuracy).",
     positive=USUAL,
     seed="Seed of splits and proposals.",
+    keep_copies=USUAL,
     defaults={"seed": 0},
 )
 def tune(

@@ -43,6 +43,11 @@ def identifier_columns(frame: pd.DataFrame) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
+def left_out(frame: pd.DataFrame) -> dict[str, str]:
+    """Columns of training rows that a model leaves out: name -> reason."""
+    return dict.fromkeys(constant_columns(frame), "it has one value only") | identifier_columns(frame)
+
+
 def constant_columns(frame: pd.DataFrame) -> list[str]:
     """Columns with the same value in every row, or missing in every row. One value and missing ones together vary."""
     return [str(name) for name in frame.columns if len(frame) > 0 and frame[name].nunique(dropna=False) <= 1]

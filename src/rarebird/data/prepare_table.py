@@ -81,9 +81,7 @@ def fit(frame: pd.DataFrame, rows: np.ndarray, name: str) -> tuple[TableState, d
     Raises:
         DataError: No column is left to learn from.
     """
-    left_out = dict.fromkeys(columns.constant_columns(frame), "it has one value only") | columns.identifier_columns(
-        frame
-    )
+    left_out = columns.left_out(frame)
     used = tuple(_learned(frame[column], rows) for column in frame.columns if column not in left_out)
     if not used:
         raise DataError(

@@ -25,6 +25,7 @@ from rarebird.core.checks import DataError, require
 from rarebird.core.progress import Progress, silent
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Splits
+from rarebird.experiment.copies import Copies
 from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.figures.drawing import COLORS, DASHES, figure_style
@@ -128,6 +129,7 @@ def find(
     highest: float = HIGHEST,
     device: str = "auto",
     progress: Progress = silent,
+    keep_copies: bool = False,
 ) -> RateRange:
     """Run the range test on the training rows of the recipe's first network, without held-out and test rows.
 
@@ -138,6 +140,7 @@ def find(
         lowest, highest: The first and the last rate.
         device: A torch device, or ``auto``.
         progress: Told of the share done; True from it ends the test.
+        keep_copies: Whether training rows that copy a given validation or test row are trained on.
 
     Raises:
         DataError: The rows or the recipe cannot be used, or the loss diverges after a few steps.
@@ -146,7 +149,7 @@ def find(
     require(steps >= FEWEST_STEPS, f"steps >= {FEWEST_STEPS}", steps=steps)
     if recipe.reference is not None:
         raise DataError(f"The reference {recipe.reference.name!r} has no learning rate; take it out of the recipe.")
-    training = _training(recipe, first_rows(recipe, data), choose_device(device), lowest, highest)
+    training = _training(recipe, first_rows(recipe, data, keep_copies), choose_device(device), lowest, highest)
     recorder = LossRecorder()
     training.hooks = [*training.hooks, recorder]
     training.on_step = lambda share: progress(share, "training at higher and higher rates")
@@ -172,9 +175,9 @@ def _training(recipe: Recipe, rows: Dataset, device: str, lowest: float, highest
     return training
 
 
-def first_rows(recipe: Recipe, data: Splits) -> Dataset:
+def first_rows(recipe: Recipe, data: Splits, keep_copies: bool = False) -> Dataset:
     """The rows that the recipe's first network would train on."""
-    splits = separate(data, recipe, TEST_SHARE)
+    splits = separate(data, recipe, TEST_SHARE, Copies(keep_copies))
     protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
     learned, _ = split.parts(splits.train, protocol, recipe.seed)[0]
     return splits.train.take(learned)

@@ -13,14 +13,16 @@ from rarebird.core.version import VERSION
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Pixels, Splits
 from rarebird.data.split import Protocol
+from rarebird.experiment import copies as copies_of
+from rarebird.experiment.copies import Copies
 from rarebird.metrics import names
-from rarebird.profile import duplicates
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import Parts
 from rarebird.training.device import choose_device
 
 TEST_SHARE = 0.2
+SEARCHED = Copies()  # copies are searched, and none is trained on
 SMALLEST_SIDE = 8  # pixels, of `Recipe.image_size`
 SomeRecipe = TypeVar("SomeRecipe", Recipe, Ensemble, AnyRecipe)
 
@@ -66,7 +68,7 @@ def prepare_run(
     device: str = "auto",
     positive: str | None = None,
     test_share: float = TEST_SHARE,
-    duplicate_groups: np.ndarray | None = None,
+    copies: Copies | None = SEARCHED,
 ) -> Setup:
     """Split the rows, and decide the protocol.
 
@@ -76,41 +78,40 @@ def prepare_run(
         device: A torch device, or ``auto``.
         positive: The class that two-class figures are for; None: the rarer one.
         test_share: Share held out for the test where `data` has none; 0 for no test.
-        duplicate_groups: `duplicates.duplicate_groups` of the training rows, if it is known already.
+        copies: As in `separate`.
 
     Raises:
         DataError: The rows, their split or the device cannot be used.
     """
-    splits = separate(data, recipe, test_share, duplicate_groups)
+    splits = separate(data, recipe, test_share, copies)
     protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
     splits = replace(splits, notes=(*splits.notes, *_size_notes(recipe, data.train), *_small_class_notes(splits.train)))
     return Setup(splits, protocol, positive_class(splits.train, positive), choose_device(device))
 
 
-def separate(data: Splits, recipe: AnyRecipe, test_share: float, duplicate_groups: np.ndarray | None = None) -> Splits:
+def separate(data: Splits, recipe: AnyRecipe, test_share: float, copies: Copies | None = SEARCHED) -> Splits:
     """Split off test rows where none are given, and note which rows are left out or kept together.
 
-    Where no groups were given, every split keeps a row and its near-duplicates together (`Dataset.copies`).
+    Training rows that copy a given validation or test row are left out, and every split keeps a row and its
+    near-duplicates together (`experiment/copies.py`).
+
+    Args:
+        data: Training rows; validation and test rows if the data have them.
+        recipe: Its seed decides which rows are held out.
+        test_share: Share held out for the test where `data` has none; 0 for no test.
+        copies: What becomes of copies; None: the rows went through this function before.
 
     Raises:
         DataError: The recipe is for other data, or no row of a part or class is left.
     """
     _check(data, recipe)
-    train, val, test, notes = data.train, data.val, data.test, list(data.notes)
-    if train.group is None and (val is None or test is None):
-        group = duplicates.duplicate_groups(train) if duplicate_groups is None else duplicate_groups
-        copies = len(group) - len(np.unique(group))
-        if copies:
-            train = replace(train, copies=group)
-            notes.append(
-                f"Rows that are copies, or near-copies, of another row: {copies}; every split keeps a copy together "
-                "with its original."
-            )
+    settled = data if copies is None else copies_of.settled(data, copies)
+    train, val, test, notes = settled.train, settled.val, settled.test, list(settled.notes)
     notes += [note for part in (train, val) if part is not None for note in _weight_notes(part)]
     train, val = _drop_weightless(train), None if val is None else _drop_weightless(val).aligned(train.classes)
     if test is not None:
         test = test.aligned(train.classes)
-    elif test_share:
+    elif test_share and data.test is None:
         held = split.hold_out(train, test_share, recipe.seed, "test")
         train, test = train.take(~held), train.take(held)
     counts = train.class_counts

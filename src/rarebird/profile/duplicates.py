@@ -3,7 +3,8 @@
 - *Pictures*: exact at their working size; near by `perceptual_hash`.
 - *Series*: exact value by value; near if they correlate by .9999 after scaling, and clearly more than with other
   similar series.
-- *Tables*: exact in every feature; near if the numbers agree in six significant digits and everything else is equal.
+- *Tables*: exact in every feature that the model uses (no identifier, no constant); near if the numbers agree in six
+  significant digits and everything else is equal.
 
 Equal rows of a table may be due to chance: `expected_equal_pairs` is the number of equal pairs that independent columns
 would give. From 0.01 on (three small whole numbers per patient, a handful of categories), or where over 100 rows are
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from rarebird.data import columns
 from rarebird.data.dataset import Dataset
 from rarebird.data.fingerprint import column_digests, row_digests
 from rarebird.profile.perceptual_hash import near_pairs, picture_coefficients, unit, whitened
@@ -184,7 +186,9 @@ def _find_in_tables(parts: Sequence[Dataset], near: bool) -> Matches:
     import pandas as pd
 
     frame = pd.concat([part.raw() for part in parts], ignore_index=True, join="inner")
-    names = list(frame.columns)
+    # Only what the model will see: an identifier differs in a copy, too, and a column that never varies tells nothing.
+    unused = columns.left_out(parts[0].raw())
+    names = [name for name in frame.columns if str(name) not in unused]
     digests = [column_digests(frame[name]) for name in names]
     if not digests:
         return Matches(np.arange(len(frame)), np.arange(len(frame)), near_searched=near)

@@ -20,7 +20,7 @@ from rarebird.data.dataset import Dataset, Splits
 from rarebird.data.fingerprint import fingerprint
 from rarebird.executors.workers import Workers
 from rarebird.experiment.run import run
-from rarebird.experiment.setup import TEST_SHARE, separate
+from rarebird.experiment.setup import TEST_SHARE, positive_class, separate
 from rarebird.metrics import names
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
@@ -140,7 +140,7 @@ def tune(request: Request, plan: TuningPlan, clock: Clock, progress: Progress = 
     _check_folder(request.out, plan)
     progress(0.0, "reading the data")
     data = read_data(request)
-    summary = summarize(data)
+    summary = summarize(data, request.keep_copies)
     with threads(request.threads):
         setup = prepare(request, plan, data, summary)
         deadline = None if clock.budget is None else clock.start + TRIALS_SHARE * clock.budget
@@ -151,11 +151,9 @@ def tune(request: Request, plan: TuningPlan, clock: Clock, progress: Progress = 
         setup.splits,
         clock=clock,
         device=request.device,
-        positive=request.positive,
+        positive=setup.context.positive,
         test_share=0,
-        # The rows were searched for copies already. Rows that copy each other are in groups; if there are no groups,
-        # there are no copies.
-        duplicate_groups=np.arange(len(setup.splits.train)),
+        copies=None,
         progress=part_of(progress, TRIALS_SHARE, 1 - TRIALS_SHARE),
     )
     metric, remarks = setup.context.metric, setup.remarks
@@ -170,14 +168,14 @@ def prepare(request: Request, plan: TuningPlan, data: Splits, summary: DataSumma
     """Decide all that must be known before the first trial.
 
     Raises:
-        DataError: The data, the space or the metric cannot be used.
+        DataError: The data, the space, the metric or the positive class cannot be used.
     """
     seed, train = request.seed or 0, data.train
     space = _space(request, train, seed)
     first = space.draw(lambda name, where: where.sample(np.random.default_rng(0)))
     metric = request.metric or first.metric
     larger_is_better = names.metric_for_task(metric, train.task, train.classes).larger_is_better
-    splits = separate(data, first.updated(seed=seed), TEST_SHARE, summary.duplicate_groups)
+    splits = separate(data, first.updated(seed=seed), TEST_SHARE, summary.copies)
     parts = split.parts(splits.train, split.decide(splits.train, splits.val, folds=plan.folds), seed)
     workers = Workers(plan.workers, plan.cluster)
     device = choose_device(request.device)
@@ -193,7 +191,7 @@ def prepare(request: Request, plan: TuningPlan, data: Splits, summary: DataSumma
             splits=Splits(splits.train, splits.val),
             parts=parts,
             metric=metric,
-            positive=request.positive,
+            positive=positive_class(splits.train, request.positive),
             # Each machine of a cluster finds its own device for "auto".
             device=request.device if plan.cluster else device,
             threads=workers.threads(request.threads),

@@ -15,7 +15,8 @@ from rarebird.core.progress import Progress, silent
 from rarebird.diagnostics.regularization_path.path import PathOptions, regularization_path
 from rarebird.diagnostics.regularization_path.penalty import penalty_of
 from rarebird.diagnostics.regularization_path.result import RegularizationPath
-from rarebird.experiment.setup import TEST_SHARE, positive_class, separate
+from rarebird.experiment.copies import Copies
+from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.report.figures.regularization_path import path_figure
 from rarebird.runs import folder as run_folder
 from rarebird.runs.request import Request, read_recipe_and_data
@@ -66,8 +67,7 @@ def run(request: Request, path: PathRequest, clock: Clock, progress: Progress = 
     further = penalty.further(strengths) if path.high is None else []
     for strength in (strengths[0], strengths[-1]):
         penalty.at(recipe, strength)  # refused before anything is trained
-    train = separate(data, recipe, TEST_SHARE).train
-    positive_class(train, request.positive)  # refused before anything is trained
+    train = separate(data, recipe, TEST_SHARE, Copies(request.keep_copies)).train
     options = PathOptions(path.folds, path.repeats, request.metric, request.positive)
     compute = Compute(choose_device(request.device), clock.training_deadline(), progress)
     with threads(request.threads):
