@@ -246,8 +246,9 @@ class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         y : array-like of shape (n_samples,)
             Class labels: integers, booleans or text.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of at least 0; they reach the loss, the calibration, the decision and the scores. Rows of weight
-            zero are left out.
+            Weights of at least 0; they reach the loss, the calibration, the decision and the scores. Whole numbers
+            count rows: a row of weight 2 is that row twice. Other weights only compare rows. Rows of weight zero are
+            left out.
         groups : array-like of shape (n_samples,), default=None
             What belongs together (patient, track, site) and never straddles a split.
 
