@@ -207,6 +207,19 @@ def test_recipes_that_are_hardly_trained_get_no_verdict(monkeypatch: pytest.Monk
     assert found.course.seconds_needed == pytest.approx(4 * 4 * 0.01 * 562 / 4 / planning.PLANNED, rel=0.3)
 
 
+def test_the_positive_class_is_settled_once_from_all_training_rows() -> None:
+    # Near 50 % either class is the rarer one of some part, and the decision must be for the same class as the score.
+    train, base = rows(160, share=0.5, seed=3), baseline(steps=10, metric="f1", decision="threshold")
+    label = train.classes[int(np.bincount(train.codes).argmin())]
+    open_class, named = (
+        compare(base, train, ["loss=weighted"], ComparisonOptions(4, 1, positive=positive))
+        for positive in (None, label)
+    )
+    assert open_class.for_machines() == named.for_machines()
+    with pytest.raises(DataError, match="There is no class 'maybe'"):
+        compare(base, train, ["loss=weighted"], ComparisonOptions(4, 1, positive="maybe"))
+
+
 def test_the_same_comparison_gives_the_same_numbers() -> None:
     first, second = (
         compare(baseline(steps=5), rows(), ["decision=balanced", "loss=focal"], ComparisonOptions(3, 1))

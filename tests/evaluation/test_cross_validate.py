@@ -182,3 +182,13 @@ def test_rows_learned_from_are_of_the_classes_that_are_held_out_too() -> None:
         seen = set(y[found.learned.rows[found.learned.part == part]])
         assert seen == set(y[found.rows[found.part == part]])
     assert {len(set(y[found.rows[found.part == part]])) for part in range(4)} == {2, 3}
+
+
+def test_two_class_figures_of_all_parts_are_of_one_class() -> None:
+    train = rows(40)
+    y = np.concatenate([np.tile([1, 1, 1, 0], 5), [1], np.zeros(19, dtype=np.int64)])  # 1 is rarer, not in part 0
+    train, part = replace(train, y=y), np.repeat([0, 1], 20)
+    labels = np.ones(40, dtype=np.int64)
+    predicted = Predicted(np.arange(40), part, np.full((40, 2), 0.5), labels)
+    assert y.mean() < 0.5
+    assert predicted.values("precision", train) == pytest.approx([15 / 20, 1 / 20])

@@ -16,7 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rarebird.readers.options import ReadOptions
 from rarebird.recipe.recipe import Recipe
+from rarebird.runs.request import Request, read_data, summarize
+from rarebird.tuning.command import TuningPlan, prepare
 from rarebird.tuning.storage import DATABASE
 from tests.command_line import rarebird
 
@@ -228,3 +231,16 @@ def finished(database: Path) -> list[float]:
     finally:
         connection.close()
     return [value for (value,) in rows]
+
+
+def test_the_positive_class_is_settled_from_the_training_rows(table: Path, capsys: Any, monkeypatch: Any) -> None:
+    done = rarebird(capsys, monkeypatch, *arguments(table, "run", "--trials", 1, "--positive", "yse"))
+    assert done.code == 2
+    assert "There is no class 'yse' to take as positive" in done.err
+    assert not table.with_name("run").exists()
+    request = Request(
+        table, table.with_name("run"), recipe=table.with_name("r.toml"), read=ReadOptions(target="target")
+    )
+    data = read_data(request)
+    setup = prepare(request, TuningPlan(), data, summarize(data))
+    assert setup.context.positive == "yes"

@@ -18,7 +18,7 @@ from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Dataset
 from rarebird.experiment.copies import Copies
-from rarebird.experiment.setup import TEST_SHARE, positive_class, separate
+from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.pages.comparison import write_comparison
 from rarebird.runs import folder as run_folder
@@ -90,7 +90,6 @@ def _read(request: Request, asked: str) -> tuple[Recipe, Dataset, list[str], lis
     train, notes = splits.train, list(splits.notes)
     if splits.val is not None:
         notes.append(f"The {len(splits.val)} validation rows are not used.")
-    positive_class(train, request.positive)  # refused before anything is trained
     wanted = remedies(asked, train, recipe)
     recipe, out = without_wanted(recipe, wanted)
     notes += [f"{slot}={name} was taken out of the baseline, because it is compared as a remedy." for slot, name in out]

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rarebird.comparison import planning
 from rarebird.comparison.course import FEWEST_STEPS_SHARE, Course
@@ -26,6 +26,7 @@ from rarebird.comparison.verdicts import Contrast, gain, mean, rows_of, scored_m
 from rarebird.core.compute import Compute
 from rarebird.core.progress import part_of
 from rarebird.data.dataset import Dataset
+from rarebird.experiment.setup import positive_class
 from rarebird.metrics import names
 from rarebird.recipe.recipe import Recipe
 
@@ -73,11 +74,12 @@ def compare(
             without one, each recipe is trained for its own steps or epochs. None: the CPU, without a deadline.
 
     Raises:
-        DataError: The baseline cannot be trained on these rows, or the metric does not fit their task.
+        DataError: The baseline cannot be trained on these rows, or metric or positive class do not fit them.
     """
     options, compute = options or ComparisonOptions(), compute or Compute()
     metric = options.metric or baseline.metric
     names.metric_for_task(metric, train.task, train.classes)
+    options = replace(options, metric=metric, positive=positive_class(train, options.positive))
     running = _Running(baseline, train, list(dict.fromkeys(wanted)), metric, options, compute)
     running.train_for(planning.course_of_given_steps(baseline, running.validation))
     if compute.deadline is not None:

@@ -46,7 +46,12 @@ class Predicted:
     labels: np.ndarray
 
     def value(self, metric: str, data: Dataset, positive: str | None = None, part: int | None = None) -> float:
-        """A metric on all rows, or on the rows of one part; NaN where it is undefined."""
+        """A metric on all rows, or on the rows of one part; NaN where it is undefined.
+
+        Without `positive`, two-class figures are of the rarer class of `data`, the same for all parts.
+        """
+        if positive is None and data.task == "classification" and data.n_classes == 2:
+            positive = data.classes[int(data.weighted_counts.argmin())]
         chosen = np.ones(len(self.rows), dtype=bool) if part is None else self.part == part
         scored = data.take(self.rows[chosen])
         y = scored.y if scored.task == "regression" else scored.codes

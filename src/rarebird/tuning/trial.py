@@ -30,7 +30,7 @@ class TrialContext:
             training rows. Test rows are not among them: they must not reach a trial.
         parts: Per model, the positions of the training rows that it learns from and of those that it holds out.
         metric: The metric that is a trial's value.
-        positive: Of two classes, the one that the metric is for; None: the rarer.
+        positive: Of two classes, the one that the metric is for; None for more classes and for regression.
         device: A torch device, or ``auto`` for the one that is found where the trial runs.
         threads: CPU threads of a trial, at most.
     """

@@ -96,6 +96,19 @@ def test_l1_from_nothing_to_everything_overfits_first_and_underfits_last() -> No
     assert not found.notes
 
 
+def test_the_positive_class_is_settled_once_from_all_training_rows() -> None:
+    train, base = rows(100), recipe(metric="f1", decision="threshold", steps=10)
+    label = train.classes[int(np.bincount(train.codes).argmin())]
+    penalty = penalty_of("l2", base)
+    open_class, named = (
+        regularization_path(base, train, penalty, [0.01], options=PathOptions(4, positive=positive)).for_machines()
+        for positive in (None, label)
+    )
+    assert open_class == named
+    with pytest.raises(DataError, match="There is no class 'maybe'"):
+        regularization_path(base, train, penalty, [0.01], options=PathOptions(4, positive="maybe"))
+
+
 def test_the_share_of_zeros_grows_with_the_strength_of_l1() -> None:
     train, base = rows(60, useless=3), recipe(steps=40)
     parts = split.parts(train, split.decide(train, folds=2), 0)[:1]

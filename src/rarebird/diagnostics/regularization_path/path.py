@@ -28,6 +28,7 @@ from rarebird.diagnostics.regularization_path.one_standard_error import Point, S
 from rarebird.diagnostics.regularization_path.penalty import Penalty
 from rarebird.diagnostics.regularization_path.result import RegularizationPath
 from rarebird.evaluation.cross_validate import cross_validate
+from rarebird.experiment.setup import positive_class
 from rarebird.metrics import names
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import Parts, trainer_of
@@ -75,13 +76,14 @@ def regularization_path(
             without a deadline.
 
     Raises:
-        DataError: The recipe cannot be trained on these rows at any strength, or the metric does not fit them.
+        DataError: The recipe cannot be trained on these rows at any strength, or metric or positive class do not fit.
     """
     options, compute = options or PathOptions(), compute or Compute()
     rising = [*strengths, *further]
     require(bool(strengths) and rising == sorted(set(rising)), "one strength or more, rising", strengths=rising)
     metric = options.metric or recipe.metric
     larger_is_better = names.metric_for_task(metric, train.task, train.classes).larger_is_better
+    positive = positive_class(train, options.positive)
     protocol = split.decide(train, folds=options.folds)
     splits = [split.parts(train, protocol, recipe.seed + repeat) for repeat in range(options.repeats)]
     deadline = None if recipe.steps is not None else compute.deadline
@@ -91,7 +93,7 @@ def regularization_path(
 
     def score(repeat: int, strength: float) -> Scored:
         one = penalty.at(trained, strength).updated(seed=recipe.seed + repeat)
-        return _scores(one, train, splits[repeat], metric, options.positive, compute.device)
+        return _scores(one, train, splits[repeat], metric, positive, compute.device)
 
     search = PathSearch(strengths, further, options.repeats, score, larger_is_better)
     search.run(deadline, compute.progress)
