@@ -161,10 +161,18 @@ def _split_off_watched(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple
     A method that decides by scores during training has used the rows of these scores, so that the network cannot be
     scored on them afterwards.
     """
-    if not any((slot, type(method).name) in WATCHING for slot, method in recipe.methods()):
+    if not any(used in WATCHING for used in _used(recipe)):
         return fit, fit[:0]
     watched = split.hold_out(train.take(fit), WATCHED_SHARE, recipe.seed, "watched")
     return fit[~watched], fit[watched]
+
+
+def _used(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """The slot and the name of each method of the recipe and of its stages."""
+    yield from ((slot, type(method).name) for slot, method in recipe.methods())
+    for stage in recipe.stages:
+        for slot, value in stage.overrides.items():
+            yield from ((slot, one["name"]) for one in (value if isinstance(value, list) else [value]))
 
 
 def _shortened(recipe: Recipe, share: float) -> Recipe:
