@@ -64,10 +64,9 @@ def one_split(path: Path, seed: int) -> dict[str, list[float]]:
         race.run(replace(entry, must=True) for entry in portfolio(train, base))
     known = families(race.finished, criterion)
     figures = {family.name: scores(setup, [(family, 1.0)]) for family in known}
-    best = min(known, key=lambda family: loss(family.losses))
-    simplest = next(
-        one for name in SIMPLEST for one in known if one.name == name and not is_worse(one.losses, best.losses, 1.0)
-    )
+    best, group = min(known, key=lambda family: loss(family.losses)), criterion.group
+    able = [one.name for one in known if not is_worse(one.losses, best.losses, group, 1.0)]
+    simplest = next(one for name in SIMPLEST if name in able for one in known if one.name == name)
     shares = weights([family.predicted for family in known], criterion)
     mixed = scores(setup, [(family, float(share)) for family, share in zip(known, shares, strict=True) if share > 0])
     alone, average = compare_fairly(known, criterion, race.context.parts)
@@ -76,7 +75,7 @@ def one_split(path: Path, seed: int) -> dict[str, list[float]]:
     return figures | {
         "RULE never": figures[best.name],
         "RULE simplest within one error": figures[simplest.name],
-        "RULE where surely better": mixed if is_worse(alone, average) else figures[best.name],
+        "RULE where surely better": mixed if is_worse(alone, average, group) else figures[best.name],
         "RULE unless surely worse": scores(setup, shipped),
         "RULE always": mixed,
     }

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
-from rarebird.automl.criterion import Criterion, is_worse, loss
+from rarebird.automl.criterion import Criterion, is_worse, loss, standard_error
 from rarebird.data.dataset import Dataset, Frame
 
 N, CLASSES = 120, 3
@@ -153,13 +153,49 @@ def test_worse_is_decided_by_paired_differences() -> None:
     noise = RNG.normal(size=N)
     noise -= noise.mean()
     step = noise.std(ddof=1) / np.sqrt(N)
-    assert not is_worse(base, base)
+    assert not is_worse(base, base, None)
     # The paired difference counts, not the spread of the losses themselves.
-    assert is_worse(base + 1e-6, base)
-    assert not is_worse(base, base + 1e-6)
-    assert is_worse(base + noise + 2.1 * step, base)
-    assert not is_worse(base + noise + 1.9 * step, base)
-    assert is_worse(base + noise + 1.1 * step, base, errors=1.0)
+    assert is_worse(base + 1e-6, base, None)
+    assert not is_worse(base, base + 1e-6, None)
+    assert is_worse(base + noise + 2.1 * step, base, None)
+    assert not is_worse(base + noise + 1.9 * step, base, None)
+    assert is_worse(base + noise + 1.1 * step, base, None, errors=1.0)
     holes = np.where(np.arange(N) < N - 1, np.nan, base + 9)
-    assert not is_worse(holes, base)
-    assert is_worse(np.where(np.arange(N) % 2, np.nan, base + 1e-6), base)
+    assert not is_worse(holes, base, None)
+    assert is_worse(np.where(np.arange(N) % 2, np.nan, base + 1e-6), base, None)
+
+
+@pytest.mark.parametrize(("groups", "rows"), [(8, 20), (40, 5), (40, 20)])
+def test_rows_of_a_group_are_no_independent_evidence(groups: int, rows: int) -> None:
+    # Two recipes are equally good on average, but each patient's rows agree on which one is better for this patient.
+    rng, group = np.random.default_rng(0), np.repeat(np.arange(groups), rows)
+    found = []
+    for _ in range(1000):
+        difference = rng.normal(size=groups)[group] + 2 * rng.normal(size=groups * rows)
+        found.append([is_worse(difference, np.zeros(len(group)), of) for of in (None, group)])
+    over_rows, by_group = np.mean(found, axis=0)
+    assert over_rows > (0.08 if rows == 5 else 0.15)
+    assert by_group <= 0.04
+
+
+def test_a_sure_difference_is_found_in_groups_and_an_error_over_groups_of_one_row_is_that_over_rows() -> None:
+    rng = np.random.default_rng(1)
+    difference = rng.normal(size=N)
+    assert standard_error(difference, np.arange(N)) == pytest.approx(difference.std(ddof=1) / np.sqrt(N))
+    assert standard_error(difference, None) == pytest.approx(difference.std(ddof=1) / np.sqrt(N))
+    # Each row ten times, as copies: the error is that of the rows before.
+    copied, group = np.repeat(difference, 10), np.repeat(np.arange(N), 10)
+    assert standard_error(copied, group) == pytest.approx(difference.std(ddof=1) / np.sqrt(N))
+    assert is_worse(copied - copied.mean() + 2.2 * difference.std(ddof=1) / np.sqrt(N), np.zeros(10 * N), group)
+    assert not is_worse(np.ones(N), np.zeros(N), np.zeros(N))  # one group
+
+
+def test_a_criterion_takes_groups_and_copies_from_the_rows_and_keeps_them_for_some() -> None:
+    frame = Frame(pd.DataFrame({"a": Y}))
+    data = Dataset("table", "classification", frame, np.arange(N), Y, ("a", "b", "c"), np.arange(N).astype(str))
+    assert Criterion.of(data, PRIOR, "accuracy").group is None
+    group = np.arange(N) // 3
+    for labels in ({"group": group}, {"copies": group}):
+        found = Criterion.of(replace(data, **labels), PRIOR, "accuracy")
+        np.testing.assert_array_equal(found.group, group)
+        np.testing.assert_array_equal(found.where(group < 2).group, group[group < 2])

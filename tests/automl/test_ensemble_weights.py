@@ -70,7 +70,7 @@ def test_without_any_prediction_shares_are_equal() -> None:
 
 def test_weights_sum_to_one_and_leave_out_what_is_surely_worse() -> None:
     members = [good(2.0, 1), good(2.0, 2), good(-2.0, 3)]
-    assert is_worse(criterion().rows(members[2]), criterion().rows(members[0]))
+    assert is_worse(criterion().rows(members[2]), criterion().rows(members[0]), None)
     found = weights(members, criterion())
     assert found.sum() == pytest.approx(1)
     assert found[2] == 0
@@ -81,7 +81,7 @@ def test_a_surely_worse_member_that_greedy_picks_keeps_its_picks() -> None:
     """Alone it is surely worse, and yet it knows the rows that the best one does not."""
     knows = (np.arange(N) % 3 == 0)[:, None]
     best, worse = np.where(knows, LOST, good(5.0, 1)), np.where(knows, good(5.0, 1), LOST)
-    assert is_worse(criterion().rows(worse), criterion().rows(best))
+    assert is_worse(criterion().rows(worse), criterion().rows(best), None)
     picked = greedy([best, worse], criterion())
     assert picked[1] > 0
     np.testing.assert_allclose(weights([best, worse], criterion()), [(picked[0] + 1) / 2, picked[1] / 2])
@@ -97,3 +97,14 @@ def test_the_order_of_the_members_does_not_matter() -> None:
 
 def test_a_single_member_has_all_the_weight() -> None:
     np.testing.assert_array_equal(weights([GUESS], criterion()), [1])
+
+
+def test_weights_count_groups_and_not_rows() -> None:
+    """A member that is worse on one patient alone, whose rows are many, is not surely worse."""
+    right = np.where(np.eye(len(PRIOR))[Y] > 0, 0.8, 0.2 / (len(PRIOR) - 1))
+    patient = np.arange(N) < N // 4
+    worse = np.where(patient[:, None], PRIOR, right)
+    group = np.where(patient, 0, 1 + np.arange(N) // 20)
+    alone, grouped = (weights([right, worse], criterion(group=of)) for of in (None, group))
+    assert alone.tolist() == [1.0, 0.0]
+    assert grouped.tolist() == [0.75, 0.25]

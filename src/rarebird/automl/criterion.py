@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from rarebird.data.dataset import Dataset
 from rarebird.metrics import names
@@ -30,12 +31,15 @@ class Criterion:
         weight: ``(n,)`` sample weights.
         prior: ``(n_classes,)`` natural prior; empty for regression.
         balanced: Share of the balanced log loss.
+        group: ``(n,)`` labels, equal for rows that are not independent: those of a group, and copies; None where each
+            row is on its own.
     """
 
     y: np.ndarray
     weight: np.ndarray
     prior: np.ndarray
     balanced: float
+    group: np.ndarray | None = None
 
     @classmethod
     def of(cls, scored: Dataset, prior: np.ndarray, metric: str) -> Criterion:
@@ -44,11 +48,12 @@ class Criterion:
         assert y is not None
         classes = scored.task != "regression"
         balanced = 0.5 if classes and names.metric(metric, scored.classes).name not in NATURAL else 0.0
-        return cls(y, scored.weights, prior, balanced)
+        return cls(y, scored.weights, prior, balanced, scored.together)
 
     def where(self, rows: np.ndarray) -> Criterion:
         """The criterion on some of the rows, ``(n,)`` bool."""
-        return Criterion(self.y[rows], self.weight[rows], self.prior, self.balanced)
+        group = None if self.group is None else self.group[rows]
+        return Criterion(self.y[rows], self.weight[rows], self.prior, self.balanced, group)
 
     def rows(self, predicted: np.ndarray) -> np.ndarray:
         """``(n,)`` losses of the rows, whose unweighted mean is the loss; NaN for rows without a prediction.
@@ -83,11 +88,40 @@ def loss(rows: np.ndarray) -> float:
     return float(known.mean()) if len(known) else float("inf")
 
 
-def is_worse(rows: np.ndarray, than: np.ndarray, errors: float = SURE) -> bool:
-    """Whether losses are above the losses `than` by more than `errors` standard errors of the paired difference."""
+def is_worse(rows: np.ndarray, than: np.ndarray, group: np.ndarray | None, errors: float = SURE) -> bool:
+    """Whether losses are above the losses `than` by more than `errors` standard errors of the paired difference.
+
+    Args:
+        rows, than: ``(n,)`` losses of two recipes; NaN for rows without a prediction.
+        group: ``(n,)`` as in `Criterion`. Differences are summed by group first: rows of a group go wrong together, so
+            that an error over rows is too small.
+        errors: As for a normal distribution; few groups (or rows) need more of them, by Student's.
+    """
     difference = rows - than
-    known = difference[np.isfinite(difference)]
-    return len(known) > 1 and bool(known.mean() > errors * known.std(ddof=1) / np.sqrt(len(known)))
+    mean, error, units = _mean_with_error(difference, group)
+    if units < 2:
+        return False
+    return bool(mean > special.stdtrit(units - 1, special.ndtr(errors)) * error)
+
+
+def standard_error(difference: np.ndarray, group: np.ndarray | None) -> float:
+    """The standard error of a mean paired difference, from sums by group; 0 where there is one group or row."""
+    return _mean_with_error(difference, group)[1]
+
+
+def _mean_with_error(difference: np.ndarray, group: np.ndarray | None) -> tuple[float, float, int]:
+    """The mean of the differences that are known, its standard error, and the number of independent units."""
+    known = np.isfinite(difference)
+    values = difference[known]
+    if not len(values):
+        return np.nan, 0.0, 0
+    mean = float(values.mean())
+    deviations = values - mean
+    if group is not None:
+        deviations = np.bincount(np.unique(group[known], return_inverse=True)[1], weights=deviations)
+    units = len(deviations)
+    error = np.sqrt(units / (units - 1) * np.square(deviations).sum()) / len(values) if units > 1 else 0.0
+    return mean, float(error), units
 
 
 def _log_losses(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -80,7 +80,7 @@ def select(choices: Sequence[Family], criterion: Criterion, parts: np.ndarray) -
         return Selection(choices, np.ones(1), 0.0, f"The final model: {best.name}{seeds}.")
     alone, averaged = compare_fairly(choices, criterion, parts)
     gain = loss(alone) - loss(averaged)
-    if is_worse(averaged, alone):
+    if is_worse(averaged, alone, criterion.group):
         why = f"The final model: {best.name} alone; averaged with others it was surely worse on held-out rows."
         return Selection([best], np.ones(1), gain, why)
     shares = _weights(choices, criterion, all_rows)
@@ -129,7 +129,7 @@ def weights(predicted: Sequence[np.ndarray], criterion: Criterion) -> np.ndarray
     """``(members,)`` shares: the mean of greedy shares, and of equal shares for all not surely worse than the best."""
     losses = [criterion.rows(one) for one in predicted]
     best = losses[int(np.argmin([loss(rows) for rows in losses]))]
-    is_kept = np.array([not is_worse(rows, best) for rows in losses])
+    is_kept = np.array([not is_worse(rows, best, criterion.group) for rows in losses])
     mean: np.ndarray = (greedy(predicted, criterion) + is_kept / is_kept.sum()) / 2
     return mean
 

@@ -180,7 +180,7 @@ class Race:
             return False
         held = np.isfinite(partial.losses)
         worse = loss(partial.losses) > loss(np.where(held, best.losses, np.nan))
-        return worse and is_worse(partial.losses, best.losses, LEAVES)
+        return worse and is_worse(partial.losses, best.losses, self.context.criterion.group, LEAVES)
 
     def tell(self, name: str, what: str) -> bool:
         """Report what a candidate is doing; True if the user ends the race."""

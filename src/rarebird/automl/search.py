@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 
 from rarebird.automl.candidate import TOO_LATE, Candidate, TrainingContext
-from rarebird.automl.criterion import Criterion, is_worse
+from rarebird.automl.criterion import Criterion, is_worse, standard_error
 from rarebird.automl.ensemble_selection import Family, Selection, families, select
 from rarebird.automl.local_search import LocalSearch, best_searched, luck
 from rarebird.automl.portfolio import PortfolioEntry, portfolio
@@ -169,7 +169,7 @@ class Search:
             families(self.race.finished, self.criterion), key=lambda family: float(np.nanmean(family.losses))
         )
         best = ranked[0].losses
-        rows = [_row_of(family, best, shares.get(family.name, 0.0)) for family in ranked]
+        rows = [_row_of(family, best, self.criterion.group, shares.get(family.name, 0.0)) for family in ranked]
         return rows + [Tried(name=name, why=why) for name, why in self.race.left.items()]
 
     def _with_shares(self, entries: Sequence[PortfolioEntry], device: str) -> Iterator[PortfolioEntry]:
@@ -245,7 +245,7 @@ class Search:
         leaders = families([one for one in unsearched if one.name == best.parent], self.criterion)
         # The best of many recipes looks better on these rows than it is.
         tried = self.log.proposed()
-        if leaders and not is_worse(leaders[0].losses, best.losses, luck(tried)):
+        if leaders and not is_worse(leaders[0].losses, best.losses, self.criterion.group, luck(tried)):
             return unsearched
         return [*unsearched, *(one for one in self.race.finished if one.name == best.name)]
 
@@ -265,16 +265,15 @@ def _threads(base: Recipe, workers: Workers) -> int | None:
     return workers.threads(None) if workers.elsewhere and base.threads is None else base.threads
 
 
-def _row_of(family: Family, best: np.ndarray, share: float) -> Tried:
+def _row_of(family: Family, best: np.ndarray, group: np.ndarray | None, share: float) -> Tried:
     """A family's row in the report; `best` are the losses of the best family."""
     difference = family.losses - best
     paired = difference[np.isfinite(difference)]
-    error = float(paired.std(ddof=1) / np.sqrt(len(paired))) if len(paired) > 1 else 0.0
     return Tried(
         name=family.name,
         loss=float(np.nanmean(family.losses)),
         behind=float(paired.mean()) if len(paired) else None,
-        error=error,
+        error=standard_error(difference, group),
         share=share,
         runs=len(family.candidates),
         seconds=round(sum(one.seconds for one in family.candidates), 2),
