@@ -56,6 +56,38 @@ class Scores(BaseModel):
     most_probable: float | None = None
 
 
+class ClassShift(BaseModel):
+    """Whether the test rows of a class differ from its training rows (`evaluation.shift`).
+
+    Attributes:
+        label: The class; empty for all rows of a regression.
+        p_value: Of the two-sample test, corrected over the classes.
+        auc: How well a simple classifier tells the two apart: 0.5 is not at all, 1 always.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str
+    p_value: float
+    auc: float
+
+
+class StepsTaken(BaseModel):
+    """How much of its planned training a network got.
+
+    Attributes:
+        steps: Optimizer steps (rounds of a reference) that were taken.
+        full_steps: Those that its recipe allows without a limit of time or steps.
+        epochs: Passes over the training rows that these are; None for a reference.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int
+    full_steps: int
+    epochs: float | None = None
+
+
 class Tried(BaseModel):
     """A recipe that a search tried.
 
@@ -89,6 +121,8 @@ class Result(BaseModel):
 
     Attributes:
         cut_off: For two classes, the probability of the positive class from which on it is the label.
+        steps: How much of its planned training the recipe with the largest weight got; None if that is not known.
+        shift: For given test rows, whether those of each class differ from its training rows; empty otherwise.
         protocol: A sentence on how the training rows were split.
         test: Scores on the test rows; None for a run without test rows.
         validation: Scores on the out-of-fold or hold-out rows.
@@ -113,6 +147,8 @@ class Result(BaseModel):
     positive: str | None = None
     metric: str
     cut_off: float | None = None
+    steps: StepsTaken | None = None
+    shift: tuple[ClassShift, ...] = ()
     protocol: str
     test: Scores | None
     validation: Scores | None

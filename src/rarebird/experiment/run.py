@@ -19,8 +19,10 @@ from rarebird.evaluation.cut_off import cut_off
 from rarebird.evaluation.held_outputs import members_of
 from rarebird.evaluation.predicted_rows import TEST, PredictedRows, held_out_rows, predicted_rows
 from rarebird.evaluation.result import Result, Scores, Tried
+from rarebird.evaluation.shift import shift_of_given_rows
 from rarebird.experiment.copies import Copies
 from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, prepare_run, versions
+from rarebird.experiment.steps_taken import steps_taken
 from rarebird.model.model import Model
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble, Weighted
@@ -194,6 +196,8 @@ def _result(
         positive=setup.positive,
         metric=recipe.metric,
         cut_off=cut_off(model),
+        steps=steps_taken(fits, train),
+        shift=shift_of_given_rows(setup.splits, model.members[0].prepared, recipe.seed),
         protocol=setup.protocol.reason,
         test=test,
         validation=validation,

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 from rarebird.core.checks import some
-from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
+from rarebird.evaluation.result import ClassScore, ClassShift, Estimate, Result, Scores
+from rarebird.metrics.multiple_tests import holm_adjusted
+from rarebird.metrics.uncertainty import Z
 from rarebird.report.wording import estimate_of, interval_text, value_text
 
 # Calibration errors up to this are too small to matter to a reader of probabilities: of the most probable class, as a
 # difference of probabilities; of one class, as a share of its rows.
 FACE_VALUE, CLASS_FACE_VALUE = 0.05, 0.10
+# Probability of any false alarm among the classes.
+LEVEL = 0.05
+# A training with this share of its steps is complete.
+NEARLY_ALL = 0.9
+# Budgets in seconds that a sentence may name; above them, whole hours.
+BUDGETS = (30, 60, 120, 180, 300, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200)
 
 
 def scores_of(result: Result) -> Scores | None:
@@ -28,8 +38,9 @@ def verdict(result: Result) -> list[str]:
         return []
     headline = headline_of(result, scores)
     sentences = [
-        _against_guessing(result, estimate_of(scores, headline), headline),
-        _agreement(result, headline),
+        *_against_guessing(result, scores, headline),
+        *_agreement(result, headline),
+        *_shift(result),
         *_hardest(scores.per_class),
     ]
     unjudged = [row.label for row in scores.per_class if row.recall.value is None]
@@ -40,36 +51,132 @@ def verdict(result: Result) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _against_guessing(result: Result, estimate: Estimate | None, headline: str) -> str:
-    guessing = {
-        "balanced_accuracy": 1 / max(len(result.classes), 1),
-        "roc_auc": 0.5,
-        "matthews_corrcoef": 0.0,
-        "r2": 0.0,
-    }.get(headline)
-    if guessing is None or estimate is None or estimate.low is None:
-        return ""
-    guess = "Always predicting the mean" if headline == "r2" else "Random guessing"
+def _against_guessing(result: Result, scores: Scores, headline: str) -> list[str]:
+    """Whether the model is better than guessing; if that is not shown, what would help."""
+    name, guessing, guess = _guess(scores, headline)
+    figure = estimate_of(scores, name)
+    if figure is None or figure.low is None:
+        return []
     reached = f"{guess} would reach {guessing:.2f}"
-    return (
-        f"{reached}; the whole interval is above it."
-        if estimate.low > guessing
-        else f"{reached}; this model is not shown to beat it."
-    )
+    of = "" if name == headline else f" in {name}"
+    if figure.low > guessing:
+        return [f"{reached}{of}; the whole interval is above it."] if name == headline else []
+    at = "" if name == headline else f" {value_text(figure)} {interval_text(figure)}"
+    return [f"{reached}{of}; this model{at} is not shown to beat it.", *_remedy(result)]
 
 
-def _agreement(result: Result, headline: str) -> str:
-    """Whether the test rows confirm the figure on the validation rows."""
+def _guess(scores: Scores, headline: str) -> tuple[str, float, str]:
+    """The figure that shows whether a model guesses, what guessing reaches in it, and how one guesses.
+
+    A figure without a level for guessing (F1, log loss) is replaced by one that has a level.
+    """
+    levels = {"roc_auc": 0.5, "matthews_corrcoef": 0.0}
+    if "r2" in scores.metrics:
+        return "r2", 0.0, "Always predicting the mean"
+    if headline in levels:
+        return headline, levels[headline], "Random guessing"
+    present = sum(row.support > 0 for row in scores.per_class) or 2
+    return "balanced_accuracy", 1 / present, "Random guessing"
+
+
+def _remedy(result: Result) -> list[str]:
+    """What would help a model that is not shown to beat guessing: a longer training, if its own was cut short."""
+    steps = result.steps
+    if steps is None:
+        return []
+    what = "rounds" if steps.epochs is None else "steps"
+    passes = "" if steps.epochs is None else f" ({steps.epochs:g} passes over the training rows)"
+    share = steps.steps / steps.full_steps
+    if share >= NEARLY_ALL:
+        return [
+            f"It was trained for all {steps.full_steps} {what} of its recipe{passes}: "
+            "more rows, other features or another recipe may help, but hardly a longer training."
+        ]
+    ran = f"It was trained for {steps.steps} of about {steps.full_steps} {what} of its recipe{passes}"
+    return [f"{ran}, {_percent(share) or '0 %'}; {_budget(result, share)}."]
+
+
+def _budget(result: Result, share: float) -> str:
+    """The budget with which the training would be complete."""
+    if result.seconds <= 0:
+        return "a longer training may help"
+    needed = result.seconds / share
+    seconds = next((one for one in BUDGETS if one >= needed), 3600 * math.ceil(needed / 3600))
+    unit, name = next((unit, name) for unit, name in ((3600, "h"), (60, "m"), (1, "s")) if seconds % unit == 0)
+    text = f"{seconds // unit}{name}"
+    return f"--budget {text} would give it all of them"
+
+
+def _agreement(result: Result, headline: str) -> list[str]:
+    """Whether the test rows confirm the figures on the validation rows, over all rows and class by class."""
     test = _interval(result.test, headline)
     validation = _interval(result.validation, headline)
     if test is None or validation is None or result.validation is None:
-        return ""
-    estimate = estimate_of(result.validation, headline)
-    assert estimate is not None
-    before = f"On the validation rows it was {value_text(estimate)} {interval_text(estimate)}"
-    if test[0] > validation[1] or test[1] < validation[0]:
-        return f"{before}; the test rows do not confirm this. The two may come from different sources."
-    return f"{before}; the test rows confirm this."
+        return []
+    figure = estimate_of(result.validation, headline)
+    assert figure is not None
+    before = f"On the validation rows it was {value_text(figure)} {interval_text(figure)}"
+    apart = test[0] > validation[1] or test[1] < validation[0]
+    differing = differing_classes(result)
+    if not apart and not differing:
+        return [f"{before}; the test rows confirm this."]
+    whole = "the test rows do not confirm this" if apart else "the test rows confirm this, but not for every class"
+    return [f"{before}; {whole}.", *(_class_sentence(result, *pair) for pair in differing)]
+
+
+def differing_classes(result: Result) -> list[tuple[ClassScore, ClassScore]]:
+    """The classes whose recall on the test rows differs from that on the validation rows: (validation, test) of each.
+
+    The difference is tested with the intervals of both (Newcombe, 1998: the distance to the end that faces the other),
+    which know of weights and groups; by Holm's method, any false alarm has a probability of at most 5 %.
+    """
+    if result.test is None or result.validation is None:
+        return []
+    tests = {row.label: row for row in result.test.per_class}
+    pairs = [(row, tests[row.label]) for row in result.validation.per_class if row.label in tests]
+    known = [pair for pair in pairs if all(None not in (row.recall.value, row.recall.low) for row in pair)]
+    adjusted = holm_adjusted([_p_value(before.recall, after.recall) for before, after in known])
+    return [pair for pair, p_value in zip(known, adjusted, strict=True) if p_value <= LEVEL]
+
+
+def _p_value(first: Estimate, second: Estimate) -> float:
+    """Two-sided p-value of the difference of two independent figures, from their 95 % intervals."""
+    small, large = sorted((first, second), key=lambda one: one.value or 0.0)
+    assert small.value is not None
+    assert large.value is not None
+    spread = math.hypot(_high(small) - small.value, large.value - _low(large)) / Z
+    return math.erfc((large.value - small.value) / spread / math.sqrt(2)) if spread > 0 else float(small == large)
+
+
+def _class_sentence(result: Result, before: ClassScore, after: ClassScore) -> str:
+    """How the recall of a class differs, and whether its test rows seem to come from elsewhere."""
+    recalls = [f"{value_text(row.recall)} {interval_text(row.recall)}" for row in (before, after)]
+    sentence = (
+        f"Recall of “{before.label}” is {recalls[1]} on the test rows, but was {recalls[0]} on the validation rows"
+    )
+    found = next((one for one in result.shift if one.label == before.label), None)
+    if found is None:
+        return f"{sentence}."
+    if found.p_value > LEVEL:
+        return f"{sentence}; its test rows are not found to differ from its training rows ({_test_text(found)})."
+    return f"{sentence}; its test rows seem to come from another source than its training rows ({_test_text(found)})."
+
+
+def _shift(result: Result) -> list[str]:
+    """The classes whose test rows differ from their training rows although their recall is not found to differ."""
+    named = {before.label for before, _ in differing_classes(result)}
+    shifted = [one for one in result.shift if one.p_value <= LEVEL and one.label not in named]
+    if not shifted:
+        return []
+    if shifted[0].label == "":
+        return [f"The test rows seem to come from another source than the training rows ({_test_text(shifted[0])})."]
+    classes = some([f"“{one.label}” ({_test_text(one)})" for one in sorted(shifted, key=lambda one: one.p_value)])
+    return [f"Test rows seem to come from another source than the training rows of their class: {classes}."]
+
+
+def _test_text(found: ClassShift) -> str:
+    p_value = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.2g}"
+    return f"told apart with AUC {found.auc:.2f}, {p_value}"
 
 
 def _interval(scores: Scores | None, name: str) -> tuple[float, float] | None:

