@@ -14,7 +14,7 @@ import pytest
 
 from rarebird.automl import candidate as candidates
 from rarebird.automl import race as racing
-from rarebird.automl.candidate import Candidate, TrainingContext, TrialSpec, parts_of, rung_ends
+from rarebird.automl.candidate import Candidate, TrainingContext, TrialSpec, rung_ends
 from rarebird.automl.criterion import Criterion
 from rarebird.automl.portfolio import ENOUGH, PortfolioEntry
 from rarebird.automl.race import GRANTED_SECONDS, LEAST_SECONDS, Race
@@ -26,6 +26,7 @@ from rarebird.data.dataset import Splits
 from rarebird.evaluation import held_out
 from rarebird.evaluation.held_out import CrossPredictions
 from rarebird.evaluation.held_outputs import members_of
+from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import Setup
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import SCORING_SECONDS, CrossFit, Parts, cross_fit, cross_fit_all
@@ -222,7 +223,7 @@ def test_a_diverged_training_leaves_with_the_reason() -> None:
 def test_the_rows_of_a_hold_out_are_two_parts(val: bool) -> None:
     recipe = trees(folds=0, holdout=None if val else 0.4)
     of = setup(recipe, val=val)
-    part_of_row = parts_of(of, 0)
+    part_of_row = row_parts(of, 0)
     held = np.arange(60) if val else of.parts(0)[0][1]
     assert part_of_row.shape == (len(of.scored_rows),)
     assert set(part_of_row[held]) == {0, 1}

@@ -19,9 +19,10 @@ import numpy as np
 from rarebird.automl.criterion import Criterion, loss
 from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
-from rarebird.data.split import fold_of, halves
 from rarebird.evaluation import held_outputs
+from rarebird.evaluation.complete import crossing_parts
 from rarebird.evaluation.held_out import cross_predict
+from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import Setup
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import CrossFit, cross_fit
@@ -60,7 +61,7 @@ class TrainingContext:
     parts: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parts", parts_of(self.setup, self.seed))
+        object.__setattr__(self, "parts", row_parts(self.setup, self.seed))
 
 
 @dataclass(frozen=True)
@@ -185,18 +186,6 @@ def rung_ends(parts: int) -> list[int]:
     return sorted({1, (parts + 1) // 2, parts})
 
 
-def parts_of(setup: Setup, seed: int) -> np.ndarray:
-    """``(n,)`` the part of each scored row: its fold, or one of the two halves of a hold-out."""
-    rows, folds = setup.scored_rows, setup.protocol.folds
-    if folds:
-        fold: np.ndarray = np.maximum(fold_of(rows, folds, seed), 0)
-        return fold
-    held = np.arange(len(rows)) if setup.splits.val is not None else setup.parts(seed)[0][1]
-    half = np.zeros(len(rows), dtype=np.int64)
-    half[held] = halves(rows.take(held), seed)
-    return half
-
-
 def _assess(context: TrainingContext, spec: TrialSpec, models: CrossFit, begun: float) -> Candidate:
     """A candidate with the held-out predictions and losses of the networks trained so far."""
     scored, start = context.setup.scored_rows, time.monotonic()
@@ -205,8 +194,11 @@ def _assess(context: TrainingContext, spec: TrialSpec, models: CrossFit, begun: 
     if scored.task == "regression":
         predicted[held.rows] = held.outputs
     else:
-        factors = held_outputs.prior_factors(models)
-        predicted[held.rows] = cross_predict(models.recipe, held, factors, context.parts[held.rows]).outputs
+        factors, known = held_outputs.prior_factors(models), np.zeros(len(scored), dtype=bool)
+        known[held.rows] = True
+        # After the first rung all held-out rows are in one part, which is halved.
+        parts = crossing_parts(scored, known, context.parts, context.seed)[held.rows]
+        predicted[held.rows] = cross_predict(models.recipe, held, factors, parts).outputs
     now = time.monotonic()
     # A held-out row is predicted by one network, a new row by all networks.
     per_row = (now - start) / max(len(held.rows), 1) * len(models.trained)

@@ -4,24 +4,22 @@ it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
-from rarebird.evaluation.held_outputs import Factors, HeldOut, predict, prior_factors
+from rarebird.evaluation.held_outputs import Factors, HeldOut
 from rarebird.evaluation.result import Scores
 from rarebird.evaluation.scoring import score, score_regression
 from rarebird.metrics import names
 from rarebird.model.chain import LEAST, Chain, apply_to_mean, probabilities
-from rarebird.model.model import Member, Model
+from rarebird.model.model import Model
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
 from rarebird.slots.protocols import FittedCalibration, FittedDecision
-from rarebird.training.cross_fit import CrossFit
 
 FittedChain = list[tuple[str, FittedCalibration]]
 
@@ -79,63 +77,6 @@ def cross_predict(
     return CrossPredictions(outputs, labels)
 
 
-def complete(model: Model, scored: Dataset, fits: Sequence[CrossFit]) -> tuple[Model, Scores, np.ndarray]:
-    """Calibrate and decide on held-out rows, and score those rows.
-
-    Args:
-        model: Trained networks, not yet calibrated, in the order of the recipes.
-        scored: The rows that the networks hold out, and perhaps others.
-        fits: The networks by recipe.
-
-    Returns:
-        The model with its calibrations and decision, the scores, and ``(n, n_outputs)`` held-out probabilities (or
-        values), NaN for rows that were never held out.
-
-    Raises:
-        DataError: No row was held out.
-    """
-    total = sum(models.weight for models in fits)
-    members: list[Member] = []
-    outputs = np.zeros((len(scored), model.spec.n_outputs))
-    for models in fits:
-        uncalibrated = model.members[len(members) : len(members) + len(models.trained)]
-        calibrated, recipe_outputs = _calibrate_members(models, uncalibrated, scored, model.device)
-        members += calibrated
-        outputs += models.weight / total * recipe_outputs
-    rows = np.flatnonzero(np.isfinite(outputs).all(axis=1))
-    if not len(rows):
-        raise DataError(
-            f"{scored.name} leaves no row to calibrate and decide on; give more rows (or groups) of each class."
-        )
-    model, held = replace(model, members=members), scored.take(rows)
-    if held.task == "classification":
-        if len(fits) > 1:
-            chain = calibrate_mean(model.recipe, outputs[rows], held)
-            model = replace(model, calibrations=chain)
-            outputs[rows] = apply_to_mean(outputs[rows], chain)
-        decision = decide(
-            model.recipe, outputs[rows], held.codes, held.weights, model.prior, scored.classes, model.positive
-        )
-        model = replace(model, decision=decision)
-    return model, scores_of_outputs(model, held, outputs[rows]), outputs
-
-
-def _calibrate_members(
-    models: CrossFit, members: Sequence[Member], scored: Dataset, device: str
-) -> tuple[Sequence[Member], np.ndarray]:
-    """A recipe's calibrated members, and their ``(n, n_outputs)`` held-out predictions, NaN for rows never held out."""
-    outputs = np.full((len(scored), members[0].prepared.spec.n_outputs), np.nan)
-    if not sum(map(len, models.held_rows)):
-        return members, outputs
-    held = predict(models, scored, device, members)
-    if scored.task == "regression":
-        outputs[held.rows] = held.outputs
-        return members, outputs
-    chains = calibrate(models.recipe, held, prior_factors(models))
-    outputs[held.rows] = apply_chains(held, chains)
-    return [replace(one, calibrations=chain) for one, chain in zip(members, chains, strict=True)], outputs
-
-
 def calibrate_mean(recipe: AnyRecipe, mean: np.ndarray, rows: Dataset) -> FittedChain:
     """Fit an ensemble's calibrations to the logarithm of the members' mean probabilities on held-out rows."""
     chain: FittedChain = []
@@ -150,14 +91,21 @@ def scores(model: Model, data: Dataset) -> Scores:
     return scores_of_outputs(model, data, model.outputs(data))
 
 
-def scores_of_outputs(model: Model, data: Dataset, outputs: np.ndarray) -> Scores:
-    """Scores of given outputs, ``(n, n_classes)`` probabilities or ``(n, 1)`` values, for these rows."""
+def scores_of_outputs(model: Model, data: Dataset, outputs: np.ndarray, labels: np.ndarray | None = None) -> Scores:
+    """Scores of given outputs, ``(n, n_classes)`` probabilities or ``(n, 1)`` values, for these rows.
+
+    Args:
+        model: Its decision gives the labels, if none are given.
+        data: The rows.
+        outputs: The outputs.
+        labels: ``(n,)`` decided class codes.
+    """
     assert data.y is not None
     seed = model.recipe.seed
     if data.task == "regression":
         return score_regression(data.y, outputs[:, 0], weight=data.weight, group=data.group, seed=seed)
     positive = None if model.positive is None else data.classes.index(model.positive)
-    labels = model.labels(outputs)
+    labels = model.labels(outputs) if labels is None else labels
     return score(
         data.codes,
         outputs,

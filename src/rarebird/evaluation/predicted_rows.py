@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rarebird.data.dataset import Dataset
+from rarebird.evaluation.complete import Completed
 from rarebird.model.model import Model
 from rarebird.training.cross_fit import CrossFit
 
@@ -32,27 +33,23 @@ class PredictedRows:
     part: np.ndarray
 
 
-def predicted_rows(model: Model, rows: Dataset, outputs: np.ndarray, part: str | np.ndarray) -> PredictedRows:
-    """The rows with the model's decision for given outputs; one name of a part is that of all rows."""
-    parts = np.full(len(rows), part, dtype=object) if isinstance(part, str) else part
-    return PredictedRows(rows, outputs, model.labels(outputs), parts)
+def predicted_rows(model: Model, rows: Dataset, outputs: np.ndarray, part: str) -> PredictedRows:
+    """Rows of one part with the model's decision for given outputs."""
+    return PredictedRows(rows, outputs, model.labels(outputs), np.full(len(rows), part, dtype=object))
 
 
-def held_out_rows(
-    model: Model, scored: Dataset, outputs: np.ndarray, fits: Sequence[CrossFit], are_given: bool
-) -> PredictedRows:
-    """The held-out rows among `scored`, with their held-out outputs.
+def held_out_rows(completed: Completed, scored: Dataset, fits: Sequence[CrossFit], are_given: bool) -> PredictedRows:
+    """The held-out rows among `scored`, with predictions by calibrations and a decision of other rows.
 
     Args:
-        model: Its decision gives the labels.
+        completed: The held-out predictions.
         scored: The rows that the networks hold out, and perhaps others.
-        outputs: ``(n, n_outputs)`` held-out outputs for `scored`, NaN for rows that were never held out.
         fits: The networks by recipe.
         are_given: Whether `scored` are given validation rows.
     """
-    rows = np.flatnonzero(np.isfinite(outputs).all(axis=1))
-    part: str | np.ndarray = VALIDATION if are_given else _folds(fits, len(scored))[rows]
-    return predicted_rows(model, scored.take(rows), outputs[rows], part)
+    rows = np.flatnonzero(np.isfinite(completed.outputs).all(axis=1))
+    part = np.full(len(rows), VALIDATION, dtype=object) if are_given else _folds(fits, len(scored))[rows]
+    return PredictedRows(scored.take(rows), completed.outputs[rows], completed.labels[rows], part)
 
 
 def _folds(fits: Sequence[CrossFit], n: int) -> np.ndarray:
