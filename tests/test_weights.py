@@ -14,6 +14,7 @@ import torch
 from rarebird.data import prepare
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels
 from rarebird.experiment.setup import positive_class
+from rarebird.methods.resampling._mixed_rows import mixed_rows
 from rarebird.metrics import names
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
@@ -170,6 +171,14 @@ def test_resampling_changes_the_prior_alike(method: Any) -> None:
         factors.append(mean / mean.sum())
     np.testing.assert_allclose(*factors, rtol=0.1)
     assert np.ptp(factors[1]) > 0.01
+
+
+def test_distances_between_rows_have_equal_scales() -> None:
+    weighted, repeated = (mixed_rows(rows, standardize=True) for rows in data())
+    same([weighted.centers, weighted.scales], [repeated.centers, repeated.scales])
+    every, common = np.arange(N), weighted.data.codes == 0
+    penalty = weighted.points(every, np.flatnonzero(common)).penalty
+    assert repeated.points(every, np.flatnonzero(repeated.data.codes == 0)).penalty == pytest.approx(penalty)
 
 
 def held_out(classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -101,3 +101,7 @@ def test_counts_must_be_known_and_not_all_zero() -> None:
         known_counts(TargetStatistics(values=np.ones(3)), "focal")
     with pytest.raises(ValueError, match="at least one training row"):
         known_counts(TargetStatistics(np.array([0, 0])), "focal")
+
+
+def test_only_a_class_without_rows_counts_as_one_row() -> None:
+    np.testing.assert_array_equal(at_least_one(np.array([0, 0.4, 3])), [1, 0.4, 3])

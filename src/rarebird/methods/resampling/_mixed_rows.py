@@ -72,7 +72,8 @@ class MixedRows:
             if scale > 0:
                 values, center = as_float(self.column(name)), self.centers[name]
                 numbers[:, place] = _scaled(values[rows], center, scale)
-                spreads[place] = _scaled(values[own], center, scale).std() if self.codes.shape[1] else 0
+                within = _scaled(values[own], center, scale)
+                spreads[place] = _spread(within, self.data.weights[own])[1] if self.codes.shape[1] else 0
         spreads = spreads[spreads > 0]
         return Points(numbers, self.codes[rows], float(np.median(spreads)) if len(spreads) else 1.0)
 
@@ -111,7 +112,7 @@ def mixed_rows(train: Dataset, standardize: bool) -> MixedRows:
             coded.append(_codes(frame[name]))
         elif role != "identifier":
             values = as_float(frame[name])
-            rows.centers[name], rows.scales[name] = _center_and_spread(values)
+            rows.centers[name], rows.scales[name] = _center_and_spread(values, train.weights)
             rows.steps[name] = _step(frame[name], values)
     if not standardize:
         rows.scales.update(dict.fromkeys(rows.scales, max(rows.scales.values(), default=0.0)))
@@ -251,15 +252,22 @@ def _scaled(values: np.ndarray, center: float, scale: float) -> np.ndarray:
     return scaled if known.all() else np.where(known, scaled, 0)
 
 
-def _center_and_spread(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of the known values; exactly 0 where they are all the same."""
-    known = values[np.isfinite(values)]
+def _spread(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of weighted values."""
+    mean = float((weight * values).sum() / weight.sum())
+    return mean, float(np.sqrt((weight * np.square(values - mean)).sum() / weight.sum()))
+
+
+def _center_and_spread(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Weighted mean and standard deviation of the known values; exactly 0 where they are all the same."""
+    finite = np.isfinite(values)
+    known = values[finite]
     if not len(known):
         return 0.0, 0.0
     peak = float(max(known.max(), -known.min()))
     unit = peak if peak > HUGE else 1.0
     known = known / unit if unit > 1 else known
-    center, spread = float(known.mean()), float(known.std())
+    center, spread = _spread(known, weight[finite])
     # In a column of one value, the standard deviation consists only of rounding errors.
     return center * unit, spread * unit if spread > 1e-12 * peak / unit else 0.0
 
