@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from rarebird.data.dataset import Dataset, Frame
-from rarebird.evaluation.held_out import apply_chains, calibrate, calibrate_mean, cross_predict, decide
+from rarebird.evaluation.held_out import (
+    apply_chains,
+    calibrate,
+    calibrate_mean,
+    cross_predict,
+    decide,
+    scores_of_outputs,
+)
 from rarebird.evaluation.held_outputs import HeldOut
+from rarebird.evaluation.scoring import score, score_regression
 from rarebird.model.chain import apply_to_mean, probabilities
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import FittedDecision
@@ -200,3 +210,38 @@ def test_without_a_decision_there_are_no_labels_and_one_part_is_fitted_on_itself
     assert found.labels is None
     chains = calibrate(recipe("temperature"), held, [np.ones(3)])
     np.testing.assert_array_equal(found.outputs, apply_chains(held, chains))
+
+
+def test_scores_of_rows_are_those_of_all_that_is_known_of_them() -> None:
+    """Weights, groups, the positive class (here the commoner one), the labels and the seed all reach the scores."""
+    rng = np.random.default_rng(0)
+    y = (rng.random(120) < 0.3).astype(np.int64)
+    outputs = rng.dirichlet([2, 2], size=120)
+    weight, group = rng.uniform(0.2, 3, size=120), rng.integers(15, size=120)
+    data = Dataset(
+        "table",
+        "classification",
+        Frame(pd.DataFrame({"x": np.arange(120)})),
+        np.arange(120),
+        y,
+        ("no", "yes"),
+        np.arange(120).astype(str),
+        weight=weight,
+        group=group,
+    )
+    model: Any = SimpleNamespace(
+        recipe=recipe(seed=5), positive="no", labels=lambda given: (given[:, 1] > 0.35).astype(np.int64)
+    )
+    found = scores_of_outputs(model, data, outputs)
+    labels = (outputs[:, 1] > 0.35).astype(np.int64)
+    known = {"weight": weight, "group": group, "positive": 0, "seed": 5}
+    assert found == score(y, outputs, labels, data.classes, **known)
+    for name, other in {"weight": None, "group": None, "positive": 1, "seed": 6}.items():
+        assert found != score(y, outputs, labels, data.classes, **{**known, name: other}), name
+    numbers = replace(data, task="regression", y=rng.normal(size=120), classes=())
+    assert numbers.y is not None
+    expected = score_regression(numbers.y, outputs[:, 0], weight=weight, group=group, seed=5)
+    assert scores_of_outputs(model, numbers, outputs[:, :1]) == expected
+    for name in ("weight", "group"):
+        changed = {"weight": weight, "group": group, "seed": 5, name: None}
+        assert score_regression(numbers.y, outputs[:, 0], **changed) != expected, name

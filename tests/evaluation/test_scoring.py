@@ -82,7 +82,7 @@ def estimates(scores: Scores) -> list[Estimate]:
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("grouped", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_every_figure_lies_in_its_interval_and_seeds_repeat(n_classes: int, grouped: bool, weighted: bool) -> None:
+def test_every_interval_has_width_and_seeds_repeat(n_classes: int, grouped: bool, weighted: bool) -> None:
     y, probabilities, predicted = rows(150, n_classes)
     rng = np.random.default_rng(2)
     given = {
@@ -91,16 +91,138 @@ def test_every_figure_lies_in_its_interval_and_seeds_repeat(n_classes: int, grou
     }
     scores = score(y, probabilities, predicted, labels(n_classes), **given)
     for figure in estimates(scores):
-        assert figure.value is not None
         assert figure.low is not None
         assert figure.high is not None
-        assert figure.low <= figure.value <= figure.high
-        assert figure.low < figure.high
+        assert figure.high - figure.low > 0.01
     assert score(y, probabilities, predicted, labels(n_classes), **given) == scores
-    assert (
-        score(y, probabilities, predicted, labels(n_classes), seed=1, **given).metrics["log_loss"]
-        != scores.metrics["log_loss"]
-    )
+    other = score(y, probabilities, predicted, labels(n_classes), seed=1, **given).metrics
+    assert other["log_loss"] != scores.metrics["log_loss"]
+    assert other["recall"] == scores.metrics["recall"], "Wilson's interval draws nothing"
+
+
+def ends(figure: Estimate) -> tuple[float, float]:
+    assert figure.low is not None
+    assert figure.high is not None
+    return figure.low, figure.high
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """From the published formula, with 1.96 squared."""
+    z2 = 3.8414588
+    center, half = share + z2 / (2 * n), np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2)))
+    return (center - half) / (1 + z2 / n), (center + half) / (1 + z2 / n)
+
+
+def test_weighted_shares_have_wilsons_interval_at_kishs_n() -> None:
+    y, probabilities, predicted = rows(120, 3)
+    weight = np.random.default_rng(3).uniform(0.2, 3, size=120)
+    scores = score(y, probabilities, predicted, labels(3), weight=weight)
+    for code, row in enumerate(scores.per_class):
+        own = weight[y == code]
+        recall = float(own[predicted[y == code] == code].sum() / own.sum())
+        assert ends(row.recall) == pytest.approx(wilson(recall, own.sum() ** 2 / (own**2).sum()))
+    accuracy = float(weight[y == predicted].sum() / weight.sum())
+    assert ends(scores.metrics["accuracy"]) == pytest.approx(wilson(accuracy, weight.sum() ** 2 / (weight**2).sum()))
+
+
+def test_grouped_shares_have_wilsons_interval_at_the_effective_number_of_groups() -> None:
+    y, predicted = np.repeat([0, 1], [120, 60]), np.repeat([0, 1], [120, 60])
+    # Of 12 groups of 5 rows of the class, 3 are missed as a whole; the other class is found.
+    predicted[120:135] = 0
+    group = np.arange(180) // 5
+    probabilities = np.eye(2)[predicted] * 0.8 + 0.1
+    scores = score(y, probabilities, predicted, labels(2), group=group, positive=1)
+    assert ends(scores.metrics["recall"]) == pytest.approx(wilson(0.75, 12))
+    assert scores.metrics["sensitivity"] == scores.metrics["recall"] == scores.per_class[1].recall
+    assert ends(scores.metrics["specificity"]) == pytest.approx(wilson(1.0, 24))
+    below = np.hypot(0.75 - wilson(0.75, 12)[0], 1 - wilson(1.0, 24)[0]) / 2
+    above = (wilson(0.75, 12)[1] - 0.75) / 2
+    assert ends(scores.metrics["balanced_accuracy"]) == pytest.approx((0.875 - below, 0.875 + above))
+
+
+def test_f1_and_precision_by_hand() -> None:
+    """Of 20 rows of the class 15 are found, of 100 others 10 are taken for it; both shares move F1."""
+    y = np.repeat([0, 1], [100, 20])
+    predicted = np.r_[np.repeat([0, 1], [90, 10]), np.repeat([0, 1], [5, 15])]
+    scores = score(y, np.eye(2)[predicted] * 0.8 + 0.1, predicted, labels(2), positive=1)
+    (l1, u1), (l2, u2) = wilson(0.75, 20), wilson(0.1, 100)
+
+    def f1(recall: float, false: float) -> float:
+        return 2 * 20 * recall / (20 + 20 * recall + 100 * false)
+
+    def precision(recall: float, false: float) -> float:
+        return 20 * recall / (20 * recall + 100 * false)
+
+    for name, figure in (("f1", f1), ("precision", precision)):
+        value = figure(0.75, 0.1)
+        below = np.hypot(value - figure(l1, 0.1), value - figure(0.75, u2))
+        above = np.hypot(figure(u1, 0.1) - value, figure(0.75, l2) - value)
+        assert scores.metrics[name].value == pytest.approx(value)
+        assert ends(scores.metrics[name]) == pytest.approx((value - below, value + above))
+    assert scores.metrics["f1"] == scores.per_class[1].f1
+
+
+@pytest.mark.parametrize("size", [0, 1, 5])
+def test_perfect_scores_have_intervals_with_width(size: int) -> None:
+    """Five of five found is not all that could be found, whatever the figure and however rows are grouped."""
+    y = np.repeat([0, 1], [40, 5])
+    group = None if not size else np.r_[np.arange(40) // size, 100 + np.arange(5) // size]
+    scores = score(y, np.eye(2)[y], y, ["no", "yes"], group=group, positive=1)
+    for name, figure in scores.metrics.items():
+        low, high = ends(figure)
+        if name in ("log_loss", "brier_score", "expected_calibration_error"):
+            assert figure.value == pytest.approx(0, abs=1e-12)
+            assert high > 0.04, name
+        else:
+            assert figure.value == high == pytest.approx(1), name
+            # At five groups, or rows, three mistakes in a hundred are possible; with one group nearly everything is.
+            assert low < 0.97, name
+    for name in ("recall", "f1", "balanced_accuracy", "macro_f1", "precision", "geometric_mean", "average_precision"):
+        assert ends(scores.metrics[name])[0] < (0.85 if size < 5 else 0.65), name
+
+
+def test_two_classes_that_are_never_found_may_still_be() -> None:
+    y = np.repeat([0, 1, 2], [30, 6, 6])
+    scores = score(y, np.full((42, 3), 1 / 3), np.zeros(42, dtype=int), labels(3))
+    figure = scores.metrics["geometric_mean"]
+    assert figure.value == 0
+    assert ends(figure)[1] > 0.1
+
+
+def test_losses_have_the_bootstraps_interval_weighted_and_of_whole_groups() -> None:
+    y, probabilities, predicted = rows(200, 2, seed=4)
+    rng = np.random.default_rng(0)
+    weight, group = rng.uniform(0.5, 2, size=200), np.repeat(np.arange(40), 5)
+    y = np.repeat(y[::5], 5)
+    found = score(y, probabilities, predicted, labels(2), weight=weight, group=group).metrics["brier_score"]
+    squares = (probabilities[:, 1] - y) ** 2
+    draws = []
+    for _ in range(4000):
+        drawn = np.concatenate([rng.choice(np.unique(group[y == code]), (y == code).sum() // 5) for code in (0, 1)])
+        times = weight * np.bincount(drawn, minlength=40)[group]
+        draws.append(squares @ times / times.sum())
+    assert ends(found) == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.012)
+
+
+def test_regression_has_the_bootstraps_interval_weighted_and_of_whole_groups() -> None:
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(50), 4)
+    y = rng.normal(size=200)
+    predicted = y + rng.normal(size=50)[group] + 0.3 * rng.normal(size=200)
+    weight = rng.uniform(0.5, 2, size=200)
+    found = score_regression(y, predicted, weight=weight, group=group).metrics
+    draws: dict[str, list[float]] = {"mean_absolute_error": [], "r2": []}
+    for _ in range(4000):
+        times = weight * np.bincount(rng.integers(50, size=50), minlength=50)[group]
+        draws["mean_absolute_error"].append(np.average(np.abs(y - predicted), weights=times))
+        spread = np.average((y - np.average(y, weights=times)) ** 2, weights=times)
+        draws["r2"].append(1 - np.average((y - predicted) ** 2, weights=times) / spread)
+    for name, values_drawn in draws.items():
+        low, high = np.quantile(values_drawn, [0.025, 0.975])
+        assert ends(found[name]) == pytest.approx((low, high), abs=0.08 * (high - low)), name
+    blind = score_regression(y, predicted, weight=weight).metrics["mean_absolute_error"]
+    grouped = found["mean_absolute_error"]
+    assert ends(grouped)[1] - ends(grouped)[0] > 1.4 * (ends(blind)[1] - ends(blind)[0])
 
 
 def test_renaming_the_classes_changes_no_figure() -> None:

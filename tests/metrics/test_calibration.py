@@ -199,3 +199,34 @@ def test_the_interval_holds_the_true_error(rows_of_class: int, slope: float, shi
         gaps = [abs(part.sum()) for part in np.split((stated - true)[order], ends)]
         inside.append(found.low - 1e-9 <= sum(gaps) / is_class.sum() <= found.high)
     assert np.mean(inside) > 0.9
+
+
+@pytest.mark.parametrize("size", [1, 10])
+@pytest.mark.parametrize("gap", [0.0, 0.02, 0.2])
+def test_the_interval_of_the_calibration_error_holds_it_where_noise_alone_is_above_it(gap: float, size: int) -> None:
+    """On 200 rows chance alone makes an error of some .06. Rows of a group err together."""
+    rng = np.random.default_rng(0)
+    chance = np.repeat(rng.uniform(0.5, 0.79, size=200 // size), size)
+    group = np.repeat(np.arange(200 // size), size)
+    bold, held = np.c_[chance + gap, 1 - chance - gap], 0
+    for _ in range(200):
+        drawn = np.repeat(rng.random(200 // size), size)
+        y = (np.where(rng.random(200) < 0.3, drawn, rng.random(200)) > chance).astype(int)
+        low, high = calibration.expected_calibration_error_interval(y, bold, np.ones(200), group)
+        held += low <= gap <= high
+    assert held >= 186
+
+
+def test_a_calibration_error_of_0_has_an_interval_with_width() -> None:
+    y = np.repeat([0, 1], [60, 40])
+    low, high = calibration.expected_calibration_error_interval(y, np.eye(2)[y], np.ones(100))
+    assert low == 0
+    assert high == pytest.approx(3.8415 / (100 + 3.8415), rel=1e-4), (
+        "Wilson: no mistake in 100 rows is not no mistake at all"
+    )
+    grouped = calibration.expected_calibration_error_interval(y, np.eye(2)[y], np.ones(100), np.arange(100) // 10)
+    assert grouped[1] == pytest.approx(3.8415 / (10 + 3.8415), rel=1e-4)
+    half = np.where(np.arange(100) % 2 == 0, 2.0, 0.0)
+    twice = calibration.expected_calibration_error_interval(y, np.eye(2)[y], half)
+    rows = calibration.expected_calibration_error_interval(y[::2], np.eye(2)[y[::2]], np.ones(50))
+    assert twice == pytest.approx(rows)

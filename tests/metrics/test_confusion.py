@@ -156,3 +156,15 @@ def test_undefined_figures_are_nan_and_perfect_ones_are_one() -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="have one length"):
         tally(np.zeros(3, dtype=int), np.zeros(2, dtype=int), 2, np.ones(3))
+
+
+def test_another_recall_moves_mistakes_where_the_class_makes_them() -> None:
+    matrix = np.array([[6, 3, 1], [0, 4, 0], [2, 0, 2]])
+    moved = confusion.with_recalls(matrix, np.array([0, 1, 2, 2]), np.array([0.2, 0.5, 1.0, 0.5]))
+    np.testing.assert_allclose(moved.support, np.array([[10] * 4, [4] * 4, [4] * 4]))
+    np.testing.assert_allclose(moved.hits, [[2, 6, 6, 6], [4, 2, 4, 4], [2, 2, 4, 2]])
+    # Class 0: 4 more mistakes, as 3 to 1; class 1, which made none: one to each; class 2: back to itself, or unchanged.
+    np.testing.assert_allclose(moved.predicted[:, 0], [2 + 2, 4 + 6, 2 + 2])
+    np.testing.assert_allclose(moved.predicted[:, 1], [6 + 2 + 1, 3 + 2, 3 + 1])
+    np.testing.assert_allclose(moved.predicted[:, 2], [6, 7, 1 + 4])
+    np.testing.assert_allclose(moved.predicted[:, 3], matrix.sum(axis=0))

@@ -123,3 +123,24 @@ def test_the_curve_is_thinned_and_keeps_its_ends() -> None:
         "recall": [],
         "precision": [],
     }
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=cases(), seed=st.integers(0, 99))
+def test_errors_are_the_derivatives_by_the_weights(case: Case, seed: int) -> None:
+    """A row that counts a little more moves the figure by its part in the error, but for what its class shares."""
+    positive, scores, weight = case
+    for figure, errors in (
+        (ranking.roc_auc, ranking.auc_errors),
+        (ranking.average_precision, ranking.average_precision_errors),
+    ):
+        found = errors(positive, scores, weight)
+        # Changes that leave each class its weight.
+        change = np.random.default_rng(seed).normal(size=len(scores))
+        for side in (positive, ~positive):
+            change[side] -= np.average(change[side], weights=weight[side])
+        step = 1e-5
+        moved = [float(figure(positive, scores, weight * (1 + sign * step * change))) for sign in (1, -1)]
+        assert found @ change == pytest.approx((moved[0] - moved[1]) / (2 * step), abs=1e-6)
+        for side in (positive, ~positive):
+            assert found[side].sum() == pytest.approx(0, abs=1e-9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rarebird.metrics import calibration, confusion, uncertainty
+from rarebird.metrics import confusion, uncertainty
 from rarebird.metrics.confusion import tally
 
 
@@ -38,11 +38,79 @@ def test_wilson_narrows_and_refuses_no_rows() -> None:
         uncertainty.wilson(0.5, 0)
 
 
-def test_mean_of_shares_is_wilson_for_one_and_narrows_for_many() -> None:
-    alone = uncertainty.mean_of_shares(np.array([0.7]), np.array([40]))
+def of_shares(shares: np.ndarray, n: np.ndarray) -> tuple[float, float]:
+    """Interval of the mean of independent shares."""
+    mean, (low, high) = float(shares.mean()), uncertainty.wilson(shares, n)
+    return uncertainty.square_and_add(mean, mean + (low - shares) / len(shares), mean + (high - shares) / len(shares))
+
+
+def test_square_and_add_is_wilson_for_one_share_and_narrows_for_many() -> None:
+    alone = of_shares(np.array([0.7]), np.array([40]))
     assert alone == pytest.approx([float(end) for end in uncertainty.wilson(0.7, 40)])
-    four = uncertainty.mean_of_shares(np.full(4, 0.7), np.full(4, 40))
+    four = of_shares(np.full(4, 0.7), np.full(4, 40))
     assert four[1] - four[0] == pytest.approx((alone[1] - alone[0]) / 2), "independent errors average out with the root"
+
+
+def test_square_and_add_by_hand_with_a_falling_figure_and_dependence() -> None:
+    # A difference of .9 of 50 and .6 of 40 (Newcombe 1998, method 10).
+    (l1, u1), (l2, u2) = ([float(end) for end in uncertainty.wilson(share, n)] for share, n in ((0.9, 50), (0.6, 40)))
+    low, high = uncertainty.square_and_add(0.3, np.array([l1 - 0.6, 0.9 - l2]), np.array([u1 - 0.6, 0.9 - u2]))
+    assert low == pytest.approx(0.3 - np.hypot(0.9 - l1, u2 - 0.6))
+    assert high == pytest.approx(0.3 + np.hypot(u1 - 0.9, 0.6 - l2))
+    # Wholly dependent shares: distances add up in a sum, and cancel in a difference.
+    same = np.ones((2, 2))
+    assert uncertainty.square_and_add(1.0, np.array([0.9, 0.9]), np.array([1.1, 1.1]), same) == pytest.approx(
+        (0.8, 1.2)
+    )
+    assert uncertainty.square_and_add(1.0, np.array([0.9, 1.1]), np.array([1.1, 0.9]), same) == pytest.approx((1, 1))
+
+
+def test_the_interval_of_an_roc_area_turns_where_its_score_test_does() -> None:
+    for area, positives, negatives in ((0.9, 5, 200), (0.6, 30, 30), (0.999, 12, 7)):
+        low, high = uncertainty.auc_interval(area, positives, negatives)
+        assert 0 < low < area < high < 1
+        for end in (low, high):
+            # Hanley and McNeil's variance with the mean of the two sizes.
+            size = (positives + negatives) / 2
+            spread = 1 + (size - 1) * ((1 - end) / (2 - end) + end / (1 + end))
+            assert (area - end) ** 2 == pytest.approx(
+                uncertainty.Z**2 * end * (1 - end) * spread / (positives * negatives), rel=1e-6
+            )
+        assert uncertainty.auc_interval(1 - area, positives, negatives) == pytest.approx((1 - high, 1 - low))
+    low, high = uncertainty.auc_interval(1.0, 5, 200)
+    assert 0.5 < low < 0.9
+    assert high == 1.0
+    assert uncertainty.auc_interval(1.0, 50, 200)[0] > low
+
+
+def test_effective_rows_by_hand() -> None:
+    weight, hit = np.ones(20), np.repeat([1.0, 0.0, 1.0, 1.0], 5)
+    group = np.repeat(np.arange(4), 5)
+    assert uncertainty.effective_rows(weight, hit - hit.mean(), None) == 20
+    assert uncertainty.effective_rows(weight, hit - hit.mean(), np.arange(20)) == 20, "a group of one is no group"
+    # All rows of a group alike: as many as groups. No mistake at all: the same, for nothing tells otherwise.
+    assert uncertainty.effective_rows(weight, hit - hit.mean(), group) == pytest.approx(4)
+    assert uncertainty.effective_rows(weight, np.zeros(20), group) == 4
+    # Groups as different as chance makes them: Korn and Graubard's formula, with t on 9 degrees of freedom.
+    rng = np.random.default_rng(1)
+    many, group = (rng.random(100) < 0.8).astype(float), np.repeat(np.arange(10), 10)
+    residual = many - many.mean()
+    design = (np.bincount(group, residual) ** 2).sum() * 10 / 9 / (residual**2).sum()
+    expected = 100 / design * (uncertainty.Z / 2.2621572) ** 2
+    assert 10 < expected < 100
+    assert uncertainty.effective_rows(np.ones(100), residual, group) == pytest.approx(expected)
+    weight = rng.uniform(0.5, 3, 100)
+    assert uncertainty.effective_rows(weight, residual, None) == pytest.approx(weight.sum() ** 2 / (weight**2).sum())
+    assert uncertainty.effective_rows(7 * weight, residual, group) == pytest.approx(
+        uncertainty.effective_rows(weight, residual, group)
+    )
+
+
+def test_correlation_within_groups() -> None:
+    errors = np.array([[0.1, -0.1, 0.0, 0.0], [0.0, 0.0, 0.1, -0.1], [0.0] * 4])
+    together = uncertainty.group_correlation(errors, np.array([0, 1, 0, 1]), unknown=0.5)
+    np.testing.assert_allclose(together, [[1, 1, 0.5], [1, 1, 0.5], [0.5, 0.5, 1]])
+    np.testing.assert_allclose(uncertainty.group_correlation(errors, None), np.eye(3))
 
 
 def test_effective_size() -> None:
@@ -83,11 +151,7 @@ def test_parts_change_no_total_and_seeds_repeat(monkeypatch: pytest.MonkeyPatch)
 
 def test_intervals_hold_the_value_and_pass_over_undefined_replicates() -> None:
     assert uncertainty.percentile(np.full(5, np.nan), 0.5) is None
-    assert uncertainty.reflected(np.full(5, np.nan), 0.5) is None
     assert uncertainty.percentile(np.array([0.4, np.nan, 0.6]), 0.7) == (pytest.approx(0.405), 0.7)
-    low, high = uncertainty.reflected(np.linspace(0.03, 0.05, 101), 0.02) or (np.nan, np.nan)
-    assert low == 0.0
-    assert high == 0.02, "noise lifts the replicates, so the truth lies below the value"
 
 
 def test_replicates_stay_between_their_bounds() -> None:
@@ -115,26 +179,24 @@ def test_coverage_of_the_mean_of_shares_with_rare_classes() -> None:
     rng = np.random.default_rng(0)
     n, recalls = np.array([60, 40, 10, 4, 1]), np.array([0.9, 0.8, 0.7, 0.7, 0.6])
     shares = rng.binomial(n, recalls, size=(1000, 5)) / n
-    ends = [uncertainty.mean_of_shares(share, n) for share in shares]
+    ends = [of_shares(share, n) for share in shares]
     held = np.mean([low <= recalls.mean() <= high for low, high in ends])
     assert 0.91 <= held <= 0.99
 
 
-def test_reflection_helps_where_noise_lifts_the_calibration_error() -> None:
-    # A gap of .02 on 200 rows, of which chance alone makes some .06. It is no cure: `reflected` says where percentiles
-    # do better.
-    rng = np.random.default_rng(0)
-    chance = rng.uniform(0.5, 0.9, size=200)
-    bold, held = np.c_[chance + 0.02, 0.98 - chance], np.zeros(2)
-    for sample in range(100):
-        y = (rng.random(200) > chance).astype(int)
-        value = float(calibration.expected_calibration_error(y, bold, np.ones(200)))
-        draws = calibration.expected_calibration_error(y, bold, drawn(y, replicates=200, seed=sample))
-        for method, interval in enumerate((uncertainty.reflected, uncertainty.percentile)):
-            low, high = interval(draws, value) or (np.nan, np.nan)
-            held[method] += low <= 0.02 <= high
-    assert held[0] >= 65
-    assert held[1] <= 5
+@pytest.mark.parametrize(("size", "icc"), [(1, 0.0), (5, 0.5), (20, 0.5)])
+def test_coverage_of_a_share_of_grouped_rows(size: int, icc: float) -> None:
+    """Of 60 rows, 80 % are found; those of a group agree: rows counted as independent would hold the truth in .72 of
+    samples at 20 rows a group."""
+    rng = np.random.default_rng(size)
+    group, held = np.repeat(np.arange(60 // size), size), 0
+    for _ in range(600):
+        alike = np.sqrt(icc) * rng.normal(size=60 // size)[group] + np.sqrt(1 - icc) * rng.normal(size=60)
+        hit = (alike < 0.8416).astype(float)
+        n = uncertainty.effective_rows(np.ones(60), hit - hit.mean(), group)
+        low, high = uncertainty.wilson(hit.mean(), n)
+        held += bool(low <= 0.8 <= high)
+    assert 0.93 <= held / 600 <= 0.995
 
 
 def test_stratified_intervals_speak_of_a_given_mix_of_classes() -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from rarebird.evaluation.intervals import ClassPredictions, Draws, estimate, share_estimate
+from rarebird.evaluation.intervals import ClassPredictions, class_estimates
 from rarebird.evaluation.result import ClassScore, Estimate
 from rarebird.metrics.confusion import Counts
-from rarebird.metrics.names import PER_CLASS
 
 # Below this number of rows the note says that they are too few.
 FEW_ROWS = 5
 NO_ROWS, TOO_FEW, NEVER_PREDICTED = "no test rows", "too few rows to judge", "never predicted"
 
 
-def class_score(scored: ClassPredictions, counts: Counts, draws: Draws, code: int, label: str) -> ClassScore:
+def class_score(scored: ClassPredictions, counts: Counts, code: int, label: str) -> ClassScore:
     """One class's row of the table.
 
     Without rows every figure is None and the note is "no test rows"; with a single row every figure is None and the
@@ -22,21 +21,13 @@ def class_score(scored: ClassPredictions, counts: Counts, draws: Draws, code: in
     Args:
         scored: The rows of all classes.
         counts: The confusion counts of these rows.
-        draws: Each figure in each bootstrap replicate, ``(n_classes, replicates)``.
         code: The class.
         label: The class's label.
     """
-    is_class = scored.y == code
-    support = int(is_class.sum())
+    support = int((scored.y == code).sum())
     unknown = Estimate(value=None)
     if support < 2 or counts.support[code] <= 0:
         note = NO_ROWS if support == 0 else TOO_FEW
         return ClassScore(label=label, support=support, recall=unknown, precision=unknown, f1=unknown, note=note)
-    estimates = {
-        name: estimate(name, float(figure(counts)[code]), draws[name][code]) for name, figure in PER_CLASS.items()
-    }
-    if scored.group is None:
-        for name, rows in (("recall", is_class), ("precision", scored.predicted == code)):
-            estimates[name] = share_estimate(float(PER_CLASS[name](counts)[code]), scored.effective_size(rows))
     notes = [TOO_FEW] * (support < FEW_ROWS) + [NEVER_PREDICTED] * bool(counts.predicted[code] <= 0)
-    return ClassScore(label=label, support=support, note="; ".join(notes), **estimates)
+    return ClassScore(label=label, support=support, note="; ".join(notes), **class_estimates(scored, counts, code))

@@ -4,12 +4,12 @@
 those that have rows or are predicted. A class with one row is part of them, although the class's own row of the table
 shows no figure.
 
-*Intervals.* Shares (accuracy, recall, precision; sensitivity and specificity of the positive class) have Wilson's, on
-the effective number of rows where rows are weighted; the mean of the recalls has the combination of Wilson's
-(`uncertainty.mean_of_shares`). The other figures, and all figures where there are groups, have the percentile bootstrap
-stratified by class; the calibration error has the reflected one. Ranking figures use fewer replicates on many rows, 200
-at least. A bootstrap has no spread where no row is wrong: there, read the classes' own intervals. Stratified intervals
-take the mix of classes as given (`uncertainty.bootstrap_weights` describes the cost).
+*Intervals.* Shares have Wilson's, on the effective number of rows where rows are weighted or form groups. What the
+recalls of the classes decide (balanced accuracy, F1, precision, correlation) has their intervals' square-and-add
+combination, rankings have score intervals, and losses have the percentile bootstrap, stratified by class and of whole
+groups. No interval is without width because no row is wrong. All take the mix of classes as given
+(`uncertainty.bootstrap_weights` describes the cost). `docs/statistics.md` has the methods, their sources and how often
+the intervals contain the truth.
 """
 
 from __future__ import annotations
@@ -24,20 +24,16 @@ from rarebird.core.checks import require
 from rarebird.evaluation.class_calibration import class_calibrations, class_curves, with_calibration
 from rarebird.evaluation.intervals import (
     ClassPredictions,
-    Draws,
-    bootstrap,
-    concatenate,
-    estimate,
-    mean_recall,
-    ranking_areas,
-    share_estimate,
+    bootstrap_estimate,
+    label_estimates,
+    probability_estimates,
+    ranking_estimates,
 )
 from rarebird.evaluation.per_class import class_score
-from rarebird.evaluation.result import Estimate, Scores
+from rarebird.evaluation.result import Scores
 from rarebird.metrics import confusion, ranking, uncertainty
 from rarebird.metrics.calibration import reliability_curve
-from rarebird.metrics.confusion import Counts
-from rarebird.metrics.names import OF_LABELS, OF_PROBABILITIES, OF_VALUES
+from rarebird.metrics.names import OF_VALUES
 
 # Classes whose precision-recall curve the report draws, and rows whose residual it draws.
 MOST_CURVES, MOST_RESIDUALS = 10, 500
@@ -113,20 +109,20 @@ def score_regression(
     require(bool(np.isfinite(y).all() and np.isfinite(predicted).all()), "values are finite", n=len(y))
     y, predicted = np.asarray(y, dtype=float), np.asarray(predicted, dtype=float)
     weights = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
-    parts: list[Draws] = []
+    draws: dict[str, list[np.ndarray]] = {name: [] for name in OF_VALUES}
     replicates = uncertainty.replicates_for(len(y))
     for drawn in uncertainty.bootstrap_weights(
         np.zeros(len(y), dtype=np.int64), group, replicates, rng.stream(seed, "bootstrap")
     ):
         drawn = drawn if weight is None else drawn * weights[:, None]
-        parts.append({name: figure(y, predicted, drawn) for name, figure in OF_VALUES.items()})
-    draws = concatenate(parts)
+        for name, figure in OF_VALUES.items():
+            draws[name].append(figure(y, predicted, drawn))
     shown = np.arange(len(y))
     if len(y) > MOST_RESIDUALS:
         shown = np.sort(rng.stream(seed, "residuals").choice(len(y), MOST_RESIDUALS, replace=False))
     return Scores(
         metrics={
-            name: estimate(name, float(figure(y, predicted, weights)), draws[name])
+            name: bootstrap_estimate(float(figure(y, predicted, weights)), np.concatenate(draws[name]))
             for name, figure in OF_VALUES.items()
         },
         curves={"residuals": {"true": y[shown].tolist(), "predicted": predicted[shown].tolist()}},
@@ -135,11 +131,10 @@ def score_regression(
 
 def _scores(scored: ClassPredictions, classes: Sequence[str], seed: int) -> Scores:
     counts = confusion.tally(scored.y, scored.predicted, scored.n_classes, scored.weights)
-    draws, per_class_draws = bootstrap(scored, seed)
-    rows = [class_score(scored, counts, per_class_draws, code, label) for code, label in enumerate(classes)]
+    rows = [class_score(scored, counts, code, label) for code, label in enumerate(classes)]
     calibrations = class_calibrations(scored)
     return Scores(
-        metrics=_metrics(scored, counts, draws),
+        metrics=label_estimates(scored, counts) | ranking_estimates(scored) | probability_estimates(scored, seed),
         per_class=with_calibration(rows, calibrations),
         confusion=confusion.confusion_matrix(scored.y, scored.predicted, scored.n_classes).tolist(),
         curves=_curves(scored, classes) | {"class_reliability": class_curves(calibrations, classes, _drawn(scored))},
@@ -188,42 +183,6 @@ def _positive(y: np.ndarray, n_classes: int, positive: int | None) -> int | None
     if n_classes != 2:
         return None
     return int(np.argmin(np.bincount(y, minlength=2))) if positive is None else positive
-
-
-def _metrics(scored: ClassPredictions, counts: Counts, draws: Draws) -> dict[str, Estimate]:
-    values = {name: figure(counts, scored.positive) for name, figure in OF_LABELS.items()} | ranking_areas(
-        scored, scored.weights
-    )
-    values |= {
-        name: figure(scored.y, scored.probabilities, scored.weights) for name, figure in OF_PROBABILITIES.items()
-    }
-    metrics = {name: estimate(name, float(value), draws[name]) for name, value in values.items()}
-    if scored.group is None:
-        metrics |= {
-            name: share_estimate(float(values[name]), scored.effective_size(rows))
-            for name, rows in _shares(scored).items()
-        }
-        metrics |= {name: mean_recall(scored, counts) for name in _mean_recalls(scored)}
-    return metrics
-
-
-def _shares(scored: ClassPredictions) -> dict[str, np.ndarray]:
-    """Name -> ``(n,)`` bool for each figure that is a share of rows: the rows that it is a share of."""
-    shares = {"accuracy": np.ones(len(scored.y), dtype=bool)}
-    if scored.positive is not None:
-        positive = scored.y == scored.positive
-        shares |= {
-            "recall": positive,
-            "sensitivity": positive,
-            "specificity": ~positive,
-            "precision": scored.predicted == scored.positive,
-        }
-    return shares
-
-
-def _mean_recalls(scored: ClassPredictions) -> tuple[str, ...]:
-    """Names of the figures that are the mean of all classes' recalls."""
-    return ("balanced_accuracy",) if scored.positive is not None else ("balanced_accuracy", "recall", "sensitivity")
 
 
 def _share_most_probable(scored: ClassPredictions) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rarebird.metrics.confusion import ratio, sums_by_code
-from rarebird.metrics.uncertainty import Z, effective_size
+from rarebird.metrics.uncertainty import Z, effective_rows, effective_size
 
 BINS = 15
 # Bins of one class's probabilities, at most; each states at least this number of rows of the class.
@@ -52,12 +52,49 @@ def expected_calibration_error(y: np.ndarray, probabilities: np.ndarray, weight:
 
     Accuracy is that of the most probable class (of the first, where two tie), whatever the decision; a bin holds
     ``(low, high]``. The figure is biased upwards on few rows, where a perfectly calibrated model scores above 0;
-    `uncertainty.reflected` takes that into account. Arguments as for `log_loss`.
+    `expected_calibration_error_interval` takes that into account. Arguments as for `log_loss`.
     """
     top, right, place = _top_predictions(y, probabilities)
     gaps = np.zeros((BINS, len(y)))
     gaps[place, np.arange(len(y))] = right - top
     return ratio(np.abs(gaps @ weight).sum(axis=0), weight.sum(axis=0, dtype=float))
+
+
+def expected_calibration_error_interval(
+    y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray, group: np.ndarray | None = None
+) -> tuple[float, float]:
+    """95 % interval of the expected calibration error, from the noise ``s`` of each bin's distance.
+
+    *Upper end.* The true error is a sum of distances in fixed directions; the same directions give at most the observed
+    sum, so that it is exceeded by more than ``1.96 S``, ``S`` the root of the summed squares of ``s``, in at most
+    2.5 % of samples, whatever the true distances. It is at least what no mistake on these rows leaves possible
+    (Wilson's upper end of a share of 0).
+
+    *Lower end.* Noise adds at most the mean of its own absolute value, ``sqrt(2 / pi) s`` in each bin (folded normal:
+    Leone et al. 1961), with the standard deviation ``sqrt(1 - 2 / pi) s``. The lower end subtracts both, the latter
+    1.96 times; it is exact for a calibrated model and careful for others.
+
+    The noise is binomial with four added rows (Agresti & Coull 1998), three of them at the bin's stated probability and
+    one at a half, on the effective number of rows (`uncertainty.effective_rows`).
+
+    Args:
+        y: ``(n,)`` codes.
+        probabilities: ``(n, n_classes)``.
+        weight: ``(n,)`` sample weights.
+        group: ``(n,)`` group labels; None where rows are independent.
+    """
+    top, right, place = _top_predictions(y, probabilities)
+    total, n_rows = float(weight.sum()), effective_size(weight)
+    rows, stated, found = (sums_by_code(place, BINS, weight * part) for part in (np.ones(len(y)), top, right))
+    n = effective_rows(weight, right - top, group)
+    count = n_rows * rows / total
+    used = count > 0
+    rows, stated, found, count = rows[used] / total, stated[used] / total, found[used] / total, count[used]
+    share = (n_rows * found + 3 * stated / rows + 0.5) / (count + 4)
+    noise = rows * np.sqrt(share * (1 - share) / (count * n / n_rows))
+    spread, value = float(np.sqrt((noise**2).sum())), float(np.abs(found - stated).sum())
+    added = np.sqrt(2 / np.pi) * float(noise.sum()) + Z * np.sqrt(1 - 2 / np.pi) * spread
+    return max(value - added, 0.0), min(value + max(Z * spread, Z**2 / (n + Z**2)), 1.0)
 
 
 def reliability_curve(y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray) -> list[dict[str, float]]:

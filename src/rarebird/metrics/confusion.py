@@ -89,6 +89,33 @@ def tally(y: np.ndarray, predicted: np.ndarray, n_classes: int, weight: np.ndarr
     )
 
 
+def with_recalls(matrix: np.ndarray, codes: np.ndarray, recalls: np.ndarray) -> Counts:
+    """The sums per class if one class had another recall: one column for each of the given recalls.
+
+    Args:
+        matrix: ``(n_classes, n_classes)``, as `confusion_matrix` gives it.
+        codes: ``(columns,)`` the class whose recall is another one; it has rows.
+        recalls: ``(columns,)``. The mistakes of the class go where its mistakes went, evenly where it had none.
+
+    Returns:
+        Sums of shape ``(n_classes, columns)``.
+    """
+    columns = np.arange(len(codes))
+    hits, support, predicted = (
+        np.repeat(sums[:, None].astype(float), len(codes), axis=1)
+        for sums in (matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0))
+    )
+    mistakes = (matrix * (1 - np.eye(len(matrix))))[codes].T.astype(float)
+    before = mistakes.sum(axis=0)
+    elsewhere = np.where(before > 0, mistakes, (np.arange(len(matrix))[:, None] != codes).astype(float))
+    spread = elsewhere / elsewhere.sum(axis=0).clip(1e-300)
+    after = recalls * support[codes, columns]
+    predicted += spread * (support[codes, columns] - after) - mistakes
+    predicted[codes, columns] += after - hits[codes, columns]
+    hits[codes, columns] = after
+    return Counts(hits, support, predicted.clip(0))
+
+
 def recall(counts: Counts) -> np.ndarray:
     """Per class, the share of its rows that are found; NaN for a class without rows."""
     return ratio(counts.hits, counts.support)

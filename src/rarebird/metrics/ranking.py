@@ -92,6 +92,53 @@ def average_precision(positive: np.ndarray, scores: np.ndarray, weight: np.ndarr
     return average_precision_of(rank(positive, scores, weight))
 
 
+def auc_errors(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """``(n,)`` each row's part in the error of the ROC AUC: its placement among the rows of the other side minus the
+    area (DeLong et al. 1988), times its share of its side's weight. Arguments as for `roc_auc`, with one weight per
+    row; both sides have rows."""
+    won = _weight_below(scores, scores[~positive], weight[~positive]) / weight[~positive].sum()
+    lost = _weight_below(scores, scores[positive], weight[positive]) / weight[positive].sum()
+    return _centered(positive, np.where(positive, won, -lost), weight)
+
+
+def average_precision_errors(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """``(n,)`` each row's part in the error of the average precision: the figure's derivative by the row's weight
+    (influence function: Hampel 1974), centered in each class, whose number of rows is given. Arguments as for
+    `roc_auc`, with one weight per row."""
+    order = np.argsort(-scores, kind="stable")
+    reached, passed = (np.cumsum(np.where(side, weight, 0.0)[order]) for side in (positive, ~positive))
+    # All rows of one score are reached at once: each row has the sums at the last row of its score.
+    _, first, place = np.unique(-scores[order], return_index=True, return_inverse=True)
+    last = np.append(first[1:], len(scores)) - 1
+    hits, false = reached[last][place], passed[last][place]
+    of_positives = np.where(positive, weight, 0.0)[order] / ((hits + false) ** 2).clip(1e-300)
+    gained, lost = (np.cumsum((of_positives * part)[::-1])[::-1][first][place] for part in (false, hits))
+    effect = np.empty(len(scores))
+    effect[order] = np.where(positive[order], hits / (hits + false).clip(1e-300) + gained, -lost)
+    total = float(weight[positive].sum())
+    errors = _centered(positive, effect, weight)
+    return np.where(positive, errors, errors * weight[~positive].sum() / total)
+
+
+def _weight_below(scores: np.ndarray, others: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """``(n,)`` the weight of the `others` that score less than each row, those of equal score counting half."""
+    order = np.argsort(others, kind="stable")
+    sums = np.append(0.0, np.cumsum(weight[order]))
+    below = sums[np.searchsorted(others[order], scores, side="left")]
+    at_or_below = sums[np.searchsorted(others[order], scores, side="right")]
+    return np.asarray((below + at_or_below) / 2)
+
+
+def _centered(positive: np.ndarray, values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Values minus their weighted mean on their side, times the share that a row has of its side's weight."""
+    errors = np.zeros(len(values))
+    for side in (positive, ~positive):
+        total = weight[side].sum()
+        if total > 0:
+            errors[side] = weight[side] * (values[side] - np.average(values[side], weights=weight[side])) / total
+    return errors
+
+
 def areas(
     y: np.ndarray, probabilities: np.ndarray, weight: np.ndarray, positive: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
