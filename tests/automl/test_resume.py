@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from rarebird.evaluation.held_outputs import members_of
 from rarebird.experiment.run import Outcome
 from rarebird.model.model import load
 from rarebird.readers.options import ReadOptions
-from rarebird.runs.request import Request
+from rarebird.runs.request import Request, read_recipe_and_data
 from tests.automl.made_runs import perceptron, rows, trees
 from tests.automl.test_command import few, table  # noqa: F401  (a fixture)
 from tests.automl.test_race import enter, race
@@ -75,6 +76,14 @@ def test_a_killed_search_is_resumed(few: None, tmp_path: Path) -> None:  # noqa:
         command.fit(request(tmp_path), Clock())
     with pytest.raises(DataError, match="made with another seed"):
         command.fit(request(tmp_path, seed=1), Clock(), resume=True)
+    # The same rows in other groups: other rows would be the test than those that the first process kept for it.
+    base, same = read_recipe_and_data(request(tmp_path))
+    grouped = replace(same, train=replace(same.train, group=np.arange(160) // 4))
+    with pytest.raises(DataError, match="made with another grouping"):
+        command.search(base, grouped, request(tmp_path), Clock())
+    table(tmp_path / "test.csv", seed=1)
+    with pytest.raises(DataError, match="made with another choice of test rows"):
+        command.fit(request(tmp_path, test=tmp_path / "test.csv"), Clock(), resume=True)
     outcome: Outcome = command.fit(request(tmp_path), Clock(), resume=True)
     # Nothing of what had finished was trained again, and what had not was.
     assert names(tmp_path / "run")[:3] == ["linear", "trees", "mlp"]

@@ -30,7 +30,7 @@ OPTIONS = {
     f"--budget --steps --metric --positive --seed --keep-copies {ROWS} {RUN}",
     "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed {ROWS} {RUN}",
     "predict": "model data --out --kind --device --threads",
-    "evaluate": "model data --target --kind --groups --groups-pattern --weight --device --threads --json",
+    "evaluate": "model data --out --target --kind --groups --groups-pattern --weight --device --threads --json",
     "profile": f"data --test {ROWS} --json",
     "list": "slot --kind --json",
     "demo": "--out --budget",
@@ -47,9 +47,9 @@ OWN_HELP = {
     "profile": {"test"},
 }
 OWN_DEFAULT = {("tune", "seed"): 0, ("compare", "seed"): 0}
-# Options of a command's own that only share their name: --out of `predict` is a file, and --steps of `learning-rate` is
-# never without a value.
-OTHER_MEANING = {("predict", "out"), ("learning-rate", "steps"), ("demo", "out")}
+# Options of a command's own that only share their name: --out of `predict` and `evaluate` is a file, and --steps of
+# `learning-rate` is never without a value.
+OTHER_MEANING = {("predict", "out"), ("evaluate", "out"), ("learning-rate", "steps"), ("demo", "out")}
 OWN_DEFAULTS = {
     "fit": {"references": True, "single": False, "budget": "5m", "resume": False, "workers": 1, "cluster": None},
     "preview": {"rows": 8, "views": 4},
@@ -78,7 +78,7 @@ OWN_DEFAULTS = {
     },
     "label-issues": {"budget": "5m"},
     "predict": {"model": inspect.Parameter.empty, "out": None},
-    "evaluate": {"model": inspect.Parameter.empty},
+    "evaluate": {"model": inspect.Parameter.empty, "out": None},
     "profile": {},
     "list": {"slot": None},
     "demo": {"out": Path("runs/demo"), "budget": "30s"},

@@ -19,6 +19,7 @@ from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.diagnostics.label_issues import command as label_issues
 from rarebird.diagnostics.label_issues import issues
+from rarebird.experiment.identity import split_identity
 from rarebird.experiment.run import Outcome, finish
 from rarebird.experiment.setup import TEST_SHARE, Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
@@ -27,7 +28,7 @@ from rarebird.runs.request import DataSummary, Request, read_recipe_and_data, su
 from rarebird.training.device import threads
 
 # Version of the stored candidates; candidates of another version cannot be resumed.
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def search(
                 copies=summary.copies,
             )
         base = setup.settled(base)
-        log = TrialLog(request.out, base.seed, setup.splits.train, _identity(base, setup, summary))
+        split = split_identity(data, test_share, setup.splits, setup.parts(base.seed), request.keep_copies)
+        log = TrialLog(request.out, base.seed, setup.splits.train, _identity(base, setup, summary, split))
         stack.callback(log.close)
         # On a cluster each machine chooses its device for ``auto``.
         shared = replace(setup, device=request.device) if options.workers.cluster else setup
@@ -171,15 +173,15 @@ def check_folder(out: Path, resume: bool) -> None:
     folder.check_free(out, kept=KEPT)
 
 
-def _identity(base: Recipe, setup: Setup, summary: DataSummary) -> dict[str, Any]:
-    """Values that must be equal for the candidates of two processes to be comparable."""
-    splits = setup.splits
+def _identity(base: Recipe, setup: Setup, summary: DataSummary, split: dict[str, Any]) -> dict[str, Any]:
+    """Values that must be equal for the candidates of two processes to be comparable; the first that differs is named
+    to the user."""
     return {
-        "data": summary.fingerprint,
-        "training rows": len(splits.train),
-        "validation rows": 0 if splits.val is None else len(splits.val),
-        "metric": base.metric,
-        "seed": base.seed,
-        "default recipe": base.to_toml(),
         "format": FORMAT,
+        "data": summary.fingerprint,
+        "metric": base.metric,
+        "positive class": setup.positive,
+        "seed": base.seed,
+        **split,
+        "default recipe": base.to_toml(),
     }

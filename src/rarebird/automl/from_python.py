@@ -106,9 +106,7 @@ def fit(
         DataError: The data, an option or the folder cannot serve; nothing has been written.
         TypeError: An unknown option.
     """
-    if unknown := options.keys() - FitOptions.__annotations__.keys():
-        name = min(unknown)
-        raise TypeError(f"fit() has no option {name!r}; {nearest(name, FitOptions.__annotations__)}")
+    _refuse_unknown(options)
     clock = Clock(seconds_of(budget) if isinstance(budget, str) else _positive(budget))
     request = _request(data, target, test, out, options)
     searches = command.is_asked_for(request)
@@ -124,6 +122,12 @@ def fit(
         folder.check_free(request.out)
     rows = _splits(data, y, target, test, options)
     return _fit_rows(rows, request, clock, progress, search_options if searches else None)
+
+
+def _refuse_unknown(options: FitOptions) -> None:
+    if unknown := options.keys() - FitOptions.__annotations__.keys():
+        name = min(unknown)
+        raise TypeError(f"fit() has no option {name!r}; {nearest(name, FitOptions.__annotations__)}")
 
 
 def _fit_rows(

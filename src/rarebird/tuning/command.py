@@ -17,8 +17,8 @@ from rarebird.core.clock import Clock
 from rarebird.core.progress import Progress, part_of, silent
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Splits
-from rarebird.data.fingerprint import fingerprint
 from rarebird.executors.workers import Workers
+from rarebird.experiment.identity import split_identity
 from rarebird.experiment.run import run
 from rarebird.experiment.setup import TEST_SHARE, positive_class, separate
 from rarebird.metrics import names
@@ -39,6 +39,8 @@ from rarebird.tuning.trial_loop import TrialLoop
 # Share of a budget for all trials (the rest trains the best recipe to its full length), and the share of the trials'
 # time that one trial may take.
 TRIALS_SHARE, ONE_SHARE = 0.65, 0.1
+# Version of the stored trials; trials of another version cannot be continued.
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,9 @@ def prepare(request: Request, plan: TuningPlan, data: Splits, summary: DataSumma
     workers = Workers(plan.workers, plan.cluster)
     device = choose_device(request.device)
     strategy, why = strategies.choose(plan.strategy, space, plan.trials)
+    positive = positive_class(splits.train, request.positive)
     same = {"data": summary.fingerprint, "metric": metric, "folds": len(parts), "seed": seed, "strategy": strategy}
-    validation = {} if splits.val is None else {"validation rows": fingerprint(splits.val)}
+    same_rows = split_identity(data, TEST_SHARE, splits, parts, request.keep_copies)
     return TuningSetup(
         request=request,
         plan=plan,
@@ -191,7 +194,7 @@ def prepare(request: Request, plan: TuningPlan, data: Splits, summary: DataSumma
             splits=Splits(splits.train, splits.val),
             parts=parts,
             metric=metric,
-            positive=positive_class(splits.train, request.positive),
+            positive=positive,
             # Each machine of a cluster finds its own device for "auto".
             device=request.device if plan.cluster else device,
             threads=workers.threads(request.threads),
@@ -200,7 +203,7 @@ def prepare(request: Request, plan: TuningPlan, data: Splits, summary: DataSumma
         strategy=strategy,
         why=why,
         workers=workers,
-        identity={**same, **validation, "space": repr(space.tree)},
+        identity={"format": FORMAT, **same, "positive class": positive, **same_rows, "space": repr(space.tree)},
     )
 
 
