@@ -1,7 +1,6 @@
 """One protocol per slot, with the shapes of its inputs and outputs.
 
-A method is a `Method`, a value of frozen settings, whose class also satisfies its slot's protocol. The first axis of
-all tensors is `batch`.
+A method is a `Method`, a value of frozen settings, whose class also satisfies its slot's protocol.
 
 Inputs are a dict of tensors: ``pixels (batch, channels, height, width)`` float in 0..1 (uint8 at rest; the network
 standardizes them); ``values (batch, channels, length)`` standardized, 0 where missing or padded, with ``lengths
@@ -49,8 +48,7 @@ class SamplingState:
         fold: Which part of the cross-fitting is trained.
         rank, world_size: Number of this process, and of all processes that train together.
         rows: ``(n,)`` how many rows each training row counts for, by its weight; None where each counts for one.
-        last_loss: ``(n,)`` loss of each training row when it was last in a batch, NaN for rows that were in none; None
-            before the first batch, and if no stage's sampling reads it.
+        last_loss: ``(n,)`` each row's loss when last in a batch, NaN before; None at first, and if no stage reads it.
     """
 
     progress: float = 0.0
@@ -66,8 +64,7 @@ class BatchSampling(Protocol):
     """Rows of the next epoch's batches, each an int64 array of positions into the training rows.
 
     A class that reads `SamplingState.last_loss` has ``reads_last_loss = True``; otherwise it is not recorded. One that
-    draws a row the more often, the more rows it counts for (`SamplingState.rows`), has ``draws_by_weight = True``: the
-    loss then weighs its draws equally.
+    draws by `SamplingState.rows` has ``draws_by_weight = True``: the loss then weighs its draws equally.
     """
 
     def __call__(
@@ -132,8 +129,7 @@ class TargetStatistics:
     """What a loss may know about the targets of the training rows.
 
     Attributes:
-        class_counts: ``(n_classes,)`` training rows of each class, a row of weight k counting for k; None for
-            regression.
+        class_counts: ``(n_classes,)`` training rows of each class, weight k counting for k; None for regression.
         classes: Class labels, for settings that are keyed by label.
         values: ``(n,)`` standardized training targets; None for classification.
         rows: ``(n,)`` how many rows each of `values` counts for; None where each counts for one.
@@ -173,9 +169,8 @@ class Network(Protocol):
     The module has `features(x) -> (batch, width)` and `head`, its last linear layer, with ``forward(x) ==
     head(features(x))``, so that stages can freeze or re-train the head and remedies can work between features.
 
-    A module of several members may return ``(batch, members, n_outputs)`` in training: each member learns from its own
-    loss. A module with a frozen part has `embed(x) -> Inputs`, whose result `forward` takes in place of `x`: it is
-    computed only once if no augmentation changes the rows.
+    A module of several members may return ``(batch, members, n_outputs)`` in training: each learns from its own loss.
+    One with a frozen part has `embed(x) -> Inputs`, which `forward` takes for `x`: computed once if nothing augments.
     """
 
     def build(self, spec: InputSpec) -> nn.Module: ...
@@ -203,8 +198,7 @@ RoundProgress = Callable[[float], bool]
 class Reference(Protocol):
     """A model that a user would choose instead of a network, with the same splits.
 
-    `fit` trains on prepared rows and returns a module ``forward(x: Inputs) -> logits (batch, n_outputs)``; it is a
-    `TextModule`, and `from_text` reads its text.
+    `fit` returns a `TextModule` ``forward(x: Inputs) -> logits (batch, n_outputs)``, whose text `from_text` reads.
     """
 
     rounds: int
