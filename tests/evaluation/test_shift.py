@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,9 @@ def test_too_few_rows_are_not_tested() -> None:
     assert set(results) == {"a"}
     grouped = found(table([40, 40, 40], 1, per_group=20), table([40, 40, 40], 2, {1: 9.0}, per_group=20))
     assert grouped == {}
+    copied = table([40, 40, 40], 1)
+    copied = replace(copied, copies=np.arange(120) // 20)
+    assert found(copied, table([40, 40, 40], 2, {1: 9.0})) == {}
 
 
 def test_columns_that_the_model_leaves_out_are_no_shift() -> None:

@@ -51,7 +51,7 @@ def at_chance(figure: Figure = (0.52, 0.41, 0.63), metric: str = "balanced_accur
         metrics={"macro_f1": estimate((0.3, 0.2, 0.4)), "balanced_accuracy": estimate(figure)},
         per_class=[class_score("a", None), class_score("b", None)],
     )
-    plain = {"test": scores, "validation": None, "metric": metric, "seconds": 58.0}
+    plain = {"test": scores, "validation": None, "metric": metric, "seconds": 58.0, "timings": {}}
     return verdict(result("x", ["a", "b"], [50, 50], [5, 5], **(plain | fields)))
 
 
@@ -78,6 +78,11 @@ def test_a_model_at_chance_with_all_its_steps_is_not_told_to_train_longer() -> N
 def test_the_budget_is_a_round_one(seconds: float, budget: str) -> None:
     text = " ".join(at_chance(seconds=seconds, steps=StepsTaken(steps=10, full_steps=100, epochs=9)))
     assert budget in text
+
+
+def test_only_the_training_takes_longer() -> None:
+    steps = StepsTaken(steps=10, full_steps=100, epochs=9)
+    assert "--budget 5m" in " ".join(at_chance(seconds=60.0, timings={"search": 20.0, "test": 30.0}, steps=steps))
 
 
 def test_chance_is_named_whatever_the_metric_and_however_many_classes_the_rows_have() -> None:
@@ -125,10 +130,11 @@ def test_the_class_whose_recall_differs_is_named_and_whether_it_comes_from_elsew
     assert any(sentence.endswith("the test rows do not confirm this.") for sentence in text)
     assert (
         "Recall of “glioma” is 0.18 [0.12, 0.27] on the test rows, but was 0.92 [0.88, 0.95] on the validation rows; "
-        "its test rows seem to come from another source than its training rows (told apart with AUC 0.90, p < 0.001)."
+        "its test rows differ from its training rows, as rows from elsewhere would "
+        "(told apart with AUC 0.90, p < 0.001)."
     ) in text
     assert (
-        "Test rows seem to come from another source than the training rows of their class: "
+        "Test rows differ from the training rows of their class, as rows from elsewhere would: "
         "“pituitary” (told apart with AUC 0.71, p = 0.012)."
     ) in text
     assert not any("Recall of “none”" in sentence for sentence in text)
@@ -138,7 +144,7 @@ def test_one_class_that_differs_is_named_where_the_whole_agrees() -> None:
     text = " ".join(two_parts(test=(0.89, 0.85, 0.92)))
     assert "the test rows confirm this, but not for every class." in text
     assert "Recall of “glioma” is 0.18" in text
-    assert "another source" not in text
+    assert "from elsewhere" not in text
     text = " ".join(two_parts((ClassShift(label="glioma", p_value=0.3, auc=0.55),)))
     assert "its test rows are not found to differ from its training rows (told apart with AUC 0.55, p = 0.3)" in text
 

@@ -29,7 +29,7 @@ def plain_features(parts: tuple[Dataset, Dataset], prepared: Prepared) -> tuple[
 
 
 def _bare(rows: Dataset) -> Dataset:
-    return replace(rows, y=None, weight=None, group=None, time=None)
+    return replace(rows, y=None, weight=None, group=None, copies=None, time=None)
 
 
 def _pictures(pixels: np.ndarray) -> np.ndarray:

@@ -85,7 +85,7 @@ def _remedy(result: Result) -> list[str]:
     if steps is None:
         return []
     what = "rounds" if steps.epochs is None else "steps"
-    passes = "" if steps.epochs is None else f" ({steps.epochs:g} passes over the training rows)"
+    passes = "" if steps.epochs is None else f" ({steps.epochs:.3g} passes over the training rows)"
     share = steps.steps / steps.full_steps
     if share >= NEARLY_ALL:
         return [
@@ -100,7 +100,8 @@ def _budget(result: Result, share: float) -> str:
     """The budget with which the training would be complete."""
     if result.seconds <= 0:
         return "a longer training may help"
-    needed = result.seconds / share
+    training = sum(result.timings.get(part, 0.0) for part in ("train", "search", "distil")) or result.seconds
+    needed = result.seconds - training + training / share
     seconds = next((one for one in BUDGETS if one >= needed), 3600 * math.ceil(needed / 3600))
     unit, name = next((unit, name) for unit, name in ((3600, "h"), (60, "m"), (1, "s")) if seconds % unit == 0)
     text = f"{seconds // unit}{name}"
@@ -159,7 +160,9 @@ def _class_sentence(result: Result, before: ClassScore, after: ClassScore) -> st
         return f"{sentence}."
     if found.p_value > LEVEL:
         return f"{sentence}; its test rows are not found to differ from its training rows ({_test_text(found)})."
-    return f"{sentence}; its test rows seem to come from another source than its training rows ({_test_text(found)})."
+    return (
+        f"{sentence}; its test rows differ from its training rows, as rows from elsewhere would ({_test_text(found)})."
+    )
 
 
 def _shift(result: Result) -> list[str]:
@@ -169,9 +172,11 @@ def _shift(result: Result) -> list[str]:
     if not shifted:
         return []
     if shifted[0].label == "":
-        return [f"The test rows seem to come from another source than the training rows ({_test_text(shifted[0])})."]
+        return [
+            f"The test rows differ from the training rows, as rows from elsewhere would ({_test_text(shifted[0])})."
+        ]
     classes = some([f"“{one.label}” ({_test_text(one)})" for one in sorted(shifted, key=lambda one: one.p_value)])
-    return [f"Test rows seem to come from another source than the training rows of their class: {classes}."]
+    return [f"Test rows differ from the training rows of their class, as rows from elsewhere would: {classes}."]
 
 
 def _test_text(found: ClassShift) -> str:
