@@ -66,6 +66,15 @@ def test_a_model_at_chance_is_told_the_share_of_its_training_and_the_budget() ->
     assert "trained for" not in good
 
 
+def test_a_model_that_beats_guessing_on_validation_rows_is_not_told_to_train_longer() -> None:
+    steps = StepsTaken(steps=146, full_steps=1470, epochs=150)
+    for low, is_told in ((0.6, False), (0.45, True)):
+        validation = Scores(metrics={"balanced_accuracy": estimate((0.66, low, 0.7))})
+        text = " ".join(at_chance(steps=steps, validation=validation))
+        assert "is not shown to beat it" in text
+        assert ("trained for 146" in text) == is_told
+
+
 def test_a_model_at_chance_with_all_its_steps_is_not_told_to_train_longer() -> None:
     text = " ".join(at_chance(steps=StepsTaken(steps=1470, full_steps=1470, epochs=150)))
     assert "trained for all 1470 steps" in text
@@ -147,6 +156,18 @@ def test_one_class_that_differs_is_named_where_the_whole_agrees() -> None:
     assert "from elsewhere" not in text
     text = " ".join(two_parts((ClassShift(label="glioma", p_value=0.3, auc=0.55),)))
     assert "its test rows are not found to differ from its training rows (told apart with AUC 0.55, p = 0.3)" in text
+
+
+def test_of_many_classes_that_differ_five_are_named_the_worst_first() -> None:
+    def scores(factor: float) -> Scores:
+        recalls = [0.9 - factor * 0.1 * place for place in range(8)]
+        rows = [class_score(f"class {k}", (one, one - 0.02, one + 0.02)) for k, one in enumerate(recalls)]
+        return Scores(metrics={"balanced_accuracy": estimate((0.5, 0.4, 0.6))}, per_class=rows)
+
+    outcome = result("x", ["a", "b"], [9, 9], [9, 9], validation=scores(0.0), test=scores(1.0))
+    named = [sentence for sentence in verdict(outcome) if sentence.startswith("Recall of")]
+    assert [sentence[11:18] for sentence in named] == [f"class {k}" for k in (7, 6, 5, 4, 3)]
+    assert "The recall of 2 more classes differs, too; the table of the classes shows both." in verdict(outcome)
 
 
 def test_no_class_is_named_by_chance() -> None:

@@ -15,6 +15,8 @@ from rarebird.report.wording import estimate_of, interval_text, value_text
 FACE_VALUE, CLASS_FACE_VALUE = 0.05, 0.10
 # Probability of any false alarm among the classes.
 LEVEL = 0.05
+# Classes that get a sentence of their own where their recall differs between validation and test rows.
+MOST_CLASSES = 5
 # A training with this share of its steps is complete.
 NEARLY_ALL = 0.9
 # Budgets in seconds that a sentence may name; above them, whole hours.
@@ -62,7 +64,10 @@ def _against_guessing(result: Result, scores: Scores, headline: str) -> list[str
     if figure.low > guessing:
         return [f"{reached}{of}; the whole interval is above it."] if name == headline else []
     at = "" if name == headline else f" {value_text(figure)} {interval_text(figure)}"
-    return [f"{reached}{of}; this model{at} is not shown to beat it.", *_remedy(result)]
+    validation = None if result.test is None else _interval(result.validation, name)
+    # A model that beats guessing on the validation rows has learned enough to fail on the test rows for other reasons.
+    remedy = _remedy(result) if validation is None or validation[0] <= guessing else []
+    return [f"{reached}{of}; this model{at} is not shown to beat it.", *remedy]
 
 
 def _guess(scores: Scores, headline: str) -> tuple[str, float, str]:
@@ -122,14 +127,19 @@ def _agreement(result: Result, headline: str) -> list[str]:
     if not apart and not differing:
         return [f"{before}; the test rows confirm this."]
     whole = "the test rows do not confirm this" if apart else "the test rows confirm this, but not for every class"
-    return [f"{before}; {whole}.", *(_class_sentence(result, *pair) for pair in differing)]
+    more = len(differing) - MOST_CLASSES
+    others = (
+        [f"The recall of {more} more classes differs, too; the table of the classes shows both."] if more > 0 else []
+    )
+    return [f"{before}; {whole}.", *(_class_sentence(result, *pair) for pair in differing[:MOST_CLASSES]), *others]
 
 
 def differing_classes(result: Result) -> list[tuple[ClassScore, ClassScore]]:
     """The classes whose recall on the test rows differs from that on the validation rows: (validation, test) of each.
 
     The difference is tested with the intervals of both (Newcombe, 1998: the distance to the end that faces the other),
-    which know of weights and groups; by Holm's method, any false alarm has a probability of at most 5 %.
+    which know of weights and groups; by Holm's method, any false alarm has a probability of at most 5 %. The largest
+    difference comes first.
     """
     if result.test is None or result.validation is None:
         return []
@@ -137,7 +147,8 @@ def differing_classes(result: Result) -> list[tuple[ClassScore, ClassScore]]:
     pairs = [(row, tests[row.label]) for row in result.validation.per_class if row.label in tests]
     known = [pair for pair in pairs if all(None not in (row.recall.value, row.recall.low) for row in pair)]
     adjusted = holm_adjusted([_p_value(before.recall, after.recall) for before, after in known])
-    return [pair for pair, p_value in zip(known, adjusted, strict=True) if p_value <= LEVEL]
+    found = [pair for pair, p_value in zip(known, adjusted, strict=True) if p_value <= LEVEL]
+    return sorted(found, key=lambda pair: -abs((pair[0].recall.value or 0.0) - (pair[1].recall.value or 0.0)))
 
 
 def _p_value(first: Estimate, second: Estimate) -> float:
