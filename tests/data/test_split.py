@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Frame
-from rarebird.data.split import Protocol, decide, fold_of, hold_out, parts
+from rarebird.data.split import (
+    FEWEST_BESIDE_WATCHED,
+    FEWEST_TRAINED,
+    Protocol,
+    decide,
+    fold_of,
+    hold_out,
+    parts,
+    sides,
+)
 
 
 def rows(y: np.ndarray, **fields: object) -> Dataset:
@@ -73,10 +82,47 @@ def test_a_class_in_one_group_trains_everywhere() -> None:
     assert (fold[y == 0] >= 0).all()
 
 
-def test_a_hold_out_takes_its_share_of_each_class_and_one_row_of_the_smallest() -> None:
-    y = skewed([1000, 50, 2, 1])
+def test_a_hold_out_takes_its_share_of_each_class_and_leaves_two_rows_to_train_on() -> None:
+    y = skewed([1000, 50, 3, 2, 1])
     held = hold_out(rows(y), 0.2, 0)
-    assert np.bincount(y[held], minlength=4).tolist() == [200, 10, 1, 0]
+    assert np.bincount(y[held], minlength=5).tolist() == [200, 10, 1, 0, 0]
+    reason = decide(rows(y), holdout=0.2).reason
+    assert reason.endswith("A class gives rows to it only where 2 of its rows remain to train on: 3, 4 give none.")
+    assert "only where" not in decide(rows(skewed([1000, 3])), holdout=0.2).reason
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 12, 40])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_tiny_class_keeps_rows_to_train_on_through_all_splits(size: int, grouped: bool) -> None:
+    """Test rows, then a hold-out, then rows that are watched while a network trains."""
+    y = skewed([400, size])
+    data = rows(y, group=np.arange(len(y)) // 2 if grouped else None)
+    left = data.take(~hold_out(data, 0.2, 0, "test"))
+    left = left.take(~hold_out(left, 0.2, 0))
+    learned, watched = sides(left, 0.1, 0, "watched", FEWEST_BESIDE_WATCHED)
+    trained = int((left.codes[learned] == 1).sum())
+    assert trained >= min(size, FEWEST_TRAINED)
+    assert trained >= 0.4 * size
+    assert watched.any()
+    if size < 10:
+        assert not (left.codes[watched] == 1).any()
+
+
+def test_tiny_classes_alone_are_still_watched() -> None:
+    data = rows(skewed([6, 5, 4]))
+    learned, watched = sides(data, 0.1, 0, "watched", FEWEST_BESIDE_WATCHED)
+    assert np.bincount(data.codes[watched]).tolist() == [1, 1, 1]
+    assert (learned == ~watched).all()
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_another_seed_or_purpose_gives_another_hold_out(grouped: bool) -> None:
+    y = skewed([150, 50])
+    data = rows(y, group=np.arange(200) // 4 if grouped else None)
+    first = hold_out(data, 0.2, 0)
+    np.testing.assert_array_equal(first, hold_out(data, 0.2, 0))
+    assert all((first != hold_out(data, 0.2, seed)).any() for seed in (1, 2, 3))
+    assert (first != hold_out(data, 0.2, 0, "test")).any()
 
 
 def test_a_grouped_hold_out_takes_whole_groups() -> None:

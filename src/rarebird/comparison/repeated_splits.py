@@ -77,6 +77,13 @@ class RepeatedCrossValidation:
             )
         return self._parts[repeat]
 
+    @property
+    def test_to_train(self) -> float:
+        """Held-out rows of a part divided by its training rows, a mean over the parts: in the order of time, more than
+        for parts of one size."""
+        sizes = [(len(learned), len(held)) for learned, held in self.parts(0)]
+        return float(np.mean([held / learned for learned, held in sizes])) if sizes else 1 / (self.folds - 1)
+
     def run(
         self, recipes: Mapping[str, Recipe], repeat: int, deadline: float | None = None, progress: Progress = silent
     ) -> bool:

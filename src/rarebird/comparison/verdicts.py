@@ -82,9 +82,9 @@ def gain(validation: RepeatedCrossValidation, contrast: Contrast, metric: str) -
 
 
 def _differences(contrast: Contrast, validation: RepeatedCrossValidation, comparisons: int) -> Mapping[str, Difference]:
-    test_to_train = 1 / (validation.folds - 1)
+    ratio = validation.test_to_train
     return {
-        metric: paired_test.corrected(_signed_differences(contrast, validation, metric), test_to_train, comparisons)
+        metric: paired_test.corrected(_signed_differences(contrast, validation, metric), ratio, comparisons)
         for metric in validation.metrics
     }
 

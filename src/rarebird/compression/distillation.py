@@ -40,8 +40,8 @@ def student_rows(splits: Splits, fits: Sequence[CrossFit], members: Sequence[Mem
     soft = replace(train, y=_soft_targets(train, teacher_predictions(splits, fits, members, device)))
     if splits.val is not None:
         return Splits(soft, splits.val, splits.test, splits.notes)
-    held = split.hold_out(train, HELD_OUT_SHARE, seed, "student")
-    return Splits(soft.take(~held), train.take(held), splits.test, splits.notes)
+    learned, held = split.sides(train, HELD_OUT_SHARE, seed, "student")
+    return Splits(soft.take(learned), train.take(held), splits.test, splits.notes)
 
 
 def teacher_predictions(splits: Splits, fits: Sequence[CrossFit], members: Sequence[Member], device: str) -> np.ndarray:

@@ -1,18 +1,21 @@
 """How rows are split: the test rows, and the one place that chooses between cross-fitting and a hold-out.
 
 Splits are stratified by class (by target quantiles for regression), keep groups together, and follow the order in time
-where rows have a time. A class of one row is never held out, nor is a class whose rows would all be held out at once
-(they form one group, or are the latest): its rows are trained on, and it is reported as too small to judge.
+where rows have a time (`rarebird.data.time_order`). A class of one row is never held out, nor is a class whose rows
+would all be held out at once (they form one group, or are the latest): its rows are trained on, and it is reported as
+too small to judge. A hold-out takes rows of a class only where `FEWEST_TRAINED` of its rows remain to train on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from rarebird.core.checks import DataError
+from rarebird.core.checks import DataError, some
 from rarebird.core.rng import stream
+from rarebird.data import time_order
 from rarebird.data.dataset import Dataset
 
 # Cross-fitting trains K networks. On tables and series this is cheap and gives much: an out-of-fold prediction for
@@ -21,6 +24,9 @@ from rarebird.data.dataset import Dataset
 CROSS_FIT_ROWS = {"table": 20_000, "series": 20_000, "image": 500}
 FEW_IN_SMALLEST_CLASS = {"table": 500, "series": 500, "image": 200}
 FEW_ROWS = 500
+# Rows of a class that remain to train on where a hold-out takes others; a class of fewer rows only trains. Rows that
+# are only watched while a network trains are worth less than rows to learn from, so that ten of a class give one.
+FEWEST_TRAINED, FEWEST_BESIDE_WATCHED = 2, 9
 _CROSS_FITTING = "each network is judged on the part of the rows that it was not trained on"
 
 
@@ -57,10 +63,15 @@ def decide(
             raise DataError(
                 f"Cross-fitting needs 2 folds or more, and at most one per training row ({n}), but got folds={folds}."
             )
+        if train.time is not None:
+            return Protocol(folds, 0.0, _chained(train, folds))
         return Protocol(folds, 0.0, f"{folds}-fold cross-fitting, as the recipe asks: {_CROSS_FITTING}.")
     if holdout is not None:
         return Protocol(
-            0, holdout, f"{holdout:.0%} of the training rows are held out, as the recipe asks, and never trained on."
+            0,
+            holdout,
+            f"{holdout:.0%} of the training rows are held out{'' if train.time is None else ' (the latest in time)'}, "
+            f"as the recipe asks, and never trained on.{_exceptions(train, holdout)}",
         )
     few = smallest < FEW_IN_SMALLEST_CLASS[train.kind] or n < 5 * FEW_ROWS
     if few and folds is None and n <= CROSS_FIT_ROWS[train.kind] and train.time is None:
@@ -73,13 +84,20 @@ def decide(
             )
     share = 0.2 if n < 2_000 else 0.15 if n < 5_000 else 0.1
     order = "the latest in time" if train.time is not None else "stratified"
-    return Protocol(0, share, f"{share:.0%} of the {n} training rows are held out ({order}) and never trained on.")
+    return Protocol(
+        0,
+        share,
+        f"{share:.0%} of the {n} training rows are held out ({order}) and never trained on.{_exceptions(train, share)}",
+    )
 
 
 def parts(train: Dataset, protocol: Protocol, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """(training rows, held-out rows) of each network; where validation rows were given, one network trains on all
     rows."""
     everything = np.arange(len(train))
+    if protocol.folds and train.time is not None:
+        chained = time_order.chain(train, protocol.folds, stream(seed, "cuts"))
+        return [(everything[learned], everything[held]) for learned, held in chained]
     if protocol.folds:
         fold = fold_of(train, protocol.folds, seed)
         return [
@@ -89,12 +107,12 @@ def parts(train: Dataset, protocol: Protocol, seed: int) -> list[tuple[np.ndarra
         ]
     if not protocol.holdout:
         return [(everything, everything[:0])]
-    held = hold_out(train, protocol.holdout, seed)
-    return [(everything[~held], everything[held])]
+    learned, held = sides(train, protocol.holdout, seed)
+    return [(everything[learned], everything[held])]
 
 
 def fold_of(train: Dataset, folds: int, seed: int) -> np.ndarray:
-    """``(n,)`` int: the fold that holds each row out; -1 for rows that every fold trains on."""
+    """``(n,)`` int: the fold that holds each row out, whatever its time; -1 for rows that every fold trains on."""
     if train.together is None:
         return _dealt(_strata(train), folds, stream(seed, "folds"))
     return _keeping_classes(_grouped(_strata(train), train.together, folds, stream(seed, "folds")), train)
@@ -108,28 +126,98 @@ def halves(held: Dataset, seed: int) -> np.ndarray:
 
 
 def hold_out(train: Dataset, share: float, seed: int, name: str = "hold-out") -> np.ndarray:
-    """``(n,)`` bool: the rows that are held out: about `share` of each class, and at least one row of each class that
-    has two or more.
+    """``(n,)`` bool: the rows that are held out, as in `sides`."""
+    return sides(train, share, seed, name)[1]
+
+
+def sides(
+    train: Dataset, share: float, seed: int, name: str = "hold-out", fewest: int = FEWEST_TRAINED
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows to train on and the rows that are held out, ``(n,)`` bool each.
+
+    Held out are about `share` of each class, and at least one row where `fewest` rows of the class remain to train on;
+    with a time, the latest rows. All others are trained on, except, with a time, those of groups that are held out.
 
     Raises:
         DataError: The groups leave nothing to hold out or nothing to train on.
     """
     if train.time is not None:
-        return _latest(train, share)
-    strata, rng = _strata(train), stream(seed, name)
-    held = np.zeros(len(train), dtype=bool)
-    if train.together is not None:
-        fold = _keeping_classes(_grouped(strata, train.together, max(2, round(1 / share)), rng), train)
-        held = fold == _nearest_to_share(fold, strata, share)
-    else:
-        for rows in _rows_of(strata):
-            if len(rows) >= 2:
-                held[rng.permutation(rows)[: max(1, round(share * len(rows)))]] = True
+        return time_order.latest(train, share)
+    held = _held(train, share, stream(seed, name), fewest if train.task == "classification" else 1)
+    if not held.any():
+        held = _held(train, share, stream(seed, name), 1)  # tiny classes only
     if not held.any() or held.all():
         raise DataError(
             f"{train.name} has too few rows or groups to hold any out; give test rows with --test, or more rows."
         )
+    return ~held, held
+
+
+def left_out(train: Dataset, learned: np.ndarray, held: np.ndarray) -> list[str]:
+    """A sentence on the rows that are neither trained on nor held out, if there are any."""
+    share = float((~learned & ~held).mean())
+    if not share:
+        return []
+    return [
+        f"{share:.0%} of the {len(train)} rows are of groups (or copies) that also have rows among the latest; they "
+        "are left out of training, so that no group is on both sides."
+    ]
+
+
+def _held(train: Dataset, share: float, rng: np.random.Generator, fewest: int) -> np.ndarray:
+    strata, held, group = _strata(train), np.zeros(len(train), dtype=bool), train.together
+    if group is None:
+        for rows in _rows_of(strata):
+            held[rng.permutation(rows)[: max(0, min(max(1, round(share * len(rows))), len(rows) - fewest))]] = True
+        return held
+    fold = _keeping_classes(_grouped(strata, group, max(2, round(1 / share)), rng), train)
+    held = np.asarray(fold == _nearest_to_share(fold, strata, share))
+    for rows in _rows_of(strata) if train.task == "classification" else []:
+        if held[rows].any() and (~held[rows]).sum() < fewest:
+            held &= ~np.isin(group, group[rows[held[rows]]])
     return held
+
+
+def _exceptions(train: Dataset, share: float) -> str:
+    """What a hold-out does not take, or leaves out of training, as sentences after a space; empty if nothing."""
+    if train.time is not None:
+        learned, held = time_order.latest(train, share)
+        sentences = [*left_out(train, learned, held), *_late(time_order.unseen(train, learned, held))]
+        return "".join(f" {sentence}" for sentence in sentences)
+    counts = [] if train.class_counts is None else train.class_counts.tolist()
+    tiny = [label for label, n in zip(train.classes, counts, strict=True) if 0 < n <= FEWEST_TRAINED]
+    if not tiny:
+        return ""
+    give = "gives" if len(tiny) == 1 else "give"
+    return (
+        f" A class gives rows to it only where {FEWEST_TRAINED} of its rows remain to train on: {some(tiny)} {give} "
+        "none."
+    )
+
+
+def _late(labels: Iterable[str]) -> list[str]:
+    late = sorted(set(labels))
+    return [f"No earlier row shows {some(late)}: such rows are trained on, whatever their time."] if late else []
+
+
+def _chained(train: Dataset, folds: int) -> str:
+    """The sentence on forward-chaining parts."""
+    parts = time_order.chain(train, folds, stream(0, "cuts"))
+    shares = [
+        float((~learned & (time_order.times(train) < time_order.times(train)[held].min())).mean())
+        for learned, held in parts
+    ]
+    sentences = [
+        f"{folds} parts in the order of time: each network is trained on rows that are earlier than the rows that "
+        "judge it; the earliest rows are only trained on."
+    ]
+    if any(shares):
+        sentences.append(
+            f"About {np.mean(shares):.0%} of the rows are left out of a part's training, because rows of their groups "
+            "(or copies) are judged in it."
+        )
+    late = _late(label for learned, held in parts for label in time_order.unseen(train, learned, held))
+    return " ".join([*sentences, *late])
 
 
 def _strata(data: Dataset) -> np.ndarray:
@@ -198,24 +286,3 @@ def _keeping_classes(fold: np.ndarray, data: Dataset) -> np.ndarray:
         if len(np.unique(fold[rows])) < 2:
             fold[np.isin(group, group[rows])] = -1
     return fold
-
-
-def _latest(data: Dataset, share: float) -> np.ndarray:
-    """The latest rows; rows of the same time stay together, and no group is split."""
-    assert data.time is not None
-    cut = np.sort(data.time)[int(np.floor((1 - share) * len(data)))]
-    held: np.ndarray = data.time >= cut
-    if data.together is not None:
-        held = np.isin(data.together, data.together[held])
-    if held.all():
-        raise DataError(
-            f"The time column of {data.name} leaves no earlier rows to train on; give rows of other times, or leave "
-            "out --time."
-        )
-    held = _keeping_classes(held.astype(np.int64), data) == 1
-    if not held.any():
-        raise DataError(
-            f"The latest rows of {data.name} are the only ones of their classes; give test rows with --test, or leave "
-            "out --time."
-        )
-    return held

@@ -112,8 +112,9 @@ def separate(data: Splits, recipe: AnyRecipe, test_share: float, copies: Copies 
     if test is not None:
         test = test.aligned(train.classes)
     elif test_share and data.test is None:
-        held = split.hold_out(train, test_share, recipe.seed, "test")
-        train, test = train.take(~held), train.take(held)
+        learned, held = split.sides(train, test_share, recipe.seed, "test")
+        notes += split.left_out(train, learned, held)
+        train, test = train.take(learned), train.take(held)
     counts = train.class_counts
     if counts is not None and (counts == 0).any():
         absent = train.classes[int(counts.argmin())]

@@ -163,8 +163,9 @@ def _split_off_watched(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple
     """
     if not any(used in WATCHING for used in _used(recipe)):
         return fit, fit[:0]
-    watched = split.hold_out(train.take(fit), WATCHED_SHARE, recipe.seed, "watched")
-    return fit[~watched], fit[watched]
+    fewest = split.FEWEST_BESIDE_WATCHED
+    learned, watched = split.sides(train.take(fit), WATCHED_SHARE, recipe.seed, "watched", fewest)
+    return fit[learned], fit[watched]
 
 
 def _used(recipe: Recipe) -> Iterator[tuple[str, str]]:

@@ -138,6 +138,7 @@ def _parts(train: Dataset, recipe: Recipe) -> Parts:
             f"All rows of {train.name} are of one group, so no network can be trained without the rows that it "
             "predicts; give more groups, or leave out --groups."
         )
+    train = replace(train, time=None)  # every row is judged, also the earliest ones
     folds = recipe.folds or split.decide(train).folds or FOLDS
     parts = split.parts(train, split.decide(train, folds=min(folds, most)), recipe.seed)
     if not parts:
