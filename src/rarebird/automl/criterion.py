@@ -24,7 +24,9 @@ class Criterion:
 
     For classes it is the log loss. If the metric weights all classes equally, it is the mean of the log loss and of the
     log loss under equal priors, in which all classes have the same weight; balanced accuracy itself would change only
-    in steps of one rare row. For regression it is the squared error divided by the variance of the target.
+    in steps of one rare row. A class without scored rows has no part in it: the probabilities are those among the other
+    classes, so that a recipe gains nothing by never predicting it. For regression it is the squared error divided by
+    the variance of the target.
 
     Attributes:
         y: ``(n,)`` codes or values of the scored rows.
@@ -67,6 +69,9 @@ class Criterion:
             variance = np.average((self.y - mean) ** 2, weights=self.weight)
             error: np.ndarray = share * (predicted[:, 0] - self.y) ** 2 / max(float(variance), LEAST)
             return error
+        class_weight = np.bincount(self.y, weights=self.weight, minlength=len(self.prior))
+        if not class_weight.all():
+            predicted = _among(predicted, class_weight > 0)
         natural = _log_losses(predicted, self.y)
         if not self.balanced:
             weighted: np.ndarray = share * natural
@@ -74,12 +79,18 @@ class Criterion:
         ratio = predicted / np.where(self.prior > 0, self.prior, np.inf)
         with np.errstate(invalid="ignore"):
             under_equal_priors = _log_losses(ratio / ratio.sum(axis=1, keepdims=True), self.y)
-        class_weight = np.bincount(self.y, weights=self.weight, minlength=len(self.prior))
         balanced_share = self.weight * len(self.y) / (np.count_nonzero(class_weight) * class_weight[self.y])
         combined: np.ndarray = (
             1 - self.balanced
         ) * share * natural + self.balanced * balanced_share * under_equal_priors
         return combined
+
+
+def _among(predicted: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The probabilities ``(n, n_classes)`` given that the class is one of `seen` ``(n_classes,)``."""
+    kept = np.where(seen, predicted, 0.0)
+    among: np.ndarray = kept / np.maximum(kept.sum(axis=1, keepdims=True), LEAST)
+    return among
 
 
 def loss(rows: np.ndarray) -> float:

@@ -1,4 +1,5 @@
-"""How many rows a weighted row counts for, wherever numbers of rows matter: priors, bins, class counts."""
+"""How many rows a weighted row counts for, wherever numbers of rows matter: priors, bins, class counts; and the
+classes of which rows show anything."""
 
 from __future__ import annotations
 
@@ -22,6 +23,18 @@ def rows_of(weight: np.ndarray) -> np.ndarray:
     relative = exact / exact.max()
     scaled: np.ndarray = relative * (relative.sum() / np.square(relative).sum())
     return scaled
+
+
+def seen_classes(y: np.ndarray, weight: np.ndarray, n_classes: int) -> np.ndarray:
+    """``(n_classes,)`` bool, the classes of which the rows have some weight.
+
+    Args:
+        y: ``(n,)`` int class codes.
+        weight: ``(n,)`` sample weights.
+        n_classes: All classes.
+    """
+    seen: np.ndarray = np.bincount(y, weight, n_classes) > 0
+    return seen
 
 
 def quantiles(values: np.ndarray, rows: np.ndarray, shares: np.ndarray) -> np.ndarray:

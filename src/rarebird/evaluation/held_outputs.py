@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rarebird.data.dataset import Dataset
+from rarebird.data.row_counts import seen_classes
 from rarebird.model.model import Member
 from rarebird.training.cross_fit import CrossFit
 
@@ -92,3 +93,19 @@ def members_of(models: CrossFit, place: int = 0) -> list[Member]:
 def prior_factors(models: CrossFit) -> Factors:
     """Per network, the factors by which its training multiplied the natural prior."""
     return [one.prior_factor for one in models.trained]
+
+
+def notes_on_unseen_classes(held: Dataset, train: Dataset) -> list[str]:
+    """A sentence on the classes that are trained on, but of which no row is held out."""
+    if held.task == "regression":
+        return []
+    trained, seen = (seen_classes(rows.codes, rows.weights, rows.n_classes) for rows in (train, held))
+    unseen = [repr(held.classes[code]) for code in np.flatnonzero(trained & ~seen)]
+    if not unseen:
+        return []
+    named = ", ".join(unseen[:5]) + (f" and {len(unseen) - 5} more" if len(unseen) > 5 else "")
+    one = len(unseen) == 1
+    return [
+        f"There is no held-out row of the class{'' if one else 'es'} {named}: {'its' if one else 'their'} probabilities "
+        "are the networks' own, not calibrated, and no validation figure tests them."
+    ]

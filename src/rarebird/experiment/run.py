@@ -16,7 +16,7 @@ from rarebird.core.progress import Progress, part_of, silent
 from rarebird.data.dataset import Splits
 from rarebird.evaluation import held_out
 from rarebird.evaluation.cut_off import cut_off
-from rarebird.evaluation.held_outputs import members_of
+from rarebird.evaluation.held_outputs import members_of, notes_on_unseen_classes
 from rarebird.evaluation.predicted_rows import TEST, PredictedRows, held_out_rows, predicted_rows
 from rarebird.evaluation.result import Result, Scores, Tried
 from rarebird.evaluation.shift import shift_of_given_rows
@@ -135,13 +135,18 @@ def finish(
         progress(1.0, "calibrating")
         model, validation, out_of_fold = held_out.complete(_model(recipe, setup, fits), setup.scored_rows, fits)
         held = held_out_rows(model, setup.scored_rows, out_of_fold, fits, setup.splits.val is not None)
+        unseen = notes_on_unseen_classes(held.rows, setup.splits.train)
     with timed(timings, "test"):
         progress(1.0, "scoring the test rows")
         rows = setup.splits.test
         test = None if rows is None else predicted_rows(model, rows, model.outputs(rows), TEST)
         scores = None if test is None else held_out.scores_of_outputs(model, test.rows, test.outputs)
     result = _result(recipe, setup, fits, model, validation, scores).model_copy(
-        update={"timings": timings, "notes": (*setup.splits.notes, *notes, *training_notes), "tried": tuple(tried)}
+        update={
+            "timings": timings,
+            "notes": (*setup.splits.notes, *notes, *training_notes, *unseen),
+            "tried": tuple(tried),
+        }
     )
     return Outcome(model, result, recipe, out_of_fold, setup.splits, test, held)
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
+from rarebird.methods.decision._offset_search import OffsetSearch
 from rarebird.methods.decision.balanced import above_prior
-from rarebird.methods.decision.threshold import Threshold, _Search
+from rarebird.methods.decision.threshold import Threshold
 
 
 def table(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -60,7 +61,7 @@ def test_confusions_of_all_candidates_equal_predicting_one_by_one() -> None:
     others = log_p + offsets
     others[:, 2] = -np.inf
     edge, rival = others.max(axis=1) - log_p[:, 2], others.argmax(axis=1)
-    fast = _Search(log_p, y, accuracy, 10)._confusions(edge, rival, 2, candidates, weight)
+    fast = OffsetSearch(log_p, y, accuracy, np.arange(4), 10)._confusions(edge, rival, 2, candidates, weight)
     for cells, offset in zip(fast, candidates, strict=True):
         offsets[2] = offset
         np.testing.assert_allclose(

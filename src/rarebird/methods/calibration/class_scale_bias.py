@@ -14,7 +14,8 @@ Cost: a few dozen passes over the held-out logits.
 NOTE[DIFF]: the paper's map is fitted without a penalty. Here a class's scale is a common scale plus a deviation. The
 common scale is pulled towards 1, as in `temperature`; a ridge pulls deviations and biases towards 0, the biases weakly,
 as they are what should be found. Without rows it is the identity. Logits are centered per row first, as the paper's map
-depends on a constant that the softmax ignores.
+depends on a constant that the softmax ignores. Where held-out rows show only some of the classes, the map is fitted to
+the probabilities among these; each other class keeps the common scale, and its odds against them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 from pydantic import Field
 
 from rarebird.core.checks import require
-from rarebird.methods.calibration._held_out_rows import row_weights
+from rarebird.methods.calibration._held_out_rows import among_seen, row_weights
 from rarebird.methods.calibration.temperature import HIGHEST, LOWEST
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.ranges import Float
@@ -80,7 +81,8 @@ class ClassScaleBias(Method):
 def scale_and_bias(
     logits: np.ndarray, y: np.ndarray, weight: np.ndarray, ridge: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and bias ``(n_classes,)`` that minimize `penalized_loss` over the rows.
+    """Scale and bias ``(n_classes,)`` that minimize `penalized_loss` over the rows and their classes; for a class that
+    no row shows, the common scale and the bias that leaves its odds against the others as they are, on average.
 
     Args:
         logits: ``(n, n_classes)``.
@@ -90,17 +92,31 @@ def scale_and_bias(
     """
     from scipy.optimize import minimize
 
-    n_classes = logits.shape[1]
+    z, y, weight, seen = among_seen(centered(logits), y, row_weights(logits, y, weight))
+    scale, bias, n_classes = np.ones(len(seen)), np.zeros(len(seen)), int(seen.sum())
+    if n_classes < 2:
+        return scale, bias
     found = minimize(
         penalized_loss,
         np.concatenate([[1.0], np.zeros(2 * n_classes)]),
-        args=(centered(logits), y, row_weights(logits, y, weight), ridge),
+        args=(z, y, weight, ridge),
         jac=True,
         method="L-BFGS-B",
         bounds=[(1 / HIGHEST, 1 / LOWEST)] + [(None, None)] * (2 * n_classes),
         options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-7},
     )
-    return found.x[0] + found.x[1 : n_classes + 1], found.x[n_classes + 1 :]
+    scale[:] = found.x[0]
+    scale[seen] += found.x[1 : n_classes + 1]
+    bias[seen] = found.x[n_classes + 1 :]
+    if not seen.all():
+        bias[~seen] = np.average(_log_total(z * scale[seen] + bias[seen]) - _log_total(z * found.x[0]), weights=weight)
+    return scale, bias
+
+
+def _log_total(logits: np.ndarray) -> np.ndarray:
+    """``(n,)`` the logarithm of the sum of the exponentials of each row."""
+    total: np.ndarray = np.logaddexp.reduce(logits, axis=1)
+    return total
 
 
 def penalized_loss(

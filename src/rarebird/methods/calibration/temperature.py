@@ -13,7 +13,8 @@ Cost: a few passes over the held-out logits.
 
 NOTE[DIFF]: few rows determine T badly, and T would become 0 if all rows are predicted correctly. So ``1 / T`` has a
 Gamma prior with its mode at 1 and the weight of `prior_rows` rows, and T stays within 0.05 .. 20. The penalized loss is
-strictly convex in ``1 / T``, so its minimum is unique.
+strictly convex in ``1 / T``, so its minimum is unique. Where held-out rows show only some of the classes, the loss is
+that of the probabilities among these.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from rarebird.methods.calibration._held_out_rows import row_weights
+from rarebird.methods.calibration._held_out_rows import among_seen, row_weights
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.ranges import Float
 
@@ -73,6 +74,7 @@ def best_temperature(logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prio
     weight = row_weights(logits, y, weight)
     if not weight.any():
         return 1.0
+    logits, y, weight, _ = among_seen(logits, y, weight)
     margins = logits.astype(np.float64) - logits[np.arange(len(y)), y][:, None]
     low, high = 1 / HIGHEST, 1 / LOWEST
     b = 1.0

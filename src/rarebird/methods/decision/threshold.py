@@ -27,16 +27,14 @@ from typing import ClassVar
 import numpy as np
 
 from rarebird.core.checks import require
-from rarebird.data.row_counts import rows_of
+from rarebird.data.row_counts import rows_of, seen_classes
+from rarebird.methods.decision._offset_search import SHARES, SMALLEST, OffsetSearch
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.protocols import Metric
 
 KINDS = ("image", "table", "series")
 EVALUATIONS = 10_000
-BANDWIDTH = 0.2
 ANCHOR_ROWS = 10
-SHARES = np.linspace(0, 1, 9)
-SMALLEST = 1e-12
 
 
 class FittedThreshold(Fitted):
@@ -109,17 +107,36 @@ def best_offsets(log_p: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: M
         weight: ``(n,)`` how many rows each row counts for.
         metric: Higher is better.
         prior: ``(n_classes,)``.
+
+    Returns:
+        Those of the classes with weight decide among these classes as the rows show. A class that no row shows gets the
+        power of the prior alone.
     """
-    n_classes = log_p.shape[1]
     # The offsets of the decision `balanced`; a class without training rows is never predicted.
     balanced: np.ndarray = np.where(prior > 0, -np.log(np.maximum(prior, SMALLEST)), np.log(SMALLEST))
     if not len(y) or not weight.any():
-        return np.zeros(n_classes)
+        return np.zeros(len(prior))
+    seen = seen_classes(y, weight, len(prior))
+    if np.count_nonzero(seen) < 2:
+        # Rows of one class do not tell one power from another.
+        return never_chosen(SHARES.mean() * balanced, prior <= 0)
+    rows, codes = seen[y], np.flatnonzero(seen)
+    search = OffsetSearch(np.ascontiguousarray(log_p[rows][:, seen]), np.searchsorted(codes, y[rows]), metric, codes)
+    offsets, share = _fitted_offsets(search, weight[rows], balanced[seen], prior[seen])
+    found = share * balanced
+    found[seen] = offsets
+    return never_chosen(found, prior <= 0)
+
+
+def _fitted_offsets(
+    search: OffsetSearch, weight: np.ndarray, balanced: np.ndarray, prior: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """The offsets of the classes that the search knows, and the power of the prior towards which they were pulled."""
+    log_p, n_classes = search.log_p, search.n_classes
     # With two classes one offset is enough, and its search does not depend on the start.
     order = [1] if n_classes == 2 else list(np.lexsort((log_p.sum(axis=0), prior)))
     repeats, rounds = (32, 1) if n_classes == 2 else (int(np.clip(160 // n_classes, 4, 16)), 3)
-    n_candidates = int(np.clip(EVALUATIONS // (len(order) * (repeats + 2 * rounds)), 12, 128))
-    search = _Search(log_p, y, metric, n_candidates)
+    search.n_candidates = int(np.clip(EVALUATIONS // (len(order) * (repeats + 2 * rounds)), 12, 128))
     best = max(
         (search.climb(start, weight, order, rounds) for start in (0 * balanced, balanced)),
         key=lambda at: search.value(at, weight),
@@ -128,12 +145,13 @@ def best_offsets(log_p: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: M
     # A row that counts for k rows gets the sum of k exponential weights, as k copies of it would.
     weights = [rng.standard_gamma(weight) for _ in range(repeats)]
     climbed: np.ndarray = np.mean([search.climb(best, each, order, 1) for each in weights], axis=0)
-    anchor = balanced * np.mean([search.power(balanced, each) for each in weights])
-    rows: np.ndarray = np.bincount(y, weight, n_classes)
+    share = float(np.mean([search.power(balanced, each) for each in weights]))
+    anchor = balanced * share
+    rows: np.ndarray = np.bincount(search.y, weight, n_classes)
     # A constant added to all offsets changes nothing. With a mean of 0 over the rows, the offsets of common classes
     # stay near 0 and those of rare ones move.
     offsets: np.ndarray = anchor + rows / (rows + ANCHOR_ROWS) * (_centered(climbed, rows) - _centered(anchor, rows))
-    return never_chosen(offsets, prior <= 0)
+    return offsets, share
 
 
 def never_chosen(offsets: np.ndarray, absent: np.ndarray) -> np.ndarray:
@@ -145,86 +163,3 @@ def never_chosen(offsets: np.ndarray, absent: np.ndarray) -> np.ndarray:
 
 def _centered(offsets: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return offsets - float(offsets @ rows) / float(rows.sum())
-
-
-class _Search:
-    """One-dimensional searches over one class's offset at a time."""
-
-    def __init__(self, log_p: np.ndarray, y: np.ndarray, metric: Metric, n_candidates: int) -> None:
-        self.log_p, self.y, self.metric, self.n_candidates = log_p, y, metric, n_candidates
-        self.n_classes = log_p.shape[1]
-
-    def value(self, offsets: np.ndarray, weight: np.ndarray) -> float:
-        """The metric at these offsets."""
-        cells = np.bincount(self.y * self.n_classes + (self.log_p + offsets).argmax(axis=1), weight, self.n_classes**2)
-        return self._metric(cells.reshape(self.n_classes, self.n_classes))
-
-    def power(self, balanced: np.ndarray, weight: np.ndarray) -> float:
-        """The factor of `balanced`, from 0 for argmax to 1, at which the metric is largest; the mean of ties."""
-        values = np.array([self.value(share * balanced, weight) for share in SHARES])
-        return float(SHARES[values >= values.max() - 1e-12].mean())
-
-    def climb(self, offsets: np.ndarray, weight: np.ndarray, order: list[int], rounds: int) -> np.ndarray:
-        """Set the offset of one class after the other to its best value, until none changes or for `rounds` rounds."""
-        offsets = offsets.copy()
-        for _ in range(rounds):
-            before = offsets.copy()
-            for code in order:
-                offsets[code] = self._best(offsets, code, weight)
-            if np.array_equal(offsets, before):
-                break
-        return offsets
-
-    def _best(self, offsets: np.ndarray, code: int, weight: np.ndarray) -> float:
-        """The offset of class `code` at which the smoothed metric is largest, with the other offsets fixed."""
-        others = self.log_p + offsets
-        others[:, code] = -np.inf
-        rival = others.argmax(axis=1)
-        # A row is predicted as `code` if the offset is above the row's edge.
-        edge = others[np.arange(len(rival)), rival] - self.log_p[:, code]
-        candidates = _candidates(edge, self.y == code, self.n_candidates)
-        values = _smooth(
-            np.array([self._metric(cells) for cells in self._confusions(edge, rival, code, candidates, weight)]),
-            candidates,
-        )
-        tied = np.flatnonzero(values >= values.max() - 1e-12)
-        # The middle of equally good offsets, counted from both ends, so that the order of two classes does not matter.
-        return float((candidates[tied[(len(tied) - 1) // 2]] + candidates[tied[len(tied) // 2]]) / 2)
-
-    def _confusions(
-        self, edge: np.ndarray, rival: np.ndarray, code: int, candidates: np.ndarray, weight: np.ndarray
-    ) -> np.ndarray:
-        """``(n_candidates, n_classes, n_classes)`` weighted confusion matrices, true classes in rows, in one pass over
-        the rows."""
-        k = self.n_classes
-        first = np.searchsorted(candidates, edge, side="right")
-        cells = np.bincount((first * k + self.y) * k + rival, weight, (len(candidates) + 1) * k * k).reshape(-1, k, k)
-        taken = cells.cumsum(axis=0)
-        confusions: np.ndarray = taken[-1] - taken[:-1]
-        confusions[:, :, code] += taken[:-1].sum(axis=2)
-        return confusions
-
-    def _metric(self, confusion: np.ndarray) -> float:
-        true, predicted = np.nonzero(confusion > SMALLEST * confusion.sum())
-        value = float(self.metric(true, predicted, confusion[true, predicted]))
-        return value if np.isfinite(value) else -np.inf
-
-
-def _candidates(edge: np.ndarray, own: np.ndarray, most: int) -> np.ndarray:
-    """Offsets between the edges of rows, equally many from the class's own rows and from the others, and one beyond
-    each end."""
-    shares = np.linspace(0, 1, most // 2)
-    parts = [np.quantile(part, shares, method="nearest") for part in (edge[own], edge[~own]) if len(part)]
-    edges = np.unique(np.concatenate(parts))
-    return np.concatenate([edges[:1] - 1, (edges[1:] + edges[:-1]) / 2, edges[-1:] + 1])
-
-
-def _smooth(values: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """The metric averaged over neighboring candidates by a Gaussian kernel, whose width is a fifth of the candidates'
-    spread."""
-    low, high = np.quantile(candidates, [0.16, 0.84])
-    width = max(BANDWIDTH * (high - low) / 2, SMALLEST)
-    kernel = np.exp(-0.5 * np.square((candidates[:, None] - candidates) / width))
-    worst = values[np.isfinite(values)].min(initial=0.0)
-    smooth: np.ndarray = kernel @ np.where(np.isfinite(values), values, worst) / kernel.sum(axis=1)
-    return smooth
