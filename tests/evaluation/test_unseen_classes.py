@@ -63,14 +63,6 @@ def test_rows_of_one_class_calibrate_nothing(method: Any) -> None:
     np.testing.assert_allclose(probabilities(fitted(logits), []), probabilities(logits, []), atol=1e-12)
 
 
-def test_all_classes_are_calibrated_as_before_where_all_are_seen() -> None:
-    """Figures of the code before unseen classes were thought of."""
-    logits, y = posterior(200)
-    fitted = ClassScaleBias().fit(2 * logits, y, np.ones(200), None)
-    assert sum(fitted.bias) == pytest.approx(0, abs=1e-4)
-    assert 0.3 < min(fitted.scale) <= max(fitted.scale) < 0.8
-
-
 def rows(y: np.ndarray, seed: int, group: np.ndarray | None = None) -> Dataset:
     rng = np.random.default_rng(seed)
     x = rng.normal(np.array([[0, 0], [2.2, 0], [0, 2.6]])[y], 1.0)

@@ -144,6 +144,17 @@ def test_an_augmentation_that_bends_the_prior_leaves_it_unknown_in_its_own_stage
     np.testing.assert_allclose(trained(10, stages=[{}, bent]).prior_factor, [0.5, 0.5])
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_smoothed_labels_have_no_prior_factor_by_the_loss_or_by_the_regularizer(smoothing: float) -> None:
+    by_loss = trained(loss={"name": "cross_entropy", "label_smoothing": smoothing}).prior_factor
+    by_hook = trained(regularization=[{"name": "label_smoothing", "smoothing": smoothing}]).prior_factor
+    if smoothing:
+        assert by_loss is None
+        assert by_hook is None
+    else:
+        np.testing.assert_allclose([by_loss, by_hook], 0.5)
+
+
 def test_the_weights_of_an_earlier_stage_keep_the_factor_of_that_stage() -> None:
     """Early stopping puts the best weights back; here the first evaluation is the best one."""
 

@@ -151,3 +151,11 @@ def test_the_default_space_has_the_usual_ranges_and_valid_draws(kind: str) -> No
     rng = np.random.default_rng(0)
     for _ in range(20):
         assert isinstance(space.draw(lambda name, where: where.sample(rng)), Recipe)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "logit_adjusted", "balanced_softmax", "focal"])
+def test_one_loss_is_searched_once_whatever_its_name(loss: str) -> None:
+    """balanced_softmax and logit_adjusted give the same loss."""
+    names = default_space(Recipe(kind="table", network="mlp", loss=loss)).tree["loss"].values
+    assert len({"logit_adjusted", "balanced_softmax"} & set(names)) == 1
+    assert {loss, "cross_entropy"} <= set(names)

@@ -247,7 +247,7 @@ class Regularization(Protocol):
     """Settings of a regularizer that acts in training; early stopping and averages of weights are regularizers, too.
 
     If it has a strength, `strength_field` is the name of that setting, as in ``strength_field = "rate"``; larger values
-    regularize more.
+    regularize more. One with a true `bends_prior` changes the targets, as an augmentation with it does.
     """
 
     def attach(self, network: nn.Module) -> Hook: ...

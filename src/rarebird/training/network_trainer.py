@@ -152,7 +152,9 @@ class NetworkTrainer:
         if counts is None or stage.normalize_head is not None:
             return None
         slots = merged(self.recipe, stage)
-        if any(getattr(method, "bends_prior", False) for method in slots["augmentation"]):
+        if any(
+            getattr(method, "bends_prior", False) for method in [*slots["augmentation"], *self.recipe.regularization]
+        ):
             return None
         factors = [
             self._resampling_factor,

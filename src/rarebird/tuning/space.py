@@ -125,7 +125,9 @@ def default_space(recipe: Recipe) -> Space:
         ranges = type(getattr(recipe, slot)).ranges()
         tree[slot] = {**tree[slot], **{name: ranges[name] for name in wanted if name in ranges}}
     if "tasks" in dir(recipe.loss) and "classification" in recipe.loss.tasks:
-        tree["loss"] = Choice(*dict.fromkeys([recipe.loss.name, "cross_entropy", "logit_adjusted", "balanced_softmax"]))
+        # balanced_softmax is logit_adjusted at its default: one of the two is searched.
+        balanced = "balanced_softmax" if recipe.loss.name == "balanced_softmax" else "logit_adjusted"
+        tree["loss"] = Choice(*dict.fromkeys([recipe.loss.name, "cross_entropy", balanced]))
     tree["augmentation"] = [_with_strength(method) for method in recipe.augmentation]
     return Space(tree)
 

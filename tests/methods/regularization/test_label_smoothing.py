@@ -32,3 +32,14 @@ def test_a_target_of_numbers_is_refused() -> None:
 
     with pytest.raises(DataError, match="the target is a number"):
         LabelSmoothing().attach(Values())
+
+
+def test_smoothing_is_no_factor_on_the_prior() -> None:
+    """At the minimum the network's probabilities are the smoothed ones; what they are of the true ones differs from row
+    to row, so that no factor per class gives the true ones back."""
+    true = torch.tensor([[0.9, 0.1], [0.99, 0.01]], dtype=torch.float64)
+    learned = smoothed(true, 0.1)
+    change = (learned[:, 1] / learned[:, 0]) / (true[:, 1] / true[:, 0])
+    assert change[1] > 3 * change[0] > 3
+    assert LabelSmoothing().bends_prior
+    assert not LabelSmoothing(smoothing=0).bends_prior

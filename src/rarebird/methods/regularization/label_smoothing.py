@@ -11,8 +11,9 @@ total target from rows of other classes as from its own. Nor with `mixup`, which
 
 Cost: nothing.
 
-NOTE: the probabilities that the network learns are smoothed, too; calibration (`temperature`) sharpens them again. It
-works with any loss, and on targets that augmentation has mixed.
+NOTE: the probabilities that the network learns are smoothed, too; no factor per class gives the true ones back, so that
+`class_scale_bias` takes the place of `prior_correction`. It works with any loss, and on targets that augmentation has
+mixed.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ class LabelSmoothing(Method):
     strength_field: ClassVar[str] = "smoothing"
 
     smoothing: Annotated[float, Float(0, 0.3)] = Field(default=0.1, ge=0, lt=1)
+
+    @property
+    def bends_prior(self) -> bool:
+        """Whether the prior of the logits is unknown: smoothed probabilities are no factor per class away from the true
+        ones."""
+        return self.smoothing > 0
 
     def attach(self, network: nn.Module) -> Hook:
         """The hook that softens each batch's targets.
