@@ -156,7 +156,7 @@ def test_intervals_hold_the_value_and_pass_over_undefined_replicates() -> None:
 
 def test_replicates_stay_between_their_bounds() -> None:
     assert uncertainty.replicates_for(1) == uncertainty.replicates_for(10_000) == 1000
-    assert uncertainty.replicates_for(10_000, passes=10) == uncertainty.replicates_for(10**9) == 200
+    assert uncertainty.replicates_for(100_000) == uncertainty.replicates_for(10**9) == 200
 
 
 def test_coverage_of_the_bootstrap_on_many_rows() -> None:

@@ -154,14 +154,10 @@ def group_correlation(errors: np.ndarray, group: np.ndarray | None, unknown: flo
     return correlation
 
 
-def replicates_for(n: int, passes: int = 1) -> int:
-    """Number of bootstrap replicates that stays affordable: 1000 up to 20,000 rows, fewer above, never under 200.
-
-    Args:
-        n: Number of rows.
-        passes: Passes of one replicate over the rows, for instance one per class for ranking figures.
-    """
-    return int(np.clip(20_000_000 // max(n * passes, 1), 200, 1000))
+def replicates_for(n: int) -> int:
+    """Number of bootstrap replicates of `n` rows that stays affordable: 1000 up to 20,000 rows, fewer above, never
+    under 200."""
+    return int(np.clip(20_000_000 // max(n, 1), 200, 1000))
 
 
 def bootstrap_weights(
