@@ -35,7 +35,7 @@ def _too_good(profile: Profile) -> Iterator[str]:
         copies = profile.across.get(part, Duplicates())
         if (copies.exact or copies.near) and not copies.chance:
             copying = _counted(copies.exact + copies.near, f"{name} row", "copies", "copy")
-            yield f"{copying} training rows ({_kinds(copies)}): scores on them are too good."
+            yield f"{copying} training rows ({_kinds(copies)}): `fit` leaves those training rows out."
     copies = profile.duplicates
     if profile.groups and profile.groups.shared.get("test"):
         belonging = _counted(profile.groups.shared["test"], "test row", "belongs", "belong")
