@@ -53,7 +53,7 @@ class Setup:
         """The recipe with what the rows decided (folds, hold-out, size of pictures), so that it repeats the run."""
         protocol, side = self.protocol, _side_of(self.splits.train)
         # A recipe cannot ask for less than 8 px; smaller pictures of an array are used as they are.
-        size = {"image_size": side} if side is not None and side >= SMALLEST_SIDE else {}
+        size = {} if side is None else {"image_size": side if side >= SMALLEST_SIDE else None}
         return recipe.updated(folds=protocol.folds, holdout=protocol.holdout or None, **size)
 
     def parts(self, seed: int) -> Parts:
