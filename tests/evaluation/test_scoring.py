@@ -181,6 +181,23 @@ def test_perfect_scores_have_intervals_with_width(size: int) -> None:
         assert ends(scores.metrics[name])[0] < (0.85 if size < 5 else 0.65), name
 
 
+def test_specificity_of_many_classes_moves_with_where_mistakes_go() -> None:
+    """No other row is taken for class 2, and 6 of 30 for each other class: three shares, of which the first two err
+    apart."""
+    y = np.repeat([0, 1, 2], [15, 15, 15])
+    predicted = np.r_[np.repeat([0, 1], [9, 6]), np.repeat([1, 0], [9, 6]), np.repeat(2, 15)]
+    figure = score(y, np.eye(3)[predicted] * 0.7 + 0.1, predicted, labels(3)).metrics["specificity"]
+    assert figure.value == pytest.approx((0.8 + 0.8 + 1) / 3)
+    shares = [(0.8, wilson(0.8, 30)), (0.8, wilson(0.8, 30)), (1.0, wilson(1.0, 30))]
+    below = np.array([share - low for share, (low, _) in shares])
+    errors = np.array([np.where(y != code, (predicted != code) - share, 0) for code, (share, _) in enumerate(shares)])
+    dependent = float(errors[0] @ errors[1] / (errors[0] @ errors[0]))
+    together = np.array([[1, dependent, 0], [dependent, 1, 0], [0, 0, 1]])
+    # A share without errors counts as one that may depend on nothing known: wholly on the others.
+    together[2, :2] = together[:2, 2] = 1
+    assert ends(figure)[0] == pytest.approx(figure.value - np.sqrt(below @ together @ below) / 3)
+
+
 def test_two_classes_that_are_never_found_may_still_be() -> None:
     y = np.repeat([0, 1, 2], [30, 6, 6])
     scores = score(y, np.full((42, 3), 1 / 3), np.zeros(42, dtype=int), labels(3))

@@ -3,7 +3,7 @@ figure, score intervals for rankings, and the bootstrap for losses; `docs/statis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,10 @@ def label_estimates(scored: ClassPredictions, counts: Counts) -> dict[str, Estim
     }
     accuracy, low, high, _ = scored.share(np.ones(len(scored.y), dtype=bool), scored.predicted == scored.y)
     estimates["accuracy"] = Estimate(value=accuracy, low=low, high=high)
+    if positive is None and len(present) > 1:
+        # Where mistakes go decides it, so that its own shares do: that of the other rows not taken for each class.
+        others = [scored.share(scored.y != code, scored.predicted != code) for code in present]
+        estimates["specificity"] = _mean_of(others, scored.group)
     if any(share[0] == 0 for share in shares):
         # Several recalls of 0 make a product of 0 whichever of them alone is another: they move together.
         most = float(np.prod([share[2] if share[0] == 0 else share[0] for share in shares]))
@@ -122,7 +126,7 @@ def ranking_estimates(scored: ClassPredictions) -> dict[str, Estimate]:
             one = interval(scored, int(code))
             if one is not None:
                 found[name].append(one)
-    return {name: _mean_of_areas(areas, scored.group) for name, areas in found.items()}
+    return {name: _mean_of(areas, scored.group) for name, areas in found.items()}
 
 
 def probability_estimates(scored: ClassPredictions, seed: int) -> dict[str, Estimate]:
@@ -236,9 +240,9 @@ def _sizes(scored: ClassPredictions, positive: np.ndarray, errors: np.ndarray) -
     return sizes[0], sizes[1]
 
 
-def _mean_of_areas(areas: list[Area], group: np.ndarray | None) -> Estimate:
-    """The mean of the classes' areas; classes without errors count as wholly dependent, which makes the interval at
-    most too wide."""
+def _mean_of(areas: Sequence[Area], group: np.ndarray | None) -> Estimate:
+    """The mean of one figure of each class; classes without errors count as wholly dependent, which makes the interval
+    at most too wide."""
     if not areas:
         return Estimate(value=None)
     values, lows, highs = (np.array([area[part] for area in areas]) for part in range(3))
