@@ -4,7 +4,7 @@ strength out."""
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rarebird.core.atomic_files import whole_folder
@@ -67,11 +67,12 @@ def run(request: Request, path: PathRequest, clock: Clock, progress: Progress = 
     further = penalty.further(strengths) if path.high is None else []
     for strength in (strengths[0], strengths[-1]):
         penalty.at(recipe, strength)  # refused before anything is trained
-    train = separate(data, recipe, TEST_SHARE, Copies(request.keep_copies)).train
+    splits = separate(data, recipe, TEST_SHARE, Copies(request.keep_copies))
     options = PathOptions(path.folds, path.repeats, request.metric, request.positive)
     compute = Compute(choose_device(request.device), clock.training_deadline(), progress)
     with threads(request.threads):
-        found = regularization_path(recipe, train, penalty, strengths, further, options, compute)
+        found = regularization_path(recipe, splits.train, penalty, strengths, further, options, compute)
+    found = replace(found, notes=(*splits.notes, *found.notes))
     write(found, request.out)
     return found
 
