@@ -16,7 +16,7 @@ import torch
 from rarebird.core.compute import Compute
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Frame, Splits
-from rarebird.evaluation import held_out
+from rarebird.evaluation import complete, held_out
 from rarebird.evaluation.held_outputs import Factors, HeldOut
 from rarebird.experiment.run import Outcome, run
 from rarebird.recipe.recipe import Recipe
@@ -120,22 +120,24 @@ def test_given_validation_rows_never_join_training() -> None:
 def test_calibration_and_decision_see_held_out_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A calibration gets exactly one row of logits per held-out row, from the network that did not train on it."""
     seen = []
-    original = held_out.calibrate
+    original = complete.calibrate
 
     def spy(recipe: Recipe, held: HeldOut, factors: Factors) -> list[held_out.FittedChain]:
         seen.append(held)
         return original(recipe, held, factors)
 
-    monkeypatch.setattr(held_out, "calibrate", spy)
+    monkeypatch.setattr(complete, "calibrate", spy)
     train = rows()
     outcome = run(recipe(), Splits(train), test_share=0)
     fold = split.fold_of(train, FOLDS, 0)
-    (held,) = seen
+    held, *crossed = seen
     assert len(held.y) == (fold >= 0).sum()
     for member in range(FOLDS):
         mine = held.network == member
         expected = outcome.model.members[member].logits(train.take(fold == member), "cpu")
         np.testing.assert_allclose(held.outputs[mine], expected)
+    # The figures of each part come from a fit on the rows of all other parts.
+    assert [set(fold[other.rows]) for other in crossed] == [{1, 2}, {0, 2}, {0, 1}]
 
 
 @pytest.mark.parametrize(

@@ -104,8 +104,8 @@ def notes_on_unseen_classes(held: Dataset, train: Dataset) -> list[str]:
     if not unseen:
         return []
     named = ", ".join(unseen[:5]) + (f" and {len(unseen) - 5} more" if len(unseen) > 5 else "")
-    one = len(unseen) == 1
+    classes, their = ("class", "its") if len(unseen) == 1 else ("classes", "their")
     return [
-        f"There is no held-out row of the class{'' if one else 'es'} {named}: {'its' if one else 'their'} probabilities "
-        "are the networks' own, not calibrated, and no validation figure tests them."
+        f"There is no held-out row of the {classes} {named}: {their} probabilities are the networks' own, not "
+        "calibrated, and no validation figure tests them."
     ]
