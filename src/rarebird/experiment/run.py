@@ -15,12 +15,14 @@ from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, part_of, silent
 from rarebird.data.dataset import Splits
 from rarebird.evaluation import held_out
+from rarebird.evaluation.complete import Completed, complete
 from rarebird.evaluation.cut_off import cut_off
 from rarebird.evaluation.held_outputs import members_of, notes_on_unseen_classes
 from rarebird.evaluation.predicted_rows import TEST, PredictedRows, held_out_rows, predicted_rows
 from rarebird.evaluation.result import Result, Scores, Tried
 from rarebird.evaluation.shift import shift_of_given_rows
 from rarebird.experiment.copies import Copies
+from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, prepare_run, versions
 from rarebird.experiment.steps_taken import steps_taken
 from rarebird.model.model import Model
@@ -133,8 +135,10 @@ def finish(
     training_notes = dict.fromkeys(note for models in fits for one in models.trained for note in one.notes)
     with timed(timings, "calibrate and decide"):
         progress(1.0, "calibrating")
-        model, validation, out_of_fold = held_out.complete(_model(recipe, setup, fits), setup.scored_rows, fits)
-        held = held_out_rows(model, setup.scored_rows, out_of_fold, fits, setup.splits.val is not None)
+        completed = _complete(recipe, setup, fits)
+        model = completed.model
+        held = held_out_rows(completed, setup.scored_rows, fits, setup.splits.val is not None)
+        validation = held_out.scores_of_outputs(model, held.rows, held.outputs, held.labels)
         unseen = notes_on_unseen_classes(held.rows, setup.splits.train)
     with timed(timings, "test"):
         progress(1.0, "scoring the test rows")
@@ -148,7 +152,7 @@ def finish(
             "tried": tuple(tried),
         }
     )
-    return Outcome(model, result, recipe, out_of_fold, setup.splits, test, held)
+    return Outcome(model, result, recipe, completed.outputs, setup.splits, test, held)
 
 
 def _has_open_steps(recipe: AnyRecipe) -> bool:
@@ -175,6 +179,11 @@ def _train(recipe: AnyRecipe, setup: Setup, compute: Compute) -> list[CrossFit]:
         if fits[-1].ended_by_user:
             break
     return fits
+
+
+def _complete(recipe: AnyRecipe, setup: Setup, fits: Sequence[CrossFit]) -> Completed:
+    """The calibrated model, and its predictions for the held-out rows."""
+    return complete(_model(recipe, setup, fits), setup.scored_rows, fits, row_parts(setup, recipe.seed))
 
 
 def _model(recipe: AnyRecipe, setup: Setup, fits: Sequence[CrossFit]) -> Model:
@@ -223,8 +232,10 @@ def _distil(
     student: Recipe | None = recipe.student
     assert student is not None
     with timed(timings, "distil"):
-        teachers, validation, out_of_fold = held_out.complete(_model(recipe, setup, fits), setup.scored_rows, fits)
-        rows = distillation.student_rows(setup.splits, fits, teachers.members, setup.device, recipe.seed)
+        teachers = _complete(recipe, setup, fits)
+        held = held_out_rows(teachers, setup.scored_rows, fits, setup.splits.val is not None)
+        validation = held_out.scores_of_outputs(teachers.model, held.rows, held.outputs, held.labels)
+        rows = distillation.student_rows(setup.splits, fits, teachers.model.members, setup.device, recipe.seed)
         deadline = clock.training_deadline() if student.steps is None else None
         models = distillation.train_student(student, rows, Compute(setup.device, deadline, progress))
     student_setup = replace(
@@ -247,7 +258,7 @@ def _distil(
         result=result,
         recipe=recipe.updated(student=models.recipe),
         splits=setup.splits,
-        out_of_fold=out_of_fold,
+        out_of_fold=teachers.outputs,
     )
 
 
