@@ -84,18 +84,24 @@ def test_the_mean_is_the_members_weighted_mean(task: str) -> None:
     assert np.ptp([said(outcome, place, fresh).sum(axis=0)[0] for place in range(3)]) > 0
 
 
-def test_held_out_rows_are_the_weighted_mean_of_their_own_networks() -> None:
-    """Each member's own folds: the row's prediction comes from the network of each recipe that never saw it."""
-    outcome = trained(calibrated=False)
+def held_out_mean(outcome: Outcome) -> np.ndarray:
+    """By hand, the weighted mean of each recipe's prediction by the network that never saw the row."""
     train, model = outcome.splits.train, outcome.model
-    expected = np.zeros((len(train), 3))
+    mean = np.zeros((len(train), 3))
     for place, (weight, recipe) in enumerate(ensemble.members(outcome.recipe)):
         fold = fold_of(train, 2, recipe.seed)
-        mine = [member for member in model.members if member.place == place]
-        for part, member in enumerate(mine):
-            expected[fold == part] += weight * member.predict(train.take(fold == part), "cpu")
+        own = [member for member in model.members if member.place == place]
+        for part, member in enumerate(own):
+            mean[fold == part] += weight * member.predict(train.take(fold == part), "cpu")
+    return mean
+
+
+def test_held_out_rows_are_the_weighted_mean_of_their_own_networks() -> None:
+    """Without calibrations that are fitted on held-out rows, which other parts' rows would fit otherwise."""
+    plain = [one | {"calibration": ["prior_correction"]} for one in members()]
+    outcome = run(whole(members=plain, calibration=[]), Splits(rows()))
     assert outcome.out_of_fold is not None
-    np.testing.assert_allclose(outcome.out_of_fold, expected, atol=1e-6)
+    np.testing.assert_allclose(outcome.out_of_fold, held_out_mean(outcome), atol=1e-6)
 
 
 def test_the_calibration_of_the_mean_is_applied() -> None:
@@ -103,23 +109,17 @@ def test_the_calibration_of_the_mean_is_applied() -> None:
     ((name, fitted),) = outcome.model.calibrations
     assert name == "temperature"
     assert fitted.temperature != 1  # type: ignore[attr-defined]
-    for mean, calibrated in [
-        (plain.model.outputs(fresh), outcome.model.outputs(fresh)),
-        (plain.out_of_fold, outcome.out_of_fold),
-    ]:
-        assert mean is not None
-        assert calibrated is not None
-        powered = mean.clip(LEAST) ** (1 / fitted.temperature)  # type: ignore[attr-defined]
-        np.testing.assert_allclose(calibrated, powered / powered.sum(axis=1, keepdims=True), rtol=1e-9)
+    powered = plain.model.outputs(fresh).clip(LEAST) ** (1 / fitted.temperature)  # type: ignore[attr-defined]
+    expected = powered / powered.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(outcome.model.outputs(fresh), expected, rtol=1e-9)
 
 
 def test_a_calibration_of_the_mean_is_fitted_to_held_out_rows() -> None:
-    plain, outcome = trained(calibrated=False), trained()
-    method = outcome.recipe.calibration[0]
-    train = outcome.splits.train
-    assert plain.out_of_fold is not None
-    expected = method.fit(np.log(plain.out_of_fold.clip(LEAST)), train.codes, train.weights, None)
-    assert outcome.model.calibrations[0][1] == expected
+    outcome = trained()
+    method, train = outcome.recipe.calibration[0], outcome.splits.train
+    logits = np.log(held_out_mean(trained(calibrated=False)).clip(LEAST))
+    expected = method.fit(logits, train.codes, train.weights, None)
+    assert outcome.model.calibrations[0][1].temperature == pytest.approx(expected.temperature, rel=1e-6)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
