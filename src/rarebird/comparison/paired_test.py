@@ -19,6 +19,7 @@ import numpy as np
 from scipy import stats
 
 from rarebird.core.checks import require
+from rarebird.metrics.multiple_tests import holm_adjusted
 
 LEVEL, POWER = 0.05, 0.8
 # Scores of few rows take few values. On two or three splits they are often equal by chance, and a test that uses their
@@ -88,19 +89,9 @@ def _p_value(known: np.ndarray, mean: float, error: float) -> float:
     return float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > NO_SPREAD * abs(mean) else 2.0 ** (1 - n)
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """``(n,)`` adjusted p-values; each can be compared with the level by itself."""
-    values = np.asarray(p_values, dtype=float)
-    order = np.argsort(values, kind="stable")
-    stepped = np.maximum.accumulate(values[order] * (len(values) - np.arange(len(values))))
-    adjusted = np.empty(len(values))
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
-
-
 def verdicts(differences: Sequence[Difference], level: float = LEVEL) -> list[Verdict]:
     """The verdict on each of many differences, all tested at one level."""
-    adjusted = holm([difference.p_value for difference in differences])
+    adjusted = holm_adjusted([difference.p_value for difference in differences])
     return [_verdict(difference.mean, bool(p <= level)) for difference, p in zip(differences, adjusted, strict=True)]
 
 
