@@ -147,10 +147,9 @@ def _check(data: Splits, recipe: AnyRecipe) -> None:
             f"The recipe is for data of kind {recipe.kind!r}, but {data.train.name} holds data of kind "
             f"{data.train.kind!r}."
         )
-    if data.train.task == "classification" and names.metric(recipe.metric, data.train.classes).needs == "values":
-        raise DataError(
-            f"The metric {recipe.metric!r} is for numbers, but the target holds classes; choose another with --metric."
-        )
+    if data.train.task == "classification":
+        # A recipe for numbers may leave its metric at the default, which decides nothing there.
+        names.metric_for_task(recipe.metric, "classification", data.train.classes)
     for part, what in ((data.train, "training"), (data.val, "validation"), (data.test, "test")):
         if part is not None and (part.y is None or not len(part)):
             raise DataError(f"{part.name} has no {what} rows with labels; give some.")
