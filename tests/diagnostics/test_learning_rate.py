@@ -4,6 +4,7 @@ command."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,9 +99,21 @@ def test_a_loss_that_is_not_a_number_is_left_out() -> None:
 
 
 def test_held_out_and_test_rows_take_no_part(table: Path) -> None:
-    data, before = rows(table), learning_rate.first_rows(recipe(), rows(table))
-    assert len(before) == 160
-    assert len(data.train) == 300
+    learned, notes = learning_rate.first_rows(recipe(), rows(table))
+    assert len(learned) == 160
+    assert notes == ()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_copies_of_judged_rows_are_said(table: Path, keep: bool) -> None:
+    # The test rows are the first 50 training rows.
+    data = rows(table)
+    data = replace(data, test=data.train.take(np.arange(50)))
+    found = learning_rate.find(recipe(), data, steps=30, keep_copies=keep)
+    said = "50 of 300 training rows copy"
+    assert any(said in note for note in found.notes)
+    assert said in found.to_text()
+    assert found.for_machines()["notes"] == found.notes
 
 
 def test_bad_rates_and_steps_are_refused(table: Path) -> None:

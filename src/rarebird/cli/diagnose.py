@@ -64,10 +64,7 @@ def learning_rate(
     values, figure = found.write(request.out)
     output.show(
         lambda: found.for_machines() | {"values": str(values), "figure": str(figure)},
-        lambda: (
-            f"Learning rate of {found.optimizer}: {found.proposed:.2g} (least loss at {found.minimum:.2g}). "
-            f"The curve is {figure}."
-        ),
+        lambda: f"{found.to_text()}\nThe curve is {figure}.",
     )
 
 

@@ -55,6 +55,7 @@ class RateRange:
         minimum: The rate of the least smoothed loss; too high to train at.
         optimizer: The optimizer that took the steps.
         rates, losses, smoothed: One per step, up to where the loss diverges.
+        notes: Sentences that the user should read.
     """
 
     proposed: float
@@ -64,10 +65,16 @@ class RateRange:
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     smoothed: tuple[float, ...]
+    notes: tuple[str, ...] = ()
 
     def for_machines(self) -> dict[str, Any]:
         """The rates as JSON holds them, without the curve."""
-        return {name: getattr(self, name) for name in ("optimizer", "proposed", "steepest", "minimum")}
+        return {name: getattr(self, name) for name in ("optimizer", "proposed", "steepest", "minimum", "notes")}
+
+    def to_text(self) -> str:
+        """The proposed rate and the notes, as lines of text."""
+        rate = f"Learning rate of {self.optimizer}: {self.proposed:.2g} (least loss at {self.minimum:.2g})."
+        return "\n".join([rate, *(f"Note: {note}" for note in self.notes)])
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """Write ``learning_rate.json`` and ``learning_rate.png`` into `folder`, made if needed; their paths."""
@@ -149,7 +156,8 @@ def find(
     require(steps >= FEWEST_STEPS, f"steps >= {FEWEST_STEPS}", steps=steps)
     if recipe.reference is not None:
         raise DataError(f"The reference {recipe.reference.name!r} has no learning rate; take it out of the recipe.")
-    training = _training(recipe, first_rows(recipe, data, keep_copies), choose_device(device), lowest, highest)
+    rows, notes = first_rows(recipe, data, keep_copies)
+    training = _training(recipe, rows, choose_device(device), lowest, highest)
     recorder = LossRecorder()
     training.hooks = [*training.hooks, recorder]
     training.on_step = lambda share: progress(share, "training at higher and higher rates")
@@ -160,7 +168,7 @@ def find(
         if all(math.isfinite(loss) for loss in recorder.losses):
             raise
     rates = [lowest * (highest / lowest) ** (step / steps) for step in range(len(recorder.losses))]
-    return proposal(rates, recorder.losses, recipe.optimizer.name, steps)
+    return replace(proposal(rates, recorder.losses, recipe.optimizer.name, steps), notes=notes)
 
 
 def _training(recipe: Recipe, rows: Dataset, device: str, lowest: float, highest: float) -> Training:
@@ -175,12 +183,12 @@ def _training(recipe: Recipe, rows: Dataset, device: str, lowest: float, highest
     return training
 
 
-def first_rows(recipe: Recipe, data: Splits, keep_copies: bool = False) -> Dataset:
-    """The rows that the recipe's first network would train on."""
+def first_rows(recipe: Recipe, data: Splits, keep_copies: bool = False) -> tuple[Dataset, tuple[str, ...]]:
+    """The rows that the recipe's first network would train on, and notes on rows that are left out."""
     splits = separate(data, recipe, TEST_SHARE, Copies(keep_copies))
     protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
     learned, _ = split.parts(splits.train, protocol, recipe.seed)[0]
-    return splits.train.take(learned)
+    return splits.train.take(learned), splits.notes
 
 
 def proposal(rates: Sequence[float], losses: Sequence[float], optimizer: str, steps: int) -> RateRange:
