@@ -9,14 +9,11 @@ Every fit is a process of its own; seconds are from its start to its end. Nothin
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from fitting import fit
 
 
 @dataclass(frozen=True)
@@ -56,17 +53,6 @@ SHOWN = (
 )
 
 
-def fit(job: Job, data: Path, seed: int) -> tuple[dict[str, object], float]:
-    """Fit in a process of its own: the printed object, and the process's seconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "rarebird.cli", "fit", str(data / job.data), "--out", f"{folder}/run"]
-        command += ["--budget", f"{job.budget}s", "--seed", str(seed), "--json"]
-        command += [] if job.test is None else ["--test", str(data / job.test)]
-        start = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return json.loads(done.stdout), time.monotonic() - start
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*JOBS, []], default=[])
@@ -77,7 +63,8 @@ def main() -> None:
         job = JOBS[name]
         rows = []
         for seed in arguments.seeds:
-            found, seconds = fit(job, arguments.data, seed)
+            test = None if job.test is None else arguments.data / job.test
+            found, seconds = fit(arguments.data / job.data, test, "--budget", f"{job.budget}s", "--seed", str(seed))
             values = {key: found["metrics"][key]["value"] for key in SHOWN if key in found["metrics"]}  # type: ignore[index, operator]
             rows.append(values)
             kept = len(found.get("per_class", []))  # type: ignore[arg-type]

@@ -13,14 +13,12 @@ Nothing is asserted: read the table.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from fitting import fit, test_metrics
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 PLAIN = ("loss=cross_entropy",)
@@ -57,26 +55,6 @@ def files(name: str, data: Path, folder: Path) -> tuple[Path, Path, str]:
     return folder / "train.npz", folder / "test.npz", "image"
 
 
-def fit(train: Path, test: Path, settings: tuple[str, ...], length: list[str], seed: int) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "rarebird.cli",
-            "fit",
-            str(train),
-            "--test",
-            str(test),
-            "--out",
-            f"{folder}/run",
-            "--json",
-        ]
-        command += [*length, "--seed", str(seed), *(part for setting in settings for part in ("--set", setting))]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    metrics = json.loads(done.stdout)["metrics"]
-    return {name: metrics[name]["value"] for name in FIGURES}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=["mammography", "adult", "pneumoniamnist"])
@@ -93,7 +71,10 @@ def main() -> None:
             train, test, kind = files(name, arguments.data, Path(folder))
             plain: dict[str, float] = {}
             for remedy, settings in REMEDIES[kind].items():
-                runs = [fit(train, test, settings, length, seed) for seed in arguments.seeds]
+                runs = [
+                    test_metrics(fit(train, test, *length, "--seed", str(seed), settings=settings)[0])
+                    for seed in arguments.seeds
+                ]
                 medians = {figure: statistics.median(run[figure] for run in runs) for figure in FIGURES}
                 plain = plain or medians
                 shown = "  ".join(

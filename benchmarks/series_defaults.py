@@ -11,40 +11,21 @@ training files only; do not choose by these figures.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
+
+from fitting import fit, test_metrics
 
 # Balanced accuracy of aeon 1.6's MultiRocketHydraClassifier on the same files, seed 0.
 PEER = {"MedicalImages": 0.741, "DistalPhalanxTW": 0.528, "Earthquakes": 0.500, "ECG5000": 0.558}
 ASKED = 0.05
 
 
-def fit(train: Path, seed: int, budget: int, settings: list[str]) -> tuple[dict[str, float], float]:
-    """Fit in a process of its own: test metric -> value, and the process's seconds."""
+def fit_set(train: Path, seed: int, budget: int, settings: list[str]) -> tuple[dict[str, float], float]:
+    """Test metric -> value, and the fit's seconds."""
     test = train.with_name(train.name.replace("_TRAIN", "_TEST"))
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "rarebird.cli",
-            "fit",
-            str(train),
-            "--test",
-            str(test),
-            "--out",
-            f"{folder}/run",
-        ]
-        command += ["--budget", f"{budget}s", "--seed", str(seed), "--json"]
-        command += [word for setting in settings for word in ("--set", setting)]
-        start = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        seconds = time.monotonic() - start
-    return {name: entry["value"] for name, entry in json.loads(done.stdout)["metrics"].items()}, seconds
+    found, seconds = fit(train, test, "--budget", f"{budget}s", "--seed", str(seed), settings=settings)
+    return test_metrics(found), seconds
 
 
 def main() -> None:
@@ -60,7 +41,7 @@ def main() -> None:
     for name in names:
         values = []
         for seed in arguments.seeds:
-            found, seconds = fit(
+            found, seconds = fit_set(
                 arguments.data / "series" / f"{name}_TRAIN.tsv", seed, arguments.budget, arguments.settings
             )
             values.append(found["balanced_accuracy"])

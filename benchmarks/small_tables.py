@@ -14,17 +14,14 @@ error has 15 bins. Every fit is a process of its own.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from fitting import fit, test_metrics
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -50,32 +47,17 @@ PEER = {
 FIGURES = ("balanced_accuracy", "average_precision", "expected_calibration_error", "log_loss")
 
 
-def fit(train: Path, test: Path, budget: int, seed: int, settings: list[str]) -> tuple[dict[str, float], float]:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "rarebird.cli",
-            "fit",
-            str(train),
-            "--test",
-            str(test),
-            "--json",
-            "--out",
-            f"{folder}/run",
-        ]
-        command += ["--budget", f"{budget}s", "--seed", str(seed), *settings]
-        start = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found = json.loads(done.stdout)["metrics"]
-        return {name: found[name]["value"] for name in FIGURES}, time.monotonic() - start
+def fit_table(train: Path, test: Path, budget: int, seed: int, options: list[str]) -> tuple[dict[str, float], float]:
+    """Test metric -> value, and the fit's seconds."""
+    found, seconds = fit(train, test, "--budget", f"{budget}s", "--seed", str(seed), *options)
+    return test_metrics(found), seconds
 
 
 def official(names: list[str], arguments: argparse.Namespace) -> None:
     rows = []
     for name in names:
         files = [arguments.data / "tables" / f"{name}.{part}.csv" for part in ("train", "test")]
-        found, seconds = fit(*files, arguments.budget, arguments.seed, arguments.settings)
+        found, seconds = fit_table(*files, arguments.budget, arguments.seed, arguments.settings)
         rows.append([found[figure] for figure in FIGURES])
         figures = " ".join(f"{figure} {found[figure]:.3f}" for figure in FIGURES)
         print(
@@ -158,7 +140,7 @@ def outer(names: list[str], arguments: argparse.Namespace) -> None:
                 for frame, file in zip((train, test), files, strict=True):
                     frame.to_csv(file, index=False)
                 values["rarebird"].append(
-                    fit(*files, arguments.budget, seed, arguments.settings)[0]["balanced_accuracy"]
+                    fit_table(*files, arguments.budget, seed, arguments.settings)[0]["balanced_accuracy"]
                 )
                 values["boosting"].append(boosting(train, test))
                 values["logistic"].append(logistic(train, test))

@@ -99,8 +99,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         return given
 
     def _request(self, folder: Path) -> Request:
-        settings = (self.settings,) if isinstance(self.settings, str) else tuple(self.settings or ())
-        recipe = None if self.recipe is None else folder
+        recipe, settings = None if self.recipe is None else folder, tuple(self._assignments())
         return Request(Path("X"), folder, recipe=recipe, settings=settings, threads=self.threads, device=self.device)
 
     def _searches(self) -> bool:
@@ -121,10 +120,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         chosen: dict[str, Any] = {"metric": self.metric, "threads": self.threads, "seed": self._seed(given)}
         if recipe.steps is None and self.budget is None:
             chosen["steps"] = self.steps
-        settings = [self.settings] if isinstance(self.settings, str) else list(self.settings or ())
-        return recipe.updated(**{name: value for name, value in chosen.items() if value is not None}).with_settings(
-            settings
-        )
+        stated = {name: value for name, value in chosen.items() if value is not None}
+        return recipe.updated(**stated).with_settings(self._assignments())
+
+    def _assignments(self) -> list[str]:
+        """The settings, of which one alone may be given as text."""
+        return [self.settings] if isinstance(self.settings, str) else list(self.settings or ())
 
     def _seed(self, given: Recipe | None) -> int | None:
         """An integer is the recipe's seed as it is; None leaves a given recipe its own, and draws one otherwise."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,27 +11,7 @@ from sklearn.metrics import log_loss
 
 from rarebird.automl.criterion import Criterion, is_worse, loss, standard_error
 from rarebird.data.dataset import Dataset, Frame
-
-N, CLASSES = 120, 3
-RNG = np.random.default_rng(0)
-Y = RNG.choice(CLASSES, N, p=[0.7, 0.2, 0.1])
-PRIOR = np.bincount(Y) / N
-GUESS = RNG.dirichlet(np.ones(CLASSES), N)
-
-
-def criterion(balanced: float = 0.5, **changes: Any) -> Criterion:
-    return Criterion(**{"y": Y, "weight": np.ones(N), "prior": PRIOR, "balanced": balanced} | changes)
-
-
-# Sure of a wrong class.
-LOST = 0.98 * np.eye(CLASSES)[(Y + 1) % CLASSES] + 0.01 * np.eye(CLASSES)[Y] + 0.01 * np.eye(CLASSES)[(Y + 2) % CLASSES]
-
-
-def good(strength: float, seed: int, y: np.ndarray = Y) -> np.ndarray:
-    """Probabilities that lean to the true class, each seed with errors of its own."""
-    logits = strength * np.eye(CLASSES)[y] + np.random.default_rng(seed).normal(size=(len(y), CLASSES))
-    unscaled = np.exp(logits)
-    return unscaled / unscaled.sum(axis=1, keepdims=True)
+from tests.automl.made_probabilities import CLASSES, GUESS, PRIOR, RNG, N, Y, criterion
 
 
 def test_without_balance_it_is_the_log_loss() -> None:

@@ -10,8 +10,7 @@ import pickle
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 
@@ -28,7 +27,7 @@ from rarebird.automl.criterion import is_worse, loss
 from rarebird.automl.portfolio import PortfolioEntry
 from rarebird.core.checks import DataError
 from rarebird.core.progress import Progress
-from rarebird.executors.executor import Executor, Returned, WorkerLost
+from rarebird.executors.executor import Closing, Executor, Returned, WorkerLost
 from rarebird.executors.work_loop import Ended, work_loop
 from rarebird.executors.workers import ONE, Workers
 from rarebird.training.cross_fit import SCORING_SECONDS
@@ -67,7 +66,7 @@ class NoLog:
 
 
 @dataclass
-class Race:
+class Race(Closing):
     """A race, to be used as a ``with`` block, or closed with `close`.
 
     Attributes:
@@ -107,14 +106,6 @@ class Race:
     def close(self) -> None:
         """End all trainings."""
         self._executor.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def best(self) -> Candidate | None:

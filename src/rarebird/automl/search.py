@@ -6,8 +6,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -22,6 +20,7 @@ from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
 from rarebird.core.progress import Progress
 from rarebird.evaluation.result import Tried
+from rarebird.executors.executor import Closing
 from rarebird.executors.workers import ONE, Workers
 from rarebird.experiment.setup import Setup
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
@@ -57,7 +56,7 @@ class SearchOptions:
     workers: Workers = ONE
 
 
-class Search:
+class Search(Closing):
     """A search, to be used as a ``with`` block.
 
     Args:
@@ -87,12 +86,8 @@ class Search:
         self.skipped = False
         self.selection: Selection | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End all trainings."""
         self.race.close()
 
     def run(self, device: str) -> None:
