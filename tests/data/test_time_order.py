@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,14 @@ import pytest
 
 from rarebird.comparison.repeated_splits import RepeatedCrossValidation
 from rarebird.core.checks import DataError
-from rarebird.data import split
+from rarebird.data import split, time_order
 from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.diagnostics.regularization_path import path as path_module
 from rarebird.diagnostics.regularization_path.path import PathOptions, regularization_path
 from rarebird.diagnostics.regularization_path.penalty import penalty_of
 from rarebird.experiment.setup import prepare_run, separate
+from rarebird.readers import read
+from rarebird.readers.options import ReadOptions
 from tests.comparison import made_rows
 from tests.data.test_split import rows, skewed
 from tests.diagnostics.regularization_path.made_rows import recipe as path_recipe
@@ -53,6 +56,66 @@ def parts_of_commands(data: Dataset) -> Iterator[list[Sides]]:
     setup = prepare_run(made_rows.baseline(folds=4), Splits(data), test_share=0)
     yield list(setup.parts(5))
     yield split.parts(data, split.decide(data, None, folds=4), 7)
+
+
+@pytest.mark.parametrize("visits", [0, 5])
+@pytest.mark.parametrize("dates", [False, True])
+def test_in_every_command_a_part_learns_from_rows_earlier_by_the_gap(visits: int, dates: bool) -> None:
+    data = timed(visits=visits)
+    assert data.time is not None
+    if dates:
+        data = replace(data, time=np.datetime64("2024-01-01") + (data.time * 86_400).astype("timedelta64[s]"))
+    gap = time_order.gap_of("21d" if dates else "21", time_order.times(data))
+    distances = []
+    for parts in parts_of_commands(replace(data, gap=gap)):
+        for learned, held in parts:
+            assert_no_leak(data, learned, held)
+            distances.append(time_order.times(data)[held].min() - time_order.times(data)[learned].max())
+    assert min(distances) >= gap
+    assert min(distances) < 3 * gap, "no more rows are left out than the gap asks for"
+
+
+def test_rows_in_the_gap_are_counted_in_the_sentence_and_test_rows_keep_it_too() -> None:
+    data = replace(timed(), gap=40.0)
+    splits = separate(Splits(data), made_rows.baseline(), 0.2)
+    assert splits.test is not None
+    assert time_order.times(splits.test).min() - time_order.times(splits.train).max() >= 40
+    assert any(
+        "10% of the 400 rows are before the first held-out row by less than the gap" in note for note in splits.notes
+    )
+    assert "less than the gap" in split.decide(data, None, folds=4).reason
+    assert "less than the gap" in split.decide(data, None).reason
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("7d", np.arange(3.0)),
+        ("-1", np.arange(3.0)),
+        ("nan", np.arange(3.0)),
+        ("inf", np.arange(3)),
+        ("7", np.arange(3).astype("datetime64[D]")),
+        ("0d", np.arange(3).astype("datetime64[D]")),
+        ("soon", np.arange(3).astype("datetime64[ns]")),
+    ],
+)
+def test_a_gap_that_the_times_cannot_have_is_refused(text: str, time: np.ndarray) -> None:
+    with pytest.raises(DataError, match="--gap is a"):
+        time_order.gap_of(text, time)
+
+
+def test_a_gap_is_read_in_the_unit_of_the_times(tmp_path: Path) -> None:
+    table = tmp_path / "visits.csv"
+    days = pd.date_range("2024-01-01", periods=20).strftime("%Y-%m-%d")
+    pd.DataFrame({"day": days, "a": range(20), "target": ["x", "y"] * 10}).to_csv(table, index=False)
+    read_rows = read(table, ReadOptions(time="day", gap="2w")).train
+    assert read_rows.gap == np.timedelta64(14, "D")
+    learned, held = split.sides(read_rows, 0.2, 0)
+    assert learned.sum() == 3
+    assert held.sum() == 4
+    assert read(table, ReadOptions(time="day", gap="2w", role="test rows")).train.gap is None
+    with pytest.raises(DataError, match="--gap needs rows with a time"):
+        read(table, ReadOptions(gap="2w"))
 
 
 @pytest.mark.parametrize("visits", [0, 5])

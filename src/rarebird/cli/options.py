@@ -64,6 +64,10 @@ Pattern = Annotated[
 ]
 Weight = Annotated[str | None, typer.Option(help="Column of sample weights.")]
 Time = Annotated[str | None, typer.Option(help="Column to split by in time order.")]
+Gap = Annotated[
+    str | None,
+    typer.Option(help="With --time: leave out training rows that are less than this before held-out rows (7d; 10)."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: all).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
@@ -90,12 +94,13 @@ SHARED: dict[str, tuple[Any, object]] = {
     "groups_pattern": (Pattern, None),
     "weight": (Weight, None),
     "time": (Time, None),
+    "gap": (Gap, None),
     "device": (Device, "auto"),
     "threads": (Threads, None),
     "as_json": (AsJson, False),
     "quiet": (Quiet, False),
 }
-READING = ("target", "kind", "task", "groups", "groups_pattern", "weight", "time")
+READING = ("target", "kind", "task", "groups", "groups_pattern", "weight", "time", "gap")
 RUNNING = ("device", "threads", "as_json", "quiet")
 # In `shared_options`: the option with its usual help.
 USUAL = ""

@@ -106,6 +106,8 @@ class Dataset:
         copies: ``(n,)`` int, equal for rows that are copies of each other, or None: splits keep them together, as they
             do groups, but rows that differ count as independent.
         time: ``(n,)`` sortable, or None.
+        gap: With a time: how much earlier than the first held-out row a row must be to be trained on, in the unit of
+            `time` (a timedelta for dates); None for any earlier row.
         ids: ``(n,)`` text, the user's name of each row (file name, row number).
         name: The name of the data set in reports.
         target: The name of the target.
@@ -122,6 +124,7 @@ class Dataset:
     group: np.ndarray | None = None
     copies: np.ndarray | None = None
     time: np.ndarray | None = None
+    gap: float | np.timedelta64 | None = None
     name: str = "data"
     target: str = "target"
 

@@ -155,13 +155,20 @@ def sides(
 
 def left_out(train: Dataset, learned: np.ndarray, held: np.ndarray) -> list[str]:
     """A sentence on the rows that are neither trained on nor held out, if there are any."""
-    share = float((~learned & ~held).mean())
-    if not share:
-        return []
-    return [
-        f"{share:.0%} of the {len(train)} rows are of groups (or copies) that also have rows among the latest; they "
-        "are left out of training, so that no group is on both sides."
-    ]
+    out = ~learned & ~held
+    near = out & time_order.in_gap(train, held) if train.gap is not None else np.zeros(len(train), dtype=bool)
+    sentences = []
+    if near.any():
+        sentences.append(
+            f"{near.mean():.0%} of the {len(train)} rows are before the first held-out row by less than the gap; they "
+            "are left out of training."
+        )
+    if (out & ~near).any():
+        sentences.append(
+            f"{(out & ~near).mean():.0%} of the {len(train)} rows are of groups (or copies) that also have rows among "
+            "the latest; they are left out of training, so that no group is on both sides."
+        )
+    return sentences
 
 
 def _held(train: Dataset, share: float, rng: np.random.Generator, fewest: int) -> np.ndarray:
@@ -203,14 +210,19 @@ def _late(labels: Iterable[str]) -> list[str]:
 def _chained(train: Dataset, folds: int) -> str:
     """The sentence on forward-chaining parts."""
     parts = time_order.chain(train, folds, stream(0, "cuts"))
-    shares = [
-        float((~learned & (time_order.times(train) < time_order.times(train)[held].min())).mean())
-        for learned, held in parts
-    ]
+    earlier = [~learned & (time_order.times(train) < time_order.times(train)[held].min()) for learned, held in parts]
+    near = [time_order.in_gap(train, held) for _, held in parts]
+    shares = [float((rows & ~gap).mean()) for rows, gap in zip(earlier, near, strict=True)]
     sentences = [
         f"{folds} parts in the order of time: each network is trained on rows that are earlier than the rows that "
         "judge it; the earliest rows are only trained on."
     ]
+    if train.gap is not None:
+        left = np.mean([float((rows & gap).mean()) for rows, gap in zip(earlier, near, strict=True)])
+        sentences.append(
+            f"About {left:.0%} of the rows are left out of a part's training, because they are earlier than its judged "
+            "rows by less than the gap."
+        )
     if any(shares):
         sentences.append(
             f"About {np.mean(shares):.0%} of the rows are left out of a part's training, because rows of their groups "

@@ -4,10 +4,14 @@ that judge it.
 A class needs rows to learn from. One that has no earlier row than the held-out ones is trained on, whatever its time,
 and is not held out. Rows of a group (or copies) on both sides are left out of training, and not of the held-out rows:
 the latest rows are what a model will meet, known groups among them, so that their share is as asked. A class whose
-earlier rows are all of such groups keeps these in training, and its later rows of these groups are not held out.
+earlier rows are all of such groups keeps these in training, and its later rows of these groups are not held out. With a
+gap, rows that are earlier by less than the gap are left out of training, too: what a row tells of its near future (a
+target that is measured over days, a patient's state) would make held-out rows look easier than new ones are.
 """
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 
@@ -18,6 +22,7 @@ from rarebird.data.dataset import Dataset
 LATEST_BEGIN = 0.5
 # Each cut is drawn within this share of a part's length, so that repeats have other cuts.
 DRAWN = 0.5
+_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "min": 60, "s": 1}
 
 # The rows to learn from, and the held-out rows, ``(n,)`` bool each.
 Sides = tuple[np.ndarray, np.ndarray]
@@ -64,8 +69,36 @@ def unseen(data: Dataset, learned: np.ndarray, held: np.ndarray) -> list[str]:
     """The classes that are trained on whatever their time, because no earlier row shows them."""
     if data.task == "regression" or not held.any():
         return []
-    late = learned & (times(data) >= times(data)[held].min())
+    late: np.ndarray = learned & ~_before(data, held)
     return [data.classes[code] for code in np.unique(data.codes[late])]
+
+
+def in_gap(data: Dataset, held: np.ndarray) -> np.ndarray:
+    """``(n,)`` bool: the rows that are earlier than the first held-out row, but by less than the gap."""
+    near: np.ndarray = (times(data) < times(data)[held].min()) & ~_before(data, held)
+    return near
+
+
+def gap_of(text: str, time: np.ndarray) -> float | np.timedelta64:
+    """The gap that the user's text means for these times: ``7d``, ``12h`` or ``30min`` for dates, a number for numbers.
+
+    Raises:
+        DataError: The text means no such gap, or one that is not above 0.
+    """
+    if time.dtype.kind == "M":
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(w|d|h|min|s)", text.strip().lower())
+        if not found or not float(found[1]):
+            raise DataError(
+                f"The times of the rows are dates: --gap is a time above 0 such as 7d or 12h, not {text!r}."
+            )
+        return np.timedelta64(round(float(found[1]) * _SECONDS[found[2]] * 1000), "ms")
+    try:
+        gap = float(text)
+    except ValueError:
+        gap = 0.0
+    if not 0 < gap < np.inf:
+        raise DataError(f"The times of the rows are numbers: --gap is a number above 0 in their unit, not {text!r}.")
+    return gap
 
 
 def times(data: Dataset) -> np.ndarray:
@@ -76,8 +109,8 @@ def times(data: Dataset) -> np.ndarray:
 
 def _sides(data: Dataset, block: np.ndarray) -> Sides:
     """The rows to learn from and those to hold out, of the rows of a block in time."""
-    time, held = times(data), block.copy()
-    learned = time < time[block].min()
+    held = block.copy()
+    learned = _before(data, block)
     codes = data.codes if data.task == "classification" else np.zeros(len(data), dtype=np.int64)
     if data.task == "classification":
         unseen = ~np.isin(codes, codes[learned])
@@ -91,6 +124,14 @@ def _sides(data: Dataset, block: np.ndarray) -> Sides:
         if own.any() and np.isin(group[own], group[held]).all():
             held &= ~np.isin(group, group[own])
     return learned & ~np.isin(group, group[held]), held
+
+
+def _before(data: Dataset, block: np.ndarray) -> np.ndarray:
+    """``(n,)`` bool: the rows that are earlier than the first row of a block in time, by the gap at least."""
+    time = times(data)
+    begin = time[block].min()
+    earlier: np.ndarray = time < begin
+    return earlier if data.gap is None else earlier & (time <= begin - data.gap)
 
 
 def _all_seen(data: Dataset) -> float:

@@ -29,6 +29,7 @@ def split_identity(data: Splits, test_share: float, splits: Splits, parts: Parts
     return {
         "grouping": _of(data.train.group),
         "order in time": _of(data.train.time),
+        "gap in time": None if data.train.gap is None else str(data.train.gap),
         "choice of validation rows": None if data.val is None else fingerprint(data.val),
         "choice of test rows": test_share if data.test is None else fingerprint(data.test),
         "treatment of copies": "kept" if keep_copies else "left out",

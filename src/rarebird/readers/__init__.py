@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Kind, Pixels, Splits
+from rarebird.data.time_order import gap_of
 from rarebird.readers import delimited
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.pictures import is_picture
@@ -30,7 +31,16 @@ def read(path: Path, options: ReadOptions) -> Splits:
     Raises:
         DataError: There is nothing at the path, no reader for it, or its reader refuses it.
     """
-    path = Path(path)
+    splits = _read(Path(path), options)
+    if options.gap is None or options.role != ReadOptions.role:  # only training rows are split
+        return splits
+    if splits.train.time is None:
+        raise DataError("--gap needs rows with a time; give the column with --time.")
+    return replace(splits, train=replace(splits.train, gap=gap_of(options.gap, splits.train.time)))
+
+
+def _read(path: Path, options: ReadOptions) -> Splits:
+    """`read`, without what the options say of splits."""
     if not path.exists():
         raise DataError(f"There is no file or folder {path}; check the path.")
     if path.is_dir():

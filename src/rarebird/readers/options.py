@@ -20,6 +20,7 @@ class ReadOptions:
         groups_pattern: Regular expression with one group, searched in file names (pictures) or row ids.
         weight: Column of sample weights.
         time: Column to split by in time order.
+        gap: How much earlier than the first held-out row a row must be to be trained on, such as ``7d`` or a number.
         image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
         image_shape: Exact (channels, height, width), as a trained model needs them; overrides `image_size`.
         cache: Folder for decoded pictures that do not fit in memory; None: a temporary folder.
@@ -34,6 +35,7 @@ class ReadOptions:
     groups_pattern: str | None = None
     weight: str | None = None
     time: str | None = None
+    gap: str | None = None
     image_size: int | None = None
     image_shape: tuple[int, int, int] | None = None
     cache: Path | None = None

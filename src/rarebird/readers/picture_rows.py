@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -125,7 +126,7 @@ def _dataset(
             notes.append(f"These classes of {listing.where} have no readable picture and are left out: {some(lost)}.")
         y, classes = np.searchsorted(present, y), tuple(classes[code] for code in present)
     given = {"weight": listing.weight, "group": group, "time": listing.time}
-    kept = {part: value if value is None else value[rows] for part, value in given.items()}
+    kept: dict[str, Any] = {part: value if value is None else value[rows] for part, value in given.items()}
     return Dataset(
         "image", listing.task, Pixels(array), rows, y, classes, ids, name=listing.name, target=listing.target, **kept
     ), notes
