@@ -14,7 +14,7 @@ from rarebird.cli.options import READING, RUNNING, SHARED, USUAL, After, app, sh
 from rarebird.cli.terminal import Output
 from rarebird.runs.request import Request
 
-ROWS = "--target --kind --task --groups --groups-pattern --weight --time"
+ROWS = "--target --kind --task --groups --groups-pattern --weight --time --pictures --channels-last"
 RUN = "--device --threads --json --quiet"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {
@@ -29,8 +29,9 @@ OPTIONS = {
     "regularization-path": "data --penalty --low --high --points --out --test --recipe --set --folds --repeats "
     f"--budget --steps --metric --positive --seed --keep-copies {ROWS} {RUN}",
     "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed {ROWS} {RUN}",
-    "predict": "model data --out --kind --device --threads",
-    "evaluate": "model data --out --target --kind --groups --groups-pattern --weight --device --threads --json",
+    "predict": "model data --out --kind --pictures --channels-last --device --threads",
+    "evaluate": "model data --out --target --kind --groups --groups-pattern --weight --pictures "
+    "--channels-last --device --threads --json",
     "profile": f"data --test {ROWS} --json",
     "list": "slot --kind --json",
     "demo": "--out --budget",

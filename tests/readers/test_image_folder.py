@@ -13,8 +13,9 @@ from PIL import Image
 
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
-from rarebird.readers.image_folder import read, read_list
+from rarebird.readers.image_folder import read
 from rarebird.readers.options import ReadOptions
+from rarebird.readers.picture_lists import read as read_list
 
 ANY = ReadOptions()
 UNLABELLED = ReadOptions(labelled=False)
@@ -173,16 +174,36 @@ def test_refusals(tmp_path: Path, root: Path) -> None:
     assert "regression" in refusal(root, ReadOptions(task="regression"))
 
 
+def test_a_pattern_that_fits_some_names_shows_one_of_each_and_another_pattern(tmp_path: Path) -> None:
+    for name in ("sick/person12_1.png", "sick/person3_1.png", "normal/IM-0115-0001.png", "normal/IM-0115-0002.png"):
+        draw(tmp_path / name)
+    message = refusal(tmp_path, ReadOptions(groups_pattern=r"person(\d+)"))
+    assert "fits 2 of the 4 names" in message
+    assert "'sick/person12_1.png', but not 'normal/IM-0115-0001.png'" in message
+    suggested = message.partition("such as '")[2].removesuffix("'.").replace("\\\\", "\\")
+    both = read(tmp_path, ReadOptions(groups_pattern=suggested)).train
+    assert both.group is not None
+    assert len(set(both.group)) == 3
+    assert "fits no name" in refusal(tmp_path, ReadOptions(groups_pattern="(nobody)"))
+
+
+def test_equal_texts_of_two_alternatives_are_two_groups(tmp_path: Path) -> None:
+    for name in ("a/person7.png", "b/IM-7.png"):
+        draw(tmp_path / name)
+    group = read(tmp_path, ReadOptions(groups_pattern=r"person(\d+)|IM-(\d+)")).train.group
+    assert group is not None
+    assert len(set(group)) == 2
+
+
 def test_groups_by_pattern(tmp_path: Path) -> None:
     for name in ("a/person12_1.png", "a/person12_2.png", "b/person3_1.png"):
         draw(tmp_path / name)
     assert read(tmp_path, ReadOptions(groups_pattern=r"person(\d+)")).train.group.tolist() == ["12", "12", "3"]  # type: ignore[union-attr]
-    assert "'b/person3_1.png'" in refusal(tmp_path, ReadOptions(groups_pattern=r"(12)"))
     assert "not a regular expression" in refusal(tmp_path, ReadOptions(groups_pattern="person("))
     assert "0 groups" in refusal(tmp_path, ReadOptions(groups_pattern="person"))
 
 
-@pytest.mark.parametrize("names", [["1.png", "2.png"], ["a/1.png", "b/c/2.png"], ["train/a/1.png", "test/2.png"]])
+@pytest.mark.parametrize("names", [["1.png", "2.png"], ["a/1.png", "b/c/2.png"], ["train/1.png", "b/2.png"]])
 def test_unlabelled_pictures_of_any_nesting(tmp_path: Path, names: list[str]) -> None:
     for shade, name in enumerate(names):
         draw(tmp_path / name, shade)
@@ -190,6 +211,29 @@ def test_unlabelled_pictures_of_any_nesting(tmp_path: Path, names: list[str]) ->
     assert data.y is None
     assert dict(zip(data.ids, shades(data), strict=True)) == {name: shade for shade, name in enumerate(names)}
     assert data.raw().shape == (2, 3, 9, 8)
+
+
+@pytest.mark.parametrize(("parts", "read_part"), [(("train", "val", "test"), "test"), (("train", "dev"), "dev")])
+def test_of_a_split_without_labels_only_the_test_rows_are_read(
+    tmp_path: Path, parts: tuple[str, ...], read_part: str
+) -> None:
+    for part in parts:
+        draw(tmp_path / part / "a" / "1.png")
+    splits = read(tmp_path, UNLABELLED)
+    assert splits.train.ids.tolist() == [f"{read_part}/a/1.png"]
+    assert read_part in splits.notes[0]
+
+
+def test_pictures_that_cannot_be_read_are_listed_with_their_place(tmp_path: Path) -> None:
+    for name in ("b/0.png", "b/1.png", "b/2.png", "d/0.png"):
+        draw(tmp_path / name)
+    (tmp_path / "b" / "1.png").write_bytes(b"")
+    raw = (tmp_path / "d" / "0.png").read_bytes()
+    (tmp_path / "d" / "0.png").write_bytes(raw[: len(raw) // 2])
+    splits = read(tmp_path, UNLABELLED)
+    assert splits.train.ids.tolist() == ["b/0.png", "b/2.png"]
+    assert [(row.place, row.id) for row in splits.unread] == [(1, "b/1.png"), (3, "d/0.png")]
+    assert all(row.reason for row in splits.unread)
 
 
 def test_a_single_picture(tmp_path: Path) -> None:
@@ -268,7 +312,7 @@ def test_refused_lists(tmp_path: Path) -> None:
     cases = {
         "path,label\na.png,x\na.png,x\n": "one class",
         "path,lable\na.png,x\n": "label",
-        "file,label\na.png,x\na.png,y\n": "no column 'path'",
+        "what,label\na,x\na,y\n": "no column 'path'",
         "path,label\na.png,x\na.png,y,z\n": "ine 3",
         "path,label,weight\na.png,x,1\na.png,y,-2\n": "weight",
         "path,label,group\na.png,x,1\na.png,y,\n": "group",
@@ -287,7 +331,9 @@ def test_magnetic_tile(shared_data: Path) -> None:
     assert splits.train.class_counts is not None
     assert splits.train.class_counts.tolist() == [115, 85, 57, 32, 952, 103]
     assert splits.train.raw().shape == (1344, 1, 96, 96)
-    assert splits.notes == ()
+    (note,) = splits.notes
+    assert "96 x 96 pixels" in note
+    assert "--set image_size=192" in note
 
 
 @pytest.mark.real_data

@@ -107,6 +107,22 @@ def test_series(tmp_path: Path) -> None:
     assert single.values.shape == (6, 1, 9)
 
 
+def test_series_with_more_channels_than_steps_are_named_and_can_be_turned(tmp_path: Path) -> None:
+    steps_first = RNG.normal(size=(6, 40, 3))
+    splits = saved(tmp_path, X=steps_first, y=Y)
+    assert "40 channels of 3 steps" in splits.notes[0]
+    assert "--channels-last" in splits.notes[0]
+    turned = saved(tmp_path, ReadOptions(channels_last=True), X=steps_first, y=Y)
+    usual = saved(tmp_path, X=steps_first.transpose(0, 2, 1), y=Y)
+    assert turned.notes == usual.notes == ()
+    for one, other in zip(turned.train.raw(), usual.train.raw(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    # A model that has learned 3 channels reads them wherever they are.
+    as_learned = saved(tmp_path, ReadOptions(channels=3), X=steps_first, y=Y)
+    np.testing.assert_array_equal(as_learned.train.raw()[0], usual.train.raw()[0])
+    assert "40 steps of 3 channels" in as_learned.notes[0]
+
+
 def test_regression(tmp_path: Path) -> None:
     y = RNG.normal(size=(40, 1))
     data = saved(tmp_path, X=np.zeros((40, 5, 5), np.uint8), y=y).train

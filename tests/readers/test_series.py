@@ -229,3 +229,11 @@ def test_japanese_vowels_of_unequal_lengths(shared_data: Path) -> None:
     assert (curves.lengths.min(), curves.lengths.max()) == (7, 26)
     beyond = np.arange(26) >= curves.lengths[:, None]
     np.testing.assert_array_equal(np.isnan(curves.values), np.broadcast_to(beyond[:, None], curves.values.shape))
+
+
+@pytest.mark.parametrize(("declared", "written"), [("-1 1", "{}.0"), ("-1.0 1.0", "{}"), ("-1 1", "{}.0000000e+00")])
+def test_whole_numbers_are_the_declared_labels_in_any_notation(tmp_path: Path, declared: str, written: str) -> None:
+    text = f"@classLabel true {declared}\n@data\n1,2:{written.format(-1)}\n3,4:{written.format(1)}\n"
+    data = read(write(tmp_path, text, "toy.ts"))
+    assert data.classes == ("-1", "1")
+    assert data.codes.tolist() == [0, 1]

@@ -60,7 +60,16 @@ Groups = Annotated[
     str | None, typer.Option(help="Column that groups rows (patient, track, site); groups are never split.")
 ]
 Pattern = Annotated[
-    str | None, typer.Option(help="Pattern with one group that finds the group in file names, such as 'person(\\d+)'.")
+    str | None,
+    typer.Option(
+        help="Pattern that finds the group in file names, such as 'person(\\d+)'; alternatives have a group each."
+    ),
+]
+Pictures = Annotated[
+    Path | None, typer.Option(help="Folder of the pictures that a CSV lists (default: the CSV's own folder).")
+]
+ChannelsLast = Annotated[
+    bool, typer.Option("--channels-last", help="Series in an .npz are (n, steps, channels), not (n, channels, steps).")
 ]
 Weight = Annotated[str | None, typer.Option(help="Column of sample weights.")]
 Time = Annotated[str | None, typer.Option(help="Column to split by in time order.")]
@@ -95,12 +104,14 @@ SHARED: dict[str, tuple[Any, object]] = {
     "weight": (Weight, None),
     "time": (Time, None),
     "gap": (Gap, None),
+    "pictures": (Pictures, None),
+    "channels_last": (ChannelsLast, False),
     "device": (Device, "auto"),
     "threads": (Threads, None),
     "as_json": (AsJson, False),
     "quiet": (Quiet, False),
 }
-READING = ("target", "kind", "task", "groups", "groups_pattern", "weight", "time", "gap")
+READING = ("target", "kind", "task", "groups", "groups_pattern", "weight", "time", "gap", "pictures", "channels_last")
 RUNNING = ("device", "threads", "as_json", "quiet")
 # In `shared_options`: the option with its usual help.
 USUAL = ""

@@ -18,7 +18,7 @@ ModelPath = Annotated[Path, typer.Argument(help="Folder of a model, or of the ru
 
 
 @app.command("predict")
-@shared_options(reading=("kind",), running=("device", "threads"))
+@shared_options(reading=("kind", "pictures", "channels_last"), running=("device", "threads"))
 def predict(
     request: Request,
     model: ModelPath,
@@ -43,7 +43,8 @@ def predict(
 
 @app.command("evaluate")
 @shared_options(
-    reading=("target", "kind", "groups", "groups_pattern", "weight"), running=("device", "threads", "as_json")
+    reading=("target", "kind", "groups", "groups_pattern", "weight", "pictures", "channels_last"),
+    running=("device", "threads", "as_json"),
 )
 def evaluate(
     request: Request,

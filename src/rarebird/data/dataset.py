@@ -235,13 +235,36 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class UnreadRow:
+    """A row that could not be read, so that no part holds it; a prediction lists it without a label.
+
+    Attributes:
+        part: ``train``, ``val`` or ``test``.
+        place: Its position among all rows of the part, those that were read and those that were not.
+        id: The user's name of the row.
+        reason: Why it could not be read, in a few words.
+    """
+
+    part: str
+    place: int
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Splits:
-    """What a reader returns: the rows of one data set and, where the data came split, its validation and test rows."""
+    """What a reader returns: the rows of one data set and, where the data came split, its validation and test rows.
+
+    Attributes:
+        notes: Sentences on what was left out or read otherwise than expected.
+        unread: Rows that could not be read.
+    """
 
     train: Dataset
     val: Dataset | None = None
     test: Dataset | None = None
     notes: tuple[str, ...] = field(default=())
+    unread: tuple[UnreadRow, ...] = field(default=())
 
 
 def concat(parts: Sequence[Dataset]) -> Dataset:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from rarebird.core.checks import DataError
@@ -15,7 +14,6 @@ from rarebird.readers.pictures import is_picture
 
 SUPPORTED = "a folder with one folder per class, .csv, .tsv, .txt, .parquet, .ts or .npz"
 _TEXT = (".csv", ".tsv", ".txt")
-_BEGINNING = 1 << 22  # characters, which hold a few rows of any table
 _PARQUET = (".parquet", ".pq")
 _PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
 
@@ -61,9 +59,9 @@ def _read(path: Path, options: ReadOptions) -> Splits:
             f"{path} cannot be read as data of kind {kind!r}; give {', '.join(supported)} or .npz, or another --kind."
         )
     if kind == "image":
-        from rarebird.readers import image_folder
+        from rarebird.readers import picture_lists
 
-        return image_folder.read_list(path, options)
+        return picture_lists.read(path, options)
     if kind == "table":
         from rarebird.readers import table
 
@@ -84,34 +82,18 @@ def _picture(path: Path, options: ReadOptions) -> Splits:
 
 
 def _guess(path: Path, suffix: str, options: ReadOptions) -> Kind:
-    """The kind of a file: series in UCR's layout have a first line of numbers; a list of pictures is recognized by its
-    columns and cells."""
+    """The kind of a file: series in UCR's layout have a first line of numbers; a list of pictures names files."""
     if suffix == ".ts":
         return "series"
     if suffix in _PARQUET:
         return "table"
-    beginning = delimited.decode(path)[0][:_BEGINNING]
+    from rarebird.readers import picture_lists
+
+    beginning = delimited.decode(path)[0][: picture_lists.BEGINNING]
     named_ucr = path.stem.upper().endswith(("_TRAIN", "_TEST"))
     if (suffix != ".csv" or named_ucr) and delimited.is_label_and_numbers(beginning.lstrip().partition("\n")[0]):
         return "series"
-    rows = [fields for _, fields in islice(delimited.records(beginning, delimited.sniff(beginning)), 20)]
-    return "image" if _lists_pictures(rows, path.parent, options) else "table"
-
-
-def _lists_pictures(rows: list[list[str]], folder: Path, options: ReadOptions) -> bool:
-    """Whether the first rows name pictures in a column `path`, with a column `label` if labels are wanted."""
-    header = [name.strip() for name in rows[0]] if rows else []
-    label = options.target or "label"
-    if "path" not in header or (label not in header and options.labelled):
-        return False
-    place = header.index("path")
-    paths = [row[place].strip() for row in rows[1:] if len(row) > place]
-    pictures = [name for name in paths if is_picture(Path(name))]
-    # If the columns can mean nothing else, the files need not exist: the reader of pictures names the missing ones.
-    known = {"path", "group", "weight", label, options.groups, options.weight, options.time}
-    return len(pictures) > len(paths) / 2 and (
-        known.issuperset(header) or any((folder / name).is_file() for name in pictures)
-    )
+    return "image" if picture_lists.lists_pictures(path, beginning, options) else "table"
 
 
 def _folder(path: Path, options: ReadOptions) -> Splits:

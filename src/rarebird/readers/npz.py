@@ -6,7 +6,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,10 @@ def read(path: Path, options: ReadOptions) -> Splits:
 
     With the key `train_images` the rows are pictures, and `val_images` and `test_images` are further parts; labels,
     groups and weights are `train_labels`, `train_groups`, `train_weights` and so on. With the key `X`, 2 axes are a
-    table with the columns c0,
-    c1, ...; 3 axes pictures ``(n, height, width)`` where they are uint8 and series ``(n, channels, length)`` otherwise;
-    4 axes pictures. `options.kind` overrides, and `options.target`, `groups`, `weight` and `time` name other keys.
-    Pictures are resized only where a size is asked for. Row ids are row numbers, "1" for the first.
+    table with the columns c0, c1, ...; 3 axes pictures ``(n, height, width)`` where they are uint8 and otherwise series
+    ``(n, channels, length)``, or ``(n, length, channels)`` with `options.channels_last`; 4 axes pictures.
+    `options.kind` overrides, and `options.target`, `groups`, `weight` and `time` name other keys. Pictures are resized
+    only where a size is asked for. Row ids are row numbers, "1" for the first.
 
     Args:
         path: An ``.npz`` file.
@@ -62,9 +62,12 @@ def read(path: Path, options: ReadOptions) -> Splits:
     names = _keys(path)
     parts, unused = _parts(path, names, options)
     kind = options.kind or _kind(parts[0], path)
+    notes = [f"These arrays of {path} are not used: {some(unused)}."] if unused else []
+    if kind == "series":
+        parts, more = _channels_before_steps(parts, options, path)
+        notes += more
     sources = _sources(parts, kind, options, path)
     loaded: dict[str, Dataset] = {}
-    notes = [f"These arrays of {path} are not used: {some(unused)}."] if unused else []
     for part, source in zip(parts, sources, strict=True):
         first = next(iter(loaded.values()), None)
         data, more = _dataset(part, kind, source, path, options, task=first.task if first else options.task)
@@ -175,6 +178,26 @@ def _kind(part: Part, path: Path) -> Kind:
     if part.X.ndim not in (2, 3):
         raise DataError(f"'X' of {path} has {part.X.ndim} axes; tables have 2, series 3, pictures 3 or 4.")
     return "table" if part.X.ndim == 2 else "series"
+
+
+def _channels_before_steps(parts: list[Part], options: ReadOptions, path: Path) -> tuple[list[Part], list[str]]:
+    """The parts with series as ``(n, channels, steps)``, and a sentence where the axes may be meant the other way.
+
+    The option decides; for a trained model, so does its number of channels if the last axis alone has it.
+    """
+    shape = parts[0].X.shape
+    if len(shape) != 3:
+        return parts, []
+    _, first, last = shape
+    if options.channels_last or (first != options.channels and last == options.channels):
+        note = f"Series of {path} are read as {first} steps of {last} channels, as (n, steps, channels)."
+        return [replace(part, X=part.X.transpose(0, 2, 1)) for part in parts], [] if options.channels_last else [note]
+    if first <= last or options.channels is not None:
+        return parts, []
+    return parts, [
+        f"Series of {path} are read as {first} channels of {last} steps, as (n, channels, steps); if they are "
+        f"{first} steps of {last} channels, give --channels-last."
+    ]
 
 
 def _sources(parts: list[Part], kind: Kind, options: ReadOptions, path: Path) -> Sequence[Source]:

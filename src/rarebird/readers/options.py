@@ -17,10 +17,14 @@ class ReadOptions:
         task: Overrides the guess from the target's values.
         target: Column of a table that holds the target; None: the column ``target``, if it exists.
         groups: Column that groups rows (patient, track, site).
-        groups_pattern: Regular expression with one group, searched in file names (pictures) or row ids.
+        groups_pattern: Regular expression with a group, searched in file names (pictures); of alternatives, each has
+            one.
         weight: Column of sample weights.
         time: Column to split by in time order.
         gap: How much earlier than the first held-out row a row must be to be trained on, such as ``7d`` or a number.
+        pictures: Folder of the pictures that a CSV lists; None: the CSV's own folder.
+        channels_last: Whether series in an archive are ``(n, steps, channels)``.
+        channels: Channels of series, as a trained model needs them; None: those of the data.
         image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
         image_shape: Exact (channels, height, width), as a trained model needs them; overrides `image_size`.
         cache: Folder for decoded pictures that do not fit in memory; None: a temporary folder.
@@ -36,6 +40,9 @@ class ReadOptions:
     weight: str | None = None
     time: str | None = None
     gap: str | None = None
+    pictures: Path | None = None
+    channels_last: bool = False
+    channels: int | None = None
     image_size: int | None = None
     image_shape: tuple[int, int, int] | None = None
     cache: Path | None = None

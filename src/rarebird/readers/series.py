@@ -165,7 +165,7 @@ def _ts(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str], 
             )
         channels = line.split(":")
         label = channels.pop().strip() if header.labelled else ""
-        if header.classes and label not in header.classes and label not in ("?", ""):
+        if header.classes and _tidy(label) not in header.classes and label not in ("?", ""):
             raise DataError(
                 f"Line {number} of {path} ends in {label[:30]!r}, which is not a declared label "
                 f"({some(header.classes)}); correct it."
@@ -207,7 +207,7 @@ def _header(path: Path, lines: list[str]) -> _Header:
     return _Header(
         labelled=numeric or truths.get("classlabel", False),
         task="regression" if numeric else "classification",
-        classes=() if numeric else tuple(entries.get("classlabel", [])[1:]),
+        classes=() if numeric else tuple(map(_tidy, entries.get("classlabel", [])[1:])),
         channels=int(channels[0]) if channels and channels[0].isdigit() else None,
         first_line=number + 1,
     )
@@ -238,6 +238,6 @@ def _floats(cells: list[str], path: Path, number: int) -> np.ndarray:
 
 
 def _tidy(label: str) -> str:
-    """A label's text; a whole number without its decimal point, "1.0000000e+00" -> "1"."""
+    """A label's text; a whole number without its decimal point, "1.0000000e+00" -> "1", "-1.0" -> "-1"."""
     text = label.strip().strip('"')
     return targets.label(float(text)) if delimited.is_number(text) and float(text).is_integer() else text
