@@ -14,7 +14,7 @@ from rarebird.cli.options import READING, RUNNING, SHARED, USUAL, After, app, sh
 from rarebird.cli.terminal import Output
 from rarebird.runs.request import Request
 
-ROWS = "--target --kind --task --groups --groups-pattern --weight --time --pictures --channels-last"
+ROWS = "--target --kind --task --groups --groups-pattern --weight --time --gap --pictures --channels-last"
 RUN = "--device --threads --json --quiet"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {

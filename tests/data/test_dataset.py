@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from rarebird.core.checks import DataError
-from rarebird.data.dataset import Curves, Dataset, Frame, Pixels, Source, concat, natural_order
+from rarebird.data.concatenation import concat
+from rarebird.data.dataset import Curves, Dataset, Frame, Pixels, Source, natural_order
 
 
 def rows(

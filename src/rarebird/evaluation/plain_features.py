@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rarebird.data.dataset import Dataset, concat
+from rarebird.data.concatenation import concat
+from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
 
 # Sides of the shrunken pictures, points of the shrunken series, and categories of a column that get a feature.

@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from rarebird.data.dataset import Dataset, Frame, concat
+from rarebird.data.concatenation import concat
+from rarebird.data.dataset import Dataset, Frame
 from rarebird.methods.resampling import _selection
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Choice, Float
