@@ -151,6 +151,28 @@ def test_the_best_of_many_needs_to_be_surely_better(
     assert [one.name for one in made.search._eligible()] == ["mlp"]
 
 
+def test_the_best_of_them_is_compared_with_its_leader_on_the_seeds_of_both(
+    without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Made(tmp_path, monkeypatch)
+    base = made.leader.models.recipe
+    monkeypatch.setattr(made.log, "proposed", lambda: 8)
+
+    def add(name: str, seed: int, strength: float, parent: str | None = None) -> None:
+        entry = PortfolioEntry(name, base.updated(seed=seed), parent=parent, settings={"loss": "x"} if parent else {})
+        made.search.race.finished.append(made.candidate(entry, strength))
+
+    # One more seed of the leader, much better than the searched recipe's only one, says nothing of that seed.
+    add("mlp, searched #1", base.seed, 1.5, parent="mlp")
+    add("mlp", base.seed + 1, 4.0)
+    assert [one.name for one in made.search._eligible()] == ["mlp", "mlp", "mlp, searched #1"]
+    # A lucky seed that the leader has not got does not make a recipe better than its leader.
+    del made.search.race.finished[1:]
+    add("mlp, searched #2", base.seed, 0.9, parent="mlp")
+    add("mlp, searched #2", base.seed + 1, 4.0, parent="mlp")
+    assert [one.name for one in made.search._eligible()] == ["mlp"]
+
+
 def test_few_trials_are_no_search(without_files: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(tmp_path, monkeypatch, seconds=1.01 * SEARCH_SHARE * BUDGET / FEWEST_TRIALS)
     assert made.around() == 0

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rarebird.methods.batch_sampling.by_loss import ByLoss
 from rarebird.methods.loss.auc import Auc
 from rarebird.methods.regularization.sam import Sam
 from rarebird.slots.protocols import TargetStatistics
@@ -75,3 +76,17 @@ def test_a_loss_of_pairs_in_parts_is_the_mean_of_the_parts_by_their_rows(n: int,
         assert isinstance(its, nn.Parameter)
         assert its.grad is not None
         torch.testing.assert_close(mine.detach(), (its - 0.5 * its.grad).detach())
+
+
+def test_a_rows_last_loss_is_that_of_the_weights_and_not_of_a_sharpness_aware_step_beyond_them() -> None:
+    rows = some_rows()
+    run = training(rows, [stage(sampling=ByLoss())])
+    torch.manual_seed(0)
+    before = Linear()
+    losses = torch.nn.functional.cross_entropy(before(rows.inputs), rows.y, reduction="none").detach()
+    run.hooks = [Sam(radius=5.0).attach(run.network)]
+    run.run(StepPlan(1))
+    assert run.last_loss is not None
+    seen = ~run.last_loss.isnan()
+    assert seen.any()
+    torch.testing.assert_close(run.last_loss[seen], losses[seen])

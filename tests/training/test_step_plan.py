@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
+import numpy as np
 import pytest
 
+from rarebird.recipe.recipe import Recipe
 from rarebird.training import step_plan as module
 from rarebird.training.step_plan import StepPlan
+from tests.data.test_split import rows
 
 
 class Watch:
@@ -130,3 +134,23 @@ def test_a_stop_at_the_last_step_is_no_change() -> None:
 def test_a_plan_has_at_least_one_step() -> None:
     with pytest.raises(ValueError, match="steps >= 1"):
         StepPlan(0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, 1.0),
+        ({"batch_sampling": "class_balanced"}, 15.5),
+        # A quarter of the steps draws as the rows come, three quarters draw classes evenly: each rare row comes
+        # .25 * 1 + .75 * 15.5 times in an epoch.
+        (
+            {"stages": [{"share": 1.0}, {"share": 3.0, "overrides": {"batch_sampling": {"name": "class_balanced"}}}]},
+            0.25 + 0.75 * 15.5,
+        ),
+    ],
+)
+def test_the_repetition_of_rows_counts_every_stage_by_its_share(settings: dict[str, Any], expected: float) -> None:
+    data = rows(np.repeat([0, 1], [900, 30]))
+    recipe = Recipe(kind="table", network="mlp", **settings)
+    assert module.repetition(recipe, data, data.class_counts) == pytest.approx(expected)
+    assert module.repetition(recipe, data, None) == 1.0

@@ -231,18 +231,25 @@ class Search(Closing):
                     )
 
     def _eligible(self) -> list[Candidate]:
-        """The candidates for the final model: all unsearched ones, and the best searched one if it is surely better
-        than its leader."""
+        """The candidates for the final model: all unsearched ones, and the best searched recipe if it is surely better
+        than its leader. Both are compared on the seeds that both were trained with: a mean over seeds is better than
+        one training, and the best of several trainings looks better than it is."""
         unsearched = [one for one in self.race.finished if one.parent is None]
         best = best_searched(self.race.finished)
         if best is None:
             return unsearched
-        leaders = families([one for one in unsearched if one.name == best.parent], self.criterion)
+        searched = [one for one in self.race.finished if one.name == best.name]
+        own = [one for one in unsearched if one.name == best.parent]
+        common = {one.models.recipe.seed for one in own} & {one.models.recipe.seed for one in searched}
+        rivals, leaders = (
+            families([one for one in ones if one.models.recipe.seed in common], self.criterion)
+            for ones in (searched, own)
+        )
         # The best of many recipes looks better on these rows than it is.
         tried = self.log.proposed()
-        if leaders and not is_worse(leaders[0].losses, best.losses, self.criterion.group, luck(tried)):
+        if leaders and not is_worse(leaders[0].losses, rivals[0].losses, self.criterion.group, luck(tried)):
             return unsearched
-        return [*unsearched, *(one for one in self.race.finished if one.name == best.name)]
+        return [*unsearched, *searched]
 
 
 def _default(entries: Sequence[PortfolioEntry]) -> PortfolioEntry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -204,14 +205,16 @@ class Training:
         drawn = [self._draw(stage, part) for part in np.array_split(batch, self.parts)]
         # An optimizer may compute a step more than once (sharpness-aware ones do): each time with the same draws.
         random_state = None if stage.augment_features is None else self.generator.get_state()
+        passes = itertools.count()
 
         def closure() -> Tensor:
+            is_first = next(passes) == 0
             optimizer.zero_grad(set_to_none=True)
             mean = torch.zeros((), device=self.placement.device)
             if random_state is not None:
                 self.generator.set_state(random_state)
             for rows in drawn:
-                part = self._loss(stage, rows, len(batch))
+                part = self._loss(stage, rows, len(batch), is_first)
                 mean = mean + part.detach()
                 part.backward()  # type: ignore[no-untyped-call]
             penalties = [penalty for hook in self.hooks if (penalty := hook.penalty(self.network)) is not None]
@@ -230,8 +233,9 @@ class Training:
         weighted = not getattr(stage.sampling, "draws_by_weight", False)
         return BatchRows(index, *self.rows.batch(index, self.placement, augment, weighted))
 
-    def _loss(self, stage: StageParts, rows: BatchRows, batch: int) -> Tensor:
-        """The part of the batch's mean loss that comes from these rows."""
+    def _loss(self, stage: StageParts, rows: BatchRows, batch: int, is_first: bool) -> Tensor:
+        """The part of the batch's mean loss that comes from these rows; the first pass of a step, with the network's
+        own weights, gives the rows' last losses."""
         y, weight = rows.y, rows.weight
         with self.placement.autocast():
             if stage.augment_features is None:
@@ -248,7 +252,7 @@ class Training:
         if not stage.per_row:
             return stage.loss_of_pairs(logits, y, weight) * (len(y) / batch)
         per_row = stage.loss_per_row(logits, y)
-        if self.last_loss is not None:
+        if self.last_loss is not None and is_first:
             self.last_loss[torch.from_numpy(rows.index).to(per_row.device)] = per_row.detach()
         # Divided by the mean weight of a batch, not by the weight of this batch. A heavy row makes the weight of its
         # batch large, and would therefore count too little: this would bend the prior (by .3 in the log-odds at batches

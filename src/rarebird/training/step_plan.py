@@ -14,13 +14,14 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from rarebird.core.checks import require
 from rarebird.data.dataset import Dataset
 from rarebird.recipe.recipe import Recipe
+from rarebird.slots.protocols import BatchSampling
+from rarebird.training.stage import merged
 
 DEFAULT_EPOCHS = 30.0
 # Share of the time for steps; evaluations and irregular batches take the rest.
@@ -84,7 +85,7 @@ def repetition(recipe: Recipe, natural: Dataset, counts: np.ndarray | None) -> f
     """How often the rows of the most repeated class come in an epoch of one draw for each row before resampling.
 
     Args:
-        recipe: Its batch sampling may repeat rows.
+        recipe: The batch sampling of its stages may repeat rows.
         natural: Training rows before resampling.
         counts: ``(n_classes,)`` rows of each class after resampling; None for regression.
 
@@ -94,12 +95,20 @@ def repetition(recipe: Recipe, natural: Dataset, counts: np.ndarray | None) -> f
     before = natural.class_counts
     if counts is None or before is None:
         return 1.0
-    sampling: Any = recipe.batch_sampling
-    factor = sampling.prior_factor(counts)
-    draws = counts * (1.0 if factor is None else factor)
+    draws = np.sum(
+        [stage.share * _drawn(merged(recipe, stage)["batch_sampling"], counts) for stage in recipe.stages], 0
+    )
     distinct = np.minimum(counts, before)
     present = distinct > 0
     return float(max(1.0, (len(natural) * draws[present] / draws.sum() / distinct[present]).max()))
+
+
+def _drawn(sampling: BatchSampling, counts: np.ndarray) -> np.ndarray:
+    """``(n_classes,)`` the share of the draws that each class gets."""
+    factor = sampling.prior_factor(counts)
+    draws = counts * (1.0 if factor is None else factor)
+    shares: np.ndarray = draws / draws.sum()
+    return shares
 
 
 class StepPlan:
