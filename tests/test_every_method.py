@@ -26,7 +26,7 @@ FILES = {
 ROWS = 90
 # What a method needs beside itself.
 RESIDUAL = {"image": "resnet", "table": "transformer", "series": "inception_time"}
-COMPANIONS = {"feature_smote": ["batch_sampling=class_balanced"]}
+COMPANIONS = {"feature_smote": ["batch_sampling=class_balanced"], "ridge": ["network=linear"]}
 
 
 @cache

@@ -24,6 +24,7 @@ PROTOCOLS: dict[str, type] = {
     "augmentation": protocols.Augmentation,
     "network": protocols.Network,
     "reference": protocols.Reference,
+    "head": protocols.Head,
     "loss": protocols.Loss,
     "regularization": protocols.Regularization,
     "optimizer": protocols.Optimizer,

@@ -28,6 +28,7 @@ DERIVED = {
     "augmentation": ("cell_noise", "bind"),
     "network": ("mlp", "build"),
     "reference": ("boosted_trees", "fit"),
+    "head": ("ridge", "solve"),
     "loss": ("cross_entropy", "build"),
     "regularization": ("gradient_clipping", "attach"),
     "optimizer": ("sgd", "build"),
@@ -73,9 +74,10 @@ train = Dataset("table", "classification", Frame(frame), np.arange(60), y, ("no"
 settings = dict(kind="table", steps=3, batch_size=16, folds=0, holdout=0.3, threads=1, precision="float32")
 named = {slot: ["new_method"] if slot in LISTS else "new_method" for slot in methods.SLOTS}
 
-reference = named.pop("reference")
+reference, head = named.pop("reference"), named.pop("head")
 run(Recipe(**settings, **named), Splits(train), test_share=0.2)
 run(Recipe(**settings, network="mlp", reference=reference), Splits(train), test_share=0.2)
+run(Recipe(**settings, network="linear", head=head), Splits(train), test_share=0.2)
 
 tuned = []
 baseline = Recipe(**settings, network="mlp")

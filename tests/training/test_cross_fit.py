@@ -146,6 +146,9 @@ class LeaveOneOut:
     def seconds_per_row(self) -> float:
         return 0.0
 
+    def fits(self, deadline: float | None, trainings: int) -> bool:
+        return True
+
     def run(self, plan: TrainingPlan, on_step: Any) -> Trained:
         own = np.column_stack([np.arange(self.n, dtype=float), np.zeros(self.n)])
         return replace(self.trainer.run(plan, on_step), own_outputs=own)
@@ -161,11 +164,15 @@ def test_a_training_may_bring_held_out_outputs_for_its_own_rows(monkeypatch: pyt
     monkeypatch.setattr(module, "_trainer", leave_one_out)
     learned, held = np.arange(0, 120, 2), np.arange(1, 120, 2)
     models = cross_fit_all(recipe(), Splits(TRAIN), [(learned, held)], Compute())
-    np.testing.assert_array_equal(models.held_rows[0], np.concatenate([held, learned]))
+    # Rows that it held out judge it where there are some.
+    assert models.trained[0].own_outputs is None
     np.testing.assert_array_equal(models.unseen_rows(0), held)
+    models = cross_fit_all(recipe(), Splits(TRAIN), [(learned, learned[3:9])], Compute())
+    np.testing.assert_array_equal(models.held_rows[0], learned[3:9])
+    assert not len(models.unseen_rows(0))
     outputs = held_outputs.predict(models, TRAIN, "cpu")
-    np.testing.assert_array_equal(outputs.rows, models.held_rows[0])
-    np.testing.assert_array_equal(outputs.outputs[len(held) :, 0], np.arange(len(learned)))
+    np.testing.assert_array_equal(outputs.rows, learned[3:9])
+    np.testing.assert_array_equal(outputs.outputs[:, 0], np.arange(3, 9))
     np.testing.assert_array_equal(outputs.y, TRAIN.codes[outputs.rows])
     # Given validation rows score the models in their place.
     splits = Splits(TRAIN, rows(30, seed=1))

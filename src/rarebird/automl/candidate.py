@@ -25,7 +25,7 @@ from rarebird.evaluation.held_out import cross_predict
 from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import Setup
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import CrossFit, cross_fit
+from rarebird.training.cross_fit import CrossFit, cross_fit, parts_of
 from rarebird.training.device import choose_device, threads
 from rarebird.training.timing import warm_up
 
@@ -161,6 +161,7 @@ def train_candidate(context: TrainingContext, spec: TrialSpec) -> Generator[Part
     with threads(context.threads):
         warm_up()
         parts = setup.parts(spec.recipe.seed if setup.protocol.folds else context.seed)
+        parts = parts_of(spec.recipe, setup.splits, parts)
         rungs = rung_ends(len(parts))[:-1] if spec.yields else []
         models = None
         for models in cross_fit(spec.recipe, setup.splits, parts, compute, enough=spec.enough):

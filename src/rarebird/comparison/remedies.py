@@ -26,6 +26,7 @@ SLOTS = (
     "regularization",
     "network",
     "reference",
+    "head",
     "calibration",
     "decision",
 )
@@ -72,9 +73,9 @@ def with_remedy(baseline: Recipe, remedy: str) -> Recipe:
     for slot, name in changes(remedy):
         method, held = methods.build(slot, {"name": name}), getattr(recipe, slot)
         recipe = recipe.updated(**{slot: (*held, method) if isinstance(held, tuple) else method})
-        if slot == "network" and baseline.reference is not None:
-            # If the baseline trains trees, clear `reference`; otherwise the network would be ignored.
-            recipe = recipe.updated(reference=None)
+        if slot == "network":
+            # If the baseline trains trees, the network would be ignored; if it solves a head, few networks would do.
+            recipe = recipe.updated(reference=None, head=None)
     return recipe
 
 
@@ -180,8 +181,11 @@ def _named(part: str, known: Sequence[Change]) -> str:
 
 
 def _is_remedy_by_itself(slot: str, name: str) -> bool:
-    """Whether a method is a remedy by itself: its settings have defaults, and it works on rows, not on features."""
+    """Whether a method is a remedy by itself: its settings have defaults, and it works on rows, not on features. A head
+    is not, as it needs a network whose features are frozen."""
     method = methods.load(slot, name)
-    return all(not field.is_required() for field in method.model_fields.values()) and not getattr(
-        method, "on_features", False
+    return (
+        slot != "head"
+        and all(not field.is_required() for field in method.model_fields.values())
+        and not getattr(method, "on_features", False)
     )

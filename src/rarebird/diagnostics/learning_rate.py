@@ -156,6 +156,8 @@ def find(
     require(steps >= FEWEST_STEPS, f"steps >= {FEWEST_STEPS}", steps=steps)
     if recipe.reference is not None:
         raise DataError(f"The reference {recipe.reference.name!r} has no learning rate; take it out of the recipe.")
+    if recipe.head is not None:
+        raise DataError(f"The head {recipe.head.name!r} is solved without a learning rate; take it out of the recipe.")
     rows, notes = first_rows(recipe, data, keep_copies)
     training = _training(recipe, rows, choose_device(device), lowest, highest)
     recorder = LossRecorder()

@@ -29,7 +29,7 @@ from rarebird.model.model import Model
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble, Weighted
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import CrossFit, cross_fit_all
+from rarebird.training.cross_fit import CrossFit, cross_fit_all, parts_of
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _train(recipe: AnyRecipe, setup: Setup, compute: Compute) -> list[CrossFit]:
             part_of(compute.progress, place / len(recipes), 1 / len(recipes), member),
         )
         # Each recipe has its own folds, by its own seed; all recipes share one hold-out.
-        parts = setup.parts(one.seed if setup.protocol.folds else recipe.seed)
+        parts = parts_of(one, setup.splits, setup.parts(one.seed if setup.protocol.folds else recipe.seed))
         fits.append(cross_fit_all(one, setup.splits, parts, share, weight))
         if fits[-1].ended_by_user:
             break
@@ -280,6 +280,7 @@ def _ended_early(fits: Sequence[CrossFit], clock: Clock, setup: Setup) -> list[s
         "epochs": f"after {epochs:g} passes over the rows; more were not expected to help (--set epochs=N allows "
         "them).",
         "stop": "when held-out rows stopped gaining.",
+        "solved": "because its head is solved in closed form, and more time does not change it.",
     }
     causes = {one.ended for models in fits for one in models.trained}
     return [f"Training ended before the budget, {reasons[cause]}" for cause in reasons if cause in causes][:1]

@@ -18,7 +18,7 @@ def steps_taken(fits: Sequence[CrossFit], train: Dataset) -> StepsTaken | None:
     Where a resampling changes the number of rows, the steps of the epochs are approximate.
 
     Returns:
-        None if the recipe has no `epochs`.
+        None if the recipe has no `epochs`, or a head that is solved.
     """
     models = max((one for one in fits if one.trained), key=lambda one: one.weight, default=None)
     if models is None or models.recipe.steps is None:
@@ -28,7 +28,7 @@ def steps_taken(fits: Sequence[CrossFit], train: Dataset) -> StepsTaken | None:
     if recipe.reference is not None:
         reference: Any = recipe.reference
         return StepsTaken(steps=taken, full_steps=max(int(getattr(reference, "rounds", taken)), taken))
-    if recipe.epochs is None:
+    if recipe.epochs is None or recipe.head is not None:
         return None
     held = len(models.unseen_rows(0)) if len(models.trained) > 1 or recipe.holdout else 0
     n_rows = max(len(train) - held, 1)

@@ -128,6 +128,12 @@ def _reference(_: str, __: Facts) -> str:
     return "the usual choice instead of a network, judged on the same splits"
 
 
+def _head(_: str, facts: Facts) -> str:
+    if facts.kind == "image" or not _few(facts):
+        return ""
+    return "solves a linear head on frozen features (network=linear has them) exactly, and judges it without folds"
+
+
 def _loss(name: str, facts: Facts) -> str:
     if ("classification" if facts.classes else "regression") not in _tasks_of(name) or name == "distillation":
         return ""
@@ -194,6 +200,7 @@ _RULES: dict[str, Callable[[str, Facts], str]] = {
     "augmentation": _augmentation,
     "network": _network,
     "reference": _reference,
+    "head": _head,
     "loss": _loss,
     "regularization": _regularization,
     "optimizer": _any_data,

@@ -56,6 +56,8 @@ class Recipe(BaseModel):
         test_time_views: The number of augmented views of a row whose predictions are averaged with that of the row.
         reference: The method that is trained in the network's place; None: the network. With a reference, the slots
             that act within a network's training are not used.
+        head: The method that solves the network's head in closed form, where its features are frozen; None: the network
+            is trained by steps. With it, the slots that act within a training by steps are not used.
         stages: Parts of the training, or the name of a plan in `rarebird.recipe.stage_plans`.
     """
 
@@ -88,6 +90,7 @@ class Recipe(BaseModel):
 
     network: slot_type("network")  # type: ignore[valid-type]
     reference: slot_type("reference") | None = None  # type: ignore[valid-type]
+    head: slot_type("head") | None = None  # type: ignore[valid-type]
     loss: slot_type("loss") = _method("loss", "cross_entropy")  # type: ignore[valid-type]
     resampling: slot_type("resampling") | None = None  # type: ignore[valid-type]
     batch_sampling: slot_type("batch_sampling") = _method("batch_sampling", "shuffled")  # type: ignore[valid-type]

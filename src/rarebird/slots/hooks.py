@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -67,3 +67,10 @@ class Hook:
 
     def after_fit(self, state: TrainState) -> None:
         """Called at the end of the training; it may load other weights into `state.network`."""
+
+
+@runtime_checkable
+class SkippableBranch(Protocol):
+    """A module at the end of a residual branch that skips a row's branch with this probability in training."""
+
+    skip_rate: float

@@ -27,6 +27,7 @@ SLOTS = (
     "augmentation",
     "network",
     "reference",
+    "head",
     "loss",
     "regularization",
     "optimizer",

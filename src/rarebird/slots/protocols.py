@@ -21,6 +21,7 @@ from rarebird.data.dataset import Dataset
 from rarebird.data.spec import InputSpec
 from rarebird.slots.hooks import Hook
 from rarebird.slots.methods import Fitted
+from rarebird.slots.solved_head import HeadRows, SolvedHead
 
 if TYPE_CHECKING:
     import torch
@@ -143,8 +144,7 @@ class TargetStatistics:
 
 @runtime_checkable
 class Loss(Protocol):
-    """Builds a module ``forward(logits (batch, n_outputs), y (batch, n_outputs)) -> (batch,)``; the loop weights and
-    averages.
+    """Builds a module ``forward(logits (batch, n_outputs), y (batch, n_outputs)) -> (batch,)``; the loop averages.
 
     For classes it is linear in y. `tasks` has the tasks that it serves, ``classification`` or ``regression``. A loss of
     pairs of rows has ``per_row = False``; its module is ``forward(logits, y, weight (batch,)) -> ()``, the weighted
@@ -174,13 +174,6 @@ class Network(Protocol):
     """
 
     def build(self, spec: InputSpec) -> nn.Module: ...
-
-
-@runtime_checkable
-class SkippableBranch(Protocol):
-    """A module at the end of a residual branch that skips a row's branch with this probability in training."""
-
-    skip_rate: float
 
 
 @runtime_checkable
@@ -217,6 +210,13 @@ class Reference(Protocol):
     ) -> nn.Module: ...
 
     def from_text(self, text: str, spec: InputSpec) -> nn.Module: ...
+
+
+@runtime_checkable
+class Head(Protocol):
+    """Solves a network's linear head in closed form, in place of a training by steps; all else of it is frozen."""
+
+    def solve(self, rows: HeadRows) -> SolvedHead: ...
 
 
 @runtime_checkable

@@ -16,6 +16,7 @@ from rarebird.data.dataset import Dataset, Splits
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.reference_trainer import ReferenceTrainer
+from rarebird.training.solved_trainer import SolvedTrainer
 from rarebird.training.trainer import Trained, Trainer, TrainingPlan
 
 # Seconds to score one row, for each class; the bootstrap takes most of them.
@@ -37,8 +38,8 @@ class CrossFit:
         recipe: The recipe with every open field filled in.
         trained: The models.
         held_rows: Per model, the positions of its held-out rows: among the validation rows where these are given, else
-            among the training rows. A model with exact leave-one-out outputs also holds out the rows that it learned
-            from; they come last, in the order of `Trained.own_outputs`.
+            among the training rows. A model that is judged by its exact leave-one-out outputs learned from these rows;
+            its `own_outputs` are theirs.
         weight: The recipe's weight in an ensemble, relative to the weights of the other recipes.
         ended_by_user: Whether the user ended the training before all parts had a model.
     """
@@ -50,10 +51,9 @@ class CrossFit:
     ended_by_user: bool = False
 
     def unseen_rows(self, place: int) -> np.ndarray:
-        """Positions of the held-out rows that a model never learned from: all except those of its leave-one-out
-        outputs."""
-        rows, leave_one_out = self.held_rows[place], self.trained[place].own_outputs
-        return rows if leave_one_out is None else rows[: len(rows) - len(leave_one_out)]
+        """Positions of the held-out rows that a model never learned from: none where leave-one-out outputs judge it."""
+        rows = self.held_rows[place]
+        return rows if self.trained[place].own_outputs is None else rows[:0]
 
 
 def cross_fit(
@@ -93,15 +93,14 @@ def cross_fit(
             full_steps = trainer.own_steps
             planned = trainer.plan(deadline, len(parts))
             recipe = planned if recipe.steps is not None else _shortened(planned, share)
-            if (recipe.steps or 0) < enough * full_steps:
+            if (recipe.steps or 0) < enough * full_steps or (enough and not trainer.fits(deadline, len(parts))):
                 return
         on_step = _PartProgress(compute, fold, len(parts))
         part_deadline = end_of_share(deadline, time.monotonic(), len(parts) - fold)
         trained = trainer.run(TrainingPlan(recipe, part_deadline, changes, given_steps), on_step)
         del trainer  # frees its rows before those of the next fold are prepared
-        if splits.val is not None:
-            trained = replace(trained, own_outputs=None)  # validation rows score the model
-        held = _held_rows(splits, part[1], learned, trained)
+        held = part[1] if splits.val is None else np.arange(len(splits.val))
+        trained = replace(trained, own_outputs=_own_outputs_of(splits, held, learned, trained))
         models = CrossFit(recipe, [*models.trained, trained], [*models.held_rows, held], ended_by_user=on_step.ended)
         yield replace(models, recipe=_record_changes(recipe, models.trained, len(parts)))
         if on_step.ended:
@@ -112,6 +111,19 @@ def cross_fit_all(recipe: Recipe, splits: Splits, parts: Parts, compute: Compute
     """All models of a recipe; arguments as in `cross_fit`."""
     *_, models = CrossFit(recipe), *cross_fit(recipe, splits, parts, compute)
     return replace(models, weight=weight)
+
+
+def parts_of(recipe: Recipe, splits: Splits, parts: Parts) -> Parts:
+    """The parts on which a recipe's models are trained: the given ones, or one model of all rows.
+
+    A head with leave-one-out outputs learns from all rows and is judged on the same rows as any other recipe. Where
+    rows have a time, a later row must not help to predict an earlier one; resampled rows hide of which rows they are
+    made; and given validation rows judge: then parts are as given.
+    """
+    is_judged_by_own = recipe.head is not None and recipe.reference is None and recipe.resampling is None
+    if not is_judged_by_own or splits.val is not None or splits.train.time is not None or not parts:
+        return parts
+    return [(np.arange(len(splits.train)), np.sort(np.concatenate([held for _, held in parts])))]
 
 
 def trainer_of(recipe: Recipe, train: Dataset, learned: np.ndarray, fold: int, device: str) -> Trainer:
@@ -148,6 +160,8 @@ def _trainer(
     train, (fit, held) = splits.train, part
     if recipe.reference is not None:
         return ReferenceTrainer(recipe, train.take(fit), fold), fit
+    if recipe.head is not None:
+        return SolvedTrainer(recipe, train.take(fit), fold, device), fit
     learned, watched = _split_off_watched(recipe, train, fit)
     rows = train.take(watched)
     if curve and not len(watched):
@@ -181,12 +195,14 @@ def _shortened(recipe: Recipe, share: float) -> Recipe:
     return recipe if share == 1 else recipe.updated(steps=max(1, round(share * (recipe.steps or 0))))
 
 
-def _held_rows(splits: Splits, held: np.ndarray, learned: np.ndarray, trained: Trained) -> np.ndarray:
-    """Positions of a model's held-out rows: all validation rows where these are given; else those of its part and,
-    if it has leave-one-out outputs, the rows that it learned from."""
-    if splits.val is not None:
-        return np.arange(len(splits.val))
-    return held if trained.own_outputs is None else np.concatenate([held, learned])
+def _own_outputs_of(splits: Splits, held: np.ndarray, learned: np.ndarray, trained: Trained) -> np.ndarray | None:
+    """The leave-one-out outputs of the held-out rows, if the model learned from these; else None: it predicts them."""
+    if trained.own_outputs is None or splits.val is not None or not len(held):
+        return None
+    place = np.full(len(splits.train), -1)
+    place[learned] = np.arange(len(learned))
+    own: np.ndarray = trained.own_outputs[place[held]]
+    return own if (place[held] >= 0).all() else None
 
 
 def _record_changes(recipe: Recipe, trained: Sequence[Trained], parts: int) -> Recipe:

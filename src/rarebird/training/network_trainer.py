@@ -98,6 +98,10 @@ class NetworkTrainer:
         logits(network, self.prepared.inputs(rows), self.device, views=views(self.recipe, self.prepared.spec))
         return (time.monotonic() - start) / len(rows)
 
+    def fits(self, deadline: float | None, trainings: int) -> bool:
+        """True: fewer steps fit into any time."""
+        return True
+
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
         """Train as planned; a replay repeats the plan's changes and does not read the clock."""
         recipe = plan.recipe

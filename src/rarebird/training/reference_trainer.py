@@ -62,6 +62,10 @@ class ReferenceTrainer:
         """About how long the prediction of one row takes with all rounds: measured on few rows and rounds."""
         return self._measured[1] * self.own_steps
 
+    def fits(self, deadline: float | None, trainings: int) -> bool:
+        """True: fewer rounds fit into any time."""
+        return True
+
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
         """Train as planned; a replay repeats the early end that the plan's changes record."""
         planned = plan.recipe.steps

@@ -46,7 +46,8 @@ class Trained:
         history: One entry per evaluation.
         changes: Changes ``(step, new number of steps)`` by the clock or an early stop, to be recorded in the recipe.
         notes: Sentences for the user.
-        ended: What ended the training: the recipe's ``epochs``, a ``stop`` by a hook or the user, or the ``clock``.
+        ended: What ended the training: the recipe's ``epochs``, a ``stop`` by a hook or the user, the ``clock``, or
+            ``solved`` for a head in closed form.
         own_outputs: ``(n_learned, n_outputs)`` raw outputs for the rows that it learned from, in their order. Each is
             the output of a training without that row: an exact leave-one-out. None where the method has none.
     """
@@ -78,6 +79,10 @@ class Trainer(Protocol):
             deadline: When all `trainings` must have ended, on the scale of `time.monotonic`; None: no limit.
             trainings: The number of trainings that share the time.
         """
+        ...
+
+    def fits(self, deadline: float | None, trainings: int) -> bool:
+        """False for trainings that cannot be shortened and take longer than the time; arguments as for `plan`."""
         ...
 
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:

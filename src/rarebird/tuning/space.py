@@ -114,11 +114,16 @@ def default_space(recipe: Recipe) -> Space:
     """The space around a recipe: learning rate, batch size, weight decay, depth, width, dropout, loss and augmentation
     strength.
 
-    For a reference (trees in place of a network), which none of these change, it is the reference's own ranges.
+    For a reference (trees in place of a network), which none of these change, it is the reference's own ranges; for a
+    solved head those of the head and of the frozen network.
     """
     tree: dict[str, Any] = dict(recipe.plain())
     if recipe.reference is not None:
         tree["reference"] = {**tree["reference"], **type(recipe.reference).ranges()}
+        return Space(tree)
+    if recipe.head is not None:
+        for slot in ("head", "network"):
+            tree[slot] = {**tree[slot], **type(getattr(recipe, slot)).ranges()}
         return Space(tree)
     tree["batch_size"] = Int(max(8, recipe.batch_size // 2), recipe.batch_size * 2, log=True)
     for slot, wanted in (("optimizer", ("learning_rate", "weight_decay")), ("network", ("depth", "width", "dropout"))):

@@ -119,6 +119,10 @@ def penalty_of(name: str, recipe: Recipe) -> Penalty:
         raise DataError(
             f"The reference {recipe.reference.name!r} has no network that a penalty acts on; take it out of the recipe."
         )
+    if recipe.head is not None:
+        raise DataError(
+            f"The head {recipe.head.name!r} chooses its penalty by leave-one-out; take it out of the recipe."
+        )
     held = any(type(method).name == name for method in recipe.regularization)
     optimizer = type(recipe.optimizer)
     if name == "l2" and not held and DECAY in optimizer.ranges():

@@ -21,9 +21,8 @@ from pydantic import Field
 from torch import nn
 
 from rarebird.core.checks import DataError
-from rarebird.slots.hooks import Hook
+from rarebird.slots.hooks import Hook, SkippableBranch
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import SkippableBranch
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")

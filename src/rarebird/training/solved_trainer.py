@@ -1,0 +1,157 @@
+"""Trains a network whose features are frozen: its linear head is solved in closed form, with leave-one-out outputs for
+the training rows."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rarebird.core import rng
+from rarebird.core.checks import DataError
+from rarebird.data import prepare
+from rarebird.data.dataset import Dataset
+from rarebird.recipe.recipe import Recipe
+from rarebird.slots.protocols import Inputs
+from rarebird.slots.solved_head import HeadRows
+from rarebird.training.batches import ready
+from rarebird.training.device import threads
+from rarebird.training.inference import embedded, placement, rows_at_once
+from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
+from rarebird.training.training_rows import prepared_rows, resample
+
+# Rows whose features are measured, and the side of the measured products of matrices.
+MEASURED_ROWS, MEASURED_SIDE = 8, 512
+# An eigendecomposition takes about as long as this number of products of matrices of its size.
+DECOMPOSITION = 12.0
+# Share of the time that may be planned; the rest is a reserve, because the speed of a shared machine varies.
+PLANNED_SHARE = 0.7
+
+
+class SolvedTrainer:
+    """One solved training, planned and run like that of a `NetworkTrainer`; all of it counts as one step.
+
+    Args:
+        recipe: What to train; its `head` is given.
+        learned: Training rows, before resampling.
+        fold: The number of the part; it names the random streams.
+        device: A torch device.
+
+    Raises:
+        DataError: The network has parts to learn before its head.
+    """
+
+    own_steps = 1
+
+    def __init__(self, recipe: Recipe, learned: Dataset, fold: int, device: str) -> None:
+        self.recipe, self.fold, self.device = recipe, fold, device
+        self._learned = learned
+        self.prepared, self.notes = prepare.fit(learned, recipe.seed)
+        rows, _ = resample(recipe, learned, fold)
+        self.rows, self._groups = prepared_rows(self.prepared, rows), rows.together
+        check_frozen(recipe, self._network())
+
+    def plan(self, deadline: float | None, trainings: int) -> Recipe:
+        """The recipe with its one step; a solution cannot be shortened (see `fits`)."""
+        return self.recipe.updated(steps=1, precision="float32", threads=self.recipe.threads or torch.get_num_threads())
+
+    def fits(self, deadline: float | None, trainings: int) -> bool:
+        """Whether all trainings end before the deadline: features and products of matrices are measured."""
+        if deadline is None:
+            return True
+        left = max(deadline - time.monotonic(), 0.0)
+        n, width = len(self.rows), self._network().head.in_features
+        side = min(n, width)
+        products = n * side * width + DECOMPOSITION * side**3
+        seconds = n * self.seconds_per_row() + products * _seconds_per_product()
+        return bool(trainings * seconds < PLANNED_SHARE * left)
+
+    def seconds_per_row(self) -> float:
+        """About how long the features of one row take: measured on few rows."""
+        return self._measured
+
+    def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
+        """Compute the features, and solve the head."""
+        with threads(plan.recipe.threads):
+            network = self._network()
+            features = features_of(network, self._fitted(network), self.device)
+            on_step(0.5)
+            counts = np.ones(len(self.rows)) if self.rows.counts is None else self.rows.counts
+            head: Any = self.recipe.head
+            solved = head.solve(HeadRows(features, self.rows.y, counts, self._groups, self.prepared.spec.task))
+            with torch.no_grad():
+                network.head.weight.copy_(solved.weight)
+                network.head.bias.copy_(solved.bias)
+            on_step(1.0)
+        # Scores of a regression have no prior; a calibration finds the natural one.
+        prior = None if self._learned.task == "classification" else np.ones(1)
+        own = solved.own_outputs if self.recipe.resampling is None else None
+        return Trained(network.eval(), self.prepared, prior, [], [], self.notes, "solved", own)
+
+    def _network(self) -> Any:
+        """A new network, with the same frozen part each time."""
+        torch.manual_seed(rng.torch_seed(self.recipe.seed, "network", self.fold))
+        built: Any = self.recipe.network
+        return placement(self.device, self.prepared.spec.kind == "image").place(built.build(self.prepared.spec))
+
+    def _fitted(self, network: Any) -> Inputs:
+        """The rows after the network's frozen part, which is fitted to them first if it has anything to fit."""
+        network.eval()
+        if hasattr(network, "fit_frozen"):
+            counts = torch.ones(len(self.rows)) if self.rows.counts is None else torch.from_numpy(self.rows.counts)
+            fitted: Inputs = network.fit_frozen(self.rows.inputs, counts)
+            return fitted
+        return embedded(network, self.rows.inputs, self.device) if hasattr(network, "embed") else self.rows.inputs
+
+    @cached_property
+    def _measured(self) -> float:
+        network = self._network().eval()
+        rows = min(len(self._learned), MEASURED_ROWS)
+        inputs = self.prepared.inputs(self._learned.take(np.arange(rows)))
+        start = time.monotonic()
+        features_of(network, inputs, self.device)
+        return (time.monotonic() - start) / rows
+
+
+@torch.inference_mode()
+def features_of(network: Any, inputs: Inputs, device: str) -> Tensor:
+    """``(n, width)`` float32 features of a network's head, in evaluation mode, on the CPU."""
+    wanted = placement(device, pictures="pixels" in inputs)
+    n, size = len(next(iter(inputs.values()))), rows_at_once(inputs, device)
+    features: Tensor | None = None
+    for start in range(0, n, size):
+        part = ready({name: rows[start : start + size] for name, rows in inputs.items()}, wanted)
+        found = network.features(part).float().cpu()
+        if features is None:
+            # Filled in place: two copies of all features would double the memory.
+            features = torch.empty(n, found.shape[1])
+        features[start : start + size] = found
+    assert features is not None
+    return features
+
+
+def check_frozen(recipe: Recipe, network: nn.Module) -> None:
+    """Refuse a network with parts to learn before its head.
+
+    Raises:
+        DataError: It has some.
+    """
+    if all(name.startswith("head.") for name, _ in network.named_parameters()):
+        return
+    raise DataError(
+        f"A head that is solved needs a network with frozen features, such as linear, but the network "
+        f"{recipe.network.name!r} learns its features; take head out of the recipe, or choose another network."
+    )
+
+
+def _seconds_per_product() -> float:
+    """Seconds of one multiplication and addition within a product of float64 matrices."""
+    matrix = torch.ones(MEASURED_SIDE, MEASURED_SIDE, dtype=torch.float64)
+    matrix @ matrix
+    start = time.monotonic()
+    matrix @ matrix
+    return (time.monotonic() - start) / MEASURED_SIDE**3

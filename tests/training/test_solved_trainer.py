@@ -1,0 +1,113 @@
+"""A network with frozen features is trained by solving its head: on all rows, each judged by an output without it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rarebird.core.checks import DataError
+from rarebird.core.compute import Compute
+from rarebird.data.dataset import Dataset, Splits
+from rarebird.evaluation import held_outputs
+from rarebird.experiment.run import run
+from rarebird.model.model import load
+from rarebird.recipe.recipe import Recipe
+from rarebird.training.cross_fit import cross_fit, cross_fit_all, parts_of
+from rarebird.training.solved_trainer import SolvedTrainer
+from rarebird.training.trainer import Trained, TrainingPlan
+from tests.training.made_rows import rows
+
+PENALTY = {"name": "ridge", "penalty": 0.1}
+
+
+def recipe(**changes: Any) -> Recipe:
+    return Recipe(**{"kind": "table", "network": "linear", "head": "ridge", "folds": 4, "threads": 1} | changes)
+
+
+def trained(plan: Recipe, train: Dataset) -> Trained:
+    return SolvedTrainer(plan, train, 0, "cpu").run(TrainingPlan(plan), lambda share: False)
+
+
+def test_one_model_learns_from_all_rows_and_is_judged_on_those_of_all_parts() -> None:
+    train = rows(120)
+    parts = [(np.arange(120) % 4 != part, np.flatnonzero(np.arange(120) % 4 == part)) for part in range(4)]
+    parts = [(np.flatnonzero(learned), held) for learned, held in parts]
+    own = parts_of(recipe(), Splits(train), parts)
+    models = cross_fit_all(recipe(), Splits(train), own, Compute())
+    assert len(models.trained) == 1
+    held = held_outputs.predict(models, train, "cpu")
+    np.testing.assert_array_equal(held.rows, np.arange(120))
+    assert models.trained[0].own_outputs is not None
+    np.testing.assert_array_equal(held.outputs, models.trained[0].own_outputs)
+    assert not len(models.unseen_rows(0))
+    # A hold-out judges by the same rows as for any other recipe.
+    (learned, judging), *_ = parts_of(recipe(), Splits(train), parts[:1])
+    np.testing.assert_array_equal(learned, np.arange(120))
+    np.testing.assert_array_equal(judging, parts[0][1])
+    # Without a head, with rows in time order, resampled rows, or given validation rows, parts are as given.
+    assert parts_of(recipe(head=None), Splits(train), parts) is parts
+    assert parts_of(recipe(resampling="random_over"), Splits(train), parts) is parts
+    assert parts_of(recipe(), Splits(train, rows(30, seed=1)), parts) is parts
+    ordered = replace(train, time=np.arange(120.0))
+    assert parts_of(recipe(), Splits(ordered), parts) is parts
+    # There each model predicts the rows that it held out.
+    by_parts = cross_fit_all(recipe(), Splits(ordered), parts, Compute())
+    assert [one.own_outputs for one in by_parts.trained] == [None] * 4
+    np.testing.assert_array_equal(by_parts.unseen_rows(1), parts[1][1])
+
+
+def test_copies_are_left_out_together() -> None:
+    train = rows(60)
+    twice = train.take(np.repeat(np.arange(60), 2))
+    twice = replace(twice, copies=np.repeat(np.arange(60), 2))
+    once, both = trained(recipe(head=PENALTY), train), trained(recipe(head=PENALTY), twice)
+    weighted = trained(recipe(head=PENALTY), replace(train, weight=np.full(60, 2.0)))
+    assert once.own_outputs is not None
+    assert both.own_outputs is not None
+    assert weighted.own_outputs is not None
+    np.testing.assert_allclose(both.own_outputs[::2], weighted.own_outputs, atol=1e-6)
+    np.testing.assert_allclose(both.own_outputs[1::2], weighted.own_outputs, atol=1e-6)
+
+
+def test_a_run_is_repeated_and_its_model_predicts_from_its_folder(tmp_path: Any) -> None:
+    data = Splits(rows(150))
+    first = run(recipe(folds=None), data)
+    again = run(Recipe.from_toml(first.recipe.to_toml()), data)
+    test = first.splits.test
+    assert test is not None
+    np.testing.assert_array_equal(first.model.outputs(test), again.model.outputs(test))
+    assert len(first.model.members) == 1
+    assert first.out_of_fold is not None
+    assert np.isfinite(first.out_of_fold).all()
+    first.model.save(tmp_path / "model")
+    np.testing.assert_array_equal(load(tmp_path / "model").outputs(test), first.model.outputs(test))
+
+
+def test_soft_targets_and_values_are_solved_too() -> None:
+    train = rows(80)
+    share = np.random.default_rng(0).uniform(0.2, 0.8, 80)
+    soft = trained(recipe(), replace(train, y=np.stack([share, 1 - share], axis=1)))
+    assert soft.own_outputs is not None
+    np.testing.assert_allclose(soft.own_outputs.sum(axis=1), 0, atol=1e-5)
+    values = replace(train, task="regression", classes=(), y=np.linspace(3, 9, 80) + train.codes)
+    found = trained(recipe(loss="mean_squared", metric="r2"), values)
+    assert found.own_outputs is not None
+    assert found.own_outputs.shape == (80, 1)
+
+
+def test_a_network_that_learns_its_features_is_refused() -> None:
+    with pytest.raises(DataError, match="'mlp' learns its features"):
+        SolvedTrainer(recipe(network="mlp"), rows(30), 0, "cpu")
+
+
+def test_nothing_starts_that_takes_longer_than_the_time() -> None:
+    parts = [(np.arange(60), np.arange(60))]
+    late = Compute(deadline=time.monotonic() + 1e-3)
+    assert not list(cross_fit(recipe(), Splits(rows(60)), parts, late, enough=0.6))
+    assert len(cross_fit_all(recipe(), Splits(rows(60)), parts, late).trained) == 1
+    enough = Compute(deadline=time.monotonic() + 600)
+    assert len(list(cross_fit(recipe(), Splits(rows(60)), parts, enough, enough=0.6))) == 1
