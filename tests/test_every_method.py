@@ -26,6 +26,8 @@ FILES = {
 ROWS = 90
 # What a method needs beside itself.
 RESIDUAL = {"image": "resnet", "table": "transformer", "series": "inception_time"}
+# Methods whose default needs a setting, or takes long: their first example.
+BY_EXAMPLE = (("resampling", "imbalanced_learn"), ("network", "backbone"))
 COMPANIONS = {"feature_smote": ["batch_sampling=class_balanced"], "ridge": ["network=linear"]}
 
 
@@ -69,11 +71,7 @@ def test_trains_on_real_rows(slot: str, name: str, what: str, shared_data: Path)
     )
     if what == "values":
         base = base.updated(loss=methods.build("loss", {"name": "mean_squared"}), metric="r2")
-    given = (
-        methods.load(slot, name).examples()[0].settings()
-        if slot == "resampling" and name == "imbalanced_learn"
-        else name
-    )
+    given = methods.load(slot, name).examples()[0].settings() if (slot, name) in BY_EXAMPLE else name
     companions = [f"network={RESIDUAL[what]}"] if name == "stochastic_depth" else COMPANIONS.get(name, [])
     recipe = base.with_settings(companions + [f"{slot}={given}" if isinstance(given, str) else _assigned(slot, given)])
     assert Recipe.from_toml(recipe.to_toml()) == recipe

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from rarebird.data import prepare
 from rarebird.data.dataset import Dataset
 from rarebird.training.validation import Validation, inputs_of
-from tests.training.made_rows import rows
+from tests.training.made_rows import recipe, rows
+
+RECIPE = recipe()
 
 
 class Known(nn.Module):
@@ -25,7 +27,7 @@ class Known(nn.Module):
 
 def validation(watched: Dataset, train: Dataset) -> Validation:
     prepared, _ = prepare.fit(train, 0)
-    inputs = inputs_of(Known(), prepared, watched, "cpu")
+    inputs = inputs_of(Known(), RECIPE, prepared, watched, "cpu")
     return Validation(watched, prepared, inputs, train.weighted_counts, "cpu")
 
 

@@ -30,9 +30,17 @@ def require(holds: bool, rule: str, **values: object) -> None:
         raise ValueError(f"`{rule}` must hold, but got {given}.")
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest valid name, or all of them."""
+def nearest(name: str, valid: Iterable[str], most: int | None = None) -> str:
+    """The end of a message about an unknown name: the nearest valid name, or all of them.
+
+    Args:
+        name: The unknown name.
+        valid: The valid names.
+        most: Of a long list, the most names that are said, those nearest to it; None: all.
+    """
     choices = sorted(valid)
+    if most is not None:
+        return f"the nearest names are {', '.join(difflib.get_close_matches(name, choices, n=most, cutoff=0.3))}."
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
+from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
 from rarebird.training.batches import ready
 from rarebird.training.device import Placement
@@ -48,7 +49,7 @@ def logits(
     network.eval()
     wanted = placement(device, pictures="pixels" in inputs)
     n = len(next(iter(inputs.values())))
-    batch_size = batch_size or rows_at_once(inputs, device)
+    batch_size = batch_size or rows_at_once(inputs, device, network)
     parts = []
     try:
         for start in range(0, n, batch_size):
@@ -68,7 +69,7 @@ def logits(
 def embedded(network: nn.Module, inputs: Inputs, device: str = "cpu") -> Inputs:
     """The outputs of a network's frozen part for these inputs, on the CPU, computed in batches; they are the
     inputs of the other layers."""
-    wanted, size = placement(device, pictures="pixels" in inputs), rows_at_once(inputs, device)
+    wanted, size = placement(device, pictures="pixels" in inputs), rows_at_once(inputs, device, network)
     n = len(next(iter(inputs.values())))
     parts: list[Inputs] = [
         network.embed(ready({name: part[start : start + size] for name, part in inputs.items()}, wanted))  # type: ignore[operator]
@@ -92,7 +93,19 @@ def placement(device: str, pictures: bool) -> Placement:
     return Placement(device, channels_last=pictures)
 
 
-def rows_at_once(inputs: Inputs, device: str) -> int:
-    """Rows in a batch that suits the device, at least `SMALLEST`."""
+def is_frozen_before_head(network: nn.Module, recipe: Recipe) -> bool:
+    """Whether a network's `embed` gives the same for a row during the whole training, so that it is computed once: its
+    head alone has anything to learn, or every stage trains the head alone."""
+    if not hasattr(network, "embed"):
+        return False
+    head = {id(parameter) for parameter in network.head.parameters()}  # type: ignore[union-attr]
+    learns = any(id(parameter) not in head for parameter in network.parameters())
+    return not learns or all(stage.trainable == "head" for stage in recipe.stages)
+
+
+def rows_at_once(inputs: Inputs, device: str, network: nn.Module | None = None) -> int:
+    """Rows in a batch that suits the device, at least `SMALLEST`; a network that enlarges pictures says their size in
+    `cells_per_row`."""
     cells = sum(math.prod(part[:1].shape) for part in inputs.values())
+    cells = max(cells, getattr(network, "cells_per_row", 0))
     return max(SMALLEST, min((CPU_CELLS if device == "cpu" else GPU_CELLS) // max(cells, 1), LARGEST))

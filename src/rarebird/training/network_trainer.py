@@ -17,7 +17,7 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import TargetStatistics, TrainStatistics
 from rarebird.training.batches import Rows
 from rarebird.training.device import Placement, threads
-from rarebird.training.inference import embedded, logits, placement, rows_at_once
+from rarebird.training.inference import embedded, is_frozen_before_head, logits, placement, rows_at_once
 from rarebird.training.loop import Training
 from rarebird.training.stage import class_weights, merged, stages
 from rarebird.training.step_plan import StepCounts, StepPlan, repetition
@@ -92,7 +92,7 @@ class NetworkTrainer:
         """About how long the prediction of one row takes, preparation included: measured on a few batches."""
         built: Any = self.recipe.network
         network = built.build(self.prepared.spec).to(self.device)
-        n_rows = min(len(self._learned), MEASURED_BATCHES * rows_at_once(self.rows.inputs, self.device))
+        n_rows = min(len(self._learned), MEASURED_BATCHES * rows_at_once(self.rows.inputs, self.device, network))
         rows = self._learned.take(np.arange(n_rows))
         start = time.monotonic()
         logits(network, self.prepared.inputs(rows), self.device, views=views(self.recipe, self.prepared.spec))
@@ -191,7 +191,7 @@ class NetworkTrainer:
         """The rows as the network trains on them: if it has a frozen part and nothing augments the rows, the outputs of
         that part."""
         augmented = any(merged(self.recipe, stage)["augmentation"] for stage in self.recipe.stages)
-        if not hasattr(network, "embed") or augmented:
+        if augmented or not is_frozen_before_head(network, self.recipe):
             return self.rows
         if self._embedded is None:
             # Computed once: all trainings of this object draw the same weights, and so have the same frozen part.
@@ -203,6 +203,6 @@ class NetworkTrainer:
         if not len(self._watched):
             return None
         watched = watched_rows(recipe, self._watched, self.fold)
-        inputs = inputs_of(network, self.prepared, watched, self.device)
+        inputs = inputs_of(network, self.recipe, self.prepared, watched, self.device)
         natural = None if self._learned.task == "regression" else self._learned.weighted_counts
         return Validation(watched, self.prepared, inputs, natural, self.device)

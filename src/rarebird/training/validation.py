@@ -13,7 +13,7 @@ from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
-from rarebird.training.inference import embedded, logits
+from rarebird.training.inference import embedded, is_frozen_before_head, logits
 from rarebird.training.loop import EVALUATIONS
 
 # Rows of each evaluation: all evaluations together use a fifth of the rows that all steps use.
@@ -84,7 +84,7 @@ class Validation:
         return {"loss": float(loss), "balanced_accuracy": float(np.mean(recalls))}
 
 
-def inputs_of(network: nn.Module, prepared: Prepared, rows: Dataset, device: str) -> Inputs:
+def inputs_of(network: nn.Module, recipe: Recipe, prepared: Prepared, rows: Dataset, device: str) -> Inputs:
     """A network's inputs for these rows; where it has a frozen part, the outputs of that part."""
     inputs = prepared.inputs(rows)
-    return embedded(network, inputs, device) if hasattr(network, "embed") else inputs
+    return embedded(network, inputs, device) if is_frozen_before_head(network, recipe) else inputs

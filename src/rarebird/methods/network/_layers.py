@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rarebird.core.checks import require
 
@@ -52,6 +53,19 @@ class Standardize(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return (pixels - self.mean) / self.std
+
+
+class Resize(nn.Module):
+    """Pictures ``(B, C, H, W)`` to other sides, smoothed where they shrink; unchanged where the sides fit."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.sides = (height, width)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if pixels.shape[2:] == self.sides:
+            return pixels
+        return functional.interpolate(pixels, self.sides, mode="bilinear", antialias=True, align_corners=False)
 
 
 class DropPath(nn.Module):

@@ -1,0 +1,193 @@
+"""Any picture network of timm by name: a body whose features a new head reads; its weights come from `transfer`.
+
+Wightman, "PyTorch Image Models", 2019 (the library timm); Kornblith, Shlens and Le, "Do Better ImageNet Models Transfer
+Better?", CVPR 2019. Pictures are resized to the size that the body was made for, standardized as its own data config
+says, and pass the body. Its features (mean over the map, or the class token) and the maximum of each map are
+standardized and enter one linear layer.
+
+*Helps when* pictures are few and weights that were learned on many pictures are at hand: a head on frozen features
+(``stages=linear_probe``) needs no more than some rows per class.
+
+*Does not help when* there are no such weights: drawn anew, a body for 224 px learns less from a thousand rows than a
+small residual network. Nor where pictures are tiny and plain (digits, sprites).
+
+Cost: that of the body; at 224 px, 0.3 billion multiplications a picture for ``mobilenetv2_100``, 1.8 for ``resnet18``,
+4 for ``resnet50``. A quarter of that at half the `size`.
+
+NOTE[DIFF]: timm's own head sees the features as they are. Here they are standardized first: learned features differ in
+scale by orders of magnitude. The maximum beside the mean shows a small defect, which hardly changes a mean.
+
+NOTE[DIFF]: no weights are ever fetched: the body is built without them. Other channels than three are fitted by timm's
+own rule, the sum (one channel) or a repetition of the first convolution's weights.
+"""
+
+# Shape legend: B batch, C channels, H W sides, N tokens, D width of the features, M channels of the last map.
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+
+from rarebird.core.checks import DataError
+from rarebird.methods.network import _timm_models as timm_models
+from rarebird.methods.network._layers import HeadedNetwork, Resize, Standardize
+from rarebird.slots.methods import Method
+from rarebird.slots.ranges import Choice, Float
+
+if TYPE_CHECKING:
+    from rarebird.data.spec import InputSpec
+    from rarebird.slots.protocols import Inputs
+
+KINDS = ("image",)
+# Arguments of timm that this method sets itself, or that would fetch or read weights.
+OWN_ARGUMENTS = ("num_classes", "in_chans", "img_size", "features_only", "scriptable", "exportable", "cache_dir")
+OF_WEIGHTS = ("pretrained", "checkpoint")
+PerChannel = float | tuple[float, ...]
+
+
+class Backbone(Method):
+    """Settings of a backbone.
+
+    Attributes:
+        model: timm's name of the body, such as ``resnet18`` or ``vit_small_patch16_224``.
+        model_args: More arguments for timm, such as ``{pad_type = "same"}``.
+        size: Side in pixels to which pictures are resized (a picture that is no square keeps its ratio and gets as
+            many pixels); None: that of the body's data config.
+        mean, std: Of the pixels that the weights were learned with, in 0..1, one number or one per channel; None: those
+            of the body's data config.
+        pooling: ``mean`` for timm's own features, ``mean_max`` for these and the maximum of each map.
+        dropout: Rate before the head.
+    """
+
+    model: str = "mobilenetv2_100"
+    model_args: dict[str, bool | int | float | str | tuple[bool | int | float | str, ...]] | None = None
+    size: int | None = Field(default=None, ge=8, le=1024)
+    mean: PerChannel | None = None
+    std: PerChannel | None = None
+    pooling: Annotated[Literal["mean", "mean_max"], Choice("mean", "mean_max")] = "mean_max"
+    dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.0, ge=0, lt=1)
+
+    @field_validator("model")
+    @classmethod
+    def _known(cls, model: str) -> str:
+        timm_models.check_name(model)
+        return model
+
+    @field_validator("model_args")
+    @classmethod
+    def _allowed(cls, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        for name in given or {}:
+            if name in OWN_ARGUMENTS or name.startswith(OF_WEIGHTS):
+                raise ValueError(f"model_args cannot hold {name!r}, which follows from the data or from `transfer`.")
+        return given
+
+    @field_validator("std")
+    @classmethod
+    def _positive(cls, std: PerChannel | None) -> PerChannel | None:
+        if std is not None and min(std if isinstance(std, tuple) else (std,), default=0.0) <= 0:
+            raise ValueError(f"`std > 0` must hold, but got std={std!r}.")
+        return std
+
+    @classmethod
+    def examples(cls) -> list[Self]:
+        return [
+            cls(model="test_resnet", size=32),
+            cls(model="test_vit", size=32, mean=0.5, std=(0.5, 0.4, 0.3), dropout=0.1),
+            cls(model="test_efficientnet", model_args={"pad_type": "same"}, size=48, pooling="mean"),
+        ]
+
+    def build(self, spec: InputSpec) -> nn.Module:
+        """The network for pictures of `spec`'s channels and ratio of sides; it takes any sides.
+
+        Raises:
+            DataError: timm does not build the model with these arguments, or not for pictures of this size.
+        """
+        return BackboneNetwork(self, spec)
+
+
+class BackboneNetwork(HeadedNetwork):
+    """Resize, standardize, body, pooling, standardized features, head.
+
+    ``embed(x)`` is the part that a frozen body needs once per row: ``{"embedded": (B, D)}``. In training the network
+    needs two rows or more, as every batch normalization does.
+
+    Attributes:
+        cells_per_row: Numbers in one picture as the body sees it.
+    """
+
+    def __init__(self, settings: Backbone, spec: InputSpec) -> None:
+        super().__init__()
+        self.settings, self.channels = settings, spec.channels
+        config = timm_models.config(settings.model)
+        sides = _sides(spec, settings.size or int(config["input_size"][-1]), bool(config.get("fixed_input_size")))
+        self.sides = sides
+        self.cells_per_row = spec.channels * sides[0] * sides[1]
+        widths = timm_models.widths(settings.model, json.dumps(settings.model_args), spec.channels, *sides)
+        self.body = timm_models.create(settings.model, settings.model_args or {}, spec.channels, sides)
+        self.resize = Resize(*sides)
+        self.standardize = Standardize(
+            *(_per_channel(config[name] if own is None else own, spec.channels, name)
+              for name, own in (("mean", settings.mean), ("std", settings.std)))
+        )  # fmt: skip
+        width = sum(widths if settings.pooling == "mean_max" else widths[:1])
+        self.scale = nn.BatchNorm1d(width, affine=False)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = nn.Linear(width, spec.n_outputs)
+
+    @torch.no_grad()
+    def embed(self, x: Inputs) -> Inputs:
+        """The pooled features of the body in evaluation mode."""
+        if "embedded" in x:
+            return x
+        was_training = self.body.training
+        self.body.eval()
+        pooled = self._pooled(x)
+        self.body.train(was_training)
+        return {"embedded": pooled.float()}
+
+    def features(self, x: Inputs) -> Tensor:
+        pooled = x["embedded"] if "embedded" in x else self._pooled(x)
+        scaled: Tensor = self.dropout(self.scale(pooled))
+        return scaled
+
+    def _pooled(self, x: Inputs) -> Tensor:
+        body: Any = self.body
+        maps = body.forward_features(self.standardize(self.resize(x["pixels"])))
+        pooled: Tensor = body.forward_head(maps, pre_logits=True)
+        if self.settings.pooling == "mean":
+            return pooled
+        return torch.cat([pooled, timm_models.maxima(maps, body)], dim=1)
+
+    def with_tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The body's state after timm has loaded `tensors` into it, as it loads its own weights: the head is left out,
+        and the first convolution fits the channels.
+
+        Raises:
+            RuntimeError, KeyError, ...: The tensors do not fit; whatever torch or timm raise.
+        """
+        settings = self.settings
+        filled = timm_models.create(settings.model, settings.model_args or {}, self.channels, self.sides, dict(tensors))
+        return filled.state_dict()
+
+
+def _sides(spec: InputSpec, size: int, square: bool) -> tuple[int, int]:
+    """Height and width: about ``size ** 2`` pixels at the pictures' own ratio, or a square for bodies that need it."""
+    if square:
+        return size, size
+    ratio = (spec.height / spec.width) ** 0.5
+    return max(1, round(size * ratio)), max(1, round(size / ratio))
+
+
+def _per_channel(given: Any, channels: int, name: str) -> tuple[float, ...]:
+    """One number per channel: of three given ones the mean for one channel, in turn for more than three."""
+    values = tuple(given) if isinstance(given, list | tuple) else (float(given),)
+    if len(values) not in (1, 3, channels):
+        raise DataError(f"network.{name} has one number, or one per channel ({channels}), but got {given!r}.")
+    if channels == 1:
+        return (sum(values) / len(values),)
+    return tuple(float(values[channel % len(values)]) for channel in range(channels))

@@ -1,0 +1,190 @@
+"""timm's networks as bodies: timm's own features, any channels and sizes, and a model folder that asks nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+
+from rarebird.core.checks import DataError
+from rarebird.data.dataset import Dataset, Pixels, Splits
+from rarebird.data.spec import InputSpec
+from rarebird.experiment.run import run
+from rarebird.methods.network.backbone import Backbone
+from rarebird.model.model import load
+from rarebird.recipe.recipe import Recipe
+from rarebird.training.loop import Training
+from rarebird.training.network_trainer import NetworkTrainer
+
+BODIES = ["test_resnet", "test_efficientnet", "test_convnext", "test_vit", "test_maxvit", "test_nfnet"]
+
+
+def spec(height: int = 40, width: int = 40, channels: int = 3) -> InputSpec:
+    return InputSpec(
+        kind="image",
+        task="classification",
+        n_outputs=3,
+        channels=channels,
+        height=height,
+        width=width,
+        mean=(0.2,) * channels,
+        std=(0.7,) * channels,
+    )
+
+
+def pictures(n: int = 36, side: int = 12, channels: int = 1) -> Dataset:
+    """Three classes, each brighter than the one before."""
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 3
+    pixels = np.clip(rng.normal(60 + 70 * y[:, None, None, None], 20, (n, channels, side, side)), 0, 255)
+    source = Pixels(pixels.astype(np.uint8))
+    return Dataset("image", "classification", source, np.arange(n), y, ("a", "b", "c"), np.arange(n).astype(str))
+
+
+def recipe(**changes: Any) -> Recipe:
+    settings: dict[str, Any] = {"name": "backbone", "model": "test_resnet", "size": 32}
+    base = {"kind": "image", "network": settings, "steps": 3, "batch_size": 8, "folds": 0, "holdout": 0.3, "threads": 1}
+    return Recipe(**{**base, "precision": "float32", **changes})
+
+
+@pytest.mark.parametrize("model", BODIES)
+def test_features_are_those_of_timm_standardized(model: str) -> None:
+    torch.manual_seed(0)
+    network = Backbone(model=model, size=160, pooling="mean").build(spec(160, 160)).eval()
+    pixels = torch.rand(2, 3, 160, 160)
+    config = timm.data.resolve_model_data_config(timm.create_model(model))
+    mean, std = (torch.tensor(config[name])[:, None, None] for name in ("mean", "std"))
+    with torch.no_grad():
+        wanted = network.body((pixels - mean) / std)
+        wide = network.scale(wanted)
+        torch.testing.assert_close(network.features({"pixels": pixels}), wide, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", BODIES)
+def test_the_maximum_of_each_map_comes_beside_the_mean(model: str) -> None:
+    network = Backbone(model=model, size=160).build(spec()).eval()
+    body = network.body
+    with torch.no_grad():
+        maps = body.forward_features(torch.rand(2, 3, 160, 160))
+        pooled = network.embed({"pixels": torch.rand(2, 3, 40, 40)})["embedded"]
+    channels = body.num_features
+    assert channels in maps.shape
+    assert pooled.shape == (2, body.head_hidden_size + channels)
+    assert network.head.in_features == pooled.shape[1]
+
+
+@pytest.mark.parametrize(("channels", "means"), [(1, 1), (3, 3), (4, 4), (7, 7)])
+def test_any_number_of_channels(channels: int, means: int) -> None:
+    network = Backbone(model="test_resnet", size=32).build(spec(channels=channels)).eval()
+    assert network.standardize.mean.numel() == means
+    assert network({"pixels": torch.rand(2, channels, 20, 25)}).shape == (2, 3)
+
+
+def test_pictures_keep_their_ratio_unless_the_body_needs_a_square() -> None:
+    wide = spec(height=20, width=80)
+    assert Backbone(model="test_resnet", size=64).build(wide).sides == (32, 128)
+    assert Backbone(model="test_vit", size=64).build(wide).sides == (64, 64)
+
+
+def test_the_own_mean_and_std_replace_those_of_the_data_config() -> None:
+    network = Backbone(model="test_resnet", size=32, mean=0.5, std=(0.5, 0.25, 1.0)).build(spec())
+    assert network.standardize.mean.flatten().tolist() == [0.5] * 3
+    assert network.standardize.std.flatten().tolist() == [0.5, 0.25, 1.0]
+
+
+@pytest.mark.parametrize("name", ["resnet_18", "mobilenet_v2", "hf_hub:timm/resnet18.a1_in1k", "local-dir:/tmp/x"])
+def test_a_name_that_timm_lacks_is_refused_with_the_nearest(name: str) -> None:
+    with pytest.raises(DataError, match="timm has no model") as caught:
+        recipe(network={"name": "backbone", "model": name})
+    assert "\n" not in str(caught.value)
+    assert "nearest names are" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["pretrained", "pretrained_cfg_overlay", "checkpoint_path", "num_classes", "in_chans"])
+def test_arguments_that_would_fetch_weights_are_refused(name: str) -> None:
+    with pytest.raises(DataError, match=f"model_args cannot hold '{name}'"):
+        recipe(network={"name": "backbone", "model": "test_resnet", "model_args": {name: "x"}})
+
+
+def test_an_argument_that_the_model_lacks_is_one_sentence() -> None:
+    with pytest.raises(DataError, match="cannot be built") as caught:
+        Backbone(model="test_resnet", model_args={"colour": "red"}).build(spec())
+    assert "colour" in str(caught.value)
+
+
+def test_a_size_that_is_too_small_is_one_sentence() -> None:
+    with pytest.raises(DataError, match=r"does not take pictures of 10 x 10 px .* made for 299 px") as caught:
+        Backbone(model="inception_v3", size=10).build(spec())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_frozen_body_is_passed_once_and_does_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    train, probe = pictures(), recipe(stages=[{"trainable": "head"}], regularization=["ema", "swa"], steps=12)
+    trainer = NetworkTrainer(probe, train, train.take(np.arange(0)), 0, "cpu")
+    training: Training = trainer.training(trainer._placements()[0])
+    assert set(training.rows.inputs) == {"embedded"}
+    before = {name: value.clone() for name, value in training.network.body.state_dict().items()}
+    weights = training.network.head.weight.clone()
+    trained = trainer.run(_planned(trainer), lambda progress: False).network
+    after = trained.body.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert not torch.equal(trained.head.weight, weights)
+
+
+def test_a_body_that_learns_or_rows_that_are_augmented_are_not_frozen() -> None:
+    train = pictures()
+    for changes in ({}, {"stages": [{"trainable": "head"}], "augmentation": ["brightness"]}):
+        trainer = NetworkTrainer(recipe(**changes), train, train.take(np.arange(0)), 0, "cpu")
+        assert set(trainer.training(trainer._placements()[0]).rows.inputs) == {"pixels"}
+
+
+def test_a_model_folder_loads_in_a_fresh_process_that_can_reach_nobody(tmp_path: Path) -> None:
+    train = pictures()
+    model = run(recipe(), Splits(train), test_share=0.25).model
+    model.save(tmp_path / "model")
+    np.save(tmp_path / "pixels.npy", train.source.array)
+    script = f"""
+import socket
+def refused(*args, **kwargs):
+    raise OSError("no network in this test")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refused
+import huggingface_hub, timm
+def asked(*args, **kwargs):
+    raise AssertionError("a hub was asked")
+huggingface_hub.hf_hub_download = timm.models._hub.download_cached_file = asked
+import numpy as np
+from rarebird.data.dataset import Dataset, Pixels
+from rarebird.model.model import load
+pixels = np.load({str(tmp_path / "pixels.npy")!r})
+n = len(pixels)
+ids = np.arange(n).astype(str)
+rows = Dataset("image", "classification", Pixels(pixels), np.arange(n), None, ("a", "b", "c"), ids)
+np.save({str(tmp_path / "outputs.npy")!r}, load({str(tmp_path / "model")!r}).outputs(rows))
+"""
+    done = subprocess.run([sys.executable, "-c", script], env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "outputs.npy"), model.outputs(train))
+
+
+def test_a_model_file_cannot_name_a_hub(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    run(recipe(), Splits(pictures()), test_share=0.25).model.save(folder)
+    text = json.loads((folder / "model.json").read_text())
+    text["recipe"]["network"]["model"] = "hf_hub:someone/something"
+    (folder / "model.json").write_text(json.dumps(text))
+    with pytest.raises(DataError, match="timm has no model 'hf_hub:someone/something'"):
+        load(folder)
+
+
+def _planned(trainer: NetworkTrainer) -> Any:
+    from rarebird.training.trainer import TrainingPlan
+
+    return TrainingPlan(trainer.plan(None, 1))
