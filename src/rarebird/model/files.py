@@ -20,7 +20,8 @@ from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import Reference, TextModule
+from rarebird.slots.protocols import Reference
+from rarebird.slots.text_module import TextModule
 
 if TYPE_CHECKING:
     from torch import nn

@@ -177,13 +177,6 @@ class Network(Protocol):
     def build(self, spec: InputSpec) -> nn.Module: ...
 
 
-@runtime_checkable
-class TextModule(Protocol):
-    """A fitted module that is saved as text instead of tensors."""
-
-    def to_text(self) -> str: ...
-
-
 # Called with the share done, 0..1, after each round of a reference; True from it ends the training.
 RoundProgress = Callable[[float], bool]
 
