@@ -21,7 +21,7 @@ from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.stage_plans import OVERRIDABLE
 from rarebird.slots import methods
-from rarebird.slots.protocols import TextModule
+from rarebird.slots.text_module import TextModule
 from rarebird.training.cross_fit import cross_fit_all
 from tests.test_no_leak import marked, rows
 

@@ -170,8 +170,8 @@ class Network(Protocol):
     head(features(x))``, so that stages can freeze or re-train the head and remedies can work between features.
 
     A module of several members may return ``(batch, members, n_outputs)`` in training: each learns from its own loss.
-    One with a part that can be frozen has `embed(x) -> Inputs`, which `forward` takes for `x`: computed once, if nothing
-    augments and only the head learns. One that enlarges its rows has their size in `cells_per_row`.
+    One with a part that can be frozen has `embed(x) -> Inputs`, which `forward` takes for `x`: computed once, if
+    nothing augments and only the head learns. One that enlarges its rows has their size in `cells_per_row`.
     """
 
     def build(self, spec: InputSpec) -> nn.Module: ...
