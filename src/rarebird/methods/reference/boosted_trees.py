@@ -25,7 +25,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from rarebird.core.checks import DataError, require
+from rarebird.core.checks import DataError
+from rarebird.methods.reference._lightgbm_text import END, Expected, checked
 from rarebird.methods.reference._tree_reference import TreeReference, TreeRows, at_least_one_column
 from rarebird.slots.ranges import Float, Int
 
@@ -70,10 +71,9 @@ class BoostedTrees(TreeReference):
         """
         import lightgbm
 
-        require(text.startswith("tree\n"), "trees are in LightGBM's text format", begins=text[:20])
-        booster = lightgbm.Booster(model_str=text)
-        check_fits(booster, spec, outputs=1 if spec.n_outputs <= 2 else spec.n_outputs)
-        return Trees(booster, spec)
+        _, end, tail = text.partition(END)
+        booster = lightgbm.Booster(model_str=checked(text, _expected(spec)))
+        return Trees(booster, spec, end + tail)
 
     def _parameters(self, spec: InputSpec, seed: int, threads: int) -> dict[str, Any]:
         objective = (
@@ -98,11 +98,17 @@ class BoostedTrees(TreeReference):
 
 
 class Trees(nn.Module):
-    """Fitted trees in place of a network: ``forward(x: Inputs) -> logits (batch, n_outputs)``, without parameters."""
+    """Fitted trees in place of a network: ``forward(x: Inputs) -> logits (batch, n_outputs)``, without parameters.
 
-    def __init__(self, booster: lightgbm.Booster, spec: InputSpec) -> None:
+    Args:
+        booster: LightGBM's trees.
+        spec: Shapes of the rows.
+        training: What the text that they were read from says of their training, behind the trees; None: LightGBM's own.
+    """
+
+    def __init__(self, booster: lightgbm.Booster, spec: InputSpec, training: str | None = None) -> None:
         super().__init__()
-        self.booster = booster
+        self.booster, self.training_text = booster, training
         self.n_outputs = spec.n_outputs
 
     def forward(self, x: Inputs) -> Tensor:
@@ -118,7 +124,7 @@ class Trees(nn.Module):
     def to_text(self) -> str:
         """The trees in LightGBM's text format."""
         text: str = self.booster.model_to_string()
-        return text
+        return text if self.training_text is None else text.partition(END)[0] + self.training_text
 
 
 def boosted(parameters: dict[str, Any], rows: TreeRows, rounds: int, progress: RoundProgress) -> lightgbm.Booster:
@@ -149,16 +155,14 @@ def boosted(parameters: dict[str, Any], rows: TreeRows, rounds: int, progress: R
         raise DataError(f"Trees cannot be grown on these rows: {error}") from None
 
 
-def check_fits(booster: lightgbm.Booster, spec: InputSpec, outputs: int) -> None:
-    """Check that trees fit a table's columns and a number of outputs.
-
-    Raises:
-        ValueError: They do not.
-    """
-    columns = spec.n_numbers + len(spec.cardinalities)
-    require(booster.num_feature() == max(columns, 1), "trees know the table's columns", columns=booster.num_feature())
-    found = booster.num_model_per_iteration()
-    require(found == outputs, "trees have an output per class", outputs=found)
+def _expected(spec: InputSpec) -> Expected:
+    """What the text of a table's trees must say."""
+    columns, outputs = max(spec.n_numbers + len(spec.cardinalities), 1), spec.n_outputs
+    if spec.task == "regression":
+        return Expected(columns, 1, "regression")
+    if outputs <= 2:
+        return Expected(columns, 1, "binary sigmoid:1")
+    return Expected(columns, outputs, f"multiclass num_class:{outputs}")
 
 
 def cells(x: Inputs) -> np.ndarray:
