@@ -21,7 +21,7 @@ from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.stage_plans import OVERRIDABLE
 from rarebird.slots import methods
-from rarebird.slots.text_module import TextModule
+from rarebird.slots.stored_modules import ArrayModule, TextModule
 from rarebird.training.cross_fit import cross_fit_all
 from tests.test_no_leak import marked, rows
 
@@ -60,8 +60,14 @@ def recipe(**changes: Any) -> Recipe:
 
 
 def learned(networks: Sequence[nn.Module]) -> list[Any]:
-    """What the networks learned: their tensors, and the text of a reference."""
+    """What the networks learned: their tensors, and the text or the arrays of a reference."""
     tensors = [value for network in networks for value in network.state_dict().values()]
+    tensors += [
+        torch.from_numpy(array)
+        for network in networks
+        if isinstance(network, ArrayModule)
+        for array in network.to_arrays().values()
+    ]
     return [*tensors, *(network.to_text() for network in networks if isinstance(network, TextModule))]
 
 

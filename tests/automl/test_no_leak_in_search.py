@@ -75,6 +75,9 @@ def same_network(one: Trained, two: Trained) -> bool:
         return False
     if hasattr(one.network, "to_text"):
         return bool(one.network.to_text() == two.network.to_text())
+    if hasattr(one.network, "to_arrays"):
+        arrays = one.network.to_arrays(), two.network.to_arrays()
+        return all(np.array_equal(array, arrays[1][name]) for name, array in arrays[0].items())
     states = one.network.state_dict(), two.network.state_dict()
     return all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 

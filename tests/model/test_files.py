@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -225,8 +226,18 @@ def test_a_text_that_is_no_description_is_refused(copy: Path, text: str, message
 
 
 def test_a_description_too_large_to_be_one_is_not_read(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rarebird.model.description.MOST_BYTES", 100)
-    refused(copy, "has at most 100 bytes")
+    monkeypatch.setattr("rarebird.core.memory.free_bytes", lambda: 1_000)
+    refused(copy, "of memory, but only")
+
+
+@pytest.mark.parametrize("name", [DESCRIPTION, WEIGHTS])
+def test_a_device_or_a_pipe_in_place_of_a_file_is_not_read(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    os.mkfifo(copy / name)
+    refused(copy, "no file model.json|not a file, but a device, a pipe")
+    (copy / name).unlink()
+    (copy / name).symlink_to("/dev/zero")
+    refused(copy, "no file model.json|not a file, but a device, a pipe")
 
 
 def weighted(copy: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,12 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from rarebird.core.checks import require
+from rarebird.core.checks import DataError, require
+from rarebird.core.memory import require_memory
 from rarebird.data.prepare import Prepared
 from rarebird.recipe.recipe import Recipe
 
-# Rarebird writes no larger description; a larger one from elsewhere could fill the memory.
-MOST_BYTES = 2**28
+# Memory that a text takes while it is read, as a multiple of its file: numbers of a description become objects.
+TEXT_MEMORY = 8
 
 
 class Step(BaseModel):
@@ -75,9 +77,31 @@ def read(path: Path) -> Description:
         require(np.isfinite(number), "numbers are finite", number=text)
         return number
 
-    require(path.stat().st_size <= MOST_BYTES, f"{path.name} has at most {MOST_BYTES} bytes", bytes=path.stat().st_size)
-    plain = json.loads(path.read_text(encoding="utf-8"), parse_float=finite, parse_constant=finite)
+    plain = json.loads(read_text(path), parse_float=finite, parse_constant=finite)
     return Description.model_validate(plain)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file of a model's folder."""
+    check_file(path, TEXT_MEMORY)
+    return path.read_text(encoding="utf-8")
+
+
+def check_file(path: Path, memory: float) -> None:
+    """Check that a file of a model's folder is one, and fits into the memory.
+
+    Args:
+        path: The file.
+        memory: Memory that it takes while it is read, as a multiple of its size.
+
+    Raises:
+        DataError: It is a device or a pipe, which may have no end, or too large for this machine.
+        OSError: There is no such file.
+    """
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise DataError(f"{path.name} is not a file, but a device, a pipe or a folder")
+    require_memory(memory * state.st_size, f"{path.name}", "use a machine with more memory")
 
 
 def check(description: Description, recipes: Sequence[Recipe]) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -14,19 +14,20 @@ from pydantic import BaseModel, ValidationError
 from rarebird.core.atomic_files import whole_folder
 from rarebird.core.checks import DataError, require
 from rarebird.model.chain import probabilities
-from rarebird.model.description import MOST_BYTES, Description, MemberDescription, Step, check, read
+from rarebird.model.description import Description, MemberDescription, Step, check, check_file, read, read_text
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import Reference
-from rarebird.slots.text_module import TextModule
+from rarebird.slots.stored_modules import ArrayModule, ArrayReference, TextModule, TextReference
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 DESCRIPTION, WEIGHTS, TEXT = "model.json", "weights.safetensors", "member_{place}.txt"
+# Memory that the weights take while they are read, as a multiple of their file.
+WEIGHTS_MEMORY = 2
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,7 @@ def write_model(folder: Path, description: Description, networks: Sequence[nn.Mo
     from safetensors.torch import save_file
 
     tensors = {
-        f"{place}.{name}": value.detach().cpu().contiguous()
-        for place, network in enumerate(networks)
-        for name, value in network.state_dict().items()
+        f"{place}.{name}": value for place, network in enumerate(networks) for name, value in _tensors(network).items()
     }
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / DESCRIPTION).is_file()):
         raise DataError(f"{folder} exists and is no rarebird model; give another folder.")
@@ -96,6 +95,7 @@ def read_model(folder: Path) -> Stored:
         recipe = ensemble.of_plain(description.recipe)
         recipes = [one for _, one in ensemble.members(recipe)]
         check(description, recipes)
+        check_file(folder / WEIGHTS, WEIGHTS_MEMORY)
         tensors = load_file(folder / WEIGHTS)
         networks = [
             _network(recipes[part.recipe], folder, part, tensors, place)
@@ -128,23 +128,38 @@ def _decision(step: Step, n_classes: int) -> tuple[str, Any]:
     return name, decision
 
 
-def _network(recipe: Recipe, folder: Path, part: MemberDescription, tensors: dict[str, Any], place: int) -> nn.Module:
-    """A member's network with its weights, which are removed from `tensors`; or the reference in its place, from its
-    text."""
-    if recipe.reference is None:
-        return _with_weights(recipe.network, part, tensors, place)
-    path, reference = folder / TEXT.format(place=place), cast("Reference", recipe.reference)
-    require(path.stat().st_size <= MOST_BYTES, f"{path.name} has at most {MOST_BYTES} bytes", bytes=path.stat().st_size)
-    return reference.from_text(path.read_text(encoding="utf-8"), part.prepared.spec)
-
-
-def _with_weights(method: Method, part: MemberDescription, tensors: dict[str, Any], place: int) -> nn.Module:
+def _tensors(network: nn.Module) -> dict[str, Tensor]:
+    """What the weights file holds of a network or of a reference in its place."""
     import torch
 
-    build: Any = method.build  # type: ignore[attr-defined]
+    if isinstance(network, ArrayModule):
+        return {name: torch.from_numpy(array) for name, array in network.to_arrays().items()}
+    return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+
+
+def _network(recipe: Recipe, folder: Path, part: MemberDescription, tensors: dict[str, Any], place: int) -> nn.Module:
+    """A member's network with its weights, which are removed from `tensors`; or the reference in its place, from its
+    text or its arrays."""
     given = {
         name.partition(".")[2]: tensors.pop(name) for name in list(tensors) if name.partition(".")[0] == str(place)
     }
+    reference = recipe.reference
+    if reference is None:
+        return _with_weights(recipe.network, part, given)
+    path = folder / TEXT.format(place=place)
+    if given and isinstance(reference, ArrayReference):
+        return reference.from_arrays({name: value.numpy() for name, value in given.items()}, part.prepared.spec)
+    require(
+        not given and isinstance(reference, TextReference), "a reference has its own text", tensors=sorted(given)[:3]
+    )
+    assert isinstance(reference, TextReference)
+    return reference.from_text(read_text(path), part.prepared.spec)
+
+
+def _with_weights(method: Method, part: MemberDescription, given: dict[str, Any]) -> nn.Module:
+    import torch
+
+    build: Any = method.build  # type: ignore[attr-defined]
     # First built without memory: a description whose sizes do not match the weights must not take any.
     with torch.device("meta"):
         wanted = {name: (value.shape, value.dtype) for name, value in build(part.prepared.spec).state_dict().items()}

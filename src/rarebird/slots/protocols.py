@@ -185,7 +185,8 @@ RoundProgress = Callable[[float], bool]
 class Reference(Protocol):
     """A model that a user would choose instead of a network, with the same splits.
 
-    `fit` returns a `TextModule` ``forward(x: Inputs) -> logits (batch, n_outputs)``, whose text `from_text` reads.
+    `fit` returns a module ``forward(x: Inputs) -> logits (batch, n_outputs)``, which is saved as a `TextModule` or an
+    `ArrayModule` (`slots/stored_modules.py`).
     """
 
     rounds: int
@@ -202,8 +203,6 @@ class Reference(Protocol):
         threads: int,
         progress: RoundProgress,
     ) -> nn.Module: ...
-
-    def from_text(self, text: str, spec: InputSpec) -> nn.Module: ...
 
 
 @runtime_checkable

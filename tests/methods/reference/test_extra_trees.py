@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.experiment.run import run
-from rarebird.methods.reference.extra_trees import LEAST_SHARE, ExtraTrees, Forest, _floor32, columns_of
+from rarebird.methods.reference._forest import LEAST_SHARE, Forest, columns_of
+from rarebird.methods.reference.extra_trees import ExtraTrees, _floor32
 from rarebird.model.model import load
 from rarebird.recipe.recipe import Recipe
 from tests.methods.reference.made_forests import SPEC, VALUES, grown, inputs
@@ -200,9 +202,10 @@ def test_an_early_end_is_recorded_and_replays() -> None:
     np.testing.assert_array_equal(two.model.outputs(rows(50, seed=1)), one.model.outputs(rows(50, seed=1)))
 
 
-def test_a_model_whose_text_is_changed_is_refused(tmp_path: Path) -> None:
+def test_a_model_whose_arrays_are_changed_is_refused(tmp_path: Path) -> None:
     run(recipe(steps=3, folds=0, holdout=0.3), Splits(rows()), test_share=0).model.save(tmp_path / "model")
-    path = tmp_path / "model" / "member_0.txt"
-    path.write_text(path.read_text(encoding="utf-8").replace('"threshold":[', '"threshold":[NaN,'), encoding="utf-8")
-    with pytest.raises(DataError, match="no model that can be read"):
+    path = tmp_path / "model" / "weights.safetensors"
+    tensors = load_file(path)
+    save_file(tensors | {"0.left": torch.zeros_like(tensors["0.left"])}, path)
+    with pytest.raises(DataError, match=r"no model that can be read: `a child comes after its parent` must hold"):
         load(tmp_path / "model")

@@ -57,8 +57,13 @@ def with_first(name: str, numbers: list[str]) -> str:
 
 @pytest.mark.parametrize(
     ("outputs", "task", "settings"),
-    [(2, "classification", {}), (3, "classification", {}), (1, "regression", {}), (3, "classification", {"fewest_rows": 250})],
-)  # fmt: skip
+    [
+        (2, "classification", {}),
+        (3, "classification", {}),
+        (1, "regression", {}),
+        (3, "classification", {"fewest_rows": 250}),
+    ],
+)
 def test_predictions_come_back_bit_for_bit(outputs: int, task: str, settings: dict[str, Any]) -> None:
     trees, x = grown(outputs, task, **settings), inputs()
     again = BoostedTrees().from_text(trees.to_text(), spec(outputs, task))

@@ -96,8 +96,9 @@ def _head(head: str, expected: Expected) -> str:
     )
     require(all(_INFO.fullmatch(info) for info in infos), "columns have a range or categories", infos=infos[:3])
     outputs = str(expected.outputs)
+    fits = values["num_class"] == values["num_tree_per_iteration"] == outputs
     require(
-        values["num_class"] == values["num_tree_per_iteration"] == outputs and values["objective"] == expected.objective,
+        fits and values["objective"] == expected.objective,
         "trees have an output per class",
         outputs=values["num_class"][:20],
         objective=values["objective"][:40],
@@ -107,7 +108,7 @@ def _head(head: str, expected: Expected) -> str:
         "the text is of a known version",
         version=values["version"][:20],
     )
-    return "".join(f"{name}={values[name]}\n" if name != "version" else f"tree\nversion={values[name]}\n" for name in HEAD[:-1])
+    return "tree\n" + "".join(f"{name}={values[name]}\n" for name in HEAD[:-1])
 
 
 def _lines(block: str, place: int) -> dict[str, str]:
@@ -140,9 +141,7 @@ def _check_trees(trees: list[dict[str, str]], columns: int) -> None:
     nodes = leaves - 1
     _check_children(arrays["left_child"], arrays["right_child"], nodes)
     feature, decision = arrays["split_feature"], arrays["decision_type"]
-    require(
-        bool(((feature >= 0) & (feature < columns)).all()), "trees split at the table's columns", columns=columns
-    )
+    require(bool(((feature >= 0) & (feature < columns)).all()), "trees split at the table's columns", columns=columns)
     require(bool(np.isin(decision, _DECISIONS).all()), "a node has a kind of decision", array="decision_type")
     _check_categories(trees, n_cat, np.repeat(n_cat, nodes), decision & 1 == 1, arrays["threshold"])
 
