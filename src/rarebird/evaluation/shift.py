@@ -14,31 +14,20 @@ differ by that alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from rarebird.core import rng
 from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.plain_features import plain_features
 from rarebird.data.prepare import Prepared
-from rarebird.evaluation.plain_features import plain_features
 from rarebird.evaluation.result import ClassShift
-from rarebird.metrics import rank_test
 from rarebird.metrics.multiple_tests import holm_adjusted
+from rarebird.metrics.two_sample import Sample, two_sample_test
 
-# Rows of a class that are looked at, in each of the two sets; principal components of their features; strength of the
-# ridge, as a share of the rows.
-MOST_ROWS, COMPONENTS, RIDGE = 500, 20, 0.3
+# Rows of a class that are looked at, in each of the two sets.
+MOST_ROWS = 500
 # Fewer units (rows or groups) of a class in one of the sets cannot give a small p-value.
 FEWEST = 6
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """One class's features in one of the two sets; rows of one unit stay together."""
-
-    features: np.ndarray
-    unit: np.ndarray
 
 
 def shift_of_given_rows(splits: Splits, prepared: Prepared, seed: int) -> tuple[ClassShift, ...]:
@@ -66,8 +55,8 @@ def shifted_classes(train: Dataset, test: Dataset, prepared: Prepared, seed: int
         if min(_n_units(part) for part in chosen) < FEWEST:
             continue
         features = plain_features((chosen[0], chosen[1]), prepared)
-        samples = [_Sample(values, _units(part)) for values, part in zip(features, chosen, strict=True)]
-        p_value, auc = _two_sample_test(samples[0], samples[1], rng.stream(seed, "shift", code))
+        samples = [Sample(values, _units(part)) for values, part in zip(features, chosen, strict=True)]
+        p_value, auc = two_sample_test(samples[0], samples[1], rng.stream(seed, "shift", code))
         found.append((label, p_value, auc))
     adjusted = holm_adjusted([p_value for _, p_value, _ in found])
     return tuple(
@@ -94,60 +83,3 @@ def _units(data: Dataset) -> np.ndarray:
 
 def _n_units(data: Dataset) -> int:
     return len(np.unique(_units(data)))
-
-
-def _two_sample_test(first: _Sample, second: _Sample, draw: np.random.Generator) -> tuple[float, float]:
-    """The p-value, and the mean area under the ROC curve with which the two sets are told apart."""
-    pooled = _components(np.concatenate([first.features, second.features]))
-    values = (pooled[: len(first.features)], pooled[len(first.features) :])
-    halves = [_halves(one.unit, draw) for one in (first, second)]
-    p_values, areas = [], []
-    for half in (0, 1):
-        learned = [part[is_half == half] for part, is_half in zip(values, halves, strict=True)]
-        weights = _discriminant(learned[0], learned[1])
-        ranked = [
-            _unit_means(part[is_half != half] @ weights, one.unit[is_half != half])
-            for part, is_half, one in zip(values, halves, (first, second), strict=True)
-        ]
-        p_value, area = rank_test.larger(ranked[1], ranked[0])
-        p_values.append(p_value)
-        areas.append(area)
-    return min(2 * min(p_values), 1.0), float(np.mean(areas))
-
-
-def _components(features: np.ndarray) -> np.ndarray:
-    """The first principal components of the standardized features and their squares, standardized."""
-    centered = features - features.mean(axis=0)
-    spread = centered.std(axis=0)
-    standardized = centered[:, spread > 1e-9] / spread[spread > 1e-9]
-    n, d = standardized.shape
-    # The eigenvectors of the smaller of the two products: of the features, or of the rows.
-    sizes, vectors = np.linalg.eigh(standardized.T @ standardized if d <= n else standardized @ standardized.T)
-    kept = np.flatnonzero(sizes > 1e-9 * sizes.max(initial=0.0))[::-1][:COMPONENTS]
-    parts = (standardized @ vectors[:, kept] / np.sqrt(sizes[kept]) if d <= n else vectors[:, kept]) * np.sqrt(n)
-    parts = np.clip(parts, -4, 4)
-    return np.column_stack([parts, parts**2 - (parts**2).mean(axis=0)])
-
-
-def _halves(unit: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """``(n,)`` 0 or 1; the rows of one unit are in one half."""
-    n_units = int(unit.max()) + 1
-    half: np.ndarray = (draw.permutation(n_units) % 2)[unit]
-    return half
-
-
-def _discriminant(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The direction that tells two sets apart: ridge regression on their membership, both sets with equal weight."""
-    weight = np.concatenate([np.full(len(part), 0.5 / len(part)) for part in (first, second)])
-    values = np.concatenate([first, second])
-    values = values - weight @ values
-    target = np.concatenate([np.full(len(first), -1.0), np.ones(len(second))])
-    covariance = (values * weight[:, None]).T @ values + RIDGE * np.eye(values.shape[1])
-    solved: np.ndarray = np.linalg.solve(covariance, (values * weight[:, None]).T @ target)
-    return solved
-
-
-def _unit_means(scores: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    _, code = np.unique(unit, return_inverse=True)
-    means: np.ndarray = np.bincount(code, scores) / np.bincount(code)
-    return means
