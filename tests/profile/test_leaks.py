@@ -43,7 +43,7 @@ def disguises(y: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
 @pytest.mark.parametrize("rare", [5, 40])
 def test_disguised_classes(rng, rare):
     y = (rng.permutation(3000) < rare).astype(np.int64)
-    found = suspicious_columns(table(disguises(y, rng), y, 2))
+    found = suspicious_columns(table(disguises(y, rng), y, 2))[0]
     assert {leak.column for leak in found} == {"code", "shifted", "missing where not 0"}
     assert all(leak.metric == "balanced_accuracy" and 0.98 <= leak.score <= 1 for leak in found)
     assert [leak.score for leak in found] == sorted((leak.score for leak in found), reverse=True)
@@ -51,7 +51,7 @@ def test_disguised_classes(rng, rare):
 
 def test_three_classes_need_all_three(rng):
     y = rng.integers(0, 3, 900)
-    found = suspicious_columns(table(disguises(y, rng), y, 3))
+    found = suspicious_columns(table(disguises(y, rng), y, 3))[0]
     assert {leak.column for leak in found} == {"code", "shifted"}
 
 
@@ -65,7 +65,7 @@ def test_disguised_values_also_where_the_target_is_skewed(rng):
             "helpful": y + rng.normal(size=4000),
         }
     )
-    found = suspicious_columns(table(frame, y))
+    found, _ = suspicious_columns(table(frame, y))
     assert {leak.column for leak in found} == {"in cents", "log"}
     assert {leak.metric for leak in found} == {"r2"}
 
@@ -95,7 +95,7 @@ def test_the_sample_keeps_rare_classes_whole(rng):
 @pytest.mark.parametrize("column", [np.full(60, np.nan), [None] * 60, np.full(60, 3.0), [np.inf, -np.inf] * 30])
 def test_empty_and_constant_columns_are_not_suspicious(rng, column):
     y = rng.integers(0, 2, 60)
-    assert suspicious_columns(table(pd.DataFrame({"c": column}), y, 2)) == []
+    assert suspicious_columns(table(pd.DataFrame({"c": column}), y, 2)) == ([], 0)
 
 
 @pytest.mark.real_data
@@ -103,4 +103,11 @@ def test_empty_and_constant_columns_are_not_suspicious(rng, column):
 def test_real_tables_have_none(shared_data, name):
     frame = pd.read_csv(shared_data / "tables" / f"{name}.train.csv")
     labels, y = np.unique(frame.pop("target").astype(str), return_inverse=True)
-    assert suspicious_columns(table(frame, y, len(labels))) == []
+    assert suspicious_columns(table(frame, y, len(labels))) == ([], 0)
+
+
+def test_columns_after_the_deadline_are_counted_and_not_searched() -> None:
+    y = np.arange(60) % 2
+    frame = pd.DataFrame({f"c{place}": y for place in range(5)})
+    assert suspicious_columns(table(frame, y, 2), deadline=0.0) == ([], 5)
+    assert len(suspicious_columns(table(frame, y, 2))[0]) == 5

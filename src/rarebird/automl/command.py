@@ -93,7 +93,7 @@ def search(
     """
     options = options or SearchOptions()
     progress(0.0, "profiling the data")
-    summary = summarize(data, request.keep_copies)
+    summary = summarize(data, request.keep_copies, clock)
     timings: dict[str, float] = {}
     with threads(request.threads), ExitStack() as stack:
         with timed(timings, "split"):

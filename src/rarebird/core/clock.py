@@ -70,6 +70,11 @@ class Clock:
         for calibration, figures and files; None for no limit."""
         return None if self.budget is None else self.start + self.budget * (1 - RESERVE_SHARE) - RESERVE
 
+    def end_of_part(self, share: float) -> float | None:
+        """When a part of the work that starts now has taken a share of the budget, on the scale of `time.monotonic`;
+        None for no limit."""
+        return None if self.budget is None else time.monotonic() + share * self.budget
+
     def ends_early(self) -> bool:
         """Whether work that ends now uses so little of the budget that the user should be told why."""
         return self.budget is not None and self.elapsed() < EARLY * self.budget

@@ -39,7 +39,9 @@ def identifier_columns(frame: pd.DataFrame) -> dict[str, str]:
     """
     if len(frame) < _LEAST_ROWS:
         return {}
-    reasons = {str(name): _reason(frame[name], str(name)) for name in frame.columns}
+    # Numbers with a fraction never identify.
+    names = frame.columns[[dtype.kind != "f" for dtype in frame.dtypes]]
+    reasons = {str(name): _reason(frame[name], str(name)) for name in names}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
@@ -50,7 +52,14 @@ def left_out(frame: pd.DataFrame) -> dict[str, str]:
 
 def constant_columns(frame: pd.DataFrame) -> list[str]:
     """Columns with the same value in every row, or missing in every row. One value and missing ones together vary."""
-    return [str(name) for name in frame.columns if len(frame) > 0 and frame[name].nunique(dropna=False) <= 1]
+    if not len(frame):
+        return []
+    # Two rows of different numbers show that a column varies, and are compared in all columns at once.
+    numbers = frame.select_dtypes("floating").iloc[[0, len(frame) // 2, -1]]
+    first, *others = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    varying = set(numbers.columns[np.any([np.abs(other - first) > 0 for other in others], axis=0)])
+    rest = (name for name in frame.columns if name not in varying)
+    return [str(name) for name in rest if frame[name].nunique(dropna=False) <= 1]
 
 
 def _reason(column: pd.Series, name: str) -> str:

@@ -7,6 +7,8 @@ changes neither the scale nor the network's output much.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rarebird.core.checks import DataError, some
 from rarebird.data import columns
-from rarebird.data.row_counts import quantiles
+from rarebird.data.row_counts import BLOCK_CELLS, column_quantiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +26,7 @@ MOST_CATEGORIES = 2_000
 MOST_BINS = 48
 ROWS_PER_BIN = 10
 CLIP = 3.0
+QUARTILES = np.array([0.25, 0.5, 0.75])
 NUMBERS = {"number": 1, "date": 4}
 
 
@@ -82,7 +85,10 @@ def fit(frame: pd.DataFrame, rows: np.ndarray, name: str) -> tuple[TableState, d
         DataError: No column is left to learn from.
     """
     left_out = columns.left_out(frame)
-    used = tuple(_learned(frame[column], rows) for column in frame.columns if column not in left_out)
+    kept = [column for column in frame.columns if column not in left_out]
+    numerical = _numerical(frame)
+    quartiles = _quartiles(frame, [column for column in kept if column in numerical], rows)
+    used = tuple(_learned(frame[column], rows, quartiles.get(column)) for column in kept)
     if not used:
         raise DataError(
             f"{name} has no column to learn from: "
@@ -93,9 +99,7 @@ def fit(frame: pd.DataFrame, rows: np.ndarray, name: str) -> tuple[TableState, d
     numbers, missing = _numbers(state, frame)
     shapes = {
         "n_numbers": numbers.shape[1],
-        "bins": tuple(
-            _bins(column[~absent], rows[~absent]) for column, absent in zip(numbers.T, missing.T, strict=True)
-        ),
+        "bins": _bins(numbers, missing, rows),
         "cardinalities": state.cardinalities,
     }
     notes = [f"Column {column!r} is left out: {why}." for column, why in state.left_out.items()]
@@ -123,49 +127,96 @@ def inputs(state: TableState, frame: pd.DataFrame, name: str) -> dict[str, Tenso
     }
 
 
-def _learned(column: pd.Series, rows: np.ndarray) -> Column:
+def _learned(column: pd.Series, rows: np.ndarray, quartiles: np.ndarray | None) -> Column:
+    """A column's state; `quartiles` are those of a number."""
     import pandas as pd
 
     name = str(column.name)
     if pd.api.types.is_datetime64_any_dtype(column):
         parts = np.stack(_date_parts(column), axis=1)
-        scales = [_scale(part, rows) for part in parts.T]
+        found = column_quantiles(parts, np.isfinite(parts), rows, QUARTILES)
+        scales = [_scale(part, own) for part, own in zip(parts.T, found.T, strict=True)]
         return Column(
             name=name,
             role="date",
             center=tuple(middle for middle, _ in scales),
             scale=tuple(scale for _, scale in scales),
         )
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        middle, scale = _scale(column.to_numpy(dtype=np.float64, na_value=np.nan), rows)
+    if quartiles is not None:
+        middle, scale = _scale(column.to_numpy(dtype=np.float64, na_value=np.nan), quartiles)
         return Column(name=name, role="number", center=(middle,), scale=(scale,))
     text = _as_text(column)
     frequent = pd.Series(rows, text.index).groupby(text, sort=False).sum().sort_values(ascending=False, kind="stable")
     return Column(name=name, role="category", categories=tuple(frequent.index[:MOST_CATEGORIES]))
 
 
-def _numbers(state: TableState, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """All numbers, scaled and softly clipped, 0 where missing; and a mask of the missing ones."""
-    parts = []
-    for column in state.columns:
-        if column.role != "category":
-            raw = _raw_numbers(column, frame[column.name])
-            scaled = (raw - np.array(column.center)) * np.array(column.scale)
-            # np.hypot, because the square of a number beyond 1e154 is infinite.
-            parts.append(scaled / np.hypot(1, scaled / CLIP))
-    numbers = np.concatenate(parts, axis=1) if parts else np.zeros((len(frame), 0))
-    missing = np.isnan(numbers)
-    return np.where(missing, 0, numbers).astype(np.float32), missing
-
-
-def _raw_numbers(column: Column, values: pd.Series) -> np.ndarray:
+def _numerical(frame: pd.DataFrame) -> set[Any]:
+    """The columns that come as numbers."""
     import pandas as pd
 
-    if column.role == "date":
-        return np.stack(_date_parts(pd.to_datetime(values, errors="coerce")), axis=1)
-    # A column that was numerical in training may come as text, or all empty, at prediction.
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isfinite(numbers), numbers, np.nan)[:, None]
+    return {
+        name
+        for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
+        if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+    }
+
+
+def _quartiles(frame: pd.DataFrame, names: list[Any], rows: np.ndarray) -> dict[Any, np.ndarray]:
+    """Name -> ``(3,)`` quartiles of each numerical column's finite values."""
+    found = {}
+    for block in _blocks(names, len(frame)):
+        values = frame[block].to_numpy(dtype=np.float64, na_value=np.nan)
+        found |= dict(zip(block, column_quantiles(values, np.isfinite(values), rows, QUARTILES).T, strict=True))
+    return found
+
+
+def _blocks(columns: list[Any], n: int) -> Iterator[list[Any]]:
+    """The columns in parts that together have a bounded number of cells."""
+    step = max(1, BLOCK_CELLS // max(n, 1))
+    yield from (columns[start : start + step] for start in range(0, len(columns), step))
+
+
+def _numbers(state: TableState, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """All numbers, scaled and softly clipped, 0 where missing; and a mask of the missing ones."""
+    used = [column for column in state.columns if column.role != "category"]
+    shape = (len(frame), sum(NUMBERS[column.role] for column in used))
+    numbers, missing = np.zeros(shape, np.float32), np.zeros(shape, bool)
+    start = 0
+    for block in _alike(used, frame):
+        scaled = _raw_numbers(block, frame)
+        scaled = (scaled - np.concatenate([column.center for column in block])) * np.concatenate(
+            [column.scale for column in block]
+        )
+        # np.hypot, because the square of a number beyond 1e154 is infinite.
+        scaled /= np.hypot(1, scaled / CLIP)
+        places = slice(start, start + scaled.shape[1])
+        missing[:, places] = np.isnan(scaled)
+        numbers[:, places] = np.where(missing[:, places], 0, scaled)
+        start = places.stop
+    return numbers, missing
+
+
+def _alike(used: Sequence[Column], frame: pd.DataFrame) -> Iterator[list[Column]]:
+    """Neighbouring columns that are read together: numbers that come as numbers, and every other column alone."""
+    numerical = _numerical(frame)
+    for together, group in itertools.groupby(used, lambda column: column.role == "number" and column.name in numerical):
+        alike = list(group)
+        yield from _blocks(alike, len(frame)) if together else ([column] for column in alike)
+
+
+def _raw_numbers(block: Sequence[Column], frame: pd.DataFrame) -> np.ndarray:
+    """``(n, numbers)`` of some numerical columns, or of one column of dates; NaN where they are missing or infinite."""
+    import pandas as pd
+
+    first = block[0]
+    if first.role == "date":
+        return np.stack(_date_parts(pd.to_datetime(frame[first.name], errors="coerce")), axis=1)
+    if len(block) == 1:
+        # A column that was numerical in training may come as text, or all empty, at prediction.
+        numbers = pd.to_numeric(frame[first.name], errors="coerce").to_numpy(np.float64, na_value=np.nan)[:, None]
+    else:
+        numbers = frame[[column.name for column in block]].to_numpy(np.float64, na_value=np.nan)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _date_parts(column: pd.Series) -> list[np.ndarray]:
@@ -181,24 +232,36 @@ def _date_parts(column: pd.Series) -> list[np.ndarray]:
     ]
 
 
-def _scale(values: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+def _scale(values: np.ndarray, quartiles: np.ndarray) -> tuple[float, float]:
     """Median, and 1 / (interquartile range), or 2 / (whole range) where the quartiles are equal."""
-    finite = np.isfinite(values)
-    known = values[finite]
-    if not len(known):
+    low, middle, high = quartiles
+    if np.isnan(middle):  # no known value
         return 0.0, 0.0
-    low, middle, high = quantiles(known, rows[finite], np.array([0.25, 0.5, 0.75]))
     if high > low:
         return float(middle), float(1 / (high - low))
+    known = values[np.isfinite(values)]
     spread = known.max() - known.min()
     return float(middle), float(2 / spread) if spread > 0 else 0.0
 
 
-def _bins(values: np.ndarray, rows: np.ndarray) -> tuple[float, ...]:
-    """Distinct quantiles as bin edges, at least two. With few rows there are fewer, so that each bin has about ten rows
-    or more."""
-    wanted = int(np.clip(rows.sum() // ROWS_PER_BIN, 2, MOST_BINS))
-    edges = np.unique(quantiles(values, rows, np.linspace(0, 1, wanted + 1))) if len(values) else np.zeros(1)
+def _bins(numbers: np.ndarray, missing: np.ndarray, rows: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    """Per column, distinct quantiles as bin edges, at least two. With few rows there are fewer, so that each bin has
+    about ten rows or more."""
+    counts = rows.sum() - rows @ missing
+    wanted = np.clip(counts // ROWS_PER_BIN, 2, MOST_BINS).astype(np.int64)
+    bins: list[tuple[float, ...]] = [()] * numbers.shape[1]
+    for number in np.unique(wanted):
+        alike = np.flatnonzero(wanted == number)
+        for block in _blocks(alike.tolist(), len(numbers)):
+            shares = np.linspace(0, 1, number + 1)
+            found = column_quantiles(numbers[:, block], ~missing[:, block], rows, shares)
+            for column, edges in zip(block, found.T, strict=True):
+                bins[column] = _edges(edges)
+    return tuple(bins)
+
+
+def _edges(found: np.ndarray) -> tuple[float, ...]:
+    edges = np.zeros(1) if np.isnan(found[0]) else np.unique(found)
     if len(edges) < 2:
         edges = np.array([edges[0] - 0.5, edges[0] + 0.5])
     return tuple(edges.tolist())

@@ -9,6 +9,9 @@ import numpy as np
 
 from rarebird.data.dataset import Dataset
 
+# Cells of the columns that are worked on at a time.
+BLOCK_CELLS = 2**22
+
 
 def rows_of(weight: np.ndarray) -> np.ndarray:
     """``(n,)`` float64, how many rows each row counts for; zeros where all weights are 0.
@@ -54,6 +57,29 @@ def quantiles(values: np.ndarray, rows: np.ndarray, shares: np.ndarray) -> np.nd
     beyond = np.clip(place + 1 - ends[low], 0, 1)
     result: np.ndarray = ordered[low] + beyond * (ordered[high] - ordered[low])
     return result
+
+
+def column_quantiles(values: np.ndarray, known: np.ndarray, rows: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """``(k, columns)`` the quantiles of each column's known values, NaN where it has none: those of `quantiles`, but
+    many columns at once, because a call for each of twenty thousand takes seconds.
+
+    Args:
+        values: ``(n, columns)``.
+        known: ``(n, columns)`` bool.
+        rows: ``(n,)`` how many rows each row counts for.
+        shares: ``(k,)`` in 0..1.
+    """
+    found = np.full((len(shares), values.shape[1]), np.nan)
+    whole = known.all(axis=0) & bool((rows == 1).all()) & (len(values) > 0)
+    together = np.flatnonzero(whole)
+    step = max(1, BLOCK_CELLS // max(len(values), 1))
+    for start in range(0, len(together), step):
+        block = together[start : start + step]
+        found[:, block] = np.quantile(values[:, block], shares, axis=0)
+    for column in np.flatnonzero(~whole & known.any(axis=0)):
+        own = known[:, column]
+        found[:, column] = quantiles(values[own, column], rows[own], shares)
+    return found
 
 
 def counted(data: Dataset) -> Dataset:

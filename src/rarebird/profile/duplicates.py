@@ -165,17 +165,20 @@ def conflicts(matches: Matches, dataset: Dataset) -> Conflicts:
     return Conflicts(rows=int((stops - starts + 1)[conflicting].sum()), examples=examples)
 
 
-def expected_equal_pairs(digests: Sequence[np.ndarray]) -> float:
+def expected_equal_pairs(digests: Sequence[np.ndarray], least: float = 0.0) -> float:
     """Expected number of equal pairs of rows if columns were independent, from each column's share of equal pairs.
 
     Args:
         digests: One ``(n,)`` array per column, equal where its values are equal.
+        least: Each column makes the number smaller; once it is below this one, the other columns are left out.
     """
     n = len(digests[0]) if digests else 0
     if n < 2:
         return 0.0
     expected = n * (n - 1) / 2
     for column in digests:
+        if expected < least:
+            break
         counts = np.unique(column, return_counts=True)[1].astype(np.float64)
         # A column without equal values counts as if it had about one equal pair.
         expected *= max(float((counts * (counts - 1)).sum()), 1.0) / (n * (n - 1))
@@ -194,7 +197,7 @@ def _find_in_tables(parts: Sequence[Dataset], near: bool) -> Matches:
         return Matches(np.arange(len(frame)), np.arange(len(frame)), near_searched=near)
     exact, first = _codes(_combined(digests))
     # Computed on the distinct rows, so that a table that was copied twice does not look like one of few values.
-    expected = expected_equal_pairs([column[first] for column in digests])
+    expected = expected_equal_pairs([column[first] for column in digests], _CHANCE_PAIRS)
     chance = expected >= _CHANCE_PAIRS or int(np.bincount(exact).max(initial=0)) > _LONGEST_CHAIN
     if chance or not near:
         return Matches(exact, exact, chance, near_searched=False)

@@ -8,6 +8,7 @@ numbers it is r2 on the ranks of the target.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,23 +41,38 @@ class Leak(BaseModel):
     metric: str
 
 
-def suspicious_columns(dataset: Dataset, *, least: float = _SUSPICIOUS, seed: int = 0) -> list[Leak]:
+def suspicious_columns(
+    dataset: Dataset, *, least: float = _SUSPICIOUS, seed: int = 0, deadline: float | None = None
+) -> tuple[list[Leak], int]:
     """Columns that alone reach a score of `least`, the best first; none for pictures, series, and under 30 rows.
 
     Classes with fewer than three rows in the sample do not count.
+
+    Args:
+        dataset: The rows.
+        least: Smallest score.
+        seed: Decides the sample and the folds.
+        deadline: When the search ends, on the scale of `time.monotonic`; None: no limit.
+
+    Returns:
+        The columns, and how many columns there was no time for.
     """
     if dataset.kind != "table" or len(dataset) < _LEAST_ROWS:
-        return []
+        return [], 0
     rng = stream(seed, "leaks")
     part = dataset.take(_sample(dataset, rng))
     fold = _folds(part, rng)
     frame = part.raw()
     metric = "balanced_accuracy" if part.task == "classification" else "r2"
-    scores = {str(name): column_score(frame[name], part, fold) for name in frame.columns}
+    scores: dict[str, float] = {}
+    for name in frame.columns:
+        if deadline is not None and time.monotonic() > deadline:
+            break
+        scores[str(name)] = column_score(frame[name], part, fold)
     leaks = [
         Leak(column=name, score=round(score, 4), metric=metric) for name, score in scores.items() if score >= least
     ]
-    return sorted(leaks, key=lambda leak: -leak.score)
+    return sorted(leaks, key=lambda leak: -leak.score), len(frame.columns) - len(scores)
 
 
 def column_score(column: pd.Series, dataset: Dataset, fold: np.ndarray) -> float:

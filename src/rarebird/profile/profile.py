@@ -19,7 +19,12 @@ from rarebird.profile.leaks import SAMPLE_ROWS, suspicious_columns
 
 
 def profile(
-    train: Dataset, *, val: Dataset | None = None, test: Dataset | None = None, matches: Matches | None = None
+    train: Dataset,
+    *,
+    val: Dataset | None = None,
+    test: Dataset | None = None,
+    matches: Matches | None = None,
+    deadline: float | None = None,
 ) -> Profile:
     """Describe labelled training rows, and what validation and test rows have in common with them.
 
@@ -28,11 +33,13 @@ def profile(
         val: Validation rows, if there are any.
         test: Test rows, if there are any; their labels are counted, nothing is learned from them.
         matches: `duplicates.find` of these parts, if it is known already: on many pictures it takes a while.
+        deadline: When the search for leaks ends, on the scale of `time.monotonic`; None: no limit.
     """
     require(train.y is not None, "profile takes labelled rows", y=train.y)
     require(len(train) > 0, "at least one training row", n=len(train))
     parts = [part for part in (train, val, test) if part is not None and len(part)]
     matches = find(parts) if matches is None else matches
+    leaks, unsearched = suspicious_columns(train, deadline=deadline)
     known: dict[str, Any] = {
         "name": train.name,
         "kind": train.kind,
@@ -46,11 +53,11 @@ def profile(
         "duplicates": within(matches, train.ids),
         "across": _across(matches, train, {"val": val, "test": test}),
         "conflicts": conflicts(matches, train),
-        "leaks": tuple(suspicious_columns(train)),
+        "leaks": tuple(leaks),
         "groups": _groups(train, {"val": val, "test": test}),
         "shape": _shape(train),
         "applicable": tuple(applicable_methods(train)),
-        "notes": tuple(_notes(matches, train)),
+        "notes": tuple(_notes(matches, train, unsearched)),
     }
     return Profile(**known, ailments=tuple(ailments(Profile(**known))))
 
@@ -165,8 +172,10 @@ def _groups(train: Dataset, others: dict[str, Dataset | None]) -> Groups | None:
     return Groups(count=len(names), largest=int(sizes.max()), shared=shared)
 
 
-def _notes(matches: Matches, train: Dataset) -> list[str]:
+def _notes(matches: Matches, train: Dataset, unsearched: int) -> list[str]:
     notes = []
+    if unsearched:
+        notes.append(f"Leaks were not searched in the last {unsearched:,} columns, because there was too little time.")
     if not matches.near_searched and not matches.chance:
         notes.append(f"Only exact duplicates were searched; near ones are searched among at most {NEAR_ROWS:,} rows.")
     if train.kind == "table" and len(train) > SAMPLE_ROWS:

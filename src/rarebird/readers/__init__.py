@@ -9,6 +9,7 @@ from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Kind, Pixels, Splits
 from rarebird.data.time_order import gap_of
 from rarebird.readers import delimited
+from rarebird.readers.boundary import boundary
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.pictures import is_picture
 
@@ -27,9 +28,10 @@ def read(path: Path, options: ReadOptions) -> Splits:
         options: Further information for the reader.
 
     Raises:
-        DataError: There is nothing at the path, no reader for it, or its reader refuses it.
+        DataError: There is nothing at the path, no reader for it, or it cannot be read for any reason.
     """
-    splits = _read(Path(path), options)
+    with boundary(Path(path)):
+        splits = _read(Path(path), options)
     if options.gap is None or options.role != ReadOptions.role:  # only training rows are split
         return splits
     if splits.train.time is None:
@@ -39,8 +41,6 @@ def read(path: Path, options: ReadOptions) -> Splits:
 
 def _read(path: Path, options: ReadOptions) -> Splits:
     """`read`, without what the options say of splits."""
-    if not path.exists():
-        raise DataError(f"There is no file or folder {path}; check the path.")
     if path.is_dir():
         return _folder(path, options)
     kind, suffix = options.kind, path.suffix.lower()

@@ -44,7 +44,7 @@ def fit_recipe_on(
         progress: Called as the work proceeds; True from it ends the training early.
     """
     progress(0.0, "profiling the data")
-    summary = summarize(data, request.keep_copies)
+    summary = summarize(data, request.keep_copies, clock)
     with threads(request.threads):
         outcome = run(
             recipe,
