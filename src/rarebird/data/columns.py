@@ -55,7 +55,7 @@ def constant_columns(frame: pd.DataFrame) -> list[str]:
     if not len(frame):
         return []
     # Two rows of different numbers show that a column varies, and are compared in all columns at once.
-    numbers = frame.select_dtypes("floating").iloc[[0, len(frame) // 2, -1]]
+    numbers = frame.loc[:, [dtype.kind == "f" for dtype in frame.dtypes]].iloc[[0, len(frame) // 2, -1]]
     first, *others = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
     varying = set(numbers.columns[np.any([np.abs(other - first) > 0 for other in others], axis=0)])
     rest = (name for name in frame.columns if name not in varying)

@@ -163,7 +163,7 @@ def _numerical(frame: pd.DataFrame) -> set[Any]:
 
 def _quartiles(frame: pd.DataFrame, names: list[Any], rows: np.ndarray) -> dict[Any, np.ndarray]:
     """Name -> ``(3,)`` quartiles of each numerical column's finite values."""
-    found = {}
+    found: dict[Any, np.ndarray] = {}
     for block in _blocks(names, len(frame)):
         values = frame[block].to_numpy(dtype=np.float64, na_value=np.nan)
         found |= dict(zip(block, column_quantiles(values, np.isfinite(values), rows, QUARTILES).T, strict=True))
