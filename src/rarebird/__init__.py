@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rarebird.evaluation.result import Result
     from rarebird.experiment.run import Outcome, run
     from rarebird.model.model import Model, load
-    from rarebird.readers import read
+    from rarebird.readers.from_path import read
     from rarebird.readers.python import from_arrays
     from rarebird.recipe.defaults import default_recipe
     from rarebird.recipe.recipe import Recipe
@@ -35,7 +35,7 @@ _HOMES = {
     "fit": "automl.from_python",
     "from_arrays": "readers.python",
     "load": "model.model",
-    "read": "readers",
+    "read": "readers.from_path",
     "run": "experiment.run",
 }
 __all__ = [

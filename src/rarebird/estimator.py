@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -27,6 +27,7 @@ from rarebird.readers import targets
 from rarebird.readers.python import from_arrays
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
+from rarebird.recipe.text import assignments
 from rarebird.runs.request import Request
 from rarebird.training.device import threads
 
@@ -42,7 +43,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         kind: Kind | None = None,
         metric: str | None = None,
         recipe: Recipe | str | Path | None = None,
-        settings: str | Sequence[str] = (),
+        settings: Mapping[str, Any] | str | Sequence[str] = (),
         steps: int = 200,
         budget: float | str | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -124,7 +125,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         return recipe.updated(**stated).with_settings(self._assignments())
 
     def _assignments(self) -> list[str]:
-        """The settings, of which one alone may be given as text."""
+        """The settings as assignments; one alone may be given as text."""
+        if isinstance(self.settings, Mapping):
+            return list(assignments(self.settings))
         return [self.settings] if isinstance(self.settings, str) else list(self.settings or ())
 
     def _seed(self, given: Recipe | None) -> int | None:
@@ -186,9 +189,9 @@ class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         accuracy.
     recipe : Recipe, str or Path, default=None
         A recipe or the path of its TOML file. None: the rules of `rarebird.default_recipe`.
-    settings : str or sequence of str, default=()
-        Assignments on top of the recipe and of all other parameters, as those of ``--set``: ``("loss=focal",
-        "loss.gamma=3")``.
+    settings : mapping, str or sequence of str, default=()
+        Choices on top of the recipe and of all other parameters: ``{"loss": "focal", "loss.gamma": 3}``, or assignments
+        as those of ``--set``: ``("loss=focal", "loss.gamma=3")``.
     steps : int, default=200
         Optimizer steps of each network. A recipe that states its own steps keeps them.
     budget : float or str, default=None

@@ -12,7 +12,7 @@ import pytest
 import rarebird as rb
 from rarebird import DataError
 from rarebird.automl import from_python
-from rarebird.automl.from_python import ROW_VALUES, FitOptions
+from rarebird.automl.from_python import OF_PATHS, ROW_VALUES, FitOptions
 from rarebird.core.clock import Clock
 from rarebird.data.dataset import Frame
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
@@ -137,4 +137,37 @@ def test_every_option_is_read() -> None:
     text = Path(from_python.__file__).read_text(encoding="utf-8")
     reading = text[text.index("def fit(") :]
     for name in FitOptions.__annotations__:
-        assert name in ROW_VALUES or f'"{name}"' in reading, name
+        assert name in (*ROW_VALUES, *OF_PATHS) or f'"{name}"' in reading, name
+
+
+def test_settings_may_be_a_mapping_and_paths_text(frame: pd.DataFrame, tmp_path: Path) -> None:
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    settings = {"loss": {"name": "focal", "gamma": 3.0}, "folds": 2, "network": "linear", "resampling": None}
+    outcome = rb.fit(str(tmp_path / "data.csv"), out=str(tmp_path / "run"), steps=3, settings=settings)
+    assert isinstance(outcome.recipe, rb.Recipe)
+    loss = outcome.recipe.loss.settings()
+    assert (loss["name"], loss["gamma"], outcome.recipe.folds) == ("focal", 3.0, 2)
+    assert outcome.recipe.network.settings()["name"] == "linear"
+    assert rb.RarebirdClassifier(settings=settings)._assignments() == [
+        'loss={name = "focal", gamma = 3.0}',
+        "folds=2",
+        'network="linear"',
+        "resampling=none",
+    ]
+
+
+def test_errors_and_notes_name_keywords_and_no_flags(frame: pd.DataFrame, tmp_path: Path) -> None:
+    frame.rename(columns={"target": "outcome"}).to_csv(tmp_path / "data.csv", index=False)
+    for call in (lambda: rb.fit(tmp_path / "data.csv", steps=3), lambda: rb.read(str(tmp_path / "data.csv"))):
+        with pytest.raises(rb.DataError) as caught:
+            call()
+        assert "`target`" in str(caught.value)
+        assert "--" not in str(caught.value)
+    assert rb.read(tmp_path / "data.csv", target="outcome").train.target == "outcome"
+    with pytest.raises(TypeError, match="did you mean 'target'"):
+        rb.read(tmp_path / "data.csv", targt="outcome")
+    np.savez(tmp_path / "turned.npz", X=np.zeros((4, 30, 2)) + np.arange(30)[:, None], y=["a", "b", "a", "b"])
+    assert "`channels_last`" in rb.read(tmp_path / "turned.npz").notes[0]
+    assert rb.read(tmp_path / "turned.npz", channels_last=True).train.raw()[0].shape == (4, 2, 30)
+    with pytest.raises(rb.DataError, match="groups_pattern is for data that are a path"):
+        rb.fit(frame, steps=3, groups_pattern="x")

@@ -74,7 +74,7 @@ def test_a_fresh_process_gives_the_same_probabilities(run: Path, table: Path, tm
     from rarebird.runs import predict
 
     model = predict.load(run)
-    here = model.outputs(predict.read(model, table, None, labelled=False).train)
+    here = model.outputs(predict.read(model, table, None, labelled=False).data)
     out = tmp_path / "predicted.csv"
     subprocess.run(
         [sys.executable, "-m", "rarebird.cli", "predict", str(run), str(table), "--out", str(out)], check=True

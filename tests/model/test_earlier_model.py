@@ -17,11 +17,11 @@ import pytest
 import torch
 
 import rarebird as rb
-from rarebird.data.dataset import Dataset
 from rarebird.model.model import Model
+from rarebird.model.rows import RowsToPredict
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import Ensemble
-from rarebird.runs.predict import prediction_table, read, rows_to_predict
+from rarebird.runs.predict import prediction_table, read
 
 FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "model_of_0_1"
 PREDICTED: dict[str, Any] = json.loads((FOLDER / "predicted.json").read_text(encoding="utf-8"))
@@ -45,9 +45,9 @@ def made_with() -> dict[str, str]:
     return {"cpu": cpu, "torch": torch.__version__, "numpy": np.__version__}
 
 
-def rows(model: Model) -> Dataset:
+def rows(model: Model) -> RowsToPredict:
     """The fixture's rows, as `rarebird predict` reads them."""
-    return rows_to_predict(read(model, FOLDER / "rows.csv", None, labelled=False))
+    return read(model, FOLDER / "rows.csv", None, labelled=False)
 
 
 @pytest.fixture
@@ -56,14 +56,15 @@ def model() -> Model:
 
 
 def check_predictions(model: Model) -> None:
-    data = rows(model)
+    given = rows(model)
+    data = given.data
     probabilities, expected = model.outputs(data), numbers("probabilities")
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=ROUNDING)
     if made_with() == PREDICTED["made with"]:
         np.testing.assert_array_equal(probabilities, expected)
     # Trees compare float64 numbers and add their leaves in a fixed order: no machine may give another bit.
     np.testing.assert_array_equal(model.members[TREES].logits(data, "cpu"), numbers("logits of the trees"))
-    assert list(prediction_table(model, data)["label"]) == PREDICTED["labels"]
+    assert list(prediction_table(model, given)["label"]) == PREDICTED["labels"]
 
 
 def test_it_loads_and_predicts_the_same(model: Model) -> None:

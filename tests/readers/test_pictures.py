@@ -176,7 +176,7 @@ def test_broken_files_are_named_and_others_stand_in_their_rows(tmp_path: Path) -
     assert reasons == {
         0: "truncated",
         2: "not a picture",
-        3: "not a picture",
+        3: "the file is empty",
         4: "no such file or directory",
         5: f"more than {pictures.MAX_PIXELS} pixels",
     }

@@ -242,7 +242,7 @@ def test_of_more_classes_the_rarest_judged_one_decides() -> None:
 def test_the_verdict_tells_which_label_a_row_gets() -> None:
     good: tuple[Figure, Figure] = ((0.02, 0.01, 0.03), (0.03, 0.0, 0.09))
     text = of_probabilities(*good, most_probable=0.23, cut_off=0.0212345)
-    assert "A row is labelled “rare” from a probability of 0.021 on." in text
+    assert "A row is labelled “rare” if the probability of “rare” is 0.021 or more." in text
     assert "For 77 % of the rows the label is not the most probable class: labels serve accuracy." in text
     assert "labelled" not in of_probabilities(*good)
     assert "not the most probable" not in of_probabilities(*good, most_probable=1.0)

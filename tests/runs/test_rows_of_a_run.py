@@ -139,7 +139,7 @@ def test_predict_writes_the_truth_where_the_data_have_it(
         return list(csv.DictReader(done.out.splitlines()))
 
     frame = pd.read_csv(fitted / "data.csv")
-    plain = ["id", "label", "probability_no", "probability_yes"]
+    plain = ["id", "label", "most_probable", "probability_no", "probability_yes"]
     frame.drop(columns="target").to_csv(fitted / "unlabelled.csv", index=False)
     without = predicted("unlabelled.csv")
     assert list(without[0]) == plain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -11,6 +11,7 @@ from rarebird.automl.search import SearchOptions
 from rarebird.core.checks import DataError, nearest
 from rarebird.core.clock import Clock, seconds_of
 from rarebird.core.progress import Progress, silent
+from rarebird.core.python_words import in_python_words
 from rarebird.data.dataset import Dataset, Kind, Splits, Task
 from rarebird.executors.workers import Workers
 from rarebird.experiment.run import Outcome
@@ -18,6 +19,7 @@ from rarebird.readers.options import ReadOptions
 from rarebird.readers.python import from_arrays
 from rarebird.recipe import ensemble
 from rarebird.recipe.recipe import Recipe
+from rarebird.recipe.text import assignments
 from rarebird.runs import folder
 from rarebird.runs.fit_recipe import fit_recipe, fit_recipe_on
 from rarebird.runs.request import Request, resolve_recipe
@@ -33,10 +35,12 @@ class FitOptions(TypedDict, total=False):
         metric: What search and decisions optimize.
         positive: Of two classes, the one that precision and recall are for.
         groups, weight, time: A column's name; for arrays and frames also one value per row, ``(n,)``.
+        groups_pattern, gap, pictures, channels_last: How to read a path, as the command's options of these names.
         kind, task: Override the guess.
         seed: Of splits and networks.
         recipe: A recipe file, which is trained as it is; nothing is searched.
-        settings: Assignments as after ``--set``. Those of the recipe's choices train that recipe alone.
+        settings: Choices of the recipe, ``{"loss": "focal", "optimizer.learning_rate": 0.01}``, or assignments as after
+            ``--set``. Those of the recipe's choices train that recipe alone.
         steps: Optimizer steps of each network in place of a budget; nothing is searched.
         references: Whether boosted trees and random kernels compete.
         single: Distil the result into one network.
@@ -53,11 +57,15 @@ class FitOptions(TypedDict, total=False):
     groups: Any
     weight: Any
     time: Any
+    groups_pattern: str
+    gap: str
+    pictures: str | Path
+    channels_last: bool
     kind: Kind
     task: Task
     seed: int
     recipe: str | Path
-    settings: str | Sequence[str]
+    settings: Mapping[str, Any] | str | Sequence[str]
     steps: int
     references: bool
     single: bool
@@ -69,10 +77,13 @@ class FitOptions(TypedDict, total=False):
     device: str
 
 
+# Options that only a path needs.
+OF_PATHS = ("groups_pattern", "gap", "pictures", "channels_last")
 # Columns that may be given by their name, and what `from_arrays` calls their values.
 ROW_VALUES = {"groups": "groups", "weight": "sample_weight", "time": "time"}
 
 
+@in_python_words
 def fit(
     data: Any,
     y: Any = None,
@@ -149,7 +160,13 @@ def _request(data: Any, target: str | None, test: Any, out: str | Path | None, o
     path = Path(data) if is_path else Path("data")
     if is_path and test is not None and not isinstance(test, str | Path):
         raise DataError("data is a path, so test must be a path, too.")
-    settings = options.get("settings", ())
+    given: Any = options.get("settings", ())
+    settings = assignments(given) if isinstance(given, Mapping) else (given,) if isinstance(given, str) else given
+    of_path: dict[str, Any] = {name: options[name] for name in OF_PATHS if name in options}  # type: ignore[literal-required]
+    if of_path and not is_path:
+        raise DataError(f"{min(of_path)} is for data that are a path; rows that are given as they are do without it.")
+    if "pictures" in of_path:
+        of_path["pictures"] = Path(of_path["pictures"])
     columns: dict[str, Any] = {name: options.get(name) for name in ROW_VALUES} if is_path else {}
     for name, value in columns.items():
         if value is not None and not isinstance(value, str):
@@ -159,9 +176,9 @@ def _request(data: Any, target: str | None, test: Any, out: str | Path | None, o
         data=path,
         out=folder.default_folder(path.stem) if out is None else Path(out),
         test=Path(test) if isinstance(test, str | Path) else None,
-        read=ReadOptions(kind=options.get("kind"), task=options.get("task"), target=target, **columns),
+        read=ReadOptions(kind=options.get("kind"), task=options.get("task"), target=target, **columns, **of_path),
         recipe=None if recipe is None else Path(recipe),
-        settings=(settings,) if isinstance(settings, str) else tuple(settings),
+        settings=tuple(settings),
         metric=options.get("metric"),
         positive=options.get("positive"),
         seed=options.get("seed"),

@@ -23,20 +23,39 @@ def predict(
     request: Request,
     model: ModelPath,
     out: Annotated[Path | None, typer.Option(help="CSV file to write (default: print).")] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of DATA to show beside the predictions, such as id,visit (default: those that identify rows)."
+        ),
+    ] = None,
 ) -> None:
-    """Write the label and the probability per class of each row, and its truth where the data have it, as CSV; only of
-    the test rows if the data come split. The label serves the metric of `fit`: for two classes, the probability from
-    which on a row gets the positive label is printed on standard error."""
+    """Write the label, the most probable class and the probability per class of each row, and its truth where the data
+    have it, as CSV; only of the test rows if the data come split. The label serves the metric of `fit`: for two
+    classes, the probability from which on a row gets the positive label is printed on standard error. A file that
+    cannot be read has an empty label and a reason."""
+    from rarebird.runs import input_columns
     from rarebird.runs import predict as prediction
+    from rarebird.runs.row_tables import write_table
 
+    if out is not None:
+        prediction.check_writable(out)
     loaded = prediction.load(model, request.device, request.threads)
-    data = prediction.read(loaded, request.data, request.read.kind, labelled=False)
-    rows = prediction.rows_to_predict(data)
-    table = prediction.prediction_table(loaded, rows, prediction.truths(loaded, request.data, rows))
+    data, options = request.data, request.read
+    rows = prediction.read(loaded, data, options.kind, labelled=False, options=options)
+    names = None if keep is None else [name.strip() for name in keep.split(",") if name.strip()]
+    table = prediction.prediction_table(
+        loaded,
+        rows,
+        input_columns.truths(loaded, data, rows, options),
+        input_columns.kept_columns(loaded, data, rows, names, options),
+    )
+    for note in prediction.notes_on(rows):
+        typer.echo(f"Note: {note}", err=True)
     if rule := prediction.label_rule(loaded):
         typer.echo(rule, err=True)
     if out is None:
-        sys.stdout.write(table.to_csv(index=False))
+        write_table(table, sys.stdout)
     else:
         prediction.write(table, out)
 
@@ -64,8 +83,10 @@ def evaluate(
         prediction.check_writable(out)
     loaded = prediction.load(model, request.device, request.threads)
     options = replace(request.read, role="test rows")
-    data = prediction.read(loaded, request.data, request.read.kind, labelled=True, options=options)
-    found = prediction.evaluate(loaded, data)
+    rows = prediction.read(loaded, request.data, request.read.kind, labelled=True, options=options)
+    found = prediction.evaluate(loaded, rows)
+    for note in prediction.notes_on(rows):
+        typer.echo(f"Note: {note}", err=True)
     if out is not None:
         prediction.write_rows(found, out)
     output.show(

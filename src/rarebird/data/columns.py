@@ -14,6 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+CONSTANT = "it has one value only"
+"""Why a column that never varies is left out."""
 _LEAST_ROWS = 20
 _LEAST_ROWS_IN_ORDER = 100
 _TEXT_DISTINCT = 0.99
@@ -47,7 +49,7 @@ def identifier_columns(frame: pd.DataFrame) -> dict[str, str]:
 
 def left_out(frame: pd.DataFrame) -> dict[str, str]:
     """Columns of training rows that a model leaves out: name -> reason."""
-    return dict.fromkeys(constant_columns(frame), "it has one value only") | identifier_columns(frame)
+    return dict.fromkeys(constant_columns(frame), CONSTANT) | identifier_columns(frame)
 
 
 def constant_columns(frame: pd.DataFrame) -> list[str]:

@@ -266,6 +266,11 @@ class Splits:
     notes: tuple[str, ...] = field(default=())
     unread: tuple[UnreadRow, ...] = field(default=())
 
+    @property
+    def judged_part(self) -> str:
+        """Which part a saved model is asked about: ``test`` if there is one, otherwise ``val``, otherwise ``train``."""
+        return "test" if self.test is not None else "val" if self.val is not None else "train"
+
 
 def natural_order(labels: Sequence[str]) -> list[str]:
     """Distinct labels sorted as people sort them: by value if all are numbers, otherwise as text."""

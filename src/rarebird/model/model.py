@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from rarebird.core.checks import DataError
+from rarebird.core.checks import DataError, require
+from rarebird.core.python_words import in_python_words
 from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
 from rarebird.data.spec import InputSpec
 from rarebird.model.chain import Chain, apply_to_mean, probabilities
 from rarebird.model.description import Description, MemberDescription
 from rarebird.model.files import read_model, step_of, write_model
+from rarebird.model.rows import of_python
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import FittedDecision
@@ -117,7 +119,45 @@ class Model:
         """``(n,)`` class codes for probabilities ``(n, n_classes)``, or values for ``(n, 1)``."""
         return outputs[:, 0] if self.decision is None else self.decision[1](outputs)
 
-    def save(self, folder: Path) -> None:
+    @in_python_words
+    def predict(self, rows: Any) -> np.ndarray:
+        """The label, or for regression the value, of each row.
+
+        Args:
+            rows: A path (of a split, its test rows), a frame, arrays as for `rarebird.from_arrays`, or a `Dataset`. A
+                target among the columns is not read.
+
+        Returns:
+            ``(n,)`` labels as text, None for a file that cannot be read; float64 values for regression.
+
+        Raises:
+            DataError: The rows cannot be read or do not fit the model.
+        """
+        given = of_python(self.spec, self.target, rows)
+        decided = self.labels(self.outputs(given.data))
+        if not self.classes:
+            return given.spread(decided.astype(np.float64), np.nan)
+        return given.spread([self.classes[code] for code in decided])
+
+    @in_python_words
+    def predict_proba(self, rows: Any) -> np.ndarray:
+        """The probability of each class, under the natural prior.
+
+        Args:
+            rows: As for `predict`.
+
+        Returns:
+            ``(n, n_classes)`` in the order of `classes`, NaN for a file that cannot be read.
+
+        Raises:
+            DataError: As for `predict`.
+            ValueError: The model predicts a number.
+        """
+        require(bool(self.classes), "the model predicts classes", classes=self.classes)
+        given = of_python(self.spec, self.target, rows)
+        return given.spread(self.outputs(given.data), np.nan)
+
+    def save(self, folder: str | Path) -> None:
         """Write the model's folder under a temporary name, then rename it into place.
 
         Raises:
@@ -142,10 +182,10 @@ class Model:
             prior=self.prior.tolist(),
             versions=self.versions,
         )
-        write_model(folder, description, [member.network for member in self.members])
+        write_model(Path(folder), description, [member.network for member in self.members])
 
 
-def load(folder: Path, device: str = "cpu") -> Model:
+def load(folder: str | Path, device: str = "cpu") -> Model:
     """Read a saved model.
 
     Args:
@@ -155,7 +195,7 @@ def load(folder: Path, device: str = "cpu") -> Model:
     Raises:
         DataError: The folder holds no model, a broken one, or one in another format.
     """
-    stored = read_model(folder)
+    stored = read_model(Path(folder))
     description = stored.description
     try:
         members = [

@@ -14,7 +14,7 @@ from rarebird.readers.options import ReadOptions
 from rarebird.readers.pictures import is_picture
 
 SUPPORTED = "a folder with one folder per class, .csv, .tsv, .txt, .parquet, .ts or .npz"
-_TEXT = (".csv", ".tsv", ".txt")
+TEXT = (".csv", ".tsv", ".txt")
 _PARQUET = (".parquet", ".pq")
 _PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
 
@@ -50,10 +50,10 @@ def _read(path: Path, options: ReadOptions) -> Splits:
         from rarebird.readers import npz
 
         return npz.read(path, options)
-    if suffix not in (*_TEXT, *_PARQUET, ".ts"):
+    if suffix not in (*TEXT, *_PARQUET, ".ts"):
         raise DataError(f"{path} is of an unknown type ({suffix or 'no suffix'}); give {SUPPORTED}.")
     kind = kind or _guess(path, suffix, options)
-    supported = {"image": _TEXT, "table": (*_TEXT, *_PARQUET), "series": (*_TEXT, ".ts")}[kind]
+    supported = {"image": TEXT, "table": (*TEXT, *_PARQUET), "series": (*TEXT, ".ts")}[kind]
     if suffix not in supported:
         raise DataError(
             f"{path} cannot be read as data of kind {kind!r}; give {', '.join(supported)} or .npz, or another --kind."
@@ -130,7 +130,7 @@ def _folder(path: Path, options: ReadOptions) -> Splits:
 def _named(folder: Path, names: tuple[str, ...]) -> Path | None:
     """The table in `folder` with one of the names."""
     return next(
-        (file for name in names for suffix in (*_TEXT, *_PARQUET) if (file := folder / (name + suffix)).is_file()), None
+        (file for name in names for suffix in (*TEXT, *_PARQUET) if (file := folder / (name + suffix)).is_file()), None
     )
 
 

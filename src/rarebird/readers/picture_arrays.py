@@ -34,7 +34,7 @@ def pixels(arrays: Sequence[np.ndarray], options: ReadOptions, where: str) -> li
     """
     scaled = _scaled([_channels_first(array, where) for array in arrays], where)
     shape = _shape(scaled[0], options)
-    return [Pixels(_fitted(array, shape)) for array in scaled]
+    return [Pixels(fitted(array, shape)) for array in scaled]
 
 
 def _channels_first(array: np.ndarray, where: str) -> np.ndarray:
@@ -90,7 +90,7 @@ def _shape(array: np.ndarray, options: ReadOptions) -> Shape:
     return (channels, *(sides(options.image_size, width / height) if options.image_size else (height, width)))
 
 
-def _fitted(array: np.ndarray, shape: Shape) -> np.ndarray:
+def fitted(array: np.ndarray, shape: Shape) -> np.ndarray:
     """``(n, *shape)``: resized like picture files; gray is repeated to get color, color is weighted to get gray."""
     if array.shape[1:] == shape:
         return np.ascontiguousarray(array)

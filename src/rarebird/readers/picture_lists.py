@@ -25,7 +25,7 @@ _NAMES: tuple[str, ...] = (
     *("path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagefilename", "imagename"),
     *("imageid", "imageindex", "img", "imgpath", "imgname", "imgid", "picture", "picturepath", "pictureid", "id"),
 )
-_LABELS = ("label", "target", "class")
+LABELS = ("label", "target", "class")
 _ROLES = ("group", "weight")
 # Rows that decide what a column holds, and how deep below the CSV's folder pictures are looked for.
 _SAMPLED, _DEEPEST = 20, 3
@@ -83,7 +83,7 @@ def lists_pictures(path: Path, beginning: str, options: ReadOptions) -> bool:
     column of labels if labels are wanted. If no other column could be a feature, suffixes suffice: the reader names
     missing files."""
     header, rows = _first_rows(beginning)
-    known = {*_LABELS, *_ROLES, options.target, options.groups, options.weight, options.time}
+    known = {*LABELS, *_ROLES, options.target, options.groups, options.weight, options.time}
     if options.labelled and (options.target or _label_in(header)) not in header:
         return False
     column = _column(header, rows, _folder(path, options), known)
@@ -147,7 +147,7 @@ def column_of(path: Path, options: ReadOptions) -> str:
         DataError: There is none.
     """
     header, rows = _beginning(path)
-    known = {*_LABELS, *_ROLES, options.target, options.groups, options.weight, options.time}
+    known = {*LABELS, *_ROLES, options.target, options.groups, options.weight, options.time}
     column = _column(header, rows, _folder(path, options), known)
     if column is None:
         raise DataError(
@@ -182,7 +182,7 @@ def _first_rows(text: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _label_in(header: Sequence[str]) -> str | None:
-    return next((name for name in _LABELS if name in header), None)
+    return next((name for name in LABELS if name in header), None)
 
 
 def _column(header: Sequence[str], rows: Sequence[Sequence[str]], folder: Path, known: set[str | None]) -> str | None:

@@ -159,10 +159,9 @@ def _dataset(
             f"None of the {n} pictures of {listing.where} can be read: {broken}; give undamaged picture files."
         )
     rows = np.setdiff1d(np.arange(n), list(reasons)).astype(np.int64)
-    kept_as = "are left out" if options.labelled else "get no label"
     notes = []
-    if reasons:
-        notes.append(f"{len(reasons)} of {n} pictures of {listing.where} cannot be read and {kept_as}: {broken}.")
+    if reasons and options.labelled:
+        notes.append(f"{len(reasons)} of {n} pictures of {listing.where} cannot be read and are left out: {broken}.")
     ids = np.empty(len(rows), dtype=object)
     ids[:] = [listing.ids[row] for row in rows]
     y, classes = (None if listing.y is None else listing.y[rows]), listing.classes

@@ -151,6 +151,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """An open picture whose size and mode are supported; nothing is decoded yet."""
     from PIL import Image
 
+    if path.stat().st_size == 0:
+        raise DataError("the file is empty")
     with Image.open(path, formats=FORMATS) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:

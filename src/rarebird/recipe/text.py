@@ -44,6 +44,15 @@ def read_plain(path: Path) -> dict[str, Any]:
         raise DataError(f"The recipe {path} cannot be read: {error}.") from None
 
 
+def assignments(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Settings from Python as the assignments of ``--set``.
+
+    >>> assignments({"loss": "focal", "optimizer.learning_rate": 0.01})
+    ('loss="focal"', 'optimizer.learning_rate=0.01')
+    """
+    return tuple(f"{key}={'none' if value is None else _toml(value)}" for key, value in settings.items())
+
+
 def assigned(plain: dict[str, Any], settings: Sequence[str], valid: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe's plain values with ``--set`` assignments applied in order; `valid` has the allowed keys.
 

@@ -8,7 +8,8 @@ from rarebird.core.checks import some
 from rarebird.evaluation.result import ClassScore, ClassShift, Estimate, Result, Scores
 from rarebird.metrics.multiple_tests import holm_adjusted
 from rarebird.metrics.uncertainty import Z
-from rarebird.report.wording import estimate_of, interval_text, value_text
+from rarebird.report.label_rule import label_rule
+from rarebird.report.wording import estimate_of, interval_text, percent_text, value_text
 
 # Calibration errors up to this are too small to matter to a reader of probabilities: of the most probable class, as a
 # difference of probabilities; of one class, as a share of its rows.
@@ -49,7 +50,7 @@ def verdict(result: Result) -> list[str]:
     if unjudged:
         classes = "One class has" if len(unjudged) == 1 else f"{len(unjudged)} classes have"
         sentences.append(f"{classes} too few rows here to be judged: {some([f'“{label}”' for label in unjudged])}.")
-    sentences += [_label_rule(result, scores), _calibration(result, scores)]
+    sentences += [label_rule(result, scores), _calibration(result, scores)]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -98,7 +99,7 @@ def _remedy(result: Result) -> list[str]:
             "more rows, other features or another recipe may help, but hardly a longer training."
         ]
     ran = f"It was trained for {steps.steps} of about {steps.full_steps} {what} of its recipe{passes}"
-    return [f"{ran}, {_percent(share) or '0 %'}; {_budget(result, share)}."]
+    return [f"{ran}, {percent_text(share) or '0 %'}; {_budget(result, share)}."]
 
 
 def _budget(result: Result, share: float) -> str:
@@ -213,27 +214,6 @@ def _hardest(rows: list[ClassScore]) -> list[str]:
     ]
 
 
-def _label_rule(result: Result, scores: Scores) -> str:
-    """When a row gets its label, where that is not always the most probable class."""
-    why = other_labels(result, scores)
-    if result.cut_off is not None and result.positive is not None:
-        why = f"{cut_off_text(result.positive, result.cut_off)} {why}"
-    return why.strip()
-
-
-def cut_off_text(positive: str, cut_off: float) -> str:
-    """A sentence on the probability from which on a row gets the positive label."""
-    return f"A row is labelled “{positive}” from a probability of {probability_text(cut_off)} on."
-
-
-def other_labels(result: Result, scores: Scores) -> str:
-    """How many labels are not the most probable class; empty if hardly any, or if it is not known."""
-    share = "" if scores.most_probable is None else _percent(1 - scores.most_probable)
-    if not share:
-        return ""
-    return f"For {share} of the rows the label is not the most probable class: labels serve {result.metric}."
-
-
 def _calibration(result: Result, scores: Scores) -> str:
     """How far probabilities can be believed: those of the most probable class, and those of the rare one."""
     top = scores.metrics.get("expected_calibration_error")
@@ -248,7 +228,7 @@ def _calibration(result: Result, scores: Scores) -> str:
         return f"{gap}; too few rows of a rare class are there to judge its own probabilities."
     error = rare.calibration_error
     assert error.value is not None
-    own = f"the probabilities of “{rare.label}” are off by {_percent(error.value) or '0 %'} of its rows"
+    own = f"the probabilities of “{rare.label}” are off by {percent_text(error.value) or '0 %'} of its rows"
     if error.low is not None and error.high is not None:
         own += f" [{100 * error.low:.0f}, {100 * error.high:.0f}]"
     return f"{gap}; {own}: {_trust(top, error, rare)}"
@@ -279,14 +259,3 @@ def _low(estimate: Estimate) -> float:
 def _high(estimate: Estimate) -> float:
     assert estimate.value is not None
     return estimate.value if estimate.high is None else estimate.high
-
-
-def _percent(share: float) -> str:
-    """``77 %``; empty if the share rounds to nothing."""
-    percent = 100 * share
-    return "" if percent < 0.05 else f"{percent:.0f} %" if percent >= 1 else f"{percent:.1f} %"
-
-
-def probability_text(value: float) -> str:
-    """A probability with two significant digits near 0 and near 1."""
-    return f"{value:.2g}" if value < 0.5 else f"{1 - float(f'{1 - value:.2g}'):.6g}"

@@ -123,6 +123,12 @@ def number(value: float, spread: float | None = None, size: float | None = None)
     return f"{round(value, decimals) + 0.0:,.{decimals}f}".replace(",", "\u202f")
 
 
+def percent_text(share: float) -> str:
+    """``77 %``; empty if the share rounds to nothing."""
+    percent = 100 * share
+    return "" if percent < 0.05 else f"{percent:.0f} %" if percent >= 1 else f"{percent:.1f} %"
+
+
 def value_text(estimate: Estimate) -> str:
     """The figure alone, ``0.94``; a dash if there is none."""
     return "–" if estimate.value is None else number(estimate.value, _spread(estimate))

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
-from rarebird import readers
 from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError
-from rarebird.data.dataset import Dataset, Kind, Splits
+from rarebird.data.dataset import Kind
 from rarebird.evaluation import held_out
 from rarebird.evaluation.cut_off import cut_off
 from rarebird.evaluation.predicted_rows import TEST, PredictedRows, predicted_rows
 from rarebird.evaluation.result import Scores, scores_for_machines
 from rarebird.model import model as saved_model
 from rarebird.model.model import Model
-from rarebird.readers.options import ReadOptions, remembered_target
-from rarebird.report.verdict import cut_off_text
-from rarebird.runs.row_tables import write_scored_table
+from rarebird.model.rows import RowsToPredict, to_predict
+from rarebird.model.rows import read as read_rows
+from rarebird.readers.options import ReadOptions
+from rarebird.report.label_rule import label_text
+from rarebird.runs.row_tables import PROBABILITY, scored_table, with_unread_rows, write_table
 from rarebird.training.device import choose_device
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 # The part of scored rows that are no test rows of the data.
 ROWS = "rows"
+# Unreadable rows that are named one by one, and how many of them one note of the reader names.
+MOST_NOTES, NAMED_BY_READER = 20, 5
 
 
 def load(folder: Path, device: str = "auto", threads: int | None = None) -> Model:
@@ -43,8 +47,11 @@ def load(folder: Path, device: str = "auto", threads: int | None = None) -> Mode
     return saved_model.load(folder, choose_device(device))
 
 
-def read(model: Model, data: Path, kind: str | None, labelled: bool, options: ReadOptions | None = None) -> Splits:
-    """Rows in the form that the model needs: of its kind and task, with its target and its size of pictures.
+def read(
+    model: Model, data: Path, kind: Kind | None, labelled: bool, options: ReadOptions | None = None
+) -> RowsToPredict:
+    """Rows in the form that the model needs: of its kind and task, with its target and its size of pictures; of split
+    data, the test rows.
 
     Args:
         model: The rows are read for it.
@@ -56,95 +63,44 @@ def read(model: Model, data: Path, kind: str | None, labelled: bool, options: Re
     Raises:
         DataError: The rows cannot be read, or are of another kind.
     """
-    spec = model.spec
-    if kind is not None and kind != spec.kind:
-        raise DataError(f"The model was trained on data of kind {spec.kind!r}, so it cannot read {data} as {kind!r}.")
-    options = options or ReadOptions(role="rows")
-    return readers.read(
-        data,
-        replace(
-            options,
-            kind=spec.kind,
-            task=spec.task,
-            target=options.target or remembered_target(data, spec.kind, model.target),
-            labelled=labelled,
-            image_shape=(spec.channels, spec.height, spec.width) if spec.kind == "image" else None,
-        ),
-    )
+    options = replace(options or ReadOptions(role="rows"), kind=kind)
+    return to_predict(read_rows(model.spec, model.target, data, labelled, options))
 
 
-def rows_to_predict(data: Splits) -> Dataset:
-    """The test rows where the data come with some, otherwise all rows."""
-    return data.train if data.test is None else data.test
-
-
-def truths(model: Model, data: Path, rows: Dataset) -> list[Any] | None:
-    """The truth of each row that was read without labels: a label's text, a number, or None where a row has none.
-
-    The labels are read apart from the rows, so that they cannot change what is predicted.
+def prediction_table(
+    model: Model, rows: RowsToPredict, truth: Sequence[Any] | None = None, kept: Mapping[str, np.ndarray] | None = None
+) -> pd.DataFrame:
+    """Predictions, one row for each given row and in the same order.
 
     Args:
-        model: It names the target.
-        data: Path of the rows.
-        rows: The rows as they are predicted.
+        model: It predicts.
+        rows: The rows; one that could not be read has neither label nor probabilities.
+        truth: ``(n,)`` of all rows, or None.
+        kept: Further columns of all rows; one called ``id`` takes the place of the rows' own names.
 
     Returns:
-        None if no row has a truth that can be read.
-    """
-    if data.is_dir() and model.spec.kind == "image":
-        folders = [[part for part in str(name).split("/")[:-1] if part in model.classes] for name in rows.ids]
-        found: list[Any] = [named[0] if named else None for named in folders]
-    else:
-        known = _labels_by_id(model, data)
-        found = [known.get(name) for name in rows.ids]
-    return None if all(value is None for value in found) else found
-
-
-def _labels_by_id(model: Model, data: Path) -> dict[str, Any]:
-    """The truth of each labelled row by the row's id; empty if the labels cannot be read."""
-    if model.spec.kind == "image" and data.suffix.lower() != ".npz":
-        # The list of the pictures is read as a table, without the pictures.
-        listed = (_labelled(model, data, "table", target) for target in (model.target, "label"))
-        rows = next((rows for rows in listed if rows is not None), None)
-        ids = None if rows is None else rows.raw().get("path")
-        names = None if ids is None else [str(name).replace("\\", "/") for name in ids]
-    else:
-        rows = _labelled(model, data, model.spec.kind, remembered_target(data, model.spec.kind, model.target))
-        names = None if rows is None else list(rows.ids)
-    if rows is None or names is None:
-        return {}
-    values = rows.y if rows.task == "regression" else [rows.classes[code] for code in rows.codes]
-    assert values is not None
-    return dict(zip(names, values, strict=True))
-
-
-def _labelled(model: Model, data: Path, kind: Kind, target: str | None) -> Dataset | None:
-    """The rows with their labels; None if they cannot be read."""
-    options = ReadOptions(kind=kind, task=model.spec.task, target=target, role="rows")
-    try:
-        return rows_to_predict(readers.read(data, options))
-    except DataError:
-        return None
-
-
-def prediction_table(model: Model, data: Dataset, truth: Sequence[Any] | None = None) -> pd.DataFrame:
-    """Predictions for `data`, one row for each of its rows and in the same order.
-
-    Returns:
-        ``id``, the predicted ``label``, ``probability_CLASS`` for each class, and ``truth`` if it is given; ``id``,
-        ``prediction`` and ``truth`` for a model that predicts a number.
+        ``id``, the kept columns, the decided ``label``, the ``most_probable`` class, ``probability_CLASS`` for each
+        class, and ``truth`` if it is given; ``prediction`` in place of label and probabilities for a model that
+        predicts a number. If a row could not be read, ``reason`` says why.
     """
     import pandas as pd
 
-    outputs = model.outputs(data)
+    outputs = model.outputs(rows.data)
     labels = model.labels(outputs)
-    columns: dict[str, Any] = {"id": data.ids}
+    columns: dict[str, Any] = {"id": rows.ids}
     if model.classes:
-        columns["label"] = [model.classes[code] for code in labels]
-        columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(model.classes)}
+        codes = {"label": labels, "most_probable": outputs.argmax(axis=1)}
+        columns |= {name: rows.spread([model.classes[code] for code in of]) for name, of in codes.items()}
+        wide = rows.spread(outputs, np.nan)
+        columns |= {f"{PROBABILITY}{label}": wide[:, place] for place, label in enumerate(model.classes)}
     else:
-        columns["prediction"] = labels
-    return pd.DataFrame(columns if truth is None else columns | {"truth": truth})
+        columns["prediction"] = rows.spread(labels, np.nan)
+    if truth is not None:
+        columns["truth"] = truth
+    if rows.unread:
+        columns["reason"] = rows.reasons
+    own = {(name if name == "id" or name not in columns else f"input_{name}"): of for name, of in (kept or {}).items()}
+    return pd.DataFrame({"id": columns.pop("id")} | own | columns)
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
@@ -155,7 +111,7 @@ def write(table: pd.DataFrame, path: Path) -> None:
     """
     check_writable(path)
     with whole_file(path) as building:
-        table.to_csv(building, index=False)
+        write_table(table, building)
 
 
 def check_writable(path: Path) -> None:
@@ -169,9 +125,23 @@ def check_writable(path: Path) -> None:
 
 
 def label_rule(model: Model) -> str:
-    """A sentence on the cut-off of a model for two classes; empty for other models."""
-    found = cut_off(model)
-    return "" if found is None or model.positive is None else cut_off_text(model.positive, found)
+    """A sentence on how the model's labels are decided; empty for a model that predicts a number."""
+    if model.decision is None:
+        return ""
+    return label_text(model.decision[0], model.recipe.metric, model.positive, cut_off(model))
+
+
+def notes_on(rows: RowsToPredict) -> list[str]:
+    """Sentences for people: those of the reader, and one for each row that could not be read."""
+    # The reader of labelled rows names the first few itself.
+    named = rows.data.y is not None and len(rows.unread) <= NAMED_BY_READER
+    listed = () if named else rows.unread[:MOST_NOTES]
+    more = len(rows.unread) - MOST_NOTES
+    return [
+        *rows.notes,
+        *(f"{row.id!r} cannot be read ({row.reason}) and gets no label." for row in listed),
+        *([f"{more} more rows cannot be read; the column reason says why."] if more > 0 else []),
+    ]
 
 
 @dataclass(frozen=True)
@@ -183,12 +153,14 @@ class Evaluation:
         predicted: The rows, with the model's classes in the model's order, and their predictions.
         scores: With intervals.
         seconds: Time for prediction and scores.
+        rows: All rows that were given, also those that could not be read and are not scored.
     """
 
     model: Model
     predicted: PredictedRows
     scores: Scores
     seconds: float
+    rows: RowsToPredict
 
     def for_machines(self) -> dict[str, Any]:
         """The object that ``evaluate --json`` prints."""
@@ -203,23 +175,26 @@ class Evaluation:
             "cut_off": cut_off(self.model),
             "seconds": round(self.seconds, 2),
             **scores_for_machines(self.scores),
+            "notes": list(self.rows.notes),
+            "unread": [{"id": row.id, "reason": row.reason} for row in self.rows.unread],
         }
 
 
-def evaluate(model: Model, data: Splits) -> Evaluation:
-    """Score a model on the test rows where the data come with some, otherwise on all rows.
+def evaluate(model: Model, given: RowsToPredict) -> Evaluation:
+    """Score a model on labelled rows.
 
     Raises:
         DataError: A row has a class that the model does not know.
     """
     start = time.monotonic()
-    rows = rows_to_predict(data).aligned(model.classes)
-    predicted = predicted_rows(model, rows, model.outputs(rows), ROWS if data.test is None else TEST)
+    rows = given.data.aligned(model.classes)
+    predicted = predicted_rows(model, rows, model.outputs(rows), TEST if given.part == "test" else ROWS)
     scores = held_out.scores_of_outputs(model, rows, predicted.outputs)
-    return Evaluation(model, predicted, scores, time.monotonic() - start)
+    return Evaluation(model, predicted, scores, time.monotonic() - start, given)
 
 
 def write_rows(found: Evaluation, path: Path) -> None:
-    """Write the table of the scored rows under a temporary name, then rename it."""
+    """Write the table of the scored rows, and of those that could not be read, under a temporary name, then rename
+    it."""
     with whole_file(path) as building:
-        write_scored_table(found.predicted, building)
+        write_table(with_unread_rows(scored_table(found.predicted), found.rows), building)

@@ -11,6 +11,7 @@ from rarebird.core.clock import Clock
 from rarebird.data.dataset import Pixels, Splits
 from rarebird.data.fingerprint import fingerprint
 from rarebird.experiment.copies import Copies
+from rarebird.model.rows import to_predict
 from rarebird.profile import duplicates
 from rarebird.profile.facts import Profile
 from rarebird.profile.profile import profile
@@ -146,8 +147,8 @@ def read_data(request: Request) -> Splits:
         target=options.target or remembered_target(request.test, train.kind, train.target),
         image_shape=train.source.array.shape[1:] if isinstance(train.source, Pixels) else None,
     )
-    test = readers.read(request.test, as_training_rows)
-    return replace(data, test=test.train, notes=(*data.notes, *test.notes))
+    test = to_predict(readers.read(request.test, as_training_rows))
+    return replace(data, test=test.data, notes=(*data.notes, *test.notes))
 
 
 def _asked_image_size(request: Request) -> int | None:

@@ -4,15 +4,17 @@ them."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rarebird.evaluation.predicted_rows import PredictedRows
+from rarebird.model.rows import RowsToPredict
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Digits that are written of each number.
-DIGITS = "%.7g"
+PROBABILITY = "probability_"
+# Significant digits: of a probability, and of other numbers.
+PROBABILITY_DIGITS, DIGITS = "%.6g", "%.9g"
 
 
 def scored_table(predicted: PredictedRows) -> pd.DataFrame:
@@ -31,11 +33,30 @@ def scored_table(predicted: PredictedRows) -> pd.DataFrame:
     codes = {"truth": rows.codes, "label": predicted.labels, "most_probable": outputs.argmax(axis=1)}
     columns: dict[str, Any] = {"id": rows.ids}
     columns |= {name: [rows.classes[code] for code in values] for name, values in codes.items()}
-    columns |= {f"probability_{label}": outputs[:, code] for code, label in enumerate(rows.classes)}
+    columns |= {f"{PROBABILITY}{label}": outputs[:, code] for code, label in enumerate(rows.classes)}
     return pd.DataFrame(columns | {"part": predicted.part})
 
 
+def with_unread_rows(table: pd.DataFrame, rows: RowsToPredict) -> pd.DataFrame:
+    """The table with a row for each row that could not be read, at its place: its ``id``, and why in a last column
+    ``reason``."""
+    if not rows.unread:
+        return table
+    whole = table.astype(object).set_axis(rows.places).reindex(range(len(rows)))
+    return whole.assign(id=rows.ids, reason=rows.reasons)
+
+
 def write_scored_table(predicted: PredictedRows, path: Path) -> None:
-    """Write the table as CSV."""
+    """Write the table of scored rows as CSV."""
+    write_table(scored_table(predicted), path)
+
+
+def write_table(table: pd.DataFrame, place: Path | IO[str]) -> None:
+    """Write a table of predictions as CSV: probabilities with 6 digits, other numbers as they are."""
+    texts = {
+        name: [PROBABILITY_DIGITS % value if value == value else "" for value in table[name]]
+        for name in table.columns
+        if str(name).startswith(PROBABILITY)
+    }
     # A file name that is no Unicode gives lone surrogates, which UTF-8 refuses.
-    scored_table(predicted).to_csv(path, index=False, float_format=DIGITS, errors="backslashreplace")
+    table.assign(**texts).to_csv(place, index=False, float_format=DIGITS, errors="backslashreplace")

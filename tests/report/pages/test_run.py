@@ -263,7 +263,7 @@ def test_estimates_are_found_by_name_and_class(results: dict[str, Result]) -> No
 
 def test_the_operating_point_and_the_cut_off_are_shown(pages: dict[str, Page], results: dict[str, Result]) -> None:
     text = " ".join(pages["binary"].text.split())
-    assert "A row is labelled “malignant” from a probability of 0.024 on." in text
+    assert "A row is labelled “malignant” if the probability of “malignant” is 0.024 or more." in text
     assert "the operating point: recall and precision of the model's labels, from a probability of 0.024 on." in text
     # The dots of several classes are no cut-offs of one probability.
     assert "recall and precision of the model's labels. " in " ".join(pages["three"].text.split()) + " "

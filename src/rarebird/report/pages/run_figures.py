@@ -8,7 +8,7 @@ from typing import Any
 from rarebird.evaluation.result import Result, Scores
 from rarebird.report.figures import reliability, run
 from rarebird.report.figures.drawing import COLORS, Drawing
-from rarebird.report.verdict import other_labels, probability_text
+from rarebird.report.label_rule import other_labels, probability_text
 from rarebird.report.wording import interval_text, value_text
 
 

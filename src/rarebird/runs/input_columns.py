@@ -1,0 +1,118 @@
+"""What the file of the predicted rows has besides features: the truth of each row, and columns to show beside its
+prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rarebird import readers
+from rarebird.core.checks import DataError, nearest, some
+from rarebird.data.dataset import Dataset, Frame, Kind
+from rarebird.model.model import Model
+from rarebird.model.rows import RowsToPredict, to_predict
+from rarebird.readers import picture_lists
+from rarebird.readers.options import ReadOptions, remembered_target
+
+
+def truths(model: Model, data: Path, rows: RowsToPredict, options: ReadOptions) -> list[Any] | None:
+    """The truth of each row that was read without labels: a label's text, a number, or None where a row has none.
+
+    The labels are read apart from the rows, so that they cannot change what is predicted.
+
+    Args:
+        model: It names the target.
+        data: Path of the rows.
+        rows: The rows as they are predicted.
+        options: How the rows were read.
+
+    Returns:
+        None if no row has a truth that can be read.
+    """
+    if data.is_dir() and model.spec.kind == "image":
+        folders = [[part for part in str(name).split("/")[:-1] if part in model.classes] for name in rows.ids]
+        found: list[Any] = [named[0] if named else None for named in folders]
+    else:
+        known = _labels_by_id(model, data, options)
+        found = [known.get(name) for name in rows.ids]
+    return None if all(value is None for value in found) else found
+
+
+def kept_columns(
+    model: Model, data: Path, rows: RowsToPredict, names: Sequence[str] | None, options: ReadOptions
+) -> dict[str, np.ndarray]:
+    """Columns of the file that are shown beside the predictions, as they were read.
+
+    Args:
+        model: It knows which columns identify rows.
+        data: Path of the rows.
+        rows: The rows as they are predicted.
+        names: The columns to show; None: of a table, those that the model left out because they identify rows.
+        options: How the rows were read.
+
+    Returns:
+        Name -> ``(n,)`` values, in the order of `names` or of the file.
+
+    Raises:
+        DataError: A named column does not exist.
+    """
+    frame = _frame(model, data, rows.data, options)
+    if names is None:
+        table = model.members[0].prepared.table
+        identifiers = (
+            [] if table is None else [name for name in table.identifiers if name in getattr(frame, "columns", ())]
+        )
+        names = identifiers
+    if names and frame is None:
+        raise DataError(f"{data} has no columns, so --keep cannot show any.")
+    absent = [name for name in names if name not in frame.columns]
+    if absent:
+        raise DataError(
+            f"{data} has no column {absent[0]!r} to keep; {_hint(absent[0], list(map(str, frame.columns)))}"
+        )
+    # The list of pictures has a row for each of them, also for those that cannot be read.
+    whole = not isinstance(rows.data.source, Frame)
+    return {name: frame[name].to_numpy() if whole else rows.spread(frame[name].to_numpy()) for name in names}
+
+
+def _hint(name: str, names: list[str]) -> str:
+    hint = nearest(name, names)
+    return hint if hint.startswith("did") else f"it has {some(names, most=10)}."
+
+
+def _frame(model: Model, data: Path, rows: Dataset, options: ReadOptions) -> Any:
+    """The columns of the rows' file; None if it has none."""
+    if isinstance(rows.source, Frame):
+        return rows.raw()
+    if model.spec.kind == "image" and data.is_file() and data.suffix.lower() in readers.TEXT:
+        return readers.read(data, ReadOptions(kind="table", labelled=False, role="rows", target="")).train.raw()
+    return None
+
+
+def _labels_by_id(model: Model, data: Path, options: ReadOptions) -> dict[str, Any]:
+    """The truth of each labelled row by the row's id; empty if the labels cannot be read."""
+    if model.spec.kind == "image" and data.suffix.lower() != ".npz":
+        # The list of the pictures is read as a table, without the pictures.
+        listed = (_labelled(model, data, "table", target) for target in (model.target, *picture_lists.LABELS))
+        rows = next((rows for rows in listed if rows is not None), None)
+        names = None if rows is None else picture_lists.names_of(rows.raw()[picture_lists.column_of(data, options)])
+    else:
+        rows = _labelled(model, data, model.spec.kind, remembered_target(data, model.spec.kind, model.target))
+        names = None if rows is None else list(rows.ids)
+    if rows is None or names is None:
+        return {}
+    values = rows.y if rows.task == "regression" else [rows.classes[code] for code in rows.codes]
+    assert values is not None
+    return dict(zip(names, values, strict=True))
+
+
+def _labelled(model: Model, data: Path, kind: Kind, target: str | None) -> Dataset | None:
+    """The rows with their labels; None if they cannot be read."""
+    options = ReadOptions(kind=kind, task=model.spec.task, target=target, role="rows")
+    try:
+        return to_predict(readers.read(data, options)).data
+    except DataError:
+        return None
