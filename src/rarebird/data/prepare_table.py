@@ -63,11 +63,6 @@ class TableState(BaseModel):
         return tuple(len(column.categories) + 1 for column in self.columns if column.role == "category")
 
     @property
-    def identifiers(self) -> list[str]:
-        """The columns that were left out because they identify rows."""
-        return [name for name, why in self.left_out.items() if why != columns.CONSTANT]
-
-    @property
     def n_numbers(self) -> int:
         """How many numbers the other columns give; -1 if a column lacks a center or scale for one of its numbers."""
         numbers = [column for column in self.columns if column.role != "category"]
