@@ -62,10 +62,8 @@ def kept_columns(
     frame = _frame(model, data, rows.data, options)
     if names is None:
         table = model.members[0].prepared.table
-        identifiers = (
-            [] if table is None else [name for name in table.identifiers if name in getattr(frame, "columns", ())]
-        )
-        names = identifiers
+        left_out = {} if table is None else table.left_out
+        names = [name for name, why in left_out.items() if why != CONSTANT and name in frame.columns]
     if names and frame is None:
         raise DataError(f"{data} has no columns, so --keep cannot show any.")
     absent = [name for name in names if name not in frame.columns]
