@@ -11,6 +11,7 @@ import numpy as np
 
 from rarebird import readers
 from rarebird.core.checks import DataError, nearest, some
+from rarebird.data.columns import CONSTANT
 from rarebird.data.dataset import Dataset, Frame, Kind
 from rarebird.model.model import Model
 from rarebird.model.rows import RowsToPredict, to_predict
