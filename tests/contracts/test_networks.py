@@ -113,7 +113,17 @@ def train(network: nn.Module, x: dict[str, Tensor], steps: int, after: Callable[
 
 
 def test_the_folder_is_not_empty() -> None:
-    assert {"mlp", "cnn", "resnet", "rnn", "transformer", "inception_time", "random_kernels", "tabm"} <= set(NAMES)
+    assert {
+        "mlp",
+        "cnn",
+        "resnet",
+        "rnn",
+        "transformer",
+        "inception_time",
+        "random_kernels",
+        "multirocket_hydra",
+        "tabm",
+    } <= set(NAMES)
     assert {kind for name in NAMES for kind in methods.kinds(SLOT, name)} == set(methods.KIND_NAMES)
 
 

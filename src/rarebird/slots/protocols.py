@@ -172,6 +172,7 @@ class Network(Protocol):
     A module of several members may return ``(batch, members, n_outputs)`` in training: each learns from its own loss.
     One with a part that can be frozen has `embed(x) -> Inputs`, which `forward` takes for `x`: computed once, if
     nothing augments and only the head learns. One that enlarges its rows has their size in `cells_per_row`.
+    If that part takes scales from the training rows, `fit_frozen(x, counts) -> Inputs` does so and embeds the rows.
     """
 
     def build(self, spec: InputSpec) -> nn.Module: ...
@@ -282,8 +283,7 @@ Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 class Decision(Protocol):
     """Learns from probabilities of held-out rows under the natural prior.
 
-    Higher values of `metric(y, predicted, weight)` are better; `prior (n_classes,)` is the natural prior of the
-    training rows.
+    Higher values of `metric(y, predicted, weight)` are better; `prior (n_classes,)` is that of the training rows.
     """
 
     fitted: ClassVar[type[Fitted]]

@@ -121,7 +121,7 @@ class SolvedTrainer:
 def features_of(network: Any, inputs: Inputs, device: str) -> Tensor:
     """``(n, width)`` float32 features of a network's head, in evaluation mode, on the CPU."""
     wanted = placement(device, pictures="pixels" in inputs)
-    n, size = len(next(iter(inputs.values()))), rows_at_once(inputs, device)
+    n, size = len(next(iter(inputs.values()))), rows_at_once(inputs, device, network)
     features: Tensor | None = None
     for start in range(0, n, size):
         part = ready({name: rows[start : start + size] for name, rows in inputs.items()}, wanted)
@@ -135,12 +135,13 @@ def features_of(network: Any, inputs: Inputs, device: str) -> Tensor:
 
 
 def check_frozen(recipe: Recipe, network: nn.Module) -> None:
-    """Refuse a network with parts to learn before its head.
+    """Refuse a network with parts to learn before its head, unless all stages of the recipe train the head alone.
 
     Raises:
         DataError: It has some.
     """
-    if all(name.startswith("head.") for name, _ in network.named_parameters()):
+    learns = any(not name.startswith("head.") for name, _ in network.named_parameters())
+    if not learns or all(stage.trainable == "head" for stage in recipe.stages):
         return
     raise DataError(
         f"A head that is solved needs a network with frozen features, such as linear, but the network "

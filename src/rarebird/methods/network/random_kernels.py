@@ -34,7 +34,6 @@ ridge regression, so that losses, weights and soft targets work.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Annotated, Self
 
 import torch
@@ -42,6 +41,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rarebird.methods.network._dilated_kernels import convolved, doubled_dilations, drawn_kernels, drawn_mixtures
 from rarebird.methods.network._layers import HeadedNetwork, mask_of
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Float, Int
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from rarebird.slots.protocols import Inputs
 
 KINDS = ("series",)
-WIDTH = 9
-MOST_MIXED = 9  # Largest number of channels that a group sees.
 STATISTICS = 5  # Features per kernel.
 # Spread of a kernel's outputs on white noise of deviation 1.
 NOISE_SPREAD = 0.4
@@ -60,6 +58,7 @@ FAINT = 1e-3  # Spreads and deviations below this are noise, as values have a sc
 FARTHEST = 8.0  # Standardized features are clipped to this size.
 # Outputs computed at once: as many as fit into a CPU's caches, or enough to fill a GPU.
 CPU_CELLS, GPU_CELLS = 2**19, 2**26
+BLOCK = 512  # rows whose statistics are computed at once
 
 
 class RandomKernels(Method):
@@ -97,6 +96,18 @@ class RandomKernelNetwork(HeadedNetwork):
         self.head = nn.Linear(width, spec.n_outputs)
 
     @torch.no_grad()
+    def fit_frozen(self, x: Inputs, counts: Tensor) -> Inputs:
+        """Take the scales from the training rows, of which each counts for so many, and return their statistics."""
+        device = self.standardize.mean.device
+        found = [
+            self.embed({"values": values.to(device), "lengths": lengths.to(device)})["embedded"].cpu()
+            for values, lengths in zip(torch.split(x["values"], BLOCK), torch.split(x["lengths"], BLOCK), strict=True)
+        ]
+        embedded = torch.cat(found)
+        self.standardize.observe(embedded.to(device), counts.to(device, torch.float32))
+        return {"embedded": embedded}
+
+    @torch.no_grad()
     def embed(self, x: Inputs) -> Inputs:
         """The statistics of all kernels, always in float32: rounding errors of bfloat16 would change which output is
         largest."""
@@ -129,17 +140,10 @@ class KernelBank(nn.Module):
 
     def __init__(self, channels: int, length: int, groups: int, kernels: int) -> None:
         super().__init__()
-        self.dilations = [2**power for power in range(1 + int(math.log2(max((length - 1) / (WIDTH - 1), 1))))]
+        self.dilations = doubled_dilations(length)
         self.width = STATISTICS * len(self.dilations) * groups * kernels
-        weights = torch.randn(len(self.dilations), groups, kernels, WIDTH)
-        weights = weights - weights.mean(dim=3, keepdim=True)
-        self.register_buffer("weights", weights / weights.abs().sum(dim=3, keepdim=True))
-        # From one to nine channels, small numbers more often: ROCKET's rule.
-        count = torch.exp2(
-            torch.rand(len(self.dilations), groups, 1) * math.log2(min(channels, MOST_MIXED) + 1)
-        ).floor()
-        place = torch.rand(len(self.dilations), groups, channels).argsort(dim=2)
-        self.register_buffer("channels", (place < count).float())
+        self.register_buffer("weights", drawn_kernels(len(self.dilations), groups, kernels))
+        self.register_buffer("channels", drawn_mixtures(len(self.dilations), groups, channels).float())
         self.register_buffer("thresholds", torch.special.ndtri((torch.arange(kernels) + 0.5) / kernels).repeat(groups))
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
@@ -190,12 +194,14 @@ class RunningStandardize(nn.Module):
         self.register_buffer("square", torch.ones(width))
 
     @torch.no_grad()
-    def observe(self, rows: Tensor) -> None:
-        """Update the means of the features and of their squares with new rows."""
-        self.count += len(rows)
-        share = len(rows) / self.count
-        self.mean.lerp_(rows.mean(dim=0), share)
-        self.square.lerp_(rows.square().mean(dim=0), share)
+    def observe(self, rows: Tensor, counts: Tensor | None = None) -> None:
+        """Update the means of the features and of their squares with new rows, of which each counts for one or for
+        `counts` ``(B,)``."""
+        n = len(rows) if counts is None else float(counts.sum())
+        self.count += n
+        mean, square = (part.mean(dim=0) if counts is None else counts @ part / n for part in (rows, rows.square()))
+        self.mean.lerp_(mean, n / self.count)
+        self.square.lerp_(square, n / self.count)
 
     def forward(self, rows: Tensor) -> Tensor:
         if self.training:
@@ -203,18 +209,3 @@ class RunningStandardize(nn.Module):
         deviation = (self.square - self.mean.square()).clamp(min=0).sqrt()
         scale = 1 / (deviation + FAINT)
         return torch.addcmul(-self.mean * scale, rows, scale).clamp(-FARTHEST, FARTHEST)
-
-
-def convolved(mixed: Tensor, weights: Tensor, dilation: int) -> Tensor:
-    """Dilated convolutions of the same length as the series, ``(G, B, T), (G, K, W) -> (G, K, B, T)``.
-
-    As one product of matrices: ten times as fast on CPUs as torch's dilated convolution of single channels.
-    """
-    groups, batch, steps = mixed.shape
-    reach = weights.shape[2] // 2 * dilation
-    padded = functional.pad(mixed, (reach, reach)).contiguous()
-    at_group, at_row, at_step = padded.stride()
-    windows = padded.as_strided(
-        (groups, weights.shape[2], batch, steps), (at_group, dilation * at_step, at_row, at_step)
-    )
-    return torch.bmm(weights, windows.flatten(2)).view(groups, -1, batch, steps)
