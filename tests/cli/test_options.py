@@ -29,7 +29,7 @@ OPTIONS = {
     "regularization-path": "data --penalty --low --high --points --out --test --recipe --set --folds --repeats "
     f"--budget --steps --metric --positive --seed --keep-copies {ROWS} {RUN}",
     "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed {ROWS} {RUN}",
-    "predict": "model data --out --kind --pictures --channels-last --device --threads",
+    "predict": "model data --out --keep --kind --pictures --channels-last --device --threads",
     "evaluate": "model data --out --target --kind --groups --groups-pattern --weight --pictures "
     "--channels-last --device --threads --json",
     "profile": f"data --test {ROWS} --json",
@@ -78,7 +78,7 @@ OWN_DEFAULTS = {
         "budget": "10m",
     },
     "label-issues": {"budget": "5m"},
-    "predict": {"model": inspect.Parameter.empty, "out": None},
+    "predict": {"model": inspect.Parameter.empty, "out": None, "keep": None},
     "evaluate": {"model": inspect.Parameter.empty, "out": None},
     "profile": {},
     "list": {"slot": None},

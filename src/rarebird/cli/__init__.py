@@ -9,7 +9,7 @@ import sys
 import typer
 
 # Importing these modules adds their commands to the application.
-from rarebird.cli import compare, diagnose, fit, show, tune, use  # noqa: F401
+from rarebird.cli import compare, diagnose, fit, show, tune, usage, use  # noqa: F401
 from rarebird.cli.options import app
 from rarebird.core.checks import DataError
 
@@ -46,6 +46,8 @@ def main() -> None:
 def _click_exit(error: Exception) -> int:
     """The exit code of an error that is not about the data: 2 for click's own usage errors, 1 for anything else."""
     show_error, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if (text := usage.sentence(error)) is not None:
+        return _failed(text, 2, None)
     if callable(show_error) and isinstance(code, int):
         show_error()
         return code

@@ -18,6 +18,7 @@ import typer
 
 from rarebird.cli.terminal import Output
 from rarebird.core.checks import DataError
+from rarebird.core.version import VERSION
 
 if TYPE_CHECKING:
     from rarebird.readers.options import ReadOptions
@@ -32,6 +33,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"rarebird {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _application(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Deep learning for the data you wish you had more of: small, skewed or costly pictures, tables and time series."""
+
 
 Data = Annotated[
     Path, typer.Argument(help="Folder with one folder per class, .csv or .parquet, UCR .tsv or .ts, or .npz.")

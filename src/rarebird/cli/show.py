@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rarebird.runs.request import Request
 
 
+# What `list` takes besides the slots.
+METRICS = ("metric", "metrics")
+
+
 @app.command("profile")
 @shared_options(test="Test rows, searched for duplicates of training rows.", running=("as_json",))
 def profile(request: Request, output: Output) -> None:
@@ -34,16 +38,19 @@ def profile(request: Request, output: Output) -> None:
 
 @app.command("list")
 def list_methods(
-    slot: Annotated[str | None, typer.Argument(help="One slot of the recipe (default: all).")] = None,
+    slot: Annotated[str | None, typer.Argument(help="One slot of the recipe, or metric (default: all slots).")] = None,
     kind: Kind = None,
     as_json: AsJson = False,
 ) -> None:
-    """Every method of every slot, with one line on each."""
+    """Every method of every slot, with one line on each; or every metric."""
     from rarebird.core.checks import nearest
     from rarebird.slots import methods
 
     if kind is not None and kind not in methods.KIND_NAMES:
         raise DataError(f"There is no kind {kind!r}; {nearest(kind, methods.KIND_NAMES)}")
+    if slot in METRICS:
+        _list_metrics(as_json)
+        return
     cards = [
         card
         for name in ([slot] if slot else methods.SLOTS)
@@ -59,6 +66,24 @@ def list_methods(
         for card in cards:
             if card.slot == name:
                 typer.echo(f"  {card.name:<{width}} {card.line} [{', '.join(card.kinds)}]")
+
+
+def _list_metrics(as_json: bool) -> None:
+    """Print every metric, with what it measures and whether higher or lower is better."""
+    from rarebird.metrics import names
+    from rarebird.report.wording import better, wording
+
+    if as_json:
+        lines = [
+            {"name": name, "needs": one.needs, "better": better(name), "line": wording(name).explanation}
+            for name, one in names.METRICS.items()
+        ]
+        print_json(lines)
+        return
+    width = max(map(len, names.METRICS))
+    for name, one in names.METRICS.items():
+        typer.echo(f"{name:<{width}} {wording(name).explanation} [{one.needs}, {better(name)} is better]")
+    typer.echo(f"{'recall:CLASS':<{width}} Of one class alone; also precision:CLASS and f1:CLASS.")
 
 
 @app.command("demo")

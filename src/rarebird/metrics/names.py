@@ -89,6 +89,35 @@ METRICS: dict[str, Metric] = (
 )
 
 
+# Names that other tools give to a metric.
+OTHER_NAMES = {
+    "acc": "accuracy",
+    "ap": "average_precision",
+    "auc": "roc_auc",
+    "auprc": "average_precision",
+    "auroc": "roc_auc",
+    "bacc": "balanced_accuracy",
+    "brier": "brier_score",
+    "cross_entropy": "log_loss",
+    "ece": "expected_calibration_error",
+    "f1_macro": "macro_f1",
+    "f1_score": "f1",
+    "g_mean": "geometric_mean",
+    "gmean": "geometric_mean",
+    "logloss": "log_loss",
+    "mae": "mean_absolute_error",
+    "mcc": "matthews_corrcoef",
+    "mse": "mean_squared_error",
+    "nll": "log_loss",
+    "pr_auc": "average_precision",
+    "prauc": "average_precision",
+    "ppv": "precision",
+    "rmse": "root_mean_squared_error",
+    "tnr": "specificity",
+    "tpr": "recall",
+}
+
+
 def metric(name: str, classes: Sequence[str] = ()) -> Metric:
     """The metric called `name`; ``recall:CLASS``, ``precision:CLASS`` and ``f1:CLASS`` are the figures of one class.
 
@@ -104,6 +133,9 @@ def metric(name: str, classes: Sequence[str] = ()) -> Metric:
         _code(name, classes)
         return Metric(name, "labels")
     if name not in METRICS:
+        other = OTHER_NAMES.get(name.lower().replace("-", "_"))
+        if other is not None:
+            raise DataError(f"There is no metric {name!r}; did you mean {other!r}?")
         of_class = [f"{known}:{label or 'CLASS'}" for known in PER_CLASS]
         raise DataError(f"There is no metric {name!r}; {nearest(name, [*METRICS, *of_class])}")
     return METRICS[name]

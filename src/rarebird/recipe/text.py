@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rarebird.core.checks import DataError, nearest
+from rarebird.recipe.suggestions import suggestion
 
 
 def toml_of(plain: Mapping[str, Any]) -> str:
@@ -72,7 +73,7 @@ def _assign(plain: dict[str, Any], key: str, value: Any, valid: Mapping[str, Any
     """Put `value` at the dotted `key`; a slot given by name alone starts from that method's defaults."""
     head, _, rest = key.partition(".")
     if head not in valid:
-        raise DataError(f"The recipe has no key {head!r}; {nearest(head, valid)}")
+        raise DataError(f"The recipe has no key {head!r}; {suggestion(head, plain, valid)}")
     if not rest:
         listed = isinstance(plain.get(head), list) and not isinstance(value, list)
         plain[head] = ([] if value is None else [value]) if listed else value

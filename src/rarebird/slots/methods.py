@@ -233,4 +233,6 @@ def _check_slot(slot: str) -> None:
 def _check_name(slot: str, name: str) -> None:
     _check_slot(slot)
     if name not in names(slot):
-        raise DataError(f"{slot} has no method {name!r}; {nearest(name, names(slot))}")
+        other = next((one for one in SLOTS if name in names(one)), None)
+        hint = nearest(name, names(slot)) if other is None else f"did you mean '{other}={name}'?"
+        raise DataError(f"{slot} has no method {name!r}; {hint}")
