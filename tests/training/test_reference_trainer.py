@@ -46,16 +46,16 @@ def never(progress: float) -> bool:
 @each_reference
 def test_what_is_measured_is_positive_and_finite(reference: str) -> None:
     one = trainer(reference)
-    for seconds in one._measured:
+    for seconds in one._measure(None):
         assert 0 < seconds < np.inf
-    assert one.seconds_per_row() == pytest.approx(one._measured[1] * 30)
+    assert one.seconds_per_row() == pytest.approx(one._measure(None)[1] * 30)
 
 
 def test_measured_times_are_of_a_round_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a made clock: 5 s at once and 2 s a round to grow, 1 s and 3 s a round to predict all 80 rows."""
     one = trainer("boosted_trees")
     monkeypatch.setattr(one, "_seconds", lambda rounds, some: (5 + 2 * rounds, 1 + 3 * rounds))
-    assert one._measured == pytest.approx((2, 3 / 80))
+    assert one._measure(None) == pytest.approx((2, 3 / 80))
 
 
 @pytest.mark.parametrize("times", [(0.01, 0.02), (0.02, 0.01)])
@@ -64,8 +64,32 @@ def test_a_clock_that_wavers_still_gives_times_above_nothing(
 ) -> None:
     one = trainer("boosted_trees")
     few, many = times
-    monkeypatch.setattr(one, "_seconds", lambda rounds, some: (many, many) if rounds == MEASURED_ROUNDS else (few, few))
-    assert min(one._measured) > 0
+    monkeypatch.setattr(one, "_seconds", lambda rounds, some: (many, many) if rounds in MEASURED_ROUNDS else (few, few))
+    assert min(one._measure(None)) > 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fitted"), [(1000.0, [1, 1, 11]), (60.0, [1, 1, 3]), (25.0, [1, 1]), (15.0, [1]), (-5.0, [1])]
+)
+def test_a_measurement_starts_small_and_grows_only_within_its_share_of_the_time(
+    seconds: float, fitted: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a made clock: a round takes 1.6 s, its prediction 0.1 s."""
+    one, seen = trainer("boosted_trees"), []
+    monkeypatch.setattr(one, "_seconds", lambda rounds, some: seen.append(rounds) or (1.6 * rounds, 0.1 * rounds))
+    per_round, _ = one._measure(time.monotonic() + seconds)
+    assert seen == fitted
+    assert per_round == pytest.approx(1.6)
+
+
+@each_reference
+def test_a_training_ends_after_the_round_after_which_the_next_is_late_and_replays(reference: str) -> None:
+    one = trainer(reference)
+    late = one.run(TrainingPlan(one.recipe.updated(steps=30), deadline=time.monotonic() - 1), never)
+    assert late.changes == [(1, 1)]
+    assert late.ended == "clock"
+    again = one.run(TrainingPlan(one.recipe.updated(steps=30), deadline=0.0, changes=late.changes), never)
+    np.testing.assert_array_equal(outputs_of(again), outputs_of(late))
 
 
 @each_reference

@@ -78,6 +78,7 @@ class TrialSpec:
         enough: Smallest share of the recipe's own steps that must fit into the time; if less fits, it does not start.
         yields: Whether it yields its losses after each rung except the last, so that it may be ended there.
         is_reference: Whether it is a reference and not a network.
+        most: How many of its parts are trained at most, so that it has the held-out rows of the others; None: all.
     """
 
     name: str
@@ -87,6 +88,7 @@ class TrialSpec:
     enough: float = 0.0
     yields: bool = True
     is_reference: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,11 @@ def train_candidate(context: TrainingContext, spec: TrialSpec) -> Generator[Part
         warm_up()
         parts = setup.parts(spec.recipe.seed if setup.protocol.folds else context.seed)
         parts = parts_of(spec.recipe, setup.splits, parts)
-        rungs = rung_ends(len(parts))[:-1] if spec.yields else []
+        rungs = rung_ends(min(len(parts), spec.most or len(parts)))[:-1] if spec.yields else []
         models = None
-        for models in cross_fit(spec.recipe, setup.splits, parts, compute, enough=spec.enough):
+        for models in cross_fit(spec.recipe, setup.splits, parts, compute, enough=spec.enough, most=spec.most):
             done = len(models.trained)
-            if done in rungs and not models.ended_by_user:
+            if done in rungs and not (models.ended_by_user or models.ended_by_clock):
                 yield PartialResult(_assess(context, spec, models, start).losses, (done, len(parts)))
         if models is None:
             raise DataError(TOO_LATE)

@@ -62,7 +62,13 @@ def load(folder: Path, device: str) -> Candidate:
     recipe = Recipe.from_toml(about["recipe"])
     return Candidate(
         name=about["name"],
-        models=CrossFit(recipe, trained, held, ended_by_user=about["ended_by_user"]),
+        models=CrossFit(
+            recipe,
+            trained,
+            held,
+            ended_by_user=about["ended_by_user"],
+            ended_by_clock=about.get("ended_by_clock", False),
+        ),
         predicted=arrays["predicted"],
         losses=arrays["losses"],
         seconds=about["seconds"],
@@ -85,6 +91,7 @@ def _description(candidate: Candidate) -> dict[str, object]:
         "name": candidate.name,
         "recipe": models.recipe.to_toml(),
         "ended_by_user": models.ended_by_user,
+        "ended_by_clock": models.ended_by_clock,
         "seconds": candidate.seconds,
         "per_row": candidate.per_row,
         "is_reference": candidate.is_reference,

@@ -79,6 +79,8 @@ class Race(Closing):
         finished: Candidates that were trained on all parts.
         left: Name -> why a candidate was not tried, or left.
         ended: Whether the user ended the race.
+        most: How many parts the first candidate was trained on, where there was too little time for all: the others are
+            trained on the same ones, so that they are compared on the same rows. None: all parts.
     """
 
     context: TrainingContext
@@ -89,6 +91,7 @@ class Race(Closing):
     finished: list[Candidate] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
     ended: bool = False
+    most: int | None = None
 
     def __post_init__(self) -> None:
         self.begun = time.monotonic()
@@ -128,6 +131,8 @@ class Race(Closing):
         """Take over the results of an earlier process; these entries are not trained again."""
         self.finished += finished
         self.left |= left
+        incomplete = (len(one.models.trained) for one in self.finished if one.models.ended_by_clock)
+        self.most = next(incomplete, self.most)
         self._finished_before = {(one.name, one.models.recipe.seed) for one in self.finished}
         self._left_before = set(left)
 
@@ -250,6 +255,7 @@ class _RaceJobs:
             enough=0.0 if entry.must else entry.enough,
             yields=not (entry.stays or entry.must),
             is_reference=entry.is_reference,
+            most=self.race.most,
         )
         if not np.isfinite(seconds):
             return spec
@@ -263,6 +269,9 @@ class _RaceJobs:
         if candidate.models.ended_by_user and race.finished:
             race.log.drop(entry, ENDED)
             return
+        if candidate.models.ended_by_clock and not self._keeps_incomplete(candidate):
+            race.leave(entry, TOO_LATE)
+            return
         candidate = replace(candidate, role=entry.role, parent=entry.parent, settings=dict(entry.settings))
         if not np.isfinite(candidate.loss):
             race.leave(entry, "it predicted no row that can be scored")
@@ -272,3 +281,10 @@ class _RaceJobs:
             race.finished.append(candidate)
         race.log.record(entry, candidate)
         self.trained.append(candidate)
+
+    def _keeps_incomplete(self, candidate: Candidate) -> bool:
+        """Whether a candidate of which some parts were left out is kept: the first one, and those with its parts."""
+        parts = len(candidate.models.trained)
+        if not self.race.finished:
+            self.race.most = parts
+        return parts == self.race.most

@@ -22,7 +22,7 @@ from rarebird.core.progress import Progress
 from rarebird.evaluation.result import Tried
 from rarebird.executors.executor import Closing
 from rarebird.executors.workers import ONE, Workers
-from rarebird.experiment.setup import Setup
+from rarebird.experiment.setup import Setup, few_folds
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import CrossFit, trainer_of
@@ -152,6 +152,8 @@ class Search(Closing):
             enough = f"its final model was trained with up to {MOST_REPEATS} seeds, and more are not expected to help"
             why = "there was no time for one more training" if self.skipped else enough
             ended = [f"The search ended before the budget: {why}."]
+        if self.race.most is not None:
+            ended += few_folds(self.race.most, self.setup)
         trained = f"Recipes trained on all parts: {len(self.race.finished)}{searched}. {self.selection.why}"
         return [*resumed, *ended, trained]
 
@@ -211,7 +213,11 @@ class Search(Closing):
         return network.models.recipe.updated(steps=None, relaid=(), seed=self.base.seed)
 
     def _repeats(self) -> Iterator[PortfolioEntry]:
-        """The selected recipes with other seeds (and so other folds), while there is time for them."""
+        """The selected recipes with other seeds (and so other folds), while there is time for them; none where only
+        some folds are trained, as other folds hold out other rows."""
+        if self.race.most is not None:
+            self.skipped = True
+            return
         for repeat in range(1, MOST_REPEATS):
             for family in self._selected().families:
                 one = family.candidates[0]

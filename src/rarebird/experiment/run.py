@@ -23,7 +23,7 @@ from rarebird.evaluation.result import Result, Scores, Tried
 from rarebird.evaluation.shift import shift_of_given_rows
 from rarebird.experiment.copies import Copies
 from rarebird.experiment.row_parts import row_parts
-from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, prepare_run, versions
+from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, few_folds, prepare_run, versions
 from rarebird.experiment.steps_taken import steps_taken
 from rarebird.model.model import Model
 from rarebird.recipe import ensemble
@@ -273,6 +273,8 @@ def _ended_early(fits: Sequence[CrossFit], clock: Clock, setup: Setup) -> list[s
     last = fits[-1]
     if last.ended_by_user:
         return [f"Training was ended early, at {len(last.trained)} of {max(setup.protocol.folds, 1)} networks."]
+    if last.ended_by_clock:
+        return few_folds(len(last.trained), setup)
     if not clock.ends_early():
         return []
     epochs = last.recipe.epochs or 0

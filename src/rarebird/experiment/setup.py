@@ -201,3 +201,11 @@ def _small_class_notes(train: Dataset) -> list[str]:
         for label, count in zip(train.classes, counts, strict=True)
         if count < 3
     ]
+
+
+def few_folds(trained: int, setup: Setup) -> list[str]:
+    """A note where there was too little time for a model of each fold."""
+    return [
+        f"Only {trained} of {max(setup.protocol.folds, 1)} folds were trained, because the preparation of the rows "
+        "takes a large part of the time; figures on held-out rows are of these folds."
+    ]

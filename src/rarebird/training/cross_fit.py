@@ -25,6 +25,10 @@ SCORING_SECONDS = 5e-6
 # scores.
 WATCHING = (("regularization", "early_stopping"), ("schedule", "reduce_on_plateau"))
 WATCHED_SHARE = 0.1
+# Share of the time that may go into the preparation of rows; the rest is for training.
+BUILDING_SHARE = 0.5
+# Seconds after the deadline within which the rows of one more model may be prepared: a whole cross-fit is worth them.
+GRACE = 1.0
 
 # Per model, the positions of the rows that it learns from, and of the rows that it holds out.
 Parts = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -42,6 +46,7 @@ class CrossFit:
             its `own_outputs` are theirs.
         weight: The recipe's weight in an ensemble, relative to the weights of the other recipes.
         ended_by_user: Whether the user ended the training before all parts had a model.
+        ended_by_clock: Whether there was too little time for a model of each part.
     """
 
     recipe: Recipe
@@ -49,6 +54,7 @@ class CrossFit:
     held_rows: Sequence[np.ndarray] = ()
     weight: float = 1.0
     ended_by_user: bool = False
+    ended_by_clock: bool = False
 
     def unseen_rows(self, place: int) -> np.ndarray:
         """Positions of the held-out rows that a model never learned from: none where leave-one-out outputs judge it."""
@@ -65,6 +71,7 @@ def cross_fit(
     enough: float = 0.0,
     share: float = 1.0,
     curve: bool = True,
+    most: int | None = None,
 ) -> Iterator[CrossFit]:
     """Train one model per part. The first model is measured, and this measurement fixes the steps of all models.
 
@@ -76,6 +83,8 @@ def cross_fit(
         enough: Smallest share of the recipe's own steps that must fit into the time; if less fits, nothing is trained.
         share: Share of its own steps (or rounds) that a recipe gets; one with given steps keeps them.
         curve: Whether held-out rows are scored for the learning curve; no decision depends on it.
+        most: How many models are trained at most, on the first parts; None: one per part. With a deadline, models whose
+            rows cannot be prepared in time are left out, too (`CrossFit.ended_by_clock`).
 
     Yields:
         All models so far, after each one; nothing where too few steps fit. A caller that stops iterating stops the
@@ -85,26 +94,45 @@ def cross_fit(
     # A run that was ended early has changes for the models that it trained; its replay trains only these models.
     replayed = recipe.relaid or ((),) * len(parts)
     deadline, given_steps = compute.deadline, recipe.steps
+    n_models = min(len(parts), len(replayed), most or len(parts))
     for fold, (part, changes) in enumerate(zip(parts, replayed, strict=False)):
+        start = time.monotonic()
         trainer, learned = _trainer(recipe, splits, part, fold, compute.device, curve)
+        built = time.monotonic() - start
         if fold == 0:
             if deadline is not None:
-                deadline -= _seconds_after_training(deadline, trainer, splits, parts)
+                n_models = min(n_models, _affordable(deadline, built, n_models))
+                deadline -= _seconds_after_training(deadline, trainer, splits, parts[:n_models])
             full_steps = trainer.own_steps
-            planned = trainer.plan(deadline, len(parts))
+            planned = trainer.plan(None if deadline is None else deadline - built * (n_models - 1), n_models)
             recipe = planned if recipe.steps is not None else _shortened(planned, share)
-            if (recipe.steps or 0) < enough * full_steps or (enough and not trainer.fits(deadline, len(parts))):
+            if (recipe.steps or 0) < enough * full_steps or (enough and not trainer.fits(deadline, n_models)):
                 return
-        on_step = _PartProgress(compute, fold, len(parts))
-        part_deadline = end_of_share(deadline, time.monotonic(), len(parts) - fold)
+        on_step = _PartProgress(compute, fold, n_models)
+        part_deadline = end_of_share(deadline, time.monotonic(), n_models - fold)
         trained = trainer.run(TrainingPlan(recipe, part_deadline, changes, given_steps), on_step)
         del trainer  # frees its rows before those of the next fold are prepared
         held = part[1] if splits.val is None else np.arange(len(splits.val))
         trained = replace(trained, own_outputs=_own_outputs_of(splits, held, learned, trained))
-        models = CrossFit(recipe, [*models.trained, trained], [*models.held_rows, held], ended_by_user=on_step.ended)
+        is_late = fold + 1 >= n_models or (deadline is not None and time.monotonic() + built > deadline + GRACE)
+        by_clock = is_late and fold + 1 < len(parts) and not recipe.relaid and not on_step.ended
+        models = CrossFit(
+            recipe,
+            [*models.trained, trained],
+            [*models.held_rows, held],
+            ended_by_user=on_step.ended,
+            ended_by_clock=by_clock,
+        )
         yield replace(models, recipe=_record_changes(recipe, models.trained, len(parts)))
-        if on_step.ended:
+        if on_step.ended or is_late:
             return
+
+
+def _affordable(deadline: float, built: float, parts: int) -> int:
+    """How many models are trained where the preparation of their rows takes a large part of the time: it may take half
+    of it. The first rows are prepared already."""
+    left = max(deadline - time.monotonic(), 0.0)
+    return max(1, min(parts, 1 + int(BUILDING_SHARE * left / max(built, 1e-9))))
 
 
 def cross_fit_all(recipe: Recipe, splits: Splits, parts: Parts, compute: Compute, weight: float = 1.0) -> CrossFit:
@@ -215,6 +243,6 @@ def _seconds_after_training(deadline: float, trainer: Trainer, splits: Splits, p
     """Seconds to predict and score held-out and test rows; at most half of the remaining time."""
     held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
     test = 0 if splits.test is None else len(splits.test)
-    predicting = trainer.seconds_per_row() * (held + len(parts) * test)
+    predicting = trainer.seconds_per_row(deadline) * (held + len(parts) * test)
     scoring = SCORING_SECONDS * max(splits.train.n_classes, 1) * (held + test)
     return min(predicting + scoring, max(deadline - time.monotonic(), 0.0) / 2)

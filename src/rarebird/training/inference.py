@@ -24,8 +24,9 @@ from rarebird.training.test_time_views import View
 
 # Fewest and most rows in a batch.
 SMALLEST, LARGEST = 32, 512
-# Most cells in a batch, all inputs together.
-CPU_CELLS, GPU_CELLS = 2**17, 2**25
+# Most cells in a batch, all inputs together; and where fewer than `SMALLEST` rows have more than these, fewer rows, as
+# the features of a network take a hundred times the memory of its inputs.
+CPU_CELLS, GPU_CELLS, MOST_CELLS = 2**17, 2**25, 2**20
 
 
 @torch.inference_mode()
@@ -104,8 +105,9 @@ def is_frozen_before_head(network: nn.Module, recipe: Recipe) -> bool:
 
 
 def rows_at_once(inputs: Inputs, device: str, network: nn.Module | None = None) -> int:
-    """Rows in a batch that suits the device, at least `SMALLEST`; a network that enlarges pictures says their size in
-    `cells_per_row`."""
+    """Rows in a batch that suits the device, at least `SMALLEST` unless rows are very large; a network that enlarges
+    pictures says their size in `cells_per_row`."""
     cells = sum(math.prod(part[:1].shape) for part in inputs.values())
     cells = max(cells, getattr(network, "cells_per_row", 0))
-    return max(SMALLEST, min((CPU_CELLS if device == "cpu" else GPU_CELLS) // max(cells, 1), LARGEST))
+    smallest = max(1, min(SMALLEST, MOST_CELLS // max(cells, 1)))
+    return max(smallest, min((CPU_CELLS if device == "cpu" else GPU_CELLS) // max(cells, 1), LARGEST))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from typing import Any
@@ -19,18 +20,25 @@ from rarebird.training.batches import Rows
 from rarebird.training.device import Placement, threads
 from rarebird.training.inference import embedded, is_frozen_before_head, logits, placement, rows_at_once
 from rarebird.training.loop import Training
+from rarebird.training.memory import check_memory
 from rarebird.training.stage import class_weights, merged, stages
 from rarebird.training.step_plan import StepCounts, StepPlan, repetition
 from rarebird.training.test_time_views import views
-from rarebird.training.timing import fastest_placement, placements
+from rarebird.training.timing import WARM_UP_STEPS, fastest_placement, placements
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import prepared_rows, resample
 from rarebird.training.validation import Validation, inputs_of, watched_rows
 
 # A step is measured for this share of the remaining time, and for at most these seconds.
 MEASURING_SHARE, MEASURING_SECONDS = 0.03, 3.0
-# Batches whose prediction is measured.
-MEASURED_BATCHES = 4
+# Batches whose prediction is measured, and how much more rows each next measurement has.
+MEASURED_BATCHES, GROWTH = 4, 16
+# A training step takes about as long as this number of predictions of its rows: forward, backward, and the optimizer.
+STEP_PREDICTIONS = 3.0
+# Cells of a batch above which the memory of a step is measured before the first one.
+LARGE_CELLS = 2**21
+# Steps that a measurement of a placement takes at least, and how much longer than asked for it may take.
+FEWEST_MEASURED_STEPS, MOST_OVERRUN = WARM_UP_STEPS + 3, 5.0
 UNSEEN = "Training ended before a network had seen every training row once; it needs more time."
 
 
@@ -58,6 +66,7 @@ class NetworkTrainer:
         self.steps = StepCounts(recipe, len(learned), len(self.rows), repetition(recipe, learned, rows.class_counts))
         self._embedded: Rows | None = None
         self._frozen: dict[str, torch.Tensor] = {}
+        self._per_row: float | None = None
 
     @property
     def own_steps(self) -> int:
@@ -78,7 +87,7 @@ class NetworkTrainer:
             best, steps = self._placements()[0], self.own_steps
         else:
             left = max(deadline - time.monotonic(), 0.0)
-            best, seconds = self.fastest(min(MEASURING_SHARE * left, MEASURING_SECONDS))
+            best, seconds = self._fastest_within(min(MEASURING_SHARE * left, MEASURING_SECONDS), deadline)
             steps = self.steps.within(max(deadline - time.monotonic(), 0.0) / trainings, seconds)
             steps = min(steps, self.recipe.steps or steps)
         return self.recipe.updated(
@@ -89,15 +98,41 @@ class NetworkTrainer:
         """The placement with the shortest step, and the step's seconds; measured for about `seconds`."""
         return fastest_placement(self._placements(), self.training, seconds)
 
-    def seconds_per_row(self) -> float:
-        """About how long the prediction of one row takes, preparation included: measured on a few batches."""
+    def _fastest_within(self, seconds: float, deadline: float) -> tuple[Placement, float]:
+        """`fastest`; where even its fewest steps would take much longer than `seconds`, fewer placements are measured,
+        or none: a step is then about as long as the prediction of its rows, times `STEP_PREDICTIONS`."""
+        candidates = self._placements()
+        batch = min(self.recipe.batch_size, len(self.rows))
+        forecast = STEP_PREDICTIONS * batch * self.seconds_per_row(deadline)
+        fewest = FEWEST_MEASURED_STEPS * forecast
+        if fewest > MOST_OVERRUN * seconds:
+            return candidates[0], forecast
+        if len(candidates) * fewest > MOST_OVERRUN * seconds:
+            candidates = candidates[:1]
+        return fastest_placement(candidates, self.training, seconds)
+
+    def seconds_per_row(self, deadline: float | None = None) -> float:
+        """About how long the prediction of one row takes, preparation included: measured on one row, and on more, up to
+        a few batches, while these take a small share of the time."""
+        if self._per_row is not None:
+            return self._per_row
         built: Any = self.recipe.network
         network = built.build(self.prepared.spec).to(self.device)
-        n_rows = min(len(self._learned), MEASURED_BATCHES * rows_at_once(self.rows.inputs, self.device, network))
-        rows = self._learned.take(np.arange(n_rows))
+        most = min(len(self._learned), MEASURED_BATCHES * rows_at_once(self.rows.inputs, self.device, network))
+        allowed = np.inf if deadline is None else MEASURING_SHARE * (deadline - time.monotonic())
+        rows = most if deadline is None else 1
+        taken = self._prediction_seconds(network, rows)
+        while rows < most and taken * GROWTH < allowed:
+            rows = min(rows * GROWTH, most)
+            taken = self._prediction_seconds(network, rows)
+        self._per_row = taken / rows
+        return self._per_row
+
+    def _prediction_seconds(self, network: nn.Module, n: int) -> float:
+        rows = self._learned.take(np.arange(n))
         start = time.monotonic()
         logits(network, self.prepared.inputs(rows), self.device, views=views(self.recipe, self.prepared.spec))
-        return (time.monotonic() - start) / len(rows)
+        return time.monotonic() - start
 
     def fits(self, deadline: float | None, trainings: int) -> bool:
         """True: fewer steps fit into any time."""
@@ -107,7 +142,10 @@ class NetworkTrainer:
         """Train as planned; a replay repeats the plan's changes and does not read the clock."""
         recipe = plan.recipe
         assert recipe.steps is not None
-        training = self.training(placements(recipe, self.prepared.spec.kind, self.device)[0])
+        where = placements(recipe, self.prepared.spec.kind, self.device)[0]
+        if self._is_large(where):
+            check_memory(self.training(where), recipe.network.name)
+        training = self.training(where)
         training.on_step = on_step
         if (validation := self._validation(training.network, recipe)) is not None:
             training.validation = lambda network: validation(network, self.prior_factor(training.stage))
@@ -126,6 +164,11 @@ class NetworkTrainer:
             notes=[*self.notes, *([UNSEEN] if unseen else []), *self._notes_on_stages(training)],
             ended=self._end_cause(steps),
         )
+
+    def _is_large(self, where: Placement) -> bool:
+        """Whether a batch has so many cells that its features may not fit into the memory."""
+        cells = sum(math.prod(part[:1].shape) for part in self.rows.inputs.values())
+        return where.device == "cpu" and cells * min(self.recipe.batch_size, len(self.rows)) > LARGE_CELLS
 
     def training(self, where: Placement) -> Training:
         """A new training with newly drawn weights."""

@@ -4,7 +4,6 @@ step."""
 from __future__ import annotations
 
 import time
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,10 @@ from rarebird.training.inference import logits
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import prepared_rows, resample
 
-# Rounds of the longer measured fit, and rows whose prediction is measured.
-MEASURED_ROUNDS, MEASURED_ROWS = 11, 2_000
+# Rounds of the longer measured fit, the first for which there is time, and rows whose prediction is measured.
+MEASURED_ROUNDS, MEASURED_ROWS = (11, 3), 2_000
+# A measured fit starts if it will probably take at most this share of the time.
+MEASURING_SHARE = 0.1
 # Share of the time that is planned; the rest is a reserve, because the speed of a shared machine varies.
 PLANNED_SHARE = 0.8
 
@@ -42,6 +43,7 @@ class ReferenceTrainer:
         self.prepared, self.notes = prepare.fit(learned, recipe.seed)
         rows, self._factor = resample(recipe, learned, fold)
         self.rows = prepared_rows(self.prepared, rows)
+        self._measured: tuple[float, float] | None = None
 
     @property
     def own_steps(self) -> int:
@@ -53,50 +55,63 @@ class ReferenceTrainer:
         """The recipe with its rounds as `steps`: the reference's own, or as many as fit before the deadline."""
         rounds = self.own_steps
         if deadline is not None:
-            seconds, _ = self._measured
+            seconds, _ = self._measure(deadline)
             left = max(deadline - time.monotonic(), 0.0)
             rounds = max(1, min(rounds, int(PLANNED_SHARE * left / trainings / seconds)))
         return self.recipe.updated(steps=rounds, precision="float32")
 
-    def seconds_per_row(self) -> float:
+    def seconds_per_row(self, deadline: float | None = None) -> float:
         """About how long the prediction of one row takes with all rounds: measured on few rows and rounds."""
-        return self._measured[1] * self.own_steps
+        return self._measure(deadline)[1] * self.own_steps
 
     def fits(self, deadline: float | None, trainings: int) -> bool:
         """True: fewer rounds fit into any time."""
         return True
 
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
-        """Train as planned; a replay repeats the early end that the plan's changes record."""
+        """Train as planned, and end after the round after which the next one would be late; a replay repeats the early
+        end that the plan's changes record, and does not read the clock."""
         planned = plan.recipe.steps
         assert planned is not None
         rounds = plan.changes[-1][1] if plan.changes else planned
-        done = 0
+        deadline = None if plan.changes else plan.deadline
+        start, done, late = time.monotonic(), 0, False
 
         def after_round(progress: float) -> bool:
-            nonlocal done
+            nonlocal done, late
             done += 1
-            return on_step(progress)
+            now = time.monotonic()
+            late = deadline is not None and now + (now - start) / done > deadline
+            return on_step(progress) or late
 
         trees = self._fit(rounds, after_round)
         changes: list[tuple[int, int]] = [(done, done)] if done < planned else []
-        cause = "stop" if changes else "epochs" if rounds >= self._reference.rounds else "clock"
+        is_whole = not changes and rounds >= self._reference.rounds
+        cause = "epochs" if is_whole else "stop" if changes and not late else "clock"
         return Trained(trees.eval(), self.prepared, self._prior_factor(), [], changes, self.notes, cause)
 
-    @cached_property
-    def _measured(self) -> tuple[float, float]:
-        """Seconds per round, and per predicted row and round: the difference between an 11-round and a 1-round fit."""
+    def _measure(self, deadline: float | None) -> tuple[float, float]:
+        """Seconds per round, and per predicted row and round: the difference between fits of one round and of more, of
+        as many as the time allows; where it allows one round only, that round with all that is done once."""
+        if self._measured is not None:
+            return self._measured
         rows = min(len(self._learned), MEASURED_ROWS)
         inputs = self.prepared.inputs(self._learned.take(np.arange(rows)))
-        self._seconds(1, inputs)  # loads what is loaded only once, which must not count for a round
-        (fit_one, predict_one), (fit_all, predict_all) = (
-            self._seconds(1, inputs),
-            self._seconds(MEASURED_ROUNDS, inputs),
-        )
-        # On a shared machine the difference of two short times may be 0 or less.
-        per_round = max((fit_all - fit_one) / (MEASURED_ROUNDS - 1), fit_all / MEASURED_ROUNDS**2)
-        predicting = max((predict_all - predict_one) / (MEASURED_ROUNDS - 1), predict_all / MEASURED_ROUNDS**2)
-        return per_round, predicting / rows
+        allowed = np.inf if deadline is None else MEASURING_SHARE * (deadline - time.monotonic())
+        fit_one, predict_one = self._seconds(1, inputs)
+        per_round, predicting = fit_one, predict_one
+        # Another round, after one that loads what is loaded only once and must not count for a round.
+        if fit_one + predict_one < allowed:
+            fit_one, predict_one = per_round, predicting = self._seconds(1, inputs)
+        for rounds in MEASURED_ROUNDS:
+            if rounds * (fit_one + predict_one) < allowed:
+                fit_all, predict_all = self._seconds(rounds, inputs)
+                # On a shared machine the difference of two short times may be 0 or less.
+                per_round = max((fit_all - fit_one) / (rounds - 1), fit_all / rounds**2)
+                predicting = max((predict_all - predict_one) / (rounds - 1), predict_all / rounds**2)
+                break
+        self._measured = per_round, predicting / rows
+        return self._measured
 
     def _seconds(self, rounds: int, inputs: Inputs) -> tuple[float, float]:
         """Seconds to fit `rounds` rounds, and to predict the inputs with them."""

@@ -89,6 +89,7 @@ class Trainer(Protocol):
         """Train as planned; if `on_step` returns True, the training ends early."""
         ...
 
-    def seconds_per_row(self) -> float:
-        """About how long the prediction of one row takes."""
+    def seconds_per_row(self, deadline: float | None = None) -> float:
+        """About how long the prediction of one row takes, by a measurement that starts small: it grows only while it
+        takes a small share of the time until the deadline."""
         ...

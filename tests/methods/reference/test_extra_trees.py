@@ -122,8 +122,10 @@ def test_rows_are_answered_one_by_one_as_together() -> None:
         assert torch.equal(alone, forest(x)[row : row + 1])
 
 
-@pytest.mark.parametrize(("rounds", "ends_at"), [(7, 7), (45, 45), (45, 1), (45, 21)])
-def test_progress_is_called_for_each_tree_and_an_end_holds_after_its_chunk(rounds: int, ends_at: int) -> None:
+@pytest.mark.parametrize(("rounds", "ends_at", "grown_trees"), [(7, 7, 7), (45, 45, 45), (45, 1, 1), (45, 21, 31)])
+def test_progress_is_called_for_each_tree_and_an_end_holds_after_its_chunk(
+    rounds: int, ends_at: int, grown_trees: int
+) -> None:
     x, codes = inputs()
     seen: list[float] = []
     forest = ExtraTrees().fit(
@@ -137,7 +139,7 @@ def test_progress_is_called_for_each_tree_and_an_end_holds_after_its_chunk(round
         progress=lambda share: seen.append(share) or share * rounds > ends_at - 0.5,  # type: ignore[func-returns-value]
     )
     trees = len(forest.arrays["roots"])
-    assert trees == min(rounds, -(-ends_at // 20) * 20)
+    assert trees == grown_trees
     assert seen == pytest.approx([(place + 1) / rounds for place in range(trees)])
     # An ended forest is the one of so many rounds, so that a replay can repeat it.
     assert torch.equal(forest(x), grown(trees)(x))
@@ -196,7 +198,7 @@ def test_an_early_end_is_recorded_and_replays() -> None:
     chosen = recipe(steps=50, folds=2)
     one = run(chosen, Splits(rows()), test_share=0, progress=lambda share, what: share > 0.01)
     # One network of the first chunk's trees, whatever was to follow.
-    assert [len(member.network.arrays["roots"]) for member in one.model.members] == [20]  # type: ignore[union-attr]
+    assert [len(member.network.arrays["roots"]) for member in one.model.members] == [1]  # type: ignore[union-attr]
     two = run(Recipe.from_toml(one.recipe.to_toml()), Splits(rows()), test_share=0)
     assert two.recipe == one.recipe
     np.testing.assert_array_equal(two.model.outputs(rows(50, seed=1)), one.model.outputs(rows(50, seed=1)))

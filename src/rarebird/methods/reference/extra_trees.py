@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 KINDS = ("table",)
 ROWS_PER_LEAF = 1_000
-# Trees that are grown before the progress callback is asked again whether to end.
+# Most trees that are grown before the progress callback is asked again whether to end; it is asked after the first
+# tree, which may take long, and then after twice as many trees each time.
 CHUNK = 20
 
 
@@ -68,7 +69,8 @@ class ExtraTrees(TreeReference):
         )
         columns, target = columns_of(rows.x, rows.spec), rows.target if classes else rows.target.astype(np.float64)
         done, chunks = 0, []
-        for grown in [*range(CHUNK, rounds, CHUNK), rounds]:
+        while done < rounds:
+            grown = min(done + min(done + 1, CHUNK), rounds)
             forest.set_params(n_estimators=grown)
             forest.fit(columns, target, sample_weight=rows.weight.astype(np.float64))
             known = forest.classes_ if classes else np.zeros(1, dtype=np.int64)
@@ -77,9 +79,9 @@ class ExtraTrees(TreeReference):
             forest.estimators_[done:] = [None] * (grown - done)
             # One call for each tree, so that the caller can count the trees.
             answers = [progress(tree / rounds) for tree in range(done + 1, grown + 1)]
+            done = grown
             if any(answers):
                 break
-            done = grown
         return Forest(joined(chunks), rows.spec)
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray], spec: InputSpec) -> Forest:
