@@ -246,8 +246,34 @@ def test_archives_that_declare_more_than_they_hold_or_than_is_served(
 ) -> None:
     assert "fewer bytes" in refusal(forged(tmp_path / "a.npz", (1 << 40, 1 << 20), 100))
     assert "fewer bytes" in refusal(forged(tmp_path / "a.npz", (-1, 10), 100))
-    monkeypatch.setattr(npz, "LARGEST", 1 << 20)
-    assert "at most" in refusal(forged(tmp_path / "a.npz", (2 << 20, 1), 2 << 20))
+    assert "fewer bytes" in refusal(forged(tmp_path / "a.npz", (10**12, 0), 100))
+    monkeypatch.setattr("rarebird.core.memory.free_bytes", lambda: 1 << 20)
+    assert "of memory, but only 1 MiB are free" in refusal(forged(tmp_path / "a.npz", (2 << 20, 1), 2 << 20))
+
+
+def test_a_member_is_an_array_by_its_own_format_and_not_by_its_name(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=GRAY, y=Y)
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("X", b"\0" * 1000)  # numpy.load would give these bytes for the key X
+    assert len(npz.read(tmp_path / "a.npz", ReadOptions()).train) == len(GRAY)
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("X.npy", archive.read("X.npy"))
+    assert "two arrays of one name" in refusal(tmp_path / "a.npz")
+
+
+def test_texts_without_letters_declare_no_rows(tmp_path: Path) -> None:
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "<U0", "fortran_order": False, "shape": (10**12, 1)})
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("X.npy", head.getvalue())
+    assert "fewer bytes" in refusal(tmp_path / "a.npz")
+
+
+def test_arrays_of_another_byte_order_are_read(tmp_path: Path) -> None:
+    X = np.arange(40.0).reshape(20, 2)
+    np.savez(tmp_path / "a.npz", X=X.astype(">f8"), y=(np.arange(20) % 2).astype(">i8"))
+    read = npz.read(tmp_path / "a.npz", ReadOptions()).train
+    np.testing.assert_array_equal(read.raw().to_numpy(), X)
 
 
 @pytest.mark.parametrize(

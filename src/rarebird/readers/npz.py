@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,13 +11,10 @@ import numpy as np
 
 from rarebird.core.checks import DataError, nearest, some
 from rarebird.data.dataset import Curves, Dataset, Frame, Kind, Source, Splits, Task
-from rarebird.readers import columns, picture_arrays, series, table, targets
+from rarebird.readers import columns, npz_members, picture_arrays, series, table, targets
 from rarebird.readers.options import ReadOptions
 
-LARGEST = 16 << 30
-"""Bytes of all arrays together, unpacked, above which an archive is refused before anything is loaded."""
 _PARTS = ("train", "val", "test")
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +44,7 @@ def read(path: Path, options: ReadOptions) -> Splits:
         options: Kind, task, other keys, picture size; whether there are labels.
 
     Raises:
-        DataError: The file is not such an archive, is larger than `LARGEST`, holds Python objects, lacks a key, its
+        DataError: The file is not such an archive, does not fit into the memory, holds Python objects, lacks a key, its
             arrays differ in their number of rows or hold values that cannot be used, or a part has a class that the
             training rows lack.
     """
@@ -59,7 +53,7 @@ def read(path: Path, options: ReadOptions) -> Splits:
             f"--groups-pattern reads file names, which the rows of {path} do not have; "
             "put groups under the key `groups`."
         )
-    names = _keys(path)
+    names = npz_members.keys(path)
     parts, unused = _parts(path, names, options)
     kind = options.kind or _kind(parts[0], path)
     notes = [f"These arrays of {path} are not used: {some(unused)}."] if unused else []
@@ -76,43 +70,6 @@ def read(path: Path, options: ReadOptions) -> Splits:
     train = loaded[parts[0].prefix]
     rest = {prefix: data for prefix, data in loaded.items() if data is not train}
     return Splits(train, rest.get("val_"), rest.get("test_"), tuple(notes))
-
-
-def _keys(path: Path) -> list[str]:
-    """The archive's keys. The header of every array is checked first: arrays that are too large, pickled or shorter
-    than their header declares are never unpacked."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-            total = sum(_bytes(archive, info, path) for info in members)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, LookupError, RuntimeError) as error:
-        if isinstance(error, DataError):
-            raise
-        kind = "a damaged" if zipfile.is_zipfile(path) else "not an"
-        raise DataError(f"{path} is {kind} .npz archive; write it with numpy.savez.") from None
-    if total > LARGEST:
-        raise DataError(
-            f"{path} unpacks to {total / 2**30:.0f} GiB, but at most {LARGEST / 2**30:.0f} GiB are read; split it."
-        )
-    return [info.filename.removesuffix(".npy") for info in members]
-
-
-def _bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> int:
-    """Number of bytes that one array's header declares."""
-    key = info.filename.removesuffix(".npy")
-    with archive.open(info) as file:
-        shape, _, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
-    if dtype.hasobject:
-        raise DataError(
-            f"{key!r} of {path} holds pickled Python objects, which could run code when loaded; "
-            "save it as an array of numbers or of text."
-        )
-    size = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or size > info.file_size:
-        raise DataError(f"{key!r} of {path} declares the shape {shape}, but holds fewer bytes; write the file again.")
-    return size
 
 
 def _parts(path: Path, names: Sequence[str], options: ReadOptions) -> tuple[list[Part], list[str]]:
@@ -152,11 +109,7 @@ def _parts(path: Path, names: Sequence[str], options: ReadOptions) -> tuple[list
 
 def _load(path: Path, prefix: str, keys: dict[str, str]) -> Part:
     """The arrays under `keys` (role -> key), n rows each."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {role: archive[key] for role, key in keys.items()}
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError):
-        raise DataError(f"{path} is damaged; write it again with numpy.savez.") from None
+    arrays = npz_members.load(path, keys)
     n = len(arrays["X"]) if arrays["X"].ndim else 0
     for role, array in arrays.items():
         if array.ndim == 0 or len(array) == 0:
