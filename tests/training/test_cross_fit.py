@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -193,16 +192,50 @@ def test_methods_that_watch_scores_get_training_rows_that_are_set_aside() -> Non
 
 def test_trainings_share_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a made clock: each training takes 10 of 40 s; the deadline of each is its part of what is left."""
-    now, given = itertools.count(1000.0, 10.0), list[float | None]()
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    now, given = [1000.0], list[float | None]()
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(module, "_seconds_after_training", lambda *arguments: 0.0)
     monkeypatch.setattr(NetworkTrainer, "plan", lambda self, deadline, trainings: self.recipe)
     run = NetworkTrainer.run
 
     def timed(self: NetworkTrainer, plan: TrainingPlan, on_step: Any) -> Trained:
         given.append(plan.deadline)
+        now[0] += 10
         return run(self, replace(plan, deadline=None), on_step)
 
     monkeypatch.setattr(NetworkTrainer, "run", timed)
     list(cross_fit(recipe(), Splits(TRAIN), PARTS, Compute(deadline=1040.0)))
     assert given == [1000 + 40 / 2, 1010 + 30]
+
+
+def built_in(seconds: float, now: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A made clock, by which the preparation of a part's rows takes some seconds, and nothing else does."""
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(module, "_seconds_after_training", lambda *arguments: 0.0)
+    monkeypatch.setattr(NetworkTrainer, "plan", lambda self, deadline, trainings: self.recipe.updated(steps=2))
+    made = module._trainer
+
+    def slowly(*arguments: Any) -> Any:
+        now[0] += seconds
+        return made(*arguments)
+
+    monkeypatch.setattr(module, "_trainer", slowly)
+
+
+def test_where_preparation_takes_most_of_the_time_fewer_models_are_trained_and_replays_repeat_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = [*PARTS, *PARTS]
+    now = [1000.0]
+    built_in(10.0, now, monkeypatch)
+    # Of the 40 s after the first preparation, half may go into others: two more of four.
+    *_, models = cross_fit(recipe(), Splits(TRAIN), parts, Compute(deadline=1050.0))
+    assert (len(models.trained), models.ended_by_clock, models.ended_by_user) == (3, True, False)
+    assert len(models.recipe.relaid) == 3
+    now[0] = 1000.0
+    *_, whole = cross_fit(recipe(), Splits(TRAIN), parts, Compute(deadline=2000.0))
+    assert (len(whole.trained), whole.ended_by_clock, whole.recipe.relaid) == (4, False, ())
+    *_, again = cross_fit(models.recipe, Splits(TRAIN), parts, Compute())
+    assert len(again.trained) == 3
+    *_, limited = cross_fit(recipe(), Splits(TRAIN), parts, Compute(), most=2)
+    assert (len(limited.trained), limited.ended_by_clock) == (2, True)
