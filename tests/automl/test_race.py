@@ -266,7 +266,7 @@ class Fake:
         monkeypatch.setattr(candidates, "cross_fit", self._train)
 
     def _train(
-        self, recipe: Recipe, splits: Splits, parts: Parts, compute: Compute, enough: float
+        self, recipe: Recipe, splits: Splits, parts: Parts, compute: Compute, enough: float, most: int | None = None
     ) -> Iterator[CrossFit]:
         """Each training takes its equal part of the time that is left."""
         assert compute.deadline is not None

@@ -6,12 +6,12 @@ import gc
 import os
 import sys
 
-import typer
-
 # Importing these modules adds their commands to the application.
 from rarebird.cli import compare, diagnose, fit, show, tune, usage, use  # noqa: F401
 from rarebird.cli.options import app
+from rarebird.cli.terminal import say
 from rarebird.core.checks import DataError
+from rarebird.core.printable import printable
 
 # The order of the commands in the help.
 COMMANDS = (
@@ -49,6 +49,8 @@ def _click_exit(error: Exception) -> int:
     if (text := usage.sentence(error)) is not None:
         return _failed(text, 2, None)
     if callable(show_error) and isinstance(code, int):
+        if isinstance(message := getattr(error, "message", None), str):
+            error.message = printable(message)  # type: ignore[attr-defined]
         show_error()
         return code
     return _failed(f"{type(error).__name__}: {error}", 1, error)
@@ -62,5 +64,5 @@ def _failed(message: str, code: int, error: Exception | None) -> int:
         if code == 2 or error is None
         else "\nThis is a defect or a lack of resources; RAREBIRD_TRACEBACK=1 shows where."
     )
-    typer.echo(f"rarebird: {message}{hint}", err=True)
+    say(f"rarebird: {message}{hint}")
     return code

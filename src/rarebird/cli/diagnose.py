@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rarebird.cli.options import USUAL, After, Budget, app, shared_options
-from rarebird.cli.terminal import Output
+from rarebird.cli.terminal import Output, say
 from rarebird.core.clock import Clock, process_start, seconds_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def preview(
     from rarebird.runs.request import read_recipe_and_data
 
     recipe, data = read_recipe_and_data(request)
-    typer.echo(page.write(recipe, data, request.out, rows, views))
+    say(str(page.write(recipe, data, request.out, rows, views)), err=False)
 
 
 @app.command("learning-rate")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import typer
 
+from rarebird.core.printable import printable
 from rarebird.core.progress import Progress
 
 
@@ -35,12 +36,19 @@ class Output:
         if self.as_json:
             print_json(values())
         else:
-            typer.echo(text())
+            say(text(), err=False)
+
+
+def say(text: str, err: bool = True) -> None:
+    """Print text, on standard error or standard output; names in it cannot command the terminal."""
+    typer.echo(printable(text), err=err)
 
 
 def print_json(value: object) -> None:
     """Print one JSON object on one line."""
-    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    # Where characters must be written out, JSON has its own way.
+    typer.echo(text if printable(text) == text else json.dumps(value, allow_nan=False))
 
 
 @contextmanager
@@ -67,6 +75,7 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
             return
         from rich import progress as bars
         from rich.console import Console
+        from rich.markup import escape
 
         columns = (
             bars.TextColumn("{task.description}"),
@@ -78,7 +87,7 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
             shown = bar.add_task("starting", total=1.0)
 
             def progress(share: float, what: str) -> bool:
-                bar.update(shown, completed=share, description=what)
+                bar.update(shown, completed=share, description=escape(printable(what)))
                 return stopping
 
             yield progress

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rarebird.cli.options import app, shared_options
-from rarebird.cli.terminal import Output
+from rarebird.cli.terminal import Output, say
 
 if TYPE_CHECKING:
     from rarebird.runs.request import Request
 
+Raw = Annotated[
+    bool,
+    typer.Option(
+        "--raw",
+        help="Write texts as they are. Without it, an apostrophe comes before a text that a spreadsheet would take for "
+        "a formula, and control characters are written out, such as \\x1b.",
+    ),
+]
 ModelPath = Annotated[Path, typer.Argument(help="Folder of a model, or of the run that holds it.")]
 
 
@@ -29,6 +37,7 @@ def predict(
             help="Columns of DATA to show beside the predictions, such as id,visit (default: those that identify rows)."
         ),
     ] = None,
+    raw: Raw = False,
 ) -> None:
     """Write the label, the most probable class and the probability per class of each row, and its truth where the data
     have it, as CSV; only of the test rows if the data come split. The label serves the metric of `fit`: for two
@@ -51,13 +60,13 @@ def predict(
         input_columns.kept_columns(loaded, data, rows, names, options),
     )
     for note in prediction.notes_on(rows):
-        typer.echo(f"Note: {note}", err=True)
+        say(f"Note: {note}")
     if rule := prediction.label_rule(loaded):
-        typer.echo(rule, err=True)
+        say(rule)
     if out is None:
-        write_table(table, sys.stdout)
+        write_table(table, sys.stdout, raw)
     else:
-        prediction.write(table, out)
+        prediction.write(table, out, raw)
 
 
 @app.command("evaluate")
@@ -72,6 +81,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="CSV file to write: truth, label and probabilities of each row.")
     ] = None,
+    raw: Raw = False,
 ) -> None:
     """Score a model on labelled rows, with intervals; only on the test rows if the data come split."""
     from dataclasses import replace
@@ -86,9 +96,9 @@ def evaluate(
     rows = prediction.read(loaded, request.data, request.read.kind, labelled=True, options=options)
     found = prediction.evaluate(loaded, rows)
     for note in prediction.notes_on(rows):
-        typer.echo(f"Note: {note}", err=True)
+        say(f"Note: {note}")
     if out is not None:
-        prediction.write_rows(found, out)
+        prediction.write_rows(found, out, raw)
     output.show(
         found.for_machines, lambda: "\n".join(filter(None, [score_table(found.scores), prediction.label_rule(loaded)]))
     )

@@ -103,15 +103,15 @@ def prediction_table(
     return pd.DataFrame({"id": columns.pop("id")} | own | columns)
 
 
-def write(table: pd.DataFrame, path: Path) -> None:
-    """Write a CSV file under a temporary name, then rename it.
+def write(table: pd.DataFrame, path: Path, raw: bool = False) -> None:
+    """Write a CSV file under a temporary name, then rename it; `raw` as in `row_tables.write_table`.
 
     Raises:
         DataError: `path` is a folder, or lies in a folder that does not exist.
     """
     check_writable(path)
     with whole_file(path) as building:
-        write_table(table, building)
+        write_table(table, building, raw)
 
 
 def check_writable(path: Path) -> None:
@@ -193,8 +193,8 @@ def evaluate(model: Model, given: RowsToPredict) -> Evaluation:
     return Evaluation(model, predicted, scores, time.monotonic() - start, given)
 
 
-def write_rows(found: Evaluation, path: Path) -> None:
+def write_rows(found: Evaluation, path: Path, raw: bool = False) -> None:
     """Write the table of the scored rows, and of those that could not be read, under a temporary name, then rename
-    it."""
+    it; `raw` as in `row_tables.write_table`."""
     with whole_file(path) as building:
-        write_table(with_unread_rows(scored_table(found.predicted), found.rows), building)
+        write_table(with_unread_rows(scored_table(found.predicted), found.rows), building, raw)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from rarebird.core.printable import printable, safe_cell
 from rarebird.evaluation.predicted_rows import PredictedRows
 from rarebird.model.rows import RowsToPredict
 
@@ -51,12 +52,31 @@ def write_scored_table(predicted: PredictedRows, path: Path) -> None:
     write_table(scored_table(predicted), path)
 
 
-def write_table(table: pd.DataFrame, place: Path | IO[str]) -> None:
-    """Write a table of predictions as CSV: probabilities with 6 digits, other numbers as they are."""
+def write_table(table: pd.DataFrame, place: Path | IO[str], raw: bool = False) -> None:
+    """Write a table of predictions as CSV: probabilities with 6 digits, other numbers as they are.
+
+    Args:
+        table: The predictions.
+        place: A file, or an open one.
+        raw: Texts stay as they are; otherwise no cell is a formula, and control characters are written out (`safe`).
+    """
     texts = {
         name: [PROBABILITY_DIGITS % value if value == value else "" for value in table[name]]
         for name in table.columns
         if str(name).startswith(PROBABILITY)
     }
+    written = (table if raw else safe(table)).assign(**texts)
     # A file name that is no Unicode gives lone surrogates, which UTF-8 refuses.
-    table.assign(**texts).to_csv(place, index=False, float_format=DIGITS, errors="backslashreplace")
+    written.rename(columns=str if raw else _safe).to_csv(
+        place, index=False, float_format=DIGITS, errors="backslashreplace"
+    )
+
+
+def safe(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with texts that neither a spreadsheet nor a terminal obeys: names come from files of others."""
+    texts = [name for name in table.columns if table[name].dtype.kind not in "biufcmM"]
+    return table.assign(**{name: table[name].astype(object).map(_safe, na_action="ignore") for name in texts})
+
+
+def _safe(value: Any) -> Any:
+    return safe_cell(printable(value)) if isinstance(value, str) else value

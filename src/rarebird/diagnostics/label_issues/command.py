@@ -30,6 +30,7 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.report.pages import label_issues as page_file
 from rarebird.report.pages.label_issues import Page, ShownClass, ShownIssue
 from rarebird.runs.request import Request, read_recipe_and_data
+from rarebird.runs.row_tables import safe
 from rarebird.training.cross_fit import Parts
 from rarebird.training.device import choose_device, threads
 
@@ -177,7 +178,7 @@ def _write_rows(review: Review, path: Path) -> None:
     rows = [{name: asdict(row)[name] for name in columns} for row in review.found.rows]
     with whole_file(path) as building:
         # A file name that is not Unicode gives lone surrogates, which UTF-8 refuses.
-        pd.DataFrame(rows, columns=list(columns)).to_csv(
+        safe(pd.DataFrame(rows, columns=list(columns))).to_csv(
             building, index=False, float_format="%.6g", encoding="utf-8", errors="backslashreplace"
         )
 
