@@ -77,55 +77,81 @@ def cross_fit(
 
     Args:
         recipe: What to train; its open fields are filled in.
-        splits: Training rows; if validation rows are given, models are scored on these instead of held-out rows.
+        splits: Training rows; if validation rows are given, models are scored on these.
         parts: Per model, the rows that it learns from, and the rows that it holds out.
         compute: Its deadline includes prediction and scoring.
         enough: Smallest share of the recipe's own steps that must fit into the time; if less fits, nothing is trained.
         share: Share of its own steps (or rounds) that a recipe gets; one with given steps keeps them.
         curve: Whether held-out rows are scored for the learning curve; no decision depends on it.
-        most: How many models are trained at most, on the first parts; None: one per part. With a deadline, models whose
-            rows cannot be prepared in time are left out, too (`CrossFit.ended_by_clock`).
+        most: Models are trained on this number of parts, the first ones; None: on all for whose rows there is time.
 
     Yields:
-        All models so far, after each one; nothing where too few steps fit. A caller that stops iterating stops the
-        remaining trainings.
+        All models so far, after each one; nothing where too few steps fit. A caller that stops ends the trainings.
     """
-    models = CrossFit(recipe)
-    # A run that was ended early has changes for the models that it trained; its replay trains only these models.
-    replayed = recipe.relaid or ((),) * len(parts)
+    models, replayed = CrossFit(recipe), _replayed(recipe, parts)
     deadline, given_steps = compute.deadline, recipe.steps
-    n_models = min(len(parts), len(replayed), most or len(parts))
+    count = min(len(parts), most or len(parts))
     for fold, (part, changes) in enumerate(zip(parts, replayed, strict=False)):
         start = time.monotonic()
         trainer, learned = _trainer(recipe, splits, part, fold, compute.device, curve)
-        built = time.monotonic() - start
+        built = time.monotonic() - start  # seconds
         if fold == 0:
             if deadline is not None:
-                n_models = min(n_models, _affordable(deadline, built, n_models))
-                deadline -= _seconds_after_training(deadline, trainer, splits, parts[:n_models])
-            full_steps = trainer.own_steps
-            planned = trainer.plan(None if deadline is None else deadline - built * (n_models - 1), n_models)
-            recipe = planned if recipe.steps is not None else _shortened(planned, share)
-            if (recipe.steps or 0) < enough * full_steps or (enough and not trainer.fits(deadline, n_models)):
+                count = _affordable(deadline, built, count)
+                deadline -= _seconds_after_training(deadline, trainer, splits, parts[:count])
+            recipe = _planned(recipe, trainer, deadline, (built, count), share)
+            if (recipe.steps or 0) < enough * trainer.own_steps or (enough and not trainer.fits(deadline, count)):
                 return
-        on_step = _PartProgress(compute, fold, n_models)
-        part_deadline = end_of_share(deadline, time.monotonic(), n_models - fold)
+        on_step = _PartProgress(compute, fold, count)
+        part_deadline = end_of_share(deadline, time.monotonic(), count - fold)
         trained = trainer.run(TrainingPlan(recipe, part_deadline, changes, given_steps), on_step)
         del trainer  # frees its rows before those of the next fold are prepared
-        held = part[1] if splits.val is None else np.arange(len(splits.val))
-        trained = replace(trained, own_outputs=_own_outputs_of(splits, held, learned, trained))
-        is_late = fold + 1 >= n_models or (deadline is not None and time.monotonic() + built > deadline + GRACE)
-        by_clock = is_late and fold + 1 < len(parts) and not recipe.relaid and not on_step.ended
-        models = CrossFit(
-            recipe,
-            [*models.trained, trained],
-            [*models.held_rows, held],
-            ended_by_user=on_step.ended,
-            ended_by_clock=by_clock,
-        )
+        is_last = fold + 1 >= count or (deadline is not None and time.monotonic() + built > deadline + GRACE)
+        by_clock = is_last and fold + 1 < len(replayed) and not on_step.ended
+        models = _with_model(models, splits, part[1], learned, trained, (on_step.ended, by_clock))
         yield replace(models, recipe=_record_changes(recipe, models.trained, len(parts)))
-        if on_step.ended or is_late:
+        if on_step.ended or is_last:
             return
+
+
+def _replayed(recipe: Recipe, parts: Parts) -> Sequence[Sequence[tuple[int, int]]]:
+    """The changes that each model's training repeats. A run that was ended early has changes for the models that it
+    trained; its replay trains only these models."""
+    return recipe.relaid or ((),) * len(parts)
+
+
+def _planned(
+    recipe: Recipe, trainer: Trainer, deadline: float | None, preparation: tuple[float, int], share: float
+) -> Recipe:
+    """The recipe as the trainer plans it, with a share of its own steps.
+
+    Args:
+        recipe: What to train.
+        trainer: Of the first model.
+        deadline: When all trainings must have ended.
+        preparation: Seconds to prepare the rows of a model, and the number of models.
+        share: As in `cross_fit`.
+    """
+    built, count = preparation
+    planned = trainer.plan(None if deadline is None else deadline - built * (count - 1), count)
+    return planned if recipe.steps is not None else _shortened(planned, share)
+
+
+def _with_model(
+    models: CrossFit, splits: Splits, held: np.ndarray, learned: np.ndarray, trained: Trained, ended: tuple[bool, bool]
+) -> CrossFit:
+    """The models so far and one more, with its held-out rows: those of its part, or the validation rows; and whether
+    the user or the clock ended the trainings with it."""
+    by_user, by_clock = ended
+    held = held if splits.val is None else np.arange(len(splits.val))
+    trained = replace(trained, own_outputs=_own_outputs_of(splits, held, learned, trained))
+    return replace(
+        models,
+        trained=[*models.trained, trained],
+        held_rows=[*models.held_rows, held],
+        ended_by_user=by_user,
+        ended_by_clock=by_clock,
+    )
 
 
 def _affordable(deadline: float, built: float, parts: int) -> int:
