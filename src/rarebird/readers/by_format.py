@@ -1,0 +1,144 @@
+"""A column of a later file, read by the format that training learned: what the cells are is never guessed anew.
+
+The learned marks and date formats hold wherever they read the cells. Where they cannot, the cells are read in another
+notation of the same kind, and a note says so: a file may come from another region, but a number stays a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rarebird.data.schema import ColumnFormat
+from rarebird.readers import dates, numbers, spellings
+from rarebird.readers.columns import NO_HINTS, Column, Hints, chosen, quick_numbers
+from rarebird.readers.numbers import Mark, Notation
+from rarebird.readers.site import Site
+from rarebird.readers.text_column import TextColumn, texts
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+def read(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints = NO_HINTS) -> Column:
+    """Text cells in a known format.
+
+    Args:
+        cells: The column.
+        form: As training learned it.
+        site: For messages.
+        hints: The other columns of this file, for a column of which training saw no decimal mark.
+
+    Raises:
+        DataError: A number is infinite.
+    """
+    if form.kind == "number":
+        return _numbers(cells, form, site, hints)
+    return {"boolean": _truths, "date": _dates, "text": _texts}[form.kind](cells, form)
+
+
+def _numbers(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints) -> Column:
+    if form.decimal != "," and not form.thousands and (quick := quick_numbers(cells, site)) is not None:
+        return replace(quick, form=form)
+    notation, ambiguous = _notation(cells, form, hints)
+    read = numbers.parsed(cells.distinct, notation).to_numpy(zero_copy_only=False)
+    values = np.array(read, dtype=np.float64)
+    if form.binary:
+        meanings = [spellings.truth(text) for text in cells.distinct.to_pylist()] if len(values) < 1000 else []
+        for place, meaning in enumerate(meanings):
+            if np.isnan(values[place]) and meaning is not None:
+                values[place] = float(meaning)
+    other = form.decimal and notation.decimal != form.decimal
+    otherwise = (_COMMA if notation.decimal == "," else _POINT) if other else _THOUSANDS if ambiguous else ""
+    column = _column(cells, form, np.isnan(values), _series(values, cells.codes), otherwise)
+    return replace(column, ambiguous=ambiguous)
+
+
+# What a file does otherwise than the training file; the names of the columns precede it in a note.
+_COMMA, _POINT = "a decimal comma", "a decimal point"
+_THOUSANDS = "a mark between thousands"
+
+
+def _notation(cells: TextColumn, form: ColumnFormat, hints: Hints) -> tuple[Notation, bool]:
+    """The learned notation, unless more of the cells can only be read with the other decimal mark; and whether marks
+    were taken to stand between thousands that training does not show and that could be decimal marks."""
+    learned = Notation(form.decimal, form.thousands, form.unit)
+    other: dict[Mark, Mark] = {".": ",", ",": "."}
+    shown = numbers.evidence(cells.distinct)
+    if form.decimal == "":
+        found = numbers.notations(cells.distinct.filter(_mask(~cells.marks)))
+        if found:
+            return chosen(found, hints), len(found) > 1
+        return replace(learned, decimal="," if shown[","] > shown["."] else "."), False
+    mark = other[form.decimal]
+    if shown[mark] > shown[form.decimal]:
+        return replace(learned, decimal=mark), False
+    if shown == {".": 0, ",": 0} and not form.thousands and numbers.ambiguous(cells.distinct, mark):
+        if hints.decimal == mark:
+            return replace(learned, decimal=mark), False
+        return learned, True
+    return learned, False
+
+
+def _truths(cells: TextColumn, form: ColumnFormat) -> Column:
+    meanings = [spellings.truth(text) for text in cells.distinct.to_pylist()]
+    unread = np.array([meaning is None for meaning in meanings], dtype=bool)
+    return _column(cells, form, unread, cells.spread(meanings))
+
+
+def _dates(cells: TextColumn, form: ColumnFormat) -> Column:
+    valued = ~cells.marks
+    distinct = cells.distinct.filter(_mask(valued))
+    read, otherwise = dates.parsed(distinct, form.date or "ISO8601"), ""
+    missed = read.values.isna()
+    if missed.any():
+        # Day and month are never exchanged for some cells only: another format must read all of them.
+        found = dates.found(distinct, dates.is_day_first(form.date))
+        if found is not None and found.values.isna().sum() < missed.sum():
+            read, otherwise = found, f"dates as {dates.described(found.form)}"
+    values = np.full(len(valued), np.datetime64("NaT"), dtype="datetime64[us]")
+    values[valued] = read.values.to_numpy()
+    otherwise = otherwise if form.date else ""
+    return _column(cells, form, np.isnat(values), dates.spread(values, cells.codes), otherwise)
+
+
+def _texts(cells: TextColumn, form: ColumnFormat) -> Column:
+    if form.categories is None:
+        return Column(cells.filled.to_pandas(), form)
+    known, near = set(form.categories), spellings.nearest_known(form.categories)
+
+    def category(text: str) -> str:
+        if text in known:
+            return text
+        whole = spellings.as_whole(text)
+        return whole if whole in known else near.get(spellings.folded(text), text)
+
+    places = [category(text) for text in cells.distinct.to_pylist()]
+    strange = np.array([text not in known for text in places], dtype=bool)
+    return Column(cells.spread(places), form, unseen=np.flatnonzero(cells.rows_of(strange)))
+
+
+def _column(
+    cells: TextColumn, form: ColumnFormat, unread: np.ndarray, values: pd.Series, otherwise: str = ""
+) -> Column:
+    """The column, whose unread texts are lost unless training took them for missing values."""
+    import pyarrow.compute as pc
+
+    expected = np.asarray(pc.is_in(cells.distinct, texts(*form.missing)), dtype=bool)
+    return Column(values, form, np.flatnonzero(cells.rows_of(unread & ~expected)), otherwise=otherwise)
+
+
+def _series(values: np.ndarray, codes: np.ndarray) -> pd.Series:
+    import pandas as pd
+
+    return pd.Series(np.append(values, np.nan)[codes])
+
+
+def _mask(chosen_texts: np.ndarray) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(chosen_texts)
+

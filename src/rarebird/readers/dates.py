@@ -1,0 +1,168 @@
+"""Dates as people write them: which format reads a column, and its cells read in that format."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_DATE_LIKE = (
+    r"^\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}"
+    r"|^\d{1,2}\.? ?[ -]?\pL{3,10}\.?[ ,-]+\d{2,4}"
+    r"|^\pL{3,10}\.? \d{1,2},? \d{4}"
+    r"|^(19|20)\d\d[-/年](0?[1-9]|1[0-2])月?$"
+    r"|^(0?[1-9]|1[0-2])[-/.](19|20)\d\d$"
+    r"|^\pL{3,10}\.?[ '-]+(\d\d|(19|20)\d\d)$"
+    r"|^(19|20)\d\d[ -]\pL{3,10}$"
+)
+_DAYS = ("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%Y年%m月%d日")
+_SHORT_DAYS = ("%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%m-%d-%y", "%d-%m-%y")
+_WORDED_DAYS = ("%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%y", "%d %b %y")
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+_MONTHS = ("%Y/%m", "%m/%Y", "%m.%Y", "%m-%Y", "%Y年%m月", "%b %Y", "%b-%Y", "%B %Y", "%B-%Y", "%Y %b", "%Y-%b")
+_SHORT_MONTHS = ("%b-%y", "%b %y", "%B-%y", "%B %y")
+FORMATS = (
+    "ISO8601",
+    *(day + time for day in (*_DAYS, *_SHORT_DAYS, *_WORDED_DAYS) for time in _TIMES),
+    *_MONTHS,
+    *_SHORT_MONTHS,
+)
+_SAMPLED = 200
+_NEARLY_ALL_OF_SAMPLE = 0.95
+NEARLY_ALL = 0.99
+# Months in English, German, French, Spanish, Italian, Portuguese, Dutch and Russian, by their first letters.
+_MONTH_NAMES = (
+    ("jan", "jän", "ene", "gen", "янв"),
+    ("feb", "fév", "fev", "фев"),
+    ("mar", "mär", "maa", "mrt", "мар"),
+    ("apr", "avr", "abr", "апр"),
+    ("may", "mai", "mei", "mag", "мая", "май"),
+    ("jun", "juin", "giu", "июн"),
+    ("jul", "juil", "lug", "июл"),
+    ("aug", "aoû", "aou", "ago", "авг"),
+    ("sep", "set", "сен"),
+    ("oct", "okt", "ott", "out", "окт"),
+    ("nov", "ноя"),
+    ("dec", "dez", "déc", "dic", "дек"),
+)
+_ENGLISH = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Dates:
+    """Cells read as dates.
+
+    Attributes:
+        values: ``(n,)`` naive UTC ``datetime64``; NaT where a cell is missing or no date.
+        form: The format that read them.
+        rival: Another format that reads all of them, with day and month exchanged; None if there is none.
+    """
+
+    values: pd.Series
+    form: str
+    rival: str | None = None
+
+
+def found(distinct: pa.Array, day_first: bool | None) -> Dates | None:
+    """Distinct texts in the format that reads most of them; None if no format reads nearly all.
+
+    Args:
+        distinct: Texts without missing ones.
+        day_first: Whether days come before months in the file's other dates, which decides where both can be; None if
+            it is not known.
+    """
+    import pyarrow.compute as pc
+
+    sample = distinct.slice(0, _SAMPLED)
+    if len(sample) == 0 or pc.mean(pc.match_substring_regex(sample, _DATE_LIKE)).as_py() < _NEARLY_ALL_OF_SAMPLE:
+        return None
+    sample_text, text = _worded(sample.to_pandas()), _worded(distinct.to_pandas())
+    likely = [form for form in FORMATS if _parsed(sample_text, form).notna().mean() >= _NEARLY_ALL_OF_SAMPLE]
+    readings = {form: _parsed(text, form) for form in likely}
+    if not readings:
+        return None
+    most = max(reading.notna().sum() for reading in readings.values())
+    best = [form for form, reading in readings.items() if reading.notna().sum() == most]
+    form = next((form for form in best if day_first is not None and is_day_first(form) == day_first), best[0])
+    if most < NEARLY_ALL * len(text):
+        return None
+    rival = re.sub("%[dm]", lambda part: "%m" if part[0] == "%d" else "%d", form)
+    return Dates(readings[form], form, rival if rival != form and rival in best else None)
+
+
+def parsed(distinct: pa.Array, form: str) -> Dates:
+    """Texts in one format, and dates as ISO 8601 writes them, which can be read in one way only."""
+    text = _worded(distinct.to_pandas())
+    values = _parsed(text, form)
+    if form != "ISO8601" and values.isna().any():
+        values = values.fillna(_parsed(text, "ISO8601"))
+    return Dates(values, form)
+
+
+def is_day_first(form: str) -> bool | None:
+    """Whether a format has the day before the month; None if it has no number of both."""
+    if "%d" not in form or "%m" not in form or form.startswith("%Y"):
+        return None
+    return form.index("%d") < form.index("%m")
+
+
+def described(form: str) -> str:
+    """A format in words, for messages: "day/month/year"."""
+    words = {"%d": "day", "%m": "month", "%Y": "year", "%y": "year in two digits", "%b": "month", "%B": "month"}
+    text = re.sub("%[dmYybB]", lambda part: words[part[0]], form.partition("%H")[0].partition("%I")[0].strip())
+    return "year-month-day" if form == "ISO8601" else text
+
+
+def is_months(distinct: pa.Array) -> bool:
+    """Whether texts that are numbers, such as "01.2023", are months of a year: a number has no leading zero."""
+    import pyarrow.compute as pc
+
+    months = pc.match_substring_regex(distinct, r"^(0[1-9]|1[0-2])\.(19|20)\d\d$")
+    return bool(pc.all(months).as_py()) and bool(pc.any(pc.starts_with(distinct, "0")).as_py())
+
+
+def _worded(text: pd.Series) -> pd.Series:
+    """Texts with the names of months in English."""
+    if not text.str.contains("[^\\W\\d_]", regex=True).fillna(False).any():
+        return text
+
+    worded: pd.Series = text.map(_in_english, na_action="ignore")
+    return worded
+
+
+def _in_english(cell: str) -> str:
+    """A date with its month in English; without the point after a day, the article and an apostrophe before the year."""
+
+    def english(part: re.Match[str]) -> str:
+        word = part[0].rstrip(".").casefold()
+        place = next((place for place, names in enumerate(_MONTH_NAMES) if word.startswith(names)), None)
+        if place is None or word == _ENGLISH[place].casefold():
+            return part[0].rstrip(".")
+        return _ENGLISH[place][:3]
+
+    text = re.sub(r"[^\W\d_]{3,}\.?", english, cell)
+    return re.sub(r"(?<=\d)\. | de ", " ", text).replace(" de ", " ").replace("'", "-")
+
+
+def _parsed(text: pd.Series, form: str) -> pd.Series:
+    import pandas as pd
+
+    dates = pd.to_datetime(text, format=form, errors="coerce", utc=True)
+    return dates.dt.tz_localize(None).astype("datetime64[us]")
+
+
+def spread(values: np.ndarray, codes: np.ndarray) -> pd.Series:
+    """Values of distinct texts, spread over the rows: code -1 is a missing cell."""
+    import pandas as pd
+
+    padded = np.append(values, np.datetime64("NaT"))
+    return pd.Series(padded[codes])

@@ -1,0 +1,137 @@
+"""The values of a target, or of groups: as numbers if all are numbers, otherwise as labels, one spelling for each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rarebird.core.checks import some
+from rarebird.data.dataset import Task
+from rarebird.data.schema import ColumnFormat
+from rarebird.readers import by_format, columns, spellings, targets
+from rarebird.readers.columns import Column
+from rarebird.readers.site import Site
+from rarebird.readers.text_column import TextColumn, of_series, without
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# In a column of labels only these mean a missing value: a class may be called "None" or "-".
+_MISSING = ("", "nan")
+
+
+def learned(cells: TextColumn | pd.Series, site: Site, task: Task | None) -> Column:
+    """The target of training rows.
+
+    Args:
+        cells: Text cells, or values of a type.
+        site: For messages.
+        task: Overrides the guess: for regression all cells that can be are numbers.
+
+    Raises:
+        DataError: A number is infinite.
+    """
+    if not isinstance(cells, TextColumn):
+        kind = "number" if cells.dtype.kind in "iuf" else "boolean" if cells.dtype.kind == "b" else "text"
+        return Column(cells, ColumnFormat(kind=kind))
+    if (quick := columns.quick_numbers(cells, site)) is not None:
+        return quick
+    amounts = _amounts(cells, site, task)
+    if amounts is not None:
+        return amounts
+    missing = _MISSING if len(cells.distinct) else spellings.MISSING
+    written = _Written(cells)
+    words = Counter[str]()
+    for text, count in zip(written.texts, written.counts, strict=True):
+        if text.strip().lower() not in missing:
+            words[text.strip()] += int(count)
+    place, apart = spellings.one_spelling(words)
+    notes = [
+        f"{text!r} in column {site.column!r} is taken as a label and not as a missing value."
+        for text in dict.fromkeys(place.values())
+        if text.lower() in spellings.MISSING
+    ]
+    notes += _notes_on_spellings(written.texts, place, apart, site)
+    values = written.spread([place.get(text.strip()) for text in written.texts])
+    return Column(values, ColumnFormat(kind="text"), notes=tuple(notes))
+
+
+class _Written:
+    """Each label once as it is written, with its blanks."""
+
+    def __init__(self, cells: TextColumn) -> None:
+        import pyarrow.compute as pc
+
+        encoded = cells.cells.combine_chunks().dictionary_encode()
+        self.texts: list[str] = encoded.dictionary.to_pylist()
+        self._codes = np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+        self.counts = np.bincount(self._codes[self._codes >= 0], minlength=len(self.texts))
+
+    def spread(self, labels: Sequence[str | None]) -> pd.Series:
+        """One label for each distinct text, spread over the cells; None where a cell is missing."""
+        import pandas as pd
+
+        return pd.Series(np.array([*labels, None], dtype=object)[self._codes], dtype=object)
+
+
+def followed(cells: TextColumn | pd.Series, form: ColumnFormat, site: Site) -> Column:
+    """The target of later rows, by the training's format: labels are those of the training rows, however they are
+    written; one that means none of them stays as it is."""
+    if form.kind == "number" and form.categories is None:
+        return by_format.read(cells, form, site) if isinstance(cells, TextColumn) else Column(cells, form)
+    written = _Written(cells if isinstance(cells, TextColumn) else of_series(cells))
+    classes = form.categories or ()
+
+    def meant(text: str) -> str | None:
+        word = text.strip()
+        label = spellings.among(word, classes)
+        lacking = word.lower() in _MISSING or (label is None and word.lower() in spellings.MISSING)
+        return label if label is not None else None if lacking else word
+
+    return Column(written.spread([meant(text) for text in written.texts]), form)
+
+
+def groups(cells: TextColumn | pd.Series, site: Site) -> Column:
+    """The labels of groups."""
+    if not isinstance(cells, TextColumn):
+        return Column(cells, ColumnFormat(kind="text"))
+    quick = columns.quick_numbers(cells, site)
+    if quick is not None:
+        return replace(quick, form=ColumnFormat(kind="text"))
+    missing = _MISSING if len(cells.distinct) else spellings.MISSING
+    return Column(without(cells.trimmed, missing).to_pandas(), ColumnFormat(kind="text"))
+
+
+def _amounts(cells: TextColumn, site: Site, task: Task | None) -> Column | None:
+    """A target that is numbers in any notation, if it is one for regression; None for labels."""
+    if task == "classification":
+        return None
+    found = columns.learned(cells, site)
+    if found.form.kind != "number":
+        return None
+    known = found.values.dropna().to_numpy(dtype=np.float64)
+    amounts = task == "regression" or (len(known) > 0 and targets.is_continuous(known))
+    return found if amounts or not (found.marked or found.form.unit or len(found.lost)) else None
+
+
+def _notes_on_spellings(texts: Sequence[str], place: dict[str, str], apart: Sequence[str], site: Site) -> list[str]:
+    written: dict[str, list[str]] = {}
+    for text in texts:
+        if text.strip() in place:
+            written.setdefault(place[text.strip()], []).append(text)
+    several = {label: sorted(set(alike) - {label}) for label, alike in written.items() if len(alike) > 1}
+    notes = []
+    if several:
+        listed = some((f"{label!r} (also {some(map(repr, alike), 4)})" for label, alike in several.items()), 4)
+        notes.append(f"Labels in column {site.column!r} that differ only by case or blanks are one class: {listed}.")
+    if apart:
+        notes.append(
+            f"Labels in column {site.column!r} that differ only by case are kept as classes of their own, because short "
+            f"labels may be codes: {some(map(repr, sorted(apart)))}; write them alike if they are one class."
+        )
+    return notes
+

@@ -1,0 +1,154 @@
+"""Words in tables: those that mean a missing value, yes or no, and spellings of one label."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+# A cell that means a missing value in every column, in upper or lower case.
+MISSING = ("", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "none", "-")
+MISSING += ("#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!", "#n/a n/a", "(null)", "n.a.")
+# A cell that means a missing value only where the other cells are numbers, dates or yes and no; elsewhere it is text.
+MISSING_AMONG_VALUES = (".", "..", "...", "*", "**", "--", "---", "–", "—", "−", "/", "\\n")
+MISSING_AMONG_VALUES += ("missing", "unknown", "unk", "not available", "not applicable", "not recorded", "not known")
+MISSING_AMONG_VALUES += ("no data", "nodata", "n.d.", "nd", "n/d", "n.a", "nil", "empty", "blank", "undefined", "tbd")
+MISSING_AMONG_VALUES += ("unbekannt", "fehlt", "k.a.", "k. a.", "inconnu", "manquant", "desconocido", "s/d", "sconosciuto")
+MISSING_AMONG_VALUES += ("onbekend", "brak", "未知", "缺失", "无", "不明", "不詳", "欠損")
+
+# Words of one meaning; a column is yes and no where all its words are of one line.
+_TRUTHS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("true", "t"), ("false", "f")),
+    (("yes", "y"), ("no", "n")),
+    (("ja", "j"), ("nein", "n")),
+    (("ja",), ("nee",)),
+    (("ja",), ("nej",)),
+    (("ja",), ("nei",)),
+    (("oui",), ("non",)),
+    (("vrai",), ("faux",)),
+    (("wahr",), ("falsch",)),
+    (("sí", "si"), ("no",)),
+    (("sì", "si"), ("no",)),
+    (("sim",), ("não", "nao")),
+    (("verdadero",), ("falso",)),
+    (("verdadeiro",), ("falso",)),
+    (("vero",), ("falso",)),
+    (("tak",), ("nie",)),
+    (("ano",), ("ne",)),
+    (("evet",), ("hayır", "hayir")),
+    (("да",), ("нет",)),
+    (("истина",), ("ложь",)),
+    (("是",), ("否",)),
+    (("真",), ("假",)),
+    (("有",), ("無", "无")),
+    (("はい",), ("いいえ",)),
+    (("예",), ("아니오", "아니요")),
+    (("on",), ("off",)),
+)
+_ONE, _ZERO = ("1", "1.0"), ("0", "0.0")
+MOST_WORDS = 12
+# Shorter labels are codes, such as the genotypes "Aa" and "AA", in which the case may matter.
+_SHORTEST_WORD = 3
+
+
+def truths(words: Iterable[str]) -> dict[str, bool] | None:
+    """The meaning of each word if all are yes and no in one language; both must occur, or "true" or "false".
+
+    Args:
+        words: The distinct texts of a column, without missing ones.
+
+    Returns:
+        Word as it is written -> meaning; None if they are something else.
+    """
+    spelled = dict(zip(listed := list(words), map(folded, listed), strict=True))
+    given = set(spelled.values())
+    if not 1 <= len(given) <= MOST_WORDS:
+        return None
+    for yes, no in _TRUTHS:
+        worded = given - {*_ONE, *_ZERO}
+        if not worded or not worded <= {*yes, *no}:
+            continue
+        # One word alone tells nothing, except of these two; and a single letter is no word beside 1 and 0.
+        both = given & {*yes, *_ONE} and given & {*no, *_ZERO}
+        if both or worded <= {"true", "false"}:
+            return {word: folded_word in {*yes, *_ONE} for word, folded_word in spelled.items()}
+    return None
+
+
+def truth(word: str) -> bool | None:
+    """Whether a word means yes or no in any language; None if it means neither."""
+    text = folded(word)
+    if text in _ONE or any(text in yes for yes, _ in _TRUTHS):
+        return None if any(text in no for _, no in _TRUTHS) else True
+    return False if text in _ZERO or any(text in no for _, no in _TRUTHS) else None
+
+
+def folded(text: str) -> str:
+    """A text without differences of case, blanks and composed letters."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def as_whole(text: str) -> str:
+    """A whole number without its empty decimals, any other text unchanged, so that 1.0 is the label 1.
+
+    >>> as_whole("1.0"), as_whole("1.50"), as_whole("a.0")
+    ('1', '1.50', 'a.0')
+    """
+    return text.partition(".")[0] if re.fullmatch(r"[+-]?\d{1,15}\.0+", text) else text
+
+
+def one_spelling(counts: Mapping[str, int]) -> tuple[dict[str, str], list[str]]:
+    """Labels that differ only by case or blanks, as one.
+
+    Args:
+        counts: Label as it is written -> its rows.
+
+    Returns:
+        Label as it is written -> the label that it is an instance of: the spelling with the most rows; and the pairs
+        of short labels that differ by case, and are kept apart.
+    """
+    alike: dict[str, list[str]] = {}
+    for label in counts:
+        alike.setdefault(folded(label), []).append(label)
+    place, kept = {}, []
+    for text, labels in alike.items():
+        word = len(text) >= _SHORTEST_WORD or truth(text) is not None
+        apart = [labels] if word else _by_blanks(labels)
+        for same in apart:
+            best = max(same, key=lambda label: (counts[label], label == " ".join(label.split()), label))
+            place |= dict.fromkeys(same, best.strip() or best)
+        if len(apart) > 1:
+            kept += [same[0] for same in apart]
+    return place, kept
+
+
+def _by_blanks(labels: Sequence[str]) -> list[list[str]]:
+    parts: dict[str, list[str]] = {}
+    for label in labels:
+        parts.setdefault(" ".join(label.split()), []).append(label)
+    return list(parts.values())
+
+
+def nearest_known(known: Sequence[str]) -> Mapping[str, str]:
+    """Folded text -> the known text that alone is spelled so; a new spelling of a known category is looked up here."""
+    counts = Counter(folded(text) for text in known)
+    return {folded(text): text for text in known if counts[folded(text)] == 1}
+
+
+def among(word: str, classes: Sequence[str]) -> str | None:
+    """The class that a label means, written in another case, with other blanks, as 1.0, or as yes and no where the
+    classes are that; None if it means none of them.
+
+    Args:
+        word: The label as it is written.
+        classes: As the training rows have them.
+    """
+    if word in classes:
+        return word
+    if (whole := as_whole(word.strip())) in classes:
+        return whole
+    if (near := nearest_known(classes).get(folded(word))) is not None:
+        return near
+    meanings = {truth(label): label for label in classes} if len(classes) == 2 else {}
+    return meanings.get(truth(word)) if set(meanings) == {True, False} else None

@@ -1,0 +1,271 @@
+"""All columns of a table, typed: by what their cells show in training, and by the training's schema ever after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rarebird.core.checks import some
+from rarebird.data.schema import ColumnFormat, Schema
+from rarebird.readers import by_format, columns, dates, numbers
+from rarebird.readers.columns import Column, Hints
+from rarebird.readers.numbers import Mark
+from rarebird.readers.site import Place, Site
+from rarebird.readers.spellings import folded
+from rarebird.readers.text_column import TextColumn, of_series
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns with a note of their own on lost cells; of more, one note names the rest.
+_MOST_NOTES = 5
+_NO_VALUES = {"number": "no numbers", "date": "no dates", "boolean": "neither yes nor no", "text": "no text"}
+
+
+@dataclass(frozen=True)
+class File:
+    """Where a table is, for messages.
+
+    Attributes:
+        name: The file, or "X".
+        place: Position of a row -> "line 7".
+        semicolons: Whether semicolons separate its cells.
+    """
+
+    name: str
+    place: Place
+    semicolons: bool = False
+
+    def site(self, column: str) -> Site:
+        """Where a column is."""
+        return Site(column, self.name, self.place)
+
+
+@dataclass(frozen=True, eq=False)
+class TypedColumns:
+    """The columns of a table.
+
+    Attributes:
+        values: Name -> ``(n,)`` values in one of the types that a `Frame` holds.
+        forms: Name -> how the cells are written.
+        lost: Name -> how many cells could not be read, and count as missing.
+        unseen: Name -> how many cells have a category that no training row has.
+        notes: Sentences for the user.
+    """
+
+    values: dict[str, pd.Series]
+    forms: dict[str, ColumnFormat]
+    lost: dict[str, int]
+    unseen: dict[str, int]
+    notes: list[str]
+
+
+def learn(raw: Mapping[str, TextColumn | pd.Series], file: File) -> TypedColumns:
+    """The columns of a training file, typed by their cells.
+
+    Raises:
+        DataError: A number is infinite.
+    """
+    found = {name: _learned(cells, file.site(name), columns.NO_HINTS) for name, cells in raw.items()}
+    texts = {name: cells for name, cells in raw.items() if isinstance(cells, TextColumn)}
+    hints = _hints(found, texts, file.semicolons)
+    for name, cells in texts.items():
+        if found[name].ambiguous:
+            found[name] = columns.learned(cells, file.site(name), hints)
+        elif columns.alternative(found[name], cells, hints):
+            found[name] = columns.thousands(cells)
+    if hints.decimal:
+        found = {name: _with_decimal(column, hints.decimal) for name, column in found.items()}
+    notes = [*_notes_on_marks(found), *_notes_on_thousands(found, raw, file)]
+    return _typed(found, raw, file, notes)
+
+
+def follow(raw: Mapping[str, TextColumn | pd.Series], schema: Schema, file: File) -> TypedColumns:
+    """The columns of a later file, read by the training's schema; columns that it does not have are typed by their
+    cells.
+
+    Raises:
+        DataError: A number is infinite.
+    """
+    known = {name: schema.columns.get(name) for name in raw}
+    found = {name: _followed(cells, known[name], file.site(name), columns.NO_HINTS) for name, cells in raw.items()}
+    doubtful = [name for name, column in found.items() if column.ambiguous]
+    if doubtful:
+        hints = _hints_of_later_file(raw, found, file.semicolons)
+        found |= {name: _followed(raw[name], known[name], file.site(name), hints) for name in doubtful}
+    return _typed(found, raw, file, _notes_on_otherwise(found, file))
+
+
+def matched_names(names: Iterable[str], schema: Schema) -> dict[str, str]:
+    """Columns of a later file that training has under a name in another case or with other blanks: new name -> name in
+    training."""
+    given = list(names)
+    near: dict[str, list[str]] = {}
+    for name in schema.columns:
+        if name not in given:
+            near.setdefault(folded(name), []).append(name)
+    strange = [name for name in given if name not in schema.columns]
+    once = Counter(folded(name) for name in strange)
+    return {
+        name: near[folded(name)][0]
+        for name in strange
+        if once[folded(name)] == 1 and len(near.get(folded(name), ())) == 1
+    }
+
+
+def _learned(cells: TextColumn | pd.Series, site: Site, hints: Hints) -> Column:
+    if isinstance(cells, TextColumn):
+        return columns.learned(cells, site, hints)
+    kind = cells.dtype.kind
+    if cells.isna().all():
+        return Column(cells, ColumnFormat(kind="text"))
+    if kind in "iuf":
+        known = cells.dropna()
+        form = ColumnFormat(kind="number", decimal="" if kind in "iu" else ".", binary=bool(known.isin((0, 1)).all()))
+        return Column(cells, form)
+    if kind == "M":
+        return Column(cells, ColumnFormat(kind="date", date="ISO8601"))
+    return Column(cells, ColumnFormat(kind="boolean" if _is_boolean(cells) else "text"))
+
+
+def _followed(cells: TextColumn | pd.Series, form: ColumnFormat | None, site: Site, hints: Hints) -> Column:
+    if form is None:
+        return _learned(cells, site, hints)
+    if isinstance(cells, TextColumn):
+        return by_format.read(cells, form, site, hints)
+    kind = cells.dtype.kind
+    same = {"number": kind in "iuf", "date": kind == "M", "boolean": _is_boolean(cells), "text": False}[form.kind]
+    if same or cells.isna().all():
+        return Column(cells, form)
+    return by_format.read(of_series(cells), form, site, hints)
+
+
+def _is_boolean(cells: pd.Series) -> bool:
+    import pandas as pd
+
+    if cells.dtype.kind == "b":
+        return True
+    return cells.dtype.kind == "O" and pd.api.types.infer_dtype(cells, skipna=True) == "boolean"
+
+
+def _hints(found: Mapping[str, Column], texts: Mapping[str, TextColumn], semicolons: bool) -> Hints:
+    """What the columns that can be read in one way only tell of the others."""
+    sure = {name: found[name].form for name in texts if not found[name].ambiguous}
+    commas = sum(form.kind == "number" and form.decimal == "," for form in sure.values())
+    points = [name for name, form in sure.items() if form.kind == "number" and form.decimal == "."]
+    if commas:
+        # 1.050 may be a thousand and fifty, so it does not speak for the point.
+        points = [name for name in points if numbers.evidence(texts[name].distinct)["."]]
+    decimal: Mark = "," if commas > len(points) else "." if points else ""
+    orders = Counter(dates.is_day_first(form.date) for form in sure.values() if form.kind == "date")
+    first, last = orders[True], orders[False]
+    day_first = first > last if first != last else True if decimal == "," or semicolons else None
+    return Hints(decimal, day_first, semicolons)
+
+
+def _hints_of_later_file(
+    raw: Mapping[str, TextColumn | pd.Series], found: Mapping[str, Column], semicolons: bool
+) -> Hints:
+    marks: Counter[Mark] = Counter()
+    for name, cells in raw.items():
+        if isinstance(cells, TextColumn) and found[name].form.kind == "number":
+            shown = numbers.evidence(cells.distinct)
+            marks.update({mark: int(count > 0) for mark, count in shown.items()})
+    decimal: Mark = "," if marks[","] > marks["."] else "." if marks["."] else ""
+    return Hints(decimal, None, semicolons)
+
+
+def _with_decimal(column: Column, decimal: Mark) -> Column:
+    """A column of whole numbers, in which later files may have decimals, with the decimal mark of the file."""
+    form = column.form
+    if form.kind != "number" or form.decimal:
+        return column
+    return replace(column, form=form.model_copy(update={"decimal": decimal}))
+
+
+def _typed(
+    found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.Series], file: File, notes: list[str]
+) -> TypedColumns:
+    lost = {name: len(column.lost) for name, column in found.items() if len(column.lost)}
+    unseen = {name: len(column.unseen) for name, column in found.items() if len(column.unseen)}
+    notes = [note for column in found.values() for note in column.notes] + notes
+    for places, counts in (("lost", lost), ("unseen", unseen)):
+        for name in list(counts)[:_MOST_NOTES]:
+            notes.append(_note_on_cells(found[name], raw[name], places, file.site(name)))
+        if rest := list(counts)[_MOST_NOTES:]:
+            n = sum(counts[name] for name in rest)
+            what = "are no such values" if places == "lost" else "have a category that no training row has"
+            notes.append(f"{n:,} cells of {len(rest)} more columns {what}: {some(map(repr, rest))}.")
+    return TypedColumns(
+        {name: column.values for name, column in found.items()},
+        {name: column.form for name, column in found.items()},
+        lost,
+        unseen,
+        notes,
+    )
+
+
+def _note_on_cells(column: Column, raw: TextColumn | pd.Series, places: str, site: Site) -> str:
+    rows = column.lost if places == "lost" else column.unseen
+    first = int(rows[0])
+    text = raw.filled[first].as_py() if isinstance(raw, TextColumn) else str(raw.iloc[first])
+    cells = f"{len(rows):,} cell{'s' if len(rows) > 1 else ''} of column {site.column!r}"
+    example = f"such as {text!r} ({site.place(first)})"
+    one = len(rows) == 1
+    if places == "unseen":
+        return f"{cells} {'has' if one else 'have'} a category that no training row has, {example}."
+    what = _NO_VALUES[column.form.kind]
+    what = what.replace("no numbers", "no number").replace("no dates", "no date") if one else what
+    return f"{cells} {'is' if one else 'are'} {what}, {example}, and count{'s' if one else ''} as missing."
+
+
+def _notes_on_marks(found: Mapping[str, Column]) -> list[str]:
+    """Which texts were taken for missing values because the other cells of their columns are values."""
+    marks: dict[str, dict[str, int]] = {}
+    for name, column in found.items():
+        for text, count in column.marked:
+            marks.setdefault(text, {})[name] = count
+    return [
+        f"{text!r} is read as a missing value in column{'s' if len(where) > 1 else ''} {some(map(repr, where))} "
+        f"({sum(where.values()):,} cell{'s' if sum(where.values()) > 1 else ''})."
+        for text, where in marks.items()
+    ]
+
+
+def _notes_on_thousands(
+    found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.Series], file: File
+) -> list[str]:
+    """How numbers such as 1,050 were read."""
+    notes = []
+    for name, column in found.items():
+        cells = raw[name]
+        if not (column.ambiguous and column.form.kind == "number" and isinstance(cells, TextColumn)):
+            continue
+        row = int(np.flatnonzero(cells.codes >= 0)[0])
+        marked = (row for row, code in enumerate(cells.codes) if code >= 0 and set(".,") & set(_cell(cells, row)))
+        row = next(marked, row)
+        notes.append(
+            f"Column {name!r} is read with {_cell(cells, row)!r} ({file.place(row)}) as {column.values[row]:g}; "
+            "write numbers without marks between thousands if that is wrong."
+        )
+    return notes
+
+
+def _cell(cells: TextColumn, row: int) -> str:
+    return str(cells.filled[row].as_py())
+
+
+def _notes_on_otherwise(found: Mapping[str, Column], file: File) -> list[str]:
+    """What is written otherwise than in training: one note for the file."""
+    ways: dict[str, list[str]] = {}
+    for name, column in found.items():
+        if column.otherwise:
+            ways.setdefault(column.otherwise, []).append(name)
+    if not ways:
+        return []
+    listed = "; ".join(f"{way} in {some(map(repr, names))}" for way, names in ways.items())
+    return [f"{file.name} is written otherwise than the training rows, and read so: {listed}."]
