@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,10 +19,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from rarebird.automl import command
 from rarebird.core.checks import DataError, require, some
 from rarebird.core.clock import Clock, seconds_of
-from rarebird.data.dataset import Dataset, Frame, Kind, Splits, Task
+from rarebird.data.dataset import Dataset, Kind, Splits, Task
 from rarebird.experiment.run import Outcome, run
 from rarebird.metrics import names
-from rarebird.readers import targets
+from rarebird.readers import array_tables, targets
 from rarebird.readers.python import from_arrays
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
@@ -143,12 +142,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         `from_arrays` alone."""
         if kind == "table" or (kind is None and _is_table(X)):
             kind, X = "table", self._table(X, reset)
-        data = from_arrays(X, kind=kind, task=self._task, name="X", **parts)
-        if not isinstance(data.source, Frame):
-            return data
-        # Columns go by the names that fit saw, so that a frame and an array of the same columns are the same rows.
-        columns = getattr(self, "feature_names_in_", [f"x{place}" for place in range(self.n_features_in_)])
-        return replace(data, source=Frame(data.source.frame.set_axis(list(columns), axis=1)))
+            # Columns go by the names that fit saw, so that a frame and an array of the same columns are the same rows.
+            frame = X if isinstance(X, pd.DataFrame) else array_tables.frame_of(X, "x")
+            names = getattr(self, "feature_names_in_", [f"x{place}" for place in range(self.n_features_in_)])
+            X = frame.set_axis(list(names), axis=1)
+        schema = None if reset else self.model_.row_schema
+        return from_arrays(X, kind=kind, task=self._task, name="X", schema=schema, **parts)
 
     def _table(self, X: Any, reset: bool) -> Any:
         """A table with its number and names of columns checked, or learned on `reset`; only cells that are all numbers

@@ -89,8 +89,8 @@ def test_frames_of_pandas_own_types() -> None:
         (pd.Series([1, None], dtype="int64[pyarrow]"), "f", [1.0, np.nan]),
         (pd.Series([True, False], dtype="bool[pyarrow]"), "b", [True, False]),
         (pd.Series([1.5, None], dtype="Float32"), "f", [1.5, np.nan]),
-        (pd.Series(pd.Categorical([3, 1])), "i", [3, 1]),
-        (pd.Series(pd.Categorical([3, None])), "f", [3.0, np.nan]),
+        (pd.Series(pd.Categorical([3, 1])), "O", ["3", "1"]),
+        (pd.Series(pd.Categorical([3, None])), "O", ["3", None]),
         (pd.Series(pd.to_timedelta(["1h", None])), "f", [3600.0, np.nan]),
         (
             pd.Series(pd.period_range("2024-01", periods=2, freq="M")),

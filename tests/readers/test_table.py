@@ -146,9 +146,13 @@ def test_dates(tmp_path: Path, cells: tuple[str, str]) -> None:
 
 
 def test_dates_of_two_readings_are_said(tmp_path: Path) -> None:
+    splits = table.read(write(tmp_path, "x,target\n01/02/2024,a\n03/04/2024,b\n"), ReadOptions())
+    assert splits.train.raw()["x"][0] == pd.Timestamp("2024-01-02")
+    assert "month before day" in splits.notes[0]
+    # Semicolons separate cells where people write commas in numbers, and the day before the month.
     dates, notes = column(tmp_path, "01/02/2024", "03/04/2024")
-    assert dates[0] == pd.Timestamp("2024-01-02")
-    assert "month before day" in notes[0]
+    assert dates[0] == pd.Timestamp("2024-02-01")
+    assert "day before month" in notes[0]
 
 
 def test_dates_with_a_stray_cell(tmp_path: Path) -> None:

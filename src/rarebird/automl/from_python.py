@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -12,11 +13,11 @@ from rarebird.core.checks import DataError, nearest
 from rarebird.core.clock import Clock, seconds_of
 from rarebird.core.progress import Progress, silent
 from rarebird.core.python_words import in_python_words
-from rarebird.data.dataset import Dataset, Kind, Splits, Task
+from rarebird.data.dataset import Kind, Splits, Task
 from rarebird.executors.workers import Workers
 from rarebird.experiment.run import Outcome
+from rarebird.readers import labels, python
 from rarebird.readers.options import ReadOptions
-from rarebird.readers.python import from_arrays
 from rarebird.recipe import ensemble
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.text import assignments
@@ -208,29 +209,42 @@ def _splits(data: Any, y: Any, target: str | None, test: Any, options: FitOption
     if isinstance(data, Splits):
         return data
     given = {known: options.get(key) for key, known in ROW_VALUES.items()}
-    train = _rows(data, y, target, given, {"kind": options.get("kind"), "task": options.get("task"), "name": "data"})
+    about: dict[str, Any] = {"kind": options.get("kind"), "task": options.get("task"), "name": "data"}
+    found = _rows(data, y, target, given, about)
     if test is None:
-        return Splits(train)
+        return found
+    train = found.train
     pair = test if isinstance(test, tuple) else (test, None)
     if len(pair) != 2:
         raise DataError(f"test is a frame or a pair (X, y), but got {len(pair)} parts.")
     # One value per row is of the training rows; a column's name may be of the test rows, too.
     columns = getattr(pair[0], "columns", ())
     named = {known: value for known, value in given.items() if isinstance(value, str) and value in columns}
-    as_train = {"kind": train.kind, "task": train.task, "name": "test"}
-    return Splits(train, test=_rows(*pair, target, named, as_train))
+    as_train = {"kind": train.kind, "task": train.task, "name": "test", "schema": train.known_schema}
+    tested = _rows(*pair, target, named, as_train)
+    return Splits(train, test=tested.train, notes=(*found.notes, *tested.notes))
 
 
-def _rows(X: Any, y: Any, target: str | None, row_values: dict[str, Any], about: dict[str, Any]) -> Dataset:
+def _rows(X: Any, y: Any, target: str | None, row_values: dict[str, Any], about: dict[str, Any]) -> Splits:
     """Rows with their labels; columns that are named as target, groups, weight or time are no features."""
-    name = about["name"]
+    name, notes, form = about["name"], list[str](), None
     if hasattr(X, "columns"):
+        named = y is None
         X, y, row_values = _without_named(X, y, target, name, row_values)
+        if named:
+            # Labels in a column are spelled as those of a file are.
+            column = labels.of_frame(y, target or "target", name, about["task"], about.get("schema"))
+            y, notes, form = column.values, list(column.notes), column.form
     elif target is not None:
         raise DataError(f"{name} is no frame, so it has no column {target!r}; give the labels as y.")
     if y is None:
         raise DataError(f"{name} has no labels; give y, or a frame and the name of its column as target.")
-    return from_arrays(X, y, **about, **{key: value for key, value in row_values.items() if value is not None})
+    found = python.read(X, y, **about, **{key: value for key, value in row_values.items() if value is not None})
+    rows = found.train
+    if form is not None and rows.reading is not None:
+        schema = rows.reading.schema.model_copy(update={"target": form})
+        rows = replace(rows, reading=replace(rows.reading, schema=schema))
+    return replace(found, train=rows, notes=(*found.notes, *notes))
 
 
 def _without_named(

@@ -14,6 +14,8 @@ from rarebird.core.checks import DataError, require, some
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rarebird.data.schema import Reading, Schema
+
 Kind = Literal["image", "table", "series"]
 Task = Literal["classification", "regression"]
 
@@ -111,6 +113,7 @@ class Dataset:
         ids: ``(n,)`` text, the user's name of each row (file name, row number).
         name: The name of the data set in reports.
         target: The name of the target.
+        reading: How the cells of a table were read, and how those of later tables are; None for other kinds.
     """
 
     kind: Kind
@@ -127,6 +130,7 @@ class Dataset:
     gap: float | np.timedelta64 | None = None
     name: str = "data"
     target: str = "target"
+    reading: Reading | None = None
 
     def __post_init__(self) -> None:
         n = len(self.index)
@@ -209,6 +213,12 @@ class Dataset:
             return np.zeros(0)
         share: np.ndarray = self.weighted_counts / self.weighted_counts.sum()
         return share
+
+    @property
+    def known_schema(self) -> Schema | None:
+        """The schema by which rows that a model of these rows predicts are read: with their categories and classes;
+        None for other kinds than tables."""
+        return None if self.reading is None else self.reading.schema.seen_in(self.raw(), self.classes)
 
     def aligned(self, classes: Sequence[str]) -> Dataset:
         """The same rows with codes into `classes`; soft targets get their columns in that order.

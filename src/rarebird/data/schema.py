@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from rarebird.data.prepare_table import TableState
 
 ColumnKind = Literal["number", "boolean", "date", "text"]
 # Texts of more different values than this are no categories, and none of them counts as unseen.
@@ -77,31 +75,11 @@ class Schema(BaseModel):
             target = (target or ColumnFormat(kind="text")).model_copy(update={"categories": tuple(classes)})
         return self.model_copy(update={"columns": columns, "target": target})
 
-    def renamed(self, names: Mapping[str, str]) -> Self:
-        """The schema under other names of columns: old -> new."""
-        columns = {names.get(name, name): form for name, form in self.columns.items()}
+    def without_types(self, names: Collection[str]) -> Self:
+        """The schema with text in place of the formats of some columns: those that a model does not use, such as
+        identifiers, which may be of another form in later files."""
+        columns = {name: ColumnFormat(kind="text") if name in names else form for name, form in self.columns.items()}
         return self.model_copy(update={"columns": columns})
-
-
-def of_states(states: Sequence[TableState], classes: Sequence[str]) -> Schema:
-    """What models of earlier versions, which keep no schema, tell of the columns: what they are, and their categories,
-    but not how they are written.
-
-    Args:
-        states: The columns of each network.
-        classes: Of the target; empty for regression.
-    """
-    columns: dict[str, ColumnFormat] = {}
-    for column in (column for state in states for column in state.columns):
-        known = set(column.categories)
-        if before := columns.get(column.name):
-            known |= set(before.categories or ())
-        truths = bool(known) and known <= {"True", "False"}
-        kind: ColumnKind = column.role if column.role != "category" else "boolean" if truths else "text"
-        categories = tuple(sorted(known)) if kind == "text" and len(known) < MOST_CATEGORIES else None
-        columns[column.name] = ColumnFormat(kind=kind, categories=categories)
-    target = ColumnFormat(kind="text", categories=tuple(classes)) if classes else ColumnFormat(kind="number")
-    return Schema(columns=columns, target=target)
 
 
 @dataclass(frozen=True)

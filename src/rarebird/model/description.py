@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rarebird.core.checks import DataError, require
 from rarebird.core.memory import require_memory
 from rarebird.data.prepare import Prepared
+from rarebird.data.schema import Schema
 from rarebird.recipe.recipe import Recipe
 
 # Memory that a text takes while it is read, as a multiple of its file: numbers of a description become objects.
@@ -53,6 +54,7 @@ class Description(BaseModel):
         recipe: The recipe or ensemble that the model was trained with.
         calibrations: Fitted to the mean of the members' probabilities.
         prior: Natural class frequencies of the training rows.
+        table_schema: How the cells of a table are read; None for other kinds, and in models of earlier versions.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -66,6 +68,7 @@ class Description(BaseModel):
     positive: str | None
     decision: Step | None
     prior: list[float]
+    table_schema: Schema | None = None
     versions: dict[str, str]
 
 

@@ -13,6 +13,8 @@ from rarebird.core.checks import DataError, require
 from rarebird.core.python_words import in_python_words
 from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
+from rarebird.data.prepare_table import schema_of
+from rarebird.data.schema import Schema
 from rarebird.data.spec import InputSpec
 from rarebird.model.chain import Chain, apply_to_mean, probabilities
 from rarebird.model.description import Description, MemberDescription
@@ -83,6 +85,7 @@ class Model:
         positive: The class that two-class figures are for; None for more classes and for regression.
         device: Where its networks compute.
         versions: Versions of the packages that it was trained with.
+        schema: How the cells of a table are read, as in the training rows; None for other kinds, or if it is not known.
     """
 
     recipe: AnyRecipe
@@ -94,6 +97,7 @@ class Model:
     device: str = "cpu"
     versions: dict[str, str] = field(default_factory=dict)
     calibrations: Chain = ()
+    schema: Schema | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -104,6 +108,13 @@ class Model:
     def spec(self) -> InputSpec:
         """Shapes of the first member's inputs."""
         return self.members[0].prepared.spec
+
+    @property
+    def row_schema(self) -> Schema | None:
+        """The schema by which rows to predict are read; of a model without one, as earlier versions saved it, what its
+        networks know of the columns. None for other kinds than tables."""
+        states = [member.prepared.table for member in self.members if member.prepared.table is not None]
+        return self.schema or (schema_of(states, self.classes) if states else None)
 
     def outputs(self, data: Dataset) -> np.ndarray:
         """``(n, n_classes)`` probabilities, or ``(n, 1)`` values: the weighted mean over the members.
@@ -133,7 +144,7 @@ class Model:
         Raises:
             DataError: The rows cannot be read or do not fit the model.
         """
-        given = of_python(self.spec, self.target, rows)
+        given = of_python(self.spec, self.target, rows, self.row_schema)
         decided = self.labels(self.outputs(given.data))
         if not self.classes:
             return given.spread(decided.astype(np.float64), np.nan)
@@ -154,7 +165,7 @@ class Model:
             ValueError: The model predicts a number.
         """
         require(bool(self.classes), "the model predicts classes", classes=self.classes)
-        given = of_python(self.spec, self.target, rows)
+        given = of_python(self.spec, self.target, rows, self.row_schema)
         return given.spread(self.outputs(given.data), np.nan)
 
     def save(self, folder: str | Path) -> None:
@@ -180,6 +191,7 @@ class Model:
             positive=self.positive,
             decision=None if self.decision is None else step_of(*self.decision),
             prior=self.prior.tolist(),
+            table_schema=self.schema,
             versions=self.versions,
         )
         write_model(Path(folder), description, [member.network for member in self.members])
@@ -216,6 +228,7 @@ def load(folder: str | Path, device: str = "cpu") -> Model:
         device=device,
         versions=description.versions,
         calibrations=stored.calibrations,
+        schema=description.table_schema,
     )
 
 

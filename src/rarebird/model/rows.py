@@ -12,6 +12,7 @@ import numpy as np
 from rarebird import readers
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Pixels, Splits, UnreadRow
+from rarebird.data.schema import Schema
 from rarebird.data.spec import InputSpec
 from rarebird.readers import picture_arrays, picture_lists
 from rarebird.readers.options import ReadOptions, remembered_target
@@ -117,17 +118,24 @@ def _target(path: Path, spec: InputSpec, target: str) -> str | None:
     return remembered_target(path, spec.kind, target)
 
 
-def of_python(spec: InputSpec, target: str, rows: Any) -> RowsToPredict:
+def of_python(spec: InputSpec, target: str, rows: Any, schema: Schema | None) -> RowsToPredict:
     """Rows that Python code holds, for a model: a path, a frame, arrays as for `from_arrays`, a `Dataset` or `Splits`.
+
+    Args:
+        spec: What the model takes.
+        target: The target's name in its training data.
+        rows: What Python code holds.
+        schema: How the cells of a table are read.
 
     Raises:
         DataError: They cannot be read or do not fit the model.
     """
     if isinstance(rows, str | Path):
-        return to_predict(read(spec, target, Path(rows), labelled=False))
+        options = ReadOptions(role="rows", schema=schema)
+        return to_predict(read(spec, target, Path(rows), labelled=False, options=options))
     if isinstance(rows, Splits):
         return to_predict(rows)
-    data = rows if isinstance(rows, Dataset) else from_arrays(rows, kind=spec.kind)
+    data = rows if isinstance(rows, Dataset) else from_arrays(rows, kind=spec.kind, schema=schema)
     if data.kind != spec.kind:
         raise DataError(f"The model was trained on data of kind {spec.kind!r}, but the rows are of kind {data.kind!r}.")
     shape = (spec.channels, spec.height, spec.width)

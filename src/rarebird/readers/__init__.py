@@ -111,7 +111,7 @@ def _folder(path: Path, options: ReadOptions) -> Splits:
         return image_folder.read(path, options)
     first = read(train, options)
     notes = list(first.notes)
-    like = replace(options, task=first.train.task, kind=first.train.kind)
+    like = replace(options, task=first.train.task, kind=first.train.kind, schema=first.train.known_schema)
     if isinstance(first.train.source, Pixels):
         channels, height, width = first.train.source.array.shape[1:]
         like = replace(like, image_shape=(channels, height, width))

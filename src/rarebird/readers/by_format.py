@@ -57,6 +57,7 @@ def _numbers(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints) ->
     return replace(column, ambiguous=ambiguous)
 
 
+_LEAST_EXCHANGED, _SHARE_EXCHANGED = 3, 1 / 3
 # What a file does otherwise than the training file; the names of the columns precede it in a note.
 _COMMA, _POINT = "a decimal comma", "a decimal point"
 _THOUSANDS = "a mark between thousands"
@@ -95,14 +96,23 @@ def _dates(cells: TextColumn, form: ColumnFormat) -> Column:
     read, otherwise = dates.parsed(distinct, form.date or "ISO8601"), ""
     missed = read.values.isna()
     if missed.any():
-        # Day and month are never exchanged for some cells only: another format must read all of them.
-        found = dates.found(distinct, dates.is_day_first(form.date))
-        if found is not None and found.values.isna().sum() < missed.sum():
+        counts = cells.counts[valued]
+        found = dates.found(distinct, counts, dates.is_day_first(form.date))
+        if found is not None and found.values.isna().sum() < missed.sum() and _may_replace(found, form, counts, missed):
             read, otherwise = found, f"dates as {dates.described(found.form)}"
     values = np.full(len(valued), np.datetime64("NaT"), dtype="datetime64[us]")
     values[valued] = read.values.to_numpy()
     otherwise = otherwise if form.date else ""
     return _column(cells, form, np.isnat(values), dates.spread(values, cells.codes), otherwise)
+
+
+def _may_replace(found: dates.Dates, form: ColumnFormat, counts: np.ndarray, missed: pd.Series) -> bool:
+    """Whether another format may replace the learned one: one that exchanges day and month only where many cells have
+    it, because a single typing error must not turn the other dates round."""
+    order = dates.is_day_first(form.date)
+    exchanged = order is not None and dates.is_day_first(found.form) == (not order)
+    n = counts[missed.to_numpy()].sum()
+    return not exchanged or (n >= _LEAST_EXCHANGED and n >= _SHARE_EXCHANGED * counts.sum())
 
 
 def _texts(cells: TextColumn, form: ColumnFormat) -> Column:
@@ -118,7 +128,7 @@ def _texts(cells: TextColumn, form: ColumnFormat) -> Column:
 
     places = [category(text) for text in cells.distinct.to_pylist()]
     strange = np.array([text not in known for text in places], dtype=bool)
-    return Column(cells.spread(places), form, unseen=np.flatnonzero(cells.rows_of(strange)))
+    return Column(cells.spread(places), form, unseen=cells.positions(strange))
 
 
 def _column(
@@ -128,7 +138,7 @@ def _column(
     import pyarrow.compute as pc
 
     expected = np.asarray(pc.is_in(cells.distinct, texts(*form.missing)), dtype=bool)
-    return Column(values, form, np.flatnonzero(cells.rows_of(unread & ~expected)), otherwise=otherwise)
+    return Column(values, form, cells.positions(unread & ~expected), otherwise=otherwise)
 
 
 def _series(values: np.ndarray, codes: np.ndarray) -> pd.Series:
@@ -141,4 +151,3 @@ def _mask(chosen_texts: np.ndarray) -> pa.Array:
     import pyarrow as pa
 
     return pa.array(chosen_texts)
-

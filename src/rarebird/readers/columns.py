@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MANY_NUMBERS, _STRAY = 20, 0.01
 _MOSTLY = 0.5
 # A cell with a digit at its beginning that is no number: a code, a time, a range.
-_DIGITS = r"^[^\pL]{0,2}\d[\d\s.,:/%-]*\pL{0,3}$"
+_DIGITS = r"^\D{0,2}\d[\d\s.,:/%-]*\D{0,3}$"
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def quick_numbers(cells: TextColumn, site: Site) -> Column | None:
 
 
 def alternative(column: Column, cells: TextColumn, hints: Hints) -> bool:
-    """Whether quickly read numbers such as 1.050 may be whole numbers with a mark between thousands, because the decimal
-    mark of the file is a comma."""
+    """Whether quickly read numbers such as 1.050 may be whole, with a mark between thousands: the decimal mark of the
+    file is a comma, and no cell speaks against it."""
     return (
         column.form.kind == "number"
         and column.form.decimal == "."
@@ -179,7 +179,10 @@ def _as_numbers(cells: TextColumn, notation: Notation, valued: np.ndarray, ambig
     of_distinct = np.append(read.to_numpy(zero_copy_only=False), np.nan)
     values = of_distinct[cells.codes]
     series = pd.Series(values)
-    whole = not notation.decimal or not pc.any(pc.match_substring(cells.distinct.filter(_mask(valued)), notation.decimal)).as_py()
+    whole = (
+        not notation.decimal
+        or not pc.any(pc.match_substring(cells.distinct.filter(_mask(valued)), notation.decimal)).as_py()
+    )
     if whole and not np.isnan(values).any() and np.abs(values).max(initial=0) < 2**53:
         series = pd.Series(values.astype(np.int64))
     form = ColumnFormat(
@@ -190,7 +193,7 @@ def _as_numbers(cells: TextColumn, notation: Notation, valued: np.ndarray, ambig
         binary=_is_binary(read),
         missing=_marks_of(cells),
     )
-    lost = np.flatnonzero(cells.rows_of(~valued & ~cells.marks))
+    lost = cells.positions(~valued & ~cells.marks)
     return Column(series, form, lost, marked=_marked(cells), ambiguous=ambiguous)
 
 
@@ -207,14 +210,12 @@ def _truths(cells: TextColumn) -> Column | None:
 
 def _dates(cells: TextColumn, site: Site, hints: Hints) -> Column | None:
     valued = ~cells.marks
-    found = dates.found(cells.distinct.filter(_mask(valued)), hints.day_first)
+    found = dates.found(cells.distinct.filter(_mask(valued)), cells.counts[valued], hints.day_first)
     if found is None:
         return None
     read = np.full(len(valued), np.datetime64("NaT"), dtype="datetime64[us]")
     read[valued] = found.values.to_numpy()
-    lost = np.flatnonzero(cells.rows_of(valued & np.isnat(read)))
-    if len(lost) > (1 - dates.NEARLY_ALL) * cells.counts[valued].sum():
-        return None
+    lost = cells.positions(valued & np.isnat(read))
     notes = _notes_on_dates(found, site)
     form = ColumnFormat(kind="date", date=found.form, missing=_marks_of(cells))
     ambiguous = found.rival is not None
@@ -284,4 +285,3 @@ def _marked(cells: TextColumn) -> tuple[tuple[str, int], ...]:
     """Texts that mean a missing value in this column, and how many cells have them."""
     found = cells.distinct.filter(_mask(cells.marks)).to_pylist()
     return tuple(zip(found, cells.counts[cells.marks].tolist(), strict=True))
-

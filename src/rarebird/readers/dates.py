@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_DATE_LIKE = (
-    r"^\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}"
-    r"|^\d{1,2}\.? ?[ -]?\pL{3,10}\.?[ ,-]+\d{2,4}"
-    r"|^\pL{3,10}\.? \d{1,2},? \d{4}"
-    r"|^(19|20)\d\d[-/年](0?[1-9]|1[0-2])月?$"
-    r"|^(0?[1-9]|1[0-2])[-/.](19|20)\d\d$"
-    r"|^\pL{3,10}\.?[ '-]+(\d\d|(19|20)\d\d)$"
-    r"|^(19|20)\d\d[ -]\pL{3,10}$"
+_LETTERS = r"[^\W\d_]"
+_DATE_LIKE = re.compile(
+    r"\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}"
+    rf"|\d{{1,2}}\.? ?[ -]?{_LETTERS}{{3,10}}\.?[ ,-]+(?:de )?\d{{2,4}}"
+    rf"|\d{{1,2}} de {_LETTERS}{{3,10}} de \d{{4}}"
+    rf"|{_LETTERS}{{3,10}}\.? \d{{1,2}},? \d{{4}}"
+    r"|(?:19|20)\d\d[-/年](?:0?[1-9]|1[0-2])月?$"
+    r"|(?:0?[1-9]|1[0-2])[-/.](?:19|20)\d\d$"
+    rf"|{_LETTERS}{{3,10}}\.?[ '-]+(?:\d\d|(?:19|20)\d\d)$"
+    rf"|(?:19|20)\d\d[ -]{_LETTERS}{{3,10}}$"
 )
 _DAYS = ("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%Y年%m月%d日")
 _SHORT_DAYS = ("%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%m-%d-%y", "%d-%m-%y")
@@ -72,29 +74,32 @@ class Dates:
     rival: str | None = None
 
 
-def found(distinct: pa.Array, day_first: bool | None) -> Dates | None:
-    """Distinct texts in the format that reads most of them; None if no format reads nearly all.
+def found(distinct: pa.Array, counts: np.ndarray, day_first: bool | None) -> Dates | None:
+    """Distinct texts in the format that reads most cells; None if no format reads nearly all.
 
     Args:
         distinct: Texts without missing ones.
+        counts: How many cells have each text.
         day_first: Whether days come before months in the file's other dates, which decides where both can be; None if
             it is not known.
     """
-    import pyarrow.compute as pc
-
-    sample = distinct.slice(0, _SAMPLED)
-    if len(sample) == 0 or pc.mean(pc.match_substring_regex(sample, _DATE_LIKE)).as_py() < _NEARLY_ALL_OF_SAMPLE:
+    if len(distinct) == 0:
+        return None
+    sample, known = distinct.slice(0, _SAMPLED), counts[:_SAMPLED]
+    like = np.array([_DATE_LIKE.match(text) is not None for text in sample.to_pylist()], dtype=bool)
+    if known[like].sum() < _NEARLY_ALL_OF_SAMPLE * known.sum():
         return None
     sample_text, text = _worded(sample.to_pandas()), _worded(distinct.to_pandas())
-    likely = [form for form in FORMATS if _parsed(sample_text, form).notna().mean() >= _NEARLY_ALL_OF_SAMPLE]
-    readings = {form: _parsed(text, form) for form in likely}
-    if not readings:
+    shares = {form: known[_parsed(sample_text, form).notna()].sum() for form in FORMATS}
+    readings = {
+        form: _parsed(text, form) for form, share in shares.items() if share >= _NEARLY_ALL_OF_SAMPLE * known.sum()
+    }
+    read = {form: counts[reading.notna()].sum() for form, reading in readings.items()}
+    most = max(read.values(), default=0)
+    if most < NEARLY_ALL * counts.sum():
         return None
-    most = max(reading.notna().sum() for reading in readings.values())
-    best = [form for form, reading in readings.items() if reading.notna().sum() == most]
+    best = [form for form in readings if read[form] == most]
     form = next((form for form in best if day_first is not None and is_day_first(form) == day_first), best[0])
-    if most < NEARLY_ALL * len(text):
-        return None
     rival = re.sub("%[dm]", lambda part: "%m" if part[0] == "%d" else "%d", form)
     return Dates(readings[form], form, rival if rival != form and rival in best else None)
 
@@ -140,7 +145,7 @@ def _worded(text: pd.Series) -> pd.Series:
 
 
 def _in_english(cell: str) -> str:
-    """A date with its month in English; without the point after a day, the article and an apostrophe before the year."""
+    """A date with its month in English, and without the point after a day, "de", and an apostrophe before the year."""
 
     def english(part: re.Match[str]) -> str:
         word = part[0].rstrip(".").casefold()

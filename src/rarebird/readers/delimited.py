@@ -32,6 +32,7 @@ class Cells:
         path: The file.
         text: Its decoded text.
         delimiter: What separates its cells.
+        encoding: Of its bytes.
         names: ``(n_columns,)`` distinct column names; a column without a name is called "Unnamed: 0" by its position.
         columns: ``(n_columns,)`` Arrow arrays of text, one cell per row, without delimiters and quotes.
         notes: Notes for the user.
@@ -39,6 +40,7 @@ class Cells:
 
     path: Path
     text: str
+    encoding: str
     delimiter: str
     names: list[str]
     columns: list[pa.ChunkedArray]
@@ -49,7 +51,7 @@ class Cells:
         return next(islice((line for line, _ in records(self.text, self.delimiter)), row + 1, None))
 
 
-def read(path: Path) -> Cells:
+def read(path: Path, encoding: str = "") -> Cells:
     """The header and the raw cells of a CSV-like file.
 
     Raises:
@@ -65,7 +67,7 @@ def read(path: Path) -> Cells:
     if not columns or len(columns[0]) == 0:
         raise DataError(f"{path} holds column names but no rows; give a table with one line per row.")
     notes = [] if encoding.startswith("utf") else [f"{path.name} is not UTF-8 and was read as {encoding.upper()}."]
-    return Cells(path, text, delimiter, names, columns, notes)
+    return Cells(path, text, encoding, delimiter, names, columns, notes)
 
 
 def decode(path: Path) -> tuple[str, str]:

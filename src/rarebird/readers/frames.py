@@ -12,7 +12,7 @@ import numpy as np
 
 from rarebird.core.checks import DataError
 from rarebird.readers.site import Site, row_number
-from rarebird.readers.text_column import TextColumn, of_series
+from rarebird.readers.text_column import TextColumn, of_series, spelled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,11 +39,21 @@ def plain(frame: pd.DataFrame, where: str) -> dict[str, TextColumn | pd.Series]:
     def column(name: str, place: int) -> TextColumn | pd.Series:
         series = frame.iloc[:, place].reset_index(drop=True)
         if isinstance(series.dtype, pd.CategoricalDtype):
-            return of_series(series.astype(object).infer_objects()).filled.to_pandas()
+            return _categories(series)
         values = _plain(series, name, where)
         return of_series(values) if _is_text(values) else values
 
     return {name: column(name, place) for place, name in enumerate(names)}
+
+
+def _categories(series: pd.Series) -> pd.Series:
+    """Declared categories as text without blanks around it, whatever their type; missing where they mean that."""
+    import pandas as pd
+
+    names = of_series(series.cat.categories.to_series().map(spelled)).filled.to_pylist()
+    texts = np.array([*names, None], dtype=object)[series.cat.codes]
+
+    return pd.Series(texts, dtype=object)
 
 
 def _is_text(values: pd.Series) -> bool:

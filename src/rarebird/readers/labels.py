@@ -11,8 +11,8 @@ import numpy as np
 
 from rarebird.core.checks import some
 from rarebird.data.dataset import Task
-from rarebird.data.schema import ColumnFormat
-from rarebird.readers import by_format, columns, spellings, targets
+from rarebird.data.schema import ColumnFormat, Schema
+from rarebird.readers import by_format, columns, frames, spellings, targets
 from rarebird.readers.columns import Column
 from rarebird.readers.site import Site
 from rarebird.readers.text_column import TextColumn, of_series, without
@@ -95,6 +95,25 @@ def followed(cells: TextColumn | pd.Series, form: ColumnFormat, site: Site) -> C
     return Column(written.spread([meant(text) for text in written.texts]), form)
 
 
+def of_frame(values: pd.Series, column: str, where: str, task: Task | None, schema: Schema | None) -> Column:
+    """The target in a column of a frame.
+
+    Args:
+        values: Of any type.
+        column: Its name.
+        where: The frame's name in messages.
+        task: Overrides the guess.
+        schema: Of the training rows; None: the values are training rows.
+    """
+    import pandas as pd
+
+    cells = frames.plain(pd.DataFrame({column: values}), where)[column]
+    site = Site(column, where)
+    if schema is None or schema.target is None:
+        return learned(cells, site, task)
+    return followed(cells, schema.target, site)
+
+
 def groups(cells: TextColumn | pd.Series, site: Site) -> Column:
     """The labels of groups."""
     if not isinstance(cells, TextColumn):
@@ -130,8 +149,7 @@ def _notes_on_spellings(texts: Sequence[str], place: dict[str, str], apart: Sequ
         notes.append(f"Labels in column {site.column!r} that differ only by case or blanks are one class: {listed}.")
     if apart:
         notes.append(
-            f"Labels in column {site.column!r} that differ only by case are kept as classes of their own, because short "
-            f"labels may be codes: {some(map(repr, sorted(apart)))}; write them alike if they are one class."
+            f"Labels in column {site.column!r} that differ only by case stay classes of their own: short labels may be "
+            f"codes. They are {some(map(repr, sorted(apart)))}; write them alike if they are one class."
         )
     return notes
-

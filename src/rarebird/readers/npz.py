@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rarebird.core.checks import DataError, nearest, some
-from rarebird.data.dataset import Curves, Dataset, Frame, Kind, Source, Splits, Task
-from rarebird.readers import columns, npz_members, picture_arrays, series, table, targets
+from rarebird.data.dataset import Curves, Dataset, Kind, Source, Splits, Task
+from rarebird.data.schema import Reading
+from rarebird.readers import array_tables, npz_members, picture_arrays, roles, series, targets
 from rarebird.readers.options import ReadOptions
+from rarebird.readers.site import row_number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PARTS = ("train", "val", "test")
 
@@ -60,11 +65,13 @@ def read(path: Path, options: ReadOptions) -> Splits:
     if kind == "series":
         parts, more = _channels_before_steps(parts, options, path)
         notes += more
-    sources = _sources(parts, kind, options, path)
+    sources, readings, more = _sources(parts, kind, options, path)
+    notes += more
     loaded: dict[str, Dataset] = {}
-    for part, source in zip(parts, sources, strict=True):
+    for part, source, reading in zip(parts, sources, readings, strict=True):
         first = next(iter(loaded.values()), None)
         data, more = _dataset(part, kind, source, path, options, task=first.task if first else options.task)
+        data = replace(data, reading=reading)
         loaded[part.prefix] = data if first is None else data.aligned(first.classes)
         notes += more
     train = loaded[parts[0].prefix]
@@ -153,30 +160,29 @@ def _channels_before_steps(parts: list[Part], options: ReadOptions, path: Path) 
     ]
 
 
-def _sources(parts: list[Part], kind: Kind, options: ReadOptions, path: Path) -> Sequence[Source]:
-    """The rows of each part, in the form of their kind."""
+def _sources(
+    parts: list[Part], kind: Kind, options: ReadOptions, path: Path
+) -> tuple[Sequence[Source], Sequence[Reading | None], list[str]]:
+    """The rows of each part, in the form of their kind; how the cells of a table were read; notes."""
     names = [f"{(part.prefix + 'images' if part.prefix else 'X')!r} of {path}" for part in parts]
     if kind == "image":
-        return picture_arrays.pixels([part.X for part in parts], options, names[0])
-    return [(_frame if kind == "table" else _curves)(part.X, where) for part, where in zip(parts, names, strict=True)]
+        return picture_arrays.pixels([part.X for part in parts], options, names[0]), [None] * len(parts), []
+    if kind == "series":
+        return [_curves(part.X, where) for part, where in zip(parts, names, strict=True)], [None] * len(parts), []
+    schema, tables, readings, notes = options.schema, list[Source](), list[Reading | None](), list[str]()
+    for part, where in zip(parts, names, strict=True):
+        table, reading, more = array_tables.read(_frame(part.X, where), where, schema)
+        schema = reading.schema
+        tables.append(table)
+        readings.append(reading)
+        notes += more
+    return tables, readings, notes
 
 
-def _frame(array: np.ndarray, where: str) -> Frame:
-    """``(n, columns)`` as a table. NumPy turns numbers among texts into texts; they are read back as numbers."""
-    import pandas as pd
-    import pyarrow as pa
-
+def _frame(array: np.ndarray, where: str) -> pd.DataFrame:
     if array.ndim != 2 or array.shape[1] == 0:
         raise DataError(f"{where} has the shape {array.shape}; a table is (n, columns).")
-    names = [f"c{place}" for place in range(array.shape[1])]
-    if array.dtype.kind != "U":
-        return Frame(columns.plain(pd.DataFrame(array, columns=names), where))
-    cells = [pa.chunked_array([pa.array(column.tolist(), pa.string())]) for column in array.T]
-    return Frame(
-        pd.DataFrame(
-            {name: columns.typed(cell, name, where, _place)[0] for name, cell in zip(names, cells, strict=True)}
-        )
-    )
+    return array_tables.frame_of(array, "c")
 
 
 def _curves(array: np.ndarray, where: str) -> Curves:
@@ -210,14 +216,14 @@ def _dataset(
         least = 2 if options.labelled and options.role == "training rows" and part.prefix in ("", "train_") else 1
         task, y, classes = targets.encode(part.y[rows], task=task, where=where, least_classes=least)
     checks = {
-        "group": (part.group, table.groups),
-        "weight": (part.weight, table.weights),
-        "time": (part.time, table.times),
+        "group": (part.group, roles.groups),
+        "weight": (part.weight, roles.weights),
+        "time": (part.time, roles.times),
     }
     known: dict[str, Any] = {}
     for role, (values, check) in checks.items():
         known[role] = (
-            None if values is None else check(pd.Series(values), f"The {part.prefix}{role} of {path}", _place)[rows]
+            None if values is None else check(pd.Series(values), f"The {part.prefix}{role} of {path}", row_number)[rows]
         )
     data = Dataset(
         kind=kind,
@@ -231,7 +237,3 @@ def _dataset(
         **known,
     )
     return data, notes
-
-
-def _place(row: int) -> str:
-    return f"row {row + 1}"

@@ -31,6 +31,7 @@ _GROUPS = {
     " ": r"[1-9]\d{0,2}( \d{3})+",
     "'": r"[1-9]\d{0,2}('\d{3})+",
 }
+_BEGINNING = 100
 _THOUSANDS: dict[str, tuple[str, ...]] = {".": (",", " ", "'"), ",": (".", " ", "'")}
 
 
@@ -48,7 +49,9 @@ def plain(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    # The first cells come first: Arrow writes an error for each cell that is none, which takes long.
     with contextlib.suppress(pa.ArrowInvalid):
+        pc.cast(cells.slice(0, _BEGINNING), pa.float64())
         return pc.cast(cells, pa.float64())
     return None
 
@@ -147,9 +150,7 @@ def _simplest(found: list[Notation]) -> list[Notation]:
         one
         for one in found
         if not any(
-            other != one
-            and other.decimal in ("", one.decimal)
-            and other.thousands in ("", one.thousands)
+            other != one and other.decimal in ("", one.decimal) and other.thousands in ("", one.thousands)
             for other in found
         )
     ]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rarebird.data.dataset import Kind, Task
+
+if TYPE_CHECKING:
+    from rarebird.data.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class ReadOptions:
         image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
         image_shape: Exact (channels, height, width), as a trained model needs them; overrides `image_size`.
         cache: Folder for decoded pictures that do not fit in memory; None: a temporary folder.
+        schema: How the cells of a table are written, learned from the training rows; None: it is learned.
         labelled: False for prediction, where the target may be absent and is ignored.
         role: Name of the rows in messages: ``training rows``, ``test rows``.
     """
@@ -46,6 +51,7 @@ class ReadOptions:
     image_size: int | None = None
     image_shape: tuple[int, int, int] | None = None
     cache: Path | None = None
+    schema: Schema | None = None
     labelled: bool = True
     role: str = "training rows"
 

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 
 from rarebird.core.checks import DataError, require
-from rarebird.data.dataset import Curves, Dataset, Frame, Kind, Pixels, Source, Task
-from rarebird.readers import columns, series, table, targets
+from rarebird.data.dataset import Curves, Dataset, Kind, Pixels, Source, Splits, Task
+from rarebird.data.schema import Reading, Schema
+from rarebird.readers import array_tables, columns, frames, labels, roles, series, targets
+from rarebird.readers.site import Place, Site, row_number
+from rarebird.readers.text_column import TextColumn
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_CHANNELS = 4
-_CHECKS = {"sample_weight": ("weight", table.weights), "groups": ("group", table.groups), "time": ("time", table.times)}
+_CHECKS = {"sample_weight": ("weight", roles.weights), "groups": ("group", roles.groups), "time": ("time", roles.times)}
 
 
 class RowArrays(TypedDict, total=False):
@@ -34,6 +37,7 @@ def from_arrays(
     task: Task | None = None,
     classes: Sequence[str] | None = None,
     name: str = "data",
+    schema: Schema | None = None,
     **row_arrays: Unpack[RowArrays],
 ) -> Dataset:
     """A data set from arrays, frames or tensors. Tensors may be on any device, and torch is not imported for them.
@@ -50,44 +54,67 @@ def from_arrays(
         task: Overrides the guess from `y`.
         classes: The class labels in the order of their codes, if they are known beforehand; None: those of `y`.
         name: The name of the data set in reports.
+        schema: How the cells of a table are written, as the training rows' `reading.schema` has it; None: it is
+            learned. Text cells are read as those of a file are; columns of the type category stay categories.
         **row_arrays: One value per row, ``(n,)``: `sample_weight` (finite numbers of at least 0, some above), `groups`
             (labels of what belongs together: patient, track, site), `time` (numbers or dates).
 
     Raises:
         DataError: A shape, type or value that cannot be used, or arrays of different lengths.
     """
+    return read(X, y, kind=kind, task=task, classes=classes, name=name, schema=schema, **row_arrays).train
+
+
+def read(
+    X: Any,
+    y: Any = None,
+    *,
+    kind: Kind | None,
+    task: Task | None,
+    name: str,
+    classes: Sequence[str] | None = None,
+    schema: Schema | None = None,
+    **row_arrays: Unpack[RowArrays],
+) -> Splits:
+    """`from_arrays`, with notes for the user on how a table's cells were read."""
     require(kind in (None, "image", "table", "series"), "kind is image, table or series", kind=kind)
-    kind, source = _source(X, kind)
+    kind, source, reading, notes = _source(X, kind, schema)
     n = len(source)
     per_row = _per_row(row_arrays, n)
     codes: np.ndarray | None = None
-    labels: tuple[str, ...] = () if classes is None else tuple(classes)
+    known: tuple[str, ...] = () if classes is None else tuple(classes)
     if y is not None:
-        task, codes, labels = _targets(y, n, task, 1 if classes is not None else 2)
+        task, codes, known = _targets(y, n, task, 1 if classes is not None else 2)
     dataset = Dataset(
         kind=kind,
         task=task or "classification",
         source=source,
         index=np.arange(n),
         y=codes,
-        classes=labels,
+        classes=known,
         ids=np.arange(1, n + 1).astype(str).astype(object),
         name=name,
+        reading=reading,
         **per_row,
     )
-    return dataset if classes is None or task == "regression" else dataset.aligned(classes)
+    aligned = dataset if classes is None or task == "regression" else dataset.aligned(classes)
+    return Splits(aligned, notes=tuple(notes))
 
 
-def _source(X: Any, kind: Kind | None) -> tuple[Kind, Source]:
-    """The rows of X in the form of their kind, which is guessed from the shape if it is not given."""
+def _source(X: Any, kind: Kind | None, schema: Schema | None) -> tuple[Kind, Source, Reading | None, list[str]]:
+    """The rows of X in the form of their kind, which is guessed from the shape if it is not given; of a table also how
+    it was read, with notes."""
     rows = X if _is_frame(X) else _array(X, "X")
     kind = kind or _guess(rows)
-    source: Source = (
-        _pictures(rows, _is_tensor(X)) if kind == "image" else _series(rows) if kind == "series" else _table(rows)
-    )
+    reading, notes = None, list[str]()
+    source: Source
+    if kind == "table":
+        source, reading, notes = array_tables.read(_frame(rows), "X", schema)
+    else:
+        source = _pictures(rows, _is_tensor(X)) if kind == "image" else _series(rows)
     if len(source) == 0:
         raise DataError("X holds no rows; give at least one.")
-    return kind, source
+    return kind, source, reading, notes
 
 
 def _is_tensor(value: Any) -> bool:
@@ -122,37 +149,21 @@ def _guess(rows: Any) -> Kind:
     return "series" if rows.ndim == 3 else "image"
 
 
-def _table(rows: Any) -> Frame:
+def _frame(rows: Any) -> pd.DataFrame:
+    """The rows of a table as a frame with at least one column."""
     import pandas as pd
 
-    frame = rows
+    frame: pd.DataFrame = rows
     if not _is_frame(rows):
         if rows.dtype.names is not None:
             frame = pd.DataFrame({name: rows[name] for name in rows.dtype.names})
         elif rows.ndim != 2:
             raise DataError(f"X has the shape {rows.shape}; a table is (n, columns).")
         else:
-            names = [f"x{place}" for place in range(rows.shape[1])]
-            frame = (
-                _from_texts(rows, names)
-                if rows.dtype.kind in "US"
-                else pd.DataFrame(rows, columns=names).infer_objects()
-            )
+            frame = array_tables.frame_of(rows, "x")
     if frame.shape[1] == 0:
         raise DataError("X has no columns; give a table with at least one feature.")
-    return Frame(columns.plain(frame, "X"))
-
-
-def _from_texts(rows: np.ndarray, names: list[str]) -> pd.DataFrame:
-    """A table from an array of texts. NumPy turns numbers among texts into texts; they are read back as the cells of a
-    file are."""
-    import pandas as pd
-    import pyarrow as pa
-
-    cells = [pa.chunked_array([pa.array(column.astype(str).tolist(), pa.string())]) for column in rows.T]
-    return pd.DataFrame(
-        {name: columns.typed(column, name, "X", _place)[0] for name, column in zip(names, cells, strict=True)}
-    )
+    return frame
 
 
 def _series(rows: Any) -> Curves:
@@ -227,7 +238,7 @@ def _targets(y: Any, n: int, task: Task | None, least_classes: int) -> tuple[Tas
     missing = targets.missing_mask(values)
     if missing.any() and not missing.all():
         raise DataError(
-            f"y is missing in {_place(int(missing.argmax()))}; remove the rows without a target from X and y."
+            f"y is missing in {row_number(int(missing.argmax()))}; remove the rows without a target from X and y."
         )
     return targets.encode(values, task=task, where="y", least_classes=least_classes)
 
@@ -243,22 +254,20 @@ def _per_row(row_arrays: RowArrays, n: int) -> dict[str, Any]:
     }
 
 
-def _checked(
-    values: Any, n: int, what: str, check: Callable[[pd.Series, str, columns.Place], np.ndarray]
-) -> np.ndarray:
+def _checked(values: Any, n: int, what: str, check: Callable[[pd.Series, str, Place], np.ndarray]) -> np.ndarray:
     import pandas as pd
 
     flat = values if hasattr(values, "iloc") else _array(values, what)
     _check_length(flat, n, what)
     if flat.ndim != 1:
         raise DataError(f"{what} has the shape {flat.shape}; give one value per row.")
-    return check(columns.plain(pd.DataFrame({what: flat}), "the arguments")[what], what, _place)
+    column = frames.plain(pd.DataFrame({what: flat}), "the arguments")[what]
+    if isinstance(column, TextColumn):
+        site = Site(what, "the arguments")
+        column = (labels.groups if what == "groups" else columns.learned)(column, site).values
+    return check(column, what, row_number)
 
 
 def _check_length(values: Any, n: int, what: str) -> None:
     if len(values) != n:
         raise DataError(f"X has {n} rows but {what} has {len(values)}; give one per row.")
-
-
-def _place(row: int) -> str:
-    return f"row {row + 1}"

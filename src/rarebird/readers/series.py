@@ -15,8 +15,8 @@ import numpy as np
 from rarebird.core.checks import DataError, some
 from rarebird.data.dataset import Curves, Dataset, Splits, Task
 from rarebird.readers import delimited, targets
-from rarebird.readers.columns import MISSING
 from rarebird.readers.options import ReadOptions
+from rarebird.readers.spellings import MISSING
 
 Series = list[np.ndarray]
 """The values of each channel."""

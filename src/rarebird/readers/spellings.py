@@ -8,14 +8,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 # A cell that means a missing value in every column, in upper or lower case.
-MISSING = ("", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "none", "-")
-MISSING += ("#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!", "#n/a n/a", "(null)", "n.a.")
+MISSING: tuple[str, ...] = (
+    *("", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "none", "-"),
+    *("#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!", "#n/a n/a", "(null)", "n.a."),
+)
 # A cell that means a missing value only where the other cells are numbers, dates or yes and no; elsewhere it is text.
-MISSING_AMONG_VALUES = (".", "..", "...", "*", "**", "--", "---", "–", "—", "−", "/", "\\n")
-MISSING_AMONG_VALUES += ("missing", "unknown", "unk", "not available", "not applicable", "not recorded", "not known")
-MISSING_AMONG_VALUES += ("no data", "nodata", "n.d.", "nd", "n/d", "n.a", "nil", "empty", "blank", "undefined", "tbd")
-MISSING_AMONG_VALUES += ("unbekannt", "fehlt", "k.a.", "k. a.", "inconnu", "manquant", "desconocido", "s/d", "sconosciuto")
-MISSING_AMONG_VALUES += ("onbekend", "brak", "未知", "缺失", "无", "不明", "不詳", "欠損")
+MISSING_AMONG_VALUES: tuple[str, ...] = (
+    *(".", "..", "...", "*", "**", "--", "---", "–", "—", "−", "/", "\\n"),
+    *("missing", "unknown", "unk", "not available", "not applicable", "not recorded", "not known"),
+    *("no data", "nodata", "n.d.", "nd", "n/d", "n.a", "nil", "empty", "blank", "undefined", "tbd"),
+    *("unbekannt", "fehlt", "k.a.", "k. a.", "inconnu", "manquant", "desconocido", "s/d", "sconosciuto"),
+    *("onbekend", "brak", "未知", "缺失", "无", "不明", "不詳", "欠損"),
+)
 
 # Words of one meaning; a column is yes and no where all its words are of one line.
 _TRUTHS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -105,22 +109,31 @@ def one_spelling(counts: Mapping[str, int]) -> tuple[dict[str, str], list[str]]:
         counts: Label as it is written -> its rows.
 
     Returns:
-        Label as it is written -> the label that it is an instance of: the spelling with the most rows; and the pairs
-        of short labels that differ by case, and are kept apart.
+        Label as it is written -> the label that it is an instance of, in the style that has the most rows; and the
+        short labels that differ by case, and are kept apart.
     """
     alike: dict[str, list[str]] = {}
     for label in counts:
         alike.setdefault(folded(label), []).append(label)
-    place, kept = {}, []
+    styles = Counter[str]()
+    for labels in alike.values():
+        styles.update({_style(label): counts[label] for label in labels if len(labels) > 1})
+    place: dict[str, str] = {}
+    kept: list[str] = []
     for text, labels in alike.items():
         word = len(text) >= _SHORTEST_WORD or truth(text) is not None
         apart = [labels] if word else _by_blanks(labels)
         for same in apart:
-            best = max(same, key=lambda label: (counts[label], label == " ".join(label.split()), label))
-            place |= dict.fromkeys(same, best.strip() or best)
+            best = max(same, key=lambda label: (styles[_style(label)], counts[label], label))
+            place |= dict.fromkeys(same, " ".join(best.split()))
         if len(apart) > 1:
             kept += [same[0] for same in apart]
     return place, kept
+
+
+def _style(label: str) -> str:
+    """How a label uses the case; all labels are named in the style that has the most rows."""
+    return "lower" if label.islower() else "upper" if label.isupper() else "other"
 
 
 def _by_blanks(labels: Sequence[str]) -> list[list[str]]:

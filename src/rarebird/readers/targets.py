@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Above these limits, numbers are amounts and not names of classes; see `is_continuous`.
 _FEW_AMOUNTS = 20
+_FEW_CLASSES = 10
 _FEW_ROWS_PER_CLASS = 10
 _MANY_CLASSES = 200
 
@@ -70,9 +71,10 @@ def is_continuous(amounts: np.ndarray) -> bool:
     """Whether numeric targets are amounts (regression) rather than names of classes.
 
     Numbers with fractional parts are amounts if there are more than 20 distinct values, or more than half as many as
-    rows. Whole numbers are amounts if there are more than 20 distinct values with fewer than 10 rows each on average,
-    or more than 200; but never if they are the codes 0..k-1 or 1..k with at least 2 rows each on average, as the
-    numbers of classes are.
+    rows. Whole numbers are amounts if there are more than 20 distinct values and: fewer than 10 rows each on average,
+    or more than 200 values, or more than half of the numbers between the smallest and the largest one occur, as with
+    ages and counts. But they are never amounts if they are the codes 0..k-1 or 1..k with at least 2 rows each on
+    average, as the numbers of classes are.
 
     Args:
         amounts: ``(n,)`` finite numbers.
@@ -81,9 +83,32 @@ def is_continuous(amounts: np.ndarray) -> bool:
     n, k = len(amounts), len(distinct)
     if (distinct != np.floor(distinct)).any():
         return k > min(_FEW_AMOUNTS, n / 2)
-    if distinct[0] in (0, 1) and distinct[-1] - distinct[0] == k - 1 and n >= 2 * k:
+    span = distinct[-1] - distinct[0] + 1
+    if distinct[0] in (0, 1) and span == k and n >= 2 * k:
         return False
-    return k > _FEW_AMOUNTS and (n < _FEW_ROWS_PER_CLASS * k or k > _MANY_CLASSES)
+    dense = bool(2 * k > span)
+    return k > _FEW_AMOUNTS and (n < _FEW_ROWS_PER_CLASS * k or k > _MANY_CLASSES or dense)
+
+
+def notes_on_guess(values: Values, task: Task, where: str) -> list[str]:
+    """A note on whole numbers that could be amounts as well as classes, so that the user can choose the other.
+
+    Args:
+        values: The target, without missing values.
+        task: As it was guessed.
+        where: Name of the target: its column and file.
+    """
+    amounts = _numbers(_array(values))
+    if amounts is None or (np.floor(amounts) != amounts).any():
+        return []
+    k = len(np.unique(amounts))
+    if task == "regression":
+        return [
+            f"{where} holds {k:,} different whole numbers, read as amounts; give --task classification for classes."
+        ]
+    if k <= _FEW_CLASSES:
+        return []
+    return [f"{where} holds {k:,} different whole numbers, read as classes; give --task regression for amounts."]
 
 
 def missing_mask(values: Values) -> np.ndarray:

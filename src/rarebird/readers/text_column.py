@@ -74,7 +74,12 @@ class TextColumn:
 
     def rows_of(self, chosen: np.ndarray) -> np.ndarray:
         """``(n,)`` which cells have one of the chosen distinct texts."""
-        return np.append(chosen, False)[self.codes]
+        marked: np.ndarray = np.append(chosen, False)[self.codes]
+        return marked
+
+    def positions(self, chosen: np.ndarray) -> list[int]:
+        """Positions of the cells that have one of the chosen distinct texts."""
+        return np.flatnonzero(self.rows_of(chosen)).tolist()
 
     def spread(self, values: list[Any]) -> pd.Series:
         """One value for each distinct text, spread over the cells; None where a cell is missing."""
@@ -83,7 +88,8 @@ class TextColumn:
 
         if all(value is None or isinstance(value, str) for value in values):
             picked = pa.array(values, pa.string()).take(pa.array(self.codes, mask=self.codes < 0))
-            return picked.to_pandas()
+            texts_of_rows: pd.Series = picked.to_pandas()
+            return texts_of_rows
         padded = np.empty(len(values) + 1, dtype=object)
         padded[:-1] = values
         series = pd.Series(padded[self.codes])
@@ -114,12 +120,13 @@ def of_series(series: pd.Series) -> TextColumn:
     if kind == "M":
         values = series.dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
     elif kind in "iufb" or (kind == "O" and pd.api.types.infer_dtype(series, skipna=True) == "boolean"):
-        values = series.astype("object").map(_spelled, na_action="ignore")
+        values = series.astype("object").map(spelled, na_action="ignore")
     else:
         values = series
     cells = pa.Array.from_pandas(values.astype("object"), type=pa.string())
     return TextColumn(pa.chunked_array([cells]))
 
 
-def _spelled(value: Any) -> str:
+def spelled(value: Any) -> str:
+    """A value as text; a whole number without a decimal point, so that 1, 1.0 and "1" are one value."""
     return str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else str(value)

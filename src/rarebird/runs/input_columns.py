@@ -110,7 +110,8 @@ def _labels_by_id(model: Model, data: Path, options: ReadOptions) -> dict[str, A
 
 def _labelled(model: Model, data: Path, kind: Kind, target: str | None) -> Dataset | None:
     """The rows with their labels; None if they cannot be read."""
-    options = ReadOptions(kind=kind, task=model.spec.task, target=target, role="rows")
+    schema = model.row_schema if kind == model.spec.kind else None
+    options = ReadOptions(kind=kind, task=model.spec.task, target=target, role="rows", schema=schema)
     try:
         return to_predict(readers.read(data, options)).data
     except DataError:

@@ -63,7 +63,7 @@ def read(
     Raises:
         DataError: The rows cannot be read, or are of another kind.
     """
-    options = replace(options or ReadOptions(role="rows"), kind=kind)
+    options = replace(options or ReadOptions(role="rows"), kind=kind, schema=model.row_schema)
     return to_predict(read_rows(model.spec, model.target, data, labelled, options))
 
 
@@ -175,6 +175,7 @@ class Evaluation:
             "cut_off": cut_off(self.model),
             "seconds": round(self.seconds, 2),
             **scores_for_machines(self.scores),
+            **({} if data.reading is None else data.reading.for_machines()),
             "notes": list(self.rows.notes),
             "unread": [{"id": row.id, "reason": row.reason} for row in self.rows.unread],
         }

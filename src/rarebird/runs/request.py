@@ -146,6 +146,7 @@ def read_data(request: Request) -> Splits:
         task=train.task,
         target=options.target or remembered_target(request.test, train.kind, train.target),
         image_shape=train.source.array.shape[1:] if isinstance(train.source, Pixels) else None,
+        schema=train.known_schema,
     )
     test = to_predict(readers.read(request.test, as_training_rows))
     return replace(data, test=test.data, notes=(*data.notes, *test.notes))
