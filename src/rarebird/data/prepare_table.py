@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from rarebird.core.checks import DataError, some
 from rarebird.data import columns
 from rarebird.data.row_counts import BLOCK_CELLS, column_quantiles
-from rarebird.data.schema import MOST_CATEGORIES, ColumnFormat, ColumnKind, Schema
+from rarebird.data.schema import MOST_CATEGORIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,27 +104,6 @@ def fit(frame: pd.DataFrame, rows: np.ndarray, name: str) -> tuple[TableState, d
     }
     notes = [f"Column {column!r} is left out: {why}." for column, why in state.left_out.items()]
     return state, shapes, notes
-
-
-def schema_of(states: Sequence[TableState], classes: Sequence[str]) -> Schema:
-    """What models of earlier versions, which keep no schema, tell of the columns: what they are, and their categories,
-    but not how they are written.
-
-    Args:
-        states: The columns of each network.
-        classes: Of the target; empty for regression.
-    """
-    columns: dict[str, ColumnFormat] = {}
-    for column in (column for state in states for column in state.columns):
-        known = set(column.categories)
-        if before := columns.get(column.name):
-            known |= set(before.categories or ())
-        truths = bool(known) and known <= {"True", "False"}
-        kind: ColumnKind = column.role if column.role != "category" else "boolean" if truths else "text"
-        categories = tuple(sorted(known)) if kind == "text" and len(known) < MOST_CATEGORIES else None
-        columns[column.name] = ColumnFormat(kind=kind, categories=categories)
-    target = ColumnFormat(kind="text", categories=tuple(classes)) if classes else ColumnFormat(kind="number")
-    return Schema(columns=columns, target=target)
 
 
 def inputs(state: TableState, frame: pd.DataFrame, name: str) -> dict[str, Tensor]:

@@ -13,8 +13,8 @@ from rarebird.compression import distillation
 from rarebird.core.clock import Clock, end_of_share, timed
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, part_of, silent
-from rarebird.data.dataset import Dataset, Splits
-from rarebird.data.schema import Schema
+from rarebird.data.dataset import Splits
+from rarebird.data.model_schema import used_schema
 from rarebird.evaluation import held_out
 from rarebird.evaluation.complete import Completed, complete
 from rarebird.evaluation.cut_off import cut_off
@@ -26,7 +26,7 @@ from rarebird.experiment.copies import Copies
 from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, few_folds, prepare_run, versions
 from rarebird.experiment.steps_taken import steps_taken
-from rarebird.model.model import Member, Model
+from rarebird.model.model import Model
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble, Weighted
 from rarebird.recipe.recipe import Recipe
@@ -200,15 +200,8 @@ def _model(recipe: AnyRecipe, setup: Setup, fits: Sequence[CrossFit]) -> Model:
         setup.positive,
         setup.device,
         versions(),
-        schema=_schema(train, members),
+        schema=used_schema(train, [member.prepared.table for member in members]),
     )
-
-
-def _schema(train: Dataset, members: Sequence[Member]) -> Schema | None:
-    """How rows to predict are read: as the training rows; columns that no network uses are text."""
-    schema = train.known_schema
-    unused = [set(member.prepared.table.left_out) for member in members if member.prepared.table is not None]
-    return schema.without_types(set.intersection(*unused)) if schema is not None and unused else schema
 
 
 def _result(

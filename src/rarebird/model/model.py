@@ -12,8 +12,8 @@ import numpy as np
 from rarebird.core.checks import DataError, require
 from rarebird.core.python_words import in_python_words
 from rarebird.data.dataset import Dataset
+from rarebird.data.model_schema import schema_of
 from rarebird.data.prepare import Prepared
-from rarebird.data.prepare_table import schema_of
 from rarebird.data.schema import Schema
 from rarebird.data.spec import InputSpec
 from rarebird.model.chain import Chain, apply_to_mean, probabilities
