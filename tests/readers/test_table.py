@@ -182,6 +182,30 @@ def test_a_nameless_column_is_called_by_its_place(tmp_path: Path) -> None:
     assert list(read(write(tmp_path, ",a,target\n0,1,u\n1,2,v\n")).raw()) == ["Unnamed: 0", "a"]
 
 
+def test_a_line_that_names_the_delimiter(tmp_path: Path) -> None:
+    splits = table.read(write(tmp_path, "sep=;\na;target\n1,5;u\n2,25;v\n"), ReadOptions())
+    assert splits.train.raw().to_dict("list") == {"a": [1.5, 2.25]}
+    refused(write(tmp_path, '"sep=|"\na|target\n1|u\n2\n'), "Line 4", "1 cells, but the header has 2")
+
+
+@pytest.mark.parametrize("title", ["Patients of 2023\n\n", "Patients of 2023,,\nmade by X,,\n", "# made by X\n"])
+def test_titles_before_the_column_names(title: str, tmp_path: Path) -> None:
+    splits = table.read(write(tmp_path, f"{title}a,b,target\n1,2,u\n2,3,v\n"), ReadOptions())
+    assert splits.train.raw().to_dict("list") == {"a": [1, 2], "b": [2, 3]}
+    assert repr(title.splitlines()[0].rstrip(",")) in splits.notes[0]
+    line = title.count("\n") + 3
+    refused(write(tmp_path, f"{title}a,b,target\n1,2,u\n2,3\n"), f"Line {line}")
+
+
+@pytest.mark.parametrize("last", ["Total,6,,", "Total,6,10,u", "Mean,2,3.33,"])
+def test_a_last_row_of_totals_is_no_example(last: str, tmp_path: Path) -> None:
+    text = "name,a,b,target\nx,1,2,u\ny,2,3,v\nz,3,5,u\n"
+    splits = table.read(write(tmp_path, text + last + "\n"), ReadOptions())
+    assert splits.train.raw()["a"].tolist() == [1, 2, 3]
+    assert "The last row (line 5) holds totals" in splits.notes[0]
+    assert len(table.read(write(tmp_path, text + "Total,4,7,v\n"), ReadOptions()).train) == 4
+
+
 # Targets and the other roles
 
 
@@ -284,8 +308,8 @@ def test_no_text(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b"PK\x03\x04\x00\x00binary")
     refused(path, "not a text file")
-    path.write_bytes(b"a,target\n\xff\xff,\x81\n")
-    refused(path, "not text in UTF-8, UTF-16 or GB18030")
+    path.write_bytes(b"a,target\n\xff\xff,\x81\x98\n")
+    refused(path, "not text in UTF-8, UTF-16, GB18030")
 
 
 # Parquet

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rarebird.core.checks import DataError, some
+from rarebird.readers import encodings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _DELIMITERS = ",\t;|"
+_NAMED_DELIMITER = re.compile(r'^\ufeff?"?sep=([^\w\s"]|\t)"?\s*$', re.IGNORECASE)
+_SNIFFED = 20  # rows that decide on the delimiter, and among which titles may be
 _BLOCK_BYTES = 1 << 24  # a block of Arrow's parser; a line must fit into one
 _LONGEST_CELL = 1 << 30  # with a wrong delimiter, the whole line of a wide table is one cell
 
@@ -54,11 +57,17 @@ class Cells:
 def read(path: Path, encoding: str = "") -> Cells:
     """The header and the raw cells of a CSV-like file.
 
+    Args:
+        path: The file.
+        encoding: That of the training file, which comes before others if the file is not UTF-8.
+
     Raises:
         DataError: No text, no rows, no or duplicate column names, rows of unequal width.
     """
-    text, encoding = decode(path)
-    delimiter = sniff(text)
+    text, encoding, notes = decode(path, encoding)
+    if not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
+    text, delimiter, more = _without_preamble(text, path)
     first = next(records(text, delimiter), None)
     if first is None:
         raise DataError(f"{path} is empty; give a table with a line of column names and one line per row.")
@@ -66,44 +75,60 @@ def read(path: Path, encoding: str = "") -> Cells:
     columns = _columns(path, text, delimiter, names, skip=first[0])
     if not columns or len(columns[0]) == 0:
         raise DataError(f"{path} holds column names but no rows; give a table with one line per row.")
-    notes = [] if encoding.startswith("utf") else [f"{path.name} is not UTF-8 and was read as {encoding.upper()}."]
-    return Cells(path, text, encoding, delimiter, names, columns, notes)
+    return Cells(path, text, encoding, delimiter, names, columns, [*notes, *more])
 
 
-def decode(path: Path) -> tuple[str, str]:
-    """The text of a file and its encoding: that of its byte-order mark, otherwise UTF-8 or GB18030.
+def decode(path: Path, preferred: str = "") -> tuple[str, str, list[str]]:
+    """The text of a file, its encoding, and notes; see `encodings.decoded`.
 
     Raises:
-        DataError: The file cannot be opened, or is not text in one of these encodings.
+        DataError: The file cannot be opened, or is not text in a known encoding.
     """
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    marked = next((encoding for mark, encoding in _BOMS if raw.startswith(mark)), None)
-    if marked is None and b"\0" in raw:
-        raise DataError(f"{path} is not a text file, despite its name; save the table as CSV in UTF-8.")
-    for encoding in (marked,) if marked else ("utf-8", "gb18030"):
-        try:
-            return raw.decode(encoding), encoding
-        except UnicodeDecodeError:
-            continue
-    raise DataError(f"{path} is not text in UTF-8, UTF-16 or GB18030; save it as UTF-8.")
+    return encodings.decoded(raw, path, preferred)
 
 
 def sniff(text: str) -> str:
     """The delimiter (comma, tab, semicolon or bar) that splits the first lines into the most even rows; comma if none
     splits them."""
-
     beginning = text[:_BLOCK_BYTES]
 
     def evenness(delimiter: str) -> tuple[float, int]:
-        widths = [len(fields) for _, fields in islice(records(beginning, delimiter), 20)]
+        widths = [len(fields) for _, fields in islice(records(beginning, delimiter), _SNIFFED)]
         if not widths or widths[0] < 2:
+            # Titles before the column names have one cell.
+            widths = widths[next((place for place, width in enumerate(widths) if width > 1), len(widths)) :]
+        if len(widths) < 2:
             return (0.0, 0)
         return (sum(width == widths[0] for width in widths) / len(widths), widths[0])
 
     return max(_DELIMITERS, key=evenness)
+
+
+def _without_preamble(text: str, path: Path) -> tuple[str, str, list[str]]:
+    """The text with empty lines in place of what is before the column names (Excel's ``sep=;``, titles), so that the
+    numbers of lines stay; its delimiter; notes."""
+    if named := _NAMED_DELIMITER.match(text[: text.find("\n")]):
+        return text[text.find("\n") :], named[1], []
+    delimiter = sniff(text)
+    rows = list(islice(records(text[:_BLOCK_BYTES], delimiter), _SNIFFED))
+    filled = [sum(1 for cell in fields if cell.strip()) for _, fields in rows]
+    header = next((place for place, n in enumerate(filled) if n > 1), 0)
+    if not header or not _are_names(rows[header][1]) or len(rows) < header + 2:
+        return text, delimiter, []
+    lines = text.split("\n", rows[header - 1][0])
+    titles = some((repr(fields[0].strip()) for _, fields in rows[:header]), most=2)
+    note = f"{path.name} begins with {titles} before its column names, which is passed over."
+    return "\n" * rows[header - 1][0] + lines[-1], delimiter, [note]
+
+
+def _are_names(fields: list[str]) -> bool:
+    """Whether cells can be column names after a title: none is empty, a number, or there twice."""
+    names = [name.strip() for name in fields]
+    return len(set(names)) == len(names) and all(name and not is_number(name) for name in names)
 
 
 def records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:

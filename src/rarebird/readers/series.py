@@ -65,7 +65,7 @@ def read(path: Path, options: ReadOptions) -> Splits:
             f"--{flag} does not work with the series file {path}, which has no such column; "
             "save the series as an .npz with X, y and groups."
         )
-    text, _ = delimited.decode(path)
+    text = delimited.decode(path)[0]
     lines = text.splitlines()
     labels, rows, task = _ts(path, lines, options) if path.suffix.lower() == ".ts" else _ucr(path, lines, options)
     if not rows:

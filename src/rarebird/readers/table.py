@@ -13,7 +13,7 @@ import numpy as np
 from rarebird.core.checks import DataError, some
 from rarebird.data.dataset import Dataset, Frame, Splits, Task
 from rarebird.data.schema import ColumnFormat, Reading, Schema
-from rarebird.readers import delimited, labels, parquet_file, roles, targets, typed_columns
+from rarebird.readers import delimited, labels, parquet_file, roles, targets, total_row, typed_columns
 from rarebird.readers.columns import Column
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.roles import Roles
@@ -74,7 +74,12 @@ def _text(path: Path, options: ReadOptions) -> Untyped:
     cells = delimited.read(path, options.schema.encoding if options.schema else "")
     columns = {name: TextColumn(column) for name, column in zip(cells.names, cells.columns, strict=True)}
     file = File(str(path), lambda row: f"line {cells.line(row)}", semicolons=cells.delimiter == ";")
-    return Untyped(columns, file, tuple(cells.notes), cells.encoding)
+    notes = list(cells.notes)
+    if (word := total_row.found(columns)) is not None:
+        n = len(cells.columns[0]) - 1
+        notes.append(f"The last row ({file.place(n)}) holds totals ({word!r}) and is left out.")
+        columns = {name: TextColumn(column[:-1]) for name, column in zip(cells.names, cells.columns, strict=True)}
+    return Untyped(columns, file, tuple(notes), cells.encoding)
 
 
 def _parquet(path: Path, options: ReadOptions) -> Untyped:
