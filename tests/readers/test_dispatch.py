@@ -137,7 +137,7 @@ def test_a_folder_of_tables(tmp_path: Path) -> None:
 def test_paths_that_nothing_serves(tmp_path: Path) -> None:
     refused(tmp_path / "gone.csv", "no file or folder")
     refused(picture(tmp_path / "one.png", 3), "single picture", "one folder of pictures per class")
-    refused(write(tmp_path, "t.xlsx", "x"), "(.xlsx)", ".csv", ".npz")
+    refused(write(tmp_path, "t.xlsy", "x"), "(.xlsy)", ".csv", ".npz")
     refused(write(tmp_path, "README", "x"), "no suffix")
     refused(write(tmp_path, "text.npz", "this is text"))
     empty = tmp_path / "empty"

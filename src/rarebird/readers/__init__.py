@@ -8,23 +8,33 @@ from pathlib import Path
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Kind, Pixels, Splits
 from rarebird.data.time_order import gap_of
-from rarebird.readers import delimited
+from rarebird.readers import delimited, parquet_file, table_folder
 from rarebird.readers.boundary import boundary
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.pictures import is_picture
+from rarebird.readers.targets import WithoutTarget
 
 SUPPORTED = "a folder with one folder per class, .csv, .tsv, .txt, .parquet, .ts or .npz"
-TEXT = (".csv", ".tsv", ".txt")
-_PARQUET = (".parquet", ".pq")
-_PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
+TEXT = table_folder.TEXT
+_PARQUET = parquet_file.SUFFIXES
+_GIVE = f"give {SUPPORTED}"
+_UNPACK, _SAVE_SHEET = "unpack it, and give what is inside", "save its sheet as CSV in UTF-8, and give that file"
+_SAVE_TABLE = "save the table as Parquet or CSV, and give that file"
+_HINTS = {
+    **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar"), _UNPACK),
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), _SAVE_SHEET),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson", ".feather", ".arrow", ".orc", ".avro", ".h5"), _SAVE_TABLE),
+    **dict.fromkeys((".dta", ".sav", ".rds", ".sas7bdat"), _SAVE_TABLE),
+}
 
 
 def read(path: Path, options: ReadOptions) -> Splits:
     """Read a data set; the type of the path decides how, and `options.kind` overrides the guess.
 
     Args:
-        path: A folder with one folder per class (or with ``train.csv`` and perhaps ``val.csv`` and ``test.csv``); a
-            table; series; an archive of arrays; or a table of ``path,label`` that lists pictures.
+        path: A folder with one folder per class, or with ``train.csv`` and perhaps ``val.csv`` and ``test.csv``, or
+            with Parquet files that are one table; a table; series; an archive of arrays; or a table of ``path,label``
+            that lists pictures.
         options: Further information for the reader.
 
     Raises:
@@ -39,6 +49,22 @@ def read(path: Path, options: ReadOptions) -> Splits:
     return replace(splits, train=replace(splits.train, gap=gap_of(options.gap, splits.train.time)))
 
 
+def read_scored(path: Path, options: ReadOptions) -> tuple[Splits | None, list[str]]:
+    """Validation or test rows beside training rows; None and a note if they have no target, so that no model can be
+    scored by them.
+
+    Raises:
+        DataError: As for `read`.
+    """
+    try:
+        return read(path, options), []
+    except WithoutTarget:
+        return None, [
+            f"The {options.role} of {path} have no target, so they cannot be scored and are left out; "
+            "`rarebird predict` predicts them."
+        ]
+
+
 def _read(path: Path, options: ReadOptions) -> Splits:
     """`read`, without what the options say of splits."""
     if path.is_dir():
@@ -51,7 +77,7 @@ def _read(path: Path, options: ReadOptions) -> Splits:
 
         return npz.read(path, options)
     if suffix not in (*TEXT, *_PARQUET, ".ts"):
-        raise DataError(f"{path} is of an unknown type ({suffix or 'no suffix'}); give {SUPPORTED}.")
+        raise DataError(f"{path} is of an unknown type ({suffix or 'no suffix'}); {_HINTS.get(suffix, _GIVE)}.")
     kind = kind or _guess(path, suffix, options)
     supported = {"image": TEXT, "table": (*TEXT, *_PARQUET), "series": (*TEXT, ".ts")}[kind]
     if suffix not in supported:
@@ -97,19 +123,27 @@ def _guess(path: Path, suffix: str, options: ReadOptions) -> Kind:
 
 
 def _folder(path: Path, options: ReadOptions) -> Splits:
-    """A folder of pictures, or of tables called train, val and test."""
-    parts = {part: _named(path, names) for part, names in _PARTS.items()}
-    train = parts["train"]
-    if train is None or (path / "train").is_dir():
-        from rarebird.readers import image_folder
+    """A folder of pictures, or of tables called train, val and test, or a table in several Parquet files."""
+    parts = {} if (path / "train").is_dir() else table_folder.parts_in(path)
+    if parts:
+        return _parts(parts, options)
+    if options.kind in (None, "table") and (single := table_folder.single_table(path)) is not None:
+        from rarebird.readers import table
 
-        if options.kind not in (None, "image"):
-            raise DataError(
-                f"{path} is a folder, which can hold pictures (or train.csv and test.csv); "
-                f"give a file for data of kind {options.kind!r}."
-            )
-        return image_folder.read(path, options)
-    first = read(train, options)
+        return table.read(single, options) if single == path else _read(single, options)
+    from rarebird.readers import image_folder
+
+    if options.kind not in (None, "image"):
+        raise DataError(
+            f"{path} is a folder, which can hold pictures (or train.csv and test.csv, or Parquet files); "
+            f"give a file for data of kind {options.kind!r}."
+        )
+    return image_folder.read(path, options)
+
+
+def _parts(parts: dict[str, Path], options: ReadOptions) -> Splits:
+    """Tables of training, validation and test rows."""
+    first = read(parts["train"], options)
     notes = list(first.notes)
     like = replace(options, task=first.train.task, kind=first.train.kind, schema=first.train.known_schema)
     if isinstance(first.train.source, Pixels):
@@ -117,21 +151,13 @@ def _folder(path: Path, options: ReadOptions) -> Splits:
         like = replace(like, image_shape=(channels, height, width))
 
     def other(part: str, role: str) -> Dataset | None:
-        file = parts[part]
-        if file is None:
+        if part not in parts:
             return None
-        splits = read(file, replace(like, role=role))
-        notes.extend(note for note in splits.notes if note not in notes)
-        return splits.train.aligned(first.train.classes)
+        splits, note = read_scored(parts[part], replace(like, role=role))
+        notes.extend(note for note in (*(splits.notes if splits else ()), *note) if note not in notes)
+        return None if splits is None else splits.train.aligned(first.train.classes)
 
     return Splits(first.train, val=other("val", "validation rows"), test=other("test", "test rows"), notes=tuple(notes))
-
-
-def _named(folder: Path, names: tuple[str, ...]) -> Path | None:
-    """The table in `folder` with one of the names."""
-    return next(
-        (file for name in names for suffix in (*TEXT, *_PARQUET) if (file := folder / (name + suffix)).is_file()), None
-    )
 
 
 def _unused_test_file(path: Path, options: ReadOptions) -> list[str]:

@@ -12,6 +12,7 @@ from rarebird.core.checks import DataError, nearest, some
 from rarebird.readers import targets
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.site import Place
+from rarebird.readers.targets import WithoutTarget
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,14 +42,15 @@ def find_roles(names: Sequence[str], options: ReadOptions, where: str) -> Roles:
     """
     target = options.target if options.target is not None else "target"
     if options.labelled and options.target is None and target not in names:
-        raise DataError(
+        raise WithoutTarget(
             f"{where} has no column 'target'; name the target's column with --target, one of {some(names)}."
         )
     wanted = {"target": target, "groups": options.groups, "weight": options.weight, "time": options.time}
     for role, name in wanted.items():
         if name is not None and name not in names:
             if options.labelled:
-                raise DataError(f"{where} has no column {name!r} (--{role}); {_hint(name, names)}")
+                kind = WithoutTarget if role == "target" else DataError
+                raise kind(f"{where} has no column {name!r} (--{role}); {_hint(name, names)}")
             wanted[role] = None
     taken = [name for name in wanted.values() if name is not None]
     twice = next((name for name in taken if taken.count(name) > 1), None)

@@ -26,6 +26,10 @@ _FEW_ROWS_PER_CLASS = 10
 _MANY_CLASSES = 200
 
 
+class WithoutTarget(DataError):
+    """Rows that must be labelled have no target."""
+
+
 def encode(
     values: Values, *, task: Task | None, where: str, least_classes: int = 2
 ) -> tuple[Task, np.ndarray, tuple[str, ...]]:
@@ -48,7 +52,9 @@ def encode(
     """
     flat = _flat(values, where)
     if len(flat) == 0 or missing_mask(flat).all():
-        raise DataError(f"{where} is missing in every row; fill in the target, or name another column with --target.")
+        raise WithoutTarget(
+            f"{where} is missing in every row; fill in the target, or name another column with --target."
+        )
     require(not missing_mask(flat).any(), "targets hold no missing value", where=where)
     amounts = _numbers(flat)
     if amounts is not None and not np.isfinite(amounts).all():

@@ -148,7 +148,10 @@ def read_data(request: Request) -> Splits:
         image_shape=train.source.array.shape[1:] if isinstance(train.source, Pixels) else None,
         schema=train.known_schema,
     )
-    test = to_predict(readers.read(request.test, as_training_rows))
+    found, lacking = readers.read_scored(request.test, as_training_rows)
+    if found is None:
+        return replace(data, notes=(*data.notes, *lacking))
+    test = to_predict(found)
     return replace(data, test=test.data, notes=(*data.notes, *test.notes))
 
 

@@ -1,0 +1,57 @@
+"""Folders of tables: which of the files are training, validation and test rows, or parts of one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rarebird.core.checks import DataError, some
+from rarebird.readers import parquet_file
+
+TEXT = (".csv", ".tsv", ".txt")
+_PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+
+
+def parts_in(folder: Path) -> dict[str, Path]:
+    """Part -> the table in a folder that is called so, such as Train.csv; without training rows there are no parts."""
+    tables = {file.name.lower(): file for file in reversed(_tables(folder))}
+    found = {}
+    for part, names in _PARTS.items():
+        wanted = (name + suffix for name in names for suffix in (*TEXT, *parquet_file.SUFFIXES))
+        file = next((tables[name] for name in wanted if name in tables), None)
+        if file is not None:
+            found[part] = file
+    return found if "train" in found else {}
+
+
+def single_table(folder: Path) -> Path | None:
+    """What a folder without parts holds as one table: itself, if Parquet files are all that it holds, or its only table
+    of text; None if it may be a folder of pictures or holds nothing.
+
+    Raises:
+        DataError: It holds several tables of text, and nothing tells which are training rows.
+    """
+    if _is_parquet(folder):
+        return folder
+    children = [child for child in folder.iterdir() if not child.name.startswith((".", "_"))]
+    tables = [table for table in _tables(folder) if table.suffix.lower() in (".csv", ".tsv")]
+    if not tables or any(child.is_dir() for child in children):
+        return None
+    if len(tables) > 1:
+        raise DataError(
+            f"{folder} holds {len(tables)} tables ({some(table.name for table in tables)}); give one of them, or call "
+            "them train.csv and test.csv."
+        )
+    return tables[0]
+
+
+def _tables(folder: Path) -> list[Path]:
+    suffixes = (*TEXT, *parquet_file.SUFFIXES)
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in suffixes and file.is_file())
+
+
+def _is_parquet(folder: Path) -> bool:
+    """Whether a folder is a data set of Parquet files: it has some itself, or in folders named ``column=value``."""
+    if any(file.suffix.lower() in parquet_file.SUFFIXES for file in _tables(folder)):
+        return True
+    named = (child for child in folder.iterdir() if child.is_dir() and "=" in child.name)
+    return any(parquet_file.files_in(child) for child in named)

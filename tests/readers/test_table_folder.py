@@ -1,0 +1,94 @@
+"""Folders of tables, partitioned Parquet, and test rows without a target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rarebird import readers
+from rarebird.core.checks import DataError
+from rarebird.data.dataset import Splits
+from rarebird.readers.options import ReadOptions
+from rarebird.runs.request import Request, read_data
+
+ROWS = pd.DataFrame({"a": np.arange(1.5, 13), "site": ["n", "s", "n"] * 4, "target": ["u", "v"] * 6})
+
+
+def read(path: Path) -> Splits:
+    return readers.read(path, ReadOptions())
+
+
+@pytest.mark.parametrize(
+    "names", [("Train.csv", "Test.csv"), ("TRAINING.CSV", "testing.csv"), ("train.PQ", "test.csv")]
+)
+def test_names_of_parts_in_any_case(names: tuple[str, str], tmp_path: Path) -> None:
+    for name, part in zip(names, (ROWS[:8], ROWS[8:]), strict=True):
+        write = part.to_csv if name.lower().endswith("csv") else part.to_parquet
+        write(tmp_path / name, index=False)
+    data = read(tmp_path)
+    assert data.test is not None
+    assert (len(data.train), len(data.test)) == (8, 4)
+
+
+def test_partitioned_parquet_is_one_table(tmp_path: Path) -> None:
+    ROWS.to_parquet(tmp_path / "parts", partition_cols=["site"])
+    frame = read(tmp_path / "parts").train.raw()
+    assert frame["site"].tolist() == ["n"] * 8 + ["s"] * 4
+    assert sorted(frame["a"]) == ROWS["a"].tolist()
+
+
+def test_parquet_files_of_one_folder_are_one_table_if_their_columns_are_the_same(tmp_path: Path) -> None:
+    ROWS[:5].to_parquet(tmp_path / "part-0.parquet", index=False)
+    ROWS[5:].to_parquet(tmp_path / "part-1.parquet", index=False)
+    (tmp_path / "_SUCCESS").touch()
+    assert read(tmp_path).train.raw()["a"].tolist() == ROWS["a"].tolist()
+    ROWS.drop(columns="site").to_parquet(tmp_path / "part-2.parquet", index=False)
+    with pytest.raises(DataError, match=r"different columns \('site' in part-2\.parquet\)"):
+        read(tmp_path)
+
+
+def test_a_folder_of_other_tables(tmp_path: Path) -> None:
+    ROWS.to_csv(tmp_path / "rows.csv", index=False)
+    assert len(read(tmp_path).train) == 12
+    ROWS.to_csv(tmp_path / "more.csv", index=False)
+    with pytest.raises(DataError, match=r"holds 2 tables \(more\.csv, rows\.csv\); give one of them, or call"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("lacking", ["column", "cells"])
+def test_test_rows_without_target_are_left_out_of_scoring(lacking: str, tmp_path: Path) -> None:
+    ROWS.to_csv(tmp_path / "train.csv", index=False)
+    rest = ROWS.drop(columns="target") if lacking == "column" else ROWS.assign(target="")
+    rest.to_csv(tmp_path / "test.csv", index=False)
+    asked = read_data(Request(tmp_path / "train.csv", test=tmp_path / "test.csv"))
+    for data in (read(tmp_path), asked):
+        assert data.test is None
+        assert any("test.csv have no target, so they cannot be scored" in note for note in data.notes)
+
+
+def test_test_rows_of_which_some_lack_the_target(tmp_path: Path) -> None:
+    ROWS.to_csv(tmp_path / "train.csv", index=False)
+    ROWS.assign(target=["u", "", "v"] * 4).to_csv(tmp_path / "test.csv", index=False)
+    data = read(tmp_path)
+    assert data.test is not None
+    assert len(data.test) == 8
+    assert "4 of 12 test rows have no 'target' (first line 3) and were left out." in data.notes
+
+
+def test_an_index_that_pandas_saved_is_no_feature(tmp_path: Path) -> None:
+    ROWS.set_index(ROWS["a"].rename("row name")).to_parquet(tmp_path / "rows.parquet")
+    data = read(tmp_path / "rows.parquet")
+    assert list(data.train.raw()) == ["a", "site"]
+    assert "'row name'" in data.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("a.csv.gz", "unpack"), ("a.xlsx", "as CSV"), ("a.jsonl", "as Parquet or CSV")]
+)
+def test_other_files_are_refused_with_what_to_do(name: str, part: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(DataError, match=part):
+        read(tmp_path / name)
