@@ -16,7 +16,8 @@ from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.experiment.run import run
 from rarebird.methods.reference._forest import LEAST_SHARE, Forest, columns_of
-from rarebird.methods.reference.extra_trees import ExtraTrees, _floor32
+from rarebird.methods.reference._growth import _floor32
+from rarebird.methods.reference.extra_trees import ExtraTrees
 from rarebird.model.model import load
 from rarebird.recipe.recipe import Recipe
 from tests.methods.reference.made_forests import SPEC, VALUES, grown, inputs

@@ -38,7 +38,7 @@ def test_arrays_come_back_bit_for_bit(task: str) -> None:
 
 def test_forests_grown_in_chunks_are_those_grown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     in_chunks = grown(50)
-    monkeypatch.setattr("rarebird.methods.reference.extra_trees.CHUNK", 50)
+    monkeypatch.setattr("rarebird.methods.reference._growth.CHUNK", 50)
     at_once = grown(50)
     for name, array in at_once.arrays.items():
         np.testing.assert_array_equal(in_chunks.arrays[name], array)
@@ -72,8 +72,8 @@ def without_last(name: str) -> Callable[[Arrays], None]:
         (put("left", -1), "a child comes after its parent"),
         (put("right", 10**6), "a child comes after its parent"),
         (put("left", 10**6, leaf=True), "leaves are numbered"),
-        (put("feature", 11), "trees split at the table's columns"),
-        (put("feature", -2), "trees split at the table's columns"),
+        (put("feature", 11), "trees split at the columns of a row"),
+        (put("feature", -2), "trees split at the columns of a row"),
         (put("feature", -1), "leaves are numbered"),
         (put("threshold", float("nan")), "numbers are finite"),
         (put("share", float("inf"), leaf=True), "numbers are finite|between 0 and 1"),
@@ -105,7 +105,7 @@ def test_a_forest_of_another_table_is_refused() -> None:
     arrays = grown(2).arrays
     with pytest.raises(ValueError, match="shares are of the classes"):
         ExtraTrees().from_arrays(arrays, SPEC.model_copy(update={"n_outputs": 2}))
-    with pytest.raises(ValueError, match="trees split at the table's columns"):
+    with pytest.raises(ValueError, match="trees split at the columns of a row"):
         ExtraTrees().from_arrays(arrays, SPEC.model_copy(update={"n_numbers": 1, "cardinalities": ()}))
 
 

@@ -1,4 +1,4 @@
-"""A forest as plain arrays: how it predicts, and the check that arrays from a file are trees on a table's columns."""
+"""A forest as plain arrays: how it predicts, and the check that arrays from a file are trees on a row's columns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rarebird.core.checks import require
+from rarebird.methods.reference._interval_quantiles import interval_quantiles, n_quantiles
 from rarebird.methods.reference._tree_reference import at_least_one_column
 
 if TYPE_CHECKING:
@@ -89,7 +90,10 @@ class Forest(nn.Module):
 
 
 def columns_of(x: Inputs, spec: InputSpec) -> np.ndarray:
-    """``(n, columns)`` float32: numbers, marks of missing numbers, a column per category or its rank."""
+    """``(n, columns)`` float32. Of a table: numbers, marks of missing numbers, a column per category or its rank; of a
+    series: quantiles of its intervals."""
+    if spec.kind == "series":
+        return interval_quantiles(x["values"], x["lengths"], spec.length)
     parts = [x["numbers"].float(), x["missing"].float()]
     for place, codes in enumerate(spec.cardinalities):
         category = x["categories"][:, place]
@@ -98,6 +102,13 @@ def columns_of(x: Inputs, spec: InputSpec) -> np.ndarray:
         )
     table: np.ndarray = torch.cat(parts, dim=1).cpu().numpy()
     return at_least_one_column(table)
+
+
+def n_columns(spec: InputSpec) -> int:
+    """The number of columns of `columns_of`."""
+    if spec.kind == "series":
+        return spec.channels * n_quantiles(spec.length)
+    return max(1, 2 * spec.n_numbers + sum(codes if codes <= MOST_COLUMNS else 1 for codes in spec.cardinalities))
 
 
 def arrays_of(nodes: Mapping[str, np.ndarray], value: np.ndarray) -> dict[str, np.ndarray]:
@@ -142,7 +153,7 @@ def joined(forests: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def check(arrays: Mapping[str, np.ndarray], spec: InputSpec) -> None:
-    """Check that arrays are trees on a table's columns; children come after parents, so that every path ends at a leaf.
+    """Check that arrays are trees on a row's columns; children come after parents, so that every path ends at a leaf.
 
     Raises:
         ValueError: They are not.
@@ -168,9 +179,9 @@ def _check_nodes(arrays: Mapping[str, np.ndarray], spec: InputSpec) -> None:
     nodes, inner, roots = len(arrays["feature"]), arrays["feature"] >= 0, arrays["roots"]
     flat = all(len(arrays[name]) == nodes for name in ("threshold", "left", "right"))
     require(nodes > 0 and flat, "one entry per node", nodes=nodes)
-    columns = max(1, 2 * spec.n_numbers + sum(codes if codes <= MOST_COLUMNS else 1 for codes in spec.cardinalities))
+    columns = n_columns(spec)
     known = (arrays["feature"] >= -1) & (arrays["feature"] < columns)
-    require(bool(known.all()), "trees split at the table's columns", columns=columns)
+    require(bool(known.all()), "trees split at the columns of a row", columns=columns)
     place = np.arange(nodes)[inner]
     for name in ("left", "right"):
         child = arrays[name][inner]

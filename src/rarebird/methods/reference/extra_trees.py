@@ -26,7 +26,8 @@ import numpy as np
 from pydantic import Field
 
 from rarebird.core.checks import require
-from rarebird.methods.reference._forest import NODES, Forest, arrays_of, check, columns_of, joined
+from rarebird.methods.reference._forest import NODES, Forest, arrays_of, check
+from rarebird.methods.reference._growth import grown
 from rarebird.methods.reference._tree_reference import TreeReference, TreeRows
 from rarebird.slots.ranges import Float, Int
 
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
 KINDS = ("table",)
 ROWS_PER_LEAF = 1_000
-# Most trees that are grown before the progress callback is asked again whether to end; it is asked after the first
-# tree, which may take long, and then after twice as many trees each time.
-CHUNK = 20
 
 
 class ExtraTrees(TreeReference):
@@ -57,32 +55,13 @@ class ExtraTrees(TreeReference):
 
     def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: RoundProgress) -> Forest:
         """The forest; True from `progress` makes the chunk of trees that has just been grown the last one."""
-        from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+        return grown(rows, rounds, seed, threads, progress, self._options(rows))
 
-        classes = rows.spec.task == "classification"
-        forest = (ExtraTreesClassifier if classes else ExtraTreesRegressor)(
-            min_samples_leaf=max(self.fewest_rows, len(rows.target) // ROWS_PER_LEAF),
-            max_features=self.column_share or ("sqrt" if classes else 1.0),
-            random_state=seed,
-            n_jobs=threads,
-            warm_start=True,
-        )
-        columns, target = columns_of(rows.x, rows.spec), rows.target if classes else rows.target.astype(np.float64)
-        done, chunks = 0, []
-        while done < rounds:
-            grown = min(done + min(done + 1, CHUNK), rounds)
-            forest.set_params(n_estimators=grown)
-            forest.fit(columns, target, sample_weight=rows.weight.astype(np.float64))
-            known = forest.classes_ if classes else np.zeros(1, dtype=np.int64)
-            chunks.append(_arrays([tree.tree_ for tree in forest.estimators_[done:]], known, rows.spec))
-            # Trees of many classes take gigabytes as scikit-learn has them; it only counts those that it has grown.
-            forest.estimators_[done:] = [None] * (grown - done)
-            # One call for each tree, so that the caller can count the trees.
-            answers = [progress(tree / rounds) for tree in range(done + 1, grown + 1)]
-            done = grown
-            if any(answers):
-                break
-        return Forest(joined(chunks), rows.spec)
+    def _options(self, rows: TreeRows) -> dict[str, Any]:
+        """Settings of the forest, as scikit-learn names them."""
+        usual = "sqrt" if rows.spec.task == "classification" else 1.0
+        fewest = max(self.fewest_rows, len(rows.target) // ROWS_PER_LEAF)
+        return {"min_samples_leaf": fewest, "max_features": self.column_share or usual}
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray], spec: InputSpec) -> Forest:
         """A forest from the arrays of a model's file.
@@ -126,27 +105,3 @@ def _array(name: str, numbers: Any) -> np.ndarray:
     within = bool((np.abs(found.astype(np.float64)) <= limits.max).all())
     require(within, "numbers are finite", array=name)
     return found.astype(np.float32 if is_float else np.int32)
-
-
-def _arrays(trees: list[Any], known: np.ndarray, spec: InputSpec) -> dict[str, np.ndarray]:
-    """scikit-learn's trees as arrays, tree after tree; classes without rows have no share."""
-    start = np.concatenate([[0], np.cumsum([tree.node_count for tree in trees])]).astype(np.int64)
-    leaf = np.concatenate([tree.children_left < 0 for tree in trees])
-    value = np.zeros((int(start[-1]), spec.n_outputs), dtype=np.float32)
-    value[:, known] = np.concatenate([tree.value[:, 0, :] for tree in trees])
-    nodes = {
-        "feature": np.where(leaf, -1, np.concatenate([tree.feature for tree in trees])),
-        # scikit-learn compares in float64; rounded down to float32, a threshold keeps every float32 row on its side.
-        "threshold": _floor32(np.where(leaf, 0.0, np.concatenate([tree.threshold for tree in trees]))),
-        "roots": start[:-1],
-    }
-    for name, children in (("left", "children_left"), ("right", "children_right")):
-        moved = np.concatenate([getattr(tree, children) + first for tree, first in zip(trees, start, strict=False)])
-        nodes[name] = np.where(leaf, 0, moved)
-    return arrays_of(nodes, value)
-
-
-def _floor32(values: np.ndarray) -> np.ndarray:
-    """Each value rounded down to float32."""
-    near = values.astype(np.float32)
-    return np.where(near > values, np.nextafter(near, np.float32(-np.inf)), near)
