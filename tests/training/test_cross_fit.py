@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Splits
 from rarebird.data.split import halves
@@ -111,7 +112,15 @@ def test_the_time_that_scoring_takes_is_kept_free(monkeypatch: pytest.MonkeyPatc
     # 400 held-out rows once, 1000 test rows by each of two networks.
     far = module._seconds_after_training(time.monotonic() + 1000, trainer, splits, parts)
     assert far == pytest.approx(24, abs=0.1)
-    assert module._seconds_after_training(time.monotonic() + 10, trainer, splits, parts) == pytest.approx(5, abs=0.1)
+    assert module._seconds_after_training(time.monotonic() + 24, trainer, splits, parts) == pytest.approx(12, abs=0.1)
+
+
+def test_a_training_that_would_end_long_after_the_deadline_is_refused_with_a_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(NetworkTrainer, "seconds_per_row", lambda self, deadline=None: 0.5)
+    with pytest.raises(DataError, match=r"takes about \d+ s on these rows.*such as --budget \d+m"):
+        list(cross_fit(recipe(), Splits(TRAIN), PARTS, Compute(deadline=time.monotonic() + 10)))
 
 
 def test_scoring_numbers_takes_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,11 +151,14 @@ class LeaveOneOut:
     def plan(self, deadline: float | None, trainings: int) -> Recipe:
         return self.trainer.plan(deadline, trainings)
 
-    def seconds_per_row(self) -> float:
+    def seconds_per_row(self, deadline: float | None = None) -> float:
         return 0.0
 
     def fits(self, deadline: float | None, trainings: int) -> bool:
         return True
+
+    def least_seconds(self, deadline: float) -> float:
+        return 0.0
 
     def run(self, plan: TrainingPlan, on_step: Any) -> Trained:
         own = np.column_stack([np.arange(self.n, dtype=float), np.zeros(self.n)])
@@ -195,6 +207,7 @@ def test_trainings_share_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) 
     now, given = [1000.0], list[float | None]()
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(module, "_seconds_after_training", lambda *arguments: 0.0)
+    monkeypatch.setattr(NetworkTrainer, "least_seconds", lambda self, deadline: 0.0)
     monkeypatch.setattr(NetworkTrainer, "plan", lambda self, deadline, trainings: self.recipe)
     run = NetworkTrainer.run
 
@@ -212,6 +225,7 @@ def built_in(seconds: float, now: list[float], monkeypatch: pytest.MonkeyPatch) 
     """A made clock, by which the preparation of a part's rows takes some seconds, and nothing else does."""
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(module, "_seconds_after_training", lambda *arguments: 0.0)
+    monkeypatch.setattr(NetworkTrainer, "least_seconds", lambda self, deadline: 0.0)
     monkeypatch.setattr(NetworkTrainer, "plan", lambda self, deadline, trainings: self.recipe.updated(steps=2))
     made = module._trainer
 
@@ -228,8 +242,9 @@ def test_where_preparation_takes_most_of_the_time_fewer_models_are_trained_and_r
     parts = [*PARTS, *PARTS]
     now = [1000.0]
     built_in(10.0, now, monkeypatch)
-    # Of the 40 s after the first preparation, half may go into others: two more of four.
-    *_, models = cross_fit(recipe(), Splits(TRAIN), parts, Compute(deadline=1050.0))
+    monkeypatch.setattr(NetworkTrainer, "seconds_per_row", lambda self, deadline=None: 0.0)
+    # Of 60 s, half may go into preparations: three of four.
+    *_, models = cross_fit(recipe(), Splits(TRAIN), parts, Compute(deadline=1060.0))
     assert (len(models.trained), models.ended_by_clock, models.ended_by_user) == (3, True, False)
     assert len(models.recipe.relaid) == 3
     now[0] = 1000.0

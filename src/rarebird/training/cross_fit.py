@@ -3,12 +3,14 @@ from."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rarebird.core.checks import DataError
 from rarebird.core.clock import end_of_share
 from rarebird.core.compute import Compute
 from rarebird.data import split
@@ -27,8 +29,8 @@ WATCHING = (("regularization", "early_stopping"), ("schedule", "reduce_on_platea
 WATCHED_SHARE = 0.1
 # Share of the time that may go into the preparation of rows; the rest is for training.
 BUILDING_SHARE = 0.5
-# Seconds after the deadline within which the rows of one more model may be prepared: a whole cross-fit is worth them.
-GRACE = 1.0
+# Seconds by which trainings may end late where they cannot be shorter: a whole model is worth them.
+LONGEST_OVERRUN = 4.0
 
 # Per model, the positions of the rows that it learns from, and of the rows that it holds out.
 Parts = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -97,7 +99,7 @@ def cross_fit(
         built = time.monotonic() - start  # seconds
         if fold == 0:
             if deadline is not None:
-                count = _affordable(deadline, built, count)
+                count = _affordable(deadline, trainer, built, splits, parts[:count])
                 deadline -= _seconds_after_training(deadline, trainer, splits, parts[:count])
             recipe = _planned(recipe, trainer, deadline, (built, count), share)
             if (recipe.steps or 0) < enough * trainer.own_steps or (enough and not trainer.fits(deadline, count)):
@@ -106,7 +108,7 @@ def cross_fit(
         part_deadline = end_of_share(deadline, time.monotonic(), count - fold)
         trained = trainer.run(TrainingPlan(recipe, part_deadline, changes, given_steps), on_step)
         del trainer  # frees its rows before those of the next fold are prepared
-        is_last = fold + 1 >= count or (deadline is not None and time.monotonic() + built > deadline + GRACE)
+        is_last = fold + 1 >= count or (deadline is not None and time.monotonic() + built > deadline + LONGEST_OVERRUN)
         by_clock = is_last and fold + 1 < len(replayed) and not on_step.ended
         models = _with_model(models, splits, part[1], learned, trained, (on_step.ended, by_clock))
         yield replace(models, recipe=_record_changes(recipe, models.trained, len(parts)))
@@ -154,11 +156,18 @@ def _with_model(
     )
 
 
-def _affordable(deadline: float, built: float, parts: int) -> int:
-    """How many models are trained where the preparation of their rows takes a large part of the time: it may take half
-    of it. The first rows are prepared already."""
+def _affordable(deadline: float, trainer: Trainer, built: float, splits: Splits, parts: Parts) -> int:
+    """How many models are trained where the least that each takes is a large part of the time: the preparation of its
+    rows, the shortest training and the prediction of held-out and test rows together may take half of the time. The
+    first rows are prepared already."""
+    test = 0 if splits.test is None else len(splits.test)
+    held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val) * len(parts)
+    predicting = trainer.seconds_per_row(deadline) * (test + held / max(len(parts), 1))
+    least = built + trainer.least_seconds(deadline) + predicting
+    if least * len(parts) <= LONGEST_OVERRUN:
+        return len(parts)
     left = max(deadline - time.monotonic(), 0.0)
-    return max(1, min(parts, 1 + int(BUILDING_SHARE * left / max(built, 1e-9))))
+    return max(1, min(len(parts), int(BUILDING_SHARE * (left + built) / max(least, 1e-9))))
 
 
 def cross_fit_all(recipe: Recipe, splits: Splits, parts: Parts, compute: Compute, weight: float = 1.0) -> CrossFit:
@@ -266,9 +275,20 @@ def _record_changes(recipe: Recipe, trained: Sequence[Trained], parts: int) -> R
 
 
 def _seconds_after_training(deadline: float, trainer: Trainer, splits: Splits, parts: Parts) -> float:
-    """Seconds to predict and score held-out and test rows; at most half of the remaining time."""
+    """Seconds to predict and score held-out and test rows; at most half of the remaining time.
+
+    Raises:
+        DataError: These and the shortest training end long after the deadline.
+    """
     held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
     test = 0 if splits.test is None else len(splits.test)
     predicting = trainer.seconds_per_row(deadline) * (held + len(parts) * test)
     scoring = SCORING_SECONDS * max(splits.train.n_classes, 1) * (held + test)
-    return min(predicting + scoring, max(deadline - time.monotonic(), 0.0) / 2)
+    left = max(deadline - time.monotonic(), 0.0)
+    needed = trainer.least_seconds(deadline) + predicting
+    if needed > left + LONGEST_OVERRUN:
+        raise DataError(
+            f"The shortest training takes about {needed:.0f} s on these rows, with their prediction, but {left:.0f} s "
+            f"are left; give a longer budget, such as --budget {math.ceil(needed / 10)}m."
+        )
+    return min(predicting + scoring, left / 2)

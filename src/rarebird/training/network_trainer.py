@@ -138,6 +138,14 @@ class NetworkTrainer:
         """True: fewer steps fit into any time."""
         return True
 
+    def least_seconds(self, deadline: float) -> float:
+        """Seconds of one step; where the network has a frozen part, of its outputs for all rows, which come first."""
+        batch = min(self.recipe.batch_size, len(self.rows))
+        built: Any = self.recipe.network
+        is_frozen = hasattr(built.build(self.prepared.spec), "embed")
+        rows = max(len(self.rows), STEP_PREDICTIONS * batch) if is_frozen else STEP_PREDICTIONS * batch
+        return rows * self.seconds_per_row(deadline)
+
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
         """Train as planned; a replay repeats the plan's changes and does not read the clock."""
         recipe = plan.recipe

@@ -68,6 +68,10 @@ class ReferenceTrainer:
         """True: fewer rounds fit into any time."""
         return True
 
+    def least_seconds(self, deadline: float) -> float:
+        """Seconds of one round."""
+        return self._measure(deadline)[0]
+
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
         """Train as planned, and end after the round after which the next one would be late; a replay repeats the early
         end that the plan's changes record, and does not read the clock."""

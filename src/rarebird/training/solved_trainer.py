@@ -74,6 +74,10 @@ class SolvedTrainer:
         """About how long the features of one row take: measured on few rows, whatever the time."""
         return self._measured
 
+    def least_seconds(self, deadline: float) -> float:
+        """Seconds of the features of all rows; a solution cannot be shortened."""
+        return len(self.rows) * self.seconds_per_row(deadline)
+
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
         """Compute the features, and solve the head."""
         with threads(plan.recipe.threads):

@@ -85,6 +85,10 @@ class Trainer(Protocol):
         """False for trainings that cannot be shortened and take longer than the time; arguments as for `plan`."""
         ...
 
+    def least_seconds(self, deadline: float) -> float:
+        """About how long the shortest training takes: one step or round, and what must be computed before it."""
+        ...
+
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
         """Train as planned; if `on_step` returns True, the training ends early."""
         ...
