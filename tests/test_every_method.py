@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.experiment.run import run
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe.recipe import Recipe
+from rarebird.recipe.stage_plans import PLANS
 from rarebird.slots import methods
 
 pytestmark = pytest.mark.real_data
@@ -63,7 +65,7 @@ def cases() -> list[object]:
 
 
 @pytest.mark.parametrize(("slot", "name", "what"), cases())
-def test_trains_on_real_rows(slot: str, name: str, what: str, shared_data: Path) -> None:
+def test_trains_on_real_rows(slot: str, name: str, what: str, shared_data: Path, tmp_path: Path) -> None:
     train = rows_of(shared_data, what)
     network = {"name": "mlp", "width": 16, "depth": 1}
     base = Recipe(
@@ -71,9 +73,12 @@ def test_trains_on_real_rows(slot: str, name: str, what: str, shared_data: Path)
     )
     if what == "values":
         base = base.updated(loss=methods.build("loss", {"name": "mean_squared"}), metric="r2")
+    if slot == "transfer":
+        base = base.updated(transfer=transfer_of(name, base, train, tmp_path))
     given = methods.load(slot, name).examples()[0].settings() if (slot, name) in BY_EXAMPLE else name
     companions = [f"network={RESIDUAL[what]}"] if name == "stochastic_depth" else COMPANIONS.get(name, [])
-    recipe = base.with_settings(companions + [f"{slot}={given}" if isinstance(given, str) else _assigned(slot, given)])
+    setting = [f"{slot}={given}" if isinstance(given, str) else _assigned(slot, given)]
+    recipe = base.with_settings(companions + ([] if slot == "transfer" else setting))
     assert Recipe.from_toml(recipe.to_toml()) == recipe
     assert name in [type(method).name for filled, method in recipe.methods() if filled == slot]
 
@@ -86,8 +91,19 @@ def test_trains_on_real_rows(slot: str, name: str, what: str, shared_data: Path)
         assert len(outcome.result.test.per_class) == 2
 
 
+def transfer_of(name: str, base: Recipe, train: Dataset, folder: Path) -> dict[str, object]:
+    """A transfer from a model of the same recipe, or without a source of its own."""
+    if name not in ("checkpoint", "from_run"):
+        return {"name": name}
+    model = run(base, Splits(train), test_share=0.25).model
+    model.save(folder / "model")
+    weights = folder / "weights.safetensors"
+    save_file(model.members[0].network.state_dict(), weights)
+    return {"name": name, "file": str(weights)} if name == "checkpoint" else {"name": name, "run": str(folder)}
+
+
 @pytest.mark.parametrize("what", ["image", "table", "series"])
-@pytest.mark.parametrize("plan", ["deferred", "crt", "tau_normalized", "gradual_unfreezing", "feature_smote"])
+@pytest.mark.parametrize("plan", PLANS)
 def test_plans_of_stages_train_on_real_rows(plan: str, what: str, shared_data: Path) -> None:
     train = rows_of(shared_data, what)
     base = Recipe(

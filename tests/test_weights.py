@@ -19,7 +19,8 @@ from rarebird.metrics import names
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
-from rarebird.slots.protocols import SamplingState, TargetStatistics
+from rarebird.slots.protocols import TargetStatistics
+from rarebird.slots.sampling_state import SamplingState
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.stage import class_weights
 from rarebird.training.trainer import TrainingPlan

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rarebird.slots import methods
-from rarebird.slots.protocols import SamplingState
+from rarebird.slots.sampling_state import SamplingState
 
 CASES = [
     pytest.param(value, id=f"{name}-{place}")

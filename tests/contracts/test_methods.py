@@ -23,6 +23,7 @@ PROTOCOLS: dict[str, type] = {
     "batch_sampling": protocols.BatchSampling,
     "augmentation": protocols.Augmentation,
     "network": protocols.Network,
+    "transfer": protocols.Transfer,
     "reference": protocols.Reference,
     "head": protocols.Head,
     "loss": protocols.Loss,

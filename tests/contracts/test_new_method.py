@@ -27,6 +27,7 @@ DERIVED = {
     "batch_sampling": ("shuffled", "__call__"),
     "augmentation": ("cell_noise", "bind"),
     "network": ("mlp", "build"),
+    "transfer": ("checkpoint", "start"),
     "reference": ("boosted_trees", "fit"),
     "head": ("ridge", "solve"),
     "loss": ("cross_entropy", "build"),
@@ -53,6 +54,17 @@ class NewMethod({base_class}):
             calls.write("{slot}\\n")
         return super().{function}(*args, **settings)
 '''
+# A checkpoint's file is not in the copy: the new method gives the network nothing.
+TRANSFER = METHOD.replace(
+    "        return super().{function}(*args, **settings)\n",
+    """        from rarebird.slots.starting_weights import StartingWeights
+
+        return StartingWeights(source="nowhere")
+
+    def recorded(self, network):
+        return self
+""",
+)
 TRAINS = """
 import json, os, sys
 import numpy as np
@@ -111,7 +123,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for name in ("__init__.py", "test_every_method.py"):
         shutil.copy(PROJECT / "tests" / name, copy / "tests" / name)
     for slot, (base, function) in DERIVED.items():
-        text = METHOD.format(slot=slot, base=base, base_class=methods.camel(base), function=function)
+        template = TRANSFER if slot == "transfer" else METHOD
+        text = template.format(slot=slot, base=base, base_class=methods.camel(base), function=function)
         folder = copy / "rarebird" / "methods" / slot
         (folder / "new_method.py").write_text(text, encoding="utf-8")
         (folder / "_new_part.py").write_text(text, encoding="utf-8")

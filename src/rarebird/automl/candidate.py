@@ -19,16 +19,19 @@ import numpy as np
 from rarebird.automl.criterion import Criterion, loss
 from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
+from rarebird.data.dataset import Dataset
 from rarebird.evaluation import held_outputs
 from rarebird.evaluation.complete import crossing_parts
 from rarebird.evaluation.held_out import cross_predict
-from rarebird.experiment.row_parts import row_parts
+from rarebird.experiment.row_parts import held_rows, row_parts
 from rarebird.experiment.setup import Setup
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import CrossFit, cross_fit, parts_of
 from rarebird.training.device import choose_device, threads
 from rarebird.training.timing import warm_up
 
+# Rows whose prediction is measured, for a recipe with leave-one-out outputs.
+MEASURED_ROWS = 16
 TOO_LATE = "there was too little time for it"
 
 # `default` is the default recipe, which may use all remaining time; `portfolio` is another recipe of the portfolio;
@@ -51,6 +54,8 @@ class TrainingContext:
         threads: CPU threads of a candidate; None: torch's present number.
         progress: Called with a candidate's name and a description; if it returns True, the training ends.
         parts: ``(n,)`` the part of each scored row; calibrations for the rows of a part are fitted on all other parts.
+        compared: ``(n,)`` bool, the rows that every recipe holds out, on which candidates are compared; a recipe with
+            leave-one-out outputs holds out more.
     """
 
     setup: Setup
@@ -59,9 +64,11 @@ class TrainingContext:
     threads: int | None = None
     progress: Callable[[str, str], bool] = _silent
     parts: np.ndarray = field(init=False)
+    compared: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", row_parts(self.setup, self.seed))
+        object.__setattr__(self, "compared", held_rows(self.setup, self.seed))
 
 
 @dataclass(frozen=True)
@@ -202,8 +209,20 @@ def _assess(context: TrainingContext, spec: TrialSpec, models: CrossFit, begun: 
         # After the first rung all held-out rows are in one part, which is halved.
         parts = crossing_parts(scored, known, context.parts, context.seed)[held.rows]
         predicted[held.rows] = cross_predict(models.recipe, held, factors, parts).outputs
+    predicted[~context.compared] = np.nan
     now = time.monotonic()
     # A held-out row is predicted by one network, a new row by all networks.
     per_row = (now - start) / max(len(held.rows), 1) * len(models.trained)
+    if any(one.own_outputs is not None for one in models.trained):
+        per_row += _seconds_per_row(models, scored, context.setup.device)  # leave-one-out outputs took no prediction
     losses = context.criterion.rows(predicted)
     return Candidate(spec.name, models, predicted, losses, now - begun, per_row, spec.is_reference)
+
+
+def _seconds_per_row(models: CrossFit, rows: Dataset, device: str) -> float:
+    """Seconds to predict one row with all networks: measured on a few rows."""
+    few = rows.take(np.arange(min(len(rows), MEASURED_ROWS)))
+    start = time.monotonic()
+    for member in held_outputs.members_of(models):
+        member.logits(few, device)
+    return (time.monotonic() - start) / len(few)

@@ -124,6 +124,7 @@ def _networks(folder: Path, about: Sequence[Mapping[str, Any]], device: str) -> 
             known["notes"],
             known["ended"],
             _array(known["own_outputs"]),
+            member.started,
         )
         for member, known in zip(members, about, strict=True)
     ]

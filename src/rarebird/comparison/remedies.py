@@ -25,6 +25,7 @@ SLOTS = (
     "loss",
     "regularization",
     "network",
+    "transfer",
     "reference",
     "head",
     "calibration",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from rarebird.data.split import Protocol
 from rarebird.experiment import copies as copies_of
 from rarebird.experiment.copies import Copies
 from rarebird.metrics import names
-from rarebird.recipe.ensemble import AnyRecipe, Ensemble
+from rarebird.recipe.ensemble import AnyRecipe, Ensemble, members
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import Parts
 from rarebird.training.device import choose_device
@@ -142,6 +142,12 @@ def positive_class(train: Dataset, positive: str | None) -> str | None:
 
 def _check(data: Splits, recipe: AnyRecipe) -> None:
     """Refuse data that do not fit the recipe, before anything is trained."""
+    for _, one in members(recipe):
+        transfer: Any = one.transfer
+        if transfer is not None:
+            transfer.recorded(one.network)
+        if hasattr(transfer, "check"):
+            transfer.check(data.train)
     if recipe.kind != data.train.kind:
         raise DataError(
             f"The recipe is for data of kind {recipe.kind!r}, but {data.train.name} holds data of kind "

@@ -16,6 +16,7 @@ from rarebird.core.memory import require_memory
 from rarebird.data.prepare import Prepared
 from rarebird.data.schema import Schema
 from rarebird.recipe.recipe import Recipe
+from rarebird.slots.starting_weights import StartingWeights
 
 # Memory that a text takes while it is read, as a multiple of its file: numbers of a description become objects.
 TEXT_MEMORY = 8
@@ -37,6 +38,7 @@ class MemberDescription(BaseModel):
     Attributes:
         recipe: The place of its recipe among the model's recipes.
         weight: Relative to the weights of the other members.
+        started: Where its initial weights come from, with their licence; None where they were newly drawn.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +47,7 @@ class MemberDescription(BaseModel):
     calibrations: tuple[Step, ...]
     recipe: int = Field(default=0, ge=0)
     weight: float = Field(default=1.0, gt=0)
+    started: StartingWeights | None = None
 
 
 class Description(BaseModel):

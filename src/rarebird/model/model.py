@@ -23,6 +23,7 @@ from rarebird.model.rows import of_python
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import FittedDecision
+from rarebird.slots.starting_weights import StartingWeights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,6 +43,7 @@ class Member:
         views: Augmented views whose predictions are averaged with that of the row.
         place: The place of its recipe among the model's recipes.
         weight: Relative to the weights of the other members.
+        started: Where its initial weights come from; None where they were newly drawn.
     """
 
     network: nn.Module
@@ -50,6 +52,7 @@ class Member:
     views: Sequence[View] = ()
     place: int = 0
     weight: float = 1.0
+    started: StartingWeights | None = None
 
     @classmethod
     def of(cls, recipe: Recipe, trained: Trained, place: int = 0, weight: float = 1.0) -> Self:
@@ -57,7 +60,7 @@ class Member:
         from rarebird.training.test_time_views import views
 
         prepared = trained.prepared
-        return cls(trained.network, prepared, (), views(recipe, prepared.spec), place, weight)
+        return cls(trained.network, prepared, (), views(recipe, prepared.spec), place, weight, trained.started)
 
     def logits(self, data: Dataset, device: str) -> np.ndarray:
         """``(n, n_outputs)`` raw outputs."""
@@ -180,6 +183,7 @@ class Model:
                 calibrations=tuple(step_of(*calibration) for calibration in member.calibrations),
                 recipe=member.place,
                 weight=member.weight,
+                started=member.started,
             )
             for member in self.members
         ]
@@ -237,4 +241,5 @@ def _member(recipe: Recipe, network: nn.Module, part: MemberDescription, chain: 
     from rarebird.training.test_time_views import views
 
     network = placement(device, part.prepared.spec.kind == "image").place(network)
-    return Member(network.eval(), part.prepared, chain, views(recipe, part.prepared.spec), part.recipe, part.weight)
+    shown = views(recipe, part.prepared.spec)
+    return Member(network.eval(), part.prepared, chain, shown, part.recipe, part.weight, part.started)

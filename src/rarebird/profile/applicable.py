@@ -124,6 +124,11 @@ def _network(_: str, facts: Facts) -> str:
     return f"works on {_PLURAL[facts.kind]}; there are {_rows(facts.n)} to learn from"
 
 
+def _transfer(name: str, facts: Facts) -> str:
+    # The other methods need a file or a run, which only the user can name.
+    return f"learns from rows without labels; {_rows(facts.n)} have one" if name == "self_supervised" else ""
+
+
 def _reference(_: str, __: Facts) -> str:
     return "the usual choice instead of a network, judged on the same splits"
 
@@ -199,6 +204,7 @@ _RULES: dict[str, Callable[[str, Facts], str]] = {
     "batch_sampling": _batch_sampling,
     "augmentation": _augmentation,
     "network": _network,
+    "transfer": _transfer,
     "reference": _reference,
     "head": _head,
     "loss": _loss,

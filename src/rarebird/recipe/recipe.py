@@ -54,6 +54,7 @@ class Recipe(BaseModel):
             all threads for other kinds.
         image_size: Side in pixels to which pictures are resized; None: chosen by the sizes of the pictures.
         test_time_views: The number of augmented views of a row whose predictions are averaged with that of the row.
+        transfer: The method that gives the network its initial weights; None: they are newly drawn.
         reference: The method that is trained in the network's place; None: the network. With a reference, the slots
             that act within a network's training are not used.
         head: The method that solves the network's head in closed form, where its features are frozen; None: the network
@@ -89,6 +90,7 @@ class Recipe(BaseModel):
     test_time_views: int = Field(default=0, ge=0, le=64)
 
     network: slot_type("network")  # type: ignore[valid-type]
+    transfer: slot_type("transfer") | None = None  # type: ignore[valid-type]
     reference: slot_type("reference") | None = None  # type: ignore[valid-type]
     head: slot_type("head") | None = None  # type: ignore[valid-type]
     loss: slot_type("loss") = _method("loss", "cross_entropy")  # type: ignore[valid-type]

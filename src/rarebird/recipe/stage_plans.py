@@ -73,6 +73,11 @@ PLANS: dict[str, tuple[dict[str, Any], ...]] = {
     "crt": ({"share": 0.75}, {"share": 0.25, "trainable": "head", "reset_head": True, "overrides": _BALANCED}),
     # The tau-normalized classifier of the same paper; nothing is trained a second time.
     "tau_normalized": ({"normalize_head": 1.0},),
+    # The body stays as it was transferred, and only the head learns: "linear evaluation" of Zhang, Isola and Efros,
+    # "Colorful image colorization", ECCV 2016. With head=ridge it is solved.
+    "linear_probe": ({"trainable": "head"},),
+    # All layers at one rate, as without a plan: for a comparison with the others.
+    "full": ({},),
     # Gradual unfreezing: Howard and Ruder, "Universal language model fine-tuning for text classification", ACL 2018.
     # For networks whose first layers are trained already.
     "gradual_unfreezing": (

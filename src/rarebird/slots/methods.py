@@ -26,6 +26,7 @@ SLOTS = (
     "batch_sampling",
     "augmentation",
     "network",
+    "transfer",
     "reference",
     "head",
     "loss",

@@ -20,8 +20,10 @@ import numpy as np
 from rarebird.data.dataset import Dataset
 from rarebird.data.spec import InputSpec
 from rarebird.slots.hooks import Hook
-from rarebird.slots.methods import Fitted
+from rarebird.slots.methods import Fitted, Method
+from rarebird.slots.sampling_state import SamplingState
 from rarebird.slots.solved_head import HeadRows, SolvedHead
+from rarebird.slots.starting_weights import StartingWeights, StartRows
 
 if TYPE_CHECKING:
     import torch
@@ -38,26 +40,6 @@ class Resampling(Protocol):
     """Raw training rows in, raw training rows out, categories and missing values intact."""
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset: ...
-
-
-@dataclass
-class SamplingState:
-    """What a batch sampler may use when it plans an epoch.
-
-    Attributes:
-        progress: Share of the whole training that is done, 0..1.
-        fold: Which part of the cross-fitting is trained.
-        rank, world_size: Number of this process, and of all processes that train together.
-        rows: ``(n,)`` how many rows each training row counts for, by its weight; None where each counts for one.
-        last_loss: ``(n,)`` each row's loss when last in a batch, NaN before; None at first, and if no stage reads it.
-    """
-
-    progress: float = 0.0
-    fold: int = 0
-    rank: int = 0
-    world_size: int = 1
-    rows: np.ndarray | None = None
-    last_loss: np.ndarray | None = None
 
 
 @runtime_checkable
@@ -176,6 +158,18 @@ class Network(Protocol):
     """
 
     def build(self, spec: InputSpec) -> nn.Module: ...
+
+
+@runtime_checkable
+class Transfer(Protocol):
+    """Gives a network its initial weights, the same for the same rows and seed; its head stays newly drawn.
+
+    `recorded` gives the settings that a run records, with the fingerprint of a file that they name.
+    """
+
+    def recorded(self, network: Method) -> Method: ...
+
+    def start(self, network: nn.Module, rows: StartRows) -> StartingWeights: ...
 
 
 # Called with the share done, 0..1, after each round of a reference; True from it ends the training.

@@ -179,14 +179,16 @@ def cross_fit_all(recipe: Recipe, splits: Splits, parts: Parts, compute: Compute
 def parts_of(recipe: Recipe, splits: Splits, parts: Parts) -> Parts:
     """The parts on which a recipe's models are trained: the given ones, or one model of all rows.
 
-    A head with leave-one-out outputs learns from all rows and is judged on the same rows as any other recipe. Where
-    rows have a time, a later row must not help to predict an earlier one; resampled rows hide of which rows they are
-    made; and given validation rows judge: then parts are as given.
+    A head with leave-one-out outputs learns from all rows, and these outputs hold out every one of them: also where
+    other recipes have one hold-out, whose few rare rows would be too few for a calibration. Where rows have a time, a
+    later row must not help to predict an earlier one; resampled rows hide of which rows they are made; and given
+    validation rows judge: then parts are as given.
     """
     is_judged_by_own = recipe.head is not None and recipe.reference is None and recipe.resampling is None
     if not is_judged_by_own or splits.val is not None or splits.train.time is not None or not parts:
         return parts
-    return [(np.arange(len(splits.train)), np.sort(np.concatenate([held for _, held in parts])))]
+    everything = np.arange(len(splits.train))
+    return [(everything, everything)]
 
 
 def trainer_of(recipe: Recipe, train: Dataset, learned: np.ndarray, fold: int, device: str) -> Trainer:

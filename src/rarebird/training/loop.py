@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
 from rarebird.slots.hooks import Hook, TrainState
-from rarebird.slots.protocols import Inputs, SamplingState
+from rarebird.slots.protocols import Inputs
+from rarebird.slots.sampling_state import SamplingState
 from rarebird.training.batches import Batch, Rows, weighted_by_class
 from rarebird.training.device import Placement, is_out_of_memory
 from rarebird.training.stage import StageParts, normalize_head, trainable_parameters

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from rarebird.slots.protocols import TargetStatistics, TrainStatistics
 from rarebird.training.batches import Rows
 from rarebird.training.device import Placement, threads
 from rarebird.training.inference import embedded, is_frozen_before_head, logits, placement, rows_at_once
+from rarebird.training.initial_network import InitialNetwork
 from rarebird.training.loop import Training
 from rarebird.training.memory import check_memory
 from rarebird.training.stage import class_weights, merged, stages
@@ -67,6 +67,7 @@ class NetworkTrainer:
         self._embedded: Rows | None = None
         self._frozen: dict[str, torch.Tensor] = {}
         self._per_row: float | None = None
+        self._initial = InitialNetwork(recipe, self.prepared, self.rows.inputs, fold)
 
     @property
     def own_steps(self) -> int:
@@ -90,7 +91,7 @@ class NetworkTrainer:
             best, seconds = self._fastest_within(min(MEASURING_SHARE * left, MEASURING_SECONDS), deadline)
             steps = self.steps.within(max(deadline - time.monotonic(), 0.0) / trainings, seconds)
             steps = min(steps, self.recipe.steps or steps)
-        return self.recipe.updated(
+        return self._initial.recorded().updated(
             steps=steps, precision=best.precision, channels_last=best.channels_last, threads=best.threads
         )
 
@@ -116,8 +117,7 @@ class NetworkTrainer:
         a few batches, while these take a small share of the time."""
         if self._per_row is not None:
             return self._per_row
-        built: Any = self.recipe.network
-        network = built.build(self.prepared.spec).to(self.device)
+        network = self._initial.build().to(self.device)
         most = min(len(self._learned), MEASURED_BATCHES * rows_at_once(self.rows.inputs, self.device, network))
         allowed = np.inf if deadline is None else MEASURING_SHARE * (deadline - time.monotonic())
         rows = most if deadline is None else 1
@@ -169,8 +169,14 @@ class NetworkTrainer:
             prior_factor=self.prior_factor(training.kept_stage),
             history=history,
             changes=steps.changes,
-            notes=[*self.notes, *([UNSEEN] if unseen else []), *self._notes_on_stages(training)],
+            notes=[
+                *self.notes,
+                *self._initial.notes(),
+                *([UNSEEN] if unseen else []),
+                *self._notes_on_stages(training),
+            ],
             ended=self._end_cause(steps),
+            started=self._initial.started,
         )
 
     def _is_large(self, where: Placement) -> bool:
@@ -179,10 +185,8 @@ class NetworkTrainer:
         return where.device == "cpu" and cells * min(self.recipe.batch_size, len(self.rows)) > LARGE_CELLS
 
     def training(self, where: Placement) -> Training:
-        """A new training with newly drawn weights."""
-        seed = self.recipe.seed
-        torch.manual_seed(rng.torch_seed(seed, "network", self.fold))
-        network = where.place(self.recipe.network.build(self.prepared.spec))
+        """A new training, with the network's initial weights."""
+        seed, network = self.recipe.seed, where.place(self._initial.build())
         return Training(
             network=network,
             rows=self._rows_for(network).to(where),

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rarebird.core import rng
 from rarebird.core.checks import DataError
 from rarebird.data import prepare
 from rarebird.data.dataset import Dataset
@@ -21,6 +20,7 @@ from rarebird.slots.solved_head import HeadRows
 from rarebird.training.batches import ready
 from rarebird.training.device import threads
 from rarebird.training.inference import embedded, placement, rows_at_once
+from rarebird.training.initial_network import InitialNetwork
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import prepared_rows, resample
 
@@ -53,11 +53,14 @@ class SolvedTrainer:
         self.prepared, self.notes = prepare.fit(learned, recipe.seed)
         rows, _ = resample(recipe, learned, fold)
         self.rows, self._groups = prepared_rows(self.prepared, rows), rows.together
+        self._initial = InitialNetwork(recipe, self.prepared, self.rows.inputs, fold)
         check_frozen(recipe, self._network())
 
     def plan(self, deadline: float | None, trainings: int) -> Recipe:
         """The recipe with its one step; a solution cannot be shortened (see `fits`)."""
-        return self.recipe.updated(steps=1, precision="float32", threads=self.recipe.threads or torch.get_num_threads())
+        return self._initial.recorded().updated(
+            steps=1, precision="float32", threads=self.recipe.threads or torch.get_num_threads()
+        )
 
     def fits(self, deadline: float | None, trainings: int) -> bool:
         """Whether all trainings end before the deadline: features and products of matrices are measured."""
@@ -94,22 +97,24 @@ class SolvedTrainer:
         # Scores of a regression have no prior; a calibration finds the natural one.
         prior = None if self._learned.task == "classification" else np.ones(1)
         own = solved.own_outputs if self.recipe.resampling is None else None
-        return Trained(network.eval(), self.prepared, prior, [], [], self.notes, "solved", own)
+        notes = [*self.notes, *self._initial.notes()]
+        return Trained(network.eval(), self.prepared, prior, [], [], notes, "solved", own, self._initial.started)
 
     def _network(self) -> Any:
         """A new network, with the same frozen part each time."""
-        torch.manual_seed(rng.torch_seed(self.recipe.seed, "network", self.fold))
-        built: Any = self.recipe.network
-        return placement(self.device, self.prepared.spec.kind == "image").place(built.build(self.prepared.spec))
+        return placement(self.device, self.prepared.spec.kind == "image").place(self._initial.build())
 
     def _fitted(self, network: Any) -> Inputs:
         """The rows after the network's frozen part, which is fitted to them first if it has anything to fit."""
         network.eval()
+        counts = torch.ones(len(self.rows)) if self.rows.counts is None else torch.from_numpy(self.rows.counts)
         if hasattr(network, "fit_frozen"):
-            counts = torch.ones(len(self.rows)) if self.rows.counts is None else torch.from_numpy(self.rows.counts)
             fitted: Inputs = network.fit_frozen(self.rows.inputs, counts)
             return fitted
-        return embedded(network, self.rows.inputs, self.device) if hasattr(network, "embed") else self.rows.inputs
+        rows = embedded(network, self.rows.inputs, self.device) if hasattr(network, "embed") else self.rows.inputs
+        if hasattr(network, "fit_scale"):
+            network.fit_scale(rows["embedded"], counts)
+        return rows
 
     @cached_property
     def _measured(self) -> float:
@@ -147,6 +152,11 @@ def check_frozen(recipe: Recipe, network: nn.Module) -> None:
     learns = any(not name.startswith("head.") for name, _ in network.named_parameters())
     if not learns or all(stage.trainable == "head" for stage in recipe.stages):
         return
+    if hasattr(network, "embed"):
+        raise DataError(
+            f"A head that is solved needs frozen features, but the stages train the network {recipe.network.name!r}; "
+            "freeze it with stages=linear_probe, or take head out of the recipe."
+        )
     raise DataError(
         f"A head that is solved needs a network with frozen features, such as linear, but the network "
         f"{recipe.network.name!r} learns its features; take head out of the recipe, or choose another network."

@@ -11,6 +11,7 @@ from torch import nn
 
 from rarebird.data.prepare import Prepared
 from rarebird.recipe.recipe import Recipe
+from rarebird.slots.starting_weights import StartingWeights
 
 # Called with the progress 0..1 after each step; if it returns True, that step is the last.
 StepProgress = Callable[[float], bool]
@@ -50,6 +51,7 @@ class Trained:
             ``solved`` for a head in closed form.
         own_outputs: ``(n_learned, n_outputs)`` raw outputs for the rows that it learned from, in their order. Each is
             the output of a training without that row: an exact leave-one-out. None where the method has none.
+        started: Where the initial weights come from; None where they were newly drawn.
     """
 
     network: nn.Module
@@ -60,6 +62,7 @@ class Trained:
     notes: list[str] = field(default_factory=list)
     ended: str = "clock"
     own_outputs: np.ndarray | None = None
+    started: StartingWeights | None = None
 
 
 class Trainer(Protocol):

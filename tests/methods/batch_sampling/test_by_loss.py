@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rarebird.methods.batch_sampling.by_loss import ByLoss, capped, expected_draws
-from rarebird.slots.protocols import SamplingState
+from rarebird.slots.sampling_state import SamplingState
 
 LOSS = np.random.default_rng(0).exponential(size=400)
 ONES = np.ones(400)

@@ -9,7 +9,7 @@ import pytest
 from rarebird.core.checks import DataError
 from rarebird.methods.batch_sampling.class_balanced import ClassBalanced
 from rarebird.methods.batch_sampling.majority_parts import MajorityParts, part_sizes, parts
-from rarebird.slots.protocols import SamplingState
+from rarebird.slots.sampling_state import SamplingState
 
 COUNTS = np.array([103, 40, 10])
 Y = np.repeat([0, 1, 2], COUNTS)

@@ -8,7 +8,7 @@ import pytest
 from rarebird.core.checks import DataError
 from rarebird.methods.batch_sampling.class_balanced import ClassBalanced
 from rarebird.methods.batch_sampling.progressive import Progressive, progressive_shares
-from rarebird.slots.protocols import SamplingState
+from rarebird.slots.sampling_state import SamplingState
 
 COUNTS = np.array([900, 90, 10])
 Y = np.repeat([0, 1, 2], COUNTS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rarebird.methods.batch_sampling.shuffled import Shuffled, even_batches
-from rarebird.slots.protocols import SamplingState
+from rarebird.slots.sampling_state import SamplingState
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 64, 65, 128, 129, 1000])

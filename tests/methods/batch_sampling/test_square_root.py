@@ -8,7 +8,7 @@ import pytest
 from rarebird.core.checks import DataError
 from rarebird.methods.batch_sampling.class_balanced import ClassBalanced
 from rarebird.methods.batch_sampling.square_root import SquareRoot, root_shares
-from rarebird.slots.protocols import SamplingState
+from rarebird.slots.sampling_state import SamplingState
 
 Y = np.repeat([0, 1, 2], [900, 90, 10])
 

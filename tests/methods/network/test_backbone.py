@@ -69,16 +69,25 @@ def test_features_are_those_of_timm_standardized(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", BODIES)
-def test_the_maximum_of_each_map_comes_beside_the_mean(model: str) -> None:
-    network = Backbone(model=model, size=160).build(spec()).eval()
+def test_maxima_and_inner_maps_come_beside_the_mean(model: str) -> None:
+    torch.manual_seed(0)
+    pixels, widths = {"pixels": torch.rand(2, 3, 160, 160)}, []
+    before = torch.empty(0)
+    for pooling in ("mean", "mean_max", "levels"):
+        torch.manual_seed(1)
+        network = Backbone(model=model, size=160, pooling=pooling).build(spec(160, 160)).eval()
+        embedded = network.embed(pixels)["embedded"]
+        if widths:
+            torch.testing.assert_close(embedded[:, : widths[-1]], before)
+        widths.append(embedded.shape[1])
+        before = embedded
+        assert network.head.in_features == embedded.shape[1]
     body = network.body
+    assert widths[:2] == [body.head_hidden_size, body.head_hidden_size + body.num_features]
+    assert len(network.levels) >= 3
     with torch.no_grad():
-        maps = body.forward_features(torch.rand(2, 3, 160, 160))
-        pooled = network.embed({"pixels": torch.rand(2, 3, 40, 40)})["embedded"]
-    channels = body.num_features
-    assert channels in maps.shape
-    assert pooled.shape == (2, body.head_hidden_size + channels)
-    assert network.head.in_features == pooled.shape[1]
+        inner = body.forward_intermediates(network.standardize(pixels["pixels"]), intermediates_only=True)
+    torch.testing.assert_close(before[:, -inner[-1].shape[1] :], inner[network.levels[-1]].amax(dim=(2, 3)))
 
 
 @pytest.mark.parametrize(("channels", "means"), [(1, 1), (3, 3), (4, 4), (7, 7)])

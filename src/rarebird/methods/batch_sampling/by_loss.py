@@ -31,8 +31,8 @@ from pydantic import Field
 from rarebird.methods.batch_sampling._shares import rounded
 from rarebird.methods.batch_sampling.shuffled import even_batches
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import SamplingState
 from rarebird.slots.ranges import Float
+from rarebird.slots.sampling_state import SamplingState
 
 KINDS = ("image", "table", "series")
 # Smaller losses count as this share of the largest loss, so that rows without a loss are still drawn sometimes.

@@ -29,8 +29,8 @@ from pydantic import Field
 from rarebird.methods.batch_sampling._shares import class_codes, drawn_per_class, occupied, rows_per_class, scaled
 from rarebird.methods.batch_sampling.shuffled import even_batches
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import SamplingState
 from rarebird.slots.ranges import Float
+from rarebird.slots.sampling_state import SamplingState
 
 KINDS = ("image", "table", "series")
 # Largest number of draws of a cycle; heavy weights would otherwise fill the memory.

@@ -29,7 +29,7 @@ import numpy as np
 from rarebird.methods.batch_sampling._shares import class_codes, occupied, order_in_shares, rows_per_class, scaled
 from rarebird.methods.batch_sampling.shuffled import even_batches
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import SamplingState
+from rarebird.slots.sampling_state import SamplingState
 
 KINDS = ("image", "table", "series")
 _BALANCED_FROM = 0.8

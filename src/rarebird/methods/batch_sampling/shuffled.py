@@ -21,7 +21,7 @@ import numpy as np
 
 from rarebird.core.checks import require
 from rarebird.slots.methods import Method
-from rarebird.slots.protocols import SamplingState
+from rarebird.slots.sampling_state import SamplingState
 
 KINDS = ("image", "table", "series")
 

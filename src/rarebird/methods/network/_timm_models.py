@@ -8,14 +8,19 @@ timm is imported where it is needed, because it takes seconds. No function here 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError, nearest
+
+Pooling = Literal["mean", "mean_max", "levels"]
+# Of the inner maps that timm gives, at most these are pooled, evenly spread.
+MOST_LEVELS = 6
 
 
 def check_name(model: str) -> None:
@@ -58,9 +63,29 @@ def config(model: str) -> dict[str, Any]:
     return {**resolve({}, pretrained_cfg=known), "fixed_input_size": known.get("fixed_input_size", False)}
 
 
+@dataclass(frozen=True)
+class Layout:
+    """The features of a body.
+
+    Attributes:
+        width: How many there are.
+        levels: Of timm's inner maps, those that are pooled, too.
+    """
+
+    width: int
+    levels: tuple[int, ...]
+
+
 @lru_cache(maxsize=64)
-def widths(model: str, args: str, channels: int, height: int, width: int) -> tuple[int, int]:
-    """The widths of a body's features and of its last map, from a pass without memory and without numbers.
+def layout(model: str, args: str, channels: int, sides: tuple[int, int], pooling: Pooling) -> Layout:
+    """The features of a body, from a pass without memory and without numbers.
+
+    Args:
+        model: timm's name.
+        args: Its other arguments as JSON.
+        channels: Of the pictures.
+        sides: Height and width of the pictures.
+        pooling: As in `pooled`.
 
     Raises:
         DataError: timm does not build the model with these arguments, or it does not take pictures of this size.
@@ -69,27 +94,89 @@ def widths(model: str, args: str, channels: int, height: int, width: int) -> tup
     said = f"The backbone {model!r}" + (f" with model_args={given}" if given else "")
     try:
         with torch.device("meta"):
-            body: Any = create(model, given, channels, (height, width)).eval()
+            body: Any = create(model, given, channels, sides).eval()
     except Exception as error:  # whatever a model's constructor raises
         raise DataError(f"{said} cannot be built: {_first_line(error)}") from None
+    pixels = torch.empty(1, channels, *sides, device="meta")
+    levels: tuple[int, ...] = ()
     try:
         with torch.no_grad():
-            maps = body.forward_features(torch.empty(1, channels, height, width, device="meta"))
-            return body.forward_head(maps, pre_logits=True).shape[1], maxima(maps, body).shape[1]
+            if pooling == "levels":
+                n = len(body.forward_intermediates(pixels, intermediates_only=True))
+                levels = tuple(round(place * (n - 1) / (MOST_LEVELS - 1)) for place in range(MOST_LEVELS))
+                levels = tuple(range(n)) if n <= MOST_LEVELS else levels
+            return Layout(pooled(body, pixels, pooling, levels).shape[1], levels)
     except Exception as error:  # whatever a model's layers raise
-        own = config(model)["input_size"][-1]
+        if pooling == "levels" and not hasattr(body, "forward_intermediates"):
+            raise DataError(f"{said} gives no inner maps; set network.pooling=mean_max.") from None
         raise DataError(
-            f"{said} does not take pictures of {width} x {height} px ({_first_line(error)}); "
-            f"it was made for {own} px: set network.size."
+            f"{said} does not take pictures of {sides[1]} x {sides[0]} px ({_first_line(error)}); "
+            f"it was made for {config(model)['input_size'][-1]} px: set network.size."
         ) from None
 
 
-def maxima(maps: Tensor, body: Any) -> Tensor:
+def pooled(body: Any, pixels: Tensor, pooling: Pooling, levels: Sequence[int]) -> Tensor:
+    """``(B, D)`` features of standardized pixels: timm's own; unless ``mean``, also the maxima of the last map; for
+    ``levels``, also means and maxima of inner maps."""
+    inner: list[Tensor] = []
+    if pooling == "levels":
+        maps, inner = body.forward_intermediates(pixels, indices=list(levels))
+    else:
+        maps = body.forward_features(pixels)
+    features = [body.forward_head(maps, pre_logits=True)]
+    if pooling != "mean":
+        features.append(_maxima(maps, body))
+    for level in inner:
+        features += [level.mean(dim=(2, 3)), level.amax(dim=(2, 3))]
+    return torch.cat(features, dim=1)
+
+
+def _maxima(maps: Tensor, body: Any) -> Tensor:
     """``(B, M)``: the maximum of each channel of the last map, ``(B, M, H, W)``, ``(B, H, W, M)`` or ``(B, N, M)``."""
     if maps.ndim == 4:
         last = str(getattr(body, "output_fmt", "NCHW")).upper().endswith("NHWC")
         return maps.amax(dim=(1, 2) if last else (2, 3))
     return maps[:, getattr(body, "num_prefix_tokens", 0) :].amax(dim=1)
+
+
+def load(
+    body: nn.Module,
+    tensors: Mapping[str, Tensor],
+    model: str,
+    args: Mapping[str, Any],
+    channels: int,
+    sides: tuple[int, int],
+) -> list[str]:
+    """Load tensors into a body that `create` built with the same arguments, as timm loads its own weights.
+
+    Returns:
+        The names of the body's tensors that have their values from `tensors`. A tensor counts if timm's loading changed
+        it, or if it equals that of the same name: timm itself does not say what it loaded.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        before = create(model, args, channels, sides).state_dict()
+        torch.manual_seed(0)
+        after = create(model, args, channels, sides, dict(tensors)).state_dict()
+    loaded = [
+        name for name, part in after.items() if not torch.equal(part, before[name]) or _equal(part, tensors.get(name))
+    ]
+    body.load_state_dict({**body.state_dict(), **{name: after[name] for name in loaded}})
+    return loaded
+
+
+def _equal(part: Tensor, other: Tensor | None) -> bool:
+    return other is not None and other.shape == part.shape and torch.equal(part, other.to(part))
+
+
+def per_channel(given: Any, channels: int, name: str) -> tuple[float, ...]:
+    """One number per channel: of three given ones the mean for one channel, in turn for more than three."""
+    values = tuple(given) if isinstance(given, list | tuple) else (float(given),)
+    if len(values) not in (1, 3, channels):
+        raise DataError(f"network.{name} has one number, or one per channel ({channels}), but got {given!r}.")
+    if channels == 1:
+        return (sum(values) / len(values),)
+    return tuple(float(values[channel % len(values)]) for channel in range(channels))
 
 
 def _first_line(error: Exception) -> str:

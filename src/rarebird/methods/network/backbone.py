@@ -2,8 +2,9 @@
 
 Wightman, "PyTorch Image Models", 2019 (the library timm); Kornblith, Shlens and Le, "Do Better ImageNet Models Transfer
 Better?", CVPR 2019. Pictures are resized to the size that the body was made for, standardized as its own data config
-says, and pass the body. Its features (mean over the map, or the class token) and the maximum of each map are
-standardized and enter one linear layer.
+says, and pass the body. Its features (mean over the last map, or the class token), the maxima of that map, and means
+and maxima of its inner maps (Evci, Dumoulin, Larochelle and Mozer, "Head2Toe", ICML 2022) are standardized and enter
+one linear layer.
 
 *Helps when* pictures are few and weights that were learned on many pictures are at hand: a head on frozen features
 (``stages=linear_probe``) needs no more than some rows per class.
@@ -15,7 +16,8 @@ Cost: that of the body; at 224 px, 0.3 billion multiplications a picture for ``m
 4 for ``resnet50``. A quarter of that at half the `size`.
 
 NOTE[DIFF]: timm's own head sees the features as they are. Here they are standardized first: learned features differ in
-scale by orders of magnitude. The maximum beside the mean shows a small defect, which hardly changes a mean.
+scale by orders of magnitude. The maximum beside the mean shows a small defect, which hardly changes a mean, and inner
+maps show texture. Head2Toe chooses among the features of all layers by a group lasso; here all of a few levels enter.
 
 NOTE[DIFF]: no weights are ever fetched: the body is built without them. Other channels than three are fitted by timm's
 own rule, the sum (one channel) or a repetition of the first convolution's weights.
@@ -27,13 +29,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from rarebird.core.checks import DataError
 from rarebird.methods.network import _timm_models as timm_models
 from rarebird.methods.network._layers import HeadedNetwork, Resize, Standardize
 from rarebird.slots.methods import Method
@@ -60,7 +61,8 @@ class Backbone(Method):
             many pixels); None: that of the body's data config.
         mean, std: Of the pixels that the weights were learned with, in 0..1, one number or one per channel; None: those
             of the body's data config.
-        pooling: ``mean`` for timm's own features, ``mean_max`` for these and the maximum of each map.
+        pooling: ``mean`` for timm's own features, ``mean_max`` for these and the maxima of the last map, ``levels`` for
+            these and means and maxima of inner maps.
         dropout: Rate before the head.
     """
 
@@ -69,7 +71,7 @@ class Backbone(Method):
     size: int | None = Field(default=None, ge=8, le=1024)
     mean: PerChannel | None = None
     std: PerChannel | None = None
-    pooling: Annotated[Literal["mean", "mean_max"], Choice("mean", "mean_max")] = "mean_max"
+    pooling: Annotated[timm_models.Pooling, Choice("mean", "mean_max", "levels")] = "levels"
     dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.0, ge=0, lt=1)
 
     @field_validator("model")
@@ -127,17 +129,18 @@ class BackboneNetwork(HeadedNetwork):
         sides = _sides(spec, settings.size or int(config["input_size"][-1]), bool(config.get("fixed_input_size")))
         self.sides = sides
         self.cells_per_row = spec.channels * sides[0] * sides[1]
-        widths = timm_models.widths(settings.model, json.dumps(settings.model_args), spec.channels, *sides)
+        args = json.dumps(settings.model_args)
+        layout = timm_models.layout(settings.model, args, spec.channels, sides, settings.pooling)
+        self.levels = layout.levels
         self.body = timm_models.create(settings.model, settings.model_args or {}, spec.channels, sides)
         self.resize = Resize(*sides)
         self.standardize = Standardize(
-            *(_per_channel(config[name] if own is None else own, spec.channels, name)
+            *(timm_models.per_channel(config[name] if own is None else own, spec.channels, name)
               for name, own in (("mean", settings.mean), ("std", settings.std)))
         )  # fmt: skip
-        width = sum(widths if settings.pooling == "mean_max" else widths[:1])
-        self.scale = nn.BatchNorm1d(width, affine=False)
+        self.scale = nn.BatchNorm1d(layout.width, affine=False)
         self.dropout = nn.Dropout(settings.dropout)
-        self.head = nn.Linear(width, spec.n_outputs)
+        self.head = nn.Linear(layout.width, spec.n_outputs)
 
     @torch.no_grad()
     def embed(self, x: Inputs) -> Inputs:
@@ -156,23 +159,34 @@ class BackboneNetwork(HeadedNetwork):
         return scaled
 
     def _pooled(self, x: Inputs) -> Tensor:
-        body: Any = self.body
-        maps = body.forward_features(self.standardize(self.resize(x["pixels"])))
-        pooled: Tensor = body.forward_head(maps, pre_logits=True)
-        if self.settings.pooling == "mean":
-            return pooled
-        return torch.cat([pooled, timm_models.maxima(maps, body)], dim=1)
+        pixels = self.standardize(self.resize(x["pixels"]))
+        return timm_models.pooled(self.body, pixels, self.settings.pooling, self.levels)
 
-    def with_tensors(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The body's state after timm has loaded `tensors` into it, as it loads its own weights: the head is left out,
-        and the first convolution fits the channels.
+    def load_body(self, tensors: Mapping[str, Tensor]) -> list[str]:
+        """Load tensors into the body as timm loads its own weights: the head is left out, and the first convolution is
+        fitted to the channels.
+
+        Returns:
+            The names of this network's tensors that have their values from `tensors`.
 
         Raises:
-            RuntimeError, KeyError, ...: The tensors do not fit; whatever torch or timm raise.
+            Exception: Whatever torch or timm raise where the tensors do not fit.
         """
         settings = self.settings
-        filled = timm_models.create(settings.model, settings.model_args or {}, self.channels, self.sides, dict(tensors))
-        return filled.state_dict()
+        loaded = timm_models.load(
+            self.body, tensors, settings.model, settings.model_args or {}, self.channels, self.sides
+        )
+        return [f"body.{name}" for name in loaded]
+
+    @torch.no_grad()
+    def fit_scale(self, embedded: Tensor, counts: Tensor) -> None:
+        """Standardize features by the mean and deviation of these rows, ``(n, D)``, each counting ``counts (n,)``."""
+        share = (counts / counts.sum()).to(embedded)[:, None]
+        mean = (share * embedded).sum(dim=0)
+        assert self.scale.running_mean is not None
+        assert self.scale.running_var is not None
+        self.scale.running_mean.copy_(mean)
+        self.scale.running_var.copy_((share * (embedded - mean).square()).sum(dim=0))
 
 
 def _sides(spec: InputSpec, size: int, square: bool) -> tuple[int, int]:
@@ -181,13 +195,3 @@ def _sides(spec: InputSpec, size: int, square: bool) -> tuple[int, int]:
         return size, size
     ratio = (spec.height / spec.width) ** 0.5
     return max(1, round(size * ratio)), max(1, round(size / ratio))
-
-
-def _per_channel(given: Any, channels: int, name: str) -> tuple[float, ...]:
-    """One number per channel: of three given ones the mean for one channel, in turn for more than three."""
-    values = tuple(given) if isinstance(given, list | tuple) else (float(given),)
-    if len(values) not in (1, 3, channels):
-        raise DataError(f"network.{name} has one number, or one per channel ({channels}), but got {given!r}.")
-    if channels == 1:
-        return (sum(values) / len(values),)
-    return tuple(float(values[channel % len(values)]) for channel in range(channels))
