@@ -173,11 +173,8 @@ class Training:
         """The batches of the stage, epoch after epoch."""
         y = self.rows.y.argmax(dim=1).cpu().numpy() if self.rows.y.shape[1] > 1 else self.rows.y[:, 0].cpu().numpy()
         while plan.progress < stage.until and not plan.done:
-            last_loss = (
-                None
-                if self.last_loss is None or self.last_loss.isnan().all()
-                else self.last_loss.double().cpu().numpy()
-            )
+            read = self.last_loss
+            last_loss = None if read is None or read.isnan().all() else read.double().cpu().numpy()
             state = SamplingState(progress=plan.progress, fold=self.fold, rows=self.rows.counts, last_loss=last_loss)
             for batch in stage.sampling(y, self.batch_size, self.rng, state):
                 yield batch
