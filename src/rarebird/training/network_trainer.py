@@ -141,8 +141,7 @@ class NetworkTrainer:
     def least_seconds(self, deadline: float) -> float:
         """Seconds of one step; where the network has a frozen part, of its outputs for all rows, which come first."""
         batch = min(self.recipe.batch_size, len(self.rows))
-        built: Any = self.recipe.network
-        is_frozen = hasattr(built.build(self.prepared.spec), "embed")
+        is_frozen = is_frozen_before_head(self._initial.build(), self.recipe)
         rows = max(len(self.rows), STEP_PREDICTIONS * batch) if is_frozen else STEP_PREDICTIONS * batch
         return rows * self.seconds_per_row(deadline)
 
