@@ -16,7 +16,7 @@ from rarebird.readers import dates, numbers, spellings
 from rarebird.readers.columns import NO_HINTS, Column, Hints, chosen, quick_numbers
 from rarebird.readers.numbers import Mark, Notation
 from rarebird.readers.site import Site
-from rarebird.readers.text_column import TextColumn, texts
+from rarebird.readers.text_column import TextColumn, texts, without
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +61,8 @@ _LEAST_EXCHANGED, _SHARE_EXCHANGED = 3, 1 / 3
 # What a file does otherwise than the training file; the names of the columns precede it in a note.
 _COMMA, _POINT = "a decimal comma", "a decimal point"
 _THOUSANDS = "a mark between thousands"
+MARKS: dict[str, Mark] = {_COMMA: ",", _POINT: "."}
+"""What is written otherwise -> the decimal mark that the file has in place of the learned one."""
 
 
 def _notation(cells: TextColumn, form: ColumnFormat, hints: Hints) -> tuple[Notation, bool]:
@@ -116,6 +118,8 @@ def _may_replace(found: dates.Dates, form: ColumnFormat, counts: np.ndarray, mis
 
 
 def _texts(cells: TextColumn, form: ColumnFormat) -> Column:
+    if form.missing:
+        cells = TextColumn(without(cells.filled, tuple(word.lower() for word in form.missing)))
     if form.categories is None:
         return Column(cells.filled.to_pandas(), form)
     known, near = set(form.categories), spellings.nearest_known(form.categories)
@@ -138,7 +142,8 @@ def _column(
     import pyarrow.compute as pc
 
     expected = np.asarray(pc.is_in(cells.distinct, texts(*form.missing)), dtype=bool)
-    return Column(values, form, cells.positions(unread & ~expected), otherwise=otherwise)
+    marked = tuple((text, 1) for text in cells.distinct.filter(_mask(cells.marks)).to_pylist())
+    return Column(values, form, cells.positions(unread & ~expected), marked=marked, otherwise=otherwise)
 
 
 def _series(values: np.ndarray, codes: np.ndarray) -> pd.Series:

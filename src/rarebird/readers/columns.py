@@ -3,8 +3,8 @@ files are read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,6 +132,23 @@ def thousands(cells: TextColumn) -> Column:
     """Numbers whose points stand between thousands."""
     notation = Notation(",", ".")
     return _as_numbers(cells, notation, ~cells.marks, ambiguous=True)
+
+
+def without_words(column: Column, cells: TextColumn, words: Collection[str]) -> Column:
+    """A column of text in which these words mean a missing value."""
+    marked = np.isin(cells.distinct.to_numpy(zero_copy_only=False), list(words))
+    away = cells.rows_of(marked)
+    counts = tuple(
+        (word, int(count))
+        for word, count in zip(cells.distinct.filter(_mask(marked)).to_pylist(), cells.counts[marked], strict=True)
+    )
+    return replace(
+        column,
+        values=column.values.where(~away, None),
+        form=column.form.model_copy(update={"missing": tuple(sorted({*column.form.missing, *words}))}),
+        unseen=[row for row in column.unseen if not away[row]],
+        marked=counts,
+    )
 
 
 def chosen(found: Sequence[Notation], hints: Hints) -> Notation:

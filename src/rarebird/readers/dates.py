@@ -25,10 +25,10 @@ _DATE_LIKE = re.compile(
 )
 _DAYS = ("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%Y年%m月%d日")
 _SHORT_DAYS = ("%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%m-%d-%y", "%d-%m-%y")
-_WORDED_DAYS = ("%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%y", "%d %b %y")
+_WORDED_DAYS = ("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%b %d %Y", "%d-%b-%y", "%d %b %y")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
-_MONTHS = ("%Y/%m", "%m/%Y", "%m.%Y", "%m-%Y", "%Y年%m月", "%b %Y", "%b-%Y", "%B %Y", "%B-%Y", "%Y %b", "%Y-%b")
-_SHORT_MONTHS = ("%b-%y", "%b %y", "%B-%y", "%B %y")
+_MONTHS = ("%Y/%m", "%m/%Y", "%m.%Y", "%m-%Y", "%Y年%m月", "%b %Y", "%b-%Y", "%Y %b", "%Y-%b")
+_SHORT_MONTHS = ("%b-%y", "%b %y")
 FORMATS = (
     "ISO8601",
     *(day + time for day in (*_DAYS, *_SHORT_DAYS, *_WORDED_DAYS) for time in _TIMES),
@@ -53,10 +53,7 @@ _MONTH_NAMES = (
     ("nov", "ноя"),
     ("dec", "dez", "déc", "dic", "дек"),
 )
-_ENGLISH = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
+_ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +119,8 @@ def is_day_first(form: str) -> bool | None:
 
 def described(form: str) -> str:
     """A format in words, for messages: "day/month/year"."""
-    words = {"%d": "day", "%m": "month", "%Y": "year", "%y": "year in two digits", "%b": "month", "%B": "month"}
-    text = re.sub("%[dmYybB]", lambda part: words[part[0]], form.partition("%H")[0].partition("%I")[0].strip())
+    words = {"%d": "day", "%m": "month", "%Y": "year", "%y": "year in two digits", "%b": "month"}
+    text = re.sub("%[dmYyb]", lambda part: words[part[0]], form.partition("%H")[0].partition("%I")[0].strip())
     return "year-month-day" if form == "ISO8601" else text
 
 
@@ -136,7 +133,7 @@ def is_months(distinct: pa.Array) -> bool:
 
 
 def _worded(text: pd.Series) -> pd.Series:
-    """Texts with the names of months in English."""
+    """Texts with the names of months as English abbreviates them."""
     if not text.str.contains("[^\\W\\d_]", regex=True).fillna(False).any():
         return text
 
@@ -150,9 +147,7 @@ def _in_english(cell: str) -> str:
     def english(part: re.Match[str]) -> str:
         word = part[0].rstrip(".").casefold()
         place = next((place for place, names in enumerate(_MONTH_NAMES) if word.startswith(names)), None)
-        if place is None or word == _ENGLISH[place].casefold():
-            return part[0].rstrip(".")
-        return _ENGLISH[place][:3]
+        return part[0].rstrip(".") if place is None else _ENGLISH[place]
 
     text = re.sub(r"[^\W\d_]{3,}\.?", english, cell)
     return re.sub(r"(?<=\d)\. | de ", " ", text).replace(" de ", " ").replace("'", "-")

@@ -78,6 +78,7 @@ def learn(raw: Mapping[str, TextColumn | pd.Series], file: File) -> TypedColumns
             found[name] = columns.learned(cells, file.site(name), hints)
         elif columns.alternative(found[name], cells, hints):
             found[name] = columns.thousands(cells)
+    found |= _texts_without_marks(found, texts)
     if hints.decimal:
         found = {name: _with_decimal(column, hints.decimal) for name, column in found.items()}
     notes = [*_notes_on_marks(found), *_notes_on_thousands(found, raw, file)]
@@ -97,6 +98,9 @@ def follow(raw: Mapping[str, TextColumn | pd.Series], schema: Schema, file: File
     if doubtful:
         hints = _hints_of_later_file(raw, found, file.semicolons)
         found |= {name: _followed(raw[name], known[name], file.site(name), hints) for name in doubtful}
+    texts = {name: cells for name, cells in raw.items() if isinstance(cells, TextColumn)}
+    found |= _with_mark_of_file(found, texts, file)
+    found |= _texts_without_marks(found, texts)
     return _typed(found, raw, file, _notes_on_otherwise(found, file))
 
 
@@ -150,6 +154,39 @@ def _is_boolean(cells: pd.Series) -> bool:
     if cells.dtype.kind == "b":
         return True
     return cells.dtype.kind == "O" and pd.api.types.infer_dtype(cells, skipna=True) == "boolean"
+
+
+def _with_mark_of_file(found: Mapping[str, Column], texts: Mapping[str, TextColumn], file: File) -> dict[str, Column]:
+    """Columns of numbers that show no decimal mark of their own, read by the one that the file's other columns have in
+    place of the learned one: where these hold 41,25, the cell 7.584 is a whole number."""
+    marks = {by_format.MARKS[column.otherwise] for column in found.values() if column.otherwise in by_format.MARKS}
+    if len(marks) != 1:
+        return {}
+    (mark,) = marks
+    changed = {}
+    for name, cells in texts.items():
+        form = found[name].form
+        if form.kind != "number" or form.decimal in ("", mark) or found[name].otherwise in by_format.MARKS:
+            continue
+        if not any(numbers.evidence(cells.distinct).values()):
+            other = form.model_copy(update={"decimal": mark, "thousands": "," if mark == "." else "."})
+            changed[name] = replace(by_format.read(cells, other, file.site(name)), form=form)
+    return changed
+
+
+def _texts_without_marks(found: Mapping[str, Column], texts: Mapping[str, TextColumn]) -> dict[str, Column]:
+    """Columns of text in which a word is missing that means a missing value in the file's other columns; a category of
+    the training rows stays one."""
+    marks = {text for column in found.values() for text, _ in column.marked}
+    changed = {}
+    for name, cells in texts.items():
+        form = found[name].form
+        if not marks or form.kind != "text":
+            continue
+        words = marks.intersection(cells.distinct.to_pylist()) - set(form.categories or ())
+        if words and len(words) < len(cells.distinct):
+            changed[name] = columns.without_words(found[name], cells, words)
+    return changed
 
 
 def _hints(found: Mapping[str, Column], texts: Mapping[str, TextColumn], semicolons: bool) -> Hints:
