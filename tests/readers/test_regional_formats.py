@@ -23,23 +23,9 @@ from rarebird.readers.options import ReadOptions
 from rarebird.recipe.recipe import Recipe
 
 ROWS = 40
-MONTHS = {
-    "%d. %B %Y": [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ],
-    "%d %b %Y": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
-}
+GERMAN = ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August"]
+GERMAN += ["September", "Oktober", "November", "Dezember"]
+MONTHS = {"%d. %B %Y": GERMAN}
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ import numpy as np
 from rarebird.data.dataset import Frame
 from rarebird.data.schema import Reading, Schema
 from rarebird.readers import frames, typed_columns
-from rarebird.readers.site import row_number
-from rarebird.readers.typed_columns import File
+from rarebird.readers.site import File, row_number
 
 if TYPE_CHECKING:
     import pandas as pd

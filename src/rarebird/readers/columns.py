@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rarebird.core.checks import some
 from rarebird.data.schema import ColumnFormat
-from rarebird.readers import dates, numbers, spellings
+from rarebird.readers import dates, numbers, spellings, why_text
 from rarebird.readers.numbers import Mark, Notation
 from rarebird.readers.site import Site
 from rarebird.readers.text_column import TextColumn
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 # Of a column with this many different numbers, one cell in a hundred may be something else.
 _MANY_NUMBERS, _STRAY = 20, 0.01
-_MOSTLY = 0.5
-# A cell with a digit at its beginning that is no number: a code, a time, a range.
-_DIGITS = r"^\D{0,2}\d[\d\s.,:/%-]*\D{0,3}$"
 
 
 @dataclass(frozen=True)
@@ -251,35 +247,7 @@ def _notes_on_dates(found: dates.Dates, site: Site) -> list[str]:
 
 
 def _text(cells: TextColumn, site: Site) -> Column:
-    return Column(cells.filled.to_pandas(), ColumnFormat(kind="text"), notes=tuple(_why_not_numbers(cells, site)))
-
-
-def _why_not_numbers(cells: TextColumn, site: Site) -> list[str]:
-    """A note on a column that holds mostly digits and is text nevertheless: which cells prevented numbers."""
-    import pyarrow.compute as pc
-
-    numeric = np.asarray(pc.fill_null(numbers.numeric(cells.distinct), False), dtype=bool)
-    digits = np.asarray(pc.match_substring_regex(cells.distinct, _DIGITS), dtype=bool)
-    n, share = cells.counts.sum(), cells.counts[numeric | digits].sum()
-    if share <= _MOSTLY * n:
-        return []
-    codes = np.asarray(pc.match_substring_regex(cells.distinct, numbers.CODE), dtype=bool)
-    prevented = ~numeric & ~cells.marks if (~numeric & ~cells.marks).any() else codes if codes.any() else numeric
-    rows = np.flatnonzero(cells.rows_of(prevented))
-    first = cells.filled[int(rows[0])].as_py()
-    how = (
-        "begins with a zero or has 16 digits and more, as codes do"
-        if codes[prevented].all()
-        else "is no number"
-        if not numeric[prevented].any()
-        else "has another unit than others"
-    )
-    kinds = some([repr(text) for text in cells.distinct.filter(_mask(prevented)).to_pylist()[1:]], 3)
-    others = f"; others are {kinds}" if kinds else ""
-    return [
-        f"Column {site.column!r} is read as text and not as numbers because of {len(rows):,} of its {n:,} cells: "
-        f"{first!r} ({site.place(int(rows[0]))}) {how}{others}. Correct or empty these cells if the column is numeric."
-    ]
+    return Column(cells.filled.to_pandas(), ColumnFormat(kind="text"), notes=tuple(why_text.notes(cells, site)))
 
 
 def _mask(chosen: np.ndarray) -> pa.Array:

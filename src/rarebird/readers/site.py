@@ -45,3 +45,22 @@ class Site:
                 f"Column {self.column!r} of {self.file} holds an infinite value ({first}); "
                 "remove that row or correct it."
             )
+
+
+@dataclass(frozen=True)
+class File:
+    """Where a table is, for messages.
+
+    Attributes:
+        name: The file, or "X".
+        place: Position of a row -> "line 7".
+        semicolons: Whether semicolons separate its cells.
+    """
+
+    name: str
+    place: Place
+    semicolons: bool = False
+
+    def site(self, column: str) -> Site:
+        """Where a column is."""
+        return Site(column, self.name, self.place)

@@ -17,9 +17,8 @@ from rarebird.readers import delimited, labels, parquet_file, roles, targets, to
 from rarebird.readers.columns import Column
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.roles import Roles
-from rarebird.readers.site import Place
+from rarebird.readers.site import File, Place
 from rarebird.readers.text_column import TextColumn
-from rarebird.readers.typed_columns import File
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,42 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from rarebird.core.checks import some
 from rarebird.data.schema import ColumnFormat, Schema
-from rarebird.readers import by_format, columns, dates, numbers
+from rarebird.readers import by_format, column_notes, columns, dates, numbers
 from rarebird.readers.columns import Column, Hints
 from rarebird.readers.numbers import Mark
-from rarebird.readers.site import Place, Site
+from rarebird.readers.site import File, Site
 from rarebird.readers.spellings import folded
 from rarebird.readers.text_column import TextColumn, of_series
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Columns with a note of their own on lost cells; of more, one note names the rest.
-_MOST_NOTES = 5
-_NO_VALUES = {"number": "no numbers", "date": "no dates", "boolean": "neither yes nor no", "text": "no text"}
-
-
-@dataclass(frozen=True)
-class File:
-    """Where a table is, for messages.
-
-    Attributes:
-        name: The file, or "X".
-        place: Position of a row -> "line 7".
-        semicolons: Whether semicolons separate its cells.
-    """
-
-    name: str
-    place: Place
-    semicolons: bool = False
-
-    def site(self, column: str) -> Site:
-        """Where a column is."""
-        return Site(column, self.name, self.place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +55,7 @@ def learn(raw: Mapping[str, TextColumn | pd.Series], file: File) -> TypedColumns
     found |= _texts_without_marks(found, texts)
     if hints.decimal:
         found = {name: _with_decimal(column, hints.decimal) for name, column in found.items()}
-    notes = [*_notes_on_marks(found), *_notes_on_thousands(found, raw, file)]
+    notes = [*column_notes.on_marks(found), *column_notes.on_thousands(found, raw, file)]
     return _typed(found, raw, file, notes)
 
 
@@ -101,7 +75,7 @@ def follow(raw: Mapping[str, TextColumn | pd.Series], schema: Schema, file: File
     texts = {name: cells for name, cells in raw.items() if isinstance(cells, TextColumn)}
     found |= _with_mark_of_file(found, texts, file)
     found |= _texts_without_marks(found, texts)
-    return _typed(found, raw, file, _notes_on_otherwise(found, file))
+    return _typed(found, raw, file, column_notes.on_otherwise(found, file))
 
 
 def matched_names(names: Iterable[str], schema: Schema) -> dict[str, str]:
@@ -230,13 +204,10 @@ def _typed(
     lost = {name: len(column.lost) for name, column in found.items() if len(column.lost)}
     unseen = {name: len(column.unseen) for name, column in found.items() if len(column.unseen)}
     notes = [note for column in found.values() for note in column.notes] + notes
-    for places, counts in (("lost", lost), ("unseen", unseen)):
-        for name in list(counts)[:_MOST_NOTES]:
-            notes.append(_note_on_cells(found[name], raw[name], places, file.site(name)))
-        if rest := list(counts)[_MOST_NOTES:]:
-            n = sum(counts[name] for name in rest)
-            what = "are no such values" if places == "lost" else "have a category that no training row has"
-            notes.append(f"{n:,} cells of {len(rest)} more columns {what}: {some(map(repr, rest))}.")
+    notes += [
+        *column_notes.on_cells(found, raw, "lost", file),
+        *column_notes.on_cells(found, raw, "unseen", file),
+    ]
     return TypedColumns(
         {name: column.values for name, column in found.items()},
         {name: column.form for name, column in found.items()},
@@ -244,65 +215,3 @@ def _typed(
         unseen,
         notes,
     )
-
-
-def _note_on_cells(column: Column, raw: TextColumn | pd.Series, places: str, site: Site) -> str:
-    rows = column.lost if places == "lost" else column.unseen
-    first = int(rows[0])
-    text = raw.filled[first].as_py() if isinstance(raw, TextColumn) else str(raw.iloc[first])
-    cells = f"{len(rows):,} cell{'s' if len(rows) > 1 else ''} of column {site.column!r}"
-    example = f"such as {text!r} ({site.place(first)})"
-    one = len(rows) == 1
-    if places == "unseen":
-        return f"{cells} {'has' if one else 'have'} a category that no training row has, {example}."
-    what = _NO_VALUES[column.form.kind]
-    what = what.replace("no numbers", "no number").replace("no dates", "no date") if one else what
-    return f"{cells} {'is' if one else 'are'} {what}, {example}, and count{'s' if one else ''} as missing."
-
-
-def _notes_on_marks(found: Mapping[str, Column]) -> list[str]:
-    """Which texts were taken for missing values because the other cells of their columns are values."""
-    marks: dict[str, dict[str, int]] = {}
-    for name, column in found.items():
-        for text, count in column.marked:
-            marks.setdefault(text, {})[name] = count
-    return [
-        f"{text!r} is read as a missing value in column{'s' if len(where) > 1 else ''} {some(map(repr, where))} "
-        f"({sum(where.values()):,} cell{'s' if sum(where.values()) > 1 else ''})."
-        for text, where in marks.items()
-    ]
-
-
-def _notes_on_thousands(
-    found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.Series], file: File
-) -> list[str]:
-    """How numbers such as 1,050 were read."""
-    notes = []
-    for name, column in found.items():
-        cells = raw[name]
-        if not (column.ambiguous and column.form.kind == "number" and isinstance(cells, TextColumn)):
-            continue
-        row = int(np.flatnonzero(cells.codes >= 0)[0])
-        marked = (row for row, code in enumerate(cells.codes) if code >= 0 and set(".,") & set(_cell(cells, row)))
-        row = next(marked, row)
-        notes.append(
-            f"Column {name!r} is read with {_cell(cells, row)!r} ({file.place(row)}) as {column.values[row]:g}; "
-            "write numbers without marks between thousands if that is wrong."
-        )
-    return notes
-
-
-def _cell(cells: TextColumn, row: int) -> str:
-    return str(cells.filled[row].as_py())
-
-
-def _notes_on_otherwise(found: Mapping[str, Column], file: File) -> list[str]:
-    """What is written otherwise than in training: one note for the file."""
-    ways: dict[str, list[str]] = {}
-    for name, column in found.items():
-        if column.otherwise:
-            ways.setdefault(column.otherwise, []).append(name)
-    if not ways:
-        return []
-    listed = "; ".join(f"{way} in {some(map(repr, names))}" for way, names in ways.items())
-    return [f"{file.name} is written otherwise than the training rows, and read so: {listed}."]

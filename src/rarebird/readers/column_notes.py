@@ -1,0 +1,93 @@
+"""Sentences for the user on how the cells of a table were read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rarebird.core.checks import some
+from rarebird.readers.columns import Column
+from rarebird.readers.site import File, Site
+from rarebird.readers.text_column import TextColumn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns with a note of their own on lost cells; of more, one note names the rest.
+_MOST_NOTES = 5
+_NO_VALUES = {"number": "no numbers", "date": "no dates", "boolean": "neither yes nor no", "text": "no text"}
+
+
+def on_cells(
+    found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.Series], places: str, file: File
+) -> list[str]:
+    """How many cells of each column are ``lost`` or ``unseen``, with the first of them."""
+    counts = {name: len(rows) for name, column in found.items() if len(rows := getattr(column, places))}
+    notes = [_note_on_cells(found[name], raw[name], places, file.site(name)) for name in list(counts)[:_MOST_NOTES]]
+    if rest := list(counts)[_MOST_NOTES:]:
+        n = sum(counts[name] for name in rest)
+        what = "are no such values" if places == "lost" else "have a category that no training row has"
+        notes.append(f"{n:,} cells of {len(rest)} more columns {what}: {some(map(repr, rest))}.")
+    return notes
+
+
+def _note_on_cells(column: Column, raw: TextColumn | pd.Series, places: str, site: Site) -> str:
+    rows = column.lost if places == "lost" else column.unseen
+    first = int(rows[0])
+    text = raw.filled[first].as_py() if isinstance(raw, TextColumn) else str(raw.iloc[first])
+    cells = f"{len(rows):,} cell{'s' if len(rows) > 1 else ''} of column {site.column!r}"
+    example = f"such as {text!r} ({site.place(first)})"
+    one = len(rows) == 1
+    if places == "unseen":
+        return f"{cells} {'has' if one else 'have'} a category that no training row has, {example}."
+    what = _NO_VALUES[column.form.kind]
+    what = what.replace("no numbers", "no number").replace("no dates", "no date") if one else what
+    return f"{cells} {'is' if one else 'are'} {what}, {example}, and count{'s' if one else ''} as missing."
+
+
+def on_marks(found: Mapping[str, Column]) -> list[str]:
+    """Which texts were taken for missing values because the other cells of their columns are values."""
+    marks: dict[str, dict[str, int]] = {}
+    for name, column in found.items():
+        for text, count in column.marked:
+            marks.setdefault(text, {})[name] = count
+    return [
+        f"{text!r} is read as a missing value in column{'s' if len(where) > 1 else ''} {some(map(repr, where))} "
+        f"({sum(where.values()):,} cell{'s' if sum(where.values()) > 1 else ''})."
+        for text, where in marks.items()
+    ]
+
+
+def on_thousands(found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.Series], file: File) -> list[str]:
+    """How numbers such as 1,050 were read."""
+    notes = []
+    for name, column in found.items():
+        cells = raw[name]
+        if not (column.ambiguous and column.form.kind == "number" and isinstance(cells, TextColumn)):
+            continue
+        row = int(np.flatnonzero(cells.codes >= 0)[0])
+        marked = (row for row, code in enumerate(cells.codes) if code >= 0 and set(".,") & set(_cell(cells, row)))
+        row = next(marked, row)
+        notes.append(
+            f"Column {name!r} is read with {_cell(cells, row)!r} ({file.place(row)}) as {column.values[row]:g}; "
+            "write numbers without marks between thousands if that is wrong."
+        )
+    return notes
+
+
+def _cell(cells: TextColumn, row: int) -> str:
+    return str(cells.filled[row].as_py())
+
+
+def on_otherwise(found: Mapping[str, Column], file: File) -> list[str]:
+    """What is written otherwise than in training: one note for the file."""
+    ways: dict[str, list[str]] = {}
+    for name, column in found.items():
+        if column.otherwise:
+            ways.setdefault(column.otherwise, []).append(name)
+    if not ways:
+        return []
+    listed = "; ".join(f"{way} in {some(map(repr, names))}" for way, names in ways.items())
+    return [f"{file.name} is written otherwise than the training rows, and read so: {listed}."]
