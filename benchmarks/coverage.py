@@ -2,13 +2,15 @@
 
     python benchmarks/coverage.py                                   # the whole table, some minutes on one core
     python benchmarks/coverage.py --rows 5 10 --groups 0 20 --structure pure --samples 1000
+    python benchmarks/coverage.py --values                          # errors of predicted numbers instead
 
 A rare class of ``--rows`` rows and a common one, of four times these but 200 at least, have normal scores that differ
 by the strength of the model; a row is predicted as rare above a threshold half-way (`good`: ROC AUC .90, recall .82;
 `strong`: .983 and .88). Stated probabilities are calibrated, or overconfident by a factor of two in the log-odds.
 Groups of 1, 5 or 20 rows share ``--icc`` of the scores' variance; they hold rows of both classes (`mixed`: tracks,
 sites) or of one (`pure`: patients). 0 stands for scoring without groups. The last columns are the shares of samples
-with perfect recall and with a perfect ROC AUC.
+with perfect recall and with a perfect ROC AUC. With ``--values``, errors are normal, of Student's distribution with 5
+degrees of freedom, or log-normal, and groups share half of their variance.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from statistics import NormalDist
 import numpy as np
 
 from rarebird.evaluation.scoring import score
+from rarebird.evaluation.value_intervals import value_estimates
 from rarebird.metrics.calibration import BINS, expected_calibration_error_interval
 
 FIGURES = ("recall", "precision", "f1", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision")
@@ -114,6 +117,52 @@ def cover(rare: int, size: int, structure: str, model: str, samples: int, icc: f
     return {name: float(np.mean(inside)) for name, inside in held.items()}
 
 
+def errors_of(tail: str, n: int, rng: np.random.Generator) -> np.ndarray:
+    """``(n,)`` errors of mean 0 and variance 1."""
+    if tail == "normal":
+        return rng.normal(size=n)
+    if tail == "student_5":
+        return rng.standard_t(5, n) / np.sqrt(5 / 3)
+    spread = 0.8
+    skewed = np.exp(spread * rng.normal(size=n)) - np.exp(spread**2 / 2)
+    return np.asarray(skewed / np.sqrt((np.exp(spread**2) - 1) * np.exp(spread**2)))
+
+
+def cover_values(tail: str, n: int, size: int, samples: int, seed: int) -> dict[str, float]:
+    """Share of samples in which each interval of an error contains the truth; the predictions explain .8."""
+    rng = np.random.default_rng([seed, n, size, len(tail)])
+    group = None if not size else np.arange(n) // size
+
+    def drawn(rows: int, of: np.ndarray | None) -> np.ndarray:
+        if of is None or size == 1:
+            return 0.5 * errors_of(tail, rows, rng)
+        return 0.5 * (errors_of(tail, of.max() + 1, rng)[of] + errors_of(tail, rows, rng)) / np.sqrt(2)
+
+    many = drawn(2_000_000, None if group is None else np.arange(2_000_000) // size)
+    truth = {"mean_squared_error": 0.25, "mean_absolute_error": float(np.abs(many).mean()), "r2": 0.8}
+    held: dict[str, list[bool]] = {name: [] for name in truth}
+    for _ in range(samples):
+        predicted = rng.normal(size=n)
+        found = value_estimates(predicted + drawn(n, group), predicted, np.ones(n), group)
+        for name, value in truth.items():
+            low, high = found[name].low, found[name].high
+            if low is not None and high is not None:
+                held[name].append(low <= value <= high)
+    return {name: float(np.mean(inside)) for name, inside in held.items()}
+
+
+def print_values(rows: list[int], groups: list[int], samples: int, seed: int) -> None:
+    """The table of `cover_values`."""
+    print("| errors | groups | rows | mean squared error | mean absolute error | R2 |\n|---|---|---|---|---|---|")
+    for tail in ("normal", "student_5", "log_normal"):
+        for size in groups:
+            for n in (n for n in rows if n >= 2 * size):
+                shares = cover_values(tail, n, size, samples, seed)
+                print(
+                    f"| {tail} | {size or 'none'} | {n} |", *(f"{share:.3f} |" for share in shares.values()), flush=True
+                )
+
+
 def main() -> None:
     """Print the table, and what lies outside the promised range."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -124,7 +173,11 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=400)
     parser.add_argument("--icc", type=float, default=0.3, help="share of the scores' variance that a group shares")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--values", action="store_true", help="errors of predicted numbers")
     given = parser.parse_args()
+    if given.values:
+        print_values(given.rows, given.groups, given.samples, given.seed)
+        return
     outside: list[str] = []
     print("| model | groups | rows |", *(f"{name} |" for name in (*FIGURES, *CALIBRATION)), "perfect recall | AUC |")
     print("|---|---|---|" + "---|" * (len(FIGURES) + len(CALIBRATION) + 2))

@@ -221,27 +221,6 @@ def test_losses_have_the_bootstraps_interval_weighted_and_of_whole_groups() -> N
     assert ends(found) == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.012)
 
 
-def test_regression_has_the_bootstraps_interval_weighted_and_of_whole_groups() -> None:
-    rng = np.random.default_rng(0)
-    group = np.repeat(np.arange(50), 4)
-    y = rng.normal(size=200)
-    predicted = y + rng.normal(size=50)[group] + 0.3 * rng.normal(size=200)
-    weight = rng.uniform(0.5, 2, size=200)
-    found = score_regression(y, predicted, weight=weight, group=group).metrics
-    draws: dict[str, list[float]] = {"mean_absolute_error": [], "r2": []}
-    for _ in range(4000):
-        times = weight * np.bincount(rng.integers(50, size=50), minlength=50)[group]
-        draws["mean_absolute_error"].append(np.average(np.abs(y - predicted), weights=times))
-        spread = np.average((y - np.average(y, weights=times)) ** 2, weights=times)
-        draws["r2"].append(1 - np.average((y - predicted) ** 2, weights=times) / spread)
-    for name, values_drawn in draws.items():
-        low, high = np.quantile(values_drawn, [0.025, 0.975])
-        assert ends(found[name]) == pytest.approx((low, high), abs=0.08 * (high - low)), name
-    blind = score_regression(y, predicted, weight=weight).metrics["mean_absolute_error"]
-    grouped = found["mean_absolute_error"]
-    assert ends(grouped)[1] - ends(grouped)[0] > 1.4 * (ends(blind)[1] - ends(blind)[0])
-
-
 def test_renaming_the_classes_changes_no_figure() -> None:
     y, probabilities, _ = rows(200, 4)
     # No two classes tie at the top, where the calibration error takes the first.

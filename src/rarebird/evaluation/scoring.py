@@ -7,7 +7,8 @@ shows no figure.
 *Intervals.* Shares have Wilson's, on the effective number of rows where rows are weighted or form groups. What the
 recalls of the classes decide (balanced accuracy, F1, precision, correlation) has their intervals' square-and-add
 combination, rankings have score intervals, and losses have the percentile bootstrap, stratified by class and of whole
-groups. No interval is without width because no row is wrong. All take the mix of classes as given
+groups. Errors of predicted numbers have Student's interval on a logarithmic scale. No interval is without width because
+no row is wrong. All take the mix of classes as given
 (`uncertainty.bootstrap_weights` describes the cost). `docs/statistics.md` has the methods, their sources and how often
 the intervals contain the truth.
 """
@@ -24,16 +25,15 @@ from rarebird.core.checks import require
 from rarebird.evaluation.class_calibration import class_calibrations, class_curves, with_calibration
 from rarebird.evaluation.intervals import (
     ClassPredictions,
-    bootstrap_estimate,
     label_estimates,
     probability_estimates,
     ranking_estimates,
 )
 from rarebird.evaluation.per_class import class_score
 from rarebird.evaluation.result import Scores
-from rarebird.metrics import confusion, ranking, uncertainty
+from rarebird.evaluation.value_intervals import value_estimates
+from rarebird.metrics import confusion, ranking
 from rarebird.metrics.calibration import reliability_curve
-from rarebird.metrics.names import OF_VALUES
 
 # Classes whose precision-recall curve the report draws, and rows whose residual it draws.
 MOST_CURVES, MOST_RESIDUALS = 10, 500
@@ -92,15 +92,14 @@ def score_regression(
     group: np.ndarray | None = None,
     seed: int = 0,
 ) -> Scores:
-    """How well numbers were predicted, with 95 % percentile bootstrap intervals, of whole groups where there are
-    groups.
+    """How well numbers were predicted, with 95 % intervals (`rarebird.evaluation.value_intervals`).
 
     Args:
         y: ``(n,)`` true values, finite, in the target's own units.
         predicted: ``(n,)`` predicted values, finite, in the same units.
         weight: ``(n,)`` sample weights, at least 0; None for all ones.
         group: ``(n,)`` group labels; None where rows are independent.
-        seed: Seed of the bootstrap and of the rows that `curves` shows, 500 at most.
+        seed: Seed of the rows that `curves` shows, 500 at most.
 
     Raises:
         ValueError: Lengths, values or weights that break a rule.
@@ -109,22 +108,11 @@ def score_regression(
     require(bool(np.isfinite(y).all() and np.isfinite(predicted).all()), "values are finite", n=len(y))
     y, predicted = np.asarray(y, dtype=float), np.asarray(predicted, dtype=float)
     weights = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
-    draws: dict[str, list[np.ndarray]] = {name: [] for name in OF_VALUES}
-    replicates = uncertainty.replicates_for(len(y))
-    for drawn in uncertainty.bootstrap_weights(
-        np.zeros(len(y), dtype=np.int64), group, replicates, rng.stream(seed, "bootstrap")
-    ):
-        drawn = drawn if weight is None else drawn * weights[:, None]
-        for name, figure in OF_VALUES.items():
-            draws[name].append(figure(y, predicted, drawn))
     shown = np.arange(len(y))
     if len(y) > MOST_RESIDUALS:
         shown = np.sort(rng.stream(seed, "residuals").choice(len(y), MOST_RESIDUALS, replace=False))
     return Scores(
-        metrics={
-            name: bootstrap_estimate(float(figure(y, predicted, weights)), np.concatenate(draws[name]))
-            for name, figure in OF_VALUES.items()
-        },
+        metrics=value_estimates(y, predicted, weights, group),
         curves={"residuals": {"true": y[shown].tolist(), "predicted": predicted[shown].tolist()}},
     )
 
