@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rarebird.cli.options import app, shared_options
-from rarebird.cli.terminal import Output, say
+from rarebird.cli.terminal import Output, print_json, say
 
 if TYPE_CHECKING:
     from rarebird.runs.request import Request
@@ -26,9 +26,10 @@ ModelPath = Annotated[Path, typer.Argument(help="Folder of a model, or of the ru
 
 
 @app.command("predict")
-@shared_options(reading=("kind", "pictures", "channels_last"), running=("device", "threads"))
+@shared_options(reading=("kind", "pictures", "channels_last"), running=("device", "threads", "as_json"))
 def predict(
     request: Request,
+    output: Output,
     model: ModelPath,
     out: Annotated[Path | None, typer.Option(help="CSV file to write (default: print).")] = None,
     keep: Annotated[
@@ -63,10 +64,12 @@ def predict(
         say(f"Note: {note}")
     if rule := prediction.label_rule(loaded):
         say(rule)
-    if out is None:
-        write_table(table, sys.stdout, raw)
-    else:
+    if out is not None:
         prediction.write(table, out, raw)
+    if output.as_json:
+        print_json(prediction.for_machines(loaded, rows, table, out))
+    elif out is None:
+        write_table(table, sys.stdout, raw)
 
 
 @app.command("evaluate")

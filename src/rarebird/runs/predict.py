@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -129,6 +130,28 @@ def label_rule(model: Model) -> str:
     if model.decision is None:
         return ""
     return label_text(model.decision[0], model.recipe.metric, model.positive, cut_off(model))
+
+
+def for_machines(model: Model, rows: RowsToPredict, table: pd.DataFrame, out: Path | None) -> dict[str, Any]:
+    """The object that ``predict --json`` prints.
+
+    Args:
+        model: It predicted.
+        rows: The rows.
+        table: As `prediction_table` gives it.
+        out: The file that was written; without one the object holds the table's rows.
+    """
+    reading = rows.data.reading
+    shown = json.loads(table.to_json(orient="records", date_format="iso")) if out is None else None
+    return {
+        "kind": model.spec.kind,
+        "n": len(rows),
+        "classes": list(model.classes),
+        **({} if reading is None else reading.for_machines()),
+        "notes": list(rows.notes),
+        "unread": [{"id": row.id, "reason": row.reason} for row in rows.unread],
+        **({"out": str(out)} if shown is None else {"rows": shown}),
+    }
 
 
 def notes_on(rows: RowsToPredict) -> list[str]:
