@@ -178,3 +178,33 @@ def test_a_criterion_takes_groups_and_copies_from_the_rows_and_keeps_them_for_so
         found = Criterion.of(replace(data, **labels), PRIOR, "accuracy")
         np.testing.assert_array_equal(found.group, group)
         np.testing.assert_array_equal(found.where(group < 2).group, group[group < 2])
+
+
+def test_soft_targets_a_metric_of_one_class_and_light_rows_are_served() -> None:
+    data = Dataset(
+        "table",
+        "classification",
+        Frame(pd.DataFrame({"a": Y})),
+        np.arange(N),
+        0.8 * np.eye(3)[Y] + 0.2 / 3,
+        ("a", "b", "c"),
+        np.arange(N).astype(str),
+        weight=np.full(N, 1e-3),
+    )
+    found = Criterion.of(data, PRIOR, "recall:b")
+    assert found.balanced == 0.5
+    np.testing.assert_array_equal(found.y, Y)
+    np.testing.assert_allclose(found.rows(GUESS), criterion().rows(GUESS))
+    # A class of small weight is seen as long as it has any.
+    seen = Y < 2
+    light = criterion(y=Y[seen], weight=np.full(seen.sum(), 1e-3))
+    np.testing.assert_allclose(
+        light.rows(GUESS[seen]), criterion(y=Y[seen], weight=np.ones(seen.sum())).rows(GUESS[seen])
+    )
+
+
+def test_a_class_that_no_row_shows_is_left_out_of_the_probabilities_by_hand() -> None:
+    y = np.array([0, 1, 0])
+    here = Criterion(y, np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.3, 0.2]), 0.0)
+    p = np.array([[0.5, 0.25, 0.25], [0.1, 0.3, 0.6], [0.2, 0.2, 0.6]])
+    np.testing.assert_allclose(here.rows(p), np.array([1, 2, 3]) / 2 * -np.log([2 / 3, 3 / 4, 1 / 2]))

@@ -150,3 +150,33 @@ def test_regression_families_are_selected_in_the_same_way() -> None:
     # Independent errors of one size: the mean has half the squared error.
     assert found.gain == pytest.approx(0.5 * min(one.loss for one in given), rel=0.4)
     assert len(found.families) == 2
+
+
+def test_a_family_with_one_seed_names_no_seeds_and_a_sure_loser_costs_what_the_parts_say() -> None:
+    assert chosen(candidate("a", good(2, 1))).why == "The final model: a."
+    best, lost = candidate("a", good(6, 1)), candidate("b", LOST)
+    found = chosen(best, lost)
+    alone, averaged = ensemble_selection.compare_fairly(families([best, lost], CRITERION), CRITERION, ROW_PARTS)
+    assert found.gain == loss(alone) - loss(averaged)
+
+
+def test_families_stand_in_the_order_of_their_weights_in_the_model_and_in_the_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ensemble_selection, "weights", lambda predicted, criterion: np.array([0.2, 0.0, 0.5, 0.3]))
+    found = chosen(*(candidate(name, good(2, seed)) for seed, name in enumerate("abcd")))
+    assert [family.name for family in found.families] == ["c", "d", "a"]
+    np.testing.assert_array_equal(found.shares, [0.5, 0.3, 0.2])
+    assert found.why == "The final model is an ensemble: c 50%, d 30%, a 20%."
+
+
+def test_an_average_is_refused_for_groups_and_not_for_their_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is worse for one patient of many rows, and a little better for all others."""
+    monkeypatch.setattr(ensemble_selection, "weights", lambda predicted, criterion: np.array([0.4, 0.6]))
+    patient = (np.arange(N) < N // 4)[:, None]
+    right = np.where(np.eye(CLASSES)[Y] > 0, 0.8, 0.2)
+    best, other = candidate("best", right), candidate("other", np.where(patient, LOST, right))
+    assert len(chosen(best, other).families) == 1
+    group = np.where(patient[:, 0], 0, 1 + np.arange(N) // 10)
+    grouped = replace(CRITERION, group=group)
+    assert len(select(families([best, other], grouped), grouped, ROW_PARTS).families) == 2

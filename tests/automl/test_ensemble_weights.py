@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rarebird.automl import ensemble_selection
 from rarebird.automl.criterion import is_worse, loss
 from rarebird.automl.ensemble_selection import greedy, weights
 from tests.automl.made_probabilities import CLASSES, GUESS, LOST, PRIOR, N, Y, criterion, good
@@ -86,3 +87,35 @@ def test_weights_count_groups_and_not_rows() -> None:
     alone, grouped = (weights([right, worse], criterion(group=of)) for of in (None, group))
     assert alone.tolist() == [1.0, 0.0]
     assert grouped.tolist() == [0.75, 0.25]
+
+
+def greedy_by_the_paper(predicted: list[np.ndarray]) -> np.ndarray:
+    """Caruana's selection with replacement, each round in full: the member whose addition gives the smallest loss."""
+    picked: list[int] = []
+    best = np.inf
+    while len(picked) < 20:
+        losses = [
+            loss(criterion().rows(np.mean([predicted[k] for k in (*picked, new)], axis=0)))
+            for new in range(len(predicted))
+        ]
+        if min(losses) >= best:
+            break
+        best = min(losses)
+        picked.append(losses.index(best))
+    return np.bincount(picked, minlength=len(predicted)) / len(picked)
+
+
+@pytest.mark.parametrize("strengths", [(1.0, 1.0, 1.0), (1.5, 1.2, 1.0, 1.0), (2.0, 1.8, 1.6)])
+def test_greedy_shares_are_the_papers(strengths: tuple[float, ...]) -> None:
+    members = [good(strength, 3 * place + 1) for place, strength in enumerate(strengths)]
+    expected = greedy_by_the_paper(members)
+    assert len(set(expected[expected > 0])) > 1, "some member is picked more often than another"
+    np.testing.assert_allclose(greedy(members, criterion()), expected)
+
+
+def test_greedy_ends_after_its_picks(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = [good(1.0, place) for place in range(6)]
+    monkeypatch.setattr(ensemble_selection, "MOST_PICKS", 3)
+    shares = greedy(members, criterion())
+    assert (shares > 0).sum() == 3
+    np.testing.assert_allclose(shares[shares > 0], 1 / 3)

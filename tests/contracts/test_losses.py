@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rarebird.slots import methods
 from rarebird.slots.protocols import TargetStatistics
+from tests.contracts.asked import asked_of
 
 CLASSES = ("0", "1", "猫")
 COUNTS = np.array([90, 9, 1])
@@ -20,19 +21,22 @@ TWO = TargetStatistics(np.array([90, 10]), CLASSES[:2])
 VALUES = TargetStatistics(values=np.random.default_rng(0).lognormal(size=200))
 
 
-def cases(task: str, per_row: bool) -> Any:
-    found = [
-        pytest.param(value, id=f"{name}-{place}")
+def cases(task: str, per_row: bool) -> list[tuple[str, Any]]:
+    return [
+        (f"{name} {place}", value)
         for name in methods.names("loss")
         for place, value in enumerate(methods.load("loss", name).examples())
         if task in value.tasks and value.per_row is per_row  # type: ignore[attr-defined]
     ]
-    return pytest.mark.parametrize("loss", found)
 
 
-for_classes = cases("classification", per_row=True)
-for_pairs = cases("classification", per_row=False)
-for_values = cases("regression", per_row=True)
+OF_CLASSES = cases("classification", per_row=True)
+for_classes = asked_of(OF_CLASSES)
+# With a setting that is cross entropy, whatever the counts; and with a prior that the logits answer to.
+for_neutral = asked_of([(name, loss) for name, loss in OF_CLASSES if hasattr(loss, "neutral")])
+for_known_priors = asked_of([(name, loss) for name, loss in OF_CLASSES if loss.prior_factor(TARGETS) is not None])
+for_pairs = asked_of(cases("classification", per_row=False))
+for_values = asked_of(cases("regression", per_row=True))
 
 
 def batch(n: int = 12, seed: int = 0, dtype: torch.dtype = torch.float64, n_classes: int = 3) -> tuple[Tensor, Tensor]:
@@ -42,11 +46,10 @@ def batch(n: int = 12, seed: int = 0, dtype: torch.dtype = torch.float64, n_clas
     return logits.to(dtype), y.to(dtype)
 
 
-def test_every_loss_names_its_tasks() -> None:
-    for name in methods.names("loss"):
-        tasks = methods.load("loss", name).tasks  # type: ignore[attr-defined]
-        assert tasks
-        assert set(tasks) <= {"classification", "regression"}
+@asked_of([(name, methods.load("loss", name)) for name in methods.names("loss")])
+def test_every_loss_names_its_tasks(loss: Any) -> None:
+    assert loss.tasks
+    assert set(loss.tasks) <= {"classification", "regression"}
 
 
 @for_classes
@@ -101,8 +104,8 @@ def test_gradient_is_exact(loss: Any) -> None:
     assert torch.autograd.gradcheck(lambda z: module(z, y), (logits.requires_grad_(),))
 
 
-@for_classes
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@for_classes
 def test_finite_value_and_gradient_at_extreme_logits(loss: Any, dtype: torch.dtype) -> None:
     corners = torch.cartesian_prod(*[torch.tensor([-100.0, 0.0, 100.0], dtype=dtype)] * 3).requires_grad_()
     for code in range(3):
@@ -123,31 +126,26 @@ def test_right_costs_less_than_unsure_less_than_wrong(loss: Any) -> None:
     assert right < unsure < wrong
 
 
-@for_classes
+@for_neutral
 def test_neutral_setting_is_cross_entropy(loss: Any) -> None:
-    if not hasattr(loss, "neutral"):
-        pytest.skip("no setting of it is cross entropy whatever the counts")
     logits, y = batch()
     expected = torch.nn.functional.cross_entropy(logits, y, reduction="none")
     torch.testing.assert_close(loss.neutral().build(TARGETS)(logits, y), expected)
     np.testing.assert_allclose(loss.neutral().prior_factor(TARGETS), np.ones(3))
 
 
-@for_classes
+@for_known_priors
 def test_prior_factor_has_mean_one_over_the_training_rows(loss: Any) -> None:
     factor = loss.prior_factor(TARGETS)
-    if factor is not None:
-        assert factor.shape == (3,)
-        assert (factor > 0).all()
-        assert factor @ COUNTS / COUNTS.sum() == pytest.approx(1)
+    assert factor.shape == (3,)
+    assert (factor > 0).all()
+    assert factor @ COUNTS / COUNTS.sum() == pytest.approx(1)
 
 
-@for_classes
+@for_known_priors
 def test_prior_factor_is_what_the_logits_of_the_best_constant_answer_to(loss: Any) -> None:
     # Without inputs, the logits that minimize the loss are the log of the prior that the loss teaches.
     factor = loss.prior_factor(TARGETS)
-    if factor is None:
-        pytest.skip("it answers to no prior")
     module = loss.build(TARGETS)
     logits = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(

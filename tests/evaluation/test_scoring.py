@@ -207,18 +207,23 @@ def test_two_classes_that_are_never_found_may_still_be() -> None:
 
 
 def test_losses_have_the_bootstraps_interval_weighted_and_of_whole_groups() -> None:
+    """Rows with large errors weigh six times as much, so that unweighted draws have other ends."""
     y, probabilities, predicted = rows(200, 2, seed=4)
     rng = np.random.default_rng(0)
-    weight, group = rng.uniform(0.5, 2, size=200), np.repeat(np.arange(40), 5)
-    y = np.repeat(y[::5], 5)
-    found = score(y, probabilities, predicted, labels(2), weight=weight, group=group).metrics["brier_score"]
-    squares = (probabilities[:, 1] - y) ** 2
-    draws = []
+    y, group = np.repeat(y[::5], 5), np.repeat(np.arange(40), 5)
+    stated = probabilities[np.arange(200), y]
+    losses = {"brier_score": (1 - stated) ** 2, "log_loss": -np.log(stated)}
+    weight = np.where(stated < np.median(stated), 3.0, 0.5)
+    found = score(y, probabilities, predicted, labels(2), weight=weight, group=group).metrics
+    draws: dict[str, list[float]] = {name: [] for name in losses}
     for _ in range(4000):
         drawn = np.concatenate([rng.choice(np.unique(group[y == code]), (y == code).sum() // 5) for code in (0, 1)])
         times = weight * np.bincount(drawn, minlength=40)[group]
-        draws.append(squares @ times / times.sum())
-    assert ends(found) == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.012)
+        for name, loss in losses.items():
+            draws[name].append(loss @ times / times.sum())
+    for name, values_drawn in draws.items():
+        low, high = np.quantile(values_drawn, [0.025, 0.975])
+        assert ends(found[name]) == pytest.approx((low, high), abs=0.08 * (high - low)), name
 
 
 def test_renaming_the_classes_changes_no_figure() -> None:
@@ -412,3 +417,21 @@ def test_regression_weights_groups_and_limits() -> None:
     assert score_regression(np.ones(3), np.ones(3)).metrics["r2"] == Estimate(value=None)
     with pytest.raises(ValueError, match="values are finite"):
         score_regression(y, np.full(40, np.nan))
+
+
+@pytest.mark.parametrize("change", [{"weight": np.array([1.0, -1.0, 1.0])}, {"group": np.zeros(2)}])
+def test_regression_refuses_weights_and_groups_of_other_rows(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must hold"):
+        score_regression(np.arange(3.0), np.arange(3.0), **change)
+
+
+def test_curves_show_every_residual_of_five_hundred_rows_and_five_hundred_distinct_ones_of_more() -> None:
+    for n, shown in ((40, 40), (500, 500), (501, 500), (900, 500)):
+        y = np.arange(float(n))
+        curve, again, other = (score_regression(y, y + 0.5, seed=seed).curves["residuals"] for seed in (3, 3, 4))
+        assert len(set(curve["true"])) == len(curve["true"]) == shown
+        assert curve["true"] == sorted(curve["true"])
+        assert curve["predicted"] == [value + 0.5 for value in curve["true"]]
+        assert curve == again
+        assert (curve == other) == (n == shown)
+    assert score_regression(y, 0.9 * y) == score_regression(y, 0.9 * y, seed=0)

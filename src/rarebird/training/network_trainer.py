@@ -21,7 +21,8 @@ from rarebird.training.inference import embedded, is_frozen_before_head, logits,
 from rarebird.training.initial_network import InitialNetwork
 from rarebird.training.loop import Training
 from rarebird.training.memory import check_memory
-from rarebird.training.stage import class_weights, merged, stages
+from rarebird.training.prior_factor import stage_prior_factor
+from rarebird.training.stage import merged, stages
 from rarebird.training.step_plan import StepCounts, StepPlan, repetition
 from rarebird.training.test_time_views import views
 from rarebird.training.timing import WARM_UP_STEPS, fastest_placement, placements
@@ -207,25 +208,7 @@ class NetworkTrainer:
         Returns:
             ``(n_classes,)`` of sum 1; None for regression, and where a slot leaves the prior of the logits unknown.
         """
-        counts, stage = self.targets.class_counts, self.recipe.stages[place]
-        if counts is None or stage.normalize_head is not None:
-            return None
-        slots = merged(self.recipe, stage)
-        if any(
-            getattr(method, "bends_prior", False) for method in [*slots["augmentation"], *self.recipe.regularization]
-        ):
-            return None
-        factors = [
-            self._resampling_factor,
-            slots["loss"].prior_factor(self.targets),
-            slots["batch_sampling"].prior_factor(counts),
-            np.ones(len(counts)) if stage.class_weight is None else class_weights(stage.class_weight, self.targets),
-        ]
-        if any(factor is None for factor in factors):
-            return None
-        product: np.ndarray = np.prod(factors, axis=0)
-        normalized: np.ndarray = product / product.sum()
-        return normalized
+        return stage_prior_factor(self.recipe, self.recipe.stages[place], self.targets, self._resampling_factor)
 
     def _placements(self) -> list[Placement]:
         return placements(self.recipe, self.prepared.spec.kind, self.device)

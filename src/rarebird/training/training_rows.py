@@ -13,6 +13,7 @@ from rarebird.data.prepare import Prepared
 from rarebird.data.row_counts import counted
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.batches import Rows
+from rarebird.training.prior_factor import resampling_factor
 
 
 def prepared_rows(prepared: Prepared, rows: Dataset) -> Rows:
@@ -34,7 +35,4 @@ def resample(recipe: Recipe, train: Dataset, fold: int) -> tuple[Dataset, np.nda
     rows = train if method is None else method(train, rng.stream(recipe.seed, "resampling", fold))
     if train.task == "regression":
         return rows, None
-    before, after = train.weighted_counts, rows.weighted_counts
-    # A class without rows, before or after, has no factor.
-    known = (before > 0) & (after > 0)
-    return rows, np.where(known, after, 1.0) / np.where(known, before, 1.0)
+    return rows, resampling_factor(train.weighted_counts, rows.weighted_counts)

@@ -83,3 +83,18 @@ def test_a_row_of_weight_k_is_expected_as_often_as_each_of_k_copies(most: float)
     weighted = expected_draws(LOSS, times.astype(float), 0.3, most)
     repeated = expected_draws(np.repeat(LOSS, times), np.ones(times.sum()), 0.3, most)
     np.testing.assert_allclose(np.repeat(weighted, times), repeated)
+
+
+def test_draws_of_weighted_rows_have_a_mean_of_one_over_what_they_count_for() -> None:
+    """One row of loss 8 that counts for ten, nine of loss 0 that count for one: the mean loss is 80 / 19."""
+    loss, rows = np.array([8.0] + [0.0] * 9), np.array([10.0] + [1.0] * 9)
+    y, state = np.zeros(10), SamplingState(last_loss=loss, rows=rows)
+    sampler = ByLoss(uniform=0.5, most=10)
+    mean = np.mean(
+        [
+            np.bincount(np.concatenate(list(sampler(y, 4, np.random.default_rng(seed), state))), minlength=10)
+            for seed in range(600)
+        ],
+        axis=0,
+    )
+    np.testing.assert_allclose(mean, [0.5 + 0.5 * 19 / 10] + [0.5] * 9, atol=0.08)

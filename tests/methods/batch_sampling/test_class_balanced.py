@@ -39,3 +39,14 @@ def test_soft_targets_count_for_their_most_probable_class() -> None:
 def test_numbers_are_refused() -> None:
     with pytest.raises(DataError, match="class_balanced draws by class, but regression has no classes"):
         list(ClassBalanced()(np.linspace(0, 1, 10), 4, np.random.default_rng(0), SamplingState()))
+
+
+def test_the_order_of_the_classes_is_drawn_anew_in_each_round() -> None:
+    rounds = Y[balanced_order(Y, np.random.default_rng(0))][:999].reshape(-1, 3)
+    assert len(np.unique(rounds, axis=0)) == 6
+
+
+def test_the_factor_is_equal_shares_divided_by_the_natural_ones() -> None:
+    factor = ClassBalanced().prior_factor(np.array([900, 90, 0, 10]))
+    np.testing.assert_allclose(factor[[0, 1, 3]], 1000 / (3 * np.array([900, 90, 10])))
+    assert np.isfinite(factor).all()

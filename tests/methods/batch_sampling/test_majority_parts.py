@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rarebird.core.checks import DataError
+from rarebird.methods.batch_sampling import majority_parts as module
 from rarebird.methods.batch_sampling.class_balanced import ClassBalanced
 from rarebird.methods.batch_sampling.majority_parts import MajorityParts, part_sizes, parts
 from rarebird.slots.sampling_state import SamplingState
@@ -69,3 +70,41 @@ def test_prior_factor() -> None:
 def test_numbers_are_refused() -> None:
     with pytest.raises(DataError, match="majority_parts draws by class, but regression has no classes"):
         list(MajorityParts()(np.linspace(0, 1, 10), 4, np.random.default_rng(0), SamplingState()))
+
+
+def test_the_fold_after_begins_with_the_part_after() -> None:
+    """Four parts of the majority, three folds: each begins where the one before has its second part."""
+    y = np.repeat([0, 1], [40, 10])
+    orders = [
+        np.concatenate(list(MajorityParts()(y, 20, np.random.default_rng(0), SamplingState(fold=fold))))
+        for fold in range(4)
+    ]
+    for fold in range(3):
+        np.testing.assert_array_equal(orders[fold][20:], orders[fold + 1][:-20])
+
+
+def test_weighted_rows_count_towards_the_sizes_and_the_parts() -> None:
+    """Rows of the rare class count for three: 30, so that 103 of the common one come in four parts of 30."""
+    rows = np.where(Y == 2, 3.0, 1.0)
+    cycle = parts(Y, 1.0, np.random.default_rng(0), rows)
+    assert cycle.shape == (4, 90)
+    assert all((np.bincount(Y[part]) == 30).all() for part in cycle)
+    assert len(np.unique(cycle)) == len(Y)
+
+
+def test_large_and_small_classes_are_mixed_over_the_whole_part() -> None:
+    """With a ratio of 4 the rare class has a fifth of each fifth of a part, and the orders of parts differ."""
+    cycle = parts(np.repeat([0, 1], [80, 10]), 4.0, np.random.default_rng(0))
+    assert cycle.shape == (2, 50)
+    for part in cycle >= 80:
+        assert all(1 <= fifth.sum() <= 3 for fifth in np.split(part, 5))
+    assert not np.array_equal(cycle[0] >= 80, cycle[1] >= 80)
+
+
+def test_a_cycle_has_no_more_draws_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 103 : 40 : 10 rows in balanced parts, 75 draws are two parts and 20 draws are parts of about seven each."""
+    monkeypatch.setattr(module, "MOST_DRAWS", 75)
+    assert parts(Y, 1.0, np.random.default_rng(0)).shape == (2, 30)
+    monkeypatch.setattr(module, "MOST_DRAWS", 20)
+    assert part_sizes(COUNTS, 10, 1.0).tolist() == [7, 7, 7]
+    assert part_sizes(np.array([100.0, 1.0]), 1.0, 500.0).tolist() == [20, 1]

@@ -45,3 +45,13 @@ def test_the_prior_is_that_of_the_end() -> None:
 def test_numbers_are_refused() -> None:
     with pytest.raises(DataError, match="progressive draws by class, but regression has no classes"):
         list(Progressive()(np.linspace(0, 1, 10), 4, np.random.default_rng(0), SamplingState()))
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.4])
+def test_shares_are_those_of_the_weighted_rows(progress: float) -> None:
+    """Each rare row counts for nine: the natural mix is 900 : 90 : 90."""
+    rows = np.where(Y == 2, 9.0, 1.0)
+    state = SamplingState(progress=progress, rows=rows)
+    drawn = np.concatenate(list(Progressive()(Y, 50, np.random.default_rng(0), state)))
+    expected = 1000 * progressive_shares(np.array([900, 90, 90]), progress)
+    assert (np.abs(np.bincount(Y[drawn], minlength=3) - expected) < 1 + 1e-9).all()

@@ -52,3 +52,11 @@ def test_soft_targets_count_for_their_most_probable_class_and_numbers_are_refuse
     np.testing.assert_array_equal(hard, softened)
     with pytest.raises(DataError, match="square_root draws by class, but regression has no classes"):
         list(SquareRoot()(np.linspace(0, 1, 10), 4, np.random.default_rng(0), SamplingState()))
+
+
+def test_shares_are_those_of_the_weighted_rows() -> None:
+    """Each rare row counts for nine: the roots of 900 : 90 : 90."""
+    state = SamplingState(rows=np.where(Y == 2, 9.0, 1.0))
+    drawn = np.concatenate(list(SquareRoot()(Y, 50, np.random.default_rng(0), state)))
+    expected = 1000 * root_shares(np.array([900, 90, 90]))
+    assert (np.abs(np.bincount(Y[drawn], minlength=3) - expected) < 1 + 1e-9).all()
