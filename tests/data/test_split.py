@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +17,7 @@ from rarebird.data.split import (
     FEWEST_BESIDE_WATCHED,
     FEWEST_TRAINED,
     Protocol,
+    _nearest_to_share,
     decide,
     fold_of,
     hold_out,
@@ -241,3 +245,153 @@ def test_more_folds_than_groups_leave_the_rest_empty() -> None:
     for fit, held in found:
         assert not set(fit) & set(held)
         assert len(fit) + len(held) == 30
+
+
+def test_the_fold_nearest_to_the_share_is_held_out() -> None:
+    """Shares of two classes, of 10 and 4 rows, in folds 0 to 3: (.6, 0), (.2, .25), (.2, .75) and none."""
+    strata = np.repeat([0, 1], [10, 4])
+    fold = np.r_[[0] * 6, 1, 1, 2, 2, 1, 2, 2, 2]
+    # For .6, the distances of .300 and .275 are about equal: the first fold is taken.
+    assert [_nearest_to_share(fold, strata, share) for share in (0.2, 0.8, 0.6)] == [1, 2, 0]
+    assert _nearest_to_share(np.where(fold == 1, -1, fold), strata, 0.2) == 0
+    assert _nearest_to_share(np.full(14, -1), strata, 0.2) == -2
+    assert _nearest_to_share(np.where(fold == 0, 5, fold), strata, 0.2) == 1
+
+
+def test_a_grouped_hold_out_takes_its_share_of_each_class() -> None:
+    """Groups of one class each, the rare one in few: without strata they would be dealt by their size alone."""
+    group = np.repeat(np.arange(60), 5)
+    y = (group < 10).astype(int)
+    for seed in range(8):
+        held = hold_out(rows(y, group=group), 0.2, seed)
+        assert np.bincount(y[held]).tolist() == [50, 10]
+        assert held.sum() == 60
+        half = hold_out(rows(y, group=group), 0.5, seed)
+        assert np.bincount(y[half]).tolist() == [125, 25]
+
+
+def test_a_grouped_hold_out_leaves_two_rows_of_each_class_that_it_takes() -> None:
+    """Where a class would keep fewer, its groups are not held out, and those of other classes are."""
+    taken = spared = 0
+    for seed in range(120):
+        draw = np.random.default_rng(seed)
+        group = np.r_[np.repeat(np.arange(30), 4), np.repeat([100, 101], draw.integers(1, 4, 2))]
+        y = np.where(group < 100, group % 2, 2)
+        held = hold_out(rows(y, group=group), 0.25, seed)
+        assert held.any()
+        assert not set(group[held]) & set(group[~held])
+        for code in range(3):
+            own = held[y == code]
+            taken += code == 2 and bool(own.any())
+            spared += code == 2 and not own.any()
+            assert not own.any() or (~own).sum() >= FEWEST_TRAINED
+    assert taken > 10
+    assert spared > 10
+
+
+def test_a_grouped_regression_is_held_out_by_whole_groups_near_the_share() -> None:
+    group = np.repeat(np.arange(40), 5)
+    held = hold_out(rows(np.random.default_rng(0).normal(size=200) + group, group=group), 0.2, 0)
+    assert not set(group[held]) & set(group[~held])
+    assert 0.15 <= held.mean() <= 0.25
+
+
+def test_classes_of_two_rows_alone_give_one_each_and_another_seed_gives_others() -> None:
+    data = rows(np.repeat([0, 1, 2], 2))
+    found = [sides(data, 0.2, seed, "watched", FEWEST_BESIDE_WATCHED)[1] for seed in range(6)]
+    assert all(np.bincount(data.codes[held]).tolist() == [1, 1, 1] for held in found)
+    assert len({tuple(held) for held in found}) > 1
+    purposes = [
+        sides(data, 0.2, 0, name, FEWEST_BESIDE_WATCHED)[1] for name in ("test", "watched", "hold-out", "halves")
+    ]
+    assert len({tuple(held) for held in purposes}) > 1
+
+
+SENTENCES = [
+    ({}, [60, 40], {"val": [3, 4]}, "The 7 given validation rows are the hold-out and never join training."),
+    (
+        {"folds": 4},
+        [60, 40],
+        {},
+        "4-fold cross-fitting, as the recipe asks: each network is judged on the part of the rows that it was not "
+        "trained on.",
+    ),
+    (
+        {"holdout": 0.25},
+        [60, 40],
+        {},
+        "25% of the training rows are held out, as the recipe asks, and never trained on.",
+    ),
+    (
+        {"holdout": 0.25},
+        [60, 2, 40],
+        {},
+        "25% of the training rows are held out, as the recipe asks, and never trained on. A class gives rows to it "
+        "only where 2 of its rows remain to train on: 1 gives none.",
+    ),
+    (
+        {"holdout": 0.25},
+        [60, 2, 40, 0, 1],
+        {},
+        "25% of the training rows are held out, as the recipe asks, and never trained on. A class gives rows to it "
+        "only where 2 of its rows remain to train on: 1, 4 give none.",
+    ),
+    (
+        {},
+        [60, 40],
+        {},
+        "10-fold cross-fitting, because rows are few (100 rows, 40 in the smallest class): each network is judged on "
+        "the part of the rows that it was not trained on.",
+    ),
+    ({"folds": 0}, [60, 40], {}, "20% of the 100 training rows are held out (stratified) and never trained on."),
+    ({}, [2000, 999], {}, "15% of the 2999 training rows are held out (stratified) and never trained on."),
+    (
+        {},
+        [1500, 1500],
+        {"time": True},
+        "15% of the 3000 training rows are held out (the latest in time) and never trained on.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "counts", "more", "sentence"), SENTENCES)
+def test_the_protocol_says_in_a_sentence_what_was_decided(
+    asked: dict[str, Any], counts: list[int], more: dict[str, Any], sentence: str
+) -> None:
+    y = skewed(counts)
+    train = rows(y, time=np.arange(len(y)) if more.get("time") else None)
+    val = rows(skewed(more["val"])) if "val" in more else None
+    assert decide(train, val, **asked).reason == sentence
+
+
+def test_the_protocol_of_a_regression_knows_no_classes() -> None:
+    few, many = (rows(np.linspace(0, 1, n)) for n in (100, 30_000))
+    assert decide(few) == Protocol(
+        10,
+        0.0,
+        "10-fold cross-fitting, because rows are few (100 rows): each network is judged on the part of the rows that "
+        "it was not trained on.",
+    )
+    assert decide(many) == Protocol(
+        0, 0.1, "10% of the 30000 training rows are held out (stratified) and never trained on."
+    )
+    assert decide(few, holdout=0.3).reason.endswith("never trained on.")
+
+
+@pytest.mark.parametrize(
+    ("counts", "kind", "folds", "holdout"),
+    [
+        ([499], "table", 10, 0), ([500], "table", 5, 0), ([2499], "table", 5, 0), ([2500], "table", 0, 0.15),
+        ([19_501, 499], "table", 5, 0), ([19_502, 499], "table", 0, 0.1), ([4500, 500], "table", 0, 0.1),
+        ([300, 200], "image", 5, 0), ([301, 200], "image", 0, 0.2), ([1999], "image", 0, 0.2),
+        ([2000], "image", 0, 0.15), ([4999], "image", 0, 0.15), ([5000], "image", 0, 0.1), ([6], "table", 6, 0),
+    ],
+)  # fmt: skip
+def test_limits_of_the_protocol(counts: list[int], kind: str, folds: int, holdout: float) -> None:
+    protocol = decide(replace(rows(skewed(counts)), kind=kind))
+    assert (protocol.folds, protocol.holdout) == (folds, holdout)
+
+
+def test_few_groups_give_few_folds_and_one_group_a_hold_out() -> None:
+    for groups, folds in ((3, 3), (2, 2), (1, 0)):
+        assert decide(rows(skewed([60, 40]), group=np.arange(100) % groups)).folds == folds

@@ -203,3 +203,106 @@ def test_halves_of_held_out_rows_are_of_all_times() -> None:
     half = split.halves(data, 0)
     assert half.mean() == pytest.approx(0.5, abs=0.02)
     assert np.median(data.time[half == 0]) == pytest.approx(50, abs=20)  # type: ignore[index]
+
+
+class Halfway:
+    """Draws each cut in the middle of where it may be."""
+
+    def random(self, n: int) -> np.ndarray:
+        return np.full(n, 0.5)
+
+
+def blocks(data: Dataset, parts: int) -> list[tuple[list[int], list[int]]]:
+    """The rows that each part learns from and holds out."""
+    found = time_order.chain(data, parts, Halfway())  # type: ignore[arg-type]
+    return [(np.flatnonzero(learned).tolist(), np.flatnonzero(held).tolist()) for learned, held in found]
+
+
+def span(begin: int, end: int) -> list[int]:
+    return list(range(begin, end))
+
+
+def test_parts_by_hand() -> None:
+    """120 rows in order, 3 parts: the first quarter only trains, and cuts are a quarter of a part's length late."""
+    for y in (np.arange(120) % 2, np.linspace(0, 1, 120)):
+        cuts = [97, 67, 37]
+        expected = [(span(0, cut), span(cut, end)) for cut, end in zip(cuts, [120, 97, 67], strict=True)]
+        assert blocks(rows(y, time=np.arange(120.0)), 3) == expected
+    # A class that is first seen at row 40: parts begin at 41 of 120 rows, and are 79 / 360 of the rows long.
+    late = np.where(np.arange(120) < 40, 0, np.arange(120) % 2)
+    late[40] = 1
+    begins = [41 / 120 + 79 / 360 * (place + 0.25) for place in range(3)]
+    starts = [held[0] for _, held in blocks(rows(late, time=np.arange(120.0)), 3)]
+    assert starts == [int(120 * begin) for begin in reversed(begins)]
+    # One that comes late: parts begin at half of the rows at the latest.
+    rare = (np.arange(120) >= 100).astype(int)
+    assert blocks(rows(rare, time=np.arange(120.0)), 2)[-1][1][0] == int(120 * (0.5 + 0.25 * 0.25))
+
+
+def test_rows_of_one_time_stay_together_in_every_part() -> None:
+    data = rows(np.arange(120) % 2, time=np.repeat(np.arange(12.0), 10))
+    assert [held for _, held in blocks(data, 3)] == [span(90, 120), span(60, 90), span(30, 60)]
+
+
+def test_a_regression_has_no_classes_to_keep_in_time() -> None:
+    """Groups of early and late rows are left out of training; where all early rows are of such groups, none is left."""
+    y, time = np.linspace(0, 1, 100), np.arange(100.0)
+    group = np.r_[np.arange(90), np.arange(10)]
+    learned, held = split.sides(rows(y, time=time, group=group), 0.2, 0)
+    assert np.flatnonzero(held).tolist() == span(80, 100)
+    assert np.flatnonzero(learned).tolist() == span(10, 80)
+    assert time_order.unseen(rows(y, time=time), learned, held) == []
+    with pytest.raises(DataError, match="give test rows with --test, or leave out --time or --groups"):
+        split.sides(rows(y, time=time, group=np.arange(100) % 5), 0.2, 0)
+
+
+def test_a_class_whose_early_rows_are_all_of_one_late_patient_keeps_them_in_training() -> None:
+    y = np.r_[np.zeros(70, dtype=int), np.ones(10, dtype=int), np.zeros(10, dtype=int), np.ones(10, dtype=int)]
+    # Patient 500 has all early rows of class 1, five of the late ones and one late row of class 0.
+    group = np.arange(100)
+    group[70:80] = group[90:95] = group[89] = 500
+    learned, held = split.sides(rows(y, time=np.arange(100.0), group=group), 0.2, 0)
+    assert np.flatnonzero(learned).tolist() == span(0, 80)
+    assert np.flatnonzero(held).tolist() == [*span(80, 89), *span(95, 100)]
+
+
+def test_classes_without_an_earlier_row_are_named_and_no_others() -> None:
+    data = rows(np.array([0, 0, 1, 0, 2]), time=np.array([0.0, 1.0, 1.0, 3.0, 3.0]))
+    learned, held = (np.isin(np.arange(5), at) for at in ([0, 1, 2, 4], [3]))
+    assert time_order.unseen(data, learned, held) == ["2"]
+    assert time_order.unseen(data, learned, np.zeros(5, dtype=bool)) == []
+
+
+def test_parts_of_groups_that_last_for_all_of_the_time_are_refused() -> None:
+    data = rows(skewed([70, 30]), time=np.arange(100.0), group=np.arange(100) % 5)
+    with pytest.raises(DataError, match="give test rows with --test, or leave out --time or --groups"):
+        split.parts(data, split.Protocol(3, 0.0, ""), 0)
+
+
+@pytest.mark.parametrize("visits", [0, 5])
+def test_the_sentence_on_parts_in_time_says_what_they_leave_out(visits: int) -> None:
+    data = timed(visits=visits)
+    time = data.time
+    assert time is not None
+    left = [
+        sum(time[row] < time[held].min() for row in set(range(400)) - {*learned, *held}) / 400
+        for learned, held in split.parts(data, split.Protocol(4, 0.0, ""), 0)
+    ]
+    said = (
+        f" About {np.mean(left):.0%} of the rows are left out of a part's training, because rows of their groups "
+        "(or copies) are judged in it."
+    )
+    assert split.decide(data, folds=4).reason == (
+        "4 parts in the order of time: each network is trained on rows that are earlier than the rows that judge it; "
+        f"the earliest rows are only trained on.{said if visits else ''}"
+    )
+
+
+def test_the_sentence_on_a_hold_out_in_time_says_what_it_leaves_out_and_which_classes_come_late() -> None:
+    group = np.where(np.arange(100) == 85, 3, np.arange(100))
+    data = rows(np.r_[np.arange(90) % 2, np.repeat(2, 10)], time=np.arange(100.0), group=group)
+    assert split.decide(data, holdout=0.2).reason == (
+        "20% of the training rows are held out (the latest in time), as the recipe asks, and never trained on. 1% of "
+        "the 100 rows are of groups (or copies) that also have rows among the latest; they are left out of training, "
+        "so that no group is on both sides. No earlier row shows 2: such rows are trained on, whatever their time."
+    )
