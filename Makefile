@@ -4,7 +4,7 @@ BIN := .venv/bin
 # pip takes torch and torchvision as the pair that constraints.txt pins.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install install-dev demo test lint types clean
+.PHONY: install install-dev demo test lint types mutants clean
 
 install: .venv/.installed
 
@@ -32,5 +32,10 @@ lint: install-dev
 types: install-dev
 	$(BIN)/mypy
 
+# Goes on where it was stopped; delete the folder mutants to begin anew. docs/testing.md tells what it is for.
+mutants: install-dev
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run
+	$(BIN)/python benchmarks/mutants.py
+
 clean:
-	rm -rf .venv build dist src/*.egg-info
+	rm -rf .venv build dist mutants src/*.egg-info

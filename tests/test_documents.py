@@ -73,7 +73,9 @@ def test_the_readme_lists_all_packages() -> None:
 
 
 def test_the_readme_names_targets_of_make() -> None:
-    for target in re.findall(r"\bmake ([\w-]+)(?=`|\s{2,}#)", text_of(README)):
+    targets = re.findall(r"\bmake ([\w-]+)(?=`|\s{2,}#)", text_of(README))
+    assert targets
+    for target in targets:
         assert f"\n{target}:" in text_of(ROOT / "Makefile"), target
 
 

@@ -24,7 +24,9 @@ CASES = [(name, kind) for name in NAMES for kind in methods.kinds(SLOT, name)]
 
 
 def examples(name: str) -> list[Method]:
-    return methods.load(SLOT, name).examples()
+    found = methods.load(SLOT, name).examples()
+    assert found
+    return found
 
 
 def statistics_of(kind: str) -> TrainStatistics:

@@ -76,6 +76,7 @@ def test_decay_shrinks_weights_alone(optimizer: Any) -> None:
     for parameter in net.parameters():
         parameter.grad = torch.zeros_like(parameter)
     built.step()
+    assert {parameter.ndim >= 2 for parameter in net.parameters()} == {False, True}
     for name, parameter in net.named_parameters():
         if parameter.ndim >= 2:
             assert parameter.norm() < before[name].norm(), name

@@ -179,6 +179,7 @@ def test_regression_is_stratified_by_the_target() -> None:
 
 def test_each_class_trains_in_each_fold_whatever_the_groups() -> None:
     """Few uneven groups: the deal may put all groups of a class into one fold, whose network would never see it."""
+    parted = 0
     for seed in range(250):
         rng = np.random.default_rng(seed)
         sizes = rng.integers(1, 30, rng.integers(3, 9))
@@ -186,9 +187,12 @@ def test_each_class_trains_in_each_fold_whatever_the_groups() -> None:
         shares = rng.dirichlet(np.full(4, 0.3), len(sizes))
         y = np.array([rng.choice(4, p=shares[one]) for one in group])
         data, folds = rows(y, group=group), int(rng.integers(2, 5))
-        for fit, held in parts(data, Protocol(folds, 0.0, ""), seed):
+        found = parts(data, Protocol(folds, 0.0, ""), seed)
+        parted += len(found) >= 2
+        for fit, held in found:
             assert set(y[fit]) == set(y)
             assert not set(group[fit]) & set(group[held])
+    assert parted > 100
 
 
 def test_copies_stay_on_one_side_of_every_split_with_groups_and_without() -> None:

@@ -121,7 +121,9 @@ def test_a_gap_is_read_in_the_unit_of_the_times(tmp_path: Path) -> None:
 @pytest.mark.parametrize("visits", [0, 5])
 def test_in_every_command_a_part_learns_from_earlier_rows_alone(visits: int) -> None:
     data = timed(visits=visits)
-    for parts in parts_of_commands(data):
+    commands = list(parts_of_commands(data))
+    assert len(commands) == 5
+    for parts in commands:
         assert len(parts) == 4
         for learned, held in parts:
             assert_no_leak(data, learned, held)

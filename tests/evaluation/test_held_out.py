@@ -17,6 +17,7 @@ from rarebird.evaluation.held_out import (
     calibrate_mean,
     cross_predict,
     decide,
+    scores,
     scores_of_outputs,
 )
 from rarebird.evaluation.held_outputs import HeldOut
@@ -245,3 +246,70 @@ def test_scores_of_rows_are_those_of_all_that_is_known_of_them() -> None:
     for name in ("weight", "group"):
         changed = {"weight": weight, "group": group, "seed": 5, name: None}
         assert score_regression(numbers.y, outputs[:, 0], **changed) != expected, name
+
+
+def test_scores_of_a_model_are_those_of_its_own_outputs() -> None:
+    y = np.array([0, 1, 1, 0, 1, 1])
+    frame = Frame(pd.DataFrame({"x": np.arange(6.0)}))
+    data = Dataset("table", "classification", frame, np.arange(6), y, ("no", "yes"), np.arange(6).astype(str))
+    outputs = np.random.default_rng(0).dirichlet([1, 1], size=6)
+    given: list[Dataset] = []
+
+    def predict(rows: Dataset) -> np.ndarray:
+        given.append(rows)
+        return outputs
+
+    model: Any = SimpleNamespace(
+        recipe=recipe(seed=2), positive="yes", outputs=predict, labels=lambda p: (p[:, 1] > 0.7).astype(np.int64)
+    )
+    assert scores(model, data) == scores_of_outputs(model, data, outputs)
+    assert given == [data]
+
+
+def test_a_mean_of_certain_members_is_calibrated_to_finite_numbers() -> None:
+    y = np.arange(12) % 3
+    frame = Frame(pd.DataFrame({"x": np.arange(12.0)}))
+    data = Dataset("table", "classification", frame, np.arange(12), y, ("a", "b", "c"), np.arange(12).astype(str))
+    mean = np.eye(3)[np.where(np.arange(12) < 9, y, 0)]
+    chain = calibrate_mean(recipe("temperature", "class_scale_bias"), mean, data)
+    assert [name for name, _ in chain] == ["temperature", "class_scale_bias"]
+    assert np.isfinite(apply_to_mean(mean, chain)).all()
+    alone = calibrate_mean(recipe("class_scale_bias"), apply_to_mean(mean, chain[:1]), data)
+    assert chain[1] == alone[0]
+
+
+def test_an_unknown_prior_of_one_network_replaces_the_correction_of_all_once() -> None:
+    held, _ = bent_by((FACTORS[0],) * 2)
+    chains = calibrate(recipe("prior_correction", "class_scale_bias", "temperature"), held, (None, FACTORS[0]))
+    assert [[name for name, _ in chain] for chain in chains] == [["class_scale_bias", "temperature"]] * 2
+    assert chains[0] == chains[1]
+
+
+def test_rows_beside_the_held_out_ones_get_the_fit_of_their_part() -> None:
+    held = held_out(300, members=3)
+    target = held_out(50, members=3, seed=9)
+    parts = np.arange(50) % 3
+    chosen = recipe("temperature")
+    found = cross_predict(chosen, held, [np.ones(3)] * 3, held.network, target=(target, parts))
+    assert found.outputs.shape == (50, 3)
+    for part in range(3):
+        chains = calibrate(chosen, held.where(held.network != part), [np.ones(3)] * 3)
+        mine = parts == part
+        np.testing.assert_array_equal(found.outputs[mine], apply_chains(target.where(mine), chains))
+
+
+def test_the_decision_serves_the_metric_of_one_class_and_of_the_positive_class() -> None:
+    """The recall of a class is best where all rows are it; F1 of the positive class depends on which one that is."""
+    held = held_out(400, members=1)
+    p, prior = apply_chains(held, [[]]), np.bincount(held.y, minlength=3) / 400
+    chosen = recipe(decision="threshold", metric="recall:c")
+    _, decided = decide(chosen, p, held.y, held.weight, prior, ("a", "b", "c"), None)
+    assert (decided(p) == 2).mean() > 0.5
+    two = p[:, :2] / p[:, :2].sum(axis=1, keepdims=True)
+    kept = held.y < 2
+    chosen = recipe(decision="threshold", metric="f1")
+    yes, no = (
+        decide(chosen, two[kept], held.y[kept], held.weight[kept], prior[:2] / prior[:2].sum(), ("a", "b"), positive)[1]
+        for positive in ("b", "a")
+    )
+    assert (yes(two) == 1).mean() > (no(two) == 1).mean() + 0.05

@@ -35,7 +35,9 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
 
 def test_each_item_yields_and_returns_once_and_sees_the_shared_object(make: Make) -> None:
     executor = make(works.summed, SHARED)
-    for key, (first, second, last) in events_by_key(executor, [10, 20, 30, 40]).items():
+    found = events_by_key(executor, [10, 20, 30, 40])
+    assert sorted(found) == [0, 1, 2, 3]
+    for key, (first, second, last) in found.items():
         assert (first.value[0], second.value[0]) == ("first", "second")  # type: ignore[union-attr]
         assert isinstance(last, Returned)
         assert last.value["value"] == SHARED["array"].sum() + 10 * (key + 1)  # type: ignore[union-attr]

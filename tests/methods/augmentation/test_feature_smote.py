@@ -24,6 +24,7 @@ def batch(n: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
 def test_partners_are_the_nearest_of_the_same_class() -> None:
     features, codes = batch()
     chosen = partners(features, codes, 1, torch.Generator().manual_seed(1))
+    assert len(chosen) == len(codes)
     for row, other in enumerate(chosen.tolist()):
         same = [i for i in range(len(codes)) if codes[i] == codes[row] and i != row]
         assert other == min(same, key=lambda i: float((features[i] - features[row]).norm()))

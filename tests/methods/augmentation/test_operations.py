@@ -39,6 +39,7 @@ def run(step: RandomOperations, pixels: torch.Tensor, seed: int = 0) -> torch.Te
 
 def test_strength_zero_of_every_operation_is_the_identity(colors, generator) -> None:
     still = torch.zeros(400)
+    assert (len(geometric(flips=False)), len(photometric(COLOR, 1.0)) > 4) == (6, True)
     for move in geometric(flips=False):
         assert torch.equal(move(still), torch.eye(3).repeat(400, 1, 1))
     for retouch in photometric(COLOR, 1.0):

@@ -13,7 +13,9 @@ Y = np.repeat([0, 1, 2], [900, 90, 10])
 
 
 def test_every_batch_is_balanced() -> None:
-    for batch in ClassBalanced()(Y, 50, np.random.default_rng(0), SamplingState()):
+    batches = list(ClassBalanced()(Y, 50, np.random.default_rng(0), SamplingState()))
+    assert len(batches) == 20
+    for batch in batches:
         counts = np.bincount(Y[batch], minlength=3)
         assert counts.max() - counts.min() <= 4
 

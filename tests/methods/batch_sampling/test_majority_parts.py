@@ -37,7 +37,9 @@ def test_rare_rows_are_in_every_part_and_all_others_come_before_one_comes_again(
 
 
 def test_classes_are_mixed_evenly_within_a_part() -> None:
-    for batch in MajorityParts()(Y, 30, np.random.default_rng(0), SamplingState()):
+    batches = list(MajorityParts()(Y, 30, np.random.default_rng(0), SamplingState()))
+    assert len(batches) == 11
+    for batch in batches:
         counts = np.bincount(Y[batch], minlength=3)
         assert counts.max() - counts.min() <= 4
 

@@ -33,7 +33,9 @@ def test_an_epoch_has_as_many_draws_as_rows_and_each_class_its_share() -> None:
 
 
 def test_every_batch_is_near_the_shares() -> None:
-    for batch in SquareRoot()(Y, 50, np.random.default_rng(0), SamplingState()):
+    batches = list(SquareRoot()(Y, 50, np.random.default_rng(0), SamplingState()))
+    assert len(batches) == 20
+    for batch in batches:
         expected = len(batch) * root_shares(np.bincount(Y))
         assert (np.abs(np.bincount(Y[batch], minlength=3) - expected) <= 2).all()
 

@@ -39,3 +39,10 @@ def test_impossible_factors_and_other_class_counts_are_refused() -> None:
             fit(np.array([1.0, bad, 1.0]))
     with pytest.raises(ValueError, match="one shift per class"):
         fit(np.ones(3))(np.zeros((2, 4)))
+
+
+def test_factors_that_are_equal_up_to_rounding_are_no_shift_and_others_are() -> None:
+    assert fit(np.array([1.0, 1.0 + 1e-14, 1.0])).shift == (0.0, 0.0, 0.0)
+    np.testing.assert_allclose(fit(np.array([1.0, 1.0 + 1e-9, 1.0])).shift, [0, -1e-9, 0], atol=1e-15)
+    np.testing.assert_allclose(fit(np.array([2, 4, 8])).shift, -np.log([2, 4, 8]))
+    np.testing.assert_allclose(fit(np.array([2, 4, 8]))(np.ones((2, 3))), 1 - np.tile(np.log([2, 4, 8]), (2, 1)))

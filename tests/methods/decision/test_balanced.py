@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from rarebird.methods.decision.balanced import FittedBalanced, above_prior
+from rarebird.methods.decision.balanced import Balanced, FittedBalanced, above_prior
 
 PRIOR = np.array([0.9, 0.09, 0.01])
 
@@ -49,3 +49,16 @@ def test_a_class_without_training_rows_is_never_chosen() -> None:
 def test_other_class_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="one prior per class"):
         FittedBalanced(prior=(0.5, 0.5))(np.ones((1, 3)) / 3)
+
+
+def test_equal_ratios_up_to_rounding_go_to_the_rarest_and_larger_ones_do_not() -> None:
+    prior = np.array([0.75, 0.25])
+    for p, expected in ((0.25, 1), (0.25 * (1 - 1e-12), 1), (0.25 * (1 - 1e-6), 0), (0.2, 0), (0.3, 1)):
+        assert above_prior(np.array([[1 - p, p]]), prior).tolist() == [expected]
+    assert above_prior(np.array([[0.0, 0.0, 1.0], [1e-30, 0.0, 1.0]]), np.array([0.5, 0.5, 0.0])).tolist() == [0, 0]
+
+
+def test_the_fitted_decision_keeps_the_prior_and_uses_it() -> None:
+    fitted = Balanced().fit(np.ones((1, 2)), np.zeros(1, int), np.ones(1), lambda *rows: 0.0, np.array([0.9, 0.1]))
+    assert fitted.prior == (0.9, 0.1)
+    assert fitted(np.array([[0.8, 0.2], [0.95, 0.05]], dtype=np.float32)).tolist() == [1, 0]

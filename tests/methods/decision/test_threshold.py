@@ -3,15 +3,22 @@ fast."""
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
+from rarebird.methods.decision import threshold as module
 from rarebird.methods.decision._offset_search import OffsetSearch
 from rarebird.methods.decision.balanced import above_prior
-from rarebird.methods.decision.threshold import Threshold
+from rarebird.methods.decision.threshold import (
+    EVALUATIONS,
+    Threshold,
+    _fitted_offsets,
+    best_offsets,
+    logs,
+    merged,
+    never_chosen,
+)
 
 
 def table(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -62,6 +69,7 @@ def test_confusions_of_all_candidates_equal_predicting_one_by_one() -> None:
     others[:, 2] = -np.inf
     edge, rival = others.max(axis=1) - log_p[:, 2], others.argmax(axis=1)
     fast = OffsetSearch(log_p, y, accuracy, np.arange(4), 10)._confusions(edge, rival, 2, candidates, weight)
+    assert len(fast) == 4
     for cells, offset in zip(fast, candidates, strict=True):
         offsets[2] = offset
         np.testing.assert_allclose(
@@ -146,10 +154,132 @@ def test_a_class_without_training_rows_is_never_chosen() -> None:
         assert (fitted(np.vstack([p, certain])) < 3).all()
 
 
-@pytest.mark.parametrize(("n", "n_classes", "seconds"), [(50_000, 2, 2.5), (10_000, 10, 6.0)])
-def test_is_fast(n: int, n_classes: int, seconds: float) -> None:
+@pytest.mark.parametrize(("n", "n_classes"), [(20_000, 2), (3000, 10), (60, 3)])
+def test_a_metric_is_evaluated_some_thousand_times_on_any_number_of_rows(n: int, n_classes: int) -> None:
+    """And on no more than a cell for each pair of classes."""
     p, y = many_classes(n, n_classes, 0)
-    start = time.process_time()
-    fitted = Threshold().fit(p, y, np.ones(n), macro_f1, prior(y, n_classes))
-    assert time.process_time() - start < seconds
+    sizes: list[int] = []
+
+    def counted(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> float:
+        sizes.append(len(y))
+        return macro_f1(y, predicted, weight)
+
+    fitted = Threshold().fit(p, y, np.ones(n), counted, prior(y, n_classes))
+    assert 2000 < len(sizes) < 1.3 * EVALUATIONS
+    assert max(sizes) <= n_classes**2
     assert sum(fitted.offsets) == pytest.approx(0, abs=1e-9)
+
+
+def test_copies_become_one_row_in_the_order_of_their_first_appearance() -> None:
+    log_p = np.array([[5.0, 1.0], [2.0, 2.0], [5.0, 1.0], [5.0, 1.0], [0.0, 3.0]])
+    y, rows = np.array([1, 0, 1, 0, 0]), np.array([1.0, 2.0, 4.0, 8.0, 0.5])
+    merged_p, merged_y, merged_rows = merged(log_p, y, rows)
+    np.testing.assert_array_equal(merged_p, log_p[[0, 1, 3, 4]])
+    assert (merged_y.tolist(), merged_rows.tolist()) == ([1, 0, 0, 0], [5, 2, 8, 0.5])
+
+
+def test_logarithms_are_exact_and_bounded() -> None:
+    found = logs(np.array([[0.25, 0.0, 1e-30]], dtype=np.float32))
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, [[np.log(0.25), np.log(1e-12), np.log(1e-12)]])
+
+
+def test_a_class_that_is_never_chosen_lies_below_all_probabilities() -> None:
+    offsets = np.array([0.5, -2.0, 3.0])
+    found = never_chosen(offsets, np.array([False, False, True]))
+    np.testing.assert_allclose(found, [0.5, -2.0, -2 + 2 * np.log(1e-12)])
+    assert never_chosen(offsets, np.zeros(3, dtype=bool)) is offsets
+    assert never_chosen(offsets, np.ones(3, dtype=bool)) is offsets
+
+
+class Searched:
+    """A search that finds given offsets from each start, and a power by the weights; it records what it is asked."""
+
+    def __init__(self, climbed: np.ndarray, n_classes: int) -> None:
+        rng = np.random.default_rng(0)
+        self.log_p, self.y, self.n_classes = rng.normal(size=(12, n_classes)), np.arange(12) % n_classes, n_classes
+        self.climbed, self.n_candidates = climbed, 0
+        self.starts: list[np.ndarray] = []
+        self.orders: list[list[int]] = []
+        self.rounds: list[int] = []
+        self.weights: list[np.ndarray] = []
+
+    def value(self, at: np.ndarray, weight: np.ndarray) -> float:
+        return float(-np.abs(at).sum())
+
+    def power(self, balanced: np.ndarray, weight: np.ndarray) -> float:
+        return float(weight.sum() / 100)
+
+    def climb(self, start: np.ndarray, weight: np.ndarray, order: list[int], rounds: int) -> np.ndarray:
+        self.starts.append(start)
+        self.weights.append(weight)
+        self.orders.append(order)
+        self.rounds.append(rounds)
+        return start if rounds > 1 or len(self.starts) <= 2 else self.climbed
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "repeats", "rounds", "candidates"), [(2, 32, 1, 128), (3, 16, 3, 128), (20, 8, 3, 35)]
+)
+def test_offsets_are_pulled_towards_a_power_of_the_prior_by_the_rows_of_their_class(
+    n_classes: int, repeats: int, rounds: int, candidates: int
+) -> None:
+    rng = np.random.default_rng(1)
+    climbed, balanced, prior = rng.normal(size=n_classes), 1 + rng.random(n_classes), rng.random(n_classes)
+    asked = Searched(climbed, n_classes)
+    weight = rng.uniform(0.5, 9, size=12)
+    offsets, share = _fitted_offsets(asked, weight, balanced, prior)  # type: ignore[arg-type]
+    # Two climbs on the rows, from argmax and from balanced; then one from the better for each draw of weights.
+    assert len(asked.starts) == 2 + repeats
+    np.testing.assert_array_equal(asked.starts[:2], [np.zeros(n_classes), balanced])
+    assert all(np.array_equal(start, np.zeros(n_classes)) for start in asked.starts[2:])
+    assert asked.rounds == [rounds] * 2 + [1] * repeats
+    order = [1] if n_classes == 2 else sorted(range(n_classes), key=lambda k: (prior[k], asked.log_p[:, k].sum()))
+    assert all(one == order for one in asked.orders)
+    assert asked.n_candidates == candidates
+    assert all(np.array_equal(one, weight) for one in asked.weights[:2])
+    draws = np.array(asked.weights[2:])
+    assert len(np.unique(draws, axis=0)) == repeats
+    np.testing.assert_allclose(draws.mean(axis=0), weight, rtol=1.5)
+    np.testing.assert_allclose(draws.mean(), weight.mean(), rtol=0.3)
+    # By hand, for each class: n / (n + 10) of what was found, the rest of the anchor; both with mean 0 over the rows.
+    assert share == pytest.approx(np.mean(draws.sum(axis=1)) / 100)
+    rows = np.bincount(asked.y, weight, n_classes)
+    anchor = share * balanced
+    for k in range(n_classes):
+        found, own = climbed[k] - climbed @ rows / rows.sum(), anchor[k] - anchor @ rows / rows.sum()
+        assert offsets[k] == pytest.approx(anchor[k] + rows[k] / (rows[k] + 10) * (found - own))
+
+
+def test_without_rows_of_two_classes_the_middle_of_argmax_and_balanced_decides() -> None:
+    prior = np.array([0.7, 0.2, 0.1, 0.0])
+    nothing = best_offsets(np.zeros((3, 4)), np.array([0, 1, 2]), np.zeros(3), accuracy, prior)
+    np.testing.assert_array_equal(nothing, np.zeros(4))
+    np.testing.assert_array_equal(
+        best_offsets(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0), accuracy, prior), nothing
+    )
+    for weight in (np.array([1.0, 0.0, 0.0]), np.array([0.0, 3.0, 0.0])):
+        one = best_offsets(np.zeros((3, 4)), np.array([0, 1, 2]), weight, accuracy, prior)
+        np.testing.assert_allclose(one[:3], -0.5 * np.log(prior[:3]))
+        assert one[3] == pytest.approx(one[:3].min() + 2 * np.log(1e-12))
+
+
+def test_a_class_that_no_row_shows_has_the_power_of_the_prior_that_the_others_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: dict[str, np.ndarray] = {}
+
+    def fitted(
+        search: OffsetSearch, weight: np.ndarray, balanced: np.ndarray, prior: np.ndarray
+    ) -> tuple[np.ndarray, float]:
+        seen.update(log_p=search.log_p, y=search.y, codes=search.codes, weight=weight, balanced=balanced, prior=prior)
+        return np.array([10.0, 20.0]), 0.25
+
+    monkeypatch.setattr(module, "_fitted_offsets", fitted)
+    log_p, prior = np.arange(16.0).reshape(4, 4), np.array([0.5, 0.3, 0.15, 0.05])
+    found = best_offsets(log_p, np.array([0, 2, 1, 2]), np.array([1.0, 2.0, 0.0, 4.0]), accuracy, prior)
+    np.testing.assert_allclose(found, [10, -0.25 * np.log(0.3), 20, -0.25 * np.log(0.05)])
+    np.testing.assert_array_equal(seen["log_p"], log_p[[0, 1, 3]][:, [0, 2]])
+    assert (seen["y"].tolist(), seen["codes"].tolist(), seen["weight"].tolist()) == ([0, 1, 1], [0, 2], [1, 2, 4])
+    np.testing.assert_allclose(seen["balanced"], -np.log([0.5, 0.15]))
+    np.testing.assert_allclose(seen["prior"], [0.5, 0.15])

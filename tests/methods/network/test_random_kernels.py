@@ -61,6 +61,7 @@ def test_statistics_step_by_step() -> None:
     values = torch.randn(2, 2, 20, generator=torch.Generator().manual_seed(3))
     found = bank(values, torch.tensor([20, length]))[1].view(len(bank.dilations), 5, groups, kernels).double().numpy()
     thresholds = bank.thresholds.view(groups, kernels).double().numpy()
+    assert len(bank.dilations) >= 2
     for place, dilation in enumerate(bank.dilations):
         out = np.zeros((groups, kernels, length))
         for group in range(groups):
