@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.metrics import log_loss
 
 from rarebird.automl.criterion import Criterion, is_worse, loss, standard_error
@@ -208,3 +209,18 @@ def test_a_class_that_no_row_shows_is_left_out_of_the_probabilities_by_hand() ->
     here = Criterion(y, np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.3, 0.2]), 0.0)
     p = np.array([[0.5, 0.25, 0.25], [0.1, 0.3, 0.6], [0.2, 0.2, 0.6]])
     np.testing.assert_allclose(here.rows(p), np.array([1, 2, 3]) / 2 * -np.log([2 / 3, 3 / 4, 1 / 2]))
+
+
+def test_few_rows_need_students_quantile_of_their_number() -> None:
+    """Four rows: three degrees of freedom. Two rows have one; one row says nothing."""
+    noise = np.array([-1.0, 1.0, -1.0, 1.0])
+    limit = stats.t.ppf(stats.norm.cdf(2.0), 3) * standard_error(noise, None)
+    assert standard_error(noise, None) == pytest.approx(np.sqrt(4 / 3 / 4))
+    assert is_worse(noise + 1.01 * limit, np.zeros(4), None)
+    assert not is_worse(noise + 0.99 * limit, np.zeros(4), None)
+    assert is_worse(np.ones(2), np.zeros(2), None)
+    assert not is_worse(np.array([0.0, 3.0]), np.zeros(2), None)
+    assert standard_error(np.array([0.0, 3.0]), None) == pytest.approx(1.5)
+    assert not is_worse(np.ones(1), np.zeros(1), None)
+    assert standard_error(np.array([3.0, np.nan]), None) == 0
+    assert not is_worse(np.full(3, np.nan), np.zeros(3), None)

@@ -85,3 +85,14 @@ def test_many_comparisons_ask_for_a_larger_effect_and_leave_the_interval() -> No
     assert (one.low, one.high, one.p_value) == (ten.low, ten.high, ten.p_value)
     error = (one.high - one.mean) / stats.t.ppf(0.975, 14)
     assert ten.detectable == pytest.approx((stats.t.ppf(0.9975, 14) + stats.t.ppf(0.8, 14)) * error)
+
+
+def test_a_difference_says_how_many_splits_it_has_and_one_comparison_is_usual() -> None:
+    alone = corrected(np.array([0.3, math.nan]), 0.25)
+    assert (alone.mean, alone.splits, alone.detectable) == (0.3, 1, math.inf)
+    none = corrected(np.full(3, math.nan), 0.25)
+    assert math.isnan(none.mean)
+    assert (none.splits, none.p_value) == (0, 1.0)
+    differences = RNG.normal(0, 0.05, 7)
+    assert corrected(differences, 0.25) == corrected(differences, 0.25, comparisons=1)
+    assert corrected(differences, 0.25).splits == 7

@@ -204,6 +204,8 @@ def test_halves_of_held_out_rows_are_of_all_times() -> None:
     data = timed(100)
     half = split.halves(data, 0)
     assert half.mean() == pytest.approx(0.5, abs=0.02)
+    np.testing.assert_array_equal(half, split.halves(data, 0))
+    assert len({tuple(split.halves(data, seed)) for seed in range(4)}) == 4
     assert np.median(data.time[half == 0]) == pytest.approx(50, abs=20)  # type: ignore[index]
 
 

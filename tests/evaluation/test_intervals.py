@@ -80,23 +80,6 @@ def test_copies_that_are_a_group_count_about_once_for_areas(times: int) -> None:
         assert ends(blind[name])[1] - ends(blind[name])[0] < (high - low) / np.sqrt(times) * 1.2, name
 
 
-def test_errors_of_both_sides_that_cancel_in_groups_narrow_the_area() -> None:
-    """Each patient has a shift of both of its rows, which changes no comparison within it."""
-    rng = np.random.default_rng(3)
-    patient, y = np.repeat(np.arange(60), 2), np.tile([0, 1], 60)
-    p = 1 / (1 + np.exp(-(1.2 * y - 0.6 + 1.5 * rng.normal(size=60)[patient] + 0.3 * rng.normal(size=120))))
-    both = score(y, np.stack([1 - p, p], axis=1), y, LABELS[:2], group=patient, positive=1).metrics["roc_auc"]
-    alone = score(y, np.stack([1 - p, p], axis=1), y, LABELS[:2], positive=1).metrics["roc_auc"]
-    # The effective numbers of rows are never above the numbers of rows.
-    assert ends(both) == pytest.approx(ends(alone), abs=0.02)
-    swapped = np.where(y == 1, p, 1 - p)
-    apart = score(y, np.stack([1 - swapped, swapped], axis=1), y, LABELS[:2], group=patient, positive=1)
-    blind = score(y, np.stack([1 - swapped, swapped], axis=1), y, LABELS[:2], positive=1)
-    low, high = ends(apart.metrics["roc_auc"])
-    narrow = ends(blind.metrics["roc_auc"])
-    assert high - low > 1.15 * (narrow[1] - narrow[0])
-
-
 @pytest.mark.parametrize("how", ["plain", "weighted", "grouped"])
 def test_a_loss_without_spread_may_still_be_that_of_a_wrong_row(how: str) -> None:
     """All rows are right with .9: Wilson's upper end of no mistake, times what a mistake costs beyond that."""

@@ -80,6 +80,21 @@ def test_noise_scores_as_chance(rng):
     assert column_score(frame["words"], data, fold) == 0
 
 
+@pytest.mark.parametrize("rows_per_word", [1, 2])
+def test_many_words_are_no_leak_for_values(rng, rows_per_word):
+    """A score of the rows that the means of the words come from would be about 1, or .5 with two rows to a word."""
+    y = rng.normal(size=1200)
+    words = pd.Series([f"w{i}" for i in rng.permutation(np.arange(1200) // rows_per_word)])
+    data = table(pd.DataFrame({"words": words, "noise": rng.normal(size=1200)}), y)
+    fold = np.arange(1200) % 3
+    assert column_score(words, data, fold) < 0.05
+    assert suspicious_columns(data) == []
+    assert suspicious_columns(data, least=0.3) == []
+    # The mean of the other folds is the prediction for a word that they do not show.
+    alone = leaks._out_of_fold_mean(np.arange(1200), y, fold)
+    np.testing.assert_allclose(alone[fold == 1], y[fold != 1].mean())
+
+
 def test_r2_is_that_of_another_library(rng):
     y, predicted = rng.normal(size=(2, 50))
     assert leaks._r2(y, predicted) == pytest.approx(r2_score(y, predicted))

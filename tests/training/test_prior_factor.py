@@ -67,5 +67,5 @@ def test_an_augmentation_that_keeps_the_prior_changes_nothing() -> None:
 
 
 def test_resampling_multiplies_the_counts_of_the_classes_that_have_rows_before_and_after() -> None:
-    before, after = np.array([80.0, 10.0, 0.0, 4.0, 0.0]), np.array([20.0, 30.0, 6.0, 0.0, 0.0])
-    np.testing.assert_allclose(resampling_factor(before, after), [0.25, 3, 1, 1, 1])
+    before, after = np.array([80.0, 10.0, 0.0, 4.0, 0.0, 0.8]), np.array([20.0, 30.0, 6.0, 0.0, 0.0, 0.2])
+    np.testing.assert_allclose(resampling_factor(before, after), [0.25, 3, 1, 1, 1, 0.25])

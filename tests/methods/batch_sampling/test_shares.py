@@ -67,4 +67,5 @@ def test_rows_of_a_class_sum_what_they_count_for() -> None:
 def test_factors_have_mean_one_and_empty_classes_count_one_row() -> None:
     counts = np.array([6.0, 0.0, 2.0])
     np.testing.assert_array_equal(occupied(counts), [6, 1, 2])
+    np.testing.assert_array_equal(occupied(np.array([0.5, 0.0])), [0.5, 1])
     np.testing.assert_allclose(scaled(np.array([1.0, 5.0, 3.0]), counts), np.array([1.0, 5.0, 3.0]) * 8 / 12)
