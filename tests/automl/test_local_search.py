@@ -230,7 +230,7 @@ def test_parts_of_a_cross_fitting_are_repeated_anyway(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("spent", "skipped", "said"),
     [
-        (0.5, False, "its final model was trained with up to 5 seeds, and more are not expected to help"),
+        (0.5, False, "the final model has up to 5 seeds, and more are not expected to help"),
         (0.5, True, "there was no time for one more training"),
         (0.9, False, None),
     ],
@@ -244,8 +244,8 @@ def test_an_early_end_has_a_reason(
     )
     monkeypatch.setattr(Clock, "elapsed", lambda self: spent * BUDGET)
     search.skipped = skipped
-    notes = [note for note in search.notes() if "ended before the budget" in note]
-    assert notes == ([] if said is None else [f"The search ended before the budget: {said}."])
+    notes = [note for note in search.notes() if "before the end of the budget" in note]
+    assert notes == ([] if said is None else [f"The search ended before the end of the budget, because {said}."])
 
 
 def test_selected_recipes_are_repeated_while_there_is_time(

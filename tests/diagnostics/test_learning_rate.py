@@ -86,6 +86,14 @@ def test_the_loss_of_a_step_is_recorded_once_with_any_optimizer(table: Path) -> 
     assert found.losses[0] == first.losses[0]
 
 
+@pytest.mark.parametrize(("proposed", "said"), [(0.08, "80 times higher"), (0.0001, "10 times lower"), (0.002, "")])
+def test_a_rate_that_is_far_from_the_recipes_is_explained(proposed: float, said: str) -> None:
+    rates = (1e-6, proposed)
+    found = learning_rate.RateRange(proposed, proposed, 10 * proposed, "adamw", rates, (1.0, 1.0), (1.0, 1.0))
+    notes = learning_rate._against_recipe(found, recipe(optimizer={"name": "adamw", "learning_rate": 0.001}))
+    assert [said in note for note in notes] == ([True] if said else [])
+
+
 def test_the_user_may_end_it(table: Path) -> None:
     found = learning_rate.find(recipe(), rows(table), steps=100, progress=lambda share, what: share >= 0.4)
     assert len(found.losses) == 40

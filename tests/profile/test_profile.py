@@ -162,7 +162,7 @@ def test_chance_is_named_as_such():
     data = replace(data, source=Frame(pd.DataFrame({"k": rng.integers(0, 9, 400), "m": rng.integers(0, 9, 400)})))
     found = profile(data)
     assert found.duplicates.chance
-    assert "by chance or by a default value" in found.ailments[place(found, "rows equal an earlier row")]
+    assert "Chance or a default value" in found.ailments[place(found, "rows equal an earlier row")]
     assert not any("repeat an earlier" in sentence for sentence in found.ailments)
 
 

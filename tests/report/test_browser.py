@@ -18,7 +18,7 @@ NAMES = ["three", "binary", "forty", "regression"]
 HEADINGS = {
     "three": [
         "Verdict",
-        "What ails the data",
+        "Problems of the data",
         "Class by class",
         "All metrics",
         "Confusion matrix",
@@ -27,7 +27,7 @@ HEADINGS = {
         "Profile of the data",
         "Run",
     ],
-    "regression": ["Verdict", "What ails the data", "All metrics", "Figures", "Recipe", "Profile of the data", "Run"],
+    "regression": ["Verdict", "Problems of the data", "All metrics", "Figures", "Recipe", "Profile of the data", "Run"],
 }
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -85,6 +85,21 @@ def test_headings_and_figures_are_visible(browser: Any, reports: dict[str, Path]
     boxes = [figure.bounding_box() for figure in page.locator("figure > svg").all()]
     assert len(boxes) == (3 if name == "regression" else 4)
     assert all(box["width"] > 300 and box["height"] > 200 for box in boxes)
+    page.close()
+
+
+def test_at_phone_width_rows_are_cards_and_no_figure_is_cut_off(browser: Any, reports: dict[str, Path]) -> None:
+    width = 400
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(reports["three"].as_uri())
+    figures = page.locator("#classes td .figure, #metrics td .figure, #tried td")
+    boxes = [box for figure in figures.all() if (box := figure.bounding_box())]
+    assert len(boxes) >= 20
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
+    names = page.locator("#classes tbody tr:first-child td").evaluate_all(
+        "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
+    )
+    assert names[1:4] == ['"Recall"', '"Precision"', '"F1"']
     page.close()
 
 

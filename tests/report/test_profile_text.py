@@ -31,7 +31,7 @@ def test_text_fits_and_aligns_also_in_wide_letters():
         "table", "classification", Frame(frame), np.arange(400), y, ("common", "rare"), np.arange(400).astype(str)
     )
     narrow = to_text(profile(leaking), width=60)
-    assert max(display_width(line) for line in narrow.split("What ails it")[1].splitlines()) <= 60
+    assert max(display_width(line) for line in narrow.split("Problems found")[1].splitlines()) <= 60
 
 
 def test_many_classes_show_the_largest_and_the_rarest():

@@ -28,6 +28,17 @@ def class_score(label: str, recall: Figure | None, error: Figure | None = None, 
     )
 
 
+def test_rows_of_one_class_say_nothing_on_telling_classes_apart() -> None:
+    scores = Scores(
+        metrics={"balanced_accuracy": estimate((0.7, 0.6, 0.8))},
+        per_class=[class_score("ill", None, support=0), class_score("well", (0.7, 0.6, 0.8))],
+        confusion=[[0, 0], [15, 35]],
+    )
+    text = " ".join(verdict(result("x", ["ill", "well"], [9, 90], [5, 5], test=scores)))
+    assert "All these rows are of the class “well”" in text
+    assert "guessing would" not in text
+
+
 @pytest.mark.parametrize(
     ("test", "sentence"),
     [
@@ -220,7 +231,7 @@ def of_probabilities(top: Figure, rare: Figure | None, **fields: object) -> str:
         ),
         ((0.02, 0.01, 0.03), (0.05, 0.0, 0.4), "more rows of “rare” would be needed to trust them"),
         ((0.04, 0.01, 0.09), (0.05, 0.0, 0.09), "more rows of “rare” would be needed to trust them"),
-        ((0.02, 0.01, 0.03), None, "too few rows of a rare class"),
+        ((0.02, 0.01, 0.03), None, "because it has too few rows"),
     ],
 )
 def test_probabilities_are_trusted_for_the_rare_class_or_not_at_all(

@@ -149,9 +149,9 @@ class Search(Closing):
             f", recipes searched around {local.leader.name}: {local.proposed}" if local and local.proposed else ""
         )
         if not ended and self.clock.ends_early():
-            enough = f"its final model was trained with up to {MOST_REPEATS} seeds, and more are not expected to help"
+            enough = f"the final model has up to {MOST_REPEATS} seeds, and more are not expected to help"
             why = "there was no time for one more training" if self.skipped else enough
-            ended = [f"The search ended before the budget: {why}."]
+            ended = [f"The search ended before the end of the budget, because {why}."]
         if self.race.most is not None:
             ended += few_folds(self.race.most, self.setup)
         trained = f"Recipes trained on all parts: {len(self.race.finished)}{searched}. {self.selection.why}"

@@ -23,7 +23,7 @@ METRICS = ("metric", "metrics")
 @app.command("profile")
 @shared_options(test="Test rows, searched for duplicates of training rows.", running=("as_json",))
 def profile(request: Request, output: Output) -> None:
-    """Say what the data are and what ails them."""
+    """Say what the data are, which problems they have, and which methods apply."""
     from rarebird.profile.profile import profile as profile_of
     from rarebird.report.profile_text import to_text
     from rarebird.runs.request import read_data

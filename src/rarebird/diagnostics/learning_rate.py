@@ -41,6 +41,8 @@ FEWEST_STEPS, FEWEST_LOSSES = 20, 10
 WINDOW_SHARE = 0.025
 # The loss diverges where it exceeds the largest of its first losses by this factor.
 DIVERGED, FIRST = 4.0, 5
+# A proposed rate that is this many times the recipe's own, or a fraction of it, gets an explanation.
+FAR = 3.0
 # The proposal is lower by this factor than the rate of the least loss, at which a step is as likely to do harm as good.
 BELOW_MINIMUM = 10.0
 
@@ -170,7 +172,24 @@ def find(
         if all(math.isfinite(loss) for loss in recorder.losses):
             raise
     rates = [lowest * (highest / lowest) ** (step / steps) for step in range(len(recorder.losses))]
-    return replace(proposal(rates, recorder.losses, recipe.optimizer.name, steps), notes=notes)
+    found = proposal(rates, recorder.losses, recipe.optimizer.name, steps)
+    return replace(found, notes=(*notes, *_against_recipe(found, recipe)))
+
+
+def _against_recipe(found: RateRange, recipe: Recipe) -> list[str]:
+    """A sentence on a proposed rate that is far from the recipe's own, and why both may be right."""
+    settings: Any = recipe.optimizer
+    own = float(settings.learning_rate)
+    ratio = found.proposed / own
+    if 1 / FAR < ratio < FAR:
+        return []
+    times, than = (ratio, "higher") if ratio > 1 else (1 / ratio, "lower")
+    return [
+        f"The proposed rate is {times:.2g} times {than} than the recipe's {own:.2g}. The test takes {len(found.rates)} "
+        "steps from random weights and looks at their training loss alone; the recipe's rate is for a whole training, "
+        "whose held-out rows it serves. Compare both before you choose: "
+        f"rarebird tune DATA --set optimizer.learning_rate={{choices=[{own:.2g},{found.proposed:.2g}]}}."
+    ]
 
 
 def _training(recipe: Recipe, rows: Dataset, device: str, lowest: float, highest: float) -> Training:

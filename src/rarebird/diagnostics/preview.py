@@ -4,6 +4,8 @@ how plausible they are."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,13 @@ from rarebird.core.checks import DataError, require
 from rarebird.data import prepare
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.data.prepare import Prepared
+from rarebird.diagnostics.mixed_rows import sources
 from rarebird.diagnostics.row_views import changed_view, originals
 from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.methods.augmentation._pipeline import Pipeline
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.pages import preview
-from rarebird.report.pages.preview import Page, Resampled, ShownRow
+from rarebird.report.pages.preview import Page, Resampled, ShownRow, View
 from rarebird.slots.methods import Method
 from rarebird.slots.protocols import TrainStatistics
 from rarebird.training.batches import ready
@@ -109,17 +112,15 @@ def _augmented(data: Dataset, prepared: Prepared, pipeline: Pipeline, seed: int,
     x = ready(prepared.inputs(data), Placement("cpu", "float32", False))
     y = prepared.targets(data)
     weight = torch.from_numpy((data.weights / data.weights.mean()).astype(np.float32))
-    batches = [pipeline(x, y, weight, rng.torch_stream(seed, "preview", view))[:2] for view in range(views)]
-    return [
-        ShownRow(
-            str(name),
-            (
-                original,
-                *(changed_view(prepared, row, original, x, changed, target[row]) for changed, target in batches),
-            ),
-        )
-        for row, (name, original) in enumerate(zip(data.ids, originals(data, prepared), strict=True))
-    ]
+    names, shown = [str(name) for name in data.ids], originals(data, prepared)
+    rows: list[list[View]] = [[original] for original in shown]
+    for view in range(views):
+        draws = partial(rng.torch_stream, seed, "preview", view)
+        changed, target, _ = pipeline(x, y, weight, draws())
+        for row, others in enumerate(sources(pipeline, (x, y, weight), draws)):
+            one = changed_view(prepared, row, shown[row], x, changed, target[row])
+            rows[row].append(replace(one, sources=tuple((names[other], shown[other]) for other in others)))
+    return [ShownRow(name, tuple(row)) for name, row in zip(names, rows, strict=True)]
 
 
 def _resampled(train: Dataset, after: Dataset, prepared: Prepared, rows: int, draw: np.random.Generator) -> Resampled:

@@ -73,7 +73,7 @@ class Profile(BaseModel):
         groups: Groups of the training rows, None where none were given.
         shape: Sizes and column types.
         target_summary: Quantiles, mean, deviation and skewness of a regression target.
-        ailments: What ails the data, in sentences, worst first.
+        ailments: Problems of the data, in sentences, worst first.
         applicable: Methods worth trying.
         notes: What was sampled or not searched.
     """

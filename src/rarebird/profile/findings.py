@@ -1,4 +1,4 @@
-"""What ails the data, in plain sentences, worst first: what makes scores too good, what cannot be judged, what costs
+"""Problems of the data, in plain sentences, worst first: what makes scores too good, what cannot be judged, what costs
 accuracy, and what is left out."""
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _left_out(profile: Profile) -> Iterator[str]:
     copies = profile.duplicates
     if copies.chance and copies.exact:
         equal = _counted(copies.exact, "row", "equals", "equal")
-        yield f"{equal} an earlier row, by chance or by a default value; a split does not keep such rows together."
+        yield f"{equal} an earlier row. Chance or a default value explains this, so a split may separate such rows."
     if copies.chance and profile.conflicts.rows:
         yield _conflicting(profile.conflicts)
 

@@ -1,4 +1,4 @@
-"""What the data are and what ails them, before anything is learned, as one value that JSON can hold."""
+"""What the data are and which problems they have, before anything is learned, as one value that JSON can hold."""
 
 from __future__ import annotations
 

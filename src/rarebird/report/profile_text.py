@@ -18,7 +18,7 @@ _LONGEST_LABEL = 40
 def to_text(profile: Profile, width: int = 100) -> str:
     """The whole profile in lines of at most `width` columns."""
     lines = [*_head(profile), "", *_classes(profile), *_target(profile)]
-    lines += ["What ails it", *_listed(profile.ailments or ("Nothing found.",), width), ""]
+    lines += ["Problems found", *_listed(profile.ailments or ("None.",), width), ""]
     lines += ["Methods that apply", *_methods(profile, width)]
     if profile.notes:
         lines += ["", "Notes", *_listed(profile.notes, width)]

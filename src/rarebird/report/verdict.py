@@ -60,6 +60,9 @@ def _against_guessing(result: Result, scores: Scores, headline: str) -> list[str
     figure = estimate_of(scores, name)
     if figure is None or figure.low is None:
         return []
+    if guessing == 1:
+        only = next(row.label for row in scores.per_class if row.support > 0)
+        return [f"All these rows are of the class “{only}”: no figure shows how well classes are told apart."]
     reached = f"{guess} would reach {guessing:.2f}"
     of = "" if name == headline else f" in {name}"
     if figure.low > guessing:
@@ -220,12 +223,12 @@ def _calibration(result: Result, scores: Scores) -> str:
     if top is None or top.value is None:
         return ""
     gap = (
-        "The probability of the most probable class differs from the share of rows that are of it by "
+        "Probabilities of the most probable class differ from the observed shares of rows by "
         f"{100 * top.value:.1f} percentage points on average"
     )
     rare = rare_class(result, scores)
     if rare is None or rare.calibration_error.value is None:
-        return f"{gap}; too few rows of a rare class are there to judge its own probabilities."
+        return f"{gap}; the probabilities of the rare class cannot be judged, because it has too few rows."
     error = rare.calibration_error
     assert error.value is not None
     own = f"the probabilities of “{rare.label}” are off by {percent_text(error.value) or '0 %'} of its rows"

@@ -115,6 +115,27 @@ def test_people_and_machines_are_told_the_same() -> None:
     assert clean.for_machines()["issues"] == []
 
 
+@pytest.mark.parametrize(
+    ("share", "figure", "judgement"),
+    [
+        (1.0, "accuracy of 1.00", ""),
+        (0.6, "accuracy of 0.5", "many of the listed rows are mistakes"),
+        (0, "", "guessing, so"),
+    ],
+)
+def test_how_good_the_networks_were_comes_first(share: float, figure: str, judgement: str) -> None:
+    true = np.arange(300) % 3
+    rng = np.random.default_rng(0)
+    seen = np.where(rng.random(300) < share, true, rng.integers(0, 3, 300) if share == 0 else (true + 1) % 3)
+    found = issues.find(rows(true), sure(seen))
+    assert figure in found.notes[0]
+    assert judgement in found.notes[0]
+    assert "guessing would reach 0.33" in found.notes[0]
+    quality = found.for_machines()["balanced_accuracy"]
+    assert quality["low"] < quality["high"]
+    assert share == 0 or quality["value"] == pytest.approx(share, abs=0.1)
+
+
 def test_what_cannot_be_judged_is_refused() -> None:
     y = np.arange(60) % 3
     with pytest.raises(ValueError, match="a probability per row and class"):

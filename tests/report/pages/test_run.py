@@ -141,11 +141,11 @@ def test_every_class_has_its_row_and_nothing_is_lost(
 def test_rare_classes_are_marked_and_a_class_of_one_row_is_said_to_be_unjudged(pages: dict[str, Page]) -> None:
     parsed = pages["three"]
     lonely = parsed.row("<script>")
-    assert "rare" in lonely[0]
+    assert "few rows" in lonely[0]
     assert "too few rows to judge" in lonely[0]
     assert lonely[2:5] == ["–"] * 3
-    assert "rare" in parsed.row("$x_1$")[0]
-    assert "rare" not in parsed.row("正常")[0]
+    assert "few rows" in parsed.row("$x_1$")[0]
+    assert "few rows" not in parsed.row("正常")[0]
     assert "One class has too few rows here to be judged: “<script>alert(1)</script>”." in parsed.text
     assert "positive" in pages["binary"].row("malignant")[0]
 
@@ -178,7 +178,7 @@ def test_what_is_absent_leaves_no_empty_section(results: dict[str, Result]) -> N
     bare = {"timings": {}, "versions": {}, "notes": [], "validation": validation}
     parsed = page(untested.model_copy(update=bare), {})
     assert not parsed.having("figure")
-    for title in ("What ails the data", "Confusion", "Figures", "Please note", "Timings", "Which methods apply"):
+    for title in ("Problems of the data", "Confusion", "Figures", "Please note", "Timings", "Which methods apply"):
         assert title not in parsed.text
     assert "There are no test rows" in parsed.text
 

@@ -16,10 +16,15 @@ import numpy as np
 from rarebird.core.checks import DataError, require, some
 from rarebird.data.dataset import Dataset
 from rarebird.diagnostics.label_issues import confident_learning
+from rarebird.evaluation.result import Estimate
+from rarebird.evaluation.scoring import score
+from rarebird.report.wording import interval_text, value_text
 
 # With fewer held-out rows of a class, networks cannot learn it, and their probabilities tell nothing about its labels.
 FEW = 5
 SHOWN = 10
+# Balanced accuracy of the networks below which many suggestions are their own mistakes.
+TRUSTED = 0.75
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class LabelIssues:
         estimated: ``(n_classes, n_classes)`` estimated weight (number, without sample weights) of the judged rows of
             each given (row) and true (column) class.
         rows: All rows, the most doubtful first; those that could not be judged come last.
-        notes: Sentences on what was left out.
+        notes: Sentences on how good the networks were, and on what was left out.
+        balanced_accuracy: How well the networks find the given labels of the judged rows, classes counting alike.
     """
 
     name: str
@@ -70,6 +76,7 @@ class LabelIssues:
     estimated: np.ndarray
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = field(default=())
+    balanced_accuracy: Estimate = field(default_factory=lambda: Estimate(value=None))
 
     @property
     def issues(self) -> tuple[Row, ...]:
@@ -109,6 +116,7 @@ class LabelIssues:
             "n_judged": int(self.judged.sum()),
             "n_issues": len(found),
             "estimated_wrong": round(float(self.wrong.sum()), 3),
+            "balanced_accuracy": self.balanced_accuracy.model_dump(mode="json"),
             "per_class": per_class,
             "pairs": pairs,
             "issues": [_plain(row) for row in self.issues],
@@ -171,6 +179,7 @@ def find(train: Dataset, probabilities: np.ndarray) -> LabelIssues:
     suggested[known] = np.where((indicated >= 0) & (indicated != own), indicated, suggested[known])
     issue[known] = confident_learning.issues(p, own, weight, threshold, counts)
     score[known] = confident_learning.agreement(p, own, weight)
+    quality = networks_quality(train.take(known), p)
     return LabelIssues(
         name=train.name,
         classes=train.classes,
@@ -179,8 +188,33 @@ def find(train: Dataset, probabilities: np.ndarray) -> LabelIssues:
         thresholds=threshold,
         estimated=counts,
         rows=_ranked(train, probabilities, suggested, score, issue),
-        notes=tuple(_left_out(train, held, known)),
+        notes=(_on_quality(quality, len(np.unique(own))), *_left_out(train, held, known)),
+        balanced_accuracy=quality,
     )
+
+
+def networks_quality(rows: Dataset, probabilities: np.ndarray) -> Estimate:
+    """Balanced accuracy of held-out predictions against the given labels, with a 95 % interval: of the class whose
+    probability is largest in proportion to its frequency."""
+    counts = np.bincount(rows.codes, weights=rows.weights, minlength=rows.n_classes)
+    predicted = (probabilities / np.maximum(counts, counts[counts > 0].min())).argmax(axis=1)
+    found = score(rows.codes, probabilities, predicted, rows.classes, weight=rows.weight, group=rows.group)
+    return found.metrics["balanced_accuracy"]
+
+
+def _on_quality(quality: Estimate, n_classes: int) -> str:
+    """A sentence on how far the networks' suggestions can be trusted."""
+    guessing = 1 / max(n_classes, 2)
+    figures = f"{value_text(quality)} {interval_text(quality)}"
+    known = (
+        f"The networks find the given labels with a balanced accuracy of {figures} on rows that they were not trained "
+        f"on; guessing would reach {guessing:.2f}."
+    )
+    if quality.value is None or quality.low is None or quality.low <= guessing:
+        return f"{known} They are not shown to be better than guessing, so the list below tells little."
+    if quality.value < TRUSTED:
+        return f"{known} At this level, many of the listed rows are mistakes of the networks and not of the labels."
+    return known
 
 
 def check_task(train: Dataset) -> None:

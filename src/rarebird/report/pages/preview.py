@@ -29,6 +29,7 @@ class View:
         curve: An `svg` element.
         cells: Texts of a table row.
         changed: Which of the cells differ from the original's.
+        sources: The other rows that it was mixed with, as ``(name, original)``.
     """
 
     target: str
@@ -37,6 +38,7 @@ class View:
     curve: str = ""
     cells: tuple[str, ...] = ()
     changed: tuple[bool, ...] = ()
+    sources: tuple[tuple[str, View], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def figures(result: Result, scores: Scores) -> Iterable[dict[str, Any]]:
     if drawing := run.learning_curve(result.history, result.metric):
         aid = "Good: both losses fall together. If the held-out loss rises while the training loss falls,"
         aid += " the network memorizes its rows."
-        aid += " Compare shapes, not heights: the two losses may weight rows differently."
+        aid += " Compare the shapes of the curves, not their heights: the two losses may weight rows differently."
         yield _figure("Learning curve", aid, drawing)
 
 
