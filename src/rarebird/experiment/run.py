@@ -296,6 +296,4 @@ def _ended_early(fits: Sequence[CrossFit], clock: Clock, setup: Setup) -> list[s
         "solved": "because its head is solved in closed form, and more time does not change it.",
     }
     causes = {one.ended for models in fits for one in models.trained}
-    return [f"Training ended before the end of the budget, {reasons[cause]}" for cause in reasons if cause in causes][
-        :1
-    ]
+    return [f"Training ended before the budget, {reasons[cause]}" for cause in reasons if cause in causes][:1]
