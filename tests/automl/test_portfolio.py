@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarebird.automl.portfolio import LINEAR_BATCH, LINEAR_STEPS, PortfolioEntry, portfolio
+from rarebird.automl.portfolio import LINEAR_BATCH, LINEAR_STEPS, SOLVED_ROWS, PortfolioEntry, portfolio
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels, Source, Splits
+from rarebird.data.spec import InputSpec
 from rarebird.experiment import run as experiment
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
@@ -70,11 +71,21 @@ def test_references_are_left_out_where_none_are_wanted(what: str) -> None:
     _, networks = entries(what, references=False)
     assert [entry.recipe for entry in networks] == [entry.recipe for entry in everything if not entry.is_reference]
     assert all(entry.recipe.reference is None for entry in networks)
-    assert "random_kernels" not in {type(entry.recipe.network).name for entry in networks}
+    assert all(entry.recipe.head is None or what == "table" for entry in networks)
+    solved_kernels = [entry.recipe.head is not None and what == "series" for entry in everything]
     assert [entry.is_reference for entry in everything] == [
-        entry.recipe.reference is not None or type(entry.recipe.network).name == "random_kernels"
-        for entry in everything
+        entry.recipe.reference is not None or kernels for entry, kernels in zip(everything, solved_kernels, strict=True)
     ]
+
+
+@pytest.mark.parametrize(("n", "full"), [(60, True), (SOLVED_ROWS + 1, False)])
+def test_kernels_are_solved_in_full_where_rows_are_few(n: int, full: bool) -> None:
+    train = rows("series", n)
+    entry = next(entry for entry in portfolio(train, default_recipe(train)) if entry.name == "kernels")
+    spec = InputSpec(kind="series", task="classification", n_outputs=2, channels=1, length=500)
+    width = entry.recipe.network.build(spec).head.in_features  # type: ignore[attr-defined]
+    assert (width > 50_000) == full
+    assert full or width < 5_000
 
 
 def test_regression_has_no_loss_of_classes() -> None:

@@ -22,6 +22,9 @@ ENOUGH = 0.6
 FEWEST_PASSES = 4.0
 # These steps, with large batches, solve a convex problem.
 LINEAR_STEPS, LINEAR_BATCH, PIXELS_BATCH = 200, 512, 256
+# Most rows whose head is solved on all features of kernels; beyond, a decomposition of that size takes too long.
+SOLVED_ROWS = 3_000
+FEW_KERNELS = "network={name=multirocket_hydra,kernels=252,groups=8}"
 SMALL_TREES = "{name=boosted_trees,leaves=4,rounds=150,fewest_rows=5}"
 
 
@@ -63,7 +66,7 @@ def portfolio(train: Dataset, base: Recipe, references: bool = True) -> list[Por
     Args:
         train: Training rows; only their kind, task and number matter.
         base: The default recipe for them.
-        references: Whether boosted trees (tables) and random kernels (series) compete.
+        references: Whether trees (tables and series) and random kernels (series) compete.
     """
     build = {"table": _tables, "series": _series, "image": _pictures}[base.kind]
     first, *others = (entry for entry in build(train, base) if references or not entry.is_reference)
@@ -94,13 +97,10 @@ def _tables(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
 
 
 def _series(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
-    kernels = [
-        "network=random_kernels",
-        "optimizer={name=sgd,learning_rate=1.0,weight_decay=3e-4}",
-        f"epochs={max(1, 400 * base.batch_size / len(train)):.0f}",
-    ]
+    kernels = FEW_KERNELS if len(train) > SOLVED_ROWS else "network=multirocket_hydra"
     return [
-        PortfolioEntry("random kernels", _with(base, kernels), 0.35, is_reference=True),
+        PortfolioEntry("quant", _with(base, ["reference=quant"]), 0.25, is_reference=True),
+        PortfolioEntry("kernels", _with(base, [kernels, "head=ridge"]), 0.7, is_reference=True),
         _default("inception time", base),
     ]
 

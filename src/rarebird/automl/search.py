@@ -32,6 +32,11 @@ from rarebird.training.timing import warm_up
 # If those repeats need less (their measured seconds times REPEATS_TAKE), the search continues.
 SEARCH_SHARE, REPEATS_TAKE = 0.5, 1.5
 MOST_REPEATS = 5
+# Share of the remaining time for a network of series, where kernels are solved and trees grown: it adds to these, and
+# what it learns in more time changes little.
+SHARE_AFTER_KERNELS = 0.4
+# Solved kernels and trees on intervals hardly differ from seed to seed: two are enough.
+MOST_SEEDS_OF_KERNELS = 2
 SEED_STEP = 1_000
 # Above this number of passes over the rows, another seed helps more than longer training; train at most MOST_SEEDS
 # seeds.
@@ -46,7 +51,7 @@ class SearchOptions:
     """What a search tries, and where.
 
     Attributes:
-        references: Whether boosted trees and random kernels compete.
+        references: Whether trees and random kernels compete.
         single: Distil the result into one network, and reserve time for training it.
         workers: Where candidates train.
     """
@@ -179,6 +184,8 @@ class Search(Closing):
         """Share of the time for a default recipe after which no other comes: it leaves time for other seeds, if each of
         these still gets enough passes over the rows."""
         left = self.race.time_left()
+        if self.base.kind == "series" and self.race.finished and not self.options.single:
+            return SHARE_AFTER_KERNELS
         if self.setup.protocol.folds or self.options.single or not np.isfinite(left):
             return 1.0
         learned, _ = self.setup.parts(self.base.seed)[0]
@@ -221,6 +228,8 @@ class Search(Closing):
         for repeat in range(1, MOST_REPEATS):
             for family in self._selected().families:
                 one = family.candidates[0]
+                if repeat >= MOST_SEEDS_OF_KERNELS and one.is_reference and self.base.kind == "series":
+                    continue
                 if one.seconds >= self.race.time_left():
                     self.skipped = True
                 else:

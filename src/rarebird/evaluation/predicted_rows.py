@@ -12,7 +12,7 @@ from rarebird.evaluation.complete import Completed
 from rarebird.model.model import Model
 from rarebird.training.cross_fit import CrossFit
 
-TEST, VALIDATION, HOLD_OUT, FOLDS = "test", "validation", "hold-out", "folds"
+TEST, VALIDATION, HOLD_OUT, LEFT_OUT, FOLDS = "test", "validation", "hold-out", "left out", "folds"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,8 @@ class PredictedRows:
         outputs: ``(n, n_classes)`` probabilities, or ``(n, 1)`` values.
         labels: ``(n,)`` decided class codes; the values for regression.
         part: ``(n,)`` text, the part of the data that each row belongs to: ``test``, ``validation`` (given rows),
-            ``hold-out``, ``fold 1`` and so on, or ``folds`` where the members of an ensemble have folds of their own.
+            ``hold-out``, ``fold 1`` and so on, ``left out`` where each row is judged by an output without it, or
+            ``folds`` where the members of an ensemble have folds of their own.
     """
 
     rows: Dataset
@@ -55,6 +56,9 @@ def held_out_rows(completed: Completed, scored: Dataset, fits: Sequence[CrossFit
 def _folds(fits: Sequence[CrossFit], n: int) -> np.ndarray:
     """``(n,)`` the name of the fold that holds each row out."""
     part = np.full(n, FOLDS, dtype=object)
+    if all(one.own_outputs is not None for models in fits for one in models.trained):
+        part[:] = LEFT_OUT
+        return part
     if all(len(models.held_rows) <= 1 for models in fits):
         part[:] = HOLD_OUT
         return part

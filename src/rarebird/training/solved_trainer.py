@@ -96,8 +96,7 @@ class SolvedTrainer:
             on_step(1.0)
         # Scores of a regression have no prior; a calibration finds the natural one.
         prior = None if self._learned.task == "classification" else np.ones(1)
-        own = solved.own_outputs if self.recipe.resampling is None else None
-        notes = [*self.notes, *self._initial.notes()]
+        notes, own = [*self.notes, *self._initial.notes()], solved.own_outputs
         return Trained(network.eval(), self.prepared, prior, [], [], notes, "solved", own, self._initial.started)
 
     def _network(self) -> Any:
