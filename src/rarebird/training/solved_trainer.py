@@ -24,8 +24,9 @@ from rarebird.training.initial_network import InitialNetwork
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import prepared_rows, resample
 
-# Rows whose features are measured, and the side of the measured products of matrices.
-MEASURED_ROWS, MEASURED_SIDE = 8, 512
+# Rows whose features are measured (a block of fewer takes nearly as long), and the side of measured products of
+# matrices.
+MEASURED_ROWS, MEASURED_SIDE = 40, 512
 # An eigendecomposition takes about as long as this number of products of matrices of its size.
 DECOMPOSITION = 12.0
 # Share of the time that may be planned; the rest is a reserve, because the speed of a shared machine varies.
