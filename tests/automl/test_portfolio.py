@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarebird.automl.portfolio import LINEAR_BATCH, LINEAR_STEPS, SOLVED_ROWS, PortfolioEntry, portfolio
+from rarebird.automl.portfolio import LINEAR_BATCH, LINEAR_STEPS, MANY_ROWS, SOLVED_ROWS, PortfolioEntry, portfolio
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels, Source, Splits
 from rarebird.data.spec import InputSpec
 from rarebird.experiment import run as experiment
@@ -115,6 +115,15 @@ def test_the_linear_course_has_its_steps_on_any_number_of_rows(n: int) -> None:
     assert linear.batch_size == min(n, LINEAR_BATCH)
     assert linear.epochs is not None
     assert linear.epochs * n / linear.batch_size == pytest.approx(LINEAR_STEPS, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n", "folds", "many"), [(MANY_ROWS, 0, True), (MANY_ROWS, 5, False), (MANY_ROWS - 1, 0, False)]
+)
+def test_trees_get_many_rounds_where_many_rows_are_held_out(n: int, folds: int, many: bool) -> None:
+    train = rows("values", n)
+    names = [entry.name for entry in portfolio(train, default_recipe(train).updated(folds=folds))]
+    assert ("boosted trees, many rounds" in names) == many
 
 
 @pytest.mark.parametrize("n", [12, 60, 2_000])

@@ -228,8 +228,6 @@ class NetworkTrainer:
     def _rows_for(self, network: nn.Module) -> Rows:
         """The rows as the network trains on them: if it has a frozen part and nothing augments the rows, the outputs of
         that part."""
-        if not is_frozen_before_head(network, self.recipe):
-            return self.rows
         # Computed once: all trainings of this object draw the same weights, and so have the same frozen part.
         if self._embedded is None and hasattr(network, "fit_frozen"):
             counts = torch.ones(len(self.rows)) if self.rows.counts is None else torch.from_numpy(self.rows.counts)
@@ -237,7 +235,9 @@ class NetworkTrainer:
             self._frozen = {name: buffer.clone() for name, buffer in network.named_buffers()}
         for name, buffer in network.named_buffers() if self._frozen else ():
             buffer.copy_(self._frozen[name])
-        if any(merged(self.recipe, stage)["augmentation"] for stage in self.recipe.stages):
+        if not is_frozen_before_head(network, self.recipe) or any(
+            merged(self.recipe, stage)["augmentation"] for stage in self.recipe.stages
+        ):
             return self.rows
         if self._embedded is None:
             self._embedded = replace(self.rows, inputs=embedded(network, self.rows.inputs, self.device))
