@@ -93,6 +93,10 @@ def test_a_loaded_model_is_the_saved_one_bit_for_bit(kind: str, tmp_path: Path) 
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "model" / name).read_bytes()
 
 
+def test_all_files_of_a_model_have_the_usual_permissions(saved: Path) -> None:
+    assert len({path.stat().st_mode for path in saved.iterdir()}) == 1
+
+
 def test_a_row_gets_the_same_prediction_alone_and_among_others(saved: Path) -> None:
     model, data = load(saved), rows("table", 200, seed=2)
     together = model.outputs(data)

@@ -231,6 +231,24 @@ def test_japanese_vowels_of_unequal_lengths(shared_data: Path) -> None:
     np.testing.assert_array_equal(np.isnan(curves.values), np.broadcast_to(beyond[:, None], curves.values.shape))
 
 
+def test_a_line_of_column_names_is_passed_over(tmp_path: Path) -> None:
+    text = "label,t0,t1,t2\na,1,2,\nb,3,,5\n"
+    data = read(write(tmp_path, text, "header.csv"))
+    assert data.classes == ("a", "b")
+    np.testing.assert_array_equal(source(data).values[:, 0], [[1, 2, NAN], [3, NAN, 5]])
+
+
+def test_series_to_predict_that_hold_nothing_usable_are_listed(tmp_path: Path) -> None:
+    path = write(tmp_path, "x\t1\t2\nx\tNaN\tNaN\nx\t3\tinf\nx\t4\t5\n")
+    splits = series.read(path, ReadOptions(labelled=False))
+    assert splits.train.ids.tolist() == ["1", "4"]
+    assert [(row.place, row.id, row.reason) for row in splits.unread] == [
+        (1, "2", "it has no value"),
+        (2, "3", "it has an infinite value"),
+    ]
+    refused(path, "infinite", role="rows")
+
+
 @pytest.mark.parametrize(("declared", "written"), [("-1 1", "{}.0"), ("-1.0 1.0", "{}"), ("-1 1", "{}.0000000e+00")])
 def test_whole_numbers_are_the_declared_labels_in_any_notation(tmp_path: Path, declared: str, written: str) -> None:
     text = f"@classLabel true {declared}\n@data\n1,2:{written.format(-1)}\n3,4:{written.format(1)}\n"

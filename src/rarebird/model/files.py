@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,8 @@ def write_model(folder: Path, description: Description, networks: Sequence[nn.Mo
                 (building / TEXT.format(place=place)).write_text(network.to_text(), encoding="utf-8")
         text = json.dumps(description.model_dump(mode="json"), indent=1, allow_nan=False)
         (building / DESCRIPTION).write_text(text, encoding="utf-8")
+        # safetensors makes a file that its owner alone may read; all files of a model get the usual permissions.
+        shutil.copymode(building / DESCRIPTION, building / WEIGHTS)
 
 
 def read_model(folder: Path) -> Stored:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rarebird.core.checks import DataError, some
-from rarebird.data.dataset import Curves, Dataset, Splits, Task
+from rarebird.data.dataset import Curves, Dataset, Splits, Task, UnreadRow
 from rarebird.readers import delimited, targets
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.spellings import MISSING
@@ -70,7 +70,8 @@ def read(path: Path, options: ReadOptions) -> Splits:
     labels, rows, task = _ts(path, lines, options) if path.suffix.lower() == ".ts" else _ucr(path, lines, options)
     if not rows:
         raise DataError(f"{path} holds no series; give a file with one series per line.")
-    kept, notes = np.arange(len(rows)), []
+    unread = () if options.labelled else _unusable(rows)
+    kept, notes = np.setdiff1d(np.arange(len(rows)), [row.place for row in unread]), []
     y: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     if options.labelled:
@@ -88,7 +89,21 @@ def read(path: Path, options: ReadOptions) -> Splits:
     source = curves(padded([rows[row] for row in kept]), str(path), kept)
     ids = (kept + 1).astype(str).astype(object)
     dataset = Dataset("series", task, source, np.arange(len(kept)), y, classes, ids, name=path.stem)
-    return Splits(dataset, notes=tuple(notes))
+    return Splits(dataset, notes=tuple(notes), unread=unread)
+
+
+def _unusable(rows: Sequence[Series]) -> tuple[UnreadRow, ...]:
+    """Series to predict that have no value, or an infinite one; none if that is so of all."""
+    reasons = {}
+    for place, channels in enumerate(rows):
+        values = np.concatenate(channels)
+        if np.isnan(values).all():
+            reasons[place] = "it has no value"
+        elif np.isinf(values.astype(np.float32)).any():
+            reasons[place] = "it has an infinite value"
+    if len(reasons) == len(rows):
+        return ()
+    return tuple(UnreadRow("train", place, str(place + 1), why) for place, why in reasons.items())
 
 
 def curves(values: np.ndarray, where: str, rows: np.ndarray | None = None) -> Curves:
@@ -140,6 +155,8 @@ def _ucr(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str],
             continue
         if not rows:
             separator = delimited.separator(line)
+            if number == 1 and _names_columns(line.strip(" ").split(separator)):
+                continue
         label, *cells = line.strip(" ").split(separator)
         if not cells:
             raise DataError(
@@ -148,6 +165,12 @@ def _ucr(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str],
         labels.append(_tidy(label))
         rows.append([_floats(cells, path, number)])
     return labels, rows, options.task or "classification"
+
+
+def _names_columns(cells: list[str]) -> bool:
+    """Whether a first line holds names in place of values."""
+    values = [cell.strip() for cell in cells[1:]]
+    return bool(values) and not any(delimited.is_number(cell) or cell.lower() in MISSING for cell in values)
 
 
 def _ts(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str], list[Series], Task]:
