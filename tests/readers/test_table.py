@@ -169,6 +169,42 @@ def test_a_stray_text_among_numbers_is_said(tmp_path: Path) -> None:
     assert "'<0.1' (line 32)" in notes[0]
 
 
+@pytest.mark.parametrize(
+    ("cells", "part"),
+    [
+        (["1", "2", "x"] * 4, "4 of its 12 cells: 'x' (line 4) is no number"),
+        (["00123", "17"], "'00123' (line 2) begins with a zero"),
+        (["12:30", "13:45"], "'12:30' (line 2) is no number; others are '13:45'"),
+        (["$5", "€6"], "has another unit than others"),
+        (["<0.1", "2", "3.5", ">100"], "'<0.1' (line 2) is no number; others are '>100'"),
+    ],
+)
+def test_one_note_says_what_kept_digits_from_being_numbers(cells: list[str], part: str, tmp_path: Path) -> None:
+    _, notes = column(tmp_path, *cells)
+    assert len(notes) == 1
+    assert part in notes[0]
+
+
+def test_one_wrong_cell_in_a_hundred_does_not_turn_amounts_into_text(tmp_path: Path) -> None:
+    cells = [f"{place / 7:.3f}" for place in range(150)]
+    numbers, notes = column(tmp_path, *cells, "12..5")
+    assert numbers.dtype == np.float64
+    assert notes == ("1 cell of column 'x' is no number, such as '12..5' (line 152), and counts as missing.",)
+    # Of a code with few values, the odd one is a value.
+    assert column(tmp_path, *["1", "2"] * 75, "x")[0].dtype.kind != "f"
+
+
+def test_categories_that_differ_by_case_are_said(tmp_path: Path) -> None:
+    texts, notes = column(tmp_path, "Red", "red", "blue")
+    assert texts.tolist() == ["Red", "red", "blue"]
+    assert "differ only by case or blanks ('Red', 'red')" in notes[0]
+
+
+def test_names_of_files_stay_as_they_are_written(tmp_path: Path) -> None:
+    text = "file,a,target\n1.10,1,u\n2.0,2,v\n"
+    assert read(write(tmp_path, text), names="file").raw()["file"].tolist() == ["1.10", "2.0"]
+
+
 def test_long_cells_and_wide_tables(tmp_path: Path) -> None:
     assert len(read(write(tmp_path, f"a,target\n{'x' * 200_000},u\nx,v\n")).raw()["a"][0]) == 200_000
     names = [f"column_{place}" for place in range(300)] + ["x" * 140_000, "target"]

@@ -247,7 +247,11 @@ def _notes_on_dates(found: dates.Dates, site: Site) -> list[str]:
 
 
 def _text(cells: TextColumn, site: Site) -> Column:
-    return Column(cells.filled.to_pandas(), ColumnFormat(kind="text"), notes=tuple(why_text.notes(cells, site)))
+    return Column(
+        cells.filled.to_pandas(),
+        ColumnFormat(kind="text"),
+        notes=(*why_text.notes(cells, site), *why_text.notes_on_case(cells, site)),
+    )
 
 
 def _mask(chosen: np.ndarray) -> pa.Array:

@@ -125,6 +125,12 @@ def groups(cells: TextColumn | pd.Series, site: Site) -> Column:
     return Column(without(cells.trimmed, missing).to_pandas(), ColumnFormat(kind="text"))
 
 
+def names(cells: TextColumn | pd.Series, site: Site) -> Column:
+    """Names of files: text as it is written, without blanks around it."""
+    texts = cells if isinstance(cells, TextColumn) else of_series(cells)
+    return Column(without(texts.trimmed, ("",)).to_pandas(), ColumnFormat(kind="text"))
+
+
 def _amounts(cells: TextColumn, site: Site, task: Task | None) -> Column | None:
     """A target that is numbers in any notation, if it is one for regression; None for labels."""
     if task == "classification":

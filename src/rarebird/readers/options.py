@@ -27,6 +27,7 @@ class ReadOptions:
         time: Column to split by in time order.
         gap: How much earlier than the first held-out row a row must be to be trained on, such as ``7d`` or a number.
         pictures: Folder of the pictures that a CSV lists; None: the CSV's own folder.
+        names: Column of a table that stays text as it is written, because it names files; None: there is none.
         channels_last: Whether series in an archive are ``(n, steps, channels)``.
         channels: Channels of series, as a trained model needs them; None: those of the data.
         image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
@@ -46,6 +47,7 @@ class ReadOptions:
     time: str | None = None
     gap: str | None = None
     pictures: Path | None = None
+    names: str | None = None
     channels_last: bool = False
     channels: int | None = None
     image_size: int | None = None

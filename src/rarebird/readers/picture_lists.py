@@ -114,6 +114,7 @@ def read(path: Path, options: ReadOptions) -> Splits:
         groups=options.groups or ("group" if "group" in header else None),
         weight=options.weight or ("weight" if "weight" in header else None),
         groups_pattern=None,
+        names=column,
     )
     split = table.read(path, as_table)
     rows = split.train

@@ -108,7 +108,7 @@ def _assemble(untyped: Untyped, found: Roles, options: ReadOptions, path: Path) 
     file, schema = untyped.file, options.schema
     target = None if found.target is None or not options.labelled else untyped.columns[found.target]
     others = {name: cells for name, cells in untyped.columns.items() if name != found.target}
-    typed, notes = _typed(others, found, schema, file)
+    typed, notes = _typed(others, found, schema, options.names, file)
     features = {name: values for name, values in typed.values.items() if name not in found.not_features}
     if not features:
         raise DataError(f"{path} has no column of features; give a table with at least one.")
@@ -147,10 +147,11 @@ def _assemble(untyped: Untyped, found: Roles, options: ReadOptions, path: Path) 
 
 
 def _typed(
-    columns: Mapping[str, TextColumn | pd.Series], found: Roles, schema: Schema | None, file: File
+    columns: Mapping[str, TextColumn | pd.Series], found: Roles, schema: Schema | None, names: str | None, file: File
 ) -> tuple[typed_columns.TypedColumns, list[str]]:
-    """All columns but the target. Groups are labels; later files are read by the schema."""
-    features = {name: cells for name, cells in columns.items() if name != found.groups}
+    """All columns but the target. Groups are labels, and names of files are text as it is written; later files are read
+    by the schema."""
+    features = {name: cells for name, cells in columns.items() if name not in (found.groups, names)}
     notes: list[str] = []
     if schema is None:
         typed = typed_columns.learn(features, file)
@@ -159,13 +160,16 @@ def _typed(
         if strange:
             notes.append(f"Columns that no training row has are not used: {some(map(repr, strange))}.")
         typed = typed_columns.follow(features, schema, file)
-    if found.groups is not None and found.groups in columns:
-        group = labels.groups(columns[found.groups], file.site(found.groups))
-        typed = replace(
-            typed,
-            values=typed.values | {found.groups: group.values},
-            forms=typed.forms | {found.groups: group.form},
-        )
+    as_written = {
+        name: (labels.groups if name == found.groups else labels.names)(columns[name], file.site(name))
+        for name in (found.groups, names)
+        if name is not None and name in columns
+    }
+    typed = replace(
+        typed,
+        values=typed.values | {name: column.values for name, column in as_written.items()},
+        forms=typed.forms | {name: column.form for name, column in as_written.items()},
+    )
     return typed, [*notes, *typed.notes]
 
 

@@ -1,12 +1,14 @@
-"""Why a column of digits was not read as numbers."""
+"""Notes on columns of text: why digits were not read as numbers, and categories that differ only by case."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from rarebird.core.checks import some
+from rarebird.data.schema import MOST_CATEGORIES
 from rarebird.readers import numbers
 from rarebird.readers.site import Site
+from rarebird.readers.spellings import folded
 from rarebird.readers.text_column import TextColumn
 
 # A column is one of digits if more than this share of its cells are numbers or begin with a digit.
@@ -41,4 +43,20 @@ def notes(cells: TextColumn, site: Site) -> list[str]:
     return [
         f"Column {site.column!r} is read as text and not as numbers because of {len(rows):,} of its {n:,} cells: "
         f"{first!r} ({site.place(int(rows[0]))}) {how}{others}. Correct or empty these cells if the column is numeric."
+    ]
+
+
+def notes_on_case(cells: TextColumn, site: Site) -> list[str]:
+    """A note on categories that differ only by case or blanks: they stay apart, since codes may differ so."""
+    if len(cells.distinct) > MOST_CATEGORIES:
+        return []
+    alike: dict[str, list[str]] = {}
+    for text in cells.distinct.to_pylist():
+        alike.setdefault(folded(text), []).append(text)
+    several = [some(map(repr, sorted(texts)), 3) for texts in alike.values() if len(texts) > 1]
+    if not several:
+        return []
+    return [
+        f"Column {site.column!r} has categories that differ only by case or blanks ({some(several, 2)}); "
+        "write them alike if they are one."
     ]

@@ -95,9 +95,10 @@ def _labels_by_id(model: Model, data: Path, options: ReadOptions) -> dict[str, A
     """The truth of each labelled row by the row's id; empty if the labels cannot be read."""
     if model.spec.kind == "image" and data.suffix.lower() != ".npz":
         # The list of the pictures is read as a table, without the pictures.
-        listed = (_labelled(model, data, "table", target) for target in (model.target, *picture_lists.LABELS))
+        column = picture_lists.column_of(data, options)
+        listed = (_labelled(model, data, "table", target, column) for target in (model.target, *picture_lists.LABELS))
         rows = next((rows for rows in listed if rows is not None), None)
-        names = None if rows is None else picture_lists.names_of(rows.raw()[picture_lists.column_of(data, options)])
+        names = None if rows is None else picture_lists.names_of(rows.raw()[column])
     else:
         rows = _labelled(model, data, model.spec.kind, remembered_target(data, model.spec.kind, model.target))
         names = None if rows is None else list(rows.ids)
@@ -108,10 +109,10 @@ def _labels_by_id(model: Model, data: Path, options: ReadOptions) -> dict[str, A
     return dict(zip(names, values, strict=True))
 
 
-def _labelled(model: Model, data: Path, kind: Kind, target: str | None) -> Dataset | None:
+def _labelled(model: Model, data: Path, kind: Kind, target: str | None, names: str | None = None) -> Dataset | None:
     """The rows with their labels; None if they cannot be read."""
     schema = model.row_schema if kind == model.spec.kind else None
-    options = ReadOptions(kind=kind, task=model.spec.task, target=target, role="rows", schema=schema)
+    options = ReadOptions(kind=kind, task=model.spec.task, target=target, role="rows", schema=schema, names=names)
     try:
         return to_predict(readers.read(data, options)).data
     except DataError:
