@@ -25,6 +25,9 @@ LINEAR_STEPS, LINEAR_BATCH, PIXELS_BATCH = 200, 512, 256
 # Most rows whose head is solved on all features of kernels; beyond, a decomposition of that size takes too long.
 SOLVED_ROWS = 3_000
 FEW_KERNELS = "network={name=multirocket_hydra,kernels=252,groups=8}"
+# Solved in a second; the weights of classes and the penalty are chosen by leave-one-out.
+RIDGE = "head={name=ridge,class_weight=chosen}"
+KERNEL = "network={name=random_fourier,width=0.5}"
 # Rows from which more and larger trees learn more than 200 rounds do: california-housing, r2 on a fifth of its training
 # rows, .817 after 200 rounds at a rate of .05 and .844 with these; a fit on all rows in place of nine tenths: +.0004.
 MANY_ROWS = 5_000
@@ -99,6 +102,8 @@ def _tables(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
         *many,
         PortfolioEntry("linear", _with(base, [*linear, *balanced]), 0.3),
         PortfolioEntry("extra trees", _with(base, ["reference=extra_trees"]), 0.3, is_reference=True),
+        PortfolioEntry("ridge", _with(base, ["network=linear", RIDGE]), 0.2),
+        PortfolioEntry("kernel ridge", _with(base, [KERNEL, RIDGE]), 0.2),
         _default("mlp", base),
         PortfolioEntry("boosted trees, small", _with(base, [f"reference={SMALL_TREES}"]), 0.4, is_reference=True),
         PortfolioEntry("mlp, one layer", _with(base, ["network={name=mlp,depth=1,width=64,dropout=0.5}"]), 0.4),
