@@ -15,7 +15,7 @@ from torch import nn
 
 from rarebird.core.compute import Compute
 from rarebird.data import split
-from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.dataset import Dataset, Outside, Splits
 from rarebird.experiment.run import run
 from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
@@ -79,11 +79,12 @@ def equal(one: Sequence[nn.Module], two: Sequence[nn.Module]) -> bool:
 
 def networks(chosen: Recipe | Ensemble, train: Dataset) -> list[nn.Module]:
     """The trained networks of a recipe, or of the members of an ensemble."""
+    outside = (Outside(rows(60, seed=9), 60),)
     if isinstance(chosen, Ensemble):
-        outcome = run(chosen, Splits(train), device="cpu", test_share=0, copies=None)
+        outcome = run(chosen, Splits(train, outside=outside), device="cpu", test_share=0, copies=None)
         return [member.network for member in outcome.model.members]
     parts = split.parts(train, split.decide(train, holdout=0.3), chosen.seed)
-    return [one.network for one in cross_fit_all(chosen, Splits(train), parts, Compute()).trained]
+    return [one.network for one in cross_fit_all(chosen, Splits(train, outside=outside), parts, Compute()).trained]
 
 
 def learns_without_scored_rows(chosen: Recipe | Ensemble, train: Dataset) -> bool:

@@ -15,11 +15,13 @@ from pydantic import ValidationError
 
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods, protocols
+from rarebird.slots.external_rows import External
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Float, Int
 from tests.contracts.asked import asked_of
 
 PROTOCOLS: dict[str, type] = {
+    "external": External,
     "resampling": protocols.Resampling,
     "batch_sampling": protocols.BatchSampling,
     "augmentation": protocols.Augmentation,

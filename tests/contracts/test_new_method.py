@@ -23,6 +23,7 @@ from rarebird.slots.methods import Method
 PROJECT = Path(__file__).resolve().parents[2]
 # Slot -> the method that the new one derives from, and the function whose call is recorded.
 DERIVED = {
+    "external": ("outside_rows", "fit"),
     "resampling": ("random_over", "__call__"),
     "batch_sampling": ("shuffled", "__call__"),
     "augmentation": ("cell_noise", "bind"),
@@ -70,7 +71,7 @@ import json, os, sys
 import numpy as np
 import pandas as pd
 from rarebird.comparison.remedies import remedies, with_remedy
-from rarebird.data.dataset import Dataset, Frame, Splits
+from rarebird.data.dataset import Dataset, Frame, Outside, Splits
 from rarebird.experiment.run import run
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
@@ -87,7 +88,7 @@ settings = dict(kind="table", steps=3, batch_size=16, folds=0, holdout=0.3, thre
 named = {slot: ["new_method"] if slot in LISTS else "new_method" for slot in methods.SLOTS}
 
 reference, head = named.pop("reference"), named.pop("head")
-run(Recipe(**settings, **named), Splits(train), test_share=0.2)
+run(Recipe(**settings, **named), Splits(train, outside=(Outside(train, 60),)), test_share=0.2)
 run(Recipe(**settings, network="mlp", reference=reference), Splits(train), test_share=0.2)
 run(Recipe(**settings, network="linear", head=head), Splits(train), test_share=0.2)
 
@@ -100,7 +101,7 @@ for slot in methods.SLOTS:
     tuned += [slot] if "new_method" in [type(one).name for _, one in drawn.methods()] else []
 compared = []
 for slot in json.loads(sys.argv[1]):
-    (remedy,) = remedies(f"{slot}=new_method", train, baseline)
+    (remedy,) = remedies(f"{slot}=new_method", train, baseline, outside=True)
     compared += [filled for filled, one in with_remedy(baseline, remedy).methods() if type(one).name == "new_method"]
 print(json.dumps({
     "listed": {slot: methods.names(slot) for slot in methods.SLOTS},

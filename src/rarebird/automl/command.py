@@ -20,6 +20,7 @@ from rarebird.data.dataset import Dataset, Splits
 from rarebird.diagnostics.label_issues import command as label_issues
 from rarebird.diagnostics.label_issues import issues
 from rarebird.experiment.identity import split_identity
+from rarebird.experiment.joining import with_external
 from rarebird.experiment.run import Outcome, finish
 from rarebird.experiment.setup import TEST_SHARE, Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
@@ -118,6 +119,9 @@ def search(
         outcome = finish(
             recipe, setup, fits, clock, progress, timings=timings, notes=searching.notes(), tried=searching.tried()
         )
+        shipped = [one.recipe for one in fits]
+        external = searching.outside.result(searching.race, shipped, base.seed)
+        outcome = replace(outcome, result=with_external(outcome.result, external))
     return SearchResult(outcome, summary, _label_issues(outcome, setup.scored_rows))
 
 

@@ -13,6 +13,7 @@ from rarebird.automl.candidate import TOO_LATE, Candidate, TrainingContext
 from rarebird.automl.criterion import Criterion, is_worse, standard_error
 from rarebird.automl.ensemble_selection import Family, Selection, families, select
 from rarebird.automl.local_search import LocalSearch, best_searched, luck
+from rarebird.automl.outside_rows import OutsideRows
 from rarebird.automl.portfolio import PortfolioEntry, portfolio
 from rarebird.automl.race import Race
 from rarebird.automl.trial_log import TrialLog
@@ -90,6 +91,7 @@ class Search(Closing):
         # Whether a repeat was left out because there was too little time.
         self.skipped = False
         self.selection: Selection | None = None
+        self.outside = OutsideRows(setup)
 
     def close(self) -> None:
         """End all trainings."""
@@ -108,7 +110,8 @@ class Search(Closing):
         self.race.resume(self.log.restored(device), self.log.left())
         self.restored = len(self.race.finished)
         entries = portfolio(self.setup.splits.train, self.base, self.options.references)
-        self.race.run(self._with_shares(entries, device))
+        self.outside = OutsideRows.of(self.base, self.setup)
+        self.race.run(self.outside.entries(self._with_shares(entries, device), self.race))
         if self.race.best is None:
             is_late = self.race.left.get(entries[0].name) == TOO_LATE
             self.race.run([replace(entries[0] if is_late else _default(entries), must=True)])
@@ -189,7 +192,7 @@ class Search(Closing):
         if self.setup.protocol.folds or self.options.single or not np.isfinite(left):
             return 1.0
         learned, _ = self.setup.parts(self.base.seed)[0]
-        planned = trainer_of(recipe, self.setup.splits.train, learned, 0, device).plan(time.monotonic() + left, 1)
+        planned = trainer_of(recipe, self.setup.splits, learned, 0, device).plan(time.monotonic() + left, 1)
         passes = (planned.steps or 0) * planned.batch_size / max(len(learned), 1)
         return 1 / min(MOST_SEEDS, max(1, int(passes / ENOUGH_PASSES)))
 

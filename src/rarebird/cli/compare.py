@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     positive=USUAL,
     seed="Seed of splits and networks.",
     keep_copies=USUAL,
+    external=USUAL,
+    label_map=USUAL,
     defaults={"seed": 0},
 )
 def compare(

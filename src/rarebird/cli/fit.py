@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     positive=USUAL,
     seed=USUAL,
     keep_copies=USUAL,
+    external=USUAL,
+    label_map=USUAL,
 )
 def fit(
     request: Request,

@@ -70,6 +70,14 @@ KeepCopies = Annotated[
         help="Train also on rows that copy a given validation or test row; figures on such rows are not honest.",
     ),
 ]
+External = Annotated[
+    list[Path] | None,
+    typer.Option(help="Rows of another source, which may join the training rows and judge nothing; repeatable."),
+]
+LabelMap = Annotated[
+    list[Path] | None,
+    typer.Option(help="CSV of label,own label (or JSON) for the labels of --external; one for all or one for each."),
+]
 Target = Annotated[str | None, typer.Option(help="Column of a table that holds the target (default: target).")]
 Kind = Annotated[str | None, typer.Option(help="image, table or series, where the guess is wrong.")]
 Task = Annotated[str | None, typer.Option(help="classification or regression, where the guess is wrong.")]
@@ -113,6 +121,8 @@ SHARED: dict[str, tuple[Any, object]] = {
     "positive": (Positive, None),
     "seed": (Seed, None),
     "keep_copies": (KeepCopies, False),
+    "external": (External, None),
+    "label_map": (LabelMap, None),
     "target": (Target, None),
     "kind": (Kind, None),
     "task": (Task, None),
@@ -226,6 +236,8 @@ def _request(given: Mapping[str, Any]) -> Request:
     plain = ("data", "test", "recipe", "metric", "positive", "seed", "steps", "threads", "device", "keep_copies")
     fields = {name: given[name] for name in plain if name in given}
     fields["settings"] = tuple(given.get("settings") or ())
+    fields["external"] = tuple(given.get("external") or ())
+    fields["label_maps"] = tuple(given.get("label_map") or ())
     fields["read"] = _read_options(given)
     if "out" in given:
         from rarebird.runs.folder import default_folder

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     positive=USUAL,
     seed="Seed of splits and proposals.",
     keep_copies=USUAL,
+    external=USUAL,
+    label_map=USUAL,
     defaults={"seed": 0},
 )
 def tune(

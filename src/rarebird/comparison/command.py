@@ -16,7 +16,7 @@ from rarebird.core.atomic_files import whole_file
 from rarebird.core.clock import Clock
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, silent
-from rarebird.data.dataset import Dataset
+from rarebird.data.dataset import Dataset, Splits
 from rarebird.experiment.copies import Copies
 from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.recipe.recipe import Recipe
@@ -72,8 +72,9 @@ def compare(
     """
     run_folder.check_free(request.out, kept=(PAGE, VALUES, BASELINE))
     progress(0.0, "reading the data")
-    recipe, train, wanted, notes = _read(request, asked)
-    options = ComparisonOptions(folds, repeats, request.metric, request.positive)
+    recipe, splits, wanted, notes = _read(request, asked)
+    train = splits.train
+    options = ComparisonOptions(folds, repeats, request.metric, request.positive, outside=splits.outside)
     compute, before = Compute(choose_device(request.device), clock.training_deadline(), progress), clock.elapsed()
     with threads(request.threads):
         found = compare_recipes(recipe, train, wanted, options, compute)
@@ -82,15 +83,15 @@ def compare(
     return write(request.out, found, train, clock)
 
 
-def _read(request: Request, asked: str) -> tuple[Recipe, Dataset, list[str], list[str]]:
-    """The baseline, the training rows, the remedies, and notes on them for the user."""
+def _read(request: Request, asked: str) -> tuple[Recipe, Splits, list[str], list[str]]:
+    """The baseline, the split rows, the remedies, and notes on them for the user."""
     recipe, data = read_recipe_and_data(request)
     recipe = _baseline(request, recipe)
     splits = separate(data, recipe, TEST_SHARE, Copies(request.keep_copies))
     train, notes = splits.train, list(splits.notes)
     if splits.val is not None:
         notes.append(f"The {len(splits.val)} validation rows are not used.")
-    wanted = remedies(asked, train, recipe)
+    wanted = remedies(asked, train, recipe, outside=bool(splits.outside))
     recipe, out = without_wanted(recipe, wanted)
     notes += [f"{slot}={name} was taken out of the baseline, because it is compared as a remedy." for slot, name in out]
     notes += [
@@ -98,7 +99,7 @@ def _read(request: Request, asked: str) -> tuple[Recipe, Dataset, list[str], lis
         for remedy in wanted
         if with_remedy(recipe, remedy) == recipe
     ]
-    return recipe, train, wanted, notes
+    return recipe, splits, wanted, notes
 
 
 def without_remedies(recipe: Recipe) -> Recipe:

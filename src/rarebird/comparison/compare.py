@@ -25,7 +25,7 @@ from rarebird.comparison.result import Combination, Comparison
 from rarebird.comparison.verdicts import Contrast, gain, mean, rows_of, scored_metrics
 from rarebird.core.compute import Compute
 from rarebird.core.progress import part_of
-from rarebird.data.dataset import Dataset
+from rarebird.data.dataset import Dataset, Outside
 from rarebird.experiment.setup import positive_class
 from rarebird.metrics import names
 from rarebird.recipe.recipe import Recipe
@@ -41,11 +41,11 @@ class ComparisonOptions:
     """How recipes are compared.
 
     Attributes:
-        folds: Parts of a split.
-        repeats: Splits, each with other parts and seeds; the best combination is scored on the same number of new ones.
+        folds, repeats: Parts of a split; splits, each with other parts and seeds. The best combination gets new ones.
         metric: The metric that decides; None: the recipe's.
         positive: For two classes, the one that precision and recall are about; None: the rarer.
         combine: Whether remedies that gained something alone are combined.
+        outside: Rows of other sources, for the remedy that joins them.
     """
 
     folds: int = 5
@@ -53,6 +53,7 @@ class ComparisonOptions:
     metric: str | None = None
     positive: str | None = None
     combine: bool = True
+    outside: tuple[Outside, ...] = ()
 
 
 def compare(
@@ -66,8 +67,7 @@ def compare(
 
     Args:
         baseline: The recipe without remedies.
-        train: Training rows, without any test row.
-        wanted: Remedies as `remedies.remedies` gives them.
+        train, wanted: Training rows, without any test row; remedies as `remedies.remedies` gives them.
         options: Folds, repeats and metric; None: the defaults.
         compute: The device, the deadline for everything, and who is told of the progress; True from its `progress` ends
             the comparison with the splits that are done. Where the deadline is near, there are fewer repeats and steps;
@@ -112,8 +112,9 @@ class _Running:
         compute: Compute,
     ) -> None:
         self.baseline, self.wanted, self.metric, self.options, self.compute = baseline, wanted, metric, options, compute
+        scored, seed, outside = scored_metrics(train, metric), baseline.seed, options.outside
         self.validation = RepeatedCrossValidation(
-            train, options.folds, scored_metrics(train, metric), baseline.seed, options.positive, compute.device
+            train, options.folds, scored, seed, options.positive, compute.device, outside
         )
         self.single_repeats: list[int] = []
         self.combination_repeats: list[int] = []

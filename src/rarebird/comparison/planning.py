@@ -14,7 +14,7 @@ from rarebird.comparison.paired_test import FEWEST_SPLITS
 from rarebird.comparison.repeated_splits import BASELINE, RepeatedCrossValidation
 from rarebird.core.checks import DataError
 from rarebird.data import prepare
-from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
 from rarebird.evaluation import held_outputs
 from rarebird.evaluation.cross_validate import assess
@@ -183,7 +183,7 @@ def _reference_seconds(recipe: Recipe, validation: RepeatedCrossValidation, roun
 def _trainer(recipe: Recipe, validation: RepeatedCrossValidation) -> Trainer:
     """The trainer of a recipe on the first part."""
     learned, _ = validation.parts(0)[0]
-    return trainer_of(recipe, validation.train, learned, 0, validation.device)
+    return trainer_of(recipe, validation.splits, learned, 0, validation.device)
 
 
 def scoring_seconds(recipe: Recipe, validation: RepeatedCrossValidation) -> float:
@@ -198,7 +198,7 @@ def scoring_seconds(recipe: Recipe, validation: RepeatedCrossValidation) -> floa
         ]
     )
     start = time.monotonic()
-    found = assess(models, held, Splits(train), validation.positive)
+    found = assess(models, held, validation.splits, validation.positive)
     for metric in validation.metrics:
         found.values(metric, train, validation.positive)
     return time.monotonic() - start

@@ -19,6 +19,7 @@ from rarebird.slots import methods
 
 # Slots whose methods are remedies. A method is added to a slot that is a list, and replaces that of any other slot.
 SLOTS = (
+    "external",
     "resampling",
     "batch_sampling",
     "augmentation",
@@ -33,13 +34,14 @@ SLOTS = (
 )
 LISTS = ("augmentation", "regularization", "calibration")
 TOGETHER, ALL = "+", "all"
+JOINING = ("external=outside_rows",)
 # The most remedies that are tried after the first, and the most members: each one asks for more trainings.
 MOST_TRIED, MOST_MEMBERS = 6, 5
 
 Change = tuple[str, str]
 
 
-def remedies(asked: str, train: Dataset, baseline: Recipe) -> list[str]:
+def remedies(asked: str, train: Dataset, baseline: Recipe, outside: bool = False) -> list[str]:
     """The remedies that a user asked for.
 
     Args:
@@ -47,18 +49,22 @@ def remedies(asked: str, train: Dataset, baseline: Recipe) -> list[str]:
             applies to the data.
         train: Training rows.
         baseline: The recipe that they change; ``all`` leaves out the methods that it has already.
+        outside: Whether rows of other sources are given, which can join as a remedy.
 
     Raises:
-        DataError: There is no such remedy for this kind of data, or two methods of one remedy fill the same slot.
+        DataError: There is no such remedy for this kind of data, two methods of one remedy fill the same slot, or rows
+            of other sources are asked for and not given.
     """
     known = [(slot, name) for slot in SLOTS for name in methods.names(slot, train.kind)]
     found: list[str] = []
     for one in (part.strip() for part in asked.split(",")):
         found += (
-            _all(known, train, baseline)
+            [*(JOINING if outside and baseline.external is None else ()), *_all(known, train, baseline)]
             if one == ALL
             else [_joined([_named(part.strip(), known) for part in one.split(TOGETHER)])]
         )
+    if not outside and any(slot == "external" for remedy in found for slot, _ in changes(remedy)):
+        raise DataError("The remedy external joins rows of another source; give them with --external.")
     return list(dict.fromkeys(found))
 
 
@@ -175,6 +181,8 @@ def _joined(parts: Sequence[str]) -> str:
 def _named(part: str, known: Sequence[Change]) -> str:
     slot, equals, name = part.partition("=")
     fitting = [(one, method) for one, method in known if (method == name and one == slot if equals else method == part)]
+    of_slot = [change for change in known if change[0] == part]
+    fitting = fitting or (of_slot if len(of_slot) == 1 else [])  # a slot of one method is named by itself
     if not fitting:
         nearby = nearest(name if equals else part, [method for _, method in known])
         raise DataError(f"There is no remedy {part!r} for this data; {nearby}")
@@ -183,10 +191,10 @@ def _named(part: str, known: Sequence[Change]) -> str:
 
 def _is_remedy_by_itself(slot: str, name: str) -> bool:
     """Whether a method is a remedy by itself: its settings have defaults, and it works on rows, not on features. A head
-    is not, as it needs a network whose features are frozen."""
+    is not, as it needs a network whose features are frozen, nor is what joins rows of other sources."""
     method = methods.load(slot, name)
     return (
-        slot != "head"
+        slot not in ("head", "external")
         and all(not field.is_required() for field in method.model_fields.values())
         and not getattr(method, "on_features", False)
     )

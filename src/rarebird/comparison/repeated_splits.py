@@ -17,7 +17,7 @@ from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, silent
 from rarebird.data import split
-from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.dataset import Dataset, Outside, Splits
 from rarebird.evaluation import held_outputs
 from rarebird.evaluation.cross_validate import assess
 from rarebird.evaluation.held_outputs import HeldOut
@@ -39,6 +39,7 @@ class RepeatedCrossValidation:
         seed: The seed of the first repeat; each later repeat adds 1.
         positive: For two classes, the one that precision and recall are about.
         device: A torch device.
+        outside: Rows of other sources, for recipes that join them.
 
     Attributes:
         course: How long recipes are trained; one with given steps keeps them.
@@ -57,8 +58,10 @@ class RepeatedCrossValidation:
         seed: int,
         positive: str | None = None,
         device: str = "cpu",
+        outside: Sequence[Outside] = (),
     ) -> None:
         self.train, self.folds, self.metrics, self.seed = train, folds, tuple(metrics), seed
+        self.splits = Splits(train, outside=tuple(outside))
         self.positive, self.device = positive, device
         self.course = Course()
         self.failed: dict[str, str] = {}
@@ -143,9 +146,7 @@ class RepeatedCrossValidation:
     def _training(self, recipe: Recipe, repeat: int, watch: _Watch) -> _PartByPart:
         recipe = recipe.updated(seed=self.seed + repeat, relaid=())
         compute = Compute(self.device, None, watch)
-        models = cross_fit(
-            recipe, Splits(self.train), self.parts(repeat), compute, share=self.course.share, curve=False
-        )
+        models = cross_fit(recipe, self.splits, self.parts(repeat), compute, share=self.course.share, curve=False)
         return _PartByPart(models, self.train, self.device)
 
     def _train_part(self, trainings: Mapping[str, _PartByPart], watch: _Watch, repeat: int, part: int) -> bool:
@@ -174,7 +175,7 @@ class RepeatedCrossValidation:
         start = time.monotonic()
         models, held = training.first(n_parts)
         try:
-            found = assess(models, held, Splits(self.train), self.positive)
+            found = assess(models, held, self.splits, self.positive)
         except DataError as error:
             self._fails(name, error)
             return

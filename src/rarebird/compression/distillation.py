@@ -39,9 +39,9 @@ def student_rows(splits: Splits, fits: Sequence[CrossFit], members: Sequence[Mem
     train = splits.train
     soft = replace(train, y=_soft_targets(train, teacher_predictions(splits, fits, members, device)))
     if splits.val is not None:
-        return Splits(soft, splits.val, splits.test, splits.notes)
+        return replace(splits, train=soft)
     learned, held = split.sides(train, HELD_OUT_SHARE, seed, "student")
-    return Splits(soft.take(learned), train.take(held), splits.test, splits.notes)
+    return replace(splits, train=soft.take(learned), val=train.take(held))
 
 
 def teacher_predictions(splits: Splits, fits: Sequence[CrossFit], members: Sequence[Member], device: str) -> np.ndarray:

@@ -261,6 +261,28 @@ class UnreadRow:
     reason: str
 
 
+@dataclass(frozen=True, eq=False)
+class Outside:
+    """Rows of another source; they may join the training rows, and judge nothing.
+
+    Attributes:
+        rows: With the kind, task, classes and columns of the training rows.
+        n_given: The source's labelled rows, before copies of own rows were left out.
+        judged_copies, own_copies: Rows that were left out because they copy a test or validation row, or another one.
+        absent: Columns that the source lacks; they are empty in `rows`.
+        fingerprint: Of the rows, before copies were left out.
+        findings: Sentences on what does not fit the training rows.
+    """
+
+    rows: Dataset
+    n_given: int
+    judged_copies: int = 0
+    own_copies: int = 0
+    absent: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+
 @dataclass(frozen=True)
 class Splits:
     """What a reader returns: the rows of one data set and, where the data came split, its validation and test rows.
@@ -268,6 +290,7 @@ class Splits:
     Attributes:
         notes: Sentences on what was left out or read otherwise than expected.
         unread: Rows that could not be read.
+        outside: Rows of other sources.
     """
 
     train: Dataset
@@ -275,6 +298,7 @@ class Splits:
     test: Dataset | None = None
     notes: tuple[str, ...] = field(default=())
     unread: tuple[UnreadRow, ...] = field(default=())
+    outside: tuple[Outside, ...] = field(default=())
 
     @property
     def judged_part(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,17 +16,22 @@ from rarebird.data.prepare import Prepared
 SIDE, POINTS, MOST_CATEGORIES = 8, 24, 10
 
 
-def plain_features(parts: tuple[Dataset, Dataset], prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+def plain_features(
+    parts: tuple[Dataset, Dataset], prepared: Prepared, absent: Sequence[str] = ()
+) -> tuple[np.ndarray, np.ndarray]:
     """``(n, d)`` features of two sets of rows, made for both together, so that no set is treated in another way.
 
     Args:
         parts: Two sets of rows.
         prepared: It names the columns of a table that the model uses.
+        absent: Of these, columns that are left out.
     """
     first, second = (part.take(np.arange(len(part))) for part in parts)
     both = concat([_bare(first), _bare(second)]).raw()
     kind = first.kind
-    values = _pictures(both) if kind == "image" else _series(*both) if kind == "series" else _columns(both, prepared)
+    values = (
+        _pictures(both) if kind == "image" else _series(*both) if kind == "series" else _columns(both, prepared, absent)
+    )
     return values[: len(first)], values[len(first) :]
 
 
@@ -73,7 +79,7 @@ def _series(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.column_stack([_without_gaps(points), means, spread, lengths, missing])
 
 
-def _columns(frame: Any, prepared: Prepared) -> np.ndarray:
+def _columns(frame: Any, prepared: Prepared, absent: Sequence[str]) -> np.ndarray:
     """Numbers with a mark where they are missing, and a mark for each of the most frequent categories of a column."""
     import pandas as pd
 
@@ -81,6 +87,8 @@ def _columns(frame: Any, prepared: Prepared) -> np.ndarray:
     assert state is not None
     features: list[np.ndarray] = []
     for column in state.columns:
+        if column.name in absent:
+            continue
         values = frame[column.name]
         if column.role == "category":
             text = values.astype("string").fillna("")

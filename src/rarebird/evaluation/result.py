@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from rarebird.slots.external_rows import SourceReport
+
 
 class Estimate(BaseModel):
     """A figure with its 95 % interval; all None where too few rows are there."""
@@ -72,6 +74,44 @@ class ClassShift(BaseModel):
     auc: float
 
 
+class ExternalEffect(BaseModel):
+    """Whether rows of other sources help: one recipe without and with them, on the same parts with the same seed.
+
+    Attributes:
+        recipe: Its name in reports.
+        loss_without, loss_with: Held-out loss, the criterion of the search.
+        difference: The mean paired difference; below 0 the rows help.
+        low, high: Its 95 % interval over rows (groups).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: str
+    loss_without: float
+    loss_with: float
+    difference: float
+    low: float
+    high: float
+
+
+class ExternalRows(BaseModel):
+    """Rows of other sources in a run.
+
+    Attributes:
+        used: Whether the model learned from them.
+        sources: What was found about each source, from the training rows of the first part.
+        shift: Source -> whether its rows differ from the training rows, class by class.
+        effect: Whether they help; None where no recipe was trained both ways.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    used: bool
+    sources: tuple[SourceReport, ...]
+    shift: dict[str, tuple[ClassShift, ...]] = {}
+    effect: ExternalEffect | None = None
+
+
 class StepsTaken(BaseModel):
     """How much of its planned training a network got.
 
@@ -123,6 +163,7 @@ class Result(BaseModel):
         cut_off: For two classes, the probability of the positive class from which on it is the label.
         steps: How much of its planned training the recipe with the largest weight got; None if that is not known.
         shift: For given test rows, whether those of each class differ from its training rows; empty otherwise.
+        external: Rows of other sources; None if there were none.
         protocol: A sentence on how the training rows were split.
         test: Scores on the test rows; None for a run without test rows.
         validation: Scores on the out-of-fold or hold-out rows.
@@ -149,6 +190,7 @@ class Result(BaseModel):
     cut_off: float | None = None
     steps: StepsTaken | None = None
     shift: tuple[ClassShift, ...] = ()
+    external: ExternalRows | None = None
     protocol: str
     test: Scores | None
     validation: Scores | None
@@ -181,6 +223,7 @@ class Result(BaseModel):
                     "class_counts",
                     "positive",
                     "cut_off",
+                    "external",
                     "seconds",
                     "model",
                     "report",

@@ -14,6 +14,8 @@ differ by that alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rarebird.core import rng
@@ -40,7 +42,9 @@ def shift_of_given_rows(splits: Splits, prepared: Prepared, seed: int) -> tuple[
     return shifted_classes(splits.train, splits.test, prepared, seed)
 
 
-def shifted_classes(train: Dataset, test: Dataset, prepared: Prepared, seed: int) -> tuple[ClassShift, ...]:
+def shifted_classes(
+    train: Dataset, test: Dataset, prepared: Prepared, seed: int, absent: Sequence[str] = ()
+) -> tuple[ClassShift, ...]:
     """The test of each class that has enough rows in both sets; for regression, one test of all rows.
 
     Args:
@@ -48,13 +52,14 @@ def shifted_classes(train: Dataset, test: Dataset, prepared: Prepared, seed: int
         test: Test rows, with the classes of the training rows.
         prepared: It names the columns of a table that the model uses.
         seed: Decides which half a row belongs to.
+        absent: Columns that are not compared.
     """
     found: list[tuple[str, float, float]] = []
     for code, label in enumerate(train.classes or ("",)):
         chosen = [_chosen(part, code if train.classes else None, seed) for part in (train, test)]
         if min(_n_units(part) for part in chosen) < FEWEST:
             continue
-        features = plain_features((chosen[0], chosen[1]), prepared)
+        features = plain_features((chosen[0], chosen[1]), prepared, absent)
         samples = [Sample(values, _units(part)) for values, part in zip(features, chosen, strict=True)]
         p_value, auc = two_sample_test(samples[0], samples[1], rng.stream(seed, "shift", code))
         found.append((label, p_value, auc))

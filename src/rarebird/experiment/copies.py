@@ -55,7 +55,7 @@ def settled(data: Splits, copies: Copies) -> Splits:
             f"Rows that are copies, or near-copies, of another row: {n_copies}; every split keeps a copy together "
             f"with its original{joins}."
         )
-    return Splits(train, val, data.test, (*data.notes, *notes))
+    return replace(data, train=train, val=val, notes=(*data.notes, *notes))
 
 
 def _marked(rows: Dataset, groups: np.ndarray | None = None) -> tuple[Dataset, int]:
@@ -122,7 +122,7 @@ def _without_known_rows(data: Splits, codes: _Codes) -> tuple[Splits, list[str]]
     if len(kept):
         notes.append(_lost_note(data.train, lost))
     train = data.train.take(~out) if out.any() else data.train
-    return Splits(train, val, test, data.notes), [*notes, *val_notes, *test_notes]
+    return replace(data, train=train, val=val, test=test), [*notes, *val_notes, *test_notes]
 
 
 def _lost_classes(train: Dataset, codes: _Codes) -> np.ndarray:

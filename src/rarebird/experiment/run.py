@@ -23,6 +23,7 @@ from rarebird.evaluation.predicted_rows import TEST, PredictedRows, held_out_row
 from rarebird.evaluation.result import Result, Scores, Tried
 from rarebird.evaluation.shift import shift_of_given_rows
 from rarebird.experiment.copies import Copies
+from rarebird.experiment.joining import external_rows, with_external
 from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, few_folds, prepare_run, versions
 from rarebird.experiment.steps_taken import steps_taken
@@ -103,7 +104,9 @@ def run(
         recipe = recipe.updated(members=[Weighted.of(models.recipe, models.weight) for models in fits])
     else:
         recipe = fits[0].recipe
-    return finish(recipe, setup, fits, clock, progress, timings=timings, notes=notes)
+    outcome = finish(recipe, setup, fits, clock, progress, timings=timings, notes=notes)
+    found = external_rows(setup.splits, fits, recipe.seed)
+    return replace(outcome, result=with_external(outcome.result, found))
 
 
 def finish(

@@ -15,6 +15,8 @@ from rarebird.data.dataset import Dataset, Pixels, Splits
 from rarebird.data.split import Protocol
 from rarebird.experiment import copies as copies_of
 from rarebird.experiment.copies import Copies
+from rarebird.experiment.joining import check_sources, source_notes
+from rarebird.experiment.outside_copies import without_copies
 from rarebird.metrics import names
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble, members
 from rarebird.recipe.recipe import Recipe
@@ -83,9 +85,11 @@ def prepare_run(
     Raises:
         DataError: The rows, their split or the device cannot be used.
     """
+    check_sources(recipe, data)
     splits = separate(data, recipe, test_share, copies)
     protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
     splits = replace(splits, notes=(*splits.notes, *_size_notes(recipe, data.train), *_small_class_notes(splits.train)))
+    splits = replace(splits, notes=(*splits.notes, *source_notes(recipe, data)))
     return Setup(splits, protocol, positive_class(splits.train, positive), choose_device(device))
 
 
@@ -105,6 +109,7 @@ def separate(data: Splits, recipe: AnyRecipe, test_share: float, copies: Copies 
         DataError: The recipe is for other data, or no row of a part or class is left.
     """
     _check(data, recipe)
+    data = data if copies is None or not data.outside else without_copies(data)
     settled = data if copies is None else copies_of.settled(data, copies)
     train, val, test, notes = settled.train, settled.val, settled.test, list(settled.notes)
     notes += [note for part in (train, val) if part is not None for note in _weight_notes(part)]
@@ -122,7 +127,7 @@ def separate(data: Splits, recipe: AnyRecipe, test_share: float, copies: Copies 
             f"Class {absent!r} has no row left to train on; give more rows of it (of weight above 0), or test rows "
             "with --test."
         )
-    return Splits(train, val, test, tuple(notes))
+    return replace(settled, train=train, val=val, test=test, notes=tuple(notes))
 
 
 def positive_class(train: Dataset, positive: str | None) -> str | None:

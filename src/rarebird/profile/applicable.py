@@ -100,6 +100,10 @@ def imbalance_ratio(counts: Sequence[float] | np.ndarray) -> float:
     return float(present.max() / present.min()) if len(present) else 1.0
 
 
+def _external(_: str, __: Facts) -> str:
+    return "joins rows of another source with the same classes, where there are any (--external)"
+
+
 def _resampling(name: str, facts: Facts) -> str:
     if not facts.skewed or (facts.rarest < 2 and "random" not in name):
         return ""
@@ -200,6 +204,7 @@ def _rows(n: int) -> str:
 
 
 _RULES: dict[str, Callable[[str, Facts], str]] = {
+    "external": _external,
     "resampling": _resampling,
     "batch_sampling": _batch_sampling,
     "augmentation": _augmentation,

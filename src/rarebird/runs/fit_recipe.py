@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rarebird.core.clock import Clock
 from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Splits
+from rarebird.experiment.joining import with_sources
 from rarebird.experiment.run import Outcome, run
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.runs import folder
@@ -43,6 +46,8 @@ def fit_recipe_on(
         clock: The budget.
         progress: Called as the work proceeds; True from it ends the training early.
     """
+    recipe, notes = with_sources(recipe, data, request.recipe is None)
+    data = replace(data, notes=(*data.notes, *notes))
     progress(0.0, "profiling the data")
     summary = summarize(data, request.keep_copies, clock)
     with threads(request.threads):

@@ -16,6 +16,7 @@ from rarebird.profile import duplicates
 from rarebird.profile.facts import Profile
 from rarebird.profile.profile import profile
 from rarebird.readers.options import ReadOptions, remembered_target
+from rarebird.readers.outside import with_outside
 from rarebird.recipe import ensemble
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
@@ -44,6 +45,8 @@ class Request:
         threads: CPU threads; None: the recipe's.
         device: A torch device, or ``auto``.
         keep_copies: Training rows that copy a given validation or test row are trained on.
+        external: Paths of other sources, whose rows may join the training rows.
+        label_maps: Files that translate their labels: one for all, or one for each source.
     """
 
     data: Path
@@ -59,6 +62,8 @@ class Request:
     threads: int | None = None
     device: str = "auto"
     keep_copies: bool = False
+    external: tuple[Path, ...] = ()
+    label_maps: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,14 @@ def read_data(request: Request) -> Splits:
     options = request.read
     if options.image_size is None:
         options = replace(options, image_size=_asked_image_size(request))
-    data = readers.read(request.data, options)
+    data = _with_test_rows(request, readers.read(request.data, options), options)
+    if not request.external and not request.label_maps:
+        return data
+    return with_outside(data, request.external, request.label_maps, options)
+
+
+def _with_test_rows(request: Request, data: Splits, options: ReadOptions) -> Splits:
+    """The rows with the requested test rows in place of those that came with them."""
     if request.test is None:
         return data
     train = data.train

@@ -7,6 +7,8 @@ standardizes them); ``values (batch, channels, length)`` standardized, 0 where m
 (batch,)``; for tables ``numbers (batch, n_numbers)`` standardized, 0 where missing, ``missing (batch, n_numbers)`` 1.0
 where missing, and ``categories (batch, n_categories)`` int64 codes. Targets are soft, ``(batch, n_outputs)``:
 probabilities over classes, or the standardized value for regression.
+
+The protocol of the slot `external` is in `rarebird.slots.external_rows`.
 """
 
 from __future__ import annotations

@@ -181,27 +181,29 @@ def parts_of(recipe: Recipe, splits: Splits, parts: Parts) -> Parts:
 
     A head with leave-one-out outputs learns from all rows, and these outputs hold out every one of them: also where
     other recipes have one hold-out, whose few rare rows would be too few for a calibration. Where rows have a time, a
-    later row must not help to predict an earlier one; resampled rows hide of which rows they are made; and given
-    validation rows judge: then parts are as given.
+    later row must not help to predict an earlier one; resampled rows hide of which rows they are made; rows of other
+    sources are weighted by all training rows; and given validation rows judge: then parts are as given.
     """
     is_judged_by_own = recipe.head is not None and recipe.reference is None and recipe.resampling is None
+    is_judged_by_own = is_judged_by_own and recipe.external is None
     if not is_judged_by_own or splits.val is not None or splits.train.time is not None or not parts:
         return parts
     everything = np.arange(len(splits.train))
     return [(everything, everything)]
 
 
-def trainer_of(recipe: Recipe, train: Dataset, learned: np.ndarray, fold: int, device: str) -> Trainer:
+def trainer_of(recipe: Recipe, splits: Splits, learned: np.ndarray, fold: int, device: str) -> Trainer:
     """The trainer of one model, without a learning curve.
 
     Args:
         recipe: What to train.
-        train: Training rows.
+        splits: Training rows, and rows of other sources.
         learned: Positions of the rows for its training; a recipe that watches rows sets some of them aside.
         fold: The number of the part.
         device: A torch device.
     """
-    trainer, _ = _trainer(recipe, Splits(train), (learned, learned[:0]), fold, device, curve=False)
+    alone = Splits(splits.train, outside=splits.outside)
+    trainer, _ = _trainer(recipe, alone, (learned, learned[:0]), fold, device, curve=False)
     return trainer
 
 
@@ -222,16 +224,16 @@ def _trainer(
     recipe: Recipe, splits: Splits, part: tuple[np.ndarray, np.ndarray], fold: int, device: str, curve: bool
 ) -> tuple[Trainer, np.ndarray]:
     """The trainer of one part, and the positions of the rows that it learns from."""
-    train, (fit, held) = splits.train, part
+    train, outside, (fit, held) = splits.train, splits.outside, part
     if recipe.reference is not None:
-        return ReferenceTrainer(recipe, train.take(fit), fold), fit
+        return ReferenceTrainer(recipe, train.take(fit), fold, outside), fit
     if recipe.head is not None:
-        return SolvedTrainer(recipe, train.take(fit), fold, device), fit
+        return SolvedTrainer(recipe, train.take(fit), fold, device, outside), fit
     learned, watched = _split_off_watched(recipe, train, fit)
     rows = train.take(watched)
     if curve and not len(watched):
         rows = train.take(held) if splits.val is None else splits.val
-    return NetworkTrainer(recipe, train.take(learned), rows, fold, device), learned
+    return NetworkTrainer(recipe, train.take(learned), rows, fold, device, outside), learned
 
 
 def _split_off_watched(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +13,14 @@ from torch import nn
 
 from rarebird.core import rng
 from rarebird.data import prepare
-from rarebird.data.dataset import Dataset
+from rarebird.data.dataset import Dataset, Outside
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import TargetStatistics, TrainStatistics
 from rarebird.training.batches import Rows
 from rarebird.training.device import Placement, threads
 from rarebird.training.inference import embedded, is_frozen_before_head, logits, placement, rows_at_once
 from rarebird.training.initial_network import InitialNetwork
+from rarebird.training.joining import join
 from rarebird.training.loop import Training
 from rarebird.training.memory import check_memory
 from rarebird.training.prior_factor import stage_prior_factor
@@ -52,19 +54,30 @@ class NetworkTrainer:
         watched: Rows that it never learns from, for the learning curve and for early stopping; may be empty.
         fold: The number of the part; it names the random streams.
         device: A torch device.
+        outside: Rows of other sources, which join `learned` if the recipe says so.
     """
 
-    def __init__(self, recipe: Recipe, learned: Dataset, watched: Dataset, fold: int, device: str) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        learned: Dataset,
+        watched: Dataset,
+        fold: int,
+        device: str,
+        outside: Sequence[Outside] = (),
+    ) -> None:
         self.recipe, self.fold, self.device = recipe, fold, device
         self._learned, self._watched = learned, watched
         self.prepared, self.notes = prepare.fit(learned, recipe.seed)
-        rows, self._resampling_factor = resample(recipe, learned, fold)
+        self.joined = joined = join(recipe, learned, outside, self.prepared, fold)
+        rows, self._resampling_factor = resample(recipe, joined.rows, fold, learned)
         self.rows = prepared_rows(self.prepared, rows)
         values = self.rows.y[:, 0].double().numpy() if rows.task == "regression" else None
         class_counts = rows.weighted_counts if values is None else None
         self.targets = TargetStatistics(class_counts, rows.classes, values, self.rows.counts)
         self.statistics = TrainStatistics(self.prepared.spec, class_counts)
-        self.steps = StepCounts(recipe, len(learned), len(self.rows), repetition(recipe, learned, rows.class_counts))
+        repeated = repetition(recipe, joined.rows, rows.class_counts)
+        self.steps = StepCounts(recipe, len(joined.rows), len(self.rows), repeated)
         self._embedded: Rows | None = None
         self._frozen: dict[str, torch.Tensor] = {}
         self._per_row: float | None = None
@@ -177,6 +190,7 @@ class NetworkTrainer:
             ],
             ended=self._end_cause(steps),
             started=self._initial.started,
+            sources=self.joined.reports,
         )
 
     def _is_large(self, where: Placement) -> bool:

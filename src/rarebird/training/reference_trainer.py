@@ -4,6 +4,7 @@ step."""
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from torch import nn
 
 from rarebird.core import rng
 from rarebird.data import prepare
-from rarebird.data.dataset import Dataset
+from rarebird.data.dataset import Dataset, Outside
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
 from rarebird.training.inference import logits
+from rarebird.training.joining import join
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import prepared_rows, resample
 
@@ -34,14 +36,16 @@ class ReferenceTrainer:
         recipe: What to train; its `reference` is given.
         learned: Training rows, before resampling.
         fold: The number of the part; it names the random streams.
+        outside: Rows of other sources, which join `learned` if the recipe says so.
     """
 
-    def __init__(self, recipe: Recipe, learned: Dataset, fold: int) -> None:
+    def __init__(self, recipe: Recipe, learned: Dataset, fold: int, outside: Sequence[Outside] = ()) -> None:
         self.recipe, self.fold = recipe, fold
         self._reference: Any = recipe.reference
         self._learned = learned
         self.prepared, self.notes = prepare.fit(learned, recipe.seed)
-        rows, self._factor = resample(recipe, learned, fold)
+        self.joined = join(recipe, learned, outside, self.prepared, fold)
+        rows, self._factor = resample(recipe, self.joined.rows, fold, learned)
         self.rows = prepared_rows(self.prepared, rows)
         self._measured: tuple[float, float] | None = None
 
@@ -92,7 +96,8 @@ class ReferenceTrainer:
         changes: list[tuple[int, int]] = [(done, done)] if done < planned else []
         is_whole = not changes and rounds >= self._reference.rounds
         cause = "epochs" if is_whole else "stop" if changes and not late else "clock"
-        return Trained(trees.eval(), self.prepared, self._prior_factor(), [], changes, self.notes, cause)
+        factor, sources = self._prior_factor(), self.joined.reports
+        return Trained(trees.eval(), self.prepared, factor, [], changes, self.notes, cause, sources=sources)
 
     def _measure(self, deadline: float | None) -> tuple[float, float]:
         """Seconds per round, and per predicted row and round: the difference between fits of one round and of more, of

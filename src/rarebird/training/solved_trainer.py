@@ -4,6 +4,7 @@ the training rows."""
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
 from rarebird.data import prepare
-from rarebird.data.dataset import Dataset
+from rarebird.data.dataset import Dataset, Outside
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
 from rarebird.slots.solved_head import HeadRows
@@ -21,6 +22,7 @@ from rarebird.training.batches import ready
 from rarebird.training.device import threads
 from rarebird.training.inference import embedded, placement, rows_at_once
 from rarebird.training.initial_network import InitialNetwork
+from rarebird.training.joining import join
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import prepared_rows, resample
 
@@ -41,6 +43,7 @@ class SolvedTrainer:
         learned: Training rows, before resampling.
         fold: The number of the part; it names the random streams.
         device: A torch device.
+        outside: Rows of other sources, which join `learned` if the recipe says so.
 
     Raises:
         DataError: The network has parts to learn before its head.
@@ -48,11 +51,14 @@ class SolvedTrainer:
 
     own_steps = 1
 
-    def __init__(self, recipe: Recipe, learned: Dataset, fold: int, device: str) -> None:
+    def __init__(
+        self, recipe: Recipe, learned: Dataset, fold: int, device: str, outside: Sequence[Outside] = ()
+    ) -> None:
         self.recipe, self.fold, self.device = recipe, fold, device
         self._learned = learned
         self.prepared, self.notes = prepare.fit(learned, recipe.seed)
-        rows, _ = resample(recipe, learned, fold)
+        self.joined = join(recipe, learned, outside, self.prepared, fold)
+        rows, _ = resample(recipe, self.joined.rows, fold, learned)
         self.rows, self._groups = prepared_rows(self.prepared, rows), rows.together
         self._initial = InitialNetwork(recipe, self.prepared, self.rows.inputs, fold)
         check_frozen(recipe, self._network())
@@ -98,7 +104,8 @@ class SolvedTrainer:
         # Scores of a regression have no prior; a calibration finds the natural one.
         prior = None if self._learned.task == "classification" else np.ones(1)
         notes, own = [*self.notes, *self._initial.notes()], solved.own_outputs
-        return Trained(network.eval(), self.prepared, prior, [], [], notes, "solved", own, self._initial.started)
+        started, sources = self._initial.started, self.joined.reports
+        return Trained(network.eval(), self.prepared, prior, [], [], notes, "solved", own, started, sources)
 
     def _network(self) -> Any:
         """A new network, with the same frozen part each time."""

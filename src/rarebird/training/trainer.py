@@ -12,6 +12,7 @@ from torch import nn
 from rarebird.data.prepare import Prepared
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.starting_weights import StartingWeights
+from rarebird.slots.external_rows import SourceReport
 
 # Called with the progress 0..1 after each step; if it returns True, that step is the last.
 StepProgress = Callable[[float], bool]
@@ -52,6 +53,7 @@ class Trained:
         own_outputs: ``(n_learned, n_outputs)`` raw outputs for the rows that it learned from, in their order. Each is
             the output of a training without that row: an exact leave-one-out. None where the method has none.
         started: Where the initial weights come from; None where they were newly drawn.
+        sources: What was found about each source of other rows; empty if none could join.
     """
 
     network: nn.Module
@@ -63,6 +65,7 @@ class Trained:
     ended: str = "clock"
     own_outputs: np.ndarray | None = None
     started: StartingWeights | None = None
+    sources: tuple[SourceReport, ...] = ()
 
 
 class Trainer(Protocol):

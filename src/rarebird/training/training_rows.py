@@ -23,16 +23,25 @@ def prepared_rows(prepared: Prepared, rows: Dataset) -> Rows:
     return Rows(prepared.inputs(rows), prepared.targets(rows), weight, None if (counts == 1).all() else counts)
 
 
-def resample(recipe: Recipe, train: Dataset, fold: int) -> tuple[Dataset, np.ndarray | None]:
+def resample(
+    recipe: Recipe, train: Dataset, fold: int, own: Dataset | None = None
+) -> tuple[Dataset, np.ndarray | None]:
     """Training rows after the recipe's resampling.
 
+    Args:
+        recipe: Its `resampling` is used.
+        train: Training rows, with those of other sources.
+        fold: The number of the part; it names the random stream.
+        own: The part's own rows, whose class frequencies are the natural ones; None: all of `train`.
+
     Returns:
-        The rows with weights that are numbers of rows, and ``(n_classes,)`` by which resampling multiplied each class's
-        weighted count; None for regression.
+        The rows with weights that are numbers of rows, and ``(n_classes,)`` by which joining and resampling multiplied
+        each class's weighted count; None for regression.
     """
     method: Any = recipe.resampling
     train = counted(train)
     rows = train if method is None else method(train, rng.stream(recipe.seed, "resampling", fold))
     if train.task == "regression":
         return rows, None
-    return rows, resampling_factor(train.weighted_counts, rows.weighted_counts)
+    natural = train if own is None else counted(own)
+    return rows, resampling_factor(natural.weighted_counts, rows.weighted_counts)

@@ -16,9 +16,10 @@ from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
 from rarebird.core.progress import Progress, part_of, silent
 from rarebird.data import split
-from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.dataset import Splits
 from rarebird.executors.workers import Workers
 from rarebird.experiment.identity import split_identity
+from rarebird.experiment.joining import METHOD, with_sources
 from rarebird.experiment.run import run
 from rarebird.experiment.setup import TEST_SHARE, positive_class, separate
 from rarebird.metrics import names
@@ -148,8 +149,9 @@ def tune(request: Request, plan: TuningPlan, clock: Clock, progress: Progress = 
         deadline = None if clock.budget is None else clock.start + TRIALS_SHARE * clock.budget
         finished, pruned = _run_trials(setup, deadline, part_of(progress, 0.0, TRIALS_SHARE))
     best = _best(finished, setup.larger_is_better)
+    recipe, _ = with_sources(best.recipe.updated(threads=request.threads), setup.splits, False)
     outcome = run(
-        best.recipe.updated(threads=request.threads),
+        recipe,
         setup.splits,
         clock=clock,
         device=request.device,
@@ -173,7 +175,7 @@ def prepare(request: Request, plan: TuningPlan, data: Splits, summary: DataSumma
         DataError: The data, the space, the metric or the positive class cannot be used.
     """
     seed, train = request.seed or 0, data.train
-    space = _space(request, train, seed)
+    space = _space(request, data, seed)
     first = space.draw(lambda name, where: where.sample(np.random.default_rng(0)))
     metric = request.metric or first.metric
     larger_is_better = names.metric_for_task(metric, train.task, train.classes).larger_is_better
@@ -191,7 +193,7 @@ def prepare(request: Request, plan: TuningPlan, data: Splits, summary: DataSumma
         space=space,
         splits=splits,
         context=TrialContext(
-            splits=Splits(splits.train, splits.val),
+            splits=Splits(splits.train, splits.val, outside=splits.outside),
             parts=parts,
             metric=metric,
             positive=positive,
@@ -242,11 +244,13 @@ def _best(finished: Sequence[FinishedTrial], larger_is_better: bool) -> Finished
     return max(finished, key=lambda trial: (sign * trial.value, -trial.number))
 
 
-def _space(request: Request, train: Dataset, seed: int) -> Space:
+def _space(request: Request, data: Splits, seed: int) -> Space:
     """The ranges of the recipe file and of the settings; if neither has any, the usual ranges around the recipe."""
-    plain = read_plain(request.recipe) if request.recipe else default_recipe(train, request.metric, seed).plain()
+    plain = read_plain(request.recipe) if request.recipe else default_recipe(data.train, request.metric, seed).plain()
     plain = assigned(plain, request.settings, Recipe.model_fields)
     plain |= {"seed": seed} | ({"metric": request.metric} if request.metric else {})
+    if data.outside and (request.recipe is None or "external" in plain):
+        plain.setdefault("external", {"name": METHOD})
     space = Space.of(plain)
     return space if space.dimensions() else default_space(Recipe(**plain))
 

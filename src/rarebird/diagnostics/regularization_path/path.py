@@ -23,7 +23,7 @@ from rarebird.core.checks import DataError, require
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress
 from rarebird.data import split
-from rarebird.data.dataset import Dataset
+from rarebird.data.dataset import Dataset, Splits
 from rarebird.diagnostics.regularization_path.one_standard_error import Point, Scored, one_standard_error, points_of
 from rarebird.diagnostics.regularization_path.penalty import Penalty
 from rarebird.diagnostics.regularization_path.result import RegularizationPath
@@ -233,7 +233,7 @@ def _planned(
         deadline: For everything, on the scale of `time.monotonic`.
         device: A torch device.
     """
-    trainer = trainer_of(recipe, train, parts[0][0], 0, device)
+    trainer = trainer_of(recipe, Splits(train), parts[0][0], 0, device)
     own = trainer.plan(None, len(parts))
     if deadline is None:
         return own, []

@@ -8,6 +8,7 @@ from typing import Any
 
 from rarebird.core.checks import require
 from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
+from rarebird.report.pages.external_rows import external_values
 from rarebird.report.pages.page import rendered, write_page
 from rarebird.report.pages.run_figures import figures
 from rarebird.report.verdict import headline_of, scores_of, verdict
@@ -51,6 +52,7 @@ def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[st
         confusions=_top_confusions(scores),
         figures=list(figures(result, scores)),
         tried=_tried_rows(result),
+        external=external_values(result.external),
         recipe_toml=recipe_toml,
         profile_text=profile_text,
         applicable=profile.get("applicable") or [],

@@ -1,0 +1,1 @@
+"""Methods and parts of external rows."""
