@@ -1,5 +1,4 @@
-"""Raw, typed rows: a source (array, frame or pictures on disk), the choice of its rows, and their labels, weights and
-groups."""
+"""Raw, typed rows: a source (`rarebird.data.sources`), the choice of its rows, and their labels, weights and groups."""
 
 from __future__ import annotations
 
@@ -10,84 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rarebird.core.checks import DataError, require, some
+from rarebird.data.sources import Curves as Curves
+from rarebird.data.sources import Frame as Frame
+from rarebird.data.sources import Pixels as Pixels
+from rarebird.data.sources import Source as Source
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rarebird.data.schema import Reading, Schema
 
 Kind = Literal["image", "table", "series"]
 Task = Literal["classification", "regression"]
 
 
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """Rows of a table: one pandas frame without target, weight or group columns; types are as read, missing values are
-    NaN or None."""
-
-    frame: pd.DataFrame
-
-    def __len__(self) -> int:
-        return len(self.frame)
-
-    def rows(self, index: np.ndarray) -> pd.DataFrame:
-        """The rows at `index`, in that order, with a fresh row index."""
-        return self.frame.iloc[index].reset_index(drop=True)
-
-
-@dataclass(frozen=True, eq=False)
-class Pixels:
-    """Pictures of one working size, in memory or memory-mapped.
-
-    Attributes:
-        array: ``(n, channels, height, width)``, uint8 in 0..255, or float32 in 0..1 where the originals hold more than
-            8 bits.
-    """
-
-    array: np.ndarray
-
-    def __post_init__(self) -> None:
-        require(self.array.ndim == 4, "pixels are (n, channels, height, width)", shape=self.array.shape)
-        require(self.array.dtype in (np.uint8, np.float32), "pixels are uint8 or float32", dtype=str(self.array.dtype))
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def rows(self, index: np.ndarray) -> np.ndarray:
-        """A copy of the pictures at `index`, in that order."""
-        return np.asarray(self.array[index])
-
-
-@dataclass(frozen=True, eq=False)
-class Curves:
-    """Series of one or more channels, padded at the end to one length.
-
-    Attributes:
-        values: ``(n, channels, length)`` float32; NaN where a value is missing or beyond the series' own length.
-        lengths: ``(n,)`` int64, each series' own length, at least 1.
-    """
-
-    values: np.ndarray
-    lengths: np.ndarray
-
-    def __post_init__(self) -> None:
-        require(self.values.ndim == 3, "series are (n, channels, length)", shape=self.values.shape)
-        require(
-            len(self.values) == len(self.lengths),
-            "one length per series",
-            n=len(self.values),
-            lengths=len(self.lengths),
-        )
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def rows(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A copy of the values and lengths at `index`, in that order."""
-        return self.values[index], self.lengths[index]
-
-
-Source = Frame | Pixels | Curves
 PER_ROW = ("y", "ids", "weight", "group", "copies", "time")
 
 

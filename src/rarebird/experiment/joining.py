@@ -77,12 +77,13 @@ def shifts(splits: Splits, seed: int) -> dict[str, tuple[ClassShift, ...]]:
     }
 
 
-def external_rows(splits: Splits, fits: Sequence[CrossFit], seed: int) -> ExternalRows | None:
-    """What a run shows of rows of other sources; None if none of its trainings could join any."""
+def with_sources_of(fits: Sequence[CrossFit], result: Result, splits: Splits, seed: int) -> Result:
+    """The result with what a run's trainings found about rows of other sources; as it is if none could join any."""
     reports = next((one.sources for models in fits for one in models.trained if one.sources), ())
     if not reports:
-        return None
-    return ExternalRows(used=any(one.joined for one in reports), sources=reports, shift=shifts(splits, seed))
+        return result
+    used = any(one.joined for one in reports)
+    return with_external(result, ExternalRows(used=used, sources=reports, shift=shifts(splits, seed)))
 
 
 def with_external(result: Result, found: ExternalRows | None) -> Result:

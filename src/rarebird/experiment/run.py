@@ -23,7 +23,7 @@ from rarebird.evaluation.predicted_rows import TEST, PredictedRows, held_out_row
 from rarebird.evaluation.result import Result, Scores, Tried
 from rarebird.evaluation.shift import shift_of_given_rows
 from rarebird.experiment.copies import Copies
-from rarebird.experiment.joining import external_rows, with_external
+from rarebird.experiment.joining import with_sources_of
 from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, few_folds, prepare_run, versions
 from rarebird.experiment.steps_taken import steps_taken
@@ -105,8 +105,7 @@ def run(
     else:
         recipe = fits[0].recipe
     outcome = finish(recipe, setup, fits, clock, progress, timings=timings, notes=notes)
-    found = external_rows(setup.splits, fits, recipe.seed)
-    return replace(outcome, result=with_external(outcome.result, found))
+    return replace(outcome, result=with_sources_of(fits, outcome.result, setup.splits, recipe.seed))
 
 
 def finish(
@@ -129,8 +128,7 @@ def finish(
         clock: The budget.
         progress: Called with a description of each step.
         timings: Seconds of each part of the run so far.
-        notes: Sentences on the training, for the user.
-        tried: The recipes that a search tried.
+        notes, tried: Sentences on the training, for the user; the recipes that a search tried.
     """
     if isinstance(recipe, Ensemble) and recipe.student is not None:
         outcome = _distil(recipe, setup, fits, clock, progress, timings)

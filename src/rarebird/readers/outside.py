@@ -63,6 +63,7 @@ def _read(path: Path, train: Dataset, labels: Mapping[str, str], options: ReadOp
         time=None,
         gap=None,
         image_shape=train.source.array.shape[1:] if isinstance(train.source, Pixels) else None,
+        schema=train.known_schema,
     )
     read = readers.read(path, as_training_rows)
     outside = fitted(read.train, train, labels)
@@ -102,6 +103,7 @@ def fitted(rows: Dataset, train: Dataset, labels: Mapping[str, str] | None = Non
         copies=None,
         time=None,
         gap=None,
+        reading=train.reading,
         target=train.target,
     )
     return Outside(bare, len(bare), absent=absent, findings=(*findings, *more), fingerprint=fingerprint(bare))
