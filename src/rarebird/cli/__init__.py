@@ -15,7 +15,7 @@ from rarebird.core.printable import printable
 
 # The order of the commands in the help.
 COMMANDS = (
-    *("fit", "preview", "learning-rate", "tune", "compare", "regularization-path", "label-issues"),
+    *("fit", "preview", "learning-rate", "tune", "compare", "regularization-path", "label-issues", "next"),
     *("predict", "evaluate", "profile", "list", "demo"),
 )
 app.registered_commands.sort(key=lambda command: COMMANDS.index(command.name or ""))

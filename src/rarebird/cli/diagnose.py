@@ -1,7 +1,9 @@
-"""Commands that look into data and recipes: `preview`, `learning-rate`, `regularization-path` and `label-issues`."""
+"""Commands that look into data and recipes: `preview`, `learning-rate`, `regularization-path`, `label-issues` and
+`next`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -139,4 +141,39 @@ def label_issues(request: Request, output: Output, budget: Budget = "5m") -> Non
     output.show(
         lambda: review.found.for_machines() | files | {"seconds": round(clock.elapsed(), 2)},
         lambda: f"{review.found.to_text()}\nAll rows: {rows}\nThe page: {page}",
+    )
+
+
+@app.command("next")
+@shared_options(
+    out="Folder for next_rows.csv and .html (default: runs/NAME-DATE).",
+    test="Test rows, which are left out.",
+    recipe=USUAL,
+    settings="KEY=VALUE of the recipe, such as reference=boosted_trees; repeatable.",
+    steps=USUAL,
+    metric="The metric that the recipe optimizes.",
+    seed=USUAL,
+)
+def next_rows(
+    request: Request,
+    output: Output,
+    unlabeled: Annotated[
+        Path, typer.Option(help="Rows without labels to choose from, in the form of the labeled ones."), After("data")
+    ],
+    rows: Annotated[int, typer.Option("--n", "-n", min=1, help="How many rows to choose."), After("data")] = 50,
+    budget: Budget = "5m",
+) -> None:
+    """Choose which unlabeled rows an expert should label next, and say how many more rows of which class would help."""
+    clock = Clock(seconds_of(budget) if request.steps is None else None, process_start())
+    from rarebird.diagnostics.label_issues.command import check_folder
+    from rarebird.diagnostics.next_rows import command
+
+    check_folder(request.out)
+    with output.progress_bar() as progress:
+        found = command.suggest(request, unlabeled, rows, clock, progress)
+    table, page = command.write(found, request.out)
+    files = {"file": str(table), "page": str(page)}
+    output.show(
+        lambda: found.for_machines() | files | {"seconds": round(clock.elapsed(), 2)},
+        lambda: f"{found.to_text()}\nAll rows: {table}\nThe page: {page}",
     )

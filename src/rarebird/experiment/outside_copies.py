@@ -5,7 +5,8 @@ row: each training row is held out from some network. All are left out and count
 
 In a table of few distinct values, equal rows may be due to chance (`profile.duplicates`). There, a combination of
 values that would hardly occur twice if columns were independent marks a copy. Of any other combination, as many rows
-are left out as own rows have it: each own row may have a copy, and the rest is as likely as before.
+are left out as test and validation rows have it, as if each had a copy; what equals a training row by chance may join,
+just as training rows that are equal by chance are not kept together.
 """
 
 from __future__ import annotations
@@ -82,22 +83,24 @@ def _codes(data: Splits, source: Outside) -> _Codes:
 
 
 def _copies(codes: _Codes, has_own_label: np.ndarray) -> np.ndarray:
-    """``(m,)`` the rows to leave out: of equal rows those with the label of an own row first."""
-    n_own = np.bincount(codes.own, minlength=int(codes.outside.max(initial=0)) + 1)[codes.outside]
+    """``(m,)`` the rows to leave out: of equal rows those with the label of a judged row first."""
+    size = int(max(codes.own.max(initial=0), codes.outside.max(initial=0))) + 1
+    n_own, n_judged = (np.bincount(own, minlength=size)[codes.outside] for own in (codes.own, codes.own[codes.judged]))
     order = np.lexsort((~has_own_label, codes.outside))
     ordered = codes.outside[order]
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order)) - np.searchsorted(ordered, ordered, side="left")
-    return np.asarray((n_own > 0) & (codes.all_copies | (place < n_own)))
+    return np.asarray(((n_own > 0) & codes.all_copies) | (place < n_judged))
 
 
 def _has_own_label(data: Splits, source: Outside, codes: _Codes) -> np.ndarray:
-    """``(m,)`` whether an equal own row has the same label."""
+    """``(m,)`` whether an equal test or validation row has the same label."""
     if data.train.task == "regression":
         return np.zeros(len(source.rows), bool)
     classes = data.train.classes
     labels = np.concatenate([np.array(part.classes, dtype=object)[part.codes] for part in _own_parts(data)])
-    pairs = set(zip(codes.own.tolist(), labels.tolist(), strict=True))
+    judged = codes.judged
+    pairs = set(zip(codes.own[judged].tolist(), labels[judged].tolist(), strict=True))
     mine = np.array(classes, dtype=object)[source.rows.codes].tolist()
     return np.array([pair in pairs for pair in zip(codes.outside.tolist(), mine, strict=True)], dtype=bool)
 

@@ -1,0 +1,1 @@
+"""`rarebird next`: which unlabeled rows to label next, and how many more rows of which class would help."""
