@@ -11,8 +11,8 @@ from torch import nn
 
 from rarebird.data.prepare import Prepared
 from rarebird.recipe.recipe import Recipe
-from rarebird.slots.starting_weights import StartingWeights
 from rarebird.slots.external_rows import SourceReport
+from rarebird.slots.starting_weights import StartingWeights
 
 # Called with the progress 0..1 after each step; if it returns True, that step is the last.
 StepProgress = Callable[[float], bool]
