@@ -152,7 +152,7 @@ def suggest_rows(
     half = end if end is None else time.monotonic() + ALL_ROWS_SHARE * (end - time.monotonic())
     full = cross_fit_all(recipe, setup.splits, parts, Compute(setup.device, half, part_of(progress, 0.0, 0.5)))
     model = finish(full.recipe, setup, [full], Clock(), silent, timings={}).model
-    rows = _pool_rows(model, setup, pool)
+    rows = pool_rows(model, setup, pool)
     scores = scored(rows)
     batch = chosen(rows, n, scores)
     curves = _curves(full, setup, end, part_of(progress, 0.5, 0.5))
@@ -172,7 +172,8 @@ def suggest_rows(
     )
 
 
-def _pool_rows(model: Model, setup: Setup, pool: Dataset) -> Pool:
+def pool_rows(model: Model, setup: Setup, pool: Dataset) -> Pool:
+    """What the choice looks at: predictions, plain features and copies of the rows of a pool."""
     train, n = setup.splits.train, len(setup.splits.train)
     pool = replace(pool, y=None, classes=train.classes, task=train.task)
     matches = duplicates.find([train, pool]).groups
