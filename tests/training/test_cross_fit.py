@@ -106,7 +106,7 @@ def test_a_learning_curve_is_drawn_only_where_it_is_asked_for() -> None:
 def test_the_time_that_scoring_takes_is_kept_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NetworkTrainer, "seconds_per_row", lambda self, deadline=None: 0.01)
     train, test = rows(), rows(1000, seed=1)
-    trainer = trainer_of(recipe(), train, np.arange(400), 0, "cpu")
+    trainer = trainer_of(recipe(), Splits(train), np.arange(400), 0, "cpu")
     parts = [(np.arange(200), np.arange(200, 400)), (np.arange(200, 400), np.arange(200))]
     splits = Splits(train, test=test)
     # 400 held-out rows once, 1000 test rows by each of two networks.
@@ -127,7 +127,7 @@ def test_scoring_numbers_takes_time_too(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(NetworkTrainer, "seconds_per_row", lambda self, deadline=None: 0.0)
     monkeypatch.setattr(module, "SCORING_SECONDS", 0.01)
     train = replace(TRAIN, task="regression", classes=(), y=np.linspace(0, 1, len(TRAIN)))
-    trainer = trainer_of(recipe(loss="mean_squared"), train, np.arange(len(train)), 0, "cpu")
+    trainer = trainer_of(recipe(loss="mean_squared"), Splits(train), np.arange(len(train)), 0, "cpu")
     parts = [(np.arange(0, len(train), 2), np.arange(1, len(train), 2))]
     seconds = module._seconds_after_training(time.monotonic() + 1000, trainer, Splits(train, test=train), parts)
     assert seconds == pytest.approx(0.01 * 1.5 * len(train))
