@@ -172,3 +172,14 @@ def test_errors_and_notes_name_keywords_and_no_flags(frame: pd.DataFrame, tmp_pa
     assert rb.read(tmp_path / "turned.npz", channels_last=True).train.raw()[0].shape == (4, 2, 30)
     with pytest.raises(rb.DataError, match="groups_pattern is for data that are a path"):
         rb.fit(frame, steps=3, groups_pattern="x")
+
+
+def test_rows_of_other_sources_come_as_paths(frame: pd.DataFrame, tmp_path: Path) -> None:
+    half = len(frame) // 2
+    frame[:half].to_csv(tmp_path / "own.csv", index=False)
+    frame[half:].to_csv(tmp_path / "other.csv", index=False)
+    outcome = rb.fit(tmp_path / "own.csv", external=str(tmp_path / "other.csv"), out=tmp_path / "run", steps=3)
+    assert outcome.result.external is not None
+    assert [source.given for source in outcome.result.external.sources] == [len(frame) - half]
+    with pytest.raises(DataError, match="external is for data that are a path"):
+        rb.fit(frame, external=[tmp_path / "other.csv"], out=tmp_path / "again")

@@ -46,6 +46,8 @@ class FitOptions(TypedDict, total=False):
         references: Whether boosted trees and random kernels compete.
         single: Distil the result into one network.
         keep_copies: Whether training rows that copy a given validation or test row are trained on.
+        external: Paths of other sources, whose rows may join the training rows; for data that are a path.
+        label_map: Files that translate their labels: one for all, or one for each.
         resume: Resume the search in `out` that was killed.
         workers: Processes of this machine that train recipes at the same time.
         cluster: A Ray cluster in place of these processes.
@@ -71,6 +73,8 @@ class FitOptions(TypedDict, total=False):
     references: bool
     single: bool
     keep_copies: bool
+    external: str | Path | Sequence[str | Path]
+    label_map: str | Path | Sequence[str | Path]
     resume: bool
     workers: int
     cluster: str
@@ -187,6 +191,8 @@ def _request(data: Any, target: str | None, test: Any, out: str | Path | None, o
         threads=options.get("threads"),
         device=options.get("device", "auto"),
         keep_copies=options.get("keep_copies", False),
+        external=_paths(options.get("external", ()), "external", is_path),
+        label_maps=_paths(options.get("label_map", ()), "label_map", is_path),
     )
 
 
@@ -259,6 +265,16 @@ def _without_named(
             raise DataError(f"{name} has no column {column!r}; {nearest(column, map(str, frame.columns))}")
     taken = {key: frame[column] for key, column in named.items()}
     return frame.drop(columns=list(named.values())), taken.pop("y", y), row_values | taken
+
+
+def _paths(given: str | Path | Sequence[str | Path], name: str, is_path: bool) -> tuple[Path, ...]:
+    """One path or several of an option that belongs to data that are a path."""
+    paths = (given,) if isinstance(given, str | Path) else tuple(given)
+    if paths and not is_path:
+        raise DataError(
+            f"{name} is for data that are a path; rows of other sources are given as Splits(..., outside=...)."
+        )
+    return tuple(Path(path) for path in paths)
 
 
 def _positive(budget: float) -> float:
