@@ -119,8 +119,7 @@ def search(
         outcome = finish(
             recipe, setup, fits, clock, progress, timings=timings, notes=searching.notes(), tried=searching.tried()
         )
-        shipped = [one.recipe for one in fits]
-        external = searching.outside.result(searching.race, shipped, base.seed)
+        external = searching.outside.result(searching.race, fits, base.seed)
         outcome = replace(outcome, result=with_external(outcome.result, external))
     return SearchResult(outcome, summary, _label_issues(outcome, setup.scored_rows))
 

@@ -22,6 +22,7 @@ from rarebird.experiment.joining import joining, shifts
 from rarebird.experiment.setup import Setup
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.external_rows import SourceReport
+from rarebird.training.cross_fit import CrossFit
 from rarebird.training.joining import join
 
 # Added to the name of a recipe that joins rows of other sources.
@@ -91,12 +92,12 @@ class OutsideRows:
                 return False
         return None
 
-    def result(self, race: Race, shipped: Sequence[Recipe], seed: int) -> ExternalRows | None:
+    def result(self, race: Race, shipped: Sequence[CrossFit], seed: int) -> ExternalRows | None:
         """What the report shows; None without sources.
 
         Args:
             race: It has all candidates.
-            shipped: The recipes of the final model.
+            shipped: The networks of the final model by recipe.
             seed: Of the tests of shift.
         """
         if not self.reports:
@@ -104,7 +105,7 @@ class OutsideRows:
         pairs = _pairs(race.finished)
         best = min(pairs, key=lambda pair: min(one.loss for one in pair), default=None)
         return ExternalRows(
-            used=any(recipe.external is not None for recipe in shipped),
+            used=any(models.recipe.external is not None for models in shipped),
             sources=self.reports,
             shift=shifts(self.setup.splits, seed),
             effect=None if best is None else _effect(*best, race.context.criterion.group),

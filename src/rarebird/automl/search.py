@@ -91,7 +91,7 @@ class Search(Closing):
         # Whether a repeat was left out because there was too little time.
         self.skipped = False
         self.selection: Selection | None = None
-        self.outside = OutsideRows(setup)
+        self.outside = OutsideRows.of(base, setup)
 
     def close(self) -> None:
         """End all trainings."""
@@ -110,7 +110,6 @@ class Search(Closing):
         self.race.resume(self.log.restored(device), self.log.left())
         self.restored = len(self.race.finished)
         entries = portfolio(self.setup.splits.train, self.base, self.options.references)
-        self.outside = OutsideRows.of(self.base, self.setup)
         self.race.run(self.outside.entries(self._with_shares(entries, device), self.race))
         if self.race.best is None:
             is_late = self.race.left.get(entries[0].name) == TOO_LATE
