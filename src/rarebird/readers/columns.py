@@ -84,33 +84,35 @@ def learned(cells: TextColumn, site: Site, hints: Hints = NO_HINTS) -> Column:
 
 def quick_numbers(cells: TextColumn, site: Site) -> Column | None:
     """A column of numbers as programs write them; None if a cell is something else, or a code made of digits."""
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
 
     text = cells.cells
     values = numbers.plain(text)
-    if values is None or values.null_count or pc.any(pc.is_nan(values)).as_py():
+    if values is None or values.null_count or np.isnan(values.to_numpy()).any():
         text = cells.filled
         values = numbers.plain(text)
         if values is None or values.null_count == len(values):
             return None
-    site.refuse_infinite(pc.fill_null(pc.is_inf(values), False).to_numpy())
-    whole = pc.all(pc.equal(pc.floor(values), values)).as_py()
-    decimal: Mark = ""
-    if whole:
+    array = values.to_numpy()
+    site.refuse_infinite(np.isinf(array))
+    known = array[~np.isnan(array)] if values.null_count else array
+    decimal: Mark = "."
+    if (np.floor(known) == known).all():
         if numbers.has_codes(text):
             return None
+        decimal = ""
         if values.null_count == 0:
             try:
-                values = pc.cast(text, pa.int64())
+                array = pc.cast(text, pa.int64()).to_numpy()
             except pa.ArrowInvalid:  # "1.0" is a float
                 decimal = "."
-    elif dates.is_months(text.slice(0, 100)) and dates.is_months(text):
+    elif dates.is_months(text):
         return None
-    else:
-        decimal = "."
-    form = ColumnFormat(kind="number", decimal=decimal, binary=_is_binary(values))
-    return Column(values.to_pandas(), form)
+    form = ColumnFormat(kind="number", decimal=decimal, binary=_is_binary(known))
+    # A copy, because Arrow's memory cannot be written to.
+    return Column(pd.Series(array.copy()), form)
 
 
 def alternative(column: Column, cells: TextColumn, hints: Hints) -> bool:
@@ -203,7 +205,7 @@ def _as_numbers(cells: TextColumn, notation: Notation, valued: np.ndarray, ambig
         decimal=notation.decimal,
         thousands=notation.thousands,
         unit=notation.unit,
-        binary=_is_binary(read),
+        binary=_is_binary(of_distinct[~np.isnan(of_distinct)]),
         missing=_marks_of(cells),
     )
     lost = cells.positions(~valued & ~cells.marks)
@@ -260,10 +262,8 @@ def _mask(chosen: np.ndarray) -> pa.Array:
     return pa.array(chosen)
 
 
-def _is_binary(values: pa.ChunkedArray | pa.Array) -> bool:
-    import pyarrow.compute as pc
-
-    return bool(pc.all(pc.or_(pc.equal(values, 0), pc.equal(values, 1))).as_py())
+def _is_binary(values: np.ndarray) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
 
 
 def _marks_of(cells: TextColumn) -> tuple[str, ...]:

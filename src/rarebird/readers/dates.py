@@ -36,6 +36,7 @@ FORMATS = (
     *_SHORT_MONTHS,
 )
 _SAMPLED = 200
+_MONTH_OF_YEAR = r"(0[1-9]|1[0-2])\.(19|20)\d\d"
 _NEARLY_ALL_OF_SAMPLE = 0.95
 NEARLY_ALL = 0.99
 # Months in English, German, French, Spanish, Italian, Portuguese, Dutch and Russian, by their first letters.
@@ -124,11 +125,15 @@ def described(form: str) -> str:
     return "year-month-day" if form == "ISO8601" else text
 
 
-def is_months(distinct: pa.Array) -> bool:
+def is_months(cells: pa.ChunkedArray) -> bool:
     """Whether texts that are numbers, such as "01.2023", are months of a year: a number has no leading zero."""
     import pyarrow.compute as pc
 
-    months = pc.match_substring_regex(distinct, r"^(0[1-9]|1[0-2])\.(19|20)\d\d$")
+    known = (text for text in cells.slice(0, _SAMPLED).to_pylist() if text is not None)
+    if not re.fullmatch(_MONTH_OF_YEAR, next(known, "")):
+        return False
+    distinct = pc.unique(cells).drop_null()
+    months = pc.match_substring_regex(distinct, f"^{_MONTH_OF_YEAR}$")
     return bool(pc.all(months).as_py()) and bool(pc.any(pc.starts_with(distinct, "0")).as_py())
 
 

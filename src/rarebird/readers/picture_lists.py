@@ -206,7 +206,8 @@ def _cells(header: Sequence[str], rows: Sequence[Sequence[str]], column: str) ->
 
 
 def _suffixed_share(cells: Sequence[str]) -> float:
-    return sum(is_picture(Path(name)) for name in cells) / max(len(cells), 1)
+    # All suffixes end with a letter; wide tables of numbers are passed over without a path for each cell.
+    return sum(name[-1:].isalpha() and is_picture(Path(name)) for name in cells) / max(len(cells), 1)
 
 
 def _named_share(cells: Sequence[str], folder: Path) -> float:
