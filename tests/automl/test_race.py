@@ -29,7 +29,7 @@ from rarebird.evaluation.held_outputs import members_of
 from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import Setup
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import SCORING_SECONDS, CrossFit, Parts, cross_fit, cross_fit_all
+from rarebird.training.cross_fit import CrossFit, Parts, cross_fit, cross_fit_all, scoring_seconds
 from tests.automl.made_runs import FOLDS, perceptron, rows, setup, trees
 
 # The seed of the recipes whose predictions are shuffled.
@@ -328,7 +328,7 @@ def test_a_course_that_would_be_cut_short_is_not_begun(monkeypatch: pytest.Monke
 def test_the_time_that_the_test_rows_take_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake(monkeypatch)
     one = race(setup(test=rows(50, seed=3)), deadline=1100.0)
-    scoring = 50 * SCORING_SECONDS * 2
+    scoring = 50 * scoring_seconds(2)
     assert one.time_left() == pytest.approx(100 - scoring)
     for name in ("a", "b"):
         enter(one, name, trees(), 0.1)

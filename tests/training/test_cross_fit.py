@@ -126,6 +126,7 @@ def test_a_training_that_would_end_long_after_the_deadline_is_refused_with_a_bud
 def test_scoring_numbers_takes_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NetworkTrainer, "seconds_per_row", lambda self, deadline=None: 0.0)
     monkeypatch.setattr(module, "SCORING_SECONDS", 0.01)
+    monkeypatch.setattr(module, "WRITING_SECONDS", 0.0)
     train = replace(TRAIN, task="regression", classes=(), y=np.linspace(0, 1, len(TRAIN)))
     trainer = trainer_of(recipe(loss="mean_squared"), Splits(train), np.arange(len(train)), 0, "cpu")
     parts = [(np.arange(0, len(train), 2), np.arange(1, len(train), 2))]

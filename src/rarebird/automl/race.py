@@ -30,7 +30,7 @@ from rarebird.core.progress import Progress
 from rarebird.executors.executor import Closing, Executor, Returned, WorkerLost
 from rarebird.executors.work_loop import Ended, work_loop
 from rarebird.executors.workers import ONE, Workers
-from rarebird.training.cross_fit import SCORING_SECONDS
+from rarebird.training.cross_fit import scoring_seconds
 
 # If fewer seconds are left, no new candidate starts.
 LEAST_SECONDS = 0.5
@@ -120,7 +120,7 @@ class Race(Closing):
         candidates."""
         splits = self.context.setup.splits
         test = 0 if splits.test is None else len(splits.test)
-        testing = test * (sum(one.per_row for one in self.finished) + SCORING_SECONDS * max(splits.train.n_classes, 1))
+        testing = test * (sum(one.per_row for one in self.finished) + scoring_seconds(splits.train.n_classes))
         return self.deadline - time.monotonic() - testing
 
     def is_late(self) -> bool:

@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 PROBABILITY = "probability_"
 # Significant digits: of a probability, and of other numbers.
 PROBABILITY_DIGITS, DIGITS = "%.6g", "%.9g"
+_FORMULAS = re.compile(r"^[-=+@]", re.MULTILINE)
 
 
 def scored_table(predicted: PredictedRows) -> pd.DataFrame:
@@ -75,7 +77,15 @@ def write_table(table: pd.DataFrame, place: Path | IO[str], raw: bool = False) -
 def safe(table: pd.DataFrame) -> pd.DataFrame:
     """The table with texts that neither a spreadsheet nor a terminal obeys: names come from files of others."""
     texts = [name for name in table.columns if table[name].dtype.kind not in "biufcmM"]
-    return table.assign(**{name: table[name].astype(object).map(_safe, na_action="ignore") for name in texts})
+    unsafe = [name for name in texts if not _all_safe(table[name])]
+    return table.assign(**{name: table[name].astype(object).map(_safe, na_action="ignore") for name in unsafe})
+
+
+def _all_safe(column: pd.Series) -> bool:
+    """Whether no text of a column needs a change; all of them are searched at once, because a call for each of a
+    million takes seconds."""
+    texts = "\n".join(value for value in column if isinstance(value, str))
+    return printable(texts) == texts and "\t" not in texts and _FORMULAS.search(texts) is None
 
 
 def _safe(value: Any) -> Any:

@@ -21,8 +21,8 @@ from rarebird.training.reference_trainer import ReferenceTrainer
 from rarebird.training.solved_trainer import SolvedTrainer
 from rarebird.training.trainer import Trained, Trainer, TrainingPlan
 
-# Seconds to score one row, for each class; the bootstrap takes most of them.
-SCORING_SECONDS = 5e-6
+# Seconds to score one row, for each class; the bootstrap takes most of them. Seconds to write its prediction.
+SCORING_SECONDS, WRITING_SECONDS = 5e-6, 2e-5
 # Methods that decide by scores while a network trains, and the share of its training rows that is set aside for these
 # scores.
 WATCHING = (("regularization", "early_stopping"), ("schedule", "reduce_on_plateau"))
@@ -278,6 +278,11 @@ def _record_changes(recipe: Recipe, trained: Sequence[Trained], parts: int) -> R
     return recipe.updated(relaid=changes if any(changes) or len(changes) < parts else ())
 
 
+def scoring_seconds(n_classes: int) -> float:
+    """Seconds to score one row and to write its prediction; 0 classes for regression."""
+    return SCORING_SECONDS * max(n_classes, 1) + WRITING_SECONDS
+
+
 def _seconds_after_training(deadline: float, trainer: Trainer, splits: Splits, parts: Parts) -> float:
     """Seconds to predict and score held-out and test rows; at most half of the remaining time.
 
@@ -287,7 +292,7 @@ def _seconds_after_training(deadline: float, trainer: Trainer, splits: Splits, p
     held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
     test = 0 if splits.test is None else len(splits.test)
     predicting = trainer.seconds_per_row(deadline) * (held + len(parts) * test)
-    scoring = SCORING_SECONDS * max(splits.train.n_classes, 1) * (held + test)
+    scoring = scoring_seconds(splits.train.n_classes) * (held + test)
     left = max(deadline - time.monotonic(), 0.0)
     needed = trainer.least_seconds(deadline) + predicting
     if needed > left + LONGEST_OVERRUN:

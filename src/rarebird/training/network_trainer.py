@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from rarebird.core import rng
-from rarebird.data import prepare
 from rarebird.data.dataset import Dataset, Outside
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import TargetStatistics, TrainStatistics
@@ -23,6 +22,7 @@ from rarebird.training.initial_network import InitialNetwork
 from rarebird.training.joining import join
 from rarebird.training.loop import Training
 from rarebird.training.memory import check_memory
+from rarebird.training.preparation import prepared
 from rarebird.training.prior_factor import stage_prior_factor
 from rarebird.training.stage import merged, stages
 from rarebird.training.step_plan import StepCounts, StepPlan, repetition
@@ -36,6 +36,8 @@ from rarebird.training.validation import Validation, inputs_of, watched_rows
 MEASURING_SHARE, MEASURING_SECONDS = 0.03, 3.0
 # Batches whose prediction is measured, and how much more rows each next measurement has.
 MEASURED_BATCHES, GROWTH = 4, 16
+# Seconds that a measurement may take however little time is left: a shorter one measures what is done only once.
+SHORT = 1.0
 # A training step takes about as long as this number of predictions of its rows: forward, backward, and the optimizer.
 STEP_PREDICTIONS = 3.0
 # Cells of a batch above which the memory of a step is measured before the first one.
@@ -68,7 +70,7 @@ class NetworkTrainer:
     ) -> None:
         self.recipe, self.fold, self.device = recipe, fold, device
         self._learned, self._watched = learned, watched
-        self.prepared, self.notes = prepare.fit(learned, recipe.seed)
+        self.prepared, self.notes = prepared(learned, recipe.seed)
         self.joined = joined = join(recipe, learned, outside, self.prepared, fold)
         rows, self._resampling_factor = resample(recipe, joined.rows, fold, learned)
         self.rows = prepared_rows(self.prepared, rows)
@@ -133,9 +135,12 @@ class NetworkTrainer:
             return self._per_row
         network = self._initial.build().to(self.device)
         most = min(len(self._learned), MEASURED_BATCHES * rows_at_once(self.rows.inputs, self.device, network))
-        allowed = np.inf if deadline is None else MEASURING_SHARE * (deadline - time.monotonic())
+        allowed = np.inf if deadline is None else max(MEASURING_SHARE * (deadline - time.monotonic()), SHORT)
         rows = most if deadline is None else 1
         taken = self._prediction_seconds(network, rows)
+        if deadline is not None and taken < allowed:
+            # Again: the first prediction loads what is loaded only once.
+            taken = self._prediction_seconds(network, rows)
         while rows < most and taken * GROWTH < allowed:
             rows = min(rows * GROWTH, most)
             taken = self._prediction_seconds(network, rows)

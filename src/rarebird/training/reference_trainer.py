@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from rarebird.core import rng
-from rarebird.data import prepare
 from rarebird.data.dataset import Dataset, Outside
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
 from rarebird.training.inference import logits
 from rarebird.training.joining import join
+from rarebird.training.preparation import prepared
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import prepared_rows, resample
 
@@ -25,6 +25,8 @@ from rarebird.training.training_rows import prepared_rows, resample
 MEASURED_ROUNDS, MEASURED_ROWS = (11, 3), 2_000
 # A measured fit starts if it will probably take at most this share of the time.
 MEASURING_SHARE = 0.1
+# Or this number of seconds, however little time is left: a shorter measurement measures what is done only once.
+SHORT = 1.0
 # Share of the time that is planned; the rest is a reserve, because the speed of a shared machine varies.
 PLANNED_SHARE = 0.8
 
@@ -43,7 +45,7 @@ class ReferenceTrainer:
         self.recipe, self.fold = recipe, fold
         self._reference: Any = recipe.reference
         self._learned = learned
-        self.prepared, self.notes = prepare.fit(learned, recipe.seed)
+        self.prepared, self.notes = prepared(learned, recipe.seed)
         self.joined = join(recipe, learned, outside, self.prepared, fold)
         rows, self._factor = resample(recipe, self.joined.rows, fold, learned)
         self.rows = prepared_rows(self.prepared, rows)
@@ -106,7 +108,7 @@ class ReferenceTrainer:
             return self._measured
         rows = min(len(self._learned), MEASURED_ROWS)
         inputs = self.prepared.inputs(self._learned.take(np.arange(rows)))
-        allowed = np.inf if deadline is None else MEASURING_SHARE * (deadline - time.monotonic())
+        allowed = np.inf if deadline is None else max(MEASURING_SHARE * (deadline - time.monotonic()), SHORT)
         fit_one, predict_one = self._seconds(1, inputs)
         per_round, predicting = fit_one, predict_one
         # Another round, after one that loads what is loaded only once and must not count for a round.

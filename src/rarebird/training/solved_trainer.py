@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
-from rarebird.data import prepare
 from rarebird.data.dataset import Dataset, Outside
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
@@ -23,6 +22,7 @@ from rarebird.training.device import threads
 from rarebird.training.inference import embedded, placement, rows_at_once
 from rarebird.training.initial_network import InitialNetwork
 from rarebird.training.joining import join
+from rarebird.training.preparation import prepared
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import prepared_rows, resample
 
@@ -56,7 +56,7 @@ class SolvedTrainer:
     ) -> None:
         self.recipe, self.fold, self.device = recipe, fold, device
         self._learned = learned
-        self.prepared, self.notes = prepare.fit(learned, recipe.seed)
+        self.prepared, self.notes = prepared(learned, recipe.seed)
         self.joined = join(recipe, learned, outside, self.prepared, fold)
         rows, _ = resample(recipe, self.joined.rows, fold, learned)
         self.rows, self._groups = prepared_rows(self.prepared, rows), rows.together

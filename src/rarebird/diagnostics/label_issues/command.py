@@ -8,7 +8,7 @@ of a row are held out together with it, because a network that was trained on a 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,8 @@ ROWS, PAGE = "label_issues.csv", "label_issues.html"
 FOLDS = 5
 # The most issues of a class on the page; fewer if many classes have issues, so that the page stays small.
 MOST_OF_CLASS, LEAST_OF_CLASS, MOST_IN_ALL = 36, 6, 720
+# Rows that tell how the page shows columns.
+PREPARED_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def _write_rows(review: Review, path: Path) -> None:
     import pandas as pd
 
     columns = ("id", "given", "suggested", "given_probability", "suggested_probability", "score", "is_issue")
-    rows = [{name: asdict(row)[name] for name in columns} for row in review.found.rows]
+    rows = [{name: getattr(row, name) for name in columns} for row in review.found.rows]
     with whole_file(path) as building:
         # A file name that is not Unicode gives lone surrogates, which UTF-8 refuses.
         safe(pd.DataFrame(rows, columns=list(columns))).to_csv(
@@ -185,7 +187,9 @@ def _write_rows(review: Review, path: Path) -> None:
 
 def _page(review: Review) -> Page:
     found, train = review.found, review.train
-    prepared, left_out = prepare.fit(train, review.recipe.seed)
+    # The page shows columns as a model reads them, which some thousand rows tell.
+    some_rows = train.take(np.arange(0, len(train), max(1, len(train) // PREPARED_ROWS)))
+    prepared, left_out = prepare.fit(some_rows, review.recipe.seed)
     by_class = {label: [row for row in found.issues if row.given == label] for label in found.classes}
     n_classes = max(sum(map(bool, by_class.values())), 1)
     most = min(MOST_OF_CLASS, max(LEAST_OF_CLASS, MOST_IN_ALL // n_classes))
