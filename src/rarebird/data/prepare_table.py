@@ -8,6 +8,7 @@ changes neither the scale nor the network's output much.
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -288,7 +289,7 @@ def _as_text(values: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         text = values.astype("object").map(lambda value: _spelled(value), na_action="ignore")
     else:
-        text = values.astype("object").map(str, na_action="ignore")
+        text = values.astype("object").map(lambda value: unicodedata.normalize("NFC", str(value)), na_action="ignore")
     return text.where(values.notna(), None)
 
 

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rarebird.core.checks import DataError, some
+from rarebird.core.memory import require_memory
 from rarebird.readers import encodings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Memory that a text takes while it is read, as a multiple of its file: decoded, split and typed.
+TEXT_MEMORY = 5
 _DELIMITERS = ",\t;|"
 _NAMED_DELIMITER = re.compile(r'^\ufeff?"?sep=([^\w\s"]|\t)"?\s*$', re.IGNORECASE)
 _SNIFFED = 20  # rows that decide on the delimiter, and among which titles may be
@@ -85,6 +88,7 @@ def decode(path: Path, preferred: str = "") -> tuple[str, str, list[str]]:
         DataError: The file cannot be opened, or is not text in a known encoding.
     """
     try:
+        require_memory(TEXT_MEMORY * path.stat().st_size, f"The text of {path}", "split it, or save it as Parquet")
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None

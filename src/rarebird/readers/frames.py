@@ -6,6 +6,7 @@ naive UTC ``datetime64`` (NaT where missing), and text (None or NaN where missin
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,7 @@ def plain(frame: pd.DataFrame, where: str) -> dict[str, TextColumn | pd.Series]:
     """
     import pandas as pd
 
-    names = [str(name) for name in frame.columns]
+    names = [unicodedata.normalize("NFC", str(name)) for name in frame.columns]
     repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
         raise DataError(f"{where} has more than one column named {repeated[0]!r}; give each column its own name.")

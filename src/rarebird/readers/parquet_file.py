@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rarebird.core.checks import DataError, some
+from rarebird.core.memory import require_memory
 from rarebird.readers import frames, targets
 from rarebird.readers.text_column import TextColumn
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from pyarrow import parquet
 
+# Bytes that a cell takes at least while it is read.
+CELL_MEMORY = 16
 SUFFIXES = (".parquet", ".pq")
 
 
@@ -68,8 +72,10 @@ def _table(path: Path) -> pa.Table:
     try:
         if not path.is_dir():
             with parquet.ParquetFile(path) as file:
+                _check_size(path, [file.metadata])
                 return file.read()
         files = [str(file) for file in files_in(path)]
+        _check_size(path, [parquet.read_metadata(file) for file in files])
         partitioning = dataset.partitioning(flavor="hive")
         rows = dataset.dataset(files, format="parquet", partitioning=partitioning, partition_base_dir=str(path))
         _refuse_other_columns(path, rows)
@@ -78,6 +84,14 @@ def _table(path: Path) -> pa.Table:
         raise DataError(
             f"{path} cannot be read as Parquet ({str(error).splitlines()[0].rstrip('.')}); give a Parquet or CSV file."
         ) from None
+
+
+def _check_size(path: Path, parts: list[parquet.FileMetaData]) -> None:
+    """Refuse what takes more memory than there is: a few bytes of a file can stand for any number of equal cells."""
+    cells = sum(part.num_rows * part.num_columns for part in parts)
+    groups = (part.row_group(place) for part in parts for place in range(part.num_row_groups))
+    declared = sum(group.total_byte_size for group in groups)
+    require_memory(CELL_MEMORY * cells + 2 * declared, f"The table {path}", "split it, or leave out columns")
 
 
 def _refuse_other_columns(path: Path, rows: pa.dataset.Dataset) -> None:

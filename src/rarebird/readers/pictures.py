@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rarebird.core.checks import DataError
+from rarebird.core.memory import require_memory
 from rarebird.readers.options import ReadOptions
 
 if TYPE_CHECKING:
@@ -32,6 +34,11 @@ MAX_PIXELS = 178_956_970
 """A picture with more pixels is refused before it is decoded; this is the limit at which Pillow itself raises."""
 MAX_SIDE, MIN_SIDE = 96, 8
 """Limits of the shorter working side, if it is chosen by the pictures' own sizes."""
+STRIP_PIXELS = 2**20
+"""Pixels of a transparent picture that are put on white at a time."""
+PIXEL_MEMORY, LARGE_PIXELS = 16, 2**24
+"""Bytes that a pixel takes at most while its picture is decoded; a picture with more pixels is decoded alone."""
+_alone = threading.Lock()
 _SAME_RATIO = 1.1
 _SAMPLED_PER_FOLDER = 16
 _ORIENTATION = 0x0112
@@ -109,8 +116,11 @@ def decode_one(path: Path, shape: Shape, *, deep: bool = False) -> np.ndarray:
             # A JPEG is decoded at a half, a quarter or an eighth of its size if that is still twice the working size,
             # in both orientations.
             image.draft("L" if shape[0] == 1 else None, (2 * max(shape[1:]), 2 * max(shape[1:])))
-        image.load()
-        return resized(_upright(image), shape, deep)
+        pixels = image.width * image.height
+        require_memory(PIXEL_MEMORY * pixels, f"its {pixels:,} pixels", "shrink it")
+        with _alone if pixels > LARGE_PIXELS else nullcontext():
+            image.load()
+            return resized(_upright(image), shape, deep)
 
 
 def resized(image: Image.Image, shape: Shape, deep: bool) -> np.ndarray:
@@ -142,8 +152,13 @@ def _opaque(image: Image.Image) -> Image.Image:
 
     if not image.has_transparency_data:
         return image
-    layer = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    # In strips: whole layers would take several times the memory of a large picture.
+    opaque = Image.new("RGB", image.size)
+    step = max(1, STRIP_PIXELS // image.width)
+    for top in range(0, image.height, step):
+        layer = image.crop((0, top, image.width, min(top + step, image.height))).convert("RGBA")
+        opaque.paste(Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB"), (0, top))
+    return opaque
 
 
 @contextmanager
@@ -151,6 +166,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """An open picture whose size and mode are supported; nothing is decoded yet."""
     from PIL import Image
 
+    if not path.is_file():
+        raise DataError("not a file")
     if path.stat().st_size == 0:
         raise DataError("the file is empty")
     with Image.open(path, formats=FORMATS) as image:

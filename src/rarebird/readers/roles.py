@@ -17,6 +17,9 @@ from rarebird.readers.targets import WithoutTarget
 if TYPE_CHECKING:
     import pandas as pd
 
+# Sample weights are squared and divided by one another, which numbers beyond these do not survive.
+WEIGHTS = (1e-100, 1e100)
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -71,11 +74,13 @@ def weights(values: pd.Series, where: str, place: Place) -> np.ndarray:
     if values.dtype.kind not in "iuf":
         raise DataError(f"{where} is not numeric; sample weights are finite numbers of at least 0.")
     weight = values.to_numpy(dtype=np.float64)
-    wrong = ~np.isfinite(weight) | (weight < 0)
+    least, most = WEIGHTS
+    wrong = ~np.isfinite(weight) | (weight < 0) | (weight > most) | ((weight > 0) & (weight < least))
     if wrong.any():
         row = int(wrong.argmax())
         raise DataError(
-            f"{where} holds the weight {weight[row]:g} ({place(row)}); sample weights are finite numbers of at least 0."
+            f"{where} holds the weight {weight[row]:g} ({place(row)}); sample weights are "
+            f"0, or numbers from {least:g} to {most:g}."
         )
     if not (weight > 0).any():
         raise DataError(f"{where} gives every row the weight 0; at least one weight must be above 0.")

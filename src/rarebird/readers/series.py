@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rarebird.core.checks import DataError, some
+from rarebird.core.memory import require_memory
 from rarebird.data.dataset import Curves, Dataset, Splits, Task, UnreadRow
 from rarebird.readers import delimited, targets
 from rarebird.readers.options import ReadOptions
@@ -22,6 +23,8 @@ Series = list[np.ndarray]
 """The values of each channel."""
 
 _NAN = float("nan")
+# Bytes that a step of a series takes while it is read: padded, checked and copied.
+MEMORY = 12
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def read(path: Path, options: ReadOptions) -> Splits:
         task, y, classes = targets.encode(
             [labels[row] for row in kept], task=task, where=f"The label in {path}", least_classes=least
         )
-    source = curves(padded([rows[row] for row in kept]), str(path), kept)
+    source = curves(padded([rows[row] for row in kept], str(path)), str(path), kept)
     ids = (kept + 1).astype(str).astype(object)
     dataset = Dataset("series", task, source, np.arange(len(kept)), y, classes, ids, name=path.stem)
     return Splits(dataset, notes=tuple(notes), unread=unread)
@@ -132,10 +135,19 @@ def curves(values: np.ndarray, where: str, rows: np.ndarray | None = None) -> Cu
     return Curves(np.ascontiguousarray(values[:, :, : lengths.max()]), lengths)
 
 
-def padded(rows: Sequence[Series]) -> np.ndarray:
+def padded(rows: Sequence[Series], where: str = "the file") -> np.ndarray:
     """Series, each a sequence of channels of any lengths -> ``(n, channels, length)`` float32, NaN after the end of
-    each channel."""
+    each channel.
+
+    Raises:
+        DataError: A few long series make all of them so long that they do not fit into the memory.
+    """
     length = max(len(channel) for row in rows for channel in row)
+    require_memory(
+        MEMORY * len(rows) * len(rows[0]) * length,
+        f"The {len(rows)} series of {where}, each padded to the {length} steps of the longest,",
+        "cut the longest series, or resample all of them",
+    )
     values = np.full((len(rows), len(rows[0]), length), np.nan, dtype=np.float32)
     for series, row in zip(values, rows, strict=True):
         for target, channel in zip(series, row, strict=True):

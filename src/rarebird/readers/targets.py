@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import decimal
 import numbers
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     Values = Sequence[Any] | np.ndarray | pd.Series
 
 # Above these limits, numbers are amounts and not names of classes; see `is_continuous`.
+# The largest number of a target for regression.
+LARGEST = 1e100
 _FEW_AMOUNTS = 20
 _FEW_CLASSES = 10
 _FEW_ROWS_PER_CLASS = 10
@@ -63,7 +66,7 @@ def encode(
     if task is None:
         task = "regression" if amounts is not None and is_continuous(amounts) else "classification"
     if task == "regression":
-        return "regression", _amounts(flat, amounts, where), ()
+        return "regression", _within_range(_amounts(flat, amounts, where), where), ()
     codes, classes = _codes(flat if amounts is None else amounts)
     if len(classes) < least_classes:
         raise DataError(
@@ -71,6 +74,17 @@ def encode(
             "or name another column with --target."
         )
     return "classification", codes, classes
+
+
+def _within_range(amounts: np.ndarray, where: str) -> np.ndarray:
+    """Numbers whose squares are numbers, too."""
+    large = np.abs(amounts) > LARGEST
+    if large.any():
+        raise DataError(
+            f"{where} holds {amounts[large.argmax()]:g}; numbers beyond {LARGEST:g} cannot be learned: give the target "
+            "in another unit, or its logarithm."
+        )
+    return amounts
 
 
 def is_continuous(amounts: np.ndarray) -> bool:
@@ -131,13 +145,17 @@ def missing_mask(values: Values) -> np.ndarray:
 
 
 def label(value: Any) -> str:
-    """The text of a class label: whole numbers without a decimal point, everything else unchanged.
+    """The text of a class label: whole numbers without a decimal point; text in composed letters (NFC), so that two
+    ways to write the same letters are one label; bytes as UTF-8.
 
     >>> label(1.0), label(0.5), label("a ")
     ('1', '0.5', 'a ')
     """
     if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
+        # Bytes that are no UTF-8 are written out, so that different labels stay different.
+        value = value.decode("utf-8", errors="backslashreplace")
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
     return str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else str(value)
 
 
