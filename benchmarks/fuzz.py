@@ -165,6 +165,8 @@ def fuzz(files: int, kinds: Sequence[str], runner: Runner, keep: Path | None, fi
         runner.start(number, kinds[number % len(kinds)])
         while len(runner.running) >= workers:
             runner.wait(keep)
+        if (number + 1 - first) % 500 == 0:
+            print(f"  {number + 1 - first} files", flush=True)
     while runner.running:
         runner.wait(keep)
 

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,8 @@ def _archive(raw: bytes, rng: np.random.Generator) -> bytes:
         content = _blind(content, rng)
     members[place] = (name, content)
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
+    with zipfile.ZipFile(out, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # two members of one name are meant
         for name, content in members:
             archive.writestr(name or "x", content)
     return out.getvalue()

@@ -94,7 +94,7 @@ def test_numbers_beyond_the_range_of_arithmetic(tmp_path: Path) -> None:
     frame.assign(w=1e-315).to_csv(tmp_path / "a.csv", index=False)
     assert "holds the weight 1e-315" in refused(tmp_path / "a.csv", weight="w")
     frame.assign(w=1e200).to_csv(tmp_path / "a.csv", index=False)
-    assert "sample weights are 0, or numbers from 1e-100 to 1e+100" in refused(tmp_path / "a.csv", weight="w")
+    assert "those above 0 are from 1e-100 to 1e+100" in refused(tmp_path / "a.csv", weight="w")
 
 
 def test_labels_of_one_text_are_one_label_however_it_is_written(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import statistics
 import threading
 import warnings
@@ -166,9 +167,10 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """An open picture whose size and mode are supported; nothing is decoded yet."""
     from PIL import Image
 
-    if not path.is_file():
-        raise DataError("not a file")
-    if path.stat().st_size == 0:
+    state = path.stat()
+    if not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode)):
+        raise DataError("not a file")  # but a pipe or a device, which may have no end
+    if state.st_size == 0:
         raise DataError("the file is empty")
     with Image.open(path, formats=FORMATS) as image:
         width, height = image.size
