@@ -79,8 +79,8 @@ def weights(values: pd.Series, where: str, place: Place) -> np.ndarray:
     if wrong.any():
         row = int(wrong.argmax())
         raise DataError(
-            f"{where} holds the weight {weight[row]:g} ({place(row)}); sample weights are finite numbers of at least 0, "
-            f"and those above 0 are from {least:g} to {most:g}."
+            f"{where} holds the weight {weight[row]:g} ({place(row)}); sample weights are finite numbers of at least "
+            f"0, and those above 0 are from {least:g} to {most:g}."
         )
     if not (weight > 0).any():
         raise DataError(f"{where} gives every row the weight 0; at least one weight must be above 0.")
