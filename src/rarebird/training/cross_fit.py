@@ -117,8 +117,7 @@ def cross_fit(
 
 
 def _replayed(recipe: Recipe, parts: Parts) -> Sequence[Sequence[tuple[int, int]]]:
-    """The changes that each model's training repeats. A run that was ended early has changes for the models that it
-    trained; its replay trains only these models."""
+    """The changes that each training repeats; those of a run that was ended early are for its trained models alone."""
     return recipe.relaid or ((),) * len(parts)
 
 
@@ -142,8 +141,7 @@ def _planned(
 def _with_model(
     models: CrossFit, splits: Splits, held: np.ndarray, learned: np.ndarray, trained: Trained, ended: tuple[bool, bool]
 ) -> CrossFit:
-    """The models so far and one more, with its held-out rows: those of its part, or the validation rows; and whether
-    the user or the clock ended the trainings with it."""
+    """The models so far and one more, with its held-out rows; and whether user or clock ended the trainings with it."""
     by_user, by_clock = ended
     held = held if splits.val is None else np.arange(len(splits.val))
     trained = replace(trained, own_outputs=_own_outputs_of(splits, held, learned, trained))
@@ -157,9 +155,8 @@ def _with_model(
 
 
 def _affordable(deadline: float, trainer: Trainer, built: float, splits: Splits, parts: Parts) -> int:
-    """How many models are trained where the least that each takes is a large part of the time: the preparation of its
-    rows, the shortest training and the prediction of held-out and test rows together may take half of the time. The
-    first rows are prepared already."""
+    """How many models are trained where the least that each takes (its rows, the shortest training, the prediction of
+    held-out and test rows) is a large part of the time: half of the time may go into it. The first rows are ready."""
     test = 0 if splits.test is None else len(splits.test)
     held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val) * len(parts)
     predicting = trainer.seconds_per_row(deadline) * (test + held / max(len(parts), 1))
