@@ -29,8 +29,8 @@ OPTIONS = {
     "regularization-path": "data --penalty --low --high --points --out --test --recipe --set --folds --repeats "
     f"--budget --steps --metric --positive --seed --keep-copies {ROWS} {RUN}",
     "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed {ROWS} {RUN}",
-    "predict": "model data --out --keep --kind --pictures --channels-last --device --threads",
-    "evaluate": "model data --out --target --kind --groups --groups-pattern --weight --pictures "
+    "predict": "model data --out --keep --raw --kind --pictures --channels-last --device --threads --json",
+    "evaluate": "model data --out --raw --target --kind --groups --groups-pattern --weight --pictures "
     "--channels-last --device --threads --json",
     "profile": f"data --test {ROWS} --json",
     "list": "slot --kind --json",
@@ -78,8 +78,8 @@ OWN_DEFAULTS = {
         "budget": "10m",
     },
     "label-issues": {"budget": "5m"},
-    "predict": {"model": inspect.Parameter.empty, "out": None, "keep": None},
-    "evaluate": {"model": inspect.Parameter.empty, "out": None},
+    "predict": {"model": inspect.Parameter.empty, "out": None, "keep": None, "raw": False},
+    "evaluate": {"model": inspect.Parameter.empty, "out": None, "raw": False},
     "profile": {},
     "list": {"slot": None},
     "demo": {"out": Path("runs/demo"), "budget": "30s"},

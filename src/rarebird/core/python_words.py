@@ -9,7 +9,8 @@ from typing import ParamSpec, TypeVar
 
 from rarebird.core.checks import DataError
 
-_ASSIGNMENT = re.compile(r"--set ([\w.]+)=(\[[^]]*\]|[\w.+-]+)")
+_ASSIGNMENT = re.compile(r"--set ([\w.]+)=(\[[^]]*\]|[\w+-]+(?:\.[\w+-]+)*)")
+_VALUED = re.compile(r"--([a-z][a-z-]*) (\d\w*)")
 _FLAG = re.compile(r"--([a-z][a-z-]*)")
 
 Parameters = ParamSpec("Parameters")
@@ -19,10 +20,11 @@ Returned = TypeVar("Returned")
 def python_words(sentence: str) -> str:
     """A sentence with keywords in place of flags.
 
-    >>> python_words("name the column with --groups-pattern, or give --set image_size=192")
-    "name the column with `groups_pattern`, or give `settings={'image_size': 192}`"
+    >>> python_words("name the column with --groups-pattern, or give --set image_size=192 and --budget 1m")
+    "name the column with `groups_pattern`, or give `settings={'image_size': 192}` and `budget='1m'`"
     """
-    return _FLAG.sub(lambda found: f"`{found[1].replace('-', '_')}`", _ASSIGNMENT.sub(_setting, sentence))
+    named = _VALUED.sub(lambda found: f"`{_keyword(found)}={found[2]!r}`", _ASSIGNMENT.sub(_setting, sentence))
+    return _FLAG.sub(lambda found: f"`{_keyword(found)}`", named)
 
 
 def in_python_words(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
@@ -39,6 +41,10 @@ def in_python_words(function: Callable[Parameters, Returned]) -> Callable[Parame
             raise DataError(sentence) from None
 
     return wrapped
+
+
+def _keyword(found: re.Match[str]) -> str:
+    return found[1].replace("-", "_")
 
 
 def _setting(found: re.Match[str]) -> str:
