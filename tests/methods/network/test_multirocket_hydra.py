@@ -7,10 +7,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from rarebird.data.dataset import Curves, Dataset, Splits
 from rarebird.data.spec import InputSpec
+from rarebird.experiment.run import run
 from rarebird.methods.network._hydra import HydraBank
 from rarebird.methods.network._multirocket import KERNELS, MultiRocketBank, dilations_of, golden, pooled
 from rarebird.methods.network.multirocket_hydra import FARTHEST, MultirocketHydra
+from rarebird.recipe.recipe import Recipe
 
 SMALL = MultirocketHydra(kernels=420, groups=3, group_size=4)
 
@@ -145,6 +148,24 @@ def test_a_row_of_weight_two_scales_like_two_rows() -> None:
     weighted.fit_frozen(x, counts)
     copied.fit_frozen({name: part[rows] for name, part in x.items()}, torch.ones(15))
     torch.testing.assert_close(weighted.features(x), copied.features(x), rtol=1e-3, atol=1e-3)
+
+
+def test_a_solved_head_predicts_the_frequency_of_a_wave() -> None:
+    rng = np.random.default_rng(0)
+    frequency = rng.uniform(0.2, 1, 120)
+    waves = np.sin(np.arange(60) * frequency[:, None] + rng.uniform(0, 6, (120, 1)))[:, None]
+    source = Curves((waves + 0.3 * rng.normal(size=waves.shape)).astype(np.float32), np.full(120, 60))
+    ids = np.arange(120).astype(str)
+    train = Dataset("series", "regression", source, np.arange(120), 100 * frequency, (), ids)
+    settings = {"network": SMALL, "head": "ridge", "loss": "mean_squared", "metric": "r2", "threads": 1}
+    outcome = run(Recipe(kind="series", **settings), Splits(train), test_share=0.25)
+    assert outcome.result.test is not None
+    r2 = outcome.result.test.metrics["r2"].value
+    assert r2 is not None
+    assert r2 > 0.95
+    held = outcome.result.validation.metrics["r2"].value
+    assert held is not None
+    assert abs(held - r2) < 0.05
 
 
 def test_differences_end_with_the_series() -> None:
