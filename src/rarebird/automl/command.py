@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rarebird.automl.pretrained import names_weights
 from rarebird.automl.search import Search, SearchOptions
 from rarebird.automl.trial_log import KEPT, TrialLog, is_unfinished
 from rarebird.core.checks import DataError
@@ -137,10 +138,10 @@ def write(found: SearchResult, out: Path, clock: Clock, progress: Progress = sil
 
 def is_asked_for(request: Request) -> bool:
     """Whether a request leaves the recipe open: it has no recipe, no steps, and only settings of the run (threads,
-    folds, image size)."""
+    folds, image size) and those that name pretrained weights."""
     run_settings = set(Recipe.run_fields) - {"steps", "batch_size"}
-    settings = {setting.partition("=")[0].strip() for setting in request.settings}
-    return request.recipe is None and request.steps is None and settings <= run_settings
+    others = tuple(one for one in request.settings if one.partition("=")[0].strip() not in run_settings)
+    return request.recipe is None and request.steps is None and (not others or names_weights(others))
 
 
 def _label_issues(outcome: Outcome, scored: Dataset) -> label_issues.Review | None:

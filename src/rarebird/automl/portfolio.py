@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rarebird.automl.candidate import Role
+from rarebird.automl.pretrained import Pretrained
 from rarebird.data.dataset import Dataset
 from rarebird.recipe.recipe import Recipe
+from rarebird.slots import methods
 from rarebird.training.step_plan import DEFAULT_EPOCHS
 
 # Fewer steps than this share of a recipe's own show little about it, so that it does not start.
@@ -32,6 +34,8 @@ KERNEL = "network={name=random_fourier,width=0.5}"
 # rows, .817 after 200 rounds at a rate of .05 and .844 with these; a fit on all rows in place of nine tenths: +.0004.
 MANY_ROWS = 5_000
 MANY_TREES = "{name=boosted_trees,rounds=1500,learning_rate=0.03,leaves=31,column_share=0.6}"
+# Passes over the rows of a fine-tuning, at most and at least, and its batches: a step on larger ones takes seconds.
+TUNED_EPOCHS, FEWEST_TUNED, TUNED_BATCH = 30.0, 6.0, 32
 SMALL_TREES = "{name=boosted_trees,leaves=4,rounds=150,fewest_rows=5}"
 
 
@@ -67,16 +71,23 @@ class PortfolioEntry:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def portfolio(train: Dataset, base: Recipe, references: bool = True) -> list[PortfolioEntry]:
+def portfolio(
+    train: Dataset, base: Recipe, references: bool = True, weights: Pretrained | None = None
+) -> list[PortfolioEntry]:
     """The recipes to try, in this order.
 
     Args:
         train: Training rows; only their kind, task and number matter.
         base: The default recipe for them.
         references: Whether trees (tables and series) and random kernels (series) compete.
+        weights: A pretrained network, which competes as a probe and fine-tuned, before the default recipe; it takes the
+            place of a linear model of pixels.
     """
     build = {"table": _tables, "series": _series, "image": _pictures}[base.kind]
-    first, *others = (entry for entry in build(train, base) if references or not entry.is_reference)
+    entries = build(train, base)
+    if weights is not None:
+        entries = [*_pretrained(base, weights), entries[-1]]
+    first, *others = (entry for entry in entries if references or not entry.is_reference)
     # The first entry starts even if few of its rounds fit: a model of some trees is better than none.
     return [replace(first, enough=0.0), *others]
 
@@ -134,6 +145,24 @@ def _pictures(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
     return [
         PortfolioEntry("linear, pixels", _with(base, linear), 0.2),
         _default("residual network", base),
+    ]
+
+
+def _pretrained(base: Recipe, weights: Pretrained) -> list[PortfolioEntry]:
+    """A pretrained network whose frozen features a solved head reads, and the same network fine-tuned.
+
+    The probe takes one pass over the rows, at a size of pictures that the time allows, and cannot be shortened; most of
+    the time is its own. Fine-tuning starts only where some passes over the rows fit.
+    """
+    started = base.updated(network=weights.network, transfer=weights.transfer)
+    solved = started.updated(
+        stages="linear_probe", head=methods.build("head", {"name": "ridge"}), augmentation=(), regularization=()
+    )
+    tuned = started.updated(stages="layer_decay", epochs=TUNED_EPOCHS, batch_size=min(base.batch_size, TUNED_BATCH))
+    tuned = _with(tuned, ["optimizer.learning_rate=1e-3"])
+    return [
+        PortfolioEntry("pretrained probe", solved, 0.75),
+        PortfolioEntry("pretrained, tuned", tuned, 0.6, enough=FEWEST_TUNED / TUNED_EPOCHS),
     ]
 
 

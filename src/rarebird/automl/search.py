@@ -15,6 +15,7 @@ from rarebird.automl.ensemble_selection import Family, Selection, families, sele
 from rarebird.automl.local_search import LocalSearch, best_searched, luck
 from rarebird.automl.outside_rows import OutsideRows
 from rarebird.automl.portfolio import PortfolioEntry, portfolio
+from rarebird.automl.pretrained import NO_WEIGHTS, pretrained, without_weights
 from rarebird.automl.race import Race
 from rarebird.automl.trial_log import TrialLog
 from rarebird.core.checks import DataError
@@ -77,6 +78,8 @@ class Search(Closing):
     def __init__(
         self, base: Recipe, setup: Setup, clock: Clock, log: TrialLog, progress: Progress, options: SearchOptions
     ) -> None:
+        self.weights = pretrained(base) if base.kind == "image" else None
+        base = without_weights(base, setup.splits.train)
         self.base, self.setup, self.clock, self.log, self.options = base, setup, clock, log, options
         self.criterion = Criterion.of(setup.scored_rows, setup.splits.train.prior, base.metric)
         self.begun = time.monotonic()
@@ -109,7 +112,7 @@ class Search(Closing):
         warm_up()
         self.race.resume(self.log.restored(device), self.log.left())
         self.restored = len(self.race.finished)
-        entries = portfolio(self.setup.splits.train, self.base, self.options.references)
+        entries = portfolio(self.setup.splits.train, self.base, self.options.references, self.weights)
         self.race.run(self.outside.entries(self._with_shares(entries, device), self.race))
         if self.race.best is None:
             is_late = self.race.left.get(entries[0].name) == TOO_LATE
@@ -162,7 +165,8 @@ class Search(Closing):
         if self.race.most is not None:
             ended += few_folds(self.race.most, self.setup)
         trained = f"Recipes trained on all parts: {len(self.race.finished)}{searched}. {self.selection.why}"
-        return [*resumed, *ended, trained]
+        weights = [NO_WEIGHTS] if self.base.kind == "image" and self.weights is None else []
+        return [*resumed, *ended, trained, *weights]
 
     def tried(self) -> list[Tried]:
         """Every family with its held-out loss compared with that of the best, and every recipe that left."""
@@ -232,6 +236,8 @@ class Search(Closing):
                 one = family.candidates[0]
                 if repeat >= MOST_SEEDS_OF_KERNELS and one.is_reference and self.base.kind == "series":
                     continue
+                if one.models.recipe.head is not None and one.models.recipe.transfer is not None:
+                    continue  # given weights and a solved head: another seed gives the same model
                 if one.seconds >= self.race.time_left():
                     self.skipped = True
                 else:

@@ -31,6 +31,7 @@ class ReadOptions:
         channels_last: Whether series in an archive are ``(n, steps, channels)``.
         channels: Channels of series, as a trained model needs them; None: those of the data.
         image_size: Working side of pictures in pixels; None: decided by the pictures' own sizes.
+        largest_side: Of the working side, where the pictures' own sizes decide it; None: 96.
         image_shape: Exact (channels, height, width), as a trained model needs them; overrides `image_size`.
         cache: Folder for decoded pictures that do not fit in memory; None: a temporary folder.
         schema: How the cells of a table are written, learned from the training rows; None: it is learned.
@@ -51,6 +52,7 @@ class ReadOptions:
     channels_last: bool = False
     channels: int | None = None
     image_size: int | None = None
+    largest_side: int | None = None
     image_shape: tuple[int, int, int] | None = None
     cache: Path | None = None
     schema: Schema | None = None

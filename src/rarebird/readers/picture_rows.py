@@ -86,12 +86,13 @@ def _on_size(heads: Sequence[Header], shape: Shape, options: ReadOptions) -> lis
     """A sentence on pictures that lose detail, unless the user chose their size."""
     shorter = sorted(min(head.width, head.height) for head in heads)
     middle = shorter[len(shorter) // 2] if shorter else 0
-    if options.image_size is not None or options.image_shape is not None or middle <= MAX_SIDE:
+    most = options.largest_side or MAX_SIDE
+    if options.image_size is not None or options.image_shape is not None or middle <= most:
         return []
     sides = f"{middle}" if shorter[0] == shorter[-1] else f"{shorter[0]} to {shorter[-1]}"
     return [
         f"Pictures are shrunk to {shape[2]} x {shape[1]} pixels (their shorter sides have {sides}). If small details "
-        f"matter, --set image_size={min(2 * MAX_SIDE, middle)} keeps more of them; training then takes longer."
+        f"matter, --set image_size={min(2 * most, middle)} keeps more of them; training then takes longer."
     ]
 
 

@@ -80,18 +80,18 @@ def working_shape(heads: Sequence[Header], options: ReadOptions) -> Shape:
     """Channels, height and width at which the pictures are kept.
 
     `options.image_shape` overrides everything. The shorter side is `options.image_size`, or the median of the pictures'
-    shorter sides, at least 8 and at most 96. Pictures whose aspect ratios agree within 10 % keep their ratio; others
-    become squares. There is one channel if all are gray (color files are sampled, up to 16 from each folder, so that
-    rare classes are included), otherwise three.
+    shorter sides, at least 8 and at most `options.largest_side` (None: 96). Pictures whose aspect ratios agree within
+    10 % keep their ratio; others become squares. There is one channel if all are gray (color files are sampled, up to
+    16 from each folder, so that rare classes are included), otherwise three.
 
     Args:
         heads: At least one header; training pictures only.
-        options: `image_shape` and `image_size` are used.
+        options: `image_shape`, `image_size` and `largest_side` are used.
     """
     if options.image_shape is not None:
         return options.image_shape
     shorter = statistics.median(min(head.width, head.height) for head in heads)
-    side = options.image_size or int(min(max(shorter, MIN_SIDE), MAX_SIDE))
+    side = options.image_size or int(min(max(shorter, MIN_SIDE), options.largest_side or MAX_SIDE))
     ratios = [head.width / head.height for head in heads]
     ratio = statistics.median(ratios) if max(ratios) <= _SAME_RATIO * min(ratios) else 1.0
     channels = 1 if _colorless([head.path for head in heads if not head.gray]) else 3

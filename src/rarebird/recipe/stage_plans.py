@@ -22,6 +22,8 @@ class Stage(BaseModel):
         class_weight: Weights of the classes, for any loss: balanced, the root of that, or by the effective number of
             rows (Cui et al., CVPR 2019).
         reset_head: Whether the last layer begins with newly drawn weights.
+        layer_decay: Rates fall towards the input: each layer's rate is that of the layer behind it times this number
+            (Bao et al., "BEiT", ICLR 2022). 1: one rate for all layers.
         normalize_head: If the training ends in this stage, each class's weights in the head are divided by their norm
             to this power at the end; None: they are not.
         overrides: Slot -> method settings that replace the recipe's during this stage, for instance
@@ -34,6 +36,7 @@ class Stage(BaseModel):
     trainable: Literal["all", "head"] | float = "all"
     class_weight: Literal["balanced", "inverse_square_root", "effective_number"] | None = None
     reset_head: bool = False
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
     normalize_head: float | None = Field(default=None, ge=0, le=2)
     overrides: dict[str, Any] = {}
 
@@ -78,13 +81,18 @@ PLANS: dict[str, tuple[dict[str, Any], ...]] = {
     "linear_probe": ({"trainable": "head"},),
     # All layers at one rate, as without a plan: for a comparison with the others.
     "full": ({},),
-    # Gradual unfreezing: Howard and Ruder, "Universal language model fine-tuning for text classification", ACL 2018.
+    # First the head alone, then all layers, at rates that fall towards the input: the head's first, large gradients
+    # would spoil what the body knows. Kumar et al., "Fine-tuning can distort pretrained features and underperform
+    # out-of-distribution", ICLR 2022; Clark et al., "ELECTRA", ICLR 2020, for the rates.
+    "layer_decay": ({"share": 0.2, "trainable": "head"}, {"share": 0.8, "layer_decay": 0.75}),
+    # Gradual unfreezing: Howard and Ruder, "Universal language model fine-tuning for text classification", ACL 2018,
+    # with their discriminative rates: 1 / 2.6 from one group of layers to the next, as a decay per layer.
     # For networks whose first layers are trained already.
     "gradual_unfreezing": (
         {"share": 0.2, "trainable": "head"},
-        {"share": 0.2, "trainable": 0.34},
-        {"share": 0.2, "trainable": 0.67},
-        {"share": 0.4},
+        {"share": 0.2, "trainable": 0.34, "layer_decay": 0.8},
+        {"share": 0.2, "trainable": 0.67, "layer_decay": 0.8},
+        {"share": 0.4, "layer_decay": 0.8},
     ),
     # SMOTE among the network's features: DeVries and Taylor, "Dataset augmentation in feature space", ICLR workshops
     # 2017.

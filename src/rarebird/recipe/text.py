@@ -12,6 +12,7 @@ from typing import Any
 
 from rarebird.core.checks import DataError, nearest
 from rarebird.recipe.suggestions import suggestion
+from rarebird.slots import methods
 
 
 def toml_of(plain: Mapping[str, Any]) -> str:
@@ -90,11 +91,21 @@ def _assign(plain: dict[str, Any], key: str, value: Any, valid: Mapping[str, Any
         holder[place] = {"name": holder[place]} if isinstance(holder[place], str) else dict(holder[place])
         _put(holder[place], tail, value)
         return
+    if holder is None and (named := _only_method_with(head, first)) is not None:
+        holder = named
     if isinstance(holder, str):
         holder = plain[head] = {"name": holder}
     if not isinstance(holder, dict):
         raise DataError(f"{head} holds no method, so {key!r} cannot be set; set {head}=NAME first.")
     _put(holder, rest, value)
+
+
+def _only_method_with(slot: str, setting: str) -> str | None:
+    """The method of an empty slot that a setting names, as ``transfer.file`` does: the only one that has it."""
+    if slot not in methods.SLOTS:
+        return None
+    found = [name for name in methods.names(slot) if setting in methods.load(slot, name).model_fields]
+    return found[0] if len(found) == 1 else None
 
 
 def _put(holder: dict[str, Any], key: str, value: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from rarebird import readers
 from rarebird.core.checks import DataError
@@ -22,9 +23,14 @@ from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.text import assigned, read_plain
+from rarebird.slots import methods
 
 # Share of the budget for the search for leaks, which the report shows and nothing else reads.
 LEAKS_SHARE = 0.05
+
+
+# Settings that may name a pretrained network, and the side of the pictures that most of these were made for.
+USE_WEIGHTS, PRETRAINED_SIDE = ("network", "transfer"), 224
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ def read_data(request: Request) -> Splits:
     """
     options = request.read
     if options.image_size is None:
-        options = replace(options, image_size=_asked_image_size(request))
+        options = replace(options, image_size=_asked_image_size(request), largest_side=_largest_side(request))
     data = _with_test_rows(request, readers.read(request.data, options), options)
     if not request.external and not request.label_maps:
         return data
@@ -179,6 +185,20 @@ def _asked_image_size(request: Request) -> int | None:
     if size is not None and (type(size) is not int or size < 8):
         raise DataError(f"image_size is one whole number of pixels, 8 or more, but got {size!r}.")
     return size
+
+
+def _largest_side(request: Request) -> int | None:
+    """The side up to which pictures are kept for a pretrained network that the request names, or whose weights it
+    names; None where it names none."""
+    plain = {} if request.recipe is None else read_plain(request.recipe)
+    asked = [setting for setting in request.settings if setting.partition("=")[0].strip().startswith(USE_WEIGHTS)]
+    try:
+        plain = assigned(plain, asked, Recipe.model_fields)
+        network: Any = methods.of("network", plain["network"]) if plain.get("network") else None
+    except ValueError:
+        return None  # whoever builds the recipe says what is wrong
+    side: int | None = getattr(network, "own_size", None)
+    return PRETRAINED_SIDE if side is None and plain.get("transfer") else side
 
 
 def resolve_recipe(request: Request, given: AnyRecipe | None, data: Splits) -> AnyRecipe:

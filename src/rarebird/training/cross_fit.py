@@ -13,20 +13,17 @@ import numpy as np
 from rarebird.core.checks import DataError
 from rarebird.core.clock import end_of_share
 from rarebird.core.compute import Compute
-from rarebird.data import split
-from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.dataset import Splits
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.reference_trainer import ReferenceTrainer
+from rarebird.training.resolution import at_affordable_size
 from rarebird.training.solved_trainer import SolvedTrainer
 from rarebird.training.trainer import Trained, Trainer, TrainingPlan
+from rarebird.training.watched_rows import split_off_watched
 
 # Seconds to score one row, for each class; the bootstrap takes most of them. Seconds to write its prediction.
 SCORING_SECONDS, WRITING_SECONDS = 5e-6, 2e-5
-# Methods that decide by scores while a network trains, and the share of its training rows that is set aside for these
-# scores.
-WATCHING = (("regularization", "early_stopping"), ("schedule", "reduce_on_plateau"))
-WATCHED_SHARE = 0.1
 # Share of the time that may go into the preparation of rows; the rest is for training.
 BUILDING_SHARE = 0.5
 # Seconds by which trainings may end late where they cannot be shorter: a whole model is worth them.
@@ -95,7 +92,7 @@ def cross_fit(
     count = min(len(parts), most or len(parts))
     for fold, (part, changes) in enumerate(zip(parts, replayed, strict=False)):
         start = time.monotonic()
-        trainer, learned = _trainer(recipe, splits, part, fold, compute.device, curve)
+        recipe, trainer, learned = _sized_trainer(recipe, splits, parts, fold, compute, curve)
         built = time.monotonic() - start  # seconds
         if fold == 0:
             if deadline is not None:
@@ -114,6 +111,20 @@ def cross_fit(
         yield replace(models, recipe=_record_changes(recipe, models.trained, len(parts)))
         if on_step.ended or is_last:
             return
+
+
+def _sized_trainer(
+    recipe: Recipe, splits: Splits, parts: Parts, fold: int, compute: Compute, curve: bool
+) -> tuple[Recipe, Trainer, np.ndarray]:
+    """The trainer of a part and the positions of its rows; the first part's decides, by the time, in which size a
+    pretrained network sees its pictures."""
+    trainer, learned = _trainer(recipe, splits, parts[fold], fold, compute.device, curve)
+    if fold or compute.deadline is None:
+        return recipe, trainer, learned
+    sized = at_affordable_size(recipe, trainer, splits, parts, compute.deadline)
+    if sized is recipe:
+        return recipe, trainer, learned
+    return sized, *_trainer(sized, splits, parts[0], 0, compute.device, curve)
 
 
 def _replayed(recipe: Recipe, parts: Parts) -> Sequence[Sequence[tuple[int, int]]]:
@@ -226,32 +237,11 @@ def _trainer(
         return ReferenceTrainer(recipe, train.take(fit), fold, outside), fit
     if recipe.head is not None:
         return SolvedTrainer(recipe, train.take(fit), fold, device, outside), fit
-    learned, watched = _split_off_watched(recipe, train, fit)
+    learned, watched = split_off_watched(recipe, train, fit)
     rows = train.take(watched)
     if curve and not len(watched):
         rows = train.take(held) if splits.val is None else splits.val
     return NetworkTrainer(recipe, train.take(learned), rows, fold, device, outside), learned
-
-
-def _split_off_watched(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions to learn from, and positions to watch during training: none where no method decides by scores.
-
-    A method that decides by scores during training has used the rows of these scores, so that the network cannot be
-    scored on them afterwards.
-    """
-    if not any(used in WATCHING for used in _used(recipe)):
-        return fit, fit[:0]
-    fewest = split.FEWEST_BESIDE_WATCHED
-    learned, watched = split.sides(train.take(fit), WATCHED_SHARE, recipe.seed, "watched", fewest)
-    return fit[learned], fit[watched]
-
-
-def _used(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """The slot and the name of each method of the recipe and of its stages."""
-    yield from ((slot, type(method).name) for slot, method in recipe.methods())
-    for stage in recipe.stages:
-        for slot, value in stage.overrides.items():
-            yield from ((slot, one["name"]) for one in (value if isinstance(value, list) else [value]))
 
 
 def _shortened(recipe: Recipe, share: float) -> Recipe:

@@ -17,6 +17,7 @@ from rarebird.slots.protocols import Inputs
 from rarebird.slots.sampling_state import SamplingState
 from rarebird.training.batches import Batch, Rows, weighted_by_class
 from rarebird.training.device import Placement, is_out_of_memory
+from rarebird.training.layer_rates import with_decay
 from rarebird.training.stage import StageParts, normalize_head, trainable_parameters
 from rarebird.training.step_plan import StepPlan
 
@@ -150,6 +151,7 @@ class Training:
         for parameter in self.network.parameters():
             parameter.requires_grad_(id(parameter) in trained)
         optimizer = stage.optimizer.build(self.network)
+        with_decay(optimizer, self.network, stage.layer_decay)
         for hook in self.hooks:
             optimizer = hook.around(optimizer)
         return optimizer

@@ -26,9 +26,9 @@ from rarebird.training.preparation import prepared
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import prepared_rows, resample
 
-# Rows whose features are measured (a block of fewer takes nearly as long), and the side of measured products of
-# matrices.
-MEASURED_ROWS, MEASURED_SIDE = 40, 512
+# Rows whose features are measured (a block of fewer takes nearly as long; a picture takes longer), after a warm-up, and
+# the side of measured products of matrices.
+MEASURED_ROWS, MEASURED_PICTURES, WARM_UP_ROWS, MEASURED_SIDE = 40, 8, 2, 512
 # An eigendecomposition takes about as long as this number of products of matrices of its size.
 DECOMPOSITION = 12.0
 # Share of the time that may be planned; the rest is a reserve, because the speed of a shared machine varies.
@@ -126,8 +126,10 @@ class SolvedTrainer:
     @cached_property
     def _measured(self) -> float:
         network = self._network().eval()
-        rows = min(len(self._learned), MEASURED_ROWS)
+        rows = min(len(self._learned), MEASURED_PICTURES if self.prepared.spec.kind == "image" else MEASURED_ROWS)
         inputs = self.prepared.inputs(self._learned.take(np.arange(rows)))
+        # The first pass also chooses kernels and fills caches, for two rows or a thousand.
+        features_of(network, {name: part[:WARM_UP_ROWS] for name, part in inputs.items()}, self.device)
         start = time.monotonic()
         features_of(network, inputs, self.device)
         return (time.monotonic() - start) / rows

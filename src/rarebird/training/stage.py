@@ -44,6 +44,7 @@ class StageParts:
         until: Progress of the whole training at which the stage ends.
         restarts: Whether the stage begins with a new optimizer and its own schedule from 0 to 1.
         reset_head: Whether the last layer begins with newly drawn weights.
+        layer_decay: Each layer's rate is that of the layer behind it times this number.
         normalize_head: If the training ends in the stage, each class's weights in the head are divided by their norm to
             this power at the end; None: they are not.
     """
@@ -60,6 +61,7 @@ class StageParts:
     until: float = 1.0
     restarts: bool = False
     reset_head: bool = False
+    layer_decay: float = 1.0
     normalize_head: float | None = None
 
     def loss_per_row(self, logits: Tensor, y: Tensor) -> Tensor:
@@ -107,6 +109,7 @@ def stages(recipe: Recipe, statistics: TrainStatistics, targets: TargetStatistic
                 until=float(share / shares[-1]),
                 restarts=before is not None and _restarts(recipe, stage, before),
                 reset_head=stage.reset_head,
+                layer_decay=stage.layer_decay,
                 normalize_head=stage.normalize_head,
             )
         )
@@ -119,6 +122,7 @@ def _restarts(recipe: Recipe, stage: Stage, before: Stage) -> bool:
     now, then = merged(recipe, stage), merged(recipe, before)
     return (
         {stage.trainable, before.trainable} != {"all"}
+        or stage.layer_decay != before.layer_decay
         or stage.reset_head
         or any(slot in stage.overrides or now[slot] != then[slot] for slot in ("optimizer", "schedule"))
     )

@@ -48,6 +48,8 @@ KINDS = ("image",)
 # Arguments of timm that this method sets itself, or that would fetch or read weights.
 OWN_ARGUMENTS = ("num_classes", "in_chans", "img_size", "features_only", "scriptable", "exportable", "cache_dir")
 OF_WEIGHTS = ("pretrained", "checkpoint")
+# Sides of smaller pictures, where the time does not suffice for the body's own.
+SMALLER = (192, 160, 128, 96)
 PerChannel = float | tuple[float, ...]
 
 
@@ -103,6 +105,19 @@ class Backbone(Method):
             cls(model="test_efficientnet", model_args={"pad_type": "same"}, size=48, pooling="mean"),
         ]
 
+    @property
+    def own_size(self) -> int:
+        """Side in pixels of the pictures that the body sees: `size`, or that of its data config."""
+        return self.size or int(timm_models.config(self.model)["input_size"][-1])
+
+    def sizes(self) -> list[int]:
+        """Sides to choose from where the time decides, the largest first: the body's own, and smaller ones unless it
+        needs pictures of its own size."""
+        own = self.own_size
+        if timm_models.config(self.model).get("fixed_input_size"):
+            return [own]
+        return [own, *(side for side in SMALLER if side < own)]
+
     def build(self, spec: InputSpec) -> nn.Module:
         """The network for pictures of `spec`'s channels and ratio of sides; it takes any sides.
 
@@ -126,7 +141,7 @@ class BackboneNetwork(HeadedNetwork):
         super().__init__()
         self.settings, self.channels = settings, spec.channels
         config = timm_models.config(settings.model)
-        sides = _sides(spec, settings.size or int(config["input_size"][-1]), bool(config.get("fixed_input_size")))
+        sides = _sides(spec, settings.own_size, bool(config.get("fixed_input_size")))
         self.sides = sides
         self.cells_per_row = spec.channels * sides[0] * sides[1]
         args = json.dumps(settings.model_args)

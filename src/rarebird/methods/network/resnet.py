@@ -33,7 +33,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rarebird.methods.network._layers import DropPath, HeadedNetwork, Standardize
+from rarebird.methods.network._layers import DropPath, HeadedNetwork, Resize, Standardize
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Choice, Float, Int
 
@@ -53,6 +53,7 @@ class Resnet(Method):
         depth: Layers with weights on the main path.
         width: Channels of the first stage; each stage doubles them.
         dropout: Rate before the head.
+        size: Larger pictures are reduced to this side (at their own ratio); None: they stay as they are.
         stochastic_depth: Probability of skipping the branch of the last block; it grows linearly from the first block
             on.
     """
@@ -61,14 +62,15 @@ class Resnet(Method):
     width: Annotated[int, Int(16, 64, log=True)] = Field(default=16, ge=4, le=512)
     dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.0, ge=0, lt=1)
     stochastic_depth: Annotated[float, Float(0, 0.3)] = Field(default=0.0, ge=0, lt=1)
+    size: int | None = Field(default=None, ge=8)
 
     @classmethod
     def examples(cls) -> list[Self]:
-        return [cls(), cls(depth=14, width=8, dropout=0.2, stochastic_depth=0.1), cls(depth=18, width=8)]
+        return [cls(), cls(depth=14, width=8, dropout=0.2, stochastic_depth=0.1), cls(depth=18, width=8, size=10)]
 
     def build(self, spec: InputSpec) -> nn.Module:
         """The network for pictures of `spec`'s channels; it takes any sides from 8 px."""
-        return ResidualNetwork(spec, BLOCKS[self.depth], self.width, self.dropout, self.stochastic_depth)
+        return ResidualNetwork(spec, BLOCKS[self.depth], self.width, self.dropout, self.stochastic_depth, self.size)
 
 
 def stem_stride(longer_side: int) -> int:
@@ -86,10 +88,19 @@ class ResidualNetwork(HeadedNetwork):
     """
 
     def __init__(
-        self, spec: InputSpec, blocks: tuple[int, ...], width: int, dropout: float, stochastic_depth: float
+        self,
+        spec: InputSpec,
+        blocks: tuple[int, ...],
+        width: int,
+        dropout: float,
+        stochastic_depth: float,
+        size: int | None = None,
     ) -> None:
         super().__init__()
-        stride = stem_stride(max(spec.height, spec.width))
+        shrunk = min(1.0, (size or max(spec.height, spec.width)) / min(spec.height, spec.width))
+        sides = (max(1, round(spec.height * shrunk)), max(1, round(spec.width * shrunk)))
+        self.resize = Resize(*sides) if size is not None else nn.Identity()
+        stride = stem_stride(max(sides))
         reach = max(stride - 1, 1)
         self.standardize = Standardize(spec.mean, spec.std)
         self.stem = nn.Sequential(
@@ -113,7 +124,7 @@ class ResidualNetwork(HeadedNetwork):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def features(self, x: Inputs) -> Tensor:
-        pixels = self.standardize(x["pixels"])
+        pixels = self.standardize(self.resize(x["pixels"]))
         maps = self.blocks(self.stem(pixels))
         pooled: Tensor = self.dropout(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1))
         return pooled

@@ -1,0 +1,71 @@
+"""What pretrained weights give: a probe or a fine-tuning of given weights beside the default network from nothing.
+
+    python benchmarks/transfer.py DATA WEIGHTS --network '{name=backbone,model=mobilenetv2_100}' --share 0.8 --seeds 5
+
+Each seed draws a share of the rows to learn from, with groups and copies kept together; the others are the test. One
+line per seed, then mean and spread of the balanced accuracy. Without --budget, recipes take their own steps, so that
+the figures do not depend on the machine's load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from rarebird import readers
+from rarebird.core.clock import Clock, seconds_of
+from rarebird.data import split
+from rarebird.data.dataset import Splits
+from rarebird.experiment.run import run
+from rarebird.profile import duplicates
+from rarebird.readers.options import ReadOptions
+from rarebird.recipe.defaults import default_recipe
+
+PLANS = {
+    "probe": ["stages=linear_probe", "head=ridge", "augmentation=[]", "regularization=[]"],
+    "layer_decay": ["stages=layer_decay", "batch_size=32", "optimizer.learning_rate=1e-3"],
+    "gradual_unfreezing": ["stages=gradual_unfreezing", "batch_size=32", "optimizer.learning_rate=1e-3"],
+    "full": ["stages=full", "batch_size=32", "optimizer.learning_rate=3e-4"],
+}
+
+
+def main() -> None:
+    """Read the arguments, and print a line per seed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--network", default="{name=backbone,model=mobilenetv2_100}")
+    parser.add_argument("--plan", default="probe", choices=[*PLANS, "nothing"])
+    parser.add_argument("--set", dest="settings", action="append", default=[])
+    parser.add_argument("--share", type=float, default=0.8, help="of the rows, to learn from")
+    parser.add_argument("--side", type=int, default=224, help="to which pictures are read")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--budget", default=None)
+    given = parser.parse_args()
+    data = readers.read(given.data, ReadOptions(largest_side=given.side))
+    rows = data.train
+    rows = replace(rows, copies=duplicates.duplicate_groups(rows))
+    scores = []
+    for seed in range(given.seeds):
+        learned, held = split.sides(rows, 1 - given.share, seed, "test")
+        splits = Splits(rows.take(learned), test=rows.take(held))
+        recipe = default_recipe(splits.train, seed=seed)
+        if given.plan != "nothing":
+            transfer = [f"network={given.network}", f"transfer.file={given.weights}"]
+            recipe = recipe.with_settings([*transfer, *PLANS[given.plan]])
+        start = time.monotonic()
+        clock = Clock(None if given.budget is None else seconds_of(given.budget), start)
+        outcome = run(recipe.with_settings(given.settings), splits, clock=clock, copies=None)
+        value = outcome.result.test.metrics["balanced_accuracy"].value
+        scores.append(value)
+        seconds = time.monotonic() - start
+        print(f"seed {seed}: {len(learned)} rows, balanced accuracy {value:.3f}, {seconds:.0f} s", flush=True)
+    print(f"mean {np.mean(scores):.3f}, spread {np.ptp(scores):.3f} (standard deviation {np.std(scores):.3f})")
+
+
+if __name__ == "__main__":
+    main()

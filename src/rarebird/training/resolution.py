@@ -1,0 +1,50 @@
+"""The size of the pictures that a pretrained network sees, chosen by the time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rarebird.data.dataset import Splits
+from rarebird.recipe.recipe import Recipe
+from rarebird.training.trainer import Trainer
+
+# Share of the time that all passes of the network may take; the rest is a reserve for a shared machine and the head.
+SHARE = 0.6
+# Where the body learns, this number of passes over the rows must fit, each of which takes this number of predictions.
+PASSES, PREDICTIONS = 8.0, 3.0
+
+
+def at_affordable_size(
+    recipe: Recipe,
+    trainer: Trainer,
+    splits: Splits,
+    parts: Sequence[tuple[np.ndarray, np.ndarray]],
+    deadline: float,
+) -> Recipe:
+    """The recipe with the largest size of its network's pictures that leaves enough passes within the time; unchanged
+    where the network has no choice of sizes, or the recipe names one.
+
+    Args:
+        recipe: What to train.
+        trainer: Of the first part, whose prediction of a row is measured at the network's own size.
+        splits: The test rows are predicted, too.
+        parts: Per model, the rows that it learns from and those that it holds out.
+        deadline: On the scale of `time.monotonic`.
+    """
+    network: Any = recipe.network
+    if recipe.reference is not None or not hasattr(network, "sizes") or network.size is not None:
+        return recipe
+    sizes: list[int] = network.sizes()
+    per_row = trainer.seconds_per_row(deadline)
+    frozen = all(stage.trainable == "head" for stage in recipe.stages)
+    learned, held = sum(len(one) for one, _ in parts), sum(len(one) for _, one in parts)
+    test = 0 if splits.test is None else len(parts) * len(splits.test)
+    own = 0 if recipe.head is not None else held if splits.val is None else len(parts) * len(splits.val)
+    rows = (learned if frozen else PASSES * PREDICTIONS * learned) + own + test
+    left = SHARE * max(deadline - time.monotonic(), 0.0)
+    fitting = [size for size in sizes if per_row * (size / sizes[0]) ** 2 * rows <= left]
+    return recipe.updated(network=network.model_copy(update={"size": max(fitting, default=sizes[-1])}))
