@@ -117,7 +117,7 @@ class Measured:
         return self.seconds
 
 
-@pytest.mark.parametrize(("seconds", "size"), [(1e-4, 160), (0.01, 128), (10.0, 96)])
+@pytest.mark.parametrize(("seconds", "size"), [(1e-4, 160), (0.01, 128), (10.0, 64)])
 def test_the_time_decides_the_size_of_the_pictures(seconds: float, size: int) -> None:
     train = pictures(60)
     base = base_of(train, BACKBONE, "transfer.file=w.safetensors", "stages=linear_probe", "head=ridge")

@@ -49,7 +49,7 @@ KINDS = ("image",)
 OWN_ARGUMENTS = ("num_classes", "in_chans", "img_size", "features_only", "scriptable", "exportable", "cache_dir")
 OF_WEIGHTS = ("pretrained", "checkpoint")
 # Sides of smaller pictures, where the time does not suffice for the body's own.
-SMALLER = (192, 160, 128, 96)
+SMALLER = (192, 160, 128, 96, 64)
 PerChannel = float | tuple[float, ...]
 
 
