@@ -36,7 +36,8 @@ class Pretrained:
 
 
 def pretrained(base: Recipe) -> Pretrained | None:
-    """The weights that a search may use; None where none are named and timm has fetched none.
+    """The weights that a search may use; None for other data than pictures, and where none are named and timm has
+    fetched none.
 
     Args:
         base: With the user's settings applied: its `transfer` names the weights, and its network is their backbone. If
@@ -45,6 +46,8 @@ def pretrained(base: Recipe) -> Pretrained | None:
     Raises:
         DataError: It cannot be seen for which network a named file is.
     """
+    if base.kind != "image":
+        return None
     if base.transfer is None:
         model = _cached_model()
         if model is None:
@@ -74,6 +77,11 @@ def without_weights(base: Recipe, train: Dataset) -> Recipe:
     if "size" in type(network).model_fields and max(train.source.array.shape[2:]) > SIDE_FROM_SCRATCH:  # type: ignore[union-attr]
         network = network.model_copy(update={"size": SIDE_FROM_SCRATCH})
     return base.updated(network=network, transfer=None)
+
+
+def is_same_for_all_seeds(recipe: Recipe) -> bool:
+    """Whether another seed gives the same model: a solved head on given weights."""
+    return recipe.head is not None and recipe.transfer is not None
 
 
 def names_weights(settings: tuple[str, ...]) -> bool:

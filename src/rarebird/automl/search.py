@@ -15,7 +15,7 @@ from rarebird.automl.ensemble_selection import Family, Selection, families, sele
 from rarebird.automl.local_search import LocalSearch, best_searched, luck
 from rarebird.automl.outside_rows import OutsideRows
 from rarebird.automl.portfolio import PortfolioEntry, portfolio
-from rarebird.automl.pretrained import NO_WEIGHTS, pretrained, without_weights
+from rarebird.automl.pretrained import NO_WEIGHTS, is_same_for_all_seeds, pretrained, without_weights
 from rarebird.automl.race import Race
 from rarebird.automl.trial_log import TrialLog
 from rarebird.core.checks import DataError
@@ -78,8 +78,7 @@ class Search(Closing):
     def __init__(
         self, base: Recipe, setup: Setup, clock: Clock, log: TrialLog, progress: Progress, options: SearchOptions
     ) -> None:
-        self.weights = pretrained(base) if base.kind == "image" else None
-        base = without_weights(base, setup.splits.train)
+        self.weights, base = pretrained(base), without_weights(base, setup.splits.train)
         self.base, self.setup, self.clock, self.log, self.options = base, setup, clock, log, options
         self.criterion = Criterion.of(setup.scored_rows, setup.splits.train.prior, base.metric)
         self.begun = time.monotonic()
@@ -165,8 +164,7 @@ class Search(Closing):
         if self.race.most is not None:
             ended += few_folds(self.race.most, self.setup)
         trained = f"Recipes trained on all parts: {len(self.race.finished)}{searched}. {self.selection.why}"
-        weights = [NO_WEIGHTS] if self.base.kind == "image" and self.weights is None else []
-        return [*resumed, *ended, trained, *weights]
+        return [*resumed, *ended, trained, *([NO_WEIGHTS] if self.base.kind == "image" and not self.weights else [])]
 
     def tried(self) -> list[Tried]:
         """Every family with its held-out loss compared with that of the best, and every recipe that left."""
@@ -234,10 +232,9 @@ class Search(Closing):
         for repeat in range(1, MOST_REPEATS):
             for family in self._selected().families:
                 one = family.candidates[0]
-                if repeat >= MOST_SEEDS_OF_KERNELS and one.is_reference and self.base.kind == "series":
+                enough = repeat >= MOST_SEEDS_OF_KERNELS and one.is_reference and self.base.kind == "series"
+                if enough or is_same_for_all_seeds(one.models.recipe):
                     continue
-                if one.models.recipe.head is not None and one.models.recipe.transfer is not None:
-                    continue  # given weights and a solved head: another seed gives the same model
                 if one.seconds >= self.race.time_left():
                     self.skipped = True
                 else:
