@@ -40,8 +40,7 @@ SHARE_AFTER_KERNELS = 0.4
 # Solved kernels and trees on intervals hardly differ from seed to seed: two are enough.
 MOST_SEEDS_OF_KERNELS = 2
 SEED_STEP = 1_000
-# Above this number of passes over the rows, another seed helps more than longer training; train at most MOST_SEEDS
-# seeds.
+# Above this number of passes over the rows, another seed helps more than longer training; at most MOST_SEEDS train.
 ENOUGH_PASSES, MOST_SEEDS = 35, 3
 # Share of the time that is reserved for the single network to which all candidates are distilled.
 STUDENT_SHARE = 0.3
