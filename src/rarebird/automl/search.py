@@ -239,15 +239,8 @@ class Search(Closing):
                 else:
                     # A repeat has the same planned steps, without the changes that the clock made to them.
                     recipe = one.models.recipe.updated(seed=self.base.seed + SEED_STEP * repeat, relaid=())
-                    yield PortfolioEntry(
-                        one.name,
-                        recipe,
-                        stays=True,
-                        is_reference=one.is_reference,
-                        role="repeat",
-                        parent=one.parent,
-                        settings=one.settings,
-                    )
+                    entry = PortfolioEntry(one.name, recipe, stays=True, role="repeat", parent=one.parent)
+                    yield replace(entry, is_reference=one.is_reference, settings=one.settings)
 
     def _eligible(self) -> list[Candidate]:
         """The candidates for the final model: all unsearched ones, and the best searched recipe if it is surely better
