@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rarebird.core.checks import DataError
+from rarebird.readers.delimited import beginning
 from rarebird.readers.encodings import decoded
 
 TEXTS = {
@@ -44,6 +45,15 @@ def test_unicode_needs_no_note(encoding: str) -> None:
 
 def test_the_encoding_of_the_training_file_comes_first() -> None:
     assert decoded("Łódź".encode("cp1250"), Path("rows.csv"), "cp1250") == ("Łódź", "cp1250", [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030", "cp1252"])
+def test_the_beginning_of_a_long_file_ends_between_letters(encoding: str, tmp_path: Path) -> None:
+    word = "Málaga" if encoding == "cp1252" else "鸟北京"
+    (tmp_path / "t.csv").write_bytes((f"a,{word}\n" * 5000).encode(encoding))
+    text = beginning(tmp_path / "t.csv", 4096)
+    assert len(text) > 400
+    assert set(text.splitlines()[:-1]) == {f"a,{word}"}
 
 
 def test_damaged_utf8_is_named_and_not_taken_for_another_encoding() -> None:

@@ -115,7 +115,7 @@ def _guess(path: Path, suffix: str, options: ReadOptions) -> Kind:
         return "table"
     from rarebird.readers import picture_lists
 
-    beginning = delimited.decode(path)[0][: picture_lists.BEGINNING]
+    beginning = delimited.beginning(path, picture_lists.BEGINNING)
     named_ucr = path.stem.upper().endswith(("_TRAIN", "_TEST"))
     if (suffix != ".csv" or named_ucr) and delimited.is_label_and_numbers(beginning.lstrip().partition("\n")[0]):
         return "series"

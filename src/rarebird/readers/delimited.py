@@ -95,6 +95,23 @@ def decode(path: Path, preferred: str = "") -> tuple[str, str, list[str]]:
     return encodings.decoded(raw, path, preferred)
 
 
+def beginning(path: Path, most: int) -> str:
+    """The text of a file's first lines, of at most so many bytes: enough to guess what the file holds.
+
+    Raises:
+        DataError: As for `decode`.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(most)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    if len(raw) == most and b"\0" not in raw[:4]:
+        # The last line may end within a letter. UTF-16, which has zeros, ends between two of its units.
+        raw = raw[: raw.rfind(b"\n") + 1] or raw
+    return encodings.decoded(raw, path)[0]
+
+
 def sniff(text: str) -> str:
     """The delimiter (comma, tab, semicolon or bar) that splits the first lines into the most even rows; comma if none
     splits them."""

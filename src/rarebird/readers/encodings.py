@@ -12,7 +12,7 @@ _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", 
 _SAMPLED = 1 << 16  # characters or bytes that decide between encodings
 # A UTF-8 file of many letters, of which a few bytes are damaged.
 _MANY_LETTERS, _DAMAGED = 20, 0.05
-_SURE_HANGUL = 20
+_SURE_HANGUL = 12  # different syllables; Chinese text has others among so many, which Korean letters are not
 _ASCII_LETTER = re.compile("[A-Za-z]")
 # What stands in texts of western languages beside letters.
 _SIGNS = "€£§°µ²³½¼«»“”„‘’–—…·±×÷©®ºª¿¡ß"
@@ -90,8 +90,8 @@ def _ranked(raw: bytes) -> list[str]:
         # Bytes that are no character count as several implausible ones.
         wrong = 4 * text.count("\ufffd", 0, max(len(text) - 2, 0))
         scores[encoding] = sum(plausible(text, place) for place in letters) / max(len(letters) + wrong, 1)
-    hangul = sum("가" <= character <= "힣" for character in sample.decode("euc_kr", errors="replace"))
-    if scores["euc_kr"] > 0.95 and hangul >= _SURE_HANGUL:
+    hangul = {character for character in sample.decode("euc_kr", errors="replace") if "가" <= character <= "힣"}
+    if scores["euc_kr"] > 0.95 and len(hangul) >= _SURE_HANGUL:
         scores["euc_kr"] += 0.5
     return sorted(_PLAUSIBLE, key=lambda encoding: -scores[encoding])
 

@@ -30,7 +30,7 @@ _ROLES = ("group", "weight")
 # Rows that decide what a column holds, and how deep below the CSV's folder pictures are looked for.
 _SAMPLED, _DEEPEST = 20, 3
 BEGINNING = 1 << 22
-"""Characters at a file's beginning, which hold a few rows of any table."""
+"""Bytes at a file's beginning, which hold a few rows of any table."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _folder(path: Path, options: ReadOptions) -> Path:
 
 def _beginning(path: Path) -> tuple[list[str], list[list[str]]]:
     """The column names and the first rows of a CSV."""
-    return _first_rows(delimited.decode(path)[0][:BEGINNING])
+    return _first_rows(delimited.beginning(path, BEGINNING))
 
 
 def _first_rows(text: str) -> tuple[list[str], list[list[str]]]:
