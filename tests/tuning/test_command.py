@@ -100,7 +100,6 @@ def test_any_metric_can_be_optimized(metric: str, table: Path, capsys: Any, monk
 def test_wrong_options_are_refused_before_a_folder_is_made(table: Path, capsys: Any, monkeypatch: Any) -> None:
     for more, message in (
         (["--strategy", "annealing"], "There is no strategy 'annealing'"),
-        (["--resume"], "holds no trials to continue"),
         (["--set", "network.dropout={low=0.5,high=0.1}"], "low < high"),
         (["--metric", "r2"], "The metric 'r2' does not judge classification; use one of balanced_accuracy"),
         (["--workers", 2, "--cluster", "auto"], "give one of --workers and --cluster"),

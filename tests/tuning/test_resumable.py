@@ -43,7 +43,7 @@ def frozen(number: int, state: TrialState = TrialState.RUNNING, **attributes: An
     ids=["in order", "a gap", "failed", "two at once", "waiting"],
 )
 def test_each_counting_trial_has_a_place_of_its_own(trials: list[Any], expected: dict[int, int]) -> None:
-    assert places(trials) == expected
+    assert places(trials, lambda name: True) == expected
 
 
 def test_withdrawn_trials_are_proposed_again_and_none_twice(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import optuna
 import pytest
 
 from rarebird.tuning import storage
-from rarebird.tuning.storage import DATABASE, WORKER
+from rarebird.tuning.driver_storage import WORKER
+from rarebird.tuning.storage import DATABASE
 from tests.tuning.searches import study
 
 
@@ -34,7 +35,7 @@ def test_a_closed_study_is_one_ordinary_file(as_address: bool, tmp_path: Path) -
 
 
 def test_a_trial_names_its_process_from_its_first_moment(tmp_path: Path) -> None:
-    opened = storage.open_storage(tmp_path)
-    trial = optuna.create_study(storage=opened).ask()
-    assert opened.get_trial(trial._trial_id).user_attrs == {WORKER: storage.worker()}
+    with storage.opening(tmp_path) as opened:
+        trial = optuna.create_study(storage=opened).ask()
+    assert opened.get_trial(trial._trial_id).user_attrs == {WORKER: opened.drivers.name}
     storage.close(opened)

@@ -75,12 +75,14 @@ def test_a_grid_visits_every_point_once(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_a_killed_process_left_is_begun_again_with_the_same_values(tmp_path: Path) -> None:
+    """A driver that shares the file sees that the other one is alive, and at once that it is dead."""
     whole = study(tmp_path / "a", "tpe")
     straight = [step(whole) for _ in range(6)]
+    address = f"sqlite:///{tmp_path / 'b.db'}"
     code = (
-        "from pathlib import Path\nimport sys, time\nfrom tests.tuning.searches import study\n"
+        "import sys, time\nfrom tests.tuning.searches import study\n"
         "from tests.tuning.test_study import step\n"
-        f"one = study(Path({str(tmp_path / 'b')!r}), 'tpe')\nstep(one); step(one); one.ask()\n"
+        f"one = study({address!r}, 'tpe')\nstep(one); step(one); one.ask()\n"
         "print('begun', flush=True)\ntime.sleep(60)\n"
     )
     child = subprocess.Popen(
@@ -88,17 +90,17 @@ def test_a_trial_that_a_killed_process_left_is_begun_again_with_the_same_values(
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "begun\n"
-    one = study(tmp_path / "b", "tpe")
+    one = study(address, "tpe")
     assert one.begun() == 3
-    assert one.is_shared()
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     child.stdout.close()
     assert one.begun() == 2
-    assert not one.is_shared()
     for _ in range(4):
         step(one)
     assert [trial.value for trial in one.finished()] == straight
+    one.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b.db"]
 
 
 def test_a_trial_without_a_value_is_counted_and_never_best(tmp_path: Path) -> None:

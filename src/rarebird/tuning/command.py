@@ -4,10 +4,9 @@ on the test rows, once."""
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,13 +26,14 @@ from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.text import assigned, read_plain
 from rarebird.runs import folder as run_folder
+from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import DataSummary, Request, read_data, summarize
 from rarebird.training.device import choose_device, threads
-from rarebird.tuning import strategies
+from rarebird.tuning import database_address, strategies
 from rarebird.tuning.result import DIGITS, TuningResult
 from rarebird.tuning.space import Space, default_space
 from rarebird.tuning.storage import DATABASE, FILES
-from rarebird.tuning.study import FinishedTrial, Study
+from rarebird.tuning.study import FinishedTrial, Study, has_finished
 from rarebird.tuning.trial import TrialContext, trial
 from rarebird.tuning.trial_loop import TrialLoop
 
@@ -140,14 +140,20 @@ def tune(request: Request, plan: TuningPlan, clock: Clock, progress: Progress = 
         DataError: The data, the space or the folder cannot be used, or no trial gave a value.
     """
     strategies.check_pruner(plan.pruner)
-    _check_folder(request.out, plan)
+    if plan.storage is not None:
+        database_address.parsed(plan.storage)
+    with _trials_folder(request, plan) as out:
+        return _tune(replace(request, out=out.path), out, plan, clock, progress)
+
+
+def _tune(request: Request, out: OutputFolder, plan: TuningPlan, clock: Clock, progress: Progress) -> TuningResult:
     progress(0.0, "reading the data")
     data = read_data(request)
     summary = summarize(data, request.keep_copies)
     with threads(request.threads):
         setup = prepare(request, plan, data, summary)
         deadline = None if clock.budget is None else clock.start + TRIALS_SHARE * clock.budget
-        finished, pruned = _run_trials(setup, deadline, part_of(progress, 0.0, TRIALS_SHARE))
+        finished, pruned, remarks = _run_trials(setup, deadline, part_of(progress, 0.0, TRIALS_SHARE))
     best = _best(finished, setup.larger_is_better)
     recipe, _ = with_sources(best.recipe.updated(threads=request.threads), setup.splits, False)
     outcome = run(
@@ -160,11 +166,11 @@ def tune(request: Request, plan: TuningPlan, clock: Clock, progress: Progress = 
         copies=None,
         progress=part_of(progress, TRIALS_SHARE, 1 - TRIALS_SHARE),
     )
-    metric, remarks = setup.context.metric, setup.remarks
+    metric, remarks = setup.context.metric, [*setup.remarks, *remarks]
     tried = f"{len(finished)} trials" + (f" and {pruned} that were pruned" if pruned else "")
     note = f"Searched by {setup.why} {tried}; {metric} {best.value:.{DIGITS}f} on held-out rows."
     outcome = replace(outcome, result=outcome.result.with_notes(note, *remarks))
-    outcome = run_folder.write(request.out, outcome, summary, clock, kept=FILES)
+    outcome = run_folder.write(out, outcome, summary, clock)
     return TuningResult(outcome, finished, best, setup.why, metric, pruned, remarks)
 
 
@@ -205,18 +211,20 @@ def prepare(request: Request, plan: TuningPlan, data: Splits, summary: DataSumma
         strategy=strategy,
         why=why,
         workers=workers,
-        identity={"format": FORMAT, **same, "positive class": positive, **same_rows, "space": repr(space.tree)},
+        identity={"format": FORMAT, **same, "positive class": positive, **same_rows, "space": _text_of(space)},
     )
 
 
-def _run_trials(setup: TuningSetup, deadline: float | None, progress: Progress) -> tuple[Sequence[FinishedTrial], int]:
+def _run_trials(
+    setup: TuningSetup, deadline: float | None, progress: Progress
+) -> tuple[Sequence[FinishedTrial], int, list[str]]:
     """Run trials until there are enough of them, the time is over, or `progress` ends them.
 
     Returns:
-        All finished trials of the study, and the number of pruned ones.
+        All finished trials of the study, the number of pruned ones, and sentences for the user.
 
     Raises:
-        DataError: Another process runs trials in the same folder, or no trial gave a value.
+        DataError: No trial gave a value.
     """
     plan, context = setup.plan, setup.context
     # The executor is opened first, so that a cluster that does not answer leaves no folder behind.
@@ -224,24 +232,24 @@ def _run_trials(setup: TuningSetup, deadline: float | None, progress: Progress) 
         setup.workers.executor(trial, context, context.threads, context.device) as executor,
         closing(setup.study()) as study,
     ):
-        if plan.storage is None and study.is_shared():
-            raise DataError(
-                f"Another process runs trials in {setup.request.out}; give both the same --storage, and each its own "
-                "--out."
-            )
         longest = None if deadline is None else ONE_SHARE * (deadline - time.monotonic())
         most = study.grid_size or plan.trials
         TrialLoop(study, executor, most, deadline, longest, setup.prunes, progress).run()
         finished = study.finished()
         if not finished:
             raise DataError(f"No trial gave a value. {study.last_reason() or 'Give more time.'}")
-        return finished, study.pruned()
+        return finished, study.pruned(), study.remarks()
 
 
 def _best(finished: Sequence[FinishedTrial], larger_is_better: bool) -> FinishedTrial:
     """The best trial; of equal ones the first."""
     sign = 1 if larger_is_better else -1
     return max(finished, key=lambda trial: (sign * trial.value, -trial.number))
+
+
+def _text_of(space: Space) -> str:
+    """A space as text; the same recipe trains with any number of threads."""
+    return repr({name: value for name, value in space.tree.items() if name != "threads" or not isinstance(value, int)})
 
 
 def _space(request: Request, data: Splits, seed: int) -> Space:
@@ -255,20 +263,39 @@ def _space(request: Request, data: Splits, seed: int) -> Space:
     return space if space.dimensions() else default_space(Recipe(**plain))
 
 
-def _check_folder(folder: Path, plan: TuningPlan) -> None:
-    """A new search needs a free folder; a search that is resumed needs its trials.
+@contextmanager
+def _trials_folder(request: Request, plan: TuningPlan) -> Iterator[OutputFolder]:
+    """The folder of a search, owned by this process: a new search needs a free one, and a search that is resumed the
+    folder of its trials. Trials that finished stay in it, whatever ends the search.
 
     Raises:
         DataError: The folder cannot be used.
     """
-    has_trials = (folder / DATABASE).is_file()
-    if has_trials and not plan.resume:
-        raise DataError(
-            f"{folder} holds the trials of an earlier search; continue it with --resume, or give another folder with "
-            "--out."
-        )
-    if plan.resume and not has_trials and plan.storage is None:
-        raise DataError(
-            f"{folder} holds no trials to continue; leave out --resume, or give the search's folder with --out."
-        )
-    run_folder.check_free(folder, kept=FILES)
+    with owned_folder(request, (), (*run_folder.FILES, *FILES), plan.resume) as out:
+        has_trials = out.has(DATABASE)
+        if (has_trials or out.has(run_folder.RESULT)) and not (plan.resume or request.force):
+            raise DataError(
+                f"{out.path} holds the trials of an earlier search; continue it with --resume, start anew with "
+                "--force, or give another folder with --out."
+                if has_trials
+                else f"{out.path} holds the result of an earlier command; replace it with --force, or give another "
+                "folder with --out."
+            )
+        if plan.resume and not has_trials and plan.storage is None and out.has(run_folder.RESULT):
+            raise DataError(
+                f"{out.path} holds no trials to continue; leave out --resume, or give the search's folder with --out."
+            )
+        if plan.resume and not has_trials and plan.storage is None:
+            out.notes.append("No trial had finished, so that there was nothing to continue: the search started anew.")
+        if not plan.resume:
+            out.remove(FILES)
+        if plan.storage is None:
+            out.announce(FILES)
+        try:
+            yield out
+        except BaseException as error:
+            if has_finished(out.path):
+                error.add_note(f"{out.path} keeps the trials that have finished: --resume continues with them.")
+            else:
+                out.remove(FILES)
+            raise

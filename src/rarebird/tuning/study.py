@@ -7,7 +7,8 @@ that several machines share (`tuning.storage`).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,9 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.slots.ranges import Choice, Float, Range
 from rarebird.tuning import storage as storages
 from rarebird.tuning import strategies
-from rarebird.tuning.resumable import PLACE, REASON, ResumablePruner, ResumableSampler, is_dead, is_void
+from rarebird.tuning.driver_storage import PLACE, WORKER
+from rarebird.tuning.resumable import REASON, ResumablePruner, ResumableSampler, is_void
 from rarebird.tuning.space import Space
-from rarebird.tuning.storage import WORKER, worker
 
 if TYPE_CHECKING:
     import optuna
@@ -86,21 +87,21 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space = space
         self._grid = space.grid(GRID_POINTS) if strategy == "grid" else []
-        self._sampler = ResumableSampler(strategy, seed, startup, self._grid)
-        self._storage = storages.open_storage(storage)
-        self._study = optuna.create_study(
-            storage=self._storage,
-            study_name=STUDY,
-            direction="maximize" if larger_is_better else "minimize",
-            load_if_exists=True,
-            sampler=self._sampler,
-            pruner=ResumablePruner(strategies.pruner(pruner)),
-        )
-        try:
+        with storages.opening(storage) as self._storage:
+            self._is_alive = self._storage.is_alive
+            self._sampler = ResumableSampler(strategy, seed, startup, self._grid, self._is_alive)
+            self._study = optuna.create_study(
+                storage=self._storage,
+                study_name=STUDY,
+                direction="maximize" if larger_is_better else "minimize",
+                load_if_exists=True,
+                sampler=self._sampler,
+                pruner=ResumablePruner(strategies.pruner(pruner), self._is_alive),
+            )
             check_identity(self._study, identity)
-        except DataError:
-            self.close()
-            raise
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        if any(trial.user_attrs.get(WORKER) != self._storage.drivers.name for trial in running):
+            self._storage.drivers.settle()
 
     def close(self) -> None:
         """Close the storage."""
@@ -113,16 +114,16 @@ class Study:
 
     def begun(self) -> int:
         """Number of trials that count: finished, pruned or failed, or running in a process that is alive."""
-        return sum(not is_void(trial) for trial in self._study.get_trials(deepcopy=False))
+        return sum(not is_void(trial, self._is_alive) for trial in self._study.get_trials(deepcopy=False))
 
     def pruned(self) -> int:
         """Number of trials that were ended before their last part."""
         return len(self._study.get_trials(deepcopy=False, states=(TrialState.PRUNED,)))
 
-    def is_shared(self) -> bool:
-        """Whether another process is running a trial."""
-        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return any(not is_dead(trial) and trial.user_attrs.get(WORKER) != worker() for trial in running)
+    def remarks(self) -> list[str]:
+        """Sentences for the user on how the storage served."""
+        lost = getattr(self._storage, "seconds_lost", 0.0)
+        return [f"The database of the trials did not answer for {lost:.0f} s; the search waited."] if lost else []
 
     def finished(self) -> list[FinishedTrial]:
         """All finished trials in the order of their numbers."""
@@ -176,12 +177,14 @@ class OpenTrial:
 
     def tell(self, value: float, notes: Mapping[str, Any]) -> None:
         """Record the value; the trial is finished."""
-        self._note(notes)
-        self.study.tell(self.trial, value)
+        with self._unless_taken():
+            self._note(notes)
+            self.study.tell(self.trial, value)
 
     def report(self, parts: int, value: float) -> None:
         """Record the value over the first `parts` parts."""
-        self.trial.report(value, parts)
+        with self._unless_taken():
+            self.trial.report(value, parts)
 
     def is_pruned(self) -> bool:
         """Whether the pruner ends the trial, given the values reported so far."""
@@ -189,21 +192,52 @@ class OpenTrial:
 
     def prune(self) -> None:
         """Record that the trial was ended by the pruner."""
-        self._note({})
-        self.study.tell(self.trial, state=TrialState.PRUNED)
+        with self._unless_taken():
+            self._note({})
+            self.study.tell(self.trial, state=TrialState.PRUNED)
 
     def fail(self, reason: str) -> None:
         """Record that the trial has no value, and why."""
-        self.trial.set_user_attr(REASON, reason)
-        self.study.tell(self.trial, state=TrialState.FAIL)
+        with self._unless_taken():
+            self.trial.set_user_attr(REASON, reason)
+            self.study.tell(self.trial, state=TrialState.FAIL)
 
     def withdraw(self) -> None:
         """Make the trial void: it counts as never begun."""
-        self.study.tell(self.trial, state=TrialState.FAIL)
+        with self._unless_taken():
+            self.study.tell(self.trial, state=TrialState.FAIL)
+
+    @contextmanager
+    def _unless_taken(self) -> Iterator[None]:
+        """Nothing is recorded if another driver, which could not see this one for a while, has withdrawn the trial: it
+        repeats it, and each trial is recorded once."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            yield
+        except (UpdateFinishedTrialError, ValueError):
+            if self.study._storage.get_trial(self.trial._trial_id).state != TrialState.FAIL:
+                raise
 
     def _note(self, notes: Mapping[str, Any]) -> None:
         # One attribute and not several: each is a transaction of its own.
         self.trial.set_user_attr(NOTES, json.dumps({RECIPE: self.recipe.to_toml(), **notes}, allow_nan=True))
+
+
+def has_finished(folder: Path) -> bool:
+    """Whether a folder's `storage.DATABASE` holds a trial that has ended with a value, or by the pruner."""
+    import sqlite3
+
+    file = folder / storages.DATABASE
+    if not file.is_file():
+        return False
+    with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            query = "SELECT COUNT(*) FROM trials WHERE state IN ('COMPLETE', 'PRUNED')"
+            return bool(connection.execute(query).fetchone()[0])
+        except sqlite3.Error as error:
+            # What cannot be read is not removed; without tables there is nothing.
+            return "no such table" not in str(error)
 
 
 def check_identity(study: optuna.Study, identity: Mapping[str, Any]) -> None:
