@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import dataclass
 
 import pytest
 
 from rarebird import cli
+from rarebird.cli.interruption import SIGNALS
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,12 @@ def rarebird(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     """Run ``rarebird ARGUMENTS`` and catch its exit code and its output."""
     monkeypatch.setattr(sys, "argv", ["rarebird", *map(str, arguments)])
     capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        cli.main()
+    handlers = {one: signal.getsignal(one) for one in SIGNALS}
+    try:
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+    finally:
+        for one, handler in handlers.items():  # the command ignores them at its end, where a process ends
+            signal.signal(one, handler)
     captured = capsys.readouterr()
     return Done(int(end.value.code or 0), captured.out, captured.err)

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -57,3 +60,67 @@ def test_no_worker_and_no_file_outlives_the_executor() -> None:
         assert multiprocessing.active_children()
     assert not folder.exists()
     assert not multiprocessing.active_children()
+
+
+# A main process whose two workers are at work until they are killed; it tells their processes and the folder.
+MAIN = """
+import sys, time
+from rarebird.executors.local_processes import LocalProcesses
+from tests.executors import works
+if __name__ == "__main__":
+    executor = LocalProcesses(works.waiting, None, 2)
+    for key in range(2):
+        executor.start(key, key)
+    time.sleep(float(sys.argv[1]))
+    print(executor._folder, *(worker.process.pid for worker in executor._workers), flush=True)
+    while True:
+        for event in executor.wait(0.1):
+            print(event, flush=True)
+"""
+
+
+def main_process(folder: Path, seconds: float = 0.0) -> tuple[subprocess.Popen[str], Path, list[int]]:
+    (folder / "main.py").write_text(MAIN)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(folder)}
+    command = [sys.executable, str(folder / "main.py"), str(seconds)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    assert process.stdout is not None
+    place, *workers = process.stdout.readline().split()
+    return process, Path(place), [int(one) for one in workers]
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc")
+def test_workers_of_a_killed_main_process_end_and_leave_no_files(tmp_path: Path) -> None:
+    process, folder, workers = main_process(tmp_path, seconds=3.0)
+    assert folder.parent == tmp_path
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 30
+    while (folder.exists() or any(map(is_alive, workers))) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(is_alive, workers))
+    assert [path.name for path in tmp_path.iterdir()] == ["main.py"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc")
+@pytest.mark.parametrize("one", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+@pytest.mark.parametrize("seconds", [0.0, 3.0], ids=["while they start", "at work"])
+def test_workers_leave_a_signal_to_the_main_process(seconds: float, one: signal.Signals, tmp_path: Path) -> None:
+    """A terminal sends Ctrl-C to all of them, a container SIGTERM."""
+    process, _, workers = main_process(tmp_path, seconds)
+    for worker in workers:
+        os.kill(worker, one)
+    time.sleep(1.0)
+    assert all(map(is_alive, workers))
+    process.kill()
+    out, err = process.communicate()
+    assert "Traceback" not in err
+    assert "Lost" not in out

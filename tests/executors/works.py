@@ -62,3 +62,9 @@ class Unportable(Exception):
     def __init__(self, held: Any) -> None:
         super().__init__("it is odd")
         self.held = held
+
+
+def waiting(shared: Any, item: int) -> Generator[Any, None, None]:
+    """Takes longer than any test."""
+    time.sleep(600)
+    yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 import typer
 
+from rarebird.cli import interruption
 from rarebird.core.printable import printable
 from rarebird.core.progress import Progress
 
@@ -53,11 +53,11 @@ def print_json(value: object) -> None:
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Progress]:
-    """A progress bar with the time left, on standard error. The first Ctrl-C asks the work to end early, the second one
-    stops it at once.
+    """A progress bar with the time left, on standard error. The first Ctrl-C or SIGTERM asks the work to end early, the
+    second one stops it at once.
 
     Args:
-        quiet: Show no bar; Ctrl-C works in the same way.
+        quiet: Show no bar; the signals work in the same way.
     """
     stopping = False
 
@@ -66,10 +66,9 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
         if stopping:
             raise KeyboardInterrupt
         stopping = True
-        typer.echo("Ending early with what is done so far; press Ctrl-C again to stop at once.", err=True)
+        interruption.say("Ending early with what is done so far; press Ctrl-C again to stop at once.")
 
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
+    with interruption.handling(interrupt):
         if quiet or not sys.stderr.isatty():
             yield lambda share, what: stopping
             return
@@ -91,5 +90,3 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
                 return stopping
 
             yield progress
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -6,11 +6,11 @@ survive a fork.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import shutil
 import signal
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -18,15 +18,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from typing import Any
 
+from rarebird.core import temporary_folder
 from rarebird.executors import shared_file
 from rarebird.executors.executor import ATTEMPTS, Closing, Event, QueuedItem, Work, WorkerLost, Yielded, events_of
 
 # Numeric libraries read these variables when they are imported, so they must be set before a process starts.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 READY = "ready"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # After this many processes in a row that died before they were ready, no more are started.
 MOST_FAILED_STARTS = 3
 # Seconds that a process gets to end by itself, before it is killed.
@@ -64,7 +67,9 @@ class LocalProcesses(Closing):
 
     def __init__(self, work: Work, shared: Any, workers: int, threads: int = 1) -> None:
         self._work, self._n_workers, self._threads = work, workers, threads
-        self._folder = Path(tempfile.mkdtemp(prefix="rarebird-"))
+        self._folder, self._lock = temporary_folder.take()
+        # Without it, an executor that nobody closed would be waited for at the exit: its processes ignore SIGTERM.
+        atexit.register(self.close)
         self._queue: deque[QueuedItem] = deque()
         self._failed_starts = 0
         self._workers: list[_Worker] = []
@@ -125,7 +130,8 @@ class LocalProcesses(Closing):
                 worker.process.join()
             worker.process.close()
         self._workers = []
-        shutil.rmtree(self._folder, ignore_errors=True)
+        temporary_folder.give_up(self._folder, self._lock)
+        atexit.unregister(self.close)
 
     @property
     def _shared(self) -> Path:
@@ -135,7 +141,7 @@ class LocalProcesses(Closing):
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(there, self._shared, self._work), daemon=True)
-        with _environment(dict.fromkeys(THREADS, str(self._threads))):
+        with _environment(dict.fromkeys(THREADS, str(self._threads))), _signals_held():
             process.start()
         there.close()
         return _Worker(process, here)
@@ -209,11 +215,34 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals that arrive while a process starts wait. The new process inherits this until it ignores them: it would
+    otherwise be ended, with a traceback, while it imports its modules."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    ensure_running()  # it starts a process of its own, and would let the signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _ignore_signals() -> None:
+    """Ctrl-C reaches every process of the terminal, and SIGTERM every process of a service or a container, but the main
+    process decides what ends."""
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
 def _serve(connection: Connection, shared: Path, work: Work) -> None:
     """What a worker process runs: takes items from the pipe and sends their events, until the pipe is closed."""
-    # Ctrl-C reaches every process of the terminal, but the main process decides what ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _ignore_signals()
+    threading.Thread(target=_end_with_parent, args=(shared.parent,), daemon=True).start()
     value = shared_file.read(shared)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send(READY)
@@ -228,9 +257,11 @@ def _work_on(connection: Connection, work: Work, shared: Any, key: int, item: An
             return
 
 
-def _end_with_parent() -> None:
-    """End this process when the main process has died: nobody would use its results."""
+def _end_with_parent(folder: Path) -> None:
+    """End this process when the main process has died: nobody would use its results. The folder of the shared object,
+    which the main process could not remove, goes, too."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

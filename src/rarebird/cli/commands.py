@@ -1,0 +1,29 @@
+"""All commands, in the order of the help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+# Importing these modules adds their commands to the application.
+from rarebird.cli import compare, diagnose, fit, show, tune, use  # noqa: F401
+from rarebird.cli.options import app
+
+COMMANDS = (
+    *("fit", "preview", "learning-rate", "tune", "compare", "regularization-path", "label-issues", "next"),
+    *("predict", "evaluate", "profile", "list", "demo"),
+)
+app.registered_commands.sort(key=lambda command: COMMANDS.index(command.name or ""))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; its errors are the caller's, as typer's own way would print an interruption nowhere.
+
+    Returns:
+        The exit code of a command that ended well.
+    """
+    command = typer.main.get_command(app)
+    with command.make_context(app.info.name, list(arguments)) as context:
+        command.invoke(context)
+    return 0
