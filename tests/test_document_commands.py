@@ -1,0 +1,121 @@
+"""Every command that the README and `docs/` show runs, on small data and with short trainings: each block of commands,
+and each row of the README's table."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rarebird.cli.commands import COMMANDS
+from tests.command_line import rarebird
+
+pytestmark = pytest.mark.xdist_group("documents")
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Programs of others, and what other tests run: a line that begins so is not run here.
+NOT_HERE = {
+    "make": "tests/test_documents.py finds its targets; `make demo` and `make test` would build an environment",
+    "ray": "tests/executors/test_ray_cluster.py starts a cluster",
+    "python benchmarks/": "takes long; tests/test_documents.py finds what it imports",
+    "pip": "needs an index of packages",
+}
+# Options of a command that make it short; one that the command has already is replaced.
+SHORT = {
+    "fit": {"--budget": "4s"},
+    "tune": {"--trials": "2", "--folds": "2", "--set": "steps=4"},
+    "compare": {"--steps": "3", "--remedies": "focal", "--folds": "2", "--repeats": "1"},
+    "label-issues": {"--steps": "4", "--set": "folds=2"},
+    "regularization-path": {"--steps": "4", "--points": "2", "--folds": "2", "--high": "1e-3"},
+    "learning-rate": {"--steps": "20"},
+    "demo": {"--budget": "4s"},
+}
+# Without a budget of its own, such a command trains as long as its recipe or steps ask.
+TRAINS_ONE = ("--recipe", "--steps")
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """(page, command) of each line in a block of commands, and of each code in the first column of a table."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        blocks = [body for language, body in re.findall(r"```(\w*)\n(.*?)```", text, flags=re.DOTALL)]
+        for body in blocks:
+            for line in body.replace("\\\n", " ").splitlines():
+                for part in re.sub(r"\s{2,}#.*", "", line).split(" && "):
+                    if re.match(r"(rarebird|make|ray|pip|python) ", part.strip()):
+                        yield page.name, part.strip()
+        for cell in re.findall(r"^\| (`rarebird .*?) \|", text, flags=re.MULTILINE):
+            first, *others = re.findall(r"`([^`]+)`", cell)
+            yield page.name, first
+            # "`rarebird tune DATA --workers 4` or `--cluster auto`": another ending of the same command.
+            yield from ((page.name, f"{first.split(' --')[0]} {other}") for other in others)
+
+
+ALL = list(dict.fromkeys(commands()))
+RUN_HERE = [(page, text) for page, text in ALL if not text.startswith(tuple(NOT_HERE)) and "--cluster" not in text]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table under the names of the documents, and small pictures."""
+    folder = tmp_path_factory.mktemp("documents")
+    rng = np.random.default_rng(0)
+    y = rng.random(80) < 0.4
+    table = pd.DataFrame({"a": rng.normal(2 * y), "b": rng.normal(size=80)})
+    table.assign(outcome=np.where(y, "ill", "well")).to_csv(folder / "patients.csv", index=False)
+    table.assign(target=np.where(y, "ill", "well")).to_csv(folder / "table.csv", index=False)
+    pictures = rng.integers(0, 256, (24, 3, 16, 16), dtype=np.uint8)
+    np.savez(folder / "pictures.npz", X=pictures, y=np.arange(24) % 2)
+    return folder
+
+
+def words_of(text: str, home: Path) -> list[str]:
+    """The words of a command, with real paths in place of those of the documents, and short trainings."""
+    # A server is started by tests/tuning/test_postgresql.py.
+    text = text.replace("postgresql://USER@HOST/DATABASE", "sqlite:///study.db")
+    _, name, *words = shlex.split(text.replace("[SLOT]", "").replace("FILE", "predicted.csv"))
+    data = "pictures.npz" if name == "preview" else "table.csv"
+    paths = {"DATA": data, "POOL": data, "RUN": "run", "OUT": "resumed"}
+    words = [re.sub(r"\b(DATA|POOL|RUN|OUT)\b", lambda found: paths[found[0]], word) for word in words]
+    for option, value in SHORT.get(name, {}).items():
+        if option == "--set":
+            words += [option, value]
+        elif option in words:
+            words[words.index(option) + 1] = value
+        elif not (option == "--budget" and any(one in words for one in TRAINS_ONE)):
+            words += [option, value]
+    if "--workers" in words:
+        words[words.index("--workers") + 1] = "2"
+    if "--set" not in words and name == "fit" and "--recipe" not in words:
+        words += ["--set", "folds=2"]
+    return [name, *words]
+
+
+@pytest.mark.parametrize(("page", "text"), RUN_HERE, ids=lambda part: part)
+def test_a_command_of_the_documents_runs(
+    page: str, text: str, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    if not (home / "run").exists():
+        made = rarebird(capsys, monkeypatch, "fit", "table.csv", "--out", "run", "--steps", "4", "--set", "folds=2")
+        assert made.code == 0, made.err
+    words = words_of(text, home)
+    if "run" in words and words[0] == "fit" and words[words.index("run") - 1] == "--out":
+        words[words.index("run")] = f"run-{len(list(home.iterdir()))}"  # a finished run is not replaced
+    done = rarebird(capsys, monkeypatch, *words)
+    assert done.code == 0, f"{page}: {' '.join(words)}\n{done.err}"
+    assert "Traceback" not in done.err
+
+
+def test_each_line_is_run_or_has_a_reason() -> None:
+    left = {text for _, text in ALL if (_, text) not in RUN_HERE}
+    assert all(text.startswith(tuple(NOT_HERE)) or "--cluster" in text for text in left)
+    assert len(RUN_HERE) > 15
+    assert {text.split()[1] for _, text in RUN_HERE} <= set(COMMANDS)
+    # Every command is shown somewhere.
+    assert {text.split()[1] for _, text in RUN_HERE} == set(COMMANDS)
