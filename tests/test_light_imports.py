@@ -27,8 +27,8 @@ LIGHT = [
     "report/pages",
     "report/figures",
 ]
-# `cli` imports the files of all commands.
-FILES = ["__init__", "evaluation.result", "runs.request", "cli"]
+# `cli.commands` imports the files of all commands.
+FILES = ["__init__", "evaluation.result", "runs.request", "cli", "cli.start", "cli.commands"]
 HEAVY = ("torch", "pandas", "sklearn", "matplotlib", "PIL", "scipy")
 
 

@@ -4,7 +4,6 @@ do."""
 from __future__ import annotations
 
 import datetime
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from rarebird.automl import command
 from rarebird.core.checks import DataError, require, some
 from rarebird.core.clock import Clock, seconds_of
+from rarebird.core.temporary_folder import temporary_folder
 from rarebird.data.dataset import Dataset, Kind, Splits, Task
 from rarebird.experiment.run import Outcome, run
 from rarebird.metrics import names
@@ -108,8 +108,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _search(self, recipe: Recipe, data: Dataset, clock: Clock) -> Outcome:
         """The search of `rarebird fit`, whose trials are kept in a temporary folder."""
-        with tempfile.TemporaryDirectory() as folder:
-            request = self._request(Path(folder) / "run")
+        with temporary_folder() as folder:
+            request = self._request(folder / "run")
             return command.search(recipe, Splits(data), request, clock, test_share=0).outcome
 
     def _chosen_recipe(self, given: Recipe | None, data: Dataset) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sqlite3
@@ -10,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+import sqlalchemy.exc
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
+from rarebird.automl import candidate_files
 from rarebird.automl.candidate import TOO_LATE, Candidate
 from rarebird.automl.portfolio import PortfolioEntry
-from rarebird.automl.trial_log import CANDIDATES, DATABASE, STARTUP, STUDY, TrialLog, is_unfinished
+from rarebird.automl.trial_log import CANDIDATES, DATABASE, STARTUP, STUDY, TrialLog, has_candidates
 from rarebird.core.checks import DataError
 from rarebird.recipe.recipe import Recipe
 from rarebird.tuning.space import Space
@@ -138,7 +142,7 @@ def test_a_search_that_did_not_end_is_gone_on_with(tmp_path: Path) -> None:
     record(log, candidate("mlp, searched #1", good(3, 1)), settings=values)
     record(log, candidate("short", good(3, 1)), partial=True)
     log.close()
-    assert is_unfinished(tmp_path)
+    assert has_candidates(tmp_path)
     again = opened(tmp_path, data="one")
     one, two = again.restored("cpu")
     assert (one.name, one.seconds, one.per_row, one.settings, one.models.recipe) == (
@@ -159,22 +163,93 @@ def test_a_search_that_did_not_end_is_gone_on_with(tmp_path: Path) -> None:
         opened(tmp_path, data="two")
 
 
-def test_trials_of_a_search_that_ended_are_replaced(tmp_path: Path) -> None:
-    log = opened(tmp_path)
-    record(log, candidate("old", good(2, 1)))
-    log.close()
-    # As the run's folder is written at the end.
-    shutil.rmtree(tmp_path / CANDIDATES)
-    assert not is_unfinished(tmp_path)
-    record(opened(tmp_path), candidate("new", good(2, 1)))
-    assert [trial.user_attrs["name"] for trial in trials(tmp_path)] == ["new"]
-
-
-def test_a_running_search_cannot_be_opened_by_another_process(tmp_path: Path) -> None:
+def test_trials_that_ran_when_a_process_was_killed_are_begun_again(tmp_path: Path) -> None:
+    """Whoever opens a search owns its folder, so that no other process can run them, whatever its number."""
     log = opened(tmp_path)
     record(log, candidate("mlp", good(2, 1)))
     log.propose(SPACE, "x")
-    with pytest.raises(DataError, match="Another process runs the search"):
+    opened(tmp_path).close()
+    assert [trial.state for trial in trials(tmp_path)] == [TrialState.COMPLETE, TrialState.FAIL]
+
+
+@pytest.mark.parametrize("damage", ["candidate.json", "rows.npz", "torn", "everything"])
+def test_a_damaged_candidate_is_left_out_and_the_others_are_used(damage: str, tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    for name in ("one", "two", "three"):
+        record(log, candidate(name, good(2, 1)))
+    log.close()
+    files = tmp_path / CANDIDATES / "1"
+    if damage == "everything":
+        shutil.rmtree(files)
+    elif damage == "torn":
+        (files / "rows.npz").write_bytes((files / "rows.npz").read_bytes()[:100])
+    else:
+        (files / damage).unlink()
+    again = opened(tmp_path)
+    assert [one.name for one in again.restored("cpu")] == ["one", "three"]
+    (note,) = again.notes
+    assert note.startswith("The finished trial 'two' cannot be read (")
+    assert note.endswith("the search resumed without it.")
+    # The others are not disturbed when it is trained again.
+    record(again, candidate("two", good(2, 1)))
+    again.close()
+    assert [one.name for one in opened(tmp_path).restored("cpu")] == ["one", "three", "two"]
+
+
+def full(*arguments: object, **named: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("part", ["the candidate's files", "the database"])
+def test_a_search_goes_on_in_memory_when_the_disk_is_full(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = opened(tmp_path)
+    record(log, candidate("one", good(2, 1)))
+    proposed, values = log.propose(SPACE, "searched")
+    if part == "the database":
+        error = sqlalchemy.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
+        def stored(*arguments: object, **named: object) -> None:
+            raise StorageInternalError("An exception is raised during the commit.") from error
+
+        for name in ("set_trial_user_attr", "set_trial_state_values", "_create_new_trial"):
+            monkeypatch.setattr(type(log._storage), name, stored)
+    else:
+        monkeypatch.setattr(candidate_files, "save", full)
+    record(log, candidate("searched", good(3, 1)), settings=values)
+    drop(log, "linear", "it diverged")
+    record(log, candidate("three", good(2, 1)))
+    again, _ = log.propose(SPACE, "searched #2")
+    assert again != proposed
+    (note,) = log.notes
+    assert note == (
+        f"No space is left in {tmp_path}: the search goes on in memory, and what finishes from now on cannot be "
+        "resumed."
+    )
+    # The values that were proposed before are still those of the trial.
+    trials = log._study.get_trials()
+    assert [trial.params for trial in trials if trial.user_attrs.get("name") == "searched"] == [values]
+    assert log.left() == {"linear": "it diverged"}
+    monkeypatch.undo()
+    log.close()
+    assert [one.name for one in opened(tmp_path).restored("cpu")] == ["one"]
+
+
+def test_other_errors_than_a_full_disk_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = opened(tmp_path)
+
+    def failed(*arguments: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(candidate_files, "save", failed)
+    with pytest.raises(OSError, match="Input/output"):
+        record(log, candidate("one", good(2, 1)))
+
+
+def test_a_damaged_file_of_trials_is_named(tmp_path: Path) -> None:
+    (tmp_path / DATABASE).write_bytes(b"no database" * 1000)
+    with pytest.raises(DataError, match=r"The trials in .*trials.db cannot be read \(file is not a database\)"):
         opened(tmp_path)
 
 

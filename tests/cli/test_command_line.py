@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.command_line import rarebird
+from tests.runs.owning import visible
 
 FAST = ["--steps", "20", "--quiet"]
 
@@ -54,7 +55,7 @@ def run(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
 
 
 def test_the_runs_folder_has_all_its_files(run: Path) -> None:
-    assert sorted(path.name for path in run.iterdir()) == [
+    assert visible(run) == [
         "data.json",
         "held_out_predictions.csv",
         "model",
@@ -137,7 +138,11 @@ def test_a_run_may_be_replaced_but_nothing_else(
     run: Path, table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (run / "result.json").stat().st_mtime_ns
-    done = rarebird(capsys, monkeypatch, "fit", table, "--target", "結果", "--out", run, *FAST, "--set", "folds=2")
+    again = ["fit", table, "--target", "結果", "--out", run, *FAST, "--set", "folds=2"]
+    refused = rarebird(capsys, monkeypatch, *again)
+    assert (refused.code, "--force" in refused.err) == (2, True)
+    assert (run / "result.json").stat().st_mtime_ns == before
+    done = rarebird(capsys, monkeypatch, *again, "--force")
     assert done.code == 0, done.err
     assert (run / "result.json").stat().st_mtime_ns > before
     assert done.out.count("95 % intervals") == 1

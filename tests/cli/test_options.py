@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 import pytest
 import typer
 
-from rarebird.cli import COMMANDS
+from rarebird.cli.commands import COMMANDS
 from rarebird.cli.options import READING, RUNNING, SHARED, USUAL, After, app, shared_options
 from rarebird.cli.terminal import Output
 from rarebird.runs.request import Request
@@ -19,16 +19,17 @@ RUN = "--device --threads --json --quiet"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {
     "fit": "data --out --test --recipe --set --metric --references --single --budget --resume --workers --cluster "
-    f"--steps --positive --seed --keep-copies {ROWS} {RUN}",
-    "preview": f"data --out --test --recipe --set --rows --views --seed {ROWS}",
-    "learning-rate": f"data --out --test --recipe --set --steps --seed --keep-copies {ROWS} --device --json --quiet",
+    f"--steps --positive --seed --keep-copies --force {ROWS} {RUN}",
+    "preview": f"data --out --test --recipe --set --rows --views --seed --force {ROWS}",
+    "learning-rate": "data --out --test --recipe --set --steps --seed --keep-copies --force "
+    f"{ROWS} --device --json --quiet",
     "tune": "data --out --test --recipe --set --strategy --trials --budget --startup --folds --metric --pruner "
-    f"--workers --cluster --storage --resume --positive --seed --keep-copies {ROWS} {RUN}",
+    f"--workers --cluster --storage --resume --positive --seed --keep-copies --force {ROWS} {RUN}",
     "compare": "data --out --remedies --test --recipe --set --folds --repeats --budget --steps --metric --positive "
-    f"--seed --keep-copies {ROWS} {RUN}",
+    f"--seed --keep-copies --force {ROWS} {RUN}",
     "regularization-path": "data --penalty --low --high --points --out --test --recipe --set --folds --repeats "
-    f"--budget --steps --metric --positive --seed --keep-copies {ROWS} {RUN}",
-    "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed {ROWS} {RUN}",
+    f"--budget --steps --metric --positive --seed --keep-copies --force {ROWS} {RUN}",
+    "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed --force {ROWS} {RUN}",
     "predict": "model data --out --keep --raw --kind --pictures --channels-last --device --threads --json",
     "evaluate": "model data --out --raw --target --kind --groups --groups-pattern --weight --pictures "
     "--channels-last --device --threads --json",
@@ -189,7 +190,8 @@ def test_without_out_the_request_has_a_folder_of_its_own_and_the_command_sees_wh
     assert got["out"] is None
     assert got["request"].out.parent == Path("runs")
     assert got["request"].out.name.startswith("rows-")
-    assert got["request"] == Request(Path("rows.csv"), got["request"].out)
+    assert got["request"] == Request(Path("rows.csv"), got["request"].out, out_is_default=True)
+    assert not asked(out=Path("run"))["request"].out_is_default
 
 
 def test_the_output_knows_json_and_quiet() -> None:
@@ -208,7 +210,7 @@ def test_own_options_stand_behind_the_data_options_or_where_they_are_asked_to() 
     ) -> None:
         pass
 
-    order = ["model", "data", "out", "first", "seed", "last", "after_last", "device"]
+    order = ["model", "data", "out", "first", "seed", "last", "after_last", "force", "device"]
     assert list(inspect.signature(command).parameters) == order
 
 

@@ -71,7 +71,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: Any, monkeypatch: Any) ->
     assert found["no_verdict"] in page
     assert "regularization=ema" in page
     assert Recipe.read(out / "baseline.toml").steps == found["steps"] == 10
-    text = rarebird(capsys, monkeypatch, "compare", tmp_path / "rows.csv", *more)
+    text = rarebird(capsys, monkeypatch, "compare", tmp_path / "rows.csv", *more, "--force")
     assert text.code == 0
     assert text.out.startswith("No verdict is given")
     assert "would be shown with a probability of 80 %" in text.out

@@ -20,6 +20,7 @@ from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe.recipe import Recipe
 from tests.command_line import rarebird
+from tests.runs.owning import visible
 
 
 @pytest.fixture
@@ -146,6 +147,8 @@ def test_command_proposes_a_rate_and_draws_its_curve(
     with Image.open(said["figure"]) as picture:
         assert picture.format == "PNG"
         assert picture.width > 600
-    assert sorted(path.name for path in out.iterdir()) == ["learning_rate.json", "learning_rate.png"]
-    shown = rarebird(capsys, monkeypatch, "learning-rate", table, "--steps", 40, "--out", out)
+    assert visible(out) == ["learning_rate.json", "learning_rate.png"]
+    refused = rarebird(capsys, monkeypatch, "learning-rate", table, "--steps", 40, "--out", out)
+    assert refused.code == 2
+    shown = rarebird(capsys, monkeypatch, "learning-rate", table, "--steps", 40, "--out", out, "--force")
     assert "Learning rate of adamw" in shown.out

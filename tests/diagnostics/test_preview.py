@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rarebird.core.checks import DataError
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels, Splits
 from rarebird.diagnostics import preview
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.pages import preview as preview_page
 from tests.command_line import Done, rarebird
+from tests.runs.owning import owning
 
 
 @pytest.fixture
@@ -40,11 +40,16 @@ def table(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def preview_of(data: Path, *arguments: object) -> tuple[Done, str]:
-        done = rarebird(capsys, monkeypatch, "preview", data, "--out", tmp_path / "out", *arguments)
+        done = rarebird(capsys, monkeypatch, "preview", data, "--out", tmp_path / "out", "--force", *arguments)
         page = tmp_path / "out" / "preview.html"
         return done, page.read_text(encoding="utf-8") if page.exists() else ""
 
     return preview_of
+
+
+def page_of(recipe: Recipe, splits: Splits, folder: Path, **counts: int) -> str:
+    with owning(folder / "out", preview.FILES) as out:
+        return preview.write(recipe, splits, out, **counts).read_text(encoding="utf-8")
 
 
 def data(kind: Any, n: int = 40) -> Splits:
@@ -136,7 +141,7 @@ def test_the_same_seed_draws_the_same_page(table: Path, run: Any) -> None:
 def test_pictures_are_part_of_the_page_and_the_original_is_as_it_was(tmp_path: Path) -> None:
     recipe = Recipe(kind="image", network="cnn", augmentation=[{"name": "horizontal_flip", "p": 1.0}])
     splits = data("image")
-    page = preview.write(recipe, splits, tmp_path, rows=3, views=2).read_text(encoding="utf-8")
+    page = page_of(recipe, splits, tmp_path, rows=3, views=2)
     found = re.findall(r'src="data:image/png;base64,([^"]*)"', page)
     pictures = [np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) for text in found]
     assert len(pictures) == 9
@@ -149,7 +154,7 @@ def test_pictures_are_part_of_the_page_and_the_original_is_as_it_was(tmp_path: P
 
 def test_curves_end_where_the_series_does(tmp_path: Path) -> None:
     recipe = Recipe(kind="series", network="inception_time", augmentation=["jitter"])
-    page = preview.write(recipe, data("series"), tmp_path, rows=4, views=1).read_text(encoding="utf-8")
+    page = page_of(recipe, data("series"), tmp_path, rows=4, views=1)
     curves = re.findall(r'<svg class="curve".*?</svg>', page)
     assert len(curves) == 8
     for original, augmented in zip(curves[::2], curves[1::2], strict=True):
@@ -162,7 +167,7 @@ def test_curves_end_where_the_series_does(tmp_path: Path) -> None:
 
 def test_the_page_loads_nothing_and_holds_no_script(tmp_path: Path) -> None:
     recipe = Recipe(kind="image", network="cnn", augmentation=["noise"])
-    page = preview.write(recipe, data("image"), tmp_path).read_text(encoding="utf-8")
+    page = page_of(recipe, data("image"), tmp_path)
     assert "<script" not in page
     assert not re.findall(r'(?:src|href)="(?!data:image/png|#)', page)
     assert "default-src 'none'" in page
@@ -172,9 +177,7 @@ def test_the_page_loads_nothing_and_holds_no_script(tmp_path: Path) -> None:
 def test_test_rows_are_never_shown(kind: Any, tmp_path: Path) -> None:
     splits = data(kind)
     network = {"image": "cnn", "series": "inception_time", "table": "mlp"}[kind]
-    page = preview.write(
-        Recipe(kind=kind, network=network, augmentation=["mixup"]), splits, tmp_path, rows=100
-    ).read_text(encoding="utf-8")
+    page = page_of(Recipe(kind=kind, network=network, augmentation=["mixup"]), splits, tmp_path, rows=100)
     shown = set(re.findall(r"row-\d+", page))
     assert shown == set(splits.train.ids)
 
@@ -192,7 +195,7 @@ def test_every_class_has_its_turn() -> None:
 
 def test_augmentation_of_features_is_named_and_left_out(tmp_path: Path) -> None:
     recipe = Recipe(kind="table", network="mlp", augmentation=["feature_smote", "cell_noise"])
-    page = preview.write(recipe, data("table"), tmp_path).read_text(encoding="utf-8")
+    page = page_of(recipe, data("table"), tmp_path)
     assert "&#39;feature_smote&#39; changes features inside the network" in page
     assert "<li><code>feature_smote" not in page
 
@@ -204,9 +207,6 @@ def test_nothing_to_show_is_a_sentence(table: Path, run: Any, tmp_path: Path) ->
     done, _ = run(table, "--set", "augmentation=[mixupp]")
     assert done.code == 2
     assert "did you mean 'mixup'" in done.err
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="is a file; --out takes a folder"):
-        preview.write(Recipe(kind="table", network="mlp", augmentation=["mixup"]), data("table"), tmp_path / "file")
 
 
 def test_odd_channels_and_long_curves_are_drawn() -> None:

@@ -10,16 +10,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rarebird.core.clock import Clock
 from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.evaluation.scoring import score
 from rarebird.experiment.run import Outcome, run
 from rarebird.profile.profile import profile
 from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
-from rarebird.runs import folder as run_folder
 from rarebird.runs.request import DataSummary
 from tests.command_line import rarebird
+from tests.runs.owning import write_run
 
 BASE = Recipe(
     kind="table", network={"name": "mlp", "width": 8, "depth": 1}, steps=20, folds=3, calibration=["temperature"]
@@ -39,7 +38,7 @@ def rows(n: int = 90, regression: bool = False, first: int = 0) -> Dataset:
 def written(recipe: Recipe | Ensemble, data: Splits, folder: Path) -> tuple[Outcome, pd.DataFrame, pd.DataFrame]:
     """A run's outcome, and the tables of its test and held-out rows."""
     outcome = run(recipe, data)
-    run_folder.write(folder, outcome, DataSummary("0123456789abcdef", profile(data.train), None), Clock())
+    write_run(folder, outcome, DataSummary("0123456789abcdef", profile(data.train), None))
     tables = [pd.read_csv(folder / name) for name in ("test_predictions.csv", "held_out_predictions.csv")]
     return outcome, tables[0], tables[1]
 
@@ -97,7 +96,7 @@ def test_values_have_their_truth(tmp_path: Path) -> None:
 
 def test_a_run_without_test_rows_has_no_file_for_them(tmp_path: Path) -> None:
     outcome = run(BASE, Splits(rows()), test_share=0)
-    run_folder.write(tmp_path / "run", outcome, DataSummary("0123456789abcdef", profile(rows()), None), Clock())
+    write_run(tmp_path / "run", outcome, DataSummary("0123456789abcdef", profile(rows()), None))
     assert not (tmp_path / "run" / "test_predictions.csv").exists()
     assert len(pd.read_csv(tmp_path / "run" / "held_out_predictions.csv")) == 90
 

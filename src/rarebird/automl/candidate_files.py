@@ -55,7 +55,8 @@ def load(folder: Path, device: str) -> Candidate:
         DataError: The networks cannot be read.
     """
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    with np.load(folder / ROWS, allow_pickle=False) as rows:
+    # A torn file would stay open if NumPy opened it.
+    with (folder / ROWS).open("rb") as file, np.load(file, allow_pickle=False) as rows:
         arrays = dict(rows)
     trained = _networks(folder / NETWORKS, about["trained"], device) if (folder / NETWORKS).is_dir() else []
     held = [arrays[f"held_{place}"] for place in range(len(trained))]

@@ -5,15 +5,15 @@ Everything is decided on held-out training rows; the test rows are scored once, 
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rarebird.automl.pretrained import names_weights
 from rarebird.automl.search import Search, SearchOptions
-from rarebird.automl.trial_log import KEPT, TrialLog, is_unfinished
+from rarebird.automl.trial_log import CANDIDATES, SEARCH_FILES, TrialLog, has_candidates
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock, timed
 from rarebird.core.progress import Progress, silent
@@ -26,11 +26,15 @@ from rarebird.experiment.run import Outcome, finish
 from rarebird.experiment.setup import TEST_SHARE, Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
 from rarebird.runs import folder
+from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import DataSummary, Request, read_recipe_and_data, summarize
 from rarebird.training.device import threads
 
 # Version of the stored candidates; candidates of another version cannot be resumed.
-FORMAT = 3
+FORMAT = 4
+# All that a search leaves in its folder, besides its trials.
+FILES = (*folder.FILES, *label_issues.FILES)
+NOTHING_TO_RESUME = "No trial had finished, so that there was nothing to resume: the search started from the beginning."
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,16 @@ def fit(
         clock: The budget.
         progress: Called with the share done; if it returns True, the search ends early with the results so far.
         options: What the search tries, and where.
-        resume: Resume the killed search in the request's folder.
+        resume: Resume the killed search in the request's folder, if there is one.
 
     Raises:
         DataError: The data or the folder cannot be used; nothing has been written.
     """
-    check_folder(request.out, resume)
-    progress(0.0, "reading the data")
-    base, data = read_recipe_and_data(request)
-    return write(search(base, data, request, clock, progress, options), request.out, clock, progress)
+    with search_folder(request, resume) as out:
+        progress(0.0, "reading the data")
+        base, data = read_recipe_and_data(request)
+        found = search(base, data, replace(request, out=out.path), clock, progress, options)
+        return write(found, out, clock, progress)
 
 
 def search(
@@ -125,15 +130,20 @@ def search(
     return SearchResult(outcome, summary, _label_issues(outcome, setup.scored_rows))
 
 
-def write(found: SearchResult, out: Path, clock: Clock, progress: Progress = silent) -> Outcome:
+def write(found: SearchResult, out: OutputFolder, clock: Clock, progress: Progress = silent) -> Outcome:
     """Write the run's folder, and beside it the rows whose label is improbable; the outcome names its files."""
     progress(1.0, "writing the report")
     outcome, review = found.outcome, found.review
-    if review is None:
-        return folder.write(out, outcome, found.summary, clock, kept=KEPT)
-    outcome = replace(outcome, result=outcome.result.with_notes(_issues_note(outcome, review)))
-    beside = partial(label_issues.write, review)
-    return folder.write(out, outcome, found.summary, clock, kept=KEPT, beside=beside)
+    beside: dict[str, folder.Write] = {}
+    if review is not None:
+        outcome = replace(outcome, result=outcome.result.with_notes(_issues_note(outcome, review)))
+        beside = {
+            label_issues.ROWS: partial(label_issues.write_rows, review),
+            label_issues.PAGE: partial(label_issues.write_page, review),
+        }
+    outcome = folder.write(out, outcome, found.summary, clock, beside)
+    out.remove([CANDIDATES, *(name for name in label_issues.FILES if name not in beside)])
+    return outcome
 
 
 def is_asked_for(request: Request) -> bool:
@@ -163,18 +173,40 @@ def _issues_note(outcome: Outcome, review: label_issues.Review) -> str:
     return f"The given label is improbable for {found} of {n_checked} held-out rows; see {label_issues.PAGE}.{more}"
 
 
-def check_folder(out: Path, resume: bool) -> None:
-    """A new search needs a free folder; a resumed one needs its trials.
+@contextmanager
+def search_folder(request: Request, resume: bool) -> Iterator[OutputFolder]:
+    """The folder of a search, owned by this process; trials that finished stay in it, whatever ends the search.
 
     Raises:
-        DataError: The folder cannot be used.
+        DataError: The folder cannot be used, or holds a search that has not ended and is not to be resumed.
     """
-    unfinished = is_unfinished(out)
-    if unfinished and not resume:
-        raise DataError(f"{out} holds a search that did not end; resume it with --resume, or give another --out.")
-    if resume and not unfinished:
-        raise DataError(f"{out} holds no search to resume; leave out --resume, or give the search's folder with --out.")
-    folder.check_free(out, kept=KEPT)
+    with owned_folder(request, FILES, SEARCH_FILES, resume) as out:
+        killed = out.unfinished and has_candidates(out.path)
+        if killed and not (resume or request.force):
+            raise DataError(
+                f"{out.path} holds a search that did not end; resume it with --resume, start it anew with --force, or "
+                "give another --out."
+            )
+        if resume and not killed and out.has(folder.RESULT):
+            raise DataError(
+                f"{out.path} holds no search to resume: its run is finished; leave out --resume, and give another "
+                "--out, or --force to replace the run."
+            )
+        if not (killed and resume):
+            out.remove(SEARCH_FILES)
+        if resume and not killed:
+            out.notes.append(NOTHING_TO_RESUME)
+        out.announce(SEARCH_FILES, unfinished=True)
+        try:
+            yield out
+        except BaseException as error:
+            if has_candidates(out.path):
+                if out.unfinished:
+                    error.add_note(f"{out.path} keeps the recipes that have finished: --resume continues with them.")
+            else:
+                out.remove(SEARCH_FILES)
+                out.finished()
+            raise
 
 
 def _identity(base: Recipe, setup: Setup, summary: DataSummary, split: dict[str, Any]) -> dict[str, Any]:
@@ -187,5 +219,6 @@ def _identity(base: Recipe, setup: Setup, summary: DataSummary, split: dict[str,
         "positive class": setup.positive,
         "seed": base.seed,
         **split,
-        "default recipe": base.to_toml(),
+        # The same recipe trains with any number of threads.
+        "default recipe": base.updated(threads=None).to_toml(),
     }

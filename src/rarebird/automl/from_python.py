@@ -19,10 +19,12 @@ from rarebird.experiment.run import Outcome
 from rarebird.readers import labels, python
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe import ensemble
+from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.text import assignments
-from rarebird.runs import folder
+from rarebird.runs import folder as run_folder
 from rarebird.runs.fit_recipe import fit_recipe, fit_recipe_on
+from rarebird.runs.output_folder import OutputFolder, default_folder, owned_folder
 from rarebird.runs.request import Request, resolve_recipe
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class FitOptions(TypedDict, total=False):
         keep_copies: Whether training rows that copy a given validation or test row are trained on.
         external: Paths of other sources, whose rows may join the training rows; for data that are a path.
         label_map: Files that translate their labels: one for all, or one for each.
+        force: Whether the results of an earlier command in `out` are replaced.
         resume: Resume the search in `out` that was killed.
         workers: Processes of this machine that train recipes at the same time.
         cluster: A Ray cluster in place of these processes.
@@ -75,6 +78,7 @@ class FitOptions(TypedDict, total=False):
     keep_copies: bool
     external: str | Path | Sequence[str | Path]
     label_map: str | Path | Sequence[str | Path]
+    force: bool
     resume: bool
     workers: int
     cluster: str
@@ -133,11 +137,12 @@ def fit(
             return command.fit(request, clock, progress, search_options, resume)
         return fit_recipe(request, clock, progress)
     if searches:
-        command.check_folder(request.out, resume)
-    else:
-        folder.check_free(request.out)
-    rows = _splits(data, y, target, test, options)
-    return _fit_rows(rows, request, clock, progress, search_options if searches else None)
+        with command.search_folder(request, resume) as folder:
+            rows = _splits(data, y, target, test, options)
+            return _search_rows(rows, request, folder, clock, progress, search_options)
+    with owned_folder(request, run_folder.FILES) as folder:
+        rows = _splits(data, y, target, test, options)
+        return fit_recipe_on(_recipe(request, rows), rows, request, folder, clock, progress)
 
 
 def _refuse_unknown(options: FitOptions) -> None:
@@ -146,17 +151,20 @@ def _refuse_unknown(options: FitOptions) -> None:
         raise TypeError(f"fit() has no option {name!r}; {nearest(name, FitOptions.__annotations__)}")
 
 
-def _fit_rows(
-    rows: Splits, request: Request, clock: Clock, progress: Progress, search: SearchOptions | None
-) -> Outcome:
-    """Search on rows that were read, or train the request's recipe where there is nothing to search."""
+def _recipe(request: Request, rows: Splits) -> AnyRecipe:
+    """The request's recipe, or the default one for the rows."""
     given = None if request.recipe is None else ensemble.read(request.recipe)
-    recipe = resolve_recipe(request, given, rows)
-    if search is None:
-        return fit_recipe_on(recipe, rows, request, clock, progress)
+    return resolve_recipe(request, given, rows)
+
+
+def _search_rows(
+    rows: Splits, request: Request, out: OutputFolder, clock: Clock, progress: Progress, options: SearchOptions
+) -> Outcome:
+    """Search on rows that were read."""
+    recipe = _recipe(request, rows)
     assert isinstance(recipe, Recipe)  # a search has no recipe file, which alone could hold an ensemble
-    found = command.search(recipe, rows, request, clock, progress, search)
-    return command.write(found, request.out, clock, progress)
+    found = command.search(recipe, rows, replace(request, out=out.path), clock, progress, options)
+    return command.write(found, out, clock, progress)
 
 
 def _request(data: Any, target: str | None, test: Any, out: str | Path | None, options: FitOptions) -> Request:
@@ -179,7 +187,9 @@ def _request(data: Any, target: str | None, test: Any, out: str | Path | None, o
     recipe = options.get("recipe")
     return Request(
         data=path,
-        out=folder.default_folder(path.stem) if out is None else Path(out),
+        out=default_folder(path.stem) if out is None else Path(out),
+        out_is_default=out is None,
+        force=options.get("force", False),
         test=Path(test) if isinstance(test, str | Path) else None,
         read=ReadOptions(kind=options.get("kind"), task=options.get("task"), target=target, **columns, **of_path),
         recipe=None if recipe is None else Path(recipe),

@@ -163,7 +163,8 @@ class Search(Closing):
         if self.race.most is not None:
             ended += few_folds(self.race.most, self.setup)
         trained = f"Recipes trained on all parts: {len(self.race.finished)}{searched}. {self.selection.why}"
-        return [*resumed, *ended, trained, *([NO_WEIGHTS] if self.base.kind == "image" and not self.weights else [])]
+        weightless = [NO_WEIGHTS] if self.base.kind == "image" and not self.weights else []
+        return [*resumed, *self.log.notes, *ended, trained, *weightless]
 
     def tried(self) -> list[Tried]:
         """Every family with its held-out loss compared with that of the best, and every recipe that left."""

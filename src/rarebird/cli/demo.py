@@ -35,7 +35,7 @@ def run(folder: Path, seconds: float, show: Callable[[str], None], progress: Pro
     ):
         data = write(folder)
         show(f"\n== {what}: rarebird fit {data} --budget {seconds:g}s --out {folder / data.stem}")
-        outcome = command.fit(Request(data=data, out=folder / data.stem), Clock(seconds), progress)
+        outcome = command.fit(Request(data=data, out=folder / data.stem, force=True), Clock(seconds), progress)
         show(summary(outcome.result))
 
 

@@ -32,10 +32,12 @@ def preview(
 ) -> None:
     """Show training rows before and after augmentation and resampling, so that a person can judge them."""
     from rarebird.diagnostics import preview as page
+    from rarebird.runs.output_folder import owned_folder
     from rarebird.runs.request import read_recipe_and_data
 
-    recipe, data = read_recipe_and_data(request)
-    say(str(page.write(recipe, data, request.out, rows, views)), err=False)
+    with owned_folder(request, page.FILES) as out:
+        recipe, data = read_recipe_and_data(request)
+        say(str(page.write(recipe, data, out, rows, views)), err=False)
 
 
 @app.command("learning-rate")
@@ -55,18 +57,22 @@ def learning_rate(
 ) -> None:
     """Propose a learning rate: train some steps at higher and higher rates, and see where the loss falls and where it
     diverges."""
+    from dataclasses import replace
+
     from rarebird.diagnostics import learning_rate as rates
+    from rarebird.runs.output_folder import owned_folder
     from rarebird.runs.request import read_recipe_and_data
 
-    recipe, data = read_recipe_and_data(request)
-    with output.progress_bar() as progress:
+    with output.progress_bar() as progress, owned_folder(request, rates.FILES) as out:
+        recipe, data = read_recipe_and_data(request)
         found = rates.find(
             recipe, data, steps=steps, device=request.device, progress=progress, keep_copies=request.keep_copies
         )
-    values, figure = found.write(request.out)
+        found = replace(found, notes=(*found.notes, *found.write(out)))
+    files = {"values": str(out.path / rates.VALUES), "figure": str(out.path / rates.CURVE)}
     output.show(
-        lambda: found.for_machines() | {"values": str(values), "figure": str(figure)},
-        lambda: f"{found.to_text()}\nThe curve is {figure}.",
+        lambda: found.for_machines() | files,
+        lambda: f"{found.to_text()}\nThe curve is {files['figure']}.",
     )
 
 
@@ -107,8 +113,8 @@ def regularization_path(
 
     path = command.PathRequest(penalty, low, high, points, folds, repeats)
     with output.progress_bar() as progress:
-        found = command.run(request, path, clock, progress)
-    files = {name: str(request.out / file) for name, file in (("figure", command.FIGURE), ("recipe", folder.RECIPE))}
+        found, out = command.run(request, path, clock, progress)
+    files = {name: str(out / file) for name, file in (("figure", command.FIGURE), ("recipe", folder.RECIPE))}
     output.show(
         lambda: found.for_machines() | files,
         lambda: (
@@ -132,15 +138,15 @@ def label_issues(request: Request, output: Output, budget: Budget = "5m") -> Non
     """List training rows whose label is improbable according to networks that were not trained on them."""
     clock = Clock(seconds_of(budget) if request.steps is None else None, process_start())
     from rarebird.diagnostics.label_issues import command
+    from rarebird.runs.output_folder import owned_folder
 
-    command.check_folder(request.out)
-    with output.progress_bar() as progress:
+    with output.progress_bar() as progress, owned_folder(request, command.FILES) as out:
         review = command.review(request, clock, progress)
-    rows, page = command.write(review, request.out)
-    files = {"rows": str(rows), "page": str(page)}
+        review = command.write(review, out)
+    files = {"rows": str(out.path / command.ROWS), "page": str(out.path / command.PAGE)}
     output.show(
         lambda: review.found.for_machines() | files | {"seconds": round(clock.elapsed(), 2)},
-        lambda: f"{review.found.to_text()}\nAll rows: {rows}\nThe page: {page}",
+        lambda: f"{review.found.to_text()}\nAll rows: {files['rows']}\nThe page: {files['page']}",
     )
 
 

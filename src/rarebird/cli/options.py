@@ -78,6 +78,7 @@ LabelMap = Annotated[
     list[Path] | None,
     typer.Option(help="CSV of label,own label (or JSON) for the labels of --external; one for all or one for each."),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace the results of an earlier command in --out.")]
 Target = Annotated[str | None, typer.Option(help="Column of a table that holds the target (default: target).")]
 Kind = Annotated[str | None, typer.Option(help="image, table or series, where the guess is wrong.")]
 Task = Annotated[str | None, typer.Option(help="classification or regression, where the guess is wrong.")]
@@ -123,6 +124,7 @@ SHARED: dict[str, tuple[Any, object]] = {
     "keep_copies": (KeepCopies, False),
     "external": (External, None),
     "label_map": (LabelMap, None),
+    "force": (Force, False),
     "target": (Target, None),
     "kind": (Kind, None),
     "task": (Task, None),
@@ -171,7 +173,8 @@ def shared_options(
         defaults: Defaults that differ from the usual ones.
         helps: The other shared options in the order of the help page, each with its help text or `USUAL`.
     """
-    texts = {"data": USUAL, **helps, **dict.fromkeys((*reading, *running), USUAL)}
+    also = ("force",) if "out" in helps else ()
+    texts = {"data": USUAL, **helps, **dict.fromkeys((*also, *reading, *running), USUAL)}
     shared = {name: _shared_parameter(name, text, defaults or {}) for name, text in texts.items()}
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -233,16 +236,18 @@ def _request(given: Mapping[str, Any]) -> Request:
     """The request that the values of the shared options make; a missing ``--out`` becomes ``runs/NAME-DATE``."""
     from rarebird.runs.request import Request
 
-    plain = ("data", "test", "recipe", "metric", "positive", "seed", "steps", "threads", "device", "keep_copies")
+    plain = ["data", "test", "recipe", "metric", "positive", "seed", "steps", "threads", "device"]
+    plain += ["keep_copies", "force"]
     fields = {name: given[name] for name in plain if name in given}
     fields["settings"] = tuple(given.get("settings") or ())
     fields["external"] = tuple(given.get("external") or ())
     fields["label_maps"] = tuple(given.get("label_map") or ())
     fields["read"] = _read_options(given)
     if "out" in given:
-        from rarebird.runs.folder import default_folder
+        from rarebird.runs.output_folder import default_folder
 
         fields["out"] = given["out"] or default_folder(given["data"].stem)
+        fields["out_is_default"] = given["out"] is None
     return Request(**fields)
 
 

@@ -12,7 +12,6 @@ from rarebird.comparison.compare import ComparisonOptions
 from rarebird.comparison.compare import compare as compare_recipes
 from rarebird.comparison.remedies import remedies, with_remedy, without_wanted
 from rarebird.comparison.result import Comparison
-from rarebird.core.atomic_files import whole_file
 from rarebird.core.clock import Clock
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, silent
@@ -20,12 +19,14 @@ from rarebird.data.dataset import Dataset, Splits
 from rarebird.experiment.copies import Copies
 from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.recipe.recipe import Recipe
+from rarebird.report.left_out import why_left_out
 from rarebird.report.pages.comparison import write_comparison
-from rarebird.runs import folder as run_folder
+from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.training.device import choose_device, threads
 
 PAGE, VALUES, BASELINE = "compare.html", "compare.json", "baseline.toml"
+FILES = (PAGE, VALUES, BASELINE)
 # Regularizations that stay in a baseline made of the default rules: they keep a training stable, and are no remedies
 # for few rows.
 SAFEGUARDS = ("gradient_clipping",)
@@ -70,7 +71,14 @@ def compare(
     Raises:
         DataError: The data, the baseline, a name or the folder cannot be used; nothing has been written.
     """
-    run_folder.check_free(request.out, kept=(PAGE, VALUES, BASELINE))
+    with owned_folder(request, FILES) as out:
+        found, train = _found(replace(request, out=out.path), asked, folds, repeats, clock, progress)
+        return write(out, found, train, clock)
+
+
+def _found(
+    request: Request, asked: str, folds: int, repeats: int, clock: Clock, progress: Progress
+) -> tuple[Comparison, Dataset]:
     progress(0.0, "reading the data")
     recipe, splits, wanted, notes = _read(request, asked)
     train = splits.train
@@ -79,8 +87,7 @@ def compare(
     with threads(request.threads):
         found = compare_recipes(recipe, train, wanted, options, compute)
     progress(1.0, "writing the report")
-    found = replace(found, notes=(*notes, *found.notes), course=found.course.with_budget(before))
-    return write(request.out, found, train, clock)
+    return replace(found, notes=(*notes, *found.notes), course=found.course.with_budget(before)), train
 
 
 def _read(request: Request, asked: str) -> tuple[Recipe, Splits, list[str], list[str]]:
@@ -113,20 +120,29 @@ def without_remedies(recipe: Recipe) -> Recipe:
     return recipe.updated(**without, **({} if recipe.loss.name == "mean_squared" else {"loss": "cross_entropy"}))
 
 
-def write(folder: Path, found: Comparison, train: Dataset, clock: Clock) -> ComparisonReport:
-    """Write page, JSON file and the baseline's recipe, each whole or not at all; other files in the folder stay."""
-    folder.mkdir(parents=True, exist_ok=True)
-    report = ComparisonReport(found, folder, clock.elapsed())
+def write(out: OutputFolder, found: Comparison, train: Dataset, clock: Clock) -> ComparisonReport:
+    """Write the values and the baseline's recipe, and then the page, each whole or not at all."""
+    report = _with_values(out, found, clock)
     about = {"name": train.name, "kind": train.kind, "task": train.task, "n_train": len(train)}
-    write_comparison(folder / PAGE, about, report.for_machines(), found.recipe.to_toml())
-    report = ComparisonReport(found, folder, clock.elapsed())
+    try:
+        with out.replacing() as building:
+            write_comparison(building / PAGE, about, report.for_machines(), found.recipe.to_toml())
+    except Exception as error:
+        sentence = f"{PAGE} could not be written{why_left_out(error)}; {VALUES} is complete."
+        found = replace(found, notes=(*found.notes, sentence))
+    return _with_values(out, found, clock)
+
+
+def _with_values(out: OutputFolder, found: Comparison, clock: Clock) -> ComparisonReport:
+    """Write the values, with the seconds so far, and the baseline's recipe."""
+    report = ComparisonReport(found, out.path, clock.elapsed())
     texts = {
         VALUES: json.dumps(report.for_machines(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         BASELINE: found.recipe.to_toml(),
     }
-    for name, text in texts.items():
-        with whole_file(folder / name) as building:
-            building.write_text(text, encoding="utf-8", errors="backslashreplace")
+    with out.replacing() as building:
+        for name, text in texts.items():
+            (building / name).write_text(text, encoding="utf-8", errors="backslashreplace")
     return report
 
 

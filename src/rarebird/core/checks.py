@@ -14,6 +14,13 @@ class DataError(ValueError):
     """
 
 
+class UnavailableError(OSError):
+    """Something that the work needs is missing and not the user's data: space on a disk, a database that answers.
+
+    The message is one sentence that names it. The command line prints it as it is and exits with code 1.
+    """
+
+
 def require(holds: bool, rule: str, **values: object) -> None:
     """Raise unless `holds`, stating the broken rule and the values given.
 

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError, require
 from rarebird.core.progress import Progress, silent
 from rarebird.data import split
@@ -29,12 +28,16 @@ from rarebird.experiment.copies import Copies
 from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.figures.drawing import COLORS, DASHES, figure_style
+from rarebird.report.left_out import why_left_out
+from rarebird.runs.output_folder import OutputFolder
 from rarebird.slots.hooks import Hook, TrainState
 from rarebird.training.device import Placement, choose_device
 from rarebird.training.loop import Training
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.step_plan import StepPlan
 
+VALUES, CURVE = "learning_rate.json", "learning_rate.png"
+FILES = (VALUES, CURVE)
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 200
 FEWEST_STEPS, FEWEST_LOSSES = 20, 10
 # Width of the smoothing window, as a share of the steps.
@@ -78,15 +81,16 @@ class RateRange:
         rate = f"Learning rate of {self.optimizer}: {self.proposed:.2g} (least loss at {self.minimum:.2g})."
         return "\n".join([rate, *(f"Note: {note}" for note in self.notes)])
 
-    def write(self, folder: Path) -> tuple[Path, Path]:
-        """Write ``learning_rate.json`` and ``learning_rate.png`` into `folder`, made if needed; their paths."""
-        folder.mkdir(parents=True, exist_ok=True)
-        values, picture = folder / "learning_rate.json", folder / "learning_rate.png"
-        with whole_file(values) as building:
-            building.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-        with whole_file(picture) as building:
-            draw(self, building)
-        return values, picture
+    def write(self, out: OutputFolder) -> list[str]:
+        """Write the values, and then the curve; a sentence if the curve could not be drawn."""
+        with out.replacing() as building:
+            (building / VALUES).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        try:
+            with out.replacing() as building:
+                draw(self, building / CURVE)
+        except Exception as error:
+            return [f"{CURVE} could not be drawn{why_left_out(error)}; {VALUES} holds all values."]
+        return []
 
 
 @dataclass(frozen=True)

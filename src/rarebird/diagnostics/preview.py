@@ -24,19 +24,23 @@ from rarebird.methods.augmentation._pipeline import Pipeline
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.pages import preview
 from rarebird.report.pages.preview import Page, Resampled, ShownRow, View
+from rarebird.runs.output_folder import OutputFolder
 from rarebird.slots.methods import Method
 from rarebird.slots.protocols import TrainStatistics
 from rarebird.training.batches import ready
 from rarebird.training.device import Placement
 
+PAGE = "preview.html"
+FILES = (PAGE,)
 
-def write(recipe: Recipe, data: Splits, out: Path, rows: int = 8, views: int = 4) -> Path:
-    """Write ``preview.html`` into the folder `out`.
+
+def write(recipe: Recipe, data: Splits, out: OutputFolder, rows: int = 8, views: int = 4) -> Path:
+    """Write `PAGE` into the folder `out`.
 
     Args:
         recipe: Its augmentation and resampling are shown; its seed decides all random draws.
         data: The rows; shown are only training rows, those that `fit` would train and validate with.
-        out: A folder, made if needed.
+        out: The folder.
         rows: Number of rows, drawn from all classes in turn. They form one batch: an augmentation that mixes rows mixes
             these.
         views: Number of augmented versions of each row.
@@ -52,12 +56,10 @@ def write(recipe: Recipe, data: Splits, out: Path, rows: int = 8, views: int = 4
         raise DataError(
             "The recipe has no augmentation and no resampling to show; name one, as in --set augmentation=[mixup]."
         )
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file; --out takes a folder.")
     page = _page(recipe, data, rows, views)
-    out.mkdir(parents=True, exist_ok=True)
-    preview.write(out / "preview.html", page)
-    return out / "preview.html"
+    with out.replacing() as building:
+        preview.write(building / PAGE, page)
+    return out.path / PAGE
 
 
 def _page(recipe: Recipe, data: Splits, rows: int, views: int) -> Page:

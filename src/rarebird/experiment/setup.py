@@ -88,9 +88,20 @@ def prepare_run(
     check_sources(recipe, data)
     splits = separate(data, recipe, test_share, copies)
     protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
+    _check_held_out(splits, protocol, recipe.seed)
     splits = replace(splits, notes=(*splits.notes, *_size_notes(recipe, data.train), *_small_class_notes(splits.train)))
     splits = replace(splits, notes=(*splits.notes, *source_notes(recipe, data)))
     return Setup(splits, protocol, positive_class(splits.train, positive), choose_device(device))
+
+
+def _check_held_out(splits: Splits, protocol: Protocol, seed: int) -> None:
+    """Refuse rows of which none can be held out, before anything is trained."""
+    train = splits.train
+    if splits.val is None and not any(len(held) for _, held in split.parts(train, protocol, seed)):
+        raise DataError(
+            f"{train.name} leaves no row to calibrate and decide on: of its {len(train)} training rows, none can be "
+            "held out; give more rows (or groups) of each class."
+        )
 
 
 def separate(data: Splits, recipe: AnyRecipe, test_share: float, copies: Copies | None = SEARCHED) -> Splits:

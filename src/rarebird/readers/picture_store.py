@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from rarebird.core import temporary_folder
 from rarebird.core.checks import DataError
 from rarebird.readers.pictures import Header, Shape, decode_one, header, quiet, reason
 
@@ -71,13 +71,13 @@ def decode(files: Sequence[Path], shape: Shape, *, deep: bool, cache: Path | Non
         return array, _fill(array, files)
     if cache is not None:
         return _mapped(files, shape, dtype, cache)
-    folder = tempfile.mkdtemp(prefix="rarebird-")
+    folder, lock = temporary_folder.take()
     try:
-        array, reasons = _mapped(files, shape, dtype, Path(folder))
+        array, reasons = _mapped(files, shape, dtype, folder)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        temporary_folder.give_up(folder, lock)
         raise
-    weakref.finalize(array, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(array, temporary_folder.give_up, folder, lock)
     return array, reasons
 
 

@@ -11,6 +11,7 @@ from rarebird.experiment.joining import with_sources
 from rarebird.experiment.run import Outcome, run
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.runs import folder
+from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_any_recipe_and_data, summarize
 from rarebird.training.device import threads
 
@@ -29,20 +30,21 @@ def fit_recipe(request: Request, clock: Clock, progress: Progress = silent) -> O
     Raises:
         DataError: The data, the recipe or the folder cannot be used; nothing has been written.
     """
-    folder.check_free(request.out)
-    progress(0.0, "reading the data")
-    return fit_recipe_on(*read_any_recipe_and_data(request), request, clock, progress)
+    with owned_folder(request, folder.FILES) as out:
+        progress(0.0, "reading the data")
+        return fit_recipe_on(*read_any_recipe_and_data(request), request, out, clock, progress)
 
 
 def fit_recipe_on(
-    recipe: AnyRecipe, data: Splits, request: Request, clock: Clock, progress: Progress = silent
+    recipe: AnyRecipe, data: Splits, request: Request, out: OutputFolder, clock: Clock, progress: Progress = silent
 ) -> Outcome:
     """Train a recipe or ensemble on rows that were read, and write the run's folder.
 
     Args:
         recipe: What to train.
         data: Rows, with validation and test rows where the data came so.
-        request: Its folder, positive class, threads and device hold.
+        request: Its positive class, threads and device hold.
+        out: The run's folder.
         clock: The budget.
         progress: Called as the work proceeds; True from it ends the training early.
     """
@@ -61,4 +63,4 @@ def fit_recipe_on(
             progress=progress,
         )
     progress(1.0, "writing the report")
-    return folder.write(request.out, outcome, summary, clock)
+    return folder.write(out, outcome, summary, clock)

@@ -53,6 +53,8 @@ class Request:
         keep_copies: Training rows that copy a given validation or test row are trained on.
         external: Paths of other sources, whose rows may join the training rows.
         label_maps: Files that translate their labels: one for all, or one for each source.
+        force: Earlier results in the folder are replaced.
+        out_is_default: Nobody asked for this folder, so that another name serves as well.
     """
 
     data: Path
@@ -70,6 +72,8 @@ class Request:
     keep_copies: bool = False
     external: tuple[Path, ...] = ()
     label_maps: tuple[Path, ...] = ()
+    force: bool = False
+    out_is_default: bool = False
 
 
 @dataclass(frozen=True)

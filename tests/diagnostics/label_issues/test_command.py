@@ -21,6 +21,7 @@ from rarebird.data.dataset import Curves, Dataset, Frame, Splits
 from rarebird.diagnostics.label_issues import command
 from rarebird.recipe.recipe import Recipe
 from tests.command_line import rarebird
+from tests.runs.owning import owning
 
 TURNED = [3, 17, 40, 61, 90, 118]
 
@@ -120,8 +121,9 @@ def test_series_are_drawn_and_many_issues_are_cut_to_the_most_doubtful(
     )
     review = command.check_labels(recipe.updated(threads=1), Splits(train))
     monkeypatch.setattr(command, "MOST_OF_CLASS", 2)
-    _, page = command.write(review, tmp_path)
-    text = page.read_text(encoding="utf-8")
+    with owning(tmp_path / "out", command.FILES) as out:
+        assert command.write(review, out) is review
+    text = (tmp_path / "out" / command.PAGE).read_text(encoding="utf-8")
     assert {row.place for row in review.found.rows[:6]} == set(range(0, 12, 2))
     assert len(review.found.issues) > 2
     assert len(re.findall(r'<svg class="curve"', text)) == 2
@@ -180,6 +182,6 @@ def test_bad_input_is_a_sentence(flowers: Path, tmp_path: Path, run: Any) -> Non
     assert "the target of numbers holds numbers" in done.err
     done = run(flowers, "--out", numbers, "--steps", 5)
     assert done.code == 2
-    assert "is a file; --out takes a folder" in done.err
+    assert "is a file; give a folder for the results with --out" in done.err
     assert run(flowers, "--out", tmp_path / "out", "--set", "foldss=3").code == 2
     assert run(tmp_path / "absent.csv", "--out", tmp_path / "out").code == 2

@@ -14,6 +14,7 @@ from rarebird.data.dataset import Frame
 from rarebird.recipe.recipe import Recipe
 from tests.command_line import rarebird
 from tests.diagnostics.regularization_path.made_rows import rows
+from tests.runs.owning import visible
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_command_writes_figure_values_and_a_recipe_that_fit_takes(
     done = rarebird(capsys, monkeypatch, *asked, "--steps", 8, "--set", "network.width=16", "--out", out, "--json")
     assert done.code == 0, done.err
     said = json.loads(done.out)
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert visible(out) == [
         "recipe.toml",
         "regularization_path.json",
         "regularization_path.svg",
@@ -86,12 +87,14 @@ def test_command_writes_figure_values_and_a_recipe_that_fit_takes(
         "--json",
     )
     assert fitted.code == 0, fitted.err
-    # An earlier path is replaced; a run is not.
-    text = rarebird(capsys, monkeypatch, *asked, "--steps", 2, "--out", out)
+    # An earlier path is replaced by force; a run is not.
+    refused = rarebird(capsys, monkeypatch, *asked, "--steps", 2, "--out", out)
+    assert (refused.code, "--force" in refused.err) == (2, True)
+    text = rarebird(capsys, monkeypatch, *asked, "--steps", 2, "--out", out, "--force")
     assert text.code == 0, text.err
     assert re.search(r"<- (best|one standard error)", text.out)
     assert f"rarebird fit {table} --recipe {out / 'recipe.toml'}" in text.out
-    kept = rarebird(capsys, monkeypatch, *asked, "--steps", 2, "--out", tmp_path / "run")
+    kept = rarebird(capsys, monkeypatch, *asked, "--steps", 2, "--out", tmp_path / "run", "--force")
     assert (kept.code, "holds a run" in kept.err) == (2, True)
 
 
@@ -118,7 +121,7 @@ def test_test_rows_take_no_part(
             "--folds",
             2,
         ]
-        done = rarebird(capsys, monkeypatch, *asked, "--steps", 3, "--out", tmp_path / "path", "--json")
+        done = rarebird(capsys, monkeypatch, *asked, "--steps", 3, "--out", tmp_path / "path", "--json", "--force")
         assert done.code == 0, done.err
         said.append(json.loads(done.out))
     assert said[0] == said[1]

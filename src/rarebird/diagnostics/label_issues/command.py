@@ -7,7 +7,6 @@ of a row are held out together with it, because a network that was trained on a 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,14 +26,17 @@ from rarebird.evaluation.cross_validate import cross_validate
 from rarebird.experiment.setup import separate
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
+from rarebird.report.left_out import why_left_out
 from rarebird.report.pages import label_issues as page_file
 from rarebird.report.pages.label_issues import Page, ShownClass, ShownIssue
+from rarebird.runs.output_folder import OutputFolder
 from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.runs.row_tables import safe
 from rarebird.training.cross_fit import Parts
 from rarebird.training.device import choose_device, threads
 
 ROWS, PAGE = "label_issues.csv", "label_issues.html"
+FILES = (ROWS, PAGE)
 # Number of parts where `fit` would use a hold-out.
 FOLDS = 5
 # The most issues of a class on the page; fewer if many classes have issues, so that the page stays small.
@@ -58,20 +60,6 @@ class Review:
     found: LabelIssues
     probabilities: np.ndarray
     recipe: AnyRecipe
-
-
-def check_folder(folder: Path) -> None:
-    """Check that the folder can be written into, or made.
-
-    Raises:
-        DataError: It cannot.
-    """
-    place = folder.resolve()
-    existing = next(path for path in (place, *place.parents) if os.path.lexists(path))
-    if not existing.is_dir():
-        raise DataError(f"{existing} is a file; --out takes a folder.")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise DataError(f"Nothing can be written in {existing}; give another folder with --out.")
 
 
 def review(request: Request, clock: Clock, progress: Progress = silent) -> Review:
@@ -164,15 +152,25 @@ def _notes_on_rows(data: Splits) -> list[str]:
     return notes
 
 
-def write(review: Review, folder: Path) -> tuple[Path, Path]:
-    """Write the file of all rows and the page into `folder`, which is made if needed; their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_rows(review, folder / ROWS)
-    page_file.write(folder / PAGE, _page(review))
-    return folder / ROWS, folder / PAGE
+def write(review: Review, out: OutputFolder) -> Review:
+    """Write the file of all rows, and then the page; with a note if the page could not be made."""
+    with out.replacing() as building:
+        write_rows(review, building / ROWS)
+    try:
+        with out.replacing() as building:
+            write_page(review, building / PAGE)
+    except Exception as error:
+        sentence = f"{PAGE} could not be written{why_left_out(error)}; {ROWS} is complete."
+        return replace(review, found=replace(review.found, notes=(*review.found.notes, sentence)))
+    return review
 
 
-def _write_rows(review: Review, path: Path) -> None:
+def write_page(review: Review, path: Path) -> None:
+    """Write the page."""
+    page_file.write(path, _page(review))
+
+
+def write_rows(review: Review, path: Path) -> None:
     """One line per row, the most doubtful first; the numbers of rows that could not be judged are empty."""
     import pandas as pd
 

@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rarebird.core.atomic_files import whole_folder
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
 from rarebird.core.compute import Compute
@@ -18,7 +17,9 @@ from rarebird.diagnostics.regularization_path.result import RegularizationPath
 from rarebird.experiment.copies import Copies
 from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.report.figures.regularization_path import path_figure
+from rarebird.report.left_out import why_left_out
 from rarebird.runs import folder as run_folder
+from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.training.device import choose_device, threads
 
@@ -47,7 +48,9 @@ class PathRequest:
     repeats: int = 1
 
 
-def run(request: Request, path: PathRequest, clock: Clock, progress: Progress = silent) -> RegularizationPath:
+def run(
+    request: Request, path: PathRequest, clock: Clock, progress: Progress = silent
+) -> tuple[RegularizationPath, Path]:
     """Compute a regularization path, and write its folder.
 
     Args:
@@ -56,10 +59,22 @@ def run(request: Request, path: PathRequest, clock: Clock, progress: Progress = 
         clock: The budget.
         progress: Told of the share done; True from it ends the path with the strengths that are done.
 
+    Returns:
+        The path, and the folder that holds it.
+
     Raises:
         DataError: The data, the recipe, the penalty or the folder cannot be used; nothing has been written.
     """
-    _check_folder(request.out)
+    if (request.out / run_folder.RESULT).is_file():
+        raise DataError(
+            f"{request.out} holds a run, whose recipe the path would replace; give another folder with --out."
+        )
+    with owned_folder(request, FILES) as out:
+        found = _found(request, path, clock, progress)
+        return write(found, out), out.path
+
+
+def _found(request: Request, path: PathRequest, clock: Clock, progress: Progress) -> RegularizationPath:
     progress(0.0, "reading the data")
     recipe, data = read_recipe_and_data(request)
     penalty = penalty_of(path.penalty, recipe)
@@ -72,19 +87,23 @@ def run(request: Request, path: PathRequest, clock: Clock, progress: Progress = 
     compute = Compute(choose_device(request.device), clock.training_deadline(), progress)
     with threads(request.threads):
         found = regularization_path(recipe, splits.train, penalty, strengths, further, options, compute)
-    found = replace(found, notes=(*splits.notes, *found.notes))
-    write(found, request.out)
-    return found
+    return replace(found, notes=(*splits.notes, *found.notes))
 
 
-def write(found: RegularizationPath, folder: Path) -> None:
-    """Write the figure, the values and the recipe; nothing half-written is ever seen under the folder's name."""
-    with whole_folder(folder) as building:
-        (building / FIGURE).write_text(figure_of(found), encoding="utf-8")
+def write(found: RegularizationPath, out: OutputFolder) -> RegularizationPath:
+    """Write the values and the recipe, and then the figure; with a note if the figure could not be drawn."""
+    with out.replacing() as building:
         (building / VALUES).write_text(
             json.dumps(found.for_machines(), indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
         )
         (building / run_folder.RECIPE).write_text(found.recipe.to_toml(), encoding="utf-8")
+    try:
+        with out.replacing() as building:
+            (building / FIGURE).write_text(figure_of(found), encoding="utf-8")
+    except Exception as error:
+        sentence = f"{FIGURE} could not be drawn{why_left_out(error)}; {VALUES} holds all values."
+        return replace(found, notes=(*found.notes, sentence))
+    return found
 
 
 def figure_of(found: RegularizationPath) -> str:
@@ -99,14 +118,3 @@ def figure_of(found: RegularizationPath) -> str:
         log=found.penalty.span.log,
         parts=found.folds * found.repeats,
     )
-
-
-def _check_folder(folder: Path) -> None:
-    """Check that the folder is free, or holds an earlier path, which will be replaced.
-
-    Raises:
-        DataError: It holds something else, for instance a run, or cannot be made.
-    """
-    run_folder.check_free(folder, kept=FILES)
-    if folder.is_dir() and any(path.name not in FILES for path in folder.iterdir()):
-        raise DataError(f"{folder} holds a run, whose recipe the path would replace; give another folder with --out.")

@@ -11,6 +11,7 @@ from typing import Any
 from rarebird.core.checks import some
 from rarebird.report.figures.drawing import COLORS
 from rarebird.report.figures.forest import LOOKS, forest
+from rarebird.report.left_out import why_left_out
 from rarebird.report.pages.page import rendered, write_page
 from rarebird.report.wording import number, wording
 
@@ -108,7 +109,11 @@ def _figure(rows: Sequence[Mapping[str, Any]], metric: str, name: str) -> dict[s
     """The forest plot as the template shows it; None if nothing could be judged."""
     if all(row["difference"] is None for row in rows):
         return None
-    drawing = forest(rows, f"difference in {wording(metric).title.lower()}, right is better", name)
+    try:
+        drawing = forest(rows, f"difference in {wording(metric).title.lower()}, right is better", name)
+    except Exception as error:
+        sentence = f"This figure could not be drawn{why_left_out(error)}; the tables hold all values."
+        return {"svg": "", "key": [], "aid": sentence}
     key = [{"label": entry.label, "color": f"var(--{entry.color}, {COLORS[entry.color]})"} for entry in drawing.key]
     return {"svg": drawing.svg, "key": key, "aid": drawing.left_out}
 
