@@ -171,15 +171,14 @@ def next_rows(
 ) -> None:
     """Choose which unlabeled rows an expert should label next, and say how many more rows of which class would help."""
     clock = Clock(seconds_of(budget) if request.steps is None else None, process_start())
-    from rarebird.diagnostics.label_issues.command import check_folder
     from rarebird.diagnostics.next_rows import command
+    from rarebird.runs.output_folder import owned_folder
 
-    check_folder(request.out)
-    with output.progress_bar() as progress:
+    with output.progress_bar() as progress, owned_folder(request, command.FILES) as out:
         found = command.suggest(request, unlabeled, rows, clock, progress)
-    table, page = command.write(found, request.out)
-    files = {"file": str(table), "page": str(page)}
+        found = command.write(found, out)
+    files = {"file": str(out.path / command.ROWS), "page": str(out.path / command.PAGE)}
     output.show(
         lambda: found.for_machines() | files | {"seconds": round(clock.elapsed(), 2)},
-        lambda: f"{found.to_text()}\nAll rows: {table}\nThe page: {page}",
+        lambda: f"{found.to_text()}\nAll rows: {files['file']}\nThe page: {files['page']}",
     )

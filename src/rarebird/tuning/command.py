@@ -281,11 +281,9 @@ def _trials_folder(request: Request, plan: TuningPlan) -> Iterator[OutputFolder]
                 else f"{out.path} holds the result of an earlier command; replace it with --force, or give another "
                 "folder with --out."
             )
-        if plan.resume and not has_trials and plan.storage is None and out.has(run_folder.RESULT):
-            raise DataError(
-                f"{out.path} holds no trials to continue; leave out --resume, or give the search's folder with --out."
-            )
         if plan.resume and not has_trials and plan.storage is None:
+            if out.has(run_folder.RESULT):
+                raise DataError(f"{out.path} holds no trials to continue; give the search's folder with --out.")
             out.notes.append("No trial had finished, so that there was nothing to continue: the search started anew.")
         if not plan.resume:
             out.remove(FILES)

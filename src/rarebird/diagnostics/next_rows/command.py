@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock, end_of_share
 from rarebird.core.compute import Compute
@@ -27,14 +26,17 @@ from rarebird.model import rows as model_rows
 from rarebird.model.model import Model
 from rarebird.profile import duplicates
 from rarebird.recipe.recipe import Recipe
+from rarebird.report.left_out import why_left_out
 from rarebird.report.pages import next_rows as page_file
 from rarebird.report.pages.next_rows import Page, ShownRow
+from rarebird.runs.output_folder import OutputFolder
 from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.runs.row_tables import safe
 from rarebird.training.cross_fit import CrossFit, cross_fit_all
 from rarebird.training.device import threads
 
 ROWS, PAGE = "next_rows.csv", "next_rows.html"
+FILES = (ROWS, PAGE)
 # The most rows that the page shows.
 MOST_SHOWN = 120
 # Share of the time in which the rows are predicted by networks of all labeled rows; the learning curve has the rest.
@@ -218,17 +220,21 @@ def _table(pool: Dataset, rows: Pool, scores: Scored, batch: np.ndarray, train: 
     return table
 
 
-def write(found: Suggestion, folder: Path) -> tuple[Path, Path]:
-    """Write the file of the rows and the page into `folder`, which is made if needed; their paths."""
+def write(found: Suggestion, out: OutputFolder) -> Suggestion:
+    """Write the file of the rows, and then the page; with a note if the page could not be made."""
     import pandas as pd
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / ROWS) as building:
+    with out.replacing() as building:
         safe(pd.DataFrame(found.table)).to_csv(
-            building, index=False, float_format="%.6g", encoding="utf-8", errors="backslashreplace"
+            building / ROWS, index=False, float_format="%.6g", encoding="utf-8", errors="backslashreplace"
         )
-    page_file.write(folder / PAGE, _page(found))
-    return folder / ROWS, folder / PAGE
+    try:
+        with out.replacing() as building:
+            page_file.write(building / PAGE, _page(found))
+    except Exception as error:
+        sentence = f"{PAGE} could not be written{why_left_out(error)}; {ROWS} is complete."
+        return replace(found, notes=(*found.notes, sentence))
+    return found
 
 
 def _page(found: Suggestion) -> Page:
