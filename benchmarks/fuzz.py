@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import resource
 import shutil
@@ -205,6 +206,8 @@ def main() -> int:
         if given.case is not None:
             repeat(given.case, kinds[given.case % len(kinds)], seeds, given.seed, given.keep or Path(folder))
             return 0
+        # Children then share the memory of this process: the garbage collector writes to no object of it.
+        gc.freeze()
         runner, start = Runner(seeds, work, given.seed), time.monotonic()
         fuzz(given.files, kinds, runner, given.keep, given.first)
     for kind in kinds:
