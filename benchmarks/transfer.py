@@ -63,7 +63,7 @@ def main() -> None:
         value = outcome.result.test.metrics["balanced_accuracy"].value
         scores.append(value)
         seconds = time.monotonic() - start
-        print(f"seed {seed}: {len(learned)} rows, balanced accuracy {value:.3f}, {seconds:.0f} s", flush=True)
+        print(f"seed {seed}: {len(splits.train)} rows, balanced accuracy {value:.3f}, {seconds:.0f} s", flush=True)
     print(f"mean {np.mean(scores):.3f}, spread {np.ptp(scores):.3f} (standard deviation {np.std(scores):.3f})")
 
 
