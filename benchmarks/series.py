@@ -66,6 +66,7 @@ def fit_set(train: Path, seed: int, arguments: argparse.Namespace) -> dict[str, 
         found: dict[str, Any] = json.loads(done.stdout)
         table = pd.read_csv(f"{folder}/run/test_predictions.csv", dtype={"id": str, "true": str})
         found["seconds"] = time.monotonic() - start
+        found["tried"] = json.loads(Path(f"{folder}/run/result.json").read_text(encoding="utf-8"))["tried"]
     names = [name for name in table.columns if name.startswith("probability_")]
     probabilities = table[names].to_numpy()
     top = np.array([name.removeprefix("probability_") for name in names])[probabilities.argmax(axis=1)]
