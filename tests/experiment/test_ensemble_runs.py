@@ -206,7 +206,7 @@ def test_rows_of_another_kind_are_refused() -> None:
     [
         (("members", 0, "recipe"), 3, "a network's recipe is one of the model's recipes"),
         (("members", 5, "recipe"), -1, "recipe >= 0"),
-        (("members", 0, "recipe"), 2, "member_0.txt"),
+        (("members", 0, "recipe"), 2, "a reference has its own text"),
         (("members", 0, "weight"), 0, "weight > 0"),
         (("members", 4, "recipe"), 0, "weights are those of the network"),
         (("recipe", "members"), [], "members"),
