@@ -101,6 +101,18 @@ def test_lost_cells_and_unseen_categories_are_counted(
     assert found["class_counts"] == {"ill": 3, "well": 0}
 
 
+def test_test_rows_without_target_get_no_truth_of_other_rows(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(folder / "train.csv", dtype=str)
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    frame[:5].drop(columns="target").to_csv(tmp_path / "test.csv", index=False)
+    done = rarebird(capsys, monkeypatch, "predict", folder / "model", tmp_path)
+    assert done.code == 0
+    assert len(done.out.splitlines()) == 6
+    assert "truth" not in done.out
+
+
 def test_columns_that_the_model_does_not_use_are_kept_as_written(folder: Path) -> None:
     rows = read(load(folder / "model"), table(folder, "01/07/2023,True,2.5,1,007", ",,,,A-7"), None, labelled=False)
     assert rows.data.raw()["code"].tolist() == ["007", "A-7"]

@@ -37,7 +37,7 @@ def truths(model: Model, data: Path, rows: RowsToPredict, options: ReadOptions) 
         folders = [[part for part in str(name).split("/")[:-1] if part in model.classes] for name in rows.ids]
         found: list[Any] = [named[0] if named else None for named in folders]
     else:
-        known = _labels_by_id(model, data, options)
+        known = _labels_by_id(model, data, rows.part, options)
         found = [known.get(name) for name in rows.ids]
     return None if all(value is None for value in found) else found
 
@@ -91,16 +91,19 @@ def _frame(model: Model, data: Path, rows: Dataset, options: ReadOptions) -> Any
     return None
 
 
-def _labels_by_id(model: Model, data: Path, options: ReadOptions) -> dict[str, Any]:
+def _labels_by_id(model: Model, data: Path, part: str, options: ReadOptions) -> dict[str, Any]:
     """The truth of each labelled row by the row's id; empty if the labels cannot be read."""
     if model.spec.kind == "image" and data.suffix.lower() != ".npz":
         # The list of the pictures is read as a table, without the pictures.
         column = picture_lists.column_of(data, options)
         listed = (_labelled(model, data, "table", target, column) for target in (model.target, *picture_lists.LABELS))
-        rows = next((rows for rows in listed if rows is not None), None)
+        labelled = next((labelled for labelled in listed if labelled is not None), None)
+        rows = None if labelled is None else labelled.data
         names = None if rows is None else picture_lists.names_of(rows.raw()[column])
     else:
-        rows = _labelled(model, data, model.spec.kind, remembered_target(data, model.spec.kind, model.target))
+        labelled = _labelled(model, data, model.spec.kind, remembered_target(data, model.spec.kind, model.target))
+        # Test rows without a target are left out where labels are wanted: other rows have other labels.
+        rows = None if labelled is None or labelled.part != part else labelled.data
         names = None if rows is None else list(rows.ids)
     if rows is None or names is None:
         return {}
@@ -109,11 +112,13 @@ def _labels_by_id(model: Model, data: Path, options: ReadOptions) -> dict[str, A
     return dict(zip(names, values, strict=True))
 
 
-def _labelled(model: Model, data: Path, kind: Kind, target: str | None, names: str | None = None) -> Dataset | None:
+def _labelled(
+    model: Model, data: Path, kind: Kind, target: str | None, names: str | None = None
+) -> RowsToPredict | None:
     """The rows with their labels; None if they cannot be read."""
     schema = model.row_schema if kind == model.spec.kind else None
     options = ReadOptions(kind=kind, task=model.spec.task, target=target, role="rows", schema=schema, names=names)
     try:
-        return to_predict(readers.read(data, options)).data
+        return to_predict(readers.read(data, options))
     except DataError:
         return None
