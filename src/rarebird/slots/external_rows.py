@@ -39,8 +39,8 @@ class SourceClass(BaseModel):
         given: Rows of the source.
         joined: Rows with a weight above 0.
         weight: Their total weight, in own rows.
-        agreement: How well their labels agree with those that own rows teach: 1 as well as own labels do, 0 no better
-            than chance; None where that cannot be told.
+        agreement: How well their labels agree with those that own rows teach: 1 as well as own labels do, or not
+            surely less; 0 no better than chance; None where that cannot be told.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
