@@ -69,6 +69,13 @@ def test_test_rows_without_target_are_left_out_of_scoring(lacking: str, tmp_path
         assert any("test.csv have no target, so they cannot be scored" in note for note in data.notes)
 
 
+def test_test_rows_without_target_cannot_be_evaluated(tmp_path: Path) -> None:
+    ROWS.to_csv(tmp_path / "train.csv", index=False)
+    ROWS.drop(columns="target").to_csv(tmp_path / "test.csv", index=False)
+    with pytest.raises(DataError, match=r"test\.csv has no column 'target'"):
+        readers.read(tmp_path, ReadOptions(role="test rows"))
+
+
 def test_test_rows_of_which_some_lack_the_target(tmp_path: Path) -> None:
     ROWS.to_csv(tmp_path / "train.csv", index=False)
     ROWS.assign(target=["u", "", "v"] * 4).to_csv(tmp_path / "test.csv", index=False)

@@ -153,7 +153,11 @@ def _parts(parts: dict[str, Path], options: ReadOptions) -> Splits:
     def other(part: str, role: str) -> Dataset | None:
         if part not in parts:
             return None
-        splits, note = read_scored(parts[part], replace(like, role=role))
+        # Where a model is asked to score the folder, its training rows do not take the place of the test rows.
+        own = replace(like, role=role)
+        splits, note = (
+            read_scored(parts[part], own) if options.role == ReadOptions.role else (read(parts[part], own), [])
+        )
         notes.extend(note for note in (*(splits.notes if splits else ()), *note) if note not in notes)
         return None if splits is None else splits.train.aligned(first.train.classes)
 
