@@ -29,6 +29,11 @@ def test_a_flat_or_rising_curve_never_reaches_a_gain() -> None:
     assert rows_needed(N, steep, np.array([steep]), 0.05).rows == np.inf, "an error cannot fall below 0"
 
 
+def test_a_law_is_not_followed_far_beyond_the_present_rows() -> None:
+    shallow = 0.5 * N**-0.02
+    assert rows_needed(N, shallow, np.array([shallow]), 0.1).rows == np.inf
+
+
 def test_the_interval_is_that_of_the_draws() -> None:
     draws = np.array([2.0 * N**-slope for slope in np.linspace(0.3, 0.7, 101)])
     found = rows_needed(N, 2.0 * N**-0.5, draws, 0.05)

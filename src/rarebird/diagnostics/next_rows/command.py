@@ -41,7 +41,8 @@ FILES = (ROWS, PAGE)
 MOST_SHOWN = 120
 # Share of the time in which the rows are predicted by networks of all labeled rows; the learning curve has the rest.
 ALL_ROWS_SHARE = 0.5
-LEAST_RARE = 0.5
+# From this probability of classes of few rows on, a row is said to be perhaps of one.
+LEAST_RARE = 0.8
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ import numpy as np
 
 # Percentiles of a 95 % interval.
 INTERVAL = (2.5, 97.5)
+# A law is not followed beyond this many times the present rows: it says that they are not enough.
+FARTHEST = 100.0
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,12 @@ class PowerLaw:
     slope: float
 
     def rows_for(self, error: float, now: float) -> float:
-        """The rows at which the error is reached, counted from `now`; infinite if it never is."""
+        """The rows at which the error is reached, counted from `now`; infinite beyond `FARTHEST` times these."""
         if error <= 0 or self.slope <= 0:
             return np.inf
         with np.errstate(over="ignore"):
-            return float(max(np.exp((self.level - np.log(error)) / self.slope) - now, 0.0))
+            rows = float(np.exp((self.level - np.log(error)) / self.slope) - now)
+        return max(rows, 0.0) if rows <= FARTHEST * now else np.inf
 
 
 @dataclass(frozen=True)
