@@ -50,7 +50,7 @@ def drive(arguments: list[str]) -> None:
     from rarebird.automl.portfolio import PortfolioEntry
     from rarebird.cli import fit
 
-    def short(train: object, base: object, references: bool = True) -> list[PortfolioEntry]:
+    def short(train: object, base: object, *more: object) -> list[PortfolioEntry]:
         settings = {
             "linear": ["network=linear", "steps=60", "batch_size=64"],
             "trees": ["reference={name=boosted_trees,rounds=30}"],

@@ -34,7 +34,7 @@ def table(path: Path, n: int = 160, regression: bool = False, seed: int = 0) -> 
     return path
 
 
-def short(train: object, base: Recipe, references: bool = True) -> list[PortfolioEntry]:
+def short(train: object, base: Recipe, references: bool = True, *more: object) -> list[PortfolioEntry]:
     """Two recipes of few steps and one of few trees."""
     linear = base.with_settings(["network=linear", "steps=15", "batch_size=64"])
     trees = base.with_settings(["reference={name=boosted_trees,rounds=8}"])
