@@ -124,8 +124,8 @@ def _tables(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
 def _series(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
     kernels = FEW_KERNELS if len(train) > SOLVED_ROWS else "network=multirocket_hydra"
     return [
-        PortfolioEntry("quant", _with(base, ["reference=quant"]), 0.25, is_reference=True),
-        PortfolioEntry("kernels", _with(base, [kernels, "head=ridge"]), 0.7, is_reference=True),
+        PortfolioEntry("quant", _with(base, ["reference=quant"]), 0.4, is_reference=True),
+        PortfolioEntry("kernels", _with(base, [kernels, "head=ridge"]), 0.9, is_reference=True),
         _default("inception time", base),
     ]
 
