@@ -81,7 +81,7 @@ def search(of: Setup, base: Recipe, progress: Progress = silent) -> Search:
         release=lambda one: None,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(searching, "portfolio", lambda train, base, references: entries(base))
+        patch.setattr(searching, "portfolio", lambda train, base, references, weights: entries(base))
         patch.setattr(searching, "MOST_REPEATS", 2)
         one = Search(base, of, Clock(), log, progress, SearchOptions())
         one.run("cpu")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from rarebird.core.checks import DataError
 from rarebird.data.spec import InputSpec
 from rarebird.slots import methods
-from rarebird.training.inference import CPU_CELLS, LARGEST, SMALLEST, logits, placement, rows_at_once
+from rarebird.training.inference import CPU_CELLS, LARGEST, MOST_CELLS, SMALLEST, logits, placement, rows_at_once
 
 SPEC = InputSpec(
     kind="image", task="classification", n_outputs=3, channels=3, height=12, width=12, mean=(0.5,) * 3, std=(0.2,) * 3
@@ -48,7 +48,10 @@ def test_large_rows_come_few_at_a_time() -> None:
 
     assert rows_at_once(rows(1, 1, 1), "cpu") == LARGEST
     assert rows_at_once(rows(1, 28, 28), "cpu") == CPU_CELLS // 784
-    assert rows_at_once(rows(3, 224, 224), "cpu") == SMALLEST
+    assert rows_at_once(rows(3, 96, 96), "cpu") == SMALLEST
+    # The features of so many rows would take too much memory.
+    assert rows_at_once(rows(3, 224, 224), "cpu") == MOST_CELLS // (3 * 224 * 224) < SMALLEST
+    assert rows_at_once(rows(3, 2000, 2000), "cpu") == 1
     assert rows_at_once(rows(3, 96, 96), "cuda") == LARGEST
     assert rows_at_once({"numbers": torch.zeros(2, 0), "missing": torch.zeros(2, 0)}, "cpu") == LARGEST
 
