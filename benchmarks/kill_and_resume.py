@@ -1,7 +1,7 @@
 """Kills and interrupts `rarebird fit` at random moments, resumes it, and compares with a run that nobody disturbed.
 
     python benchmarks/kill_and_resume.py --moments 30
-    unshare --pid --fork --mount-proc python benchmarks/kill_and_resume.py --namespace    # each fit is process 1
+    python benchmarks/kill_and_resume.py --moments 30 --namespace    # each fit is process 1 of a namespace of its own
 
 Ways: ``kill`` (SIGKILL), ``term`` (SIGTERM), ``interrupt`` (Ctrl-C), ``twice`` (Ctrl-C, and again a moment later). For
 each way, with one process and with two workers, a fit is started and hit at a random moment between its start and the
@@ -54,7 +54,7 @@ def drive(arguments: list[str]) -> None:
         settings = {
             "linear": ["network=linear", "steps=60", "batch_size=64"],
             "trees": ["reference={name=boosted_trees,rounds=30}"],
-            "forest": ["reference={name=extra_trees,trees=40}"],
+            "forest": ["reference={name=extra_trees,rounds=40}"],
             "mlp": ["network={name=mlp,depth=1,width=32}", "steps=80"],
         }
         recipes = {name: base.with_settings(chosen) for name, chosen in settings.items()}  # type: ignore[attr-defined]
@@ -134,6 +134,12 @@ def trials(run: Path) -> dict[tuple[str, int], float]:
     return found
 
 
+def is_unfinished(run: Path) -> bool:
+    """Whether the run's own list says that its search can be resumed."""
+    listed = run / ".rarebird" / "files.json"
+    return listed.is_file() and bool(json.loads(listed.read_text(encoding="utf-8"))["unfinished"])
+
+
 def outputs(run: Path) -> np.ndarray:
     return pd.read_csv(run / "test_predictions.csv").filter(like="probability_").to_numpy()
 
@@ -155,7 +161,9 @@ def left_over(bench: Bench, run: Path, session: int) -> list[str]:
             continue
         if int(fields[3]) == session and fields[0] != "Z":
             alive.append(f"process {stat.parent.name}")
-    return [*beside, *inside, *(path.name for path in bench.temporary.iterdir()), *alive]
+    # torch keeps a cache of its own in the temporary folder, also after a run that nobody disturbed.
+    temporary = [path.name for path in bench.temporary.iterdir() if not path.name.startswith("torchinductor_")]
+    return [*beside, *inside, *temporary, *alive]
 
 
 def disturbed(bench: Bench, way: str, moment: float, whole: tuple[dict[tuple[str, int], float], np.ndarray]) -> dict:
@@ -170,7 +178,7 @@ def disturbed(bench: Bench, way: str, moment: float, whole: tuple[dict[tuple[str
         bench.hit(process, signal.SIGINT)
     _, said = process.communicate()
     before, code, errors = trials(run), process.returncode, []
-    finished = (run / "result.json").is_file()
+    finished = (run / "result.json").is_file() and not is_unfinished(run)
     if "Traceback" in said and "rarebird" in said.partition("Traceback")[2]:
         errors.append(said[-300:])
     if not finished:

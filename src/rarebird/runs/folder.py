@@ -55,7 +55,6 @@ def write(
         about = {"fingerprint": data.fingerprint, "profile": profile}
         _write_text(building / DATA, json.dumps(about, indent=1, ensure_ascii=False))
         _write_text(building / RESULT, result.to_json())
-    out.finished()
     try:
         return _with_extras(out, replace(outcome, result=result), data, clock, dict(beside or {}))
     except BaseException as error:
@@ -82,6 +81,8 @@ def _with_extras(
             result = result.with_notes(*why).model_copy(update={"report": ""})
         _write_text(building / RESULT, result.to_json())
         written = {path.name for path in building.iterdir()}
+    # Until here, a search whose process is killed can be resumed, and writes what is missing.
+    out.finished()
     out.remove(name for name in (*FILES, *beside) if name not in written | {MODEL, RECIPE, DATA})
     report = folder / REPORT if result.report else None
     return replace(outcome, result=result, report=report, first_screen=None if report is None else _screen(result))
