@@ -79,6 +79,7 @@ def search(of: Setup, base: Recipe, progress: Progress = silent) -> Search:
         restored=lambda device: [],
         left=dict,
         release=lambda one: None,
+        notes=[],
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(searching, "portfolio", lambda train, base, references, weights: entries(base))
