@@ -47,7 +47,12 @@ def started(patch: str, folder: Path) -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", WORK.format(patch=patch), str(table(folder / "rows.csv")), str(folder / "a" / "b")]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+    # A suite that runs in the background has SIGINT ignored, which its children would inherit.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process

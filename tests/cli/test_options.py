@@ -19,17 +19,19 @@ RUN = "--device --threads --json --quiet"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {
     "fit": "data --out --test --recipe --set --metric --references --single --budget --resume --workers --cluster "
-    f"--steps --positive --seed --keep-copies --force {ROWS} {RUN}",
+    f"--steps --positive --seed --keep-copies --external --label-map --force {ROWS} {RUN}",
     "preview": f"data --out --test --recipe --set --rows --views --seed --force {ROWS}",
     "learning-rate": "data --out --test --recipe --set --steps --seed --keep-copies --force "
     f"{ROWS} --device --json --quiet",
     "tune": "data --out --test --recipe --set --strategy --trials --budget --startup --folds --metric --pruner "
-    f"--workers --cluster --storage --resume --positive --seed --keep-copies --force {ROWS} {RUN}",
+    "--workers --cluster --storage --resume --positive --seed --keep-copies --external --label-map --force "
+    f"{ROWS} {RUN}",
     "compare": "data --out --remedies --test --recipe --set --folds --repeats --budget --steps --metric --positive "
-    f"--seed --keep-copies --force {ROWS} {RUN}",
+    f"--seed --keep-copies --external --label-map --force {ROWS} {RUN}",
     "regularization-path": "data --penalty --low --high --points --out --test --recipe --set --folds --repeats "
     f"--budget --steps --metric --positive --seed --keep-copies --force {ROWS} {RUN}",
     "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed --force {ROWS} {RUN}",
+    "next": f"--unlabeled data --n --budget --out --test --recipe --set --steps --metric --seed --force {ROWS} {RUN}",
     "predict": "model data --out --keep --raw --kind --pictures --channels-last --device --threads --json",
     "evaluate": "model data --out --raw --target --kind --groups --groups-pattern --weight --pictures "
     "--channels-last --device --threads --json",
@@ -43,6 +45,7 @@ OWN_HELP = {
     "preview": {"out", "test", "settings"},
     "learning-rate": {"out", "settings"},
     "tune": {"out", "test", "recipe", "settings", "metric", "seed"},
+    "next": {"out", "test", "settings", "metric"},
     "compare": {"out", "recipe", "settings", "metric", "seed"},
     "regularization-path": {"out", "settings", "metric", "seed"},
     "label-issues": {"out", "test", "settings", "metric"},
@@ -79,6 +82,7 @@ OWN_DEFAULTS = {
         "budget": "10m",
     },
     "label-issues": {"budget": "5m"},
+    "next": {"unlabeled": inspect.Parameter.empty, "rows": 50, "budget": "5m"},
     "predict": {"model": inspect.Parameter.empty, "out": None, "keep": None, "raw": False},
     "evaluate": {"model": inspect.Parameter.empty, "out": None, "raw": False},
     "profile": {},
