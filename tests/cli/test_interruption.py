@@ -75,7 +75,9 @@ def test_an_interruption_has_one_sentence_and_leaves_nothing(patch: str, one: si
 
 @pytest.mark.parametrize("one", interruption.SIGNALS, ids=lambda one: one.name)
 def test_the_first_signal_asks_and_the_second_one_stops(one: signal.Signals, capfd: pytest.CaptureFixture[str]) -> None:
-    before = signal.getsignal(one)
+    # A suite that runs in the background has SIGINT ignored.
+    before = signal.default_int_handler if one is signal.SIGINT else signal.SIG_DFL
+    usual = signal.signal(one, before)
     with progress_bar(quiet=True) as progress:
         assert not progress(0.0, "")
         signal.raise_signal(one)
@@ -83,6 +85,7 @@ def test_the_first_signal_asks_and_the_second_one_stops(one: signal.Signals, cap
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(one)
     assert signal.getsignal(one) is before
+    signal.signal(one, usual)
     assert capfd.readouterr().err.count("Ending early with what is done so far") == 1
 
 

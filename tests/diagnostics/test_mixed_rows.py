@@ -12,7 +12,6 @@ import torch
 
 from rarebird.core.rng import torch_stream
 from rarebird.data import prepare
-from rarebird.diagnostics import preview
 from rarebird.diagnostics.mixed_rows import sources
 from rarebird.methods.augmentation import _rows
 from rarebird.methods.augmentation._pipeline import Pipeline
@@ -21,7 +20,7 @@ from rarebird.slots import methods
 from rarebird.slots.protocols import TrainStatistics
 from rarebird.training.batches import ready
 from rarebird.training.device import Placement
-from tests.diagnostics.test_preview import data
+from tests.diagnostics.test_preview import data, page_of
 
 
 def found(kind: str, augmentation: list[Any]) -> tuple[list[list[int]], list[int]]:
@@ -57,6 +56,6 @@ def test_rows_that_are_not_mixed_have_no_source(kind: str, name: str) -> None:
 @pytest.mark.parametrize("kind", ["image", "series", "table"])
 def test_the_page_shows_both_sources_of_a_mixture(kind: Any, tmp_path: Path) -> None:
     recipe = Recipe(kind=kind, network="linear", augmentation=[{"name": "mixup", "alpha": 2.0}])
-    page = preview.write(recipe, data(kind), tmp_path, rows=4, views=2).read_text(encoding="utf-8")
+    page = page_of(recipe, data(kind), tmp_path, rows=4, views=2)
     assert page.count("mixed with") >= 4
     np.testing.assert_equal(page.count("mixed with") > 0 and kind != "table", 'class="source"' in page)

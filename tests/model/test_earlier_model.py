@@ -83,7 +83,10 @@ def test_saved_again_it_is_the_same_model(model: Model, tmp_path: Path) -> None:
 def test_its_recipe_is_read_and_written_equal(model: Model) -> None:
     recipe = ensemble.read(FOLDER / "recipe.toml")
     assert isinstance(recipe, Ensemble)
-    assert recipe.to_toml() == (FOLDER / "recipe.toml").read_text(encoding="utf-8")
+    # Stages have got a setting since, whose default is what they did then.
+    written = recipe.to_toml()
+    assert written.count("layer_decay = 1.0, ") == len(recipe.members)
+    assert written.replace("layer_decay = 1.0, ", "") == (FOLDER / "recipe.toml").read_text(encoding="utf-8")
     assert recipe == model.recipe
 
 

@@ -51,7 +51,7 @@ def test_a_table_gets_a_list_a_page_and_sentences(
     assert len(found["curves"][0]["rows"]) == 3
 
     pool.drop(columns=["target", "b"]).to_csv(tmp_path / "pool.csv", index=False)
-    done = rarebird(capsys, monkeypatch, *given, *FAST)
+    done = rarebird(capsys, monkeypatch, *given, *FAST, "--force")
     assert done.code == 2
     assert "'b'" in done.err
 
