@@ -54,4 +54,4 @@ def raising() -> Iterator[list[int]]:
 
 def say(text: str) -> None:
     """Write a line on standard error from a signal's handler, which may interrupt another write."""
-    os.write(2, f"{text}\n".encode())
+    os.write(2, f"{text}\n".encode("utf-8", "backslashreplace"))

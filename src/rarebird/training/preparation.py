@@ -33,7 +33,9 @@ def prepared(train: Dataset, seed: int) -> tuple[Prepared, list[str]]:
 
 def _key(train: Dataset, seed: int) -> bytes:
     """A digest of all that `prepare.fit` reads besides the source."""
-    digest = hashlib.blake2b(f"{id(train.source)} {seed} {train.task} {train.name} {train.classes}".encode())
+    text = f"{id(train.source)} {seed} {train.task} {train.name} {train.classes}"
+    # Names of files may hold bytes that are no text.
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"))
     for values in (train.index, train.weight, train.y):
         digest.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
     return digest.digest()
