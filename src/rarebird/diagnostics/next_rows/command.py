@@ -144,6 +144,9 @@ def suggest_rows(
         clock: The budget, for a recipe that leaves its steps open.
         device: A torch device, or ``auto``.
         progress: Told of the share done; True from it ends the training early.
+
+    Raises:
+        DataError: The pool holds no row to choose, or the recipe cannot be used.
     """
     if not len(pool):
         raise DataError(f"{pool.name} holds no row to choose from; give more with --unlabeled.")
@@ -156,6 +159,8 @@ def suggest_rows(
     full = cross_fit_all(recipe, setup.splits, parts, Compute(setup.device, half, part_of(progress, 0.0, 0.5)))
     model = finish(full.recipe, setup, [full], Clock(), silent, timings={}).model
     rows = pool_rows(model, setup, pool)
+    if rows.is_known.all():
+        raise DataError(f"Every row of {pool.name} copies a labeled row; give other rows with --unlabeled.")
     scores = scored(rows)
     batch = chosen(rows, n, scores)
     curves = _curves(full, setup, end, part_of(progress, 0.5, 0.5))
