@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,9 +59,9 @@ def learned(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
     seen: list[set[str]] = []
 
     class Spy(NetworkTrainer):
-        def __init__(self, recipe: Recipe, learned: Dataset, watched: Dataset, fold: int, device: str) -> None:
+        def __init__(self, recipe: Recipe, learned: Dataset, watched: Dataset, *others: Any) -> None:
             seen.append(set(learned.ids))
-            super().__init__(recipe, learned, watched, fold, device)
+            super().__init__(recipe, learned, watched, *others)
 
     monkeypatch.setattr(cross_fit, "NetworkTrainer", Spy)
     return seen

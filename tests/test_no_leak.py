@@ -7,6 +7,7 @@ This covers scalers, categories, bins, remedies, weights, calibration and decisi
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -162,9 +163,9 @@ def test_watched_rows_are_taken_from_the_networks_own_training_rows(monkeypatch:
     given = []
 
     class Spy(NetworkTrainer):
-        def __init__(self, recipe: Recipe, learned: Dataset, watched: Dataset, fold: int, device: str) -> None:
+        def __init__(self, recipe: Recipe, learned: Dataset, watched: Dataset, *others: Any) -> None:
             given.append((learned.index, watched.index))
-            super().__init__(recipe, learned, watched, fold, device)
+            super().__init__(recipe, learned, watched, *others)
 
     monkeypatch.setattr(cross_fit, "NetworkTrainer", Spy)
     train = rows()
