@@ -149,7 +149,13 @@ def test_a_killed_search_that_is_resumed_ends_like_one_without_interruption(
 def test_ctrl_c_ends_all_workers_and_keeps_the_finished_trials(table: Path) -> None:
     more = ["--trials", 500, "--strategy", "random", "--workers", 2, "--pruner", "median"]
     command = [sys.executable, "-m", "rarebird.cli", *map(str, arguments(table, "run", *more))]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # A suite that runs in the background has SIGINT ignored, which its children would inherit.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        pipe = subprocess.PIPE
+        child = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    finally:
+        signal.signal(signal.SIGINT, usual)
     end = time.monotonic() + 60
     while time.monotonic() < end and child.poll() is None and not finished(table.with_name("run") / DATABASE):
         time.sleep(0.05)

