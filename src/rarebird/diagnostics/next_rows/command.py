@@ -152,8 +152,7 @@ def suggest_rows(
         raise DataError(f"{pool.name} holds no row to choose from; give more with --unlabeled.")
     clock = clock if clock is not None and recipe.steps is None else Clock()
     setup = prepare_run(recipe, Splits(data.train, data.val, notes=data.notes), device=device, test_share=0)
-    recipe = setup.settled(recipe)
-    parts = setup.parts(recipe.seed)
+    recipe, parts = setup.settled(recipe), setup.parts(recipe.seed)
     end = clock.training_deadline()
     half = end if end is None else time.monotonic() + ALL_ROWS_SHARE * (end - time.monotonic())
     full = cross_fit_all(recipe, setup.splits, parts, Compute(setup.device, half, part_of(progress, 0.0, 0.5)))
@@ -162,9 +161,7 @@ def suggest_rows(
     scores = scored(rows)
     batch = chosen(rows, n, scores)
     curves = _curves(full, setup, end, part_of(progress, 0.5, 0.5))
-    notes = [*setup.splits.notes]
-    if len(batch) < n:
-        notes.append(f"Only {len(batch)} of {n} rows: all others copy a labeled row or one another.")
+    few = [f"Only {len(batch)} of {n} rows: all others copy a labeled row or one another."] if len(batch) < n else []
     guesses = model.labels(model.outputs(pool.take(batch)))
     return Suggestion(
         name=setup.splits.train.name,
@@ -173,7 +170,7 @@ def suggest_rows(
         curves=curves,
         n_pool=len(pool),
         n_known=int(rows.is_known.sum()),
-        notes=tuple(notes),
+        notes=(*setup.splits.notes, *few),
         model=model,
     )
 
