@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from rarebird.core.checks import DataError
-from rarebird.runs.output_folder import HIDDEN, LIST, default_folder, owned_folder
+from rarebird.runs.default_folder import default_folder
+from rarebird.runs.output_folder import HIDDEN, LIST, owned_folder
 from rarebird.runs.request import Request
 from tests.runs.owning import visible
 
@@ -223,3 +224,14 @@ def test_a_mount_point_serves_as_folder(tmp_path: Path) -> None:
         pytest.skip("this system lets nobody mount a folder")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "againin place"
+
+
+def test_a_default_folder_is_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rarebird.runs.default_folder.time.strftime", lambda form: "20260101-000000")
+    names = []
+    for _ in range(3):
+        folder = default_folder("rows")
+        folder.mkdir(parents=True)
+        names.append(folder.name)
+    assert names == ["rows-20260101-000000", "rows-20260101-000000-2", "rows-20260101-000000-3"]

@@ -23,8 +23,9 @@ from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.text import assignments
 from rarebird.runs import folder as run_folder
+from rarebird.runs.default_folder import default_folder
 from rarebird.runs.fit_recipe import fit_recipe, fit_recipe_on
-from rarebird.runs.output_folder import OutputFolder, default_folder, owned_folder
+from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, resolve_recipe
 
 if TYPE_CHECKING:

@@ -244,7 +244,7 @@ def _request(given: Mapping[str, Any]) -> Request:
     fields["label_maps"] = tuple(given.get("label_map") or ())
     fields["read"] = _read_options(given)
     if "out" in given:
-        from rarebird.runs.output_folder import default_folder
+        from rarebird.runs.default_folder import default_folder
 
         fields["out"] = given["out"] or default_folder(given["data"].stem)
         fields["out_is_default"] = given["out"] is None

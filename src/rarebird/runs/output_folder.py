@@ -7,12 +7,10 @@ on that list are ever replaced or removed; what users put beside them stays.
 from __future__ import annotations
 
 import errno
-import itertools
 import json
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -35,14 +33,6 @@ HIDDEN, LOCK, LIST = ".rarebird", "lock", "files.json"
 OF_THE_SYSTEM = ("lost+found",)
 # A list longer than this is not ours.
 MOST_BYTES = 10_000_000
-LONGEST_NAME = 80  # characters; a file system takes 255 bytes
-
-
-def default_folder(name: str) -> Path:
-    """``runs/NAME-DATE``, which does not exist yet (``-2`` and so on are added); a long name is shortened."""
-    first = Path("runs") / f"{name[:LONGEST_NAME] or 'data'}-{time.strftime('%Y%m%d-%H%M%S')}"
-    later = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
-    return next(folder for folder in itertools.chain([first], later) if not os.path.lexists(folder))
 
 
 @dataclass
