@@ -97,10 +97,12 @@ def placement(device: str, pictures: bool) -> Placement:
 def is_frozen_before_head(network: nn.Module, recipe: Recipe) -> bool:
     """Whether a network's `embed` gives the same for a row during the whole training, so that it is computed once: its
     head alone has anything to learn, or every stage trains the head alone."""
-    if not hasattr(network, "embed"):
-        return False
-    head = {id(parameter) for parameter in network.head.parameters()}  # type: ignore[union-attr]
-    learns = any(id(parameter) not in head for parameter in network.parameters())
+    return hasattr(network, "embed") and learns_head_alone(network, recipe)
+
+
+def learns_head_alone(network: nn.Module, recipe: Recipe) -> bool:
+    """Whether nothing before the network's head has anything to learn, or every stage trains the head alone."""
+    learns = any(not name.startswith("head.") for name, _ in network.named_parameters())
     return not learns or all(stage.trainable == "head" for stage in recipe.stages)
 
 

@@ -19,7 +19,7 @@ from rarebird.slots.protocols import Inputs
 from rarebird.slots.solved_head import HeadRows
 from rarebird.training.batches import ready
 from rarebird.training.device import threads
-from rarebird.training.inference import embedded, placement, rows_at_once
+from rarebird.training.inference import embedded, learns_head_alone, placement, rows_at_once
 from rarebird.training.initial_network import InitialNetwork
 from rarebird.training.joining import join
 from rarebird.training.preparation import prepared
@@ -158,8 +158,7 @@ def check_frozen(recipe: Recipe, network: nn.Module) -> None:
     Raises:
         DataError: It has some.
     """
-    learns = any(not name.startswith("head.") for name, _ in network.named_parameters())
-    if not learns or all(stage.trainable == "head" for stage in recipe.stages):
+    if learns_head_alone(network, recipe):
         return
     if hasattr(network, "embed"):
         raise DataError(

@@ -153,7 +153,7 @@ def test_another_seed_is_another_forest() -> None:
 
 
 def test_leaves_grow_with_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rarebird.methods.reference.extra_trees.ROWS_PER_LEAF", 15)
+    monkeypatch.setattr("rarebird.methods.reference._growth.ROWS_PER_LEAF", 15)
     x, codes = inputs()
     model = theirs(codes, min_samples_leaf=10).fit(columns_of(x, SPEC), codes)
     np.testing.assert_allclose(shares(grown(), x), clipped(model.predict_proba(columns_of(x, SPEC))), atol=1e-6)

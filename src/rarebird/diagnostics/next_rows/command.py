@@ -180,7 +180,8 @@ def pool_rows(model: Model, setup: Setup, pool: Dataset) -> Pool:
     train, n = setup.splits.train, len(setup.splits.train)
     pool = replace(pool, y=None, classes=train.classes, task=train.task)
     matches = duplicates.find([train, pool]).groups
-    if np.isin(matches[n:], matches[:n]).all():
+    is_known = np.isin(matches[n:], matches[:n])
+    if is_known.all():
         raise DataError(f"Every row of {pool.name} copies a labeled row; give other rows with --unlabeled.")
     features, labeled = plain_features((pool, train), model.members[0].prepared)
     predicted = (
@@ -189,7 +190,7 @@ def pool_rows(model: Model, setup: Setup, pool: Dataset) -> Pool:
         else model.outputs(pool)
     )
     counts = None if train.task == "regression" else train.weighted_counts
-    return Pool(predicted, counts, features, labeled, matches[n:], np.isin(matches[n:], matches[:n]))
+    return Pool(predicted, counts, features, labeled, matches[n:], is_known)
 
 
 def _curves(full: CrossFit, setup: Setup, end: float | None, progress: Progress) -> list[ClassCurve]:

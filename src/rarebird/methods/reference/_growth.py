@@ -1,13 +1,14 @@
-"""Grows a forest of extremely randomized trees by scikit-learn, and keeps it as plain arrays."""
+"""Grows forests of extremely randomized trees by scikit-learn, and keeps them as plain arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rarebird.methods.reference._forest import Forest, arrays_of, columns_of, joined
-from rarebird.methods.reference._tree_reference import TreeRows
+from rarebird.methods.reference._forest import Forest, arrays_of, check, columns_of, joined
+from rarebird.methods.reference._tree_reference import TreeReference, TreeRows
 
 if TYPE_CHECKING:
     from rarebird.data.spec import InputSpec
@@ -16,6 +17,34 @@ if TYPE_CHECKING:
 # Most trees that are grown before the progress callback is asked again whether to end; it is asked after the first
 # tree, which may take long, and then after twice as many trees each time.
 CHUNK = 20
+# With more rows than this for each row of a leaf, leaves are larger, so that the arrays stay small.
+ROWS_PER_LEAF = 1_000
+
+
+class ForestReference(TreeReference):
+    """Settings of a forest; a subclass says in `options` how its trees grow."""
+
+    def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: RoundProgress) -> Forest:
+        """The forest; True from `progress` makes the chunk of trees that has just been grown the last one."""
+        return grown(rows, rounds, seed, threads, progress, self.options(rows))
+
+    def options(self, rows: TreeRows) -> dict[str, Any]:
+        """Settings of the forest for these rows, as scikit-learn names them."""
+        raise NotImplementedError
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray], spec: InputSpec) -> Forest:
+        """A forest from the arrays of a model's file.
+
+        Raises:
+            ValueError: They are not a forest, or a forest for other data.
+        """
+        check(arrays, spec)
+        return Forest(dict(arrays), spec)
+
+
+def smallest_leaf(fewest: int, rows: TreeRows) -> int:
+    """Fewest rows in a leaf: as asked, and at least one for each `ROWS_PER_LEAF` rows."""
+    return max(fewest, len(rows.target) // ROWS_PER_LEAF)
 
 
 def grown(

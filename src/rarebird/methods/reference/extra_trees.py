@@ -19,27 +19,24 @@ arrays stay small. Missing numbers become the mean, with a mark as a second colu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from rarebird.core.checks import require
-from rarebird.methods.reference._forest import NODES, Forest, arrays_of, check
-from rarebird.methods.reference._growth import grown
-from rarebird.methods.reference._tree_reference import TreeReference, TreeRows
+from rarebird.methods.reference._forest import NODES, Forest, arrays_of
+from rarebird.methods.reference._growth import ForestReference, smallest_leaf
+from rarebird.methods.reference._tree_reference import TreeRows
 from rarebird.slots.ranges import Float, Int
 
 if TYPE_CHECKING:
     from rarebird.data.spec import InputSpec
-    from rarebird.slots.protocols import RoundProgress
 
 KINDS = ("table",)
-ROWS_PER_LEAF = 1_000
 
 
-class ExtraTrees(TreeReference):
+class ExtraTrees(ForestReference):
     """Settings of the forest.
 
     Attributes:
@@ -53,24 +50,11 @@ class ExtraTrees(TreeReference):
     fewest_rows: Annotated[int, Int(1, 20, log=True)] = Field(default=2, ge=1)
     column_share: Annotated[float, Float(0.0, 1.0)] = Field(default=0.0, ge=0, le=1)
 
-    def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: RoundProgress) -> Forest:
-        """The forest; True from `progress` makes the chunk of trees that has just been grown the last one."""
-        return grown(rows, rounds, seed, threads, progress, self._options(rows))
-
-    def _options(self, rows: TreeRows) -> dict[str, Any]:
-        """Settings of the forest, as scikit-learn names them."""
+    def options(self, rows: TreeRows) -> dict[str, Any]:
+        """Settings of the forest for these rows, as scikit-learn names them."""
         usual = "sqrt" if rows.spec.task == "classification" else 1.0
-        fewest = max(self.fewest_rows, len(rows.target) // ROWS_PER_LEAF)
+        fewest = smallest_leaf(self.fewest_rows, rows)
         return {"min_samples_leaf": fewest, "max_features": self.column_share or usual}
-
-    def from_arrays(self, arrays: Mapping[str, np.ndarray], spec: InputSpec) -> Forest:
-        """A forest from the arrays of a model's file.
-
-        Raises:
-            ValueError: They are not a forest, or a forest for other data.
-        """
-        check(arrays, spec)
-        return Forest(dict(arrays), spec)
 
     def from_text(self, text: str, spec: InputSpec) -> Forest:
         """A forest from the JSON of version 0.1, which had all classes' shares of each node.

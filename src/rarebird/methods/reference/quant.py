@@ -17,26 +17,21 @@ NOTE[DIFF]: each model of a cross-fit has 60 trees, as ten of them are averaged,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 from pydantic import Field
 
-from rarebird.methods.reference._forest import Forest, check
-from rarebird.methods.reference._growth import grown
-from rarebird.methods.reference._tree_reference import TreeReference, TreeRows
+from rarebird.methods.reference._growth import ForestReference, smallest_leaf
+from rarebird.methods.reference._tree_reference import TreeRows
 from rarebird.slots.ranges import Float, Int
 
 if TYPE_CHECKING:
-    from rarebird.data.spec import InputSpec
-    from rarebird.slots.protocols import RoundProgress
+    pass
 
 KINDS = ("series",)
-ROWS_PER_LEAF = 1_000
 
 
-class Quant(TreeReference):
+class Quant(ForestReference):
     """Settings of the forest.
 
     Attributes:
@@ -49,19 +44,10 @@ class Quant(TreeReference):
     fewest_rows: Annotated[int, Int(1, 8, log=True)] = Field(default=1, ge=1)
     column_share: Annotated[float, Float(0.02, 0.4, log=True)] = Field(default=0.1, gt=0, le=1)
 
-    def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: RoundProgress) -> Forest:
-        """The forest; True from `progress` makes the chunk of trees that has just been grown the last one."""
-        fewest = max(self.fewest_rows, len(rows.target) // ROWS_PER_LEAF)
+    def options(self, rows: TreeRows) -> dict[str, Any]:
+        """Settings of the forest for these rows, as scikit-learn names them."""
+        fewest = smallest_leaf(self.fewest_rows, rows)
         options: dict[str, Any] = {"min_samples_leaf": fewest, "max_features": self.column_share}
         if rows.spec.task == "classification":
             options["criterion"] = "entropy"
-        return grown(rows, rounds, seed, threads, progress, options)
-
-    def from_arrays(self, arrays: Mapping[str, np.ndarray], spec: InputSpec) -> Forest:
-        """A forest from the arrays of a model's file.
-
-        Raises:
-            ValueError: They are not a forest, or a forest for other data.
-        """
-        check(arrays, spec)
-        return Forest(dict(arrays), spec)
+        return options
