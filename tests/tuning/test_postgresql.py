@@ -125,6 +125,8 @@ def test_two_drivers_at_once_on_empty_databases(server: Server, tmp_path: Path) 
 def test_one_is_killed_and_resumed_and_the_server_restarts(server: Server, tmp_path: Path) -> None:
     """Every place has one trial with a value, and its recipe is that of a search without any interruption."""
     address = server.new_database("shared")
+    # Looking into an empty database makes a table, on which a driver that makes the same one would end.
+    study(address).close()
     first, second = driver(address, tmp_path, 30), driver(address, tmp_path, 30)
     go(first, second)
     until(4, address, workers=2)
