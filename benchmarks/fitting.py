@@ -27,7 +27,7 @@ def fit(train: Path, test: Path | None, *options: str, settings: Sequence[str] =
         command = [
             sys.executable,
             "-m",
-            "rarebird.cli",
+            "rarebird",
             "fit",
             str(train),
             "--out",

@@ -123,7 +123,7 @@ SHAPES = {
 
 def fitted(data: Path, budget: str, run: Path) -> tuple[float, int, int, str, str]:
     """Seconds, exit code, peak bytes, standard output and error of ``rarebird fit``."""
-    command = [sys.executable, "-m", "rarebird.cli", "fit", str(data), "--budget", budget, "--out", str(run), "--json"]
+    command = [sys.executable, "-m", "rarebird", "fit", str(data), "--budget", budget, "--out", str(run), "--json"]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.monotonic()
         process = subprocess.Popen(command, stdout=out, stderr=err)

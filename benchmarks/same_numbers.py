@@ -66,7 +66,7 @@ def rarebird(*arguments: str) -> None:
         SystemExit: The command failed; its own message is shown.
     """
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [sys.executable, "-m", "rarebird.cli", *arguments]
+    command = [sys.executable, "-m", "rarebird", *arguments]
     done = subprocess.run(command, env=os.environ | one_thread, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\nended with code {done.returncode}:\n{done.stderr}")

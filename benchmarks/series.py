@@ -58,7 +58,7 @@ def fit_set(train: Path, seed: int, arguments: argparse.Namespace) -> dict[str, 
     probability of each test row, and 1 where its class is the true one."""
     test = train.with_name(train.name.replace("_TRAIN", "_TEST"))
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "rarebird.cli", "fit", str(train), "--test", str(test), "--json"]
+        command = [sys.executable, "-m", "rarebird", "fit", str(train), "--test", str(test), "--json"]
         command += ["--out", f"{folder}/run", "--budget", arguments.budget, "--seed", str(seed)]
         command += [word for setting in arguments.settings for word in ("--set", setting)]
         start = time.monotonic()

@@ -78,7 +78,7 @@ def test_a_fresh_process_gives_the_same_probabilities(run: Path, table: Path, tm
     here = model.outputs(predict.read(model, table, None, labelled=False).data)
     out = tmp_path / "predicted.csv"
     subprocess.run(
-        [sys.executable, "-m", "rarebird.cli", "predict", str(run), str(table), "--out", str(out)], check=True
+        [sys.executable, "-m", "rarebird", "predict", str(run), str(table), "--out", str(out)], check=True
     )
     there = pd.read_csv(out)
     assert len(there) == 240

@@ -121,7 +121,7 @@ def test_a_killed_search_that_is_resumed_ends_like_one_without_interruption(
     command = [
         sys.executable,
         "-m",
-        "rarebird.cli",
+        "rarebird",
         *map(str, arguments(table, "killed", "--trials", 6, "--strategy", "tpe", "--startup", 3)),
     ]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -148,7 +148,7 @@ def test_a_killed_search_that_is_resumed_ends_like_one_without_interruption(
 @pytest.mark.xdist_group("heavy")
 def test_ctrl_c_ends_all_workers_and_keeps_the_finished_trials(table: Path) -> None:
     more = ["--trials", 500, "--strategy", "random", "--workers", 2, "--pruner", "median"]
-    command = [sys.executable, "-m", "rarebird.cli", *map(str, arguments(table, "run", *more))]
+    command = [sys.executable, "-m", "rarebird", *map(str, arguments(table, "run", *more))]
     # A suite that runs in the background has SIGINT ignored, which its children would inherit.
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

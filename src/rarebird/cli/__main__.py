@@ -1,6 +1,0 @@
-"""``python -m rarebird.cli``."""
-
-from rarebird.cli import main
-
-if __name__ == "__main__":
-    main()
