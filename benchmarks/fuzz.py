@@ -5,9 +5,9 @@
 Small valid files of each format are changed: bits and bytes flip, parts are cut, doubled or exchanged, numbers become
 odd ones, and headers, JSON and arrays are changed inside their containers, so that the changes get past checksums. Data
 go through `rarebird profile`, models and rows through `rarebird predict`. All is imported once; each command runs in a
-forked child with limits of memory and time. A finding is any exit code except 0 and 2, any signal, a child beyond its
-time, more memory than its limit, or an exit of 2 whose error is not one sentence. The exit code is 1 where there are
-findings; `--case` repeats one of them and prints what it said.
+forked child with limits of memory and processor time. A finding is any exit code except 0 and 2, any signal, a child
+beyond its time, more memory than its limit, or an exit of 2 whose error is not one sentence. The exit code is 1 where
+there are findings; `--case` repeats one of them and prints what it said.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ import mutations
 import numpy as np
 import seed_files
 
-# Seconds of a child; bytes of addresses and of resident memory that it may take beyond those of this process.
-SECONDS = 20.0
+# Processor seconds of a child, and seconds that it may wait beside them; bytes of addresses and of resident memory that
+# it may take beyond those of this process.
+SECONDS, WAITING = 20.0, 100.0
 ADDRESSES, MEMORY = 6 * 2**30, 2**30
 
 
@@ -67,6 +68,7 @@ def in_child(kind: str, number: int, seed: int, seeds: Path, folder: Path) -> No
         os.dup2(err, 2)
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + ADDRESSES, used + ADDRESSES))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(SECONDS), int(SECONDS)))
         sys.argv = ["rarebird", *arguments(kind, changed, seeds)]
         from rarebird.cli import main as command
 
@@ -83,11 +85,14 @@ def in_child(kind: str, number: int, seed: int, seeds: Path, folder: Path) -> No
         os._exit(code)
 
 
-def fault_of(status: int, seconds: float, memory: int, base: int, said: str) -> str:
+def fault_of(status: int, waited: float, usage: resource.struct_rusage, base: int, said: str) -> str:
     """What is wrong with an ended child; empty where nothing is."""
+    memory = usage.ru_maxrss * 1024
     if os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
-        return f"no end in {SECONDS:.0f} s" if seconds >= SECONDS else f"ended by {name}"
+        if usage.ru_utime + usage.ru_stime >= SECONDS - 1:
+            return f"no end in {SECONDS:.0f} s of a processor"
+        return f"no end in {WAITING:.0f} s" if waited >= WAITING else f"ended by {name}"
     code = os.WEXITSTATUS(status)
     if code not in (0, 2):
         return f"exit code {code}"
@@ -107,6 +112,8 @@ class Runner:
         self.seeds, self.work, self.seed = seeds, work, seed
         self.base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self.running: dict[int, tuple[int, str, float, Path]] = {}
+        # Seconds that this process saw pass: a machine that was suspended is no child that hangs.
+        self.seen, self._last = 0.0, time.monotonic()
         self.findings: list[Finding] = []
         self.codes: Counter[tuple[str, int]] = Counter()
 
@@ -116,7 +123,7 @@ class Runner:
         child = os.fork()
         if child == 0:
             in_child(kind, number, self.seed, self.seeds, folder)
-        self.running[child] = (number, kind, time.monotonic(), folder)
+        self.running[child] = (number, kind, self.seen, folder)
 
     def wait(self, keep: Path | None) -> None:
         """Wait until a child ends, and end those beyond their time."""
@@ -124,14 +131,16 @@ class Runner:
             child, status, usage = os.wait4(-1, os.WNOHANG)
             if child:
                 break
+            now = time.monotonic()
+            self.seen, self._last = self.seen + min(now - self._last, 1.0), now
             for late, (_, _, start, _) in self.running.items():
-                if time.monotonic() - start > SECONDS:
+                if self.seen - start > WAITING:
                     os.kill(late, signal.SIGKILL)
             time.sleep(0.002)
         number, kind, start, folder = self.running.pop(child)
         self.codes[kind, os.waitstatus_to_exitcode(status)] += 1
         text = (folder / "err").read_text(errors="replace") if (folder / "err").exists() else ""
-        fault = fault_of(status, time.monotonic() - start, usage.ru_maxrss * 1024, self.base, text)
+        fault = fault_of(status, self.seen - start, usage, self.base, text)
         if fault:
             last = next(iter(reversed(text.strip().splitlines())), "")
             self.findings.append(Finding(number, kind, fault, last[:300]))
