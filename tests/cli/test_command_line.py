@@ -77,9 +77,7 @@ def test_a_fresh_process_gives_the_same_probabilities(run: Path, table: Path, tm
     model = predict.load(run)
     here = model.outputs(predict.read(model, table, None, labelled=False).data)
     out = tmp_path / "predicted.csv"
-    subprocess.run(
-        [sys.executable, "-m", "rarebird", "predict", str(run), str(table), "--out", str(out)], check=True
-    )
+    subprocess.run([sys.executable, "-m", "rarebird", "predict", str(run), str(table), "--out", str(out)], check=True)
     there = pd.read_csv(out)
     assert len(there) == 240
     assert set(there["label"]) <= {"常見", "稀有"}

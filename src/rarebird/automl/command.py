@@ -73,7 +73,7 @@ def fit(
     """
     with search_folder(request, resume) as out:
         progress(0.0, "reading the data")
-        base, data = read_recipe_and_data(request)
+        base, data = read_recipe_and_data(request, clock)
         found = search(base, data, replace(request, out=out.path), clock, progress, options)
         return write(found, out, clock, progress)
 

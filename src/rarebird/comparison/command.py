@@ -80,7 +80,7 @@ def _found(
     request: Request, asked: str, folds: int, repeats: int, clock: Clock, progress: Progress
 ) -> tuple[Comparison, Dataset]:
     progress(0.0, "reading the data")
-    recipe, splits, wanted, notes = _read(request, asked)
+    recipe, splits, wanted, notes = _read(request, asked, clock)
     train = splits.train
     options = ComparisonOptions(folds, repeats, request.metric, request.positive, outside=splits.outside)
     compute, before = Compute(choose_device(request.device), clock.training_deadline(), progress), clock.elapsed()
@@ -90,9 +90,9 @@ def _found(
     return replace(found, notes=(*notes, *found.notes), course=found.course.with_budget(before)), train
 
 
-def _read(request: Request, asked: str) -> tuple[Recipe, Splits, list[str], list[str]]:
+def _read(request: Request, asked: str, clock: Clock) -> tuple[Recipe, Splits, list[str], list[str]]:
     """The baseline, the split rows, the remedies, and notes on them for the user."""
-    recipe, data = read_recipe_and_data(request)
+    recipe, data = read_recipe_and_data(request, clock)
     recipe = _baseline(request, recipe)
     splits = separate(data, recipe, TEST_SHARE, Copies(request.keep_copies))
     train, notes = splits.train, list(splits.notes)

@@ -12,7 +12,8 @@ from rarebird.data.dataset import Splits, natural_order
 from rarebird.readers import folder_layout
 from rarebird.readers.folder_layout import files_under, text_of
 from rarebird.readers.options import ReadOptions
-from rarebird.readers.picture_rows import Listing, load
+from rarebird.readers.picture_listing import Listing
+from rarebird.readers.picture_rows import load
 from rarebird.readers.pictures import SUFFIXES, is_picture
 
 

@@ -16,7 +16,8 @@ from rarebird.core.checks import DataError, some
 from rarebird.data.dataset import Splits
 from rarebird.readers import delimited, folder_layout, table
 from rarebird.readers.options import ReadOptions
-from rarebird.readers.picture_rows import Listing, load
+from rarebird.readers.picture_listing import Listing
+from rarebird.readers.picture_rows import load
 from rarebird.readers.pictures import is_picture
 
 # Names of columns that hold a picture's file or name; the first is the one that messages suggest. `id` names pictures

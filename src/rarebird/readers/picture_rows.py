@@ -4,50 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rarebird.core.checks import DataError, some
-from rarebird.data.dataset import Dataset, Pixels, Splits, Task, UnreadRow
+from rarebird.data.dataset import Dataset, Pixels, Splits, UnreadRow
 from rarebird.readers.options import ReadOptions
+from rarebird.readers.picture_choice import within_time
+from rarebird.readers.picture_listing import Listing
 from rarebird.readers.picture_store import decode, headers
 from rarebird.readers.pictures import MAX_SIDE, Header, Shape, working_shape
 
 
-@dataclass(frozen=True)
-class Listing:
-    """The picture files of one part of a data set.
-
-    Attributes:
-        where: Name in messages: the folder or CSV.
-        name: The name of the data set in reports.
-        target: The name of the label.
-        files: n paths.
-        ids: The user's names of the n pictures.
-        task: The task that `y` is for.
-        y: ``(n,)`` codes into `classes` or numbers; None without labels.
-        classes: The class labels.
-        weight, group, time: ``(n,)`` or None.
-    """
-
-    where: str
-    name: str
-    target: str
-    files: Sequence[Path]
-    ids: Sequence[str]
-    task: Task = "classification"
-    y: np.ndarray | None = None
-    classes: tuple[str, ...] = ()
-    weight: np.ndarray | None = None
-    group: np.ndarray | None = None
-    time: np.ndarray | None = None
-
-
 def load(parts: dict[str, Listing], options: ReadOptions) -> Splits:
     """Decode every part at the working shape of `train`; the other parts are aligned to its classes.
+
+    Where `options.deadline` does not allow all pictures, a part of each class is decoded.
 
     Args:
         parts: ``train`` and, if the data came split, ``val`` and ``test``; each with at least one file.
@@ -60,16 +33,17 @@ def load(parts: dict[str, Listing], options: ReadOptions) -> Splits:
         DataError: No picture of a part can be read, a training set has one class only, a part has a class that the
             training rows lack, or the pattern for groups cannot be used.
     """
-    groups = {part: groups_of(listing, options.groups_pattern) for part, listing in parts.items()}
+    for listing in parts.values():
+        groups_of(listing, options.groups_pattern)  # refused before anything is decoded
     heads = {part: headers(listing.files) for part, listing in parts.items()}
     shape: Shape = working_shape(heads["train"], options) if heads["train"] else (1, 1, 1)
     deep = any(head.deep for part in heads.values() for head in part)
+    parts, notes = within_time(parts, shape, options, deep=deep)
     loaded: dict[str, Dataset] = {}
-    notes: list[str] = []
     unread: list[UnreadRow] = []
     for part, listing in parts.items():
         array, reasons = decode(listing.files, shape, deep=deep, cache=options.cache)
-        data, more = _dataset(listing, groups[part], array, reasons, options)
+        data, more = _dataset(listing, groups_of(listing, options.groups_pattern), array, reasons, options)
         if part == "train" and options.role == "training rows" and data.n_classes == 1:
             raise DataError(
                 f"{listing.where} holds only one class ({data.classes[0]!r}); give pictures of two classes or more."

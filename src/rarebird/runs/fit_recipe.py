@@ -32,7 +32,7 @@ def fit_recipe(request: Request, clock: Clock, progress: Progress = silent) -> O
     """
     with owned_folder(request, folder.FILES) as out:
         progress(0.0, "reading the data")
-        return fit_recipe_on(*read_any_recipe_and_data(request), request, out, clock, progress)
+        return fit_recipe_on(*read_any_recipe_and_data(request, clock), request, out, clock, progress)
 
 
 def fit_recipe_on(

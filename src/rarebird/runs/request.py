@@ -25,6 +25,8 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.text import assigned, read_plain
 from rarebird.slots import methods
 
+# Share of the budget in which pictures must be decoded.
+READING_SHARE = 0.4
 # Share of the budget for the search for leaks, which the report shows and nothing else reads.
 LEAKS_SHARE = 0.05
 
@@ -113,13 +115,17 @@ def summarize(data: Splits, keep_copies: bool = False, clock: Clock | None = Non
     return DataSummary(fingerprint(data.train), facts, copies)
 
 
-def read_recipe_and_data(request: Request) -> tuple[Recipe, Splits]:
+def read_recipe_and_data(request: Request, clock: Clock | None = None) -> tuple[Recipe, Splits]:
     """The requested recipe and rows, for commands that work with one recipe only.
+
+    Args:
+        request: What is asked for.
+        clock: As in `read_data`.
 
     Raises:
         DataError: The data or the recipe cannot be used, or the recipe is an ensemble.
     """
-    recipe, data = read_any_recipe_and_data(request)
+    recipe, data = read_any_recipe_and_data(request, clock)
     if isinstance(recipe, Ensemble):
         raise DataError(
             f"{request.recipe} holds an ensemble, but one recipe is needed; "
@@ -128,26 +134,36 @@ def read_recipe_and_data(request: Request) -> tuple[Recipe, Splits]:
     return recipe, data
 
 
-def read_any_recipe_and_data(request: Request) -> tuple[AnyRecipe, Splits]:
+def read_any_recipe_and_data(request: Request, clock: Clock | None = None) -> tuple[AnyRecipe, Splits]:
     """The requested recipe or ensemble, and the rows.
+
+    Args:
+        request: What is asked for.
+        clock: As in `read_data`.
 
     Raises:
         DataError: The data or the recipe cannot be used.
     """
     given = None if request.recipe is None else ensemble.read(request.recipe)
-    data = read_data(request)
+    data = read_data(request, clock)
     return resolve_recipe(request, given, data), data
 
 
-def read_data(request: Request) -> Splits:
+def read_data(request: Request, clock: Clock | None = None) -> Splits:
     """The requested rows; test rows of another path are read in the same way as the training rows.
 
     Pictures are read at the size that the request's settings name, or else its recipe.
+
+    Args:
+        request: What is asked for.
+        clock: The budget; of pictures, only those are read that a share of it allows. None for no limit.
 
     Raises:
         DataError: The data cannot be read.
     """
     options = request.read
+    if clock is not None:
+        options = replace(options, deadline=clock.end_of_part(READING_SHARE))
     if options.image_size is None:
         options = replace(options, image_size=_asked_image_size(request), largest_side=_largest_side(request))
     data = _with_test_rows(request, readers.read(request.data, options), options)

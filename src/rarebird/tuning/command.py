@@ -148,7 +148,7 @@ def tune(request: Request, plan: TuningPlan, clock: Clock, progress: Progress = 
 
 def _tune(request: Request, out: OutputFolder, plan: TuningPlan, clock: Clock, progress: Progress) -> TuningResult:
     progress(0.0, "reading the data")
-    data = read_data(request)
+    data = read_data(request, clock)
     summary = summarize(data, request.keep_copies)
     with threads(request.threads):
         setup = prepare(request, plan, data, summary)

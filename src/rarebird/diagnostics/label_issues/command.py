@@ -74,7 +74,7 @@ def review(request: Request, clock: Clock, progress: Progress = silent) -> Revie
         DataError: The data or the recipe cannot be used, or the target holds numbers.
     """
     progress(0.0, "reading the data")
-    recipe, data = read_recipe_and_data(request)
+    recipe, data = read_recipe_and_data(request, clock)
     return check_labels(recipe, data, clock=clock, device=request.device, progress=progress)
 
 

@@ -113,7 +113,7 @@ def suggest(request: Request, unlabeled: Path, n: int, clock: Clock, progress: P
         DataError: The data, the pool or the recipe cannot be used.
     """
     progress(0.0, "reading the data")
-    recipe, data = read_recipe_and_data(request)
+    recipe, data = read_recipe_and_data(request, clock)
     prepared, _ = prepare.fit(data.train, recipe.seed)
     options = replace(request.read, role="unlabeled rows", target=None, schema=data.train.known_schema)
     options = replace(options, groups=None, groups_pattern=None, weight=None, time=None, gap=None, kind=None, task=None)

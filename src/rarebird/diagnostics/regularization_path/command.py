@@ -76,7 +76,7 @@ def run(
 
 def _found(request: Request, path: PathRequest, clock: Clock, progress: Progress) -> RegularizationPath:
     progress(0.0, "reading the data")
-    recipe, data = read_recipe_and_data(request)
+    recipe, data = read_recipe_and_data(request, clock)
     penalty = penalty_of(path.penalty, recipe)
     strengths = penalty.grid(path.points, path.low, path.high)
     further = penalty.further(strengths) if path.high is None else []
