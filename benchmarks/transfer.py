@@ -4,23 +4,26 @@
 
 Each seed draws a share of the rows to learn from, with groups and copies kept together; the others are the test. One
 line per seed, then mean and spread of the balanced accuracy. Without --budget, recipes take their own steps, so that
-the figures do not depend on the machine's load.
+the figures do not depend on the machine's load. `--plan fit` is the whole search of `rarebird fit` with the weights, in
+its budget (reading the pictures not counted), and `--plan fit-nothing` the same search without any.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+import rarebird as rb
 from rarebird import readers
 from rarebird.core.clock import Clock, seconds_of
 from rarebird.data import split
 from rarebird.data.dataset import Splits
-from rarebird.experiment.run import run
+from rarebird.experiment.run import Outcome, run
 from rarebird.profile import duplicates
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe.defaults import default_recipe
@@ -33,13 +36,34 @@ PLANS = {
 }
 
 
+def trained(splits: Splits, seed: int, given: argparse.Namespace) -> Outcome:
+    """One recipe: the default one, with the weights in the plan's way."""
+    recipe = default_recipe(splits.train, seed=seed)
+    if given.plan != "nothing":
+        recipe = recipe.with_settings([*weights(given), *PLANS[given.plan]])
+    clock = Clock(None if given.budget is None else seconds_of(given.budget))
+    return run(recipe.with_settings(given.settings), splits, clock=clock, copies=None)
+
+
+def searched(splits: Splits, seed: int, given: argparse.Namespace) -> Outcome:
+    """The search of `fit`, with the weights or without."""
+    settings = [*given.settings, *(weights(given) if given.plan == "fit" else ())]
+    with tempfile.TemporaryDirectory() as folder:
+        return rb.fit(splits, budget=given.budget or "2m", seed=seed, settings=settings, out=Path(folder) / "run")
+
+
+def weights(given: argparse.Namespace) -> list[str]:
+    """The settings that name the network and its weights."""
+    return [f"network={given.network}", f"transfer.file={given.weights}"]
+
+
 def main() -> None:
     """Read the arguments, and print a line per seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--network", default="{name=backbone,model=mobilenetv2_100}")
-    parser.add_argument("--plan", default="probe", choices=[*PLANS, "nothing"])
+    parser.add_argument("--plan", default="probe", choices=[*PLANS, "nothing", "fit", "fit-nothing"])
     parser.add_argument("--set", dest="settings", action="append", default=[])
     parser.add_argument("--share", type=float, default=0.8, help="of the rows, to learn from")
     parser.add_argument("--side", type=int, default=224, help="to which pictures are read")
@@ -53,17 +77,16 @@ def main() -> None:
     for seed in range(given.seeds):
         learned, held = split.sides(rows, 1 - given.share, seed, "test")
         splits = Splits(rows.take(learned), test=rows.take(held))
-        recipe = default_recipe(splits.train, seed=seed)
-        if given.plan != "nothing":
-            transfer = [f"network={given.network}", f"transfer.file={given.weights}"]
-            recipe = recipe.with_settings([*transfer, *PLANS[given.plan]])
         start = time.monotonic()
-        clock = Clock(None if given.budget is None else seconds_of(given.budget), start)
-        outcome = run(recipe.with_settings(given.settings), splits, clock=clock, copies=None)
-        value = outcome.result.test.metrics["balanced_accuracy"].value
+        outcome = (searched if given.plan.startswith("fit") else trained)(splits, seed, given)
+        assert outcome.result.test is not None
+        value = float(outcome.result.test.metrics["balanced_accuracy"].value or 0.0)
         scores.append(value)
         seconds = time.monotonic() - start
-        print(f"seed {seed}: {len(splits.train)} rows, balanced accuracy {value:.3f}, {seconds:.0f} s", flush=True)
+        parts = ", ".join(f"{one.name} {one.share:.2f}" for one in outcome.result.tried if one.share)
+        print(
+            f"seed {seed}: {len(splits.train)} rows, balanced accuracy {value:.3f}, {seconds:.0f} s {parts}", flush=True
+        )
     print(f"mean {np.mean(scores):.3f}, spread {np.ptp(scores):.3f} (standard deviation {np.std(scores):.3f})")
 
 
