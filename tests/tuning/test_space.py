@@ -153,6 +153,22 @@ def test_the_default_space_has_the_usual_ranges_and_valid_draws(kind: str) -> No
         assert isinstance(space.draw(lambda name, where: where.sample(rng)), Recipe)
 
 
+def test_series_are_searched_for_their_kernels_length_and_augmentation() -> None:
+    space = default_space(Recipe(kind="series", network="inception_time"))
+    where = {dimension.name: dimension.where for dimension in space.dimensions()}
+    assert where["network.kernel"] == Choice("19", "39", "79")
+    assert where["augmentation"] == Choice("none", "window_crop", "magnitude_scale + jitter")
+    assert "augmentation=window_crop.0.min_share" in where
+    rng = np.random.default_rng(0)
+    draws = [space.draw(lambda name, where: where.sample(rng)) for _ in range(30)]
+    assert {tuple(one.name for one in recipe.augmentation) for recipe in draws} == {
+        (),
+        ("window_crop",),
+        ("magnitude_scale", "jitter"),
+    }
+    assert {recipe.network.kernel for recipe in draws} == {19, 39, 79}
+
+
 @pytest.mark.parametrize("loss", ["cross_entropy", "logit_adjusted", "balanced_softmax", "focal"])
 def test_one_loss_is_searched_once_whatever_its_name(loss: str) -> None:
     """balanced_softmax and logit_adjusted give the same loss."""

@@ -21,6 +21,10 @@ from rarebird.slots import methods
 from rarebird.slots.ranges import Choice, Float, Int, Range
 
 RANGE_KEYS = ({"low", "high"}, {"low", "high", "log"})
+# The settings of a network that are searched; the kernels' length only where it is a stretch of time.
+OF_NETWORKS = ("depth", "width", "dropout")
+# Augmentations of series that are searched: none suits all, and aligned series want none.
+OF_SERIES = (("window_crop",), ("magnitude_scale", "jitter"))
 # A grid with more points is refused: it would take too long.
 LARGEST_GRID = 10_000
 
@@ -111,8 +115,8 @@ class Space:
 
 
 def default_space(recipe: Recipe) -> Space:
-    """The space around a recipe: learning rate, batch size, weight decay, depth, width, dropout, loss and augmentation
-    strength.
+    """The space around a recipe: learning rate, batch size, weight decay, depth, width, kernel length, dropout, loss
+    and augmentation strength; for series without an augmentation, whether they get one.
 
     For a reference (trees in place of a network), which none of these change, it is the reference's own ranges; for a
     solved head those of the head and of the frozen network.
@@ -125,8 +129,9 @@ def default_space(recipe: Recipe) -> Space:
         for slot in ("head", "network"):
             tree[slot] = {**tree[slot], **type(getattr(recipe, slot)).ranges()}
         return Space(tree)
+    of_network = (*OF_NETWORKS, "kernel") if recipe.kind == "series" else OF_NETWORKS
     tree["batch_size"] = Int(max(8, recipe.batch_size // 2), recipe.batch_size * 2, log=True)
-    for slot, wanted in (("optimizer", ("learning_rate", "weight_decay")), ("network", ("depth", "width", "dropout"))):
+    for slot, wanted in (("optimizer", ("learning_rate", "weight_decay")), ("network", of_network)):
         ranges = type(getattr(recipe, slot)).ranges()
         tree[slot] = {**tree[slot], **{name: ranges[name] for name in wanted if name in ranges}}
     if "tasks" in dir(recipe.loss) and "classification" in recipe.loss.tasks:
@@ -134,6 +139,9 @@ def default_space(recipe: Recipe) -> Space:
         balanced = "balanced_softmax" if recipe.loss.name == "balanced_softmax" else "logit_adjusted"
         tree["loss"] = Choice(*dict.fromkeys([recipe.loss.name, "cross_entropy", balanced]))
     tree["augmentation"] = [_with_strength(method) for method in recipe.augmentation]
+    if recipe.kind == "series" and not recipe.augmentation:
+        sets = [[_with_strength(methods.of("augmentation", name)) for name in names] for names in OF_SERIES]
+        tree["augmentation"] = Choice([], *sets)
     return Space(tree)
 
 
@@ -205,7 +213,9 @@ class _Chosen:
 
 
 def label(value: Any) -> str:
-    """A choice's value as a short text: a method's name, or the value itself."""
+    """A choice's value as a short text: a method's name, those of several methods, or the value itself."""
+    if isinstance(value, list):
+        return " + ".join(map(label, value)) or "none"
     return str(value.get("name", value)) if isinstance(value, Mapping) else str(value)
 
 
