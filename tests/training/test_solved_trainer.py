@@ -15,6 +15,7 @@ from rarebird.data.dataset import Dataset, Splits
 from rarebird.evaluation import held_outputs
 from rarebird.experiment.run import run
 from rarebird.model.model import load
+from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import cross_fit, cross_fit_all, parts_of
 from rarebird.training.solved_trainer import SolvedTrainer
@@ -81,10 +82,20 @@ def test_a_run_is_repeated_and_its_model_predicts_from_its_folder(tmp_path: Any)
     assert test is not None
     np.testing.assert_array_equal(first.model.outputs(test), again.model.outputs(test))
     assert len(first.model.members) == 1
+    assert first.result.protocol.startswith("All 120 training rows train the solved head, and each row")
     assert first.out_of_fold is not None
     assert np.isfinite(first.out_of_fold).all()
     first.model.save(tmp_path / "model")
     np.testing.assert_array_equal(load(tmp_path / "model").outputs(test), first.model.outputs(test))
+
+
+def test_the_protocol_says_which_rows_judge_which_member() -> None:
+    members = [recipe(folds=None, holdout=0.25), recipe(folds=None, holdout=0.25, head=None, steps=5)]
+    mixed = run(Ensemble.of([(1.0, one) for one in members]), Splits(rows(150)))
+    assert mixed.result.protocol.startswith("25% of the training rows are held out, as the recipe asks")
+    assert "Solved heads differ: all rows train them" in mixed.result.protocol
+    plain = run(members[1], Splits(rows(150)))
+    assert "olved head" not in plain.result.protocol
 
 
 def test_soft_targets_and_values_are_solved_too() -> None:
