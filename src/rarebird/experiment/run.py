@@ -24,6 +24,7 @@ from rarebird.evaluation.result import Result, Scores, Tried
 from rarebird.evaluation.shift import shift_of_given_rows
 from rarebird.experiment.copies import Copies
 from rarebird.experiment.joining import with_sources_of
+from rarebird.experiment.protocol import judging_rows
 from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, few_folds, prepare_run, versions
 from rarebird.experiment.steps_taken import steps_taken
@@ -224,23 +225,12 @@ def _result(
         cut_off=cut_off(model),
         steps=steps_taken(fits, train),
         shift=shift_of_given_rows(setup.splits, model.members[0].prepared, recipe.seed),
-        protocol=_protocol(setup, fits),
+        protocol=judging_rows(setup, fits),
         test=test,
         validation=validation,
         history=_history(fits),
         versions=model.versions,
     )
-
-
-def _protocol(setup: Setup, fits: Sequence[CrossFit]) -> str:
-    """Which rows judge, in a sentence; solved heads hold out no rows for that."""
-    solved = [all(one.own_outputs is not None for one in models.trained) for models in fits]
-    if setup.splits.val is not None or not any(solved):
-        return setup.protocol.reason
-    how = "and each row, with its copies and its group, is judged by the head that is solved without it"
-    if all(solved):
-        return f"All {len(setup.splits.train)} training rows train the solved head, {how} (exact leave-one-out)."
-    return f"{setup.protocol.reason} Solved heads differ: all rows train them, {how} (exact leave-one-out)."
 
 
 def _distil(
