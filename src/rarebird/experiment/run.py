@@ -251,9 +251,8 @@ def _distil(
         rows = distillation.student_rows(setup.splits, fits, teachers.model.members, setup.device, recipe.seed)
         deadline = clock.training_deadline() if student.steps is None else None
         models = distillation.train_student(student, rows, Compute(setup.device, deadline, progress))
-    student_setup = replace(
-        setup, splits=replace(rows, notes=()), protocol=replace(setup.protocol, folds=0, holdout=0.0)
-    )
+    no_parts = replace(setup.protocol, folds=0, holdout=0.0)
+    student_setup = replace(setup, splits=replace(rows, notes=()), protocol=no_parts)
     outcome = finish(models.recipe, student_setup, [models], clock, progress, timings=timings)
     train, score = setup.splits.train, validation.metrics.get(recipe.metric)
     known = score is not None and score.value is not None
