@@ -18,10 +18,12 @@ from rarebird.slots import methods, protocols
 from rarebird.slots.external_rows import External
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Float, Int
+from rarebird.slots.synthetic_rows import Synthesis
 from tests.contracts.asked import asked_of
 
 PROTOCOLS: dict[str, type] = {
     "external": External,
+    "synthesis": Synthesis,
     "resampling": protocols.Resampling,
     "batch_sampling": protocols.BatchSampling,
     "augmentation": protocols.Augmentation,

@@ -24,6 +24,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 # Slot -> the method that the new one derives from, and the function whose call is recorded.
 DERIVED = {
     "external": ("outside_rows", "fit"),
+    "synthesis": ("mixture", "fit"),
     "resampling": ("random_over", "__call__"),
     "batch_sampling": ("shuffled", "__call__"),
     "augmentation": ("cell_noise", "bind"),

@@ -195,7 +195,7 @@ def test_a_training_may_bring_held_out_outputs_for_its_own_rows(monkeypatch: pyt
 
 def test_methods_that_watch_scores_get_training_rows_that_are_set_aside() -> None:
     watching = recipe(regularization=["early_stopping"])
-    trainer, learned = module._trainer(watching, Splits(TRAIN), PARTS[0], 0, "cpu", True)
+    trainer, learned = module._trainer(watching, Splits(TRAIN), PARTS[0], 0, Compute("cpu"), True)
     fit, held = PARTS[0]
     assert set(learned) < set(fit)
     watched: Any = trainer

@@ -20,6 +20,7 @@ from rarebird.slots import methods
 # Slots whose methods are remedies. A method is added to a slot that is a list, and replaces that of any other slot.
 SLOTS = (
     "external",
+    "synthesis",
     "resampling",
     "batch_sampling",
     "augmentation",

@@ -38,6 +38,8 @@ def concat(parts: Sequence[Dataset]) -> Dataset:
         values = [getattr(p, part) for p in parts]
         if part == "weight" and any(v is not None for v in values):
             values = [p.weights for p in parts]
+        if part == "synthetic" and any(v is not None for v in values):
+            values = [np.zeros(len(p), bool) if v is None else v for p, v in zip(parts, values, strict=True)]
         return None if any(v is None for v in values) else np.concatenate(values)
 
     columns: dict[str, Any] = {part: joined(part) for part in PER_ROW}

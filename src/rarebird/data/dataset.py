@@ -21,7 +21,7 @@ Kind = Literal["image", "table", "series"]
 Task = Literal["classification", "regression"]
 
 
-PER_ROW = ("y", "ids", "weight", "group", "copies", "time")
+PER_ROW = ("y", "ids", "weight", "group", "copies", "time", "synthetic")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,7 @@ class Dataset:
         copies: ``(n,)`` int, equal for rows that are copies of each other, or None: splits keep them together, as they
             do groups, but rows that differ count as independent.
         time: ``(n,)`` sortable, or None.
+        synthetic: ``(n,)`` bool, the rows that a generator made; None: none. They are learned from, and judge nothing.
         gap: With a time: how much earlier than the first held-out row a row must be to be trained on, in the unit of
             `time` (a timedelta for dates); None for any earlier row.
         ids: ``(n,)`` text, the user's name of each row (file name, row number).
@@ -60,6 +61,7 @@ class Dataset:
     group: np.ndarray | None = None
     copies: np.ndarray | None = None
     time: np.ndarray | None = None
+    synthetic: np.ndarray | None = None
     gap: float | np.timedelta64 | None = None
     name: str = "data"
     target: str = "target"

@@ -36,7 +36,7 @@ def plain_features(
 
 
 def _bare(rows: Dataset) -> Dataset:
-    return replace(rows, y=None, weight=None, group=None, copies=None, time=None)
+    return replace(rows, y=None, weight=None, group=None, copies=None, time=None, synthetic=None)
 
 
 def _pictures(pixels: np.ndarray) -> np.ndarray:

@@ -88,3 +88,19 @@ def column_quantiles(values: np.ndarray, known: np.ndarray, rows: np.ndarray, sh
 def counted(data: Dataset) -> Dataset:
     """The same rows with weights that are numbers of rows."""
     return data if data.weight is None else replace(data, weight=rows_of(data.weight))
+
+
+def missing_rows(codes: np.ndarray, weight: np.ndarray, ratio: float) -> np.ndarray:
+    """``(n_classes,)`` rows of its mean weight that each class needs to count for `ratio` of the largest class's rows;
+    0 for a class without rows.
+
+    Args:
+        codes: ``(n,)`` class codes.
+        weight: ``(n,)`` how many rows each row counts for, on any scale.
+        ratio: 0..1.
+    """
+    rows, counts = np.bincount(codes), np.bincount(codes, weight)
+    each = counts / np.maximum(rows, 1)
+    wanted = np.rint(ratio * counts.max(initial=0) / np.where(each > 0, each, 1)).astype(np.int64)
+    lack: np.ndarray = np.where(rows > 0, np.maximum(wanted - rows, 0), 0)
+    return lack

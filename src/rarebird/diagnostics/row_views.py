@@ -10,6 +10,7 @@ from rarebird.data.prepare import Prepared
 from rarebird.data.prepare_table import CLIP, NUMBERS, Column
 from rarebird.report.pages import preview
 from rarebird.report.pages.preview import View
+from rarebird.report.wording import cell_text
 from rarebird.slots.protocols import Inputs
 from rarebird.training.batches import ready
 from rarebird.training.device import Placement
@@ -24,7 +25,9 @@ def originals(data: Dataset, prepared: Prepared) -> list[View]:
     if data.kind == "table":
         assert prepared.table is not None
         frame = data.raw()
-        cells = zip(*([_text(value) for value in frame[column.name]] for column in prepared.table.columns), strict=True)
+        cells = zip(
+            *([cell_text(value) for value in frame[column.name]] for column in prepared.table.columns), strict=True
+        )
         return [View(target, cells=row) for target, row in zip(targets, cells, strict=True)]
     x = ready(prepared.inputs(data), Placement("cpu", "float32", False))
     return [_drawn(x, row, target) for row, target in enumerate(targets)]
@@ -67,14 +70,14 @@ def _cells(
         if column.role == "category":
             code = int(after["categories"][category])
             moved = code != before["categories"][category]
-            new = column.categories[code - 1] if code else _text(None)
+            new = column.categories[code - 1] if code else cell_text(None)
             category += 1
         else:
             part = slice(number, number + NUMBERS[column.role])
             number = part.stop
             moved = bool(np.abs(after["numbers"][part] - before["numbers"][part]).max() > SAME)
             moved |= bool((after["missing"][part] != before["missing"][part]).any())
-            new = _text(None) if after["missing"][part][0] else _unscaled(column, float(after["numbers"][part][0]))
+            new = cell_text(None) if after["missing"][part][0] else _unscaled(column, float(after["numbers"][part][0]))
         cells.append(new if moved else text)
         marks.append(bool(moved))
     return tuple(cells), tuple(marks)
@@ -86,27 +89,13 @@ def _unscaled(column: Column, scaled: float) -> str:
     inside = float(np.clip(scaled, -0.999 * CLIP, 0.999 * CLIP))
     unclipped = inside / np.sqrt(1 - (inside / CLIP) ** 2)
     value = column.center[0] + (unclipped / column.scale[0] if column.scale[0] else 0.0)
-    return str(np.datetime64(round(value), "D")) if column.role == "date" else _text(value)
-
-
-def _text(value: object) -> str:
-    """A cell; a dash where it is missing."""
-    import pandas as pd
-
-    if pd.isna(value):  # type: ignore[call-overload]
-        return "–"
-    if isinstance(value, pd.Timestamp):
-        return str(value.date()) if value == value.normalize() else str(value)
-    if not isinstance(value, float | np.floating):
-        return str(value)
-    number = float(value)
-    return f"{number:.0f}" if 1e5 <= abs(number) < 1e12 else f"{number:.5g}"
+    return str(np.datetime64(round(value), "D")) if column.role == "date" else cell_text(value)
 
 
 def _target(prepared: Prepared, y: Tensor) -> str:
     """A class, the shares of several classes, or a value in its own unit."""
     if not prepared.classes:
-        return _text(float(prepared.values(y.numpy())[0]))
+        return cell_text(float(prepared.values(y.numpy())[0]))
     shares = sorted(zip(y.tolist(), prepared.classes, strict=True), key=lambda pair: -pair[0])
     named = [shares[0], *(pair for pair in shares[1:] if pair[0] > LEAST_SHARE)]
     return named[0][1] if len(named) == 1 else " + ".join(f"{100 * share:.0f} % {label}" for share, label in named)

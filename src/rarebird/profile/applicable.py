@@ -104,6 +104,12 @@ def _external(_: str, __: Facts) -> str:
     return "joins rows of another source with the same classes, where there are any (--external)"
 
 
+def _synthesis(_: str, facts: Facts) -> str:
+    if not facts.skewed or not _few(facts):
+        return ""
+    return f"makes new rows of rare classes, which a gate must pass; the rarest class has {_rows(facts.rarest)}"
+
+
 def _resampling(name: str, facts: Facts) -> str:
     if not facts.skewed or (facts.rarest < 2 and "random" not in name):
         return ""
@@ -205,6 +211,7 @@ def _rows(n: int) -> str:
 
 _RULES: dict[str, Callable[[str, Facts], str]] = {
     "external": _external,
+    "synthesis": _synthesis,
     "resampling": _resampling,
     "batch_sampling": _batch_sampling,
     "augmentation": _augmentation,

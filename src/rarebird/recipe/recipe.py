@@ -56,6 +56,7 @@ class Recipe(BaseModel):
         test_time_views: The number of augmented views of a row whose predictions are averaged with that of the row.
         transfer: The method that gives the network its initial weights; None: they are newly drawn.
         external: The method that lets rows of other sources join the training rows; None: own rows alone.
+        synthesis: The generator whose synthetic rows fill rare classes before the resampling; None: real rows alone.
         reference: The method that is trained in the network's place; None: the network. With a reference, the slots
             that act within a network's training are not used.
         head: The method that solves the network's head in closed form, where its features are frozen; None: the network
@@ -96,6 +97,7 @@ class Recipe(BaseModel):
     head: slot_type("head") | None = None  # type: ignore[valid-type]
     external: slot_type("external") | None = None  # type: ignore[valid-type]
     loss: slot_type("loss") = _method("loss", "cross_entropy")  # type: ignore[valid-type]
+    synthesis: slot_type("synthesis") | None = None  # type: ignore[valid-type]
     resampling: slot_type("resampling") | None = None  # type: ignore[valid-type]
     batch_sampling: slot_type("batch_sampling") = _method("batch_sampling", "shuffled")  # type: ignore[valid-type]
     augmentation: tuple[slot_type("augmentation"), ...] = ()  # type: ignore[valid-type]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from rarebird.evaluation.result import Estimate, Scores
 from rarebird.metrics import names
 
@@ -146,3 +148,17 @@ def _spread(estimate: Estimate) -> float | None:
     if estimate.low is None or estimate.high is None:
         return None
     return (estimate.high - estimate.low) / 2
+
+
+def cell_text(value: object) -> str:
+    """A cell; a dash where it is missing."""
+    import pandas as pd
+
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "–"
+    if isinstance(value, pd.Timestamp):
+        return str(value.date()) if value == value.normalize() else str(value)
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    number = float(value)
+    return f"{number:.0f}" if 1e5 <= abs(number) < 1e12 else f"{number:.5g}"

@@ -23,6 +23,7 @@ from rarebird.slots.ranges import Choice, Float, Int, Range
 # In the order in which they act on the data; each is a folder of `rarebird/methods` and a field of the recipe.
 SLOTS = (
     "external",
+    "synthesis",
     "resampling",
     "batch_sampling",
     "augmentation",

@@ -8,7 +8,8 @@ standardizes them); ``values (batch, channels, length)`` standardized, 0 where m
 where missing, and ``categories (batch, n_categories)`` int64 codes. Targets are soft, ``(batch, n_outputs)``:
 probabilities over classes, or the standardized value for regression.
 
-The protocol of the slot `external` is in `rarebird.slots.external_rows`.
+The protocols of the slots `external` and `synthesis` are in `rarebird.slots.external_rows` and
+`rarebird.slots.synthetic_rows`.
 """
 
 from __future__ import annotations

@@ -13,12 +13,14 @@ import numpy as np
 from rarebird.core.checks import DataError
 from rarebird.core.clock import end_of_share
 from rarebird.core.compute import Compute
+from rarebird.core.progress import part_of
 from rarebird.data.dataset import Splits
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.reference_trainer import ReferenceTrainer
 from rarebird.training.resolution import at_affordable_size
 from rarebird.training.solved_trainer import SolvedTrainer
+from rarebird.training.synthesis import planned
 from rarebird.training.trainer import Trained, Trainer, TrainingPlan
 from rarebird.training.watched_rows import split_off_watched
 
@@ -118,13 +120,18 @@ def _sized_trainer(
 ) -> tuple[Recipe, Trainer, np.ndarray]:
     """The trainer of a part and the positions of its rows; the first part's decides, by the time, in which size a
     pretrained network sees its pictures."""
-    trainer, learned = _trainer(recipe, splits, parts[fold], fold, compute.device, curve)
+    if fold == 0 and compute.deadline is not None:
+        left = max(compute.deadline - time.monotonic(), 0.0)
+        recipe = planned(recipe, splits.train.take(parts[0][0]), compute, len(parts), left)
+    # A generator that learns first is told as the state before the part's own steps.
+    compute = replace(compute, progress=part_of(compute.progress, fold / len(parts), 0.0))
+    trainer, learned = _trainer(recipe, splits, parts[fold], fold, compute, curve)
     if fold or compute.deadline is None:
         return recipe, trainer, learned
     sized = at_affordable_size(recipe, trainer, splits, parts, compute.deadline)
     if sized is recipe:
         return recipe, trainer, learned
-    return sized, *_trainer(sized, splits, parts[0], 0, compute.device, curve)
+    return sized, *_trainer(sized, splits, parts[0], 0, compute, curve)
 
 
 def _replayed(recipe: Recipe, parts: Parts) -> Sequence[Sequence[tuple[int, int]]]:
@@ -189,11 +196,11 @@ def parts_of(recipe: Recipe, splits: Splits, parts: Parts) -> Parts:
 
     A head with leave-one-out outputs learns from all rows, and these outputs hold out every one of them: also where
     other recipes have one hold-out, whose few rare rows would be too few for a calibration. Where rows have a time, a
-    later row must not help to predict an earlier one; resampled rows hide of which rows they are made; rows of other
-    sources are weighted by all training rows; and given validation rows judge: then parts are as given.
+    later row must not help to predict an earlier one; resampled and synthetic rows hide of which rows they are made;
+    rows of other sources are weighted by all training rows; and given validation rows judge: then parts are as given.
     """
     is_judged_by_own = recipe.head is not None and recipe.reference is None and recipe.resampling is None
-    is_judged_by_own = is_judged_by_own and recipe.external is None
+    is_judged_by_own = is_judged_by_own and recipe.external is None and recipe.synthesis is None
     if not is_judged_by_own or splits.val is not None or splits.train.time is not None or not parts:
         return parts
     everything = np.arange(len(splits.train))
@@ -211,7 +218,7 @@ def trainer_of(recipe: Recipe, splits: Splits, learned: np.ndarray, fold: int, d
         device: A torch device.
     """
     alone = Splits(splits.train, outside=splits.outside)
-    trainer, _ = _trainer(recipe, alone, (learned, learned[:0]), fold, device, curve=False)
+    trainer, _ = _trainer(recipe, alone, (learned, learned[:0]), fold, Compute(device), curve=False)
     return trainer
 
 
@@ -229,19 +236,20 @@ class _PartProgress:
 
 
 def _trainer(
-    recipe: Recipe, splits: Splits, part: tuple[np.ndarray, np.ndarray], fold: int, device: str, curve: bool
+    recipe: Recipe, splits: Splits, part: tuple[np.ndarray, np.ndarray], fold: int, compute: Compute, curve: bool
 ) -> tuple[Trainer, np.ndarray]:
     """The trainer of one part, and the positions of the rows that it learns from."""
     train, outside, (fit, held) = splits.train, splits.outside, part
+    device, progress = compute.device, compute.progress
     if recipe.reference is not None:
-        return ReferenceTrainer(recipe, train.take(fit), fold, outside), fit
+        return ReferenceTrainer(recipe, train.take(fit), fold, outside, progress), fit
     if recipe.head is not None:
-        return SolvedTrainer(recipe, train.take(fit), fold, device, outside), fit
+        return SolvedTrainer(recipe, train.take(fit), fold, device, outside, progress), fit
     learned, watched = split_off_watched(recipe, train, fit)
     rows = train.take(watched)
     if curve and not len(watched):
         rows = train.take(held) if splits.val is None else splits.val
-    return NetworkTrainer(recipe, train.take(learned), rows, fold, device, outside), learned
+    return NetworkTrainer(recipe, train.take(learned), rows, fold, device, outside, progress), learned
 
 
 def _shortened(recipe: Recipe, share: float) -> Recipe:

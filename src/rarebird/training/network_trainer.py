@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 from rarebird.core import rng
+from rarebird.core.compute import Compute
+from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Dataset, Outside
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import TargetStatistics, TrainStatistics
@@ -29,7 +31,7 @@ from rarebird.training.step_plan import StepCounts, StepPlan, repetition
 from rarebird.training.test_time_views import views
 from rarebird.training.timing import WARM_UP_STEPS, fastest_placement, placements
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
-from rarebird.training.training_rows import prepared_rows, resample
+from rarebird.training.training_rows import learned_rows, prepared_rows
 from rarebird.training.validation import Validation, inputs_of, watched_rows
 
 # A step is measured for this share of the remaining time, and for at most these seconds.
@@ -57,6 +59,7 @@ class NetworkTrainer:
         fold: The number of the part; it names the random streams.
         device: A torch device.
         outside: Rows of other sources, which join `learned` if the recipe says so.
+        progress: Told while a generator of synthetic rows learns.
     """
 
     def __init__(
@@ -67,12 +70,14 @@ class NetworkTrainer:
         fold: int,
         device: str,
         outside: Sequence[Outside] = (),
+        progress: Progress = silent,
     ) -> None:
         self.recipe, self.fold, self.device = recipe, fold, device
         self._learned, self._watched = learned, watched
         self.prepared, self.notes = prepared(learned, recipe.seed)
         self.joined = joined = join(recipe, learned, outside, self.prepared, fold)
-        rows, self._resampling_factor = resample(recipe, joined.rows, fold, learned)
+        rows, self._added_factor, notes = learned_rows(recipe, joined, fold, Compute(device, None, progress))
+        self.notes += notes
         self.rows = prepared_rows(self.prepared, rows)
         values = self.rows.y[:, 0].double().numpy() if rows.task == "regression" else None
         class_counts = rows.weighted_counts if values is None else None
@@ -227,7 +232,7 @@ class NetworkTrainer:
         Returns:
             ``(n_classes,)`` of sum 1; None for regression, and where a slot leaves the prior of the logits unknown.
         """
-        return stage_prior_factor(self.recipe, self.recipe.stages[place], self.targets, self._resampling_factor)
+        return stage_prior_factor(self.recipe, self.recipe.stages[place], self.targets, self._added_factor)
 
     def _placements(self) -> list[Placement]:
         return placements(self.recipe, self.prepared.spec.kind, self.device)

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 from rarebird.core import rng
+from rarebird.core.compute import Compute
+from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Dataset, Outside
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
@@ -19,7 +21,7 @@ from rarebird.training.inference import logits
 from rarebird.training.joining import join
 from rarebird.training.preparation import prepared
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
-from rarebird.training.training_rows import prepared_rows, resample
+from rarebird.training.training_rows import learned_rows, prepared_rows
 
 # Rounds of the longer measured fit, the first for which there is time, and rows whose prediction is measured.
 MEASURED_ROUNDS, MEASURED_ROWS = (11, 3), 2_000
@@ -39,15 +41,24 @@ class ReferenceTrainer:
         learned: Training rows, before resampling.
         fold: The number of the part; it names the random streams.
         outside: Rows of other sources, which join `learned` if the recipe says so.
+        progress: Told while a generator of synthetic rows learns.
     """
 
-    def __init__(self, recipe: Recipe, learned: Dataset, fold: int, outside: Sequence[Outside] = ()) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        learned: Dataset,
+        fold: int,
+        outside: Sequence[Outside] = (),
+        progress: Progress = silent,
+    ) -> None:
         self.recipe, self.fold = recipe, fold
         self._reference: Any = recipe.reference
         self._learned = learned
         self.prepared, self.notes = prepared(learned, recipe.seed)
         self.joined = join(recipe, learned, outside, self.prepared, fold)
-        rows, self._factor = resample(recipe, self.joined.rows, fold, learned)
+        rows, self._factor, notes = learned_rows(recipe, self.joined, fold, Compute(progress=progress))
+        self.notes += notes
         self.rows = prepared_rows(self.prepared, rows)
         self._measured: tuple[float, float] | None = None
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
+from rarebird.core.compute import Compute
+from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Dataset, Outside
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
@@ -24,7 +26,7 @@ from rarebird.training.initial_network import InitialNetwork
 from rarebird.training.joining import join
 from rarebird.training.preparation import prepared
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
-from rarebird.training.training_rows import prepared_rows, resample
+from rarebird.training.training_rows import learned_rows, prepared_rows
 
 # Rows whose features are measured (a block of fewer takes nearly as long; a picture takes longer), after a warm-up, and
 # the side of measured products of matrices.
@@ -44,6 +46,7 @@ class SolvedTrainer:
         fold: The number of the part; it names the random streams.
         device: A torch device.
         outside: Rows of other sources, which join `learned` if the recipe says so.
+        progress: Told while a generator of synthetic rows learns.
 
     Raises:
         DataError: The network has parts to learn before its head.
@@ -52,13 +55,20 @@ class SolvedTrainer:
     own_steps = 1
 
     def __init__(
-        self, recipe: Recipe, learned: Dataset, fold: int, device: str, outside: Sequence[Outside] = ()
+        self,
+        recipe: Recipe,
+        learned: Dataset,
+        fold: int,
+        device: str,
+        outside: Sequence[Outside] = (),
+        progress: Progress = silent,
     ) -> None:
         self.recipe, self.fold, self.device = recipe, fold, device
         self._learned = learned
         self.prepared, self.notes = prepared(learned, recipe.seed)
         self.joined = join(recipe, learned, outside, self.prepared, fold)
-        rows, _ = resample(recipe, self.joined.rows, fold, learned)
+        rows, _, notes = learned_rows(recipe, self.joined, fold, Compute(device, None, progress))
+        self.notes += notes
         self.rows, self._groups = prepared_rows(self.prepared, rows), rows.together
         self._initial = InitialNetwork(recipe, self.prepared, self.rows.inputs, fold)
         check_frozen(recipe, self._network())

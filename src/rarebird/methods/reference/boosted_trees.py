@@ -26,8 +26,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
-from rarebird.methods.reference._lightgbm_text import END, Expected, checked
 from rarebird.methods.reference._tree_reference import TreeReference, TreeRows, at_least_one_column
+from rarebird.slots.lightgbm_text import END, Expected, checked
 from rarebird.slots.ranges import Float, Int
 
 if TYPE_CHECKING:

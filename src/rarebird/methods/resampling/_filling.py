@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from rarebird.data.dataset import Dataset
+from rarebird.data.row_counts import missing_rows
 from rarebird.methods.resampling._mixed_rows import MixedRows, drawn_pairs, mixed_rows, with_rows_between
 from rarebird.methods.resampling._selection import class_codes
-from rarebird.methods.resampling.random_over import missing_rows
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Float, Int
 

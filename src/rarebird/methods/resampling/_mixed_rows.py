@@ -18,22 +18,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rarebird.data import columns
+from rarebird.data.column_values import DAY, Role, as_float, like, roles_of
 from rarebird.data.dataset import Dataset, Frame
 from rarebird.methods.resampling._neighbors import Points
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# One day in each unit of dates.
-DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 # The square of a larger number may be infinite.
 HUGE = 1e150
-Role = Literal["number", "date", "category", "identifier"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +102,7 @@ def mixed_rows(train: Dataset, standardize: bool) -> MixedRows:
     assert isinstance(train.source, Frame)
     in_order = np.array_equal(train.index, np.arange(len(train.source)))
     frame = train.source.frame if in_order else train.raw()
-    rows = MixedRows(train, in_order, _roles(frame), {}, {}, {}, np.zeros((len(train), 0), dtype=np.int64))
+    rows = MixedRows(train, in_order, roles_of(frame), {}, {}, {}, np.zeros((len(train), 0), dtype=np.int64))
     coded = []
     for name, role in rows.roles.items():
         if role == "category":
@@ -193,23 +190,6 @@ def interpolated(values: np.ndarray, start: np.ndarray, end: np.ndarray, way: np
     return np.where(lost, np.where(way < 0.5, first, values.take(end)), made) if lost.any() else made
 
 
-def as_float(column: pd.Series) -> np.ndarray:
-    """``(n,)`` float64, NaN where missing; dates in their own unit since 1970."""
-    if column.dtype.kind != "M":
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(column.isna(), np.nan, column.to_numpy().view(np.int64).astype(np.float64))
-
-
-def like(column: pd.Series, values: np.ndarray) -> pd.Series:
-    """Values as given by `as_float`, converted back to the type of their column."""
-    import pandas as pd
-
-    if column.dtype.kind != "M":
-        return pd.Series(values.astype(column.to_numpy().dtype, copy=False), copy=False)
-    missing = np.isnan(values)
-    return pd.Series(np.where(missing, 0, values).astype(np.int64).view(column.to_numpy().dtype)).mask(missing)
-
-
 def _per_row(train: Dataset, start: np.ndarray, end: np.ndarray, way: np.ndarray) -> dict[str, Any]:
     """Targets, weights, groups, times and ids, for the rows of `train` and the new ones."""
 
@@ -227,22 +207,9 @@ def _per_row(train: Dataset, start: np.ndarray, end: np.ndarray, way: np.ndarray
         "group": None if train.group is None else repeated(train.group),
         "copies": None if train.copies is None else repeated(train.copies),
         "time": None if train.time is None else repeated(train.time),
+        "synthetic": None if train.synthetic is None else repeated(train.synthetic),
         "ids": repeated(train.ids),
     }
-
-
-def _roles(frame: pd.DataFrame) -> dict[str, Role]:
-    import pandas as pd
-
-    identifiers = columns.identifier_columns(frame)
-    roles: dict[str, Role] = {}
-    for name in map(str, frame.columns):
-        dtype = frame[name].dtype
-        number = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
-        roles[name] = (
-            "identifier" if name in identifiers else "date" if dtype.kind == "M" else "number" if number else "category"
-        )
-    return roles
 
 
 def _scaled(values: np.ndarray, center: float, scale: float) -> np.ndarray:

@@ -31,9 +31,10 @@ import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from rarebird.core.checks import DataError, nearest
+from rarebird.data.column_values import like
 from rarebird.data.concatenation import concat
 from rarebird.data.dataset import Dataset, Frame
-from rarebird.methods.resampling._mixed_rows import MixedRows, like, mixed_rows
+from rarebird.methods.resampling._mixed_rows import MixedRows, mixed_rows
 from rarebird.methods.resampling._selection import class_codes, dense, points_of, smallest
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Choice

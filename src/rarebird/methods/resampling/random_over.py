@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from rarebird.data.dataset import Dataset
+from rarebird.data.row_counts import missing_rows
 from rarebird.methods.resampling._selection import class_codes
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Float
@@ -55,22 +56,6 @@ class RandomOver(Method):
             for code in np.flatnonzero(wanted)
         ]
         return train.take(np.concatenate([np.arange(len(train)), *repeated])) if repeated else train
-
-
-def missing_rows(codes: np.ndarray, weight: np.ndarray, ratio: float) -> np.ndarray:
-    """``(n_classes,)`` rows of its mean weight that each class needs to count for `ratio` of the largest class's rows;
-    0 for a class without rows.
-
-    Args:
-        codes: ``(n,)`` class codes.
-        weight: ``(n,)`` how many rows each row counts for, on any scale.
-        ratio: 0..1.
-    """
-    rows, counts = np.bincount(codes), np.bincount(codes, weight)
-    each = counts / np.maximum(rows, 1)
-    wanted = np.rint(ratio * counts.max(initial=0) / np.where(each > 0, each, 1)).astype(np.int64)
-    lack: np.ndarray = np.where(rows > 0, np.maximum(wanted - rows, 0), 0)
-    return lack
 
 
 def drawn_evenly(n: int, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Methods and parts of synthesis, and the gate that judges new rows."""
