@@ -25,7 +25,7 @@ from rarebird.metrics.boosted_scores import trees
 from rarebird.metrics.near_rows import distances
 
 # Random changes of sides; the smallest p-value is one of their number and 1.
-PERMUTATIONS = 999
+PERMUTATIONS = 499
 # Columns whose dependence is compared, at most.
 MOST_PAIRED = 20
 SHOWN = (0.025, 0.975)
@@ -162,7 +162,7 @@ def dependence(points: np.ndarray, sides: Sides) -> Figure:
         if d < 2:
             return np.zeros(len(made))
         apart = correlations(made.astype(float)) - correlations((~made).astype(float))
-        return np.sqrt((np.clip(apart, -2, 2) ** 2).mean(axis=1))
+        return np.asarray(np.sqrt((np.clip(apart, -2, 2) ** 2).mean(axis=1)))
 
     return judged("dependence", statistic, sides)
 

@@ -25,6 +25,7 @@ class OverSampler:
     resampling: Any
     ratio: float = 1.0
     weight: float = 1.0
+    classes: tuple[str, ...] | None = None
     least_rows: ClassVar[int] = 2
 
     @property

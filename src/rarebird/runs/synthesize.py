@@ -115,7 +115,7 @@ def synthesize(request: Request, asked: Asked, clock: Clock, progress: Progress 
         DataError: The data, the class, the method or a setting cannot be used.
     """
     progress(0.0, "reading the data")
-    data = read_data(request)
+    data = read_data(request, clock)
     recipe = resolve_recipe(replace(request, settings=()), None, data)
     assert isinstance(recipe, Recipe)
     train = data.train
@@ -134,9 +134,9 @@ def synthesize(request: Request, asked: Asked, clock: Clock, progress: Progress 
     with threads(request.threads):
         planned = _planned(candidates, train, compute, clock)
         verdicts = []
-        for place, method in enumerate(planned.values()):
+        for place, one in enumerate(planned.values()):
             telling = Compute(compute.device, None, part_of(progress, 0.8 * place / len(planned), 0.8 / len(planned)))
-            verdicts.append(_gate.judge(method, train, [code], telling, recipe.seed))
+            verdicts.append(_gate.judge(one, train, [code], telling, recipe.seed))
         order = sorted(range(len(verdicts)), key=lambda place: _rank(verdicts[place]))
         name = list(planned)[order[0]]
         method: Any = planned[name]
@@ -164,7 +164,8 @@ def _candidates(request: Request, asked: Asked, recipe: Recipe, train: Dataset) 
             )
         changed = recipe.updated(resampling=methods.build("resampling", {"name": asked.method}))
         resampling: Any = changed.with_settings(list(request.settings)).resampling
-        return {asked.method: OverSampler(resampling)}
+        sampler: Any = OverSampler(resampling)
+        return {asked.method: sampler}
     if asked.method != AUTO and asked.method not in known:
         raise DataError(
             f"There is no method {asked.method!r} for data of kind {train.kind!r}; "
@@ -184,10 +185,11 @@ def _planned(candidates: Mapping[str, Any], train: Dataset, compute: Compute, cl
     if deadline is None:
         return candidates
     seconds = FITTING_SHARE * max(deadline - time.monotonic(), 0.0) / (_gate.PARTS * len(candidates) + 1)
-    return {
-        name: method if isinstance(method, OverSampler) else method.planned(counted(train), compute, seconds)
-        for name, method in candidates.items()
-    }
+    planned: dict[str, Any] = {}
+    for name, method in candidates.items():
+        has_steps = not isinstance(method, OverSampler)
+        planned[name] = method.planned(counted(train), compute, seconds) if has_steps else method
+    return planned
 
 
 def _rank(verdict: GateVerdict) -> tuple[bool, float]:

@@ -106,11 +106,13 @@ class Synthesis(Protocol):
     Attributes:
         ratio: Rows that each class has at least after it, as a share of the largest class's.
         weight: Of a new row, relative to the mean weight of the real rows of its class.
+        classes: The classes that get rows; None: all.
         least_rows: Training rows that a class needs.
     """
 
     ratio: float
     weight: float
+    classes: tuple[str, ...] | None
     least_rows: ClassVar[int]
 
     def planned(self, train: Dataset, compute: Compute, seconds: float) -> Method:

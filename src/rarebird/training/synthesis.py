@@ -43,10 +43,25 @@ def synthesize(recipe: Recipe, train: Dataset, fold: int, compute: Compute) -> F
     if method is None:
         return Filled(rows)
     draw = rng.stream(recipe.seed, "synthesis", fold)
-    lack = missing_rows(train.codes, rows.weights, method.ratio) if train.task == "classification" else np.ones(1)
+    lack = lacking(method, rows) if train.task == "classification" else np.ones(1)
     if not lack.any():
         return Filled(rows)
     return filled(method.fit(rows, compute, draw), rows, lack, method.weight, draw)
+
+
+def lacking(method: Any, rows: Dataset) -> np.ndarray:
+    """``(n_classes,)`` rows that the classes lack which the method fills; it refuses other tasks itself.
+
+    Args:
+        method: Of the slot `synthesis`.
+        rows: Training rows, whose weights are numbers of rows.
+    """
+    lack = np.zeros(rows.n_classes, np.int64)
+    found = missing_rows(rows.codes, rows.weights, method.ratio)
+    lack[: len(found)] = found
+    if method.classes is not None:
+        lack[[label not in method.classes for label in rows.classes]] = 0
+    return lack
 
 
 def filled(fitted: Generated, rows: Dataset, lack: np.ndarray, weight: float, draw: np.random.Generator) -> Filled:
@@ -62,7 +77,7 @@ def filled(fitted: Generated, rows: Dataset, lack: np.ndarray, weight: float, dr
     parts, unable = [], []
     for code in np.flatnonzero(lack):
         if not fitted.able[code]:
-            unable.append(code)
+            unable.append(int(code))
             continue
         made = fitted.sample(int(code), int(lack[code]), draw)
         each = weight * float(rows.weights[rows.codes == code].mean())

@@ -39,10 +39,13 @@ class Generator(Method):
     Attributes:
         ratio: Rows that each class has at least after it, as a share of the largest class's.
         weight: Of a new row, relative to the mean weight of the real rows of its class.
+        classes: The classes that get rows. None: a run fills those that pass the gate, and records them here; any other
+            training fills all.
     """
 
     ratio: Annotated[float, Float(0.05, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
     weight: Annotated[float, Float(0.2, 1.0)] = Field(default=1.0, gt=0, le=1)
+    classes: tuple[str, ...] | None = None
     # Training rows that a class needs.
     least_rows: ClassVar[int] = 1
     if TYPE_CHECKING:
@@ -80,10 +83,8 @@ class Generator(Method):
         """
         try:
             sampler = self.part(like.kind).restore(self, like, state, arrays)
-        except DataError:
-            raise
         except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
-            raise DataError(f"This is no generator of the method {self.name!r} for {like.name}: {error}.") from None
+            raise DataError(f"This is no generator of the method {self.name!r} for {like.name}: {error}") from None
         return self._generated(like, sampler)
 
     def planned(self, train: Dataset, compute: Compute, seconds: float) -> Self:

@@ -35,7 +35,7 @@ def drawn(real: pd.DataFrame, new: pd.DataFrame) -> str:
     paired = len(numbers) > 1
     with figure_style() as figure_of:
         figure = figure_of(10.0, 1.7 * rows + (3.2 if paired else 0))
-        parts = figure.subfigures(2, 1, height_ratios=[1.7 * rows, 3.2]) if paired else [figure]
+        parts: Any = figure.subfigures(2, 1, height_ratios=[1.7 * rows, 3.2]) if paired else [figure]
         grid = parts[0].subplots(rows, ACROSS, squeeze=False)
         for axes in grid.ravel()[len(names) :]:
             axes.set_visible(False)
