@@ -29,6 +29,7 @@ NOT_HERE = {
 NOT_WITH = {
     "--cluster": "tests/executors/test_ray_cluster.py starts a cluster",
     "transfer.file=": "tests/methods/transfer makes small weights; those of the documents are not here",
+    "reference.file=": "tests/methods/reference makes a small checkpoint; that of the documents is not here",
 }
 # Options of a command that make it short; one that the command has already is replaced.
 SHORT = {

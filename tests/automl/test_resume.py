@@ -84,6 +84,11 @@ def test_a_killed_search_is_resumed(few: None, tmp_path: Path) -> None:  # noqa:
     table(tmp_path / "test.csv", seed=1)
     with pytest.raises(DataError, match="made with another choice of test rows"):
         command.fit(request(tmp_path, test=tmp_path / "test.csv"), Clock(), resume=True)
+    other = table(tmp_path / "other.csv", seed=2)
+    with pytest.raises(DataError, match="made with another choice of rows of other sources"):
+        command.fit(request(tmp_path, external=(other,)), Clock(), resume=True)
+    with pytest.raises(DataError, match="made with another choice of unlabeled rows"):
+        command.fit(request(tmp_path, unlabeled=other), Clock(), resume=True)
     outcome: Outcome = command.fit(request(tmp_path), Clock(), resume=True)
     # Nothing of what had finished was trained again, and what had not was.
     assert names(tmp_path / "run")[:3] == ["linear", "trees", "mlp"]

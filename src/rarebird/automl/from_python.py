@@ -79,6 +79,7 @@ class FitOptions(TypedDict, total=False):
     keep_copies: bool
     external: str | Path | Sequence[str | Path]
     label_map: str | Path | Sequence[str | Path]
+    unlabeled: str | Path
     force: bool
     resume: bool
     workers: int
@@ -203,6 +204,7 @@ def _request(data: Any, target: str | None, test: Any, out: str | Path | None, o
         device=options.get("device", "auto"),
         keep_copies=options.get("keep_copies", False),
         external=_paths(options.get("external", ()), "external", is_path),
+        unlabeled=next(iter(_paths(options.get("unlabeled", ()), "unlabeled", is_path)), None),
         label_maps=_paths(options.get("label_map", ()), "label_map", is_path),
     )
 
@@ -283,7 +285,7 @@ def _paths(given: str | Path | Sequence[str | Path], name: str, is_path: bool) -
     paths = (given,) if isinstance(given, str | Path) else tuple(given)
     if paths and not is_path:
         raise DataError(
-            f"{name} is for data that are a path; rows of other sources are given as Splits(..., outside=...)."
+            f"{name} is for data that are a path; give such rows as Splits(..., outside=(...,), unlabeled=...)."
         )
     return tuple(Path(path) for path in paths)
 

@@ -56,7 +56,7 @@ class LocalSearch:
             return
         recipe = self.leader.models.recipe
         # Each proposed recipe plans its own steps.
-        space = default_space(recipe.updated(steps=None, relaid=()))
+        space = default_space(recipe.reopened())
         self.proposed = self.log.proposed()
         if self.race.context.setup.protocol.folds or recipe.reference is not None:
             self.race.run(self._proposals(space))

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rarebird.automl.candidate import Role
-from rarebird.automl.pretrained import Pretrained
-from rarebird.data.dataset import Dataset
+from rarebird.automl.pretrained import IN_CONTEXT, Pretrained
+from rarebird.data.dataset import Dataset, Splits
+from rarebird.experiment.self_supervision import learning_without_labels
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
 from rarebird.training.step_plan import DEFAULT_EPOCHS
@@ -36,6 +37,9 @@ MANY_ROWS = 5_000
 MANY_TREES = "{name=boosted_trees,rounds=1500,learning_rate=0.03,leaves=31,column_share=0.6}"
 # Passes over the rows of a fine-tuning, at most and at least, and its batches: a step on larger ones takes seconds.
 TUNED_EPOCHS, FEWEST_TUNED, TUNED_BATCH = 30.0, 6.0, 32
+# A network that learns from unlabeled rows first, and the share of the remaining time for it.
+PRETRAINED, PRETRAINED_SHARE = "unlabeled rows first", 0.6
+IN_CONTEXT_SHARE = 0.5
 SMALL_TREES = "{name=boosted_trees,leaves=4,rounds=150,fewest_rows=5}"
 
 
@@ -90,6 +94,26 @@ def portfolio(
     first, *others = (entry for entry in entries if references or not entry.is_reference)
     # The first entry starts even if few of its rounds fit: a model of some trees is better than none.
     return [replace(first, enough=0.0), *others]
+
+
+def with_in_context(entries: Sequence[PortfolioEntry], base: Recipe) -> list[PortfolioEntry]:
+    """The entries; where the base names the checkpoint of a reference that reads the training rows as its context, that
+    reference is the second."""
+    if base.reference is None or type(base.reference).name != IN_CONTEXT:
+        return list(entries)
+    named = PortfolioEntry("in context", base, IN_CONTEXT_SHARE, is_reference=True)
+    return [*entries[:1], named, *entries[1:]]
+
+
+def with_pretraining(entries: Sequence[PortfolioEntry], data: Splits) -> list[PortfolioEntry]:
+    """The entries; where there are unlabeled rows, the network of the default recipe comes also as it learns from these
+    first, before it."""
+    if data.unlabeled is None:
+        return list(entries)
+    place, default = next((place, one) for place, one in enumerate(entries) if one.role == "default")
+    recipe = learning_without_labels(default.recipe, data)
+    learned = PortfolioEntry(f"{default.name}, {PRETRAINED}", recipe, PRETRAINED_SHARE, enough=default.enough)
+    return [*entries[:place], learned, *entries[place:]]
 
 
 def _tables(train: Dataset, base: Recipe) -> list[PortfolioEntry]:

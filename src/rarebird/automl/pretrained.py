@@ -16,7 +16,7 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
 from rarebird.slots.methods import Method
 
-BACKBONE, CHECKPOINT = "backbone", "checkpoint"
+BACKBONE, CHECKPOINT, IN_CONTEXT = "backbone", "checkpoint", "in_context"
 # How the hub's cache names a model of timm's.
 # Side to which a network that begins from nothing reduces its pictures.
 SIDE_FROM_SCRATCH = 96
@@ -69,8 +69,11 @@ def pretrained(base: Recipe) -> Pretrained | None:
 
 
 def without_weights(base: Recipe, train: Dataset) -> Recipe:
-    """The base without given weights and their backbone: the default recipe, which begins from nothing. Where pictures
+    """The base without given weights, their backbone or a named checkpoint: the default recipe, which begins from
+    nothing. Where pictures
     were read in the size of a backbone, its network sees them smaller, as it would without weights."""
+    if base.reference is not None and type(base.reference).name == IN_CONTEXT:
+        base = base.updated(reference=None)
     if base.kind != "image":
         return base
     network = default_recipe(train).network if base.transfer is not None else base.network
@@ -85,8 +88,11 @@ def is_same_for_all_seeds(recipe: Recipe) -> bool:
 
 
 def names_weights(settings: tuple[str, ...]) -> bool:
-    """Whether assignments name the weights of a file, and perhaps their backbone, and nothing else of the recipe."""
+    """Whether assignments name nothing but the weights of a file, and perhaps their backbone, or the checkpoint of a
+    reference that reads its training rows as its context."""
     pairs = {key.strip(): value.strip() for key, _, value in (setting.partition("=") for setting in settings)}
+    if pairs and all(key.partition(".")[0] == "reference" for key in pairs):
+        return IN_CONTEXT in pairs.get("reference", "") or "reference.file" in pairs
     transfer = [key for key in pairs if key.partition(".")[0] == "transfer"]
     network = [key for key in pairs if key.partition(".")[0] == "network"]
     if len(transfer) + len(network) < len(pairs) or not transfer:

@@ -14,7 +14,7 @@ from rarebird.automl.criterion import Criterion, is_worse, standard_error
 from rarebird.automl.ensemble_selection import Family, Selection, families, select
 from rarebird.automl.local_search import LocalSearch, best_searched, luck
 from rarebird.automl.outside_rows import OutsideRows
-from rarebird.automl.portfolio import PortfolioEntry, portfolio
+from rarebird.automl.portfolio import PortfolioEntry, portfolio, with_in_context, with_pretraining
 from rarebird.automl.pretrained import NO_WEIGHTS, is_same_for_all_seeds, pretrained, without_weights
 from rarebird.automl.race import Race
 from rarebird.automl.trial_log import TrialLog
@@ -77,6 +77,7 @@ class Search(Closing):
     def __init__(
         self, base: Recipe, setup: Setup, clock: Clock, log: TrialLog, progress: Progress, options: SearchOptions
     ) -> None:
+        self.given = base
         self.weights, base = pretrained(base), without_weights(base, setup.splits.train)
         self.base, self.setup, self.clock, self.log, self.options = base, setup, clock, log, options
         self.criterion = Criterion.of(setup.scored_rows, setup.splits.train.prior, base.metric)
@@ -111,6 +112,7 @@ class Search(Closing):
         self.race.resume(self.log.restored(device), self.log.left())
         self.restored = len(self.race.finished)
         entries = portfolio(self.setup.splits.train, self.base, self.options.references, self.weights)
+        entries = with_pretraining(with_in_context(entries, self.given), self.setup.splits)
         self.race.run(self.outside.entries(self._with_shares(entries, device), self.race))
         if self.race.best is None:
             is_late = self.race.left.get(entries[0].name) == TOO_LATE
@@ -221,7 +223,7 @@ class Search(Closing):
         network = _best_network(self._eligible())
         if network is None:
             return self.base
-        return network.models.recipe.updated(steps=None, relaid=(), seed=self.base.seed)
+        return network.models.recipe.reopened().updated(seed=self.base.seed)
 
     def _repeats(self) -> Iterator[PortfolioEntry]:
         """The selected recipes with other seeds (and so other folds), while there is time for them; none where only

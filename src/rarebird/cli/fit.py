@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     keep_copies=USUAL,
     external=USUAL,
     label_map=USUAL,
+    unlabeled=USUAL,
 )
 def fit(
     request: Request,

@@ -78,6 +78,10 @@ LabelMap = Annotated[
     list[Path] | None,
     typer.Option(help="CSV of label,own label (or JSON) for the labels of --external; one for all or one for each."),
 ]
+Unlabeled = Annotated[
+    Path | None,
+    typer.Option(help="Rows without labels in the form of the data, from which the network learns first."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the results of an earlier command in --out.")]
 Target = Annotated[str | None, typer.Option(help="Column of a table that holds the target (default: target).")]
 Kind = Annotated[str | None, typer.Option(help="image, table or series, where the guess is wrong.")]
@@ -124,6 +128,7 @@ SHARED: dict[str, tuple[Any, object]] = {
     "keep_copies": (KeepCopies, False),
     "external": (External, None),
     "label_map": (LabelMap, None),
+    "unlabeled": (Unlabeled, None),
     "force": (Force, False),
     "target": (Target, None),
     "kind": (Kind, None),
@@ -237,7 +242,7 @@ def _request(given: Mapping[str, Any]) -> Request:
     from rarebird.runs.request import Request
 
     plain = ["data", "test", "recipe", "metric", "positive", "seed", "steps", "threads", "device"]
-    plain += ["keep_copies", "force"]
+    plain += ["keep_copies", "unlabeled", "force"]
     fields = {name: given[name] for name in plain if name in given}
     fields["settings"] = tuple(given.get("settings") or ())
     fields["external"] = tuple(given.get("external") or ())

@@ -82,7 +82,7 @@ def _found(
     progress(0.0, "reading the data")
     recipe, splits, wanted, notes = _read(request, asked, clock)
     train = splits.train
-    options = ComparisonOptions(folds, repeats, request.metric, request.positive, outside=splits.outside)
+    options = ComparisonOptions(folds, repeats, request.metric, request.positive, elsewhere=splits)
     compute, before = Compute(choose_device(request.device), clock.training_deadline(), progress), clock.elapsed()
     with threads(request.threads):
         found = compare_recipes(recipe, train, wanted, options, compute)

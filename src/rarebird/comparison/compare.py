@@ -25,7 +25,7 @@ from rarebird.comparison.result import Combination, Comparison
 from rarebird.comparison.verdicts import Contrast, gain, mean, rows_of, scored_metrics
 from rarebird.core.compute import Compute
 from rarebird.core.progress import part_of
-from rarebird.data.dataset import Dataset, Outside
+from rarebird.data.dataset import Dataset, Splits
 from rarebird.experiment.setup import positive_class
 from rarebird.metrics import names
 from rarebird.recipe.recipe import Recipe
@@ -45,7 +45,7 @@ class ComparisonOptions:
         metric: The metric that decides; None: the recipe's.
         positive: For two classes, the one that precision and recall are about; None: the rarer.
         combine: Whether remedies that gained something alone are combined.
-        outside: Rows of other sources, for the remedy that joins them.
+        elsewhere: Its rows of other sources and unlabeled rows, for the remedies that use them; None: there are none.
     """
 
     folds: int = 5
@@ -53,7 +53,7 @@ class ComparisonOptions:
     metric: str | None = None
     positive: str | None = None
     combine: bool = True
-    outside: tuple[Outside, ...] = ()
+    elsewhere: Splits | None = None
 
 
 def compare(
@@ -112,9 +112,9 @@ class _Running:
         compute: Compute,
     ) -> None:
         self.baseline, self.wanted, self.metric, self.options, self.compute = baseline, wanted, metric, options, compute
-        scored, seed, outside = scored_metrics(train, metric), baseline.seed, options.outside
+        scored, seed, elsewhere = scored_metrics(train, metric), baseline.seed, options.elsewhere
         self.validation = RepeatedCrossValidation(
-            train, options.folds, scored, seed, options.positive, compute.device, outside
+            train, options.folds, scored, seed, options.positive, compute.device, elsewhere
         )
         self.single_repeats: list[int] = []
         self.combination_repeats: list[int] = []

@@ -157,7 +157,9 @@ def cost_of(recipe: Recipe, validation: RepeatedCrossValidation, seconds: float)
         return _reference_cost(recipe, trainer.own_steps, validation)
     _, step = trainer.fastest(seconds)
     held_out = validation.parts(0)[0][1]
-    return Cost(built + len(held_out) * trainer.seconds_per_row(), step / STEPPING_SHARE, trainer.own_steps)
+    # A pretraining is shortened as the training is.
+    step = step / STEPPING_SHARE + trainer.pretraining_seconds(validation.folds) / trainer.own_steps
+    return Cost(built + len(held_out) * trainer.seconds_per_row(), step, trainer.own_steps)
 
 
 def _reference_cost(recipe: Recipe, own_rounds: int, validation: RepeatedCrossValidation) -> Cost:

@@ -17,7 +17,7 @@ from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, silent
 from rarebird.data import split
-from rarebird.data.dataset import Dataset, Outside, Splits
+from rarebird.data.dataset import Dataset, Splits
 from rarebird.evaluation import held_outputs
 from rarebird.evaluation.cross_validate import assess
 from rarebird.evaluation.held_outputs import HeldOut
@@ -39,7 +39,8 @@ class RepeatedCrossValidation:
         seed: The seed of the first repeat; each later repeat adds 1.
         positive: For two classes, the one that precision and recall are about.
         device: A torch device.
-        outside: Rows of other sources, for recipes that join them.
+        elsewhere: Its rows of other sources are for recipes that join them, its unlabeled rows for those that learn
+            from them; None: there are none.
 
     Attributes:
         course: How long recipes are trained; one with given steps keeps them.
@@ -58,10 +59,11 @@ class RepeatedCrossValidation:
         seed: int,
         positive: str | None = None,
         device: str = "cpu",
-        outside: Sequence[Outside] = (),
+        elsewhere: Splits | None = None,
     ) -> None:
         self.train, self.folds, self.metrics, self.seed = train, folds, tuple(metrics), seed
-        self.splits = Splits(train, outside=tuple(outside))
+        given = elsewhere or Splits(train)
+        self.splits = Splits(train, outside=given.outside, unlabeled=given.unlabeled)
         self.positive, self.device = positive, device
         self.course = Course()
         self.failed: dict[str, str] = {}

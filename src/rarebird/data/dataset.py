@@ -218,6 +218,26 @@ class Outside:
     fingerprint: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Unlabeled:
+    """A pool of rows without labels, from which a network's body may learn before its training; they judge nothing.
+
+    Attributes:
+        rows: With the kind and columns of the training rows, without labels.
+        n_given: All its rows, before copies of own rows were left out.
+        judged_copies, own_copies: Rows that were left out because they copy a test or validation row, or another one.
+        absent: Columns that the pool lacks; they are empty in `rows`.
+        fingerprint: Of the rows, before copies were left out.
+    """
+
+    rows: Dataset
+    n_given: int
+    judged_copies: int = 0
+    own_copies: int = 0
+    absent: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+
 @dataclass(frozen=True)
 class Splits:
     """What a reader returns: the rows of one data set and, where the data came split, its validation and test rows.
@@ -226,6 +246,7 @@ class Splits:
         notes: Sentences on what was left out or read otherwise than expected.
         unread: Rows that could not be read.
         outside: Rows of other sources.
+        unlabeled: Rows without labels; None: none are given.
     """
 
     train: Dataset
@@ -234,6 +255,7 @@ class Splits:
     notes: tuple[str, ...] = field(default=())
     unread: tuple[UnreadRow, ...] = field(default=())
     outside: tuple[Outside, ...] = field(default=())
+    unlabeled: Unlabeled | None = None
 
     @property
     def judged_part(self) -> str:

@@ -32,7 +32,8 @@ def split_identity(data: Splits, test_share: float, splits: Splits, parts: Parts
         "gap in time": None if data.train.gap is None else str(data.train.gap),
         "choice of validation rows": None if data.val is None else fingerprint(data.val),
         "choice of test rows": test_share if data.test is None else fingerprint(data.test),
-        "rows of other sources": [source.fingerprint for source in data.outside] or None,
+        "choice of rows of other sources": [source.fingerprint for source in data.outside] or None,
+        "choice of unlabeled rows": None if data.unlabeled is None else data.unlabeled.fingerprint,
         "treatment of copies": "kept" if keep_copies else "left out",
         "split": _digest(_positions(splits, parts)),
     }

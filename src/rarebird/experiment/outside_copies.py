@@ -1,4 +1,4 @@
-"""Copies of own rows among rows of other sources: they are left out before anything is trained.
+"""Copies of own rows among rows of other sources and unlabeled rows: they are left out before anything is trained.
 
 A row that copies a test or validation row, exactly or nearly, must not be learned, nor may one that copies a training
 row: each training row is held out from some network. All are left out and counted, so that no part has any.
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rarebird.core.checks import DataError
 from rarebird.data import columns
 from rarebird.data.dataset import Dataset, Frame, Outside, Splits
 from rarebird.data.fingerprint import column_digests
@@ -51,12 +52,7 @@ def without_copies(data: Splits) -> Splits:
         judged = out & np.isin(codes.outside, codes.own[codes.judged])
         learned = out & ~judged
         if out.any():
-            parts = [
-                f"{int(mask.sum())} copy {what}"
-                for mask, what in ((judged, "a validation or test row"), (learned, "a training row"))
-                if mask.any()
-            ]
-            notes.append(f"Of the {len(out)} rows of {source.rows.name}, {' and '.join(parts)}; these do not join.")
+            notes.append(f"{_sentence(source.rows, judged, learned)}; these do not join.")
         kept.append(
             replace(
                 source,
@@ -66,6 +62,39 @@ def without_copies(data: Splits) -> Splits:
             )
         )
     return replace(data, outside=tuple(kept), notes=(*data.notes, *notes))
+
+
+def pool_without_copies(data: Splits) -> Splits:
+    """The rows with a pool of unlabeled rows that copies no own row, and a note if it had copies.
+
+    Raises:
+        DataError: Every row of the pool is a copy.
+    """
+    pool = data.unlabeled
+    if pool is None or not len(pool.rows):
+        return data
+    codes = _codes(data, Outside(pool.rows, pool.n_given, absent=pool.absent))
+    out = _copies(codes, np.zeros(len(pool.rows), bool))
+    judged = out & np.isin(codes.outside, codes.own[codes.judged])
+    if out.all():
+        raise DataError(f"Every row of {pool.rows.name} copies one of {data.train.name}; give others with --unlabeled.")
+    left = replace(
+        pool,
+        rows=pool.rows.take(~out),
+        judged_copies=pool.judged_copies + int(judged.sum()),
+        own_copies=pool.own_copies + int((out & ~judged).sum()),
+    )
+    notes = [f"{_sentence(pool.rows, judged, out & ~judged)}; these are left out of the pool."] if out.any() else []
+    return replace(data, unlabeled=left, notes=(*data.notes, *notes))
+
+
+def _sentence(rows: Dataset, judged: np.ndarray, learned: np.ndarray) -> str:
+    parts = [
+        f"{int(mask.sum())} copy {what}"
+        for mask, what in ((judged, "a validation or test row"), (learned, "a training row"))
+        if mask.any()
+    ]
+    return f"Of the {len(rows)} rows of {rows.name}, {' and '.join(parts)}"
 
 
 def _own_parts(data: Splits) -> list[Dataset]:

@@ -16,7 +16,8 @@ from rarebird.data.split import Protocol
 from rarebird.experiment import copies as copies_of
 from rarebird.experiment.copies import Copies
 from rarebird.experiment.joining import check_sources, source_notes
-from rarebird.experiment.outside_copies import without_copies
+from rarebird.experiment.outside_copies import pool_without_copies, without_copies
+from rarebird.experiment.self_supervision import check_pool, pool_notes
 from rarebird.metrics import names
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble, members
 from rarebird.recipe.recipe import Recipe
@@ -86,11 +87,12 @@ def prepare_run(
         DataError: The rows, their split or the device cannot be used.
     """
     check_sources(recipe, data)
+    check_pool(recipe, data)
     splits = separate(data, recipe, test_share, copies)
     protocol = split.decide(splits.train, splits.val, folds=recipe.folds, holdout=recipe.holdout)
     _check_held_out(splits, protocol, recipe.seed)
     splits = replace(splits, notes=(*splits.notes, *_size_notes(recipe, data.train), *_small_class_notes(splits.train)))
-    splits = replace(splits, notes=(*splits.notes, *source_notes(recipe, data)))
+    splits = replace(splits, notes=(*splits.notes, *source_notes(recipe, data), *pool_notes(recipe, data)))
     return Setup(splits, protocol, positive_class(splits.train, positive), choose_device(device))
 
 
@@ -121,6 +123,7 @@ def separate(data: Splits, recipe: AnyRecipe, test_share: float, copies: Copies 
     """
     _check(data, recipe)
     data = data if copies is None or not data.outside else without_copies(data)
+    data = data if copies is None else pool_without_copies(data)
     settled = data if copies is None else copies_of.settled(data, copies)
     train, val, test, notes = settled.train, settled.val, settled.test, list(settled.notes)
     notes += [note for part in (train, val) if part is not None for note in _weight_notes(part)]

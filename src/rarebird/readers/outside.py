@@ -93,7 +93,7 @@ def fitted(rows: Dataset, train: Dataset, labels: Mapping[str, str] | None = Non
     if rows.y is None or not len(rows):
         raise DataError(f"{rows.name} has no rows with labels, so that none can join; give labelled rows.")
     labelled, findings = _with_own_labels(rows, train, labels)
-    source, absent, more = _with_own_columns(labelled, train)
+    source, absent, more = with_own_columns(labelled, train)
     bare = replace(
         labelled,
         source=source,
@@ -145,7 +145,7 @@ def _with_own_labels(rows: Dataset, train: Dataset, labels: Mapping[str, str] | 
     return replace(rows.take(kept), y=codes[kept], classes=train.classes), findings
 
 
-def _with_own_columns(rows: Dataset, train: Dataset) -> tuple[Source, tuple[str, ...], list[str]]:
+def with_own_columns(rows: Dataset, train: Dataset) -> tuple[Source, tuple[str, ...], list[str]]:
     """A source with the columns (or pixel type, or channels) of the training rows, columns that it lacks, and
     findings."""
     if isinstance(train.source, Frame):

@@ -135,6 +135,13 @@ class Recipe(BaseModel):
         """The recipe with some fields replaced, validated again."""
         return type(self)(**{name: getattr(self, name) for name in type(self).model_fields} | changes)
 
+    def reopened(self) -> Self:
+        """The recipe with open steps, those of a pretraining included, as for another network or another time."""
+        transfer: Any = self.transfer
+        if "steps" in getattr(type(transfer), "model_fields", ()):
+            transfer = transfer.model_copy(update={"steps": None})
+        return self.updated(steps=None, relaid=(), transfer=transfer)
+
     def with_settings(self, settings: list[str]) -> Self:
         """The recipe with ``--set`` assignments applied in order, such as ``loss=focal``, ``loss.gamma=3`` or
         ``augmentation=[rotate,noise]``.

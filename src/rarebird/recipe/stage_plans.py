@@ -17,8 +17,9 @@ class Stage(BaseModel):
 
     Attributes:
         share: Share of the steps, relative to the shares of the other stages.
-        trainable: ``all``, ``head`` for only the network's last layer, or the share of the layers, counted from the
-            head, that is trained.
+        trainable: ``all``, ``head`` for only the network's last layer, ``adapters`` for this layer and low-rank
+            additions to the body's linear layers, or the share of the layers, counted from the head, that is trained.
+        rank: Of these additions; None: 8.
         class_weight: Weights of the classes, for any loss: balanced, the root of that, or by the effective number of
             rows (Cui et al., CVPR 2019).
         reset_head: Whether the last layer begins with newly drawn weights.
@@ -33,7 +34,8 @@ class Stage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     share: float = Field(default=1.0, gt=0)
-    trainable: Literal["all", "head"] | float = "all"
+    trainable: Literal["all", "head", "adapters"] | float = "all"
+    rank: int | None = Field(default=None, ge=1, le=1024)
     class_weight: Literal["balanced", "inverse_square_root", "effective_number"] | None = None
     reset_head: bool = False
     layer_decay: float = Field(default=1.0, gt=0, le=1)
@@ -45,7 +47,8 @@ class Stage(BaseModel):
     def _share(cls, trainable: str | float) -> str | float:
         if not isinstance(trainable, str) and not 0 < trainable <= 1:
             raise ValueError(
-                f"trainable is all, head, or a share of the layers above 0 and at most 1, but got {trainable!r}."
+                "trainable is all, head, adapters, or a share of the layers above 0 and at most 1, but got "
+                f"{trainable!r}."
             )
         return trainable
 
@@ -85,6 +88,9 @@ PLANS: dict[str, tuple[dict[str, Any], ...]] = {
     # would spoil what the body knows. Kumar et al., "Fine-tuning can distort pretrained features and underperform
     # out-of-distribution", ICLR 2022; Clark et al., "ELECTRA", ICLR 2020, for the rates.
     "layer_decay": ({"share": 0.2, "trainable": "head"}, {"share": 0.8, "layer_decay": 0.75}),
+    # First the head alone, then also low-rank additions to the frozen linear layers of a transformer: few weights to
+    # learn from few rows. Hu et al., "LoRA", ICLR 2022.
+    "adapters": ({"share": 0.2, "trainable": "head"}, {"share": 0.8, "trainable": "adapters"}),
     # Gradual unfreezing: Howard and Ruder, "Universal language model fine-tuning for text classification", ACL 2018,
     # with their discriminative rates: 1 / 2.6 from one group of layers to the next, as a decay per layer.
     # For networks whose first layers are trained already.

@@ -9,6 +9,7 @@ from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Splits
 from rarebird.experiment.joining import with_sources
 from rarebird.experiment.run import Outcome, run
+from rarebird.experiment.self_supervision import with_pool
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.runs import folder
 from rarebird.runs.output_folder import OutputFolder, owned_folder
@@ -49,7 +50,8 @@ def fit_recipe_on(
         progress: Called as the work proceeds; True from it ends the training early.
     """
     recipe, notes = with_sources(recipe, data, request.recipe is None)
-    data = replace(data, notes=(*data.notes, *notes))
+    recipe, more = with_pool(recipe, data, request.recipe is None)
+    data = replace(data, notes=(*data.notes, *notes, *more))
     progress(0.0, "profiling the data")
     summary = summarize(data, request.keep_copies, clock)
     with threads(request.threads):

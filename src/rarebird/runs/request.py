@@ -23,6 +23,7 @@ from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.text import assigned, read_plain
+from rarebird.runs.unlabeled import with_unlabeled
 from rarebird.slots import methods
 
 # Share of the budget in which pictures must be decoded.
@@ -55,6 +56,7 @@ class Request:
         keep_copies: Training rows that copy a given validation or test row are trained on.
         external: Paths of other sources, whose rows may join the training rows.
         label_maps: Files that translate their labels: one for all, or one for each source.
+        unlabeled: Path of rows without labels, from which a network's body may learn first.
         force: Earlier results in the folder are replaced.
         out_is_default: Nobody asked for this folder, so that another name serves as well.
     """
@@ -74,6 +76,7 @@ class Request:
     keep_copies: bool = False
     external: tuple[Path, ...] = ()
     label_maps: tuple[Path, ...] = ()
+    unlabeled: Path | None = None
     force: bool = False
     out_is_default: bool = False
 
@@ -167,6 +170,8 @@ def read_data(request: Request, clock: Clock | None = None) -> Splits:
     if options.image_size is None:
         options = replace(options, image_size=_asked_image_size(request), largest_side=_largest_side(request))
     data = _with_test_rows(request, readers.read(request.data, options), options)
+    if request.unlabeled is not None:
+        data = with_unlabeled(data, request.unlabeled, options)
     if not request.external and not request.label_maps:
         return data
     return with_outside(data, request.external, request.label_maps, options)

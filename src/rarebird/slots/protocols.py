@@ -26,7 +26,6 @@ from rarebird.slots.hooks import Hook
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.sampling_state import SamplingState
 from rarebird.slots.solved_head import HeadRows, SolvedHead
-from rarebird.slots.starting_weights import StartingWeights, StartRows
 
 if TYPE_CHECKING:
     import torch
@@ -167,12 +166,11 @@ class Network(Protocol):
 class Transfer(Protocol):
     """Gives a network its initial weights, the same for the same rows and seed; its head stays newly drawn.
 
-    `recorded` gives the settings that a run records, with the fingerprint of a file that they name.
+    `recorded` gives the settings that a run records, with the fingerprint of a file that they name. One that reads
+    weights is a `GivenWeights`, one that learns them a `LearnedWeights` (`rarebird.slots.starting_weights`).
     """
 
     def recorded(self, network: Method) -> Method: ...
-
-    def start(self, network: nn.Module, rows: StartRows) -> StartingWeights: ...
 
 
 # Called with the share done, 0..1, after each round of a reference; True from it ends the training.
@@ -184,7 +182,8 @@ class Reference(Protocol):
     """A model that a user would choose instead of a network, with the same splits.
 
     `fit` returns a module ``forward(x: Inputs) -> logits (batch, n_outputs)``, which is saved as a `TextModule` or an
-    `ArrayModule` (`slots/stored_modules.py`).
+    `ArrayModule` (`slots/stored_modules.py`). One that reads a file has `recorded() -> Method`, the settings with the
+    file's fingerprint; one of which the user must know something has `notes() -> list[str]`.
     """
 
     rounds: int

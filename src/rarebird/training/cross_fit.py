@@ -7,21 +7,23 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from rarebird.core.checks import DataError
-from rarebird.core.clock import end_of_share
 from rarebird.core.compute import Compute
 from rarebird.core.progress import part_of
 from rarebird.data.dataset import Splits
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.network_trainer import NetworkTrainer
+from rarebird.training.part_progress import PartProgress
+from rarebird.training.pretraining import learns
 from rarebird.training.reference_trainer import ReferenceTrainer
 from rarebird.training.resolution import at_affordable_size
 from rarebird.training.solved_trainer import SolvedTrainer
 from rarebird.training.synthesis import planned
-from rarebird.training.trainer import Trained, Trainer, TrainingPlan
+from rarebird.training.trainer import Trained, Trainer, TrainingPlan, part_deadline_of
 from rarebird.training.watched_rows import split_off_watched
 
 # Seconds to score one row, for each class; the bootstrap takes most of them. Seconds to write its prediction.
@@ -103,9 +105,10 @@ def cross_fit(
             recipe = _planned(recipe, trainer, deadline, (built, count), share)
             if (recipe.steps or 0) < enough * trainer.own_steps or (enough and not trainer.fits(deadline, count)):
                 return
-        on_step = _PartProgress(compute, fold, count)
-        part_deadline = end_of_share(deadline, time.monotonic(), count - fold)
-        trained = trainer.run(TrainingPlan(recipe, part_deadline, changes, given_steps), on_step)
+        on_step = PartProgress(compute, fold, count)
+        part_deadline = part_deadline_of(deadline, trainer, count - fold)
+        plan = TrainingPlan(recipe, part_deadline, changes, given_steps, on_step.on_pretraining)
+        trained = trainer.run(plan, on_step)
         del trainer  # frees its rows before those of the next fold are prepared
         is_last = fold + 1 >= count or (deadline is not None and time.monotonic() + built > deadline + LONGEST_OVERRUN)
         by_clock = is_last and fold + 1 < len(replayed) and not on_step.ended
@@ -197,10 +200,12 @@ def parts_of(recipe: Recipe, splits: Splits, parts: Parts) -> Parts:
     A head with leave-one-out outputs learns from all rows, and these outputs hold out every one of them: also where
     other recipes have one hold-out, whose few rare rows would be too few for a calibration. Where rows have a time, a
     later row must not help to predict an earlier one; resampled and synthetic rows hide of which rows they are made;
-    rows of other sources are weighted by all training rows; and given validation rows judge: then parts are as given.
+    rows of other sources are weighted by all training rows; features that are learned without labels are learned from
+    all training rows; and given validation rows judge: then parts are as given.
     """
     is_judged_by_own = recipe.head is not None and recipe.reference is None and recipe.resampling is None
     is_judged_by_own = is_judged_by_own and recipe.external is None and recipe.synthesis is None
+    is_judged_by_own = is_judged_by_own and not (learns(recipe) and splits.unlabeled is None)
     if not is_judged_by_own or splits.val is not None or splits.train.time is not None or not parts:
         return parts
     everything = np.arange(len(splits.train))
@@ -217,22 +222,9 @@ def trainer_of(recipe: Recipe, splits: Splits, learned: np.ndarray, fold: int, d
         fold: The number of the part.
         device: A torch device.
     """
-    alone = Splits(splits.train, outside=splits.outside)
+    alone = Splits(splits.train, outside=splits.outside, unlabeled=splits.unlabeled)
     trainer, _ = _trainer(recipe, alone, (learned, learned[:0]), fold, Compute(device), curve=False)
     return trainer
-
-
-class _PartProgress:
-    """Reports the steps of one part as progress of all parts; remembers whether the user ended the training."""
-
-    def __init__(self, compute: Compute, fold: int, parts: int) -> None:
-        self._progress, self._fold, self._parts = compute.progress, fold, parts
-        self._what = "training" if parts == 1 else f"training fold {fold + 1} of {parts}"
-        self.ended = False
-
-    def __call__(self, progress: float) -> bool:
-        self.ended = self._progress((self._fold + progress) / self._parts, self._what) or self.ended
-        return self.ended
 
 
 def _trainer(
@@ -244,17 +236,24 @@ def _trainer(
     if recipe.reference is not None:
         return ReferenceTrainer(recipe, train.take(fit), fold, outside, progress), fit
     if recipe.head is not None:
-        return SolvedTrainer(recipe, train.take(fit), fold, device, outside, progress), fit
+        return SolvedTrainer(recipe, train.take(fit), fold, device, outside, progress, splits.unlabeled), fit
     learned, watched = split_off_watched(recipe, train, fit)
     rows = train.take(watched)
     if curve and not len(watched):
         rows = train.take(held) if splits.val is None else splits.val
-    return NetworkTrainer(recipe, train.take(learned), rows, fold, device, outside, progress), learned
+    given = (outside, progress, splits.unlabeled)
+    return NetworkTrainer(recipe, train.take(learned), rows, fold, device, *given), learned
 
 
 def _shortened(recipe: Recipe, share: float) -> Recipe:
-    """The recipe with a share of its planned steps, at least one."""
-    return recipe if share == 1 else recipe.updated(steps=max(1, round(share * (recipe.steps or 0))))
+    """The recipe with a share of its planned steps, those of a pretraining included, at least one."""
+    if share == 1:
+        return recipe
+    if learns(recipe):
+        transfer: Any = recipe.transfer
+        steps = max(1, round(share * (transfer.steps or 0)))
+        recipe = recipe.updated(transfer=transfer.model_copy(update={"steps": steps}))
+    return recipe.updated(steps=max(1, round(share * (recipe.steps or 0))))
 
 
 def _own_outputs_of(splits: Splits, held: np.ndarray, learned: np.ndarray, trained: Trained) -> np.ndarray | None:

@@ -14,9 +14,10 @@ from torch import nn
 from rarebird.core import rng
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, silent
-from rarebird.data.dataset import Dataset, Outside
+from rarebird.data.dataset import Dataset, Outside, Unlabeled
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import TargetStatistics, TrainStatistics
+from rarebird.training import adapters
 from rarebird.training.batches import Rows
 from rarebird.training.device import Placement, threads
 from rarebird.training.inference import embedded, is_frozen_before_head, logits, placement, rows_at_once
@@ -60,6 +61,7 @@ class NetworkTrainer:
         device: A torch device.
         outside: Rows of other sources, which join `learned` if the recipe says so.
         progress: Told while a generator of synthetic rows learns.
+        unlabeled: Rows without labels, from which the network learns first if the recipe says so.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class NetworkTrainer:
         device: str,
         outside: Sequence[Outside] = (),
         progress: Progress = silent,
+        unlabeled: Unlabeled | None = None,
     ) -> None:
         self.recipe, self.fold, self.device = recipe, fold, device
         self._learned, self._watched = learned, watched
@@ -88,7 +91,7 @@ class NetworkTrainer:
         self._embedded: Rows | None = None
         self._frozen: dict[str, torch.Tensor] = {}
         self._per_row: float | None = None
-        self._initial = InitialNetwork(recipe, self.prepared, self.rows.inputs, fold)
+        self._initial = InitialNetwork(recipe, self.prepared, self.rows.inputs, fold, unlabeled)
 
     @property
     def own_steps(self) -> int:
@@ -106,15 +109,26 @@ class NetworkTrainer:
             trainings: The number of trainings that share the time.
         """
         if deadline is None:
-            best, steps = self._placements()[0], self.own_steps
+            best, seconds = self._placements()[0], 0.0
         else:
             left = max(deadline - time.monotonic(), 0.0)
             best, seconds = self._fastest_within(min(MEASURING_SHARE * left, MEASURING_SECONDS), deadline)
-            steps = self.steps.within(max(deadline - time.monotonic(), 0.0) / trainings, seconds)
-            steps = min(steps, self.recipe.steps or steps)
-        return self._initial.recorded().updated(
-            steps=steps, precision=best.precision, channels_last=best.channels_last, threads=best.threads
-        )
+        recipe = self.recipe.updated(precision=best.precision, channels_last=best.channels_last, threads=best.threads)
+        recipe = self._initial.planned(recipe, best, deadline, trainings)
+        if deadline is None:
+            return recipe.updated(steps=self.own_steps)
+        left = max(deadline - time.monotonic() - self._initial.seconds(trainings), 0.0)
+        steps = self.steps.within(left / trainings, seconds)
+        return recipe.updated(steps=min(steps, self.recipe.steps or steps))
+
+    @property
+    def shared_seconds(self) -> float:
+        """Seconds of the planned pretraining that serves all trainings."""
+        return self._initial.shared_seconds
+
+    def pretraining_seconds(self, trainings: int) -> float:
+        """Measured seconds of a pretraining of as many steps as the recipe asks for, per training; 0 if it has none."""
+        return self._initial.measured_seconds(self.recipe, self._placements()[0], trainings)
 
     def fastest(self, seconds: float) -> tuple[Placement, float]:
         """The placement with the shortest step, and the step's seconds; measured for about `seconds`."""
@@ -174,6 +188,10 @@ class NetworkTrainer:
         recipe = plan.recipe
         assert recipe.steps is not None
         where = placements(recipe, self.prepared.spec.kind, self.device)[0]
+        with threads(recipe.threads):
+            if self._initial.pretrain(plan, where):
+                # What was computed with the weights before, to measure steps.
+                self._embedded, self._frozen = None, {}
         if self._is_large(where):
             check_memory(self.training(where), recipe.network.name)
         training = self.training(where)
@@ -184,6 +202,7 @@ class NetworkTrainer:
         steps = StepPlan(recipe.steps, plan.deadline, plan.changes, max_steps)
         with threads(recipe.threads):
             history = training.run(steps)
+        adapters.merge(training.network)
         network = placement(self.device, self.prepared.spec.kind == "image").place(training.network)
         unseen = plan.deadline is not None and steps.step * training.batch_size < len(self.rows)
         return Trained(
@@ -210,7 +229,10 @@ class NetworkTrainer:
 
     def training(self, where: Placement) -> Training:
         """A new training, with the network's initial weights."""
-        seed, network = self.recipe.seed, where.place(self._initial.build())
+        seed, network = self.recipe.seed, self._initial.build()
+        if ranks := [stage.rank or adapters.RANK for stage in self.recipe.stages if stage.trainable == "adapters"]:
+            adapters.add(network, max(ranks))
+        network = where.place(network)
         return Training(
             network=network,
             rows=self._rows_for(network).to(where),

@@ -55,12 +55,15 @@ class ReferenceTrainer:
         self.recipe, self.fold = recipe, fold
         self._reference: Any = recipe.reference
         self._learned = learned
-        self.prepared, self.notes = prepared(learned, recipe.seed)
+        self.prepared, notes = prepared(learned, recipe.seed)
+        self.notes: list[str] = notes + (self._reference.notes() if hasattr(self._reference, "notes") else [])
         self.joined = join(recipe, learned, outside, self.prepared, fold)
         rows, self._factor, notes = learned_rows(recipe, self.joined, fold, Compute(progress=progress))
         self.notes += notes
         self.rows = prepared_rows(self.prepared, rows)
         self._measured: tuple[float, float] | None = None
+
+    shared_seconds = 0.0
 
     @property
     def own_steps(self) -> int:
@@ -75,7 +78,8 @@ class ReferenceTrainer:
             seconds, _ = self._measure(deadline)
             left = max(deadline - time.monotonic(), 0.0)
             rounds = max(1, min(rounds, int(PLANNED_SHARE * left / trainings / seconds)))
-        return self.recipe.updated(steps=rounds, precision="float32")
+        recorded = self._reference.recorded() if hasattr(self._reference, "recorded") else self._reference
+        return self.recipe.updated(steps=rounds, precision="float32", reference=recorded)
 
     def seconds_per_row(self, deadline: float | None = None) -> float:
         """About how long the prediction of one row takes with all rounds: measured on few rows and rounds."""

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, silent
-from rarebird.data.dataset import Dataset, Outside
+from rarebird.data.dataset import Dataset, Outside, Unlabeled
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
 from rarebird.slots.solved_head import HeadRows
 from rarebird.training.batches import ready
-from rarebird.training.device import threads
+from rarebird.training.device import Placement, threads
 from rarebird.training.inference import embedded, learns_head_alone, placement, rows_at_once
 from rarebird.training.initial_network import InitialNetwork
 from rarebird.training.joining import join
@@ -47,6 +47,7 @@ class SolvedTrainer:
         device: A torch device.
         outside: Rows of other sources, which join `learned` if the recipe says so.
         progress: Told while a generator of synthetic rows learns.
+        unlabeled: Rows without labels, from which the network learns first if the recipe says so.
 
     Raises:
         DataError: The network has parts to learn before its head.
@@ -62,6 +63,7 @@ class SolvedTrainer:
         device: str,
         outside: Sequence[Outside] = (),
         progress: Progress = silent,
+        unlabeled: Unlabeled | None = None,
     ) -> None:
         self.recipe, self.fold, self.device = recipe, fold, device
         self._learned = learned
@@ -70,14 +72,20 @@ class SolvedTrainer:
         rows, _, notes = learned_rows(recipe, self.joined, fold, Compute(device, None, progress))
         self.notes += notes
         self.rows, self._groups = prepared_rows(self.prepared, rows), rows.together
-        self._initial = InitialNetwork(recipe, self.prepared, self.rows.inputs, fold)
+        self._initial = InitialNetwork(recipe, self.prepared, self.rows.inputs, fold, unlabeled)
         check_frozen(recipe, self._network())
 
     def plan(self, deadline: float | None, trainings: int) -> Recipe:
         """The recipe with its one step; a solution cannot be shortened (see `fits`)."""
-        return self._initial.recorded().updated(
+        recipe = self.recipe.updated(
             steps=1, precision="float32", threads=self.recipe.threads or torch.get_num_threads()
         )
+        return self._initial.planned(recipe, self._where(recipe), deadline, trainings)
+
+    @property
+    def shared_seconds(self) -> float:
+        """Seconds of the planned pretraining that serves all trainings."""
+        return self._initial.shared_seconds
 
     def fits(self, deadline: float | None, trainings: int) -> bool:
         """Whether all trainings end before the deadline: features and products of matrices are measured."""
@@ -88,7 +96,7 @@ class SolvedTrainer:
         side = min(n, width)
         products = n * side * width + DECOMPOSITION * side**3
         seconds = n * self.seconds_per_row() + products * _seconds_per_product()
-        return bool(trainings * seconds < PLANNED_SHARE * left)
+        return bool(trainings * seconds < PLANNED_SHARE * left - self._initial.seconds(trainings))
 
     def seconds_per_row(self, deadline: float | None = None) -> float:
         """About how long the features of one row take: measured on few rows, whatever the time."""
@@ -101,6 +109,7 @@ class SolvedTrainer:
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
         """Compute the features, and solve the head."""
         with threads(plan.recipe.threads):
+            self._initial.pretrain(plan, self._where(plan.recipe))
             network = self._network()
             features = features_of(network, self._fitted(network), self.device)
             on_step(0.5)
@@ -116,6 +125,10 @@ class SolvedTrainer:
         notes, own = [*self.notes, *self._initial.notes()], solved.own_outputs
         started, sources = self._initial.started, self.joined.reports
         return Trained(network.eval(), self.prepared, prior, [], [], notes, "solved", own, started, sources)
+
+    def _where(self, recipe: Recipe) -> Placement:
+        """How a pretraining is computed."""
+        return Placement(self.device, threads=recipe.threads)
 
     def _network(self) -> Any:
         """A new network, with the same frozen part each time."""

@@ -25,6 +25,7 @@ from rarebird.slots.protocols import (
     TargetStatistics,
     TrainStatistics,
 )
+from rarebird.training import adapters
 
 Augment = Callable[[Inputs, Tensor, Tensor, torch.Generator], tuple[Inputs, Tensor, Tensor]]
 AugmentFeatures = Callable[[Tensor, Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor, Tensor]]
@@ -40,7 +41,7 @@ class StageParts:
         augment: Augmentation of a batch.
         augment_features: Augmentation of the network's features, before they enter its head.
         class_weight: ``(n_classes,)`` factors of the rows' weights, for any loss.
-        trainable: ``all``, ``head``, or the share of the layers, counted from the head, that is trained.
+        trainable: ``all``, ``head``, ``adapters``, or the share of the layers, counted from the head, that is trained.
         until: Progress of the whole training at which the stage ends.
         restarts: Whether the stage begins with a new optimizer and its own schedule from 0 to 1.
         reset_head: Whether the last layer begins with newly drawn weights.
@@ -174,13 +175,15 @@ def _chain(steps: Sequence[FeatureAugmentation]) -> AugmentFeatures:
 
 
 def trainable_parameters(network: nn.Module, trainable: str | float) -> set[int]:
-    """Ids of the parameters that a stage trains: of ``all`` layers, of the ``head``, or of a share of the layers,
-    counted from the head."""
+    """Ids of the parameters that a stage trains: of ``all`` layers, of the ``head``, of the ``adapters`` and the head,
+    or of a share of the layers, counted from the head."""
     head = list(network.head.parameters())  # type: ignore[union-attr]
     if trainable == "all":
         return {id(parameter) for parameter in network.parameters()}
     if trainable == "head":
         return {id(parameter) for parameter in head}
+    if trainable == "adapters":
+        return {id(parameter) for parameter in [*head, *adapters.parameters(network)]}
     layers = [found for module in network.modules() if (found := list(module.parameters(recurse=False)))]
     last_layers = layers[len(layers) - math.ceil(float(trainable) * len(layers)) :]
     return {id(parameter) for parameter in [*head, *(parameter for layer in last_layers for parameter in layer)]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from torch import nn
 
+from rarebird.core.clock import end_of_share
 from rarebird.data.prepare import Prepared
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.external_rows import SourceReport
@@ -28,12 +30,15 @@ class TrainingPlan:
             however long they take.
         changes: Changes ``(step, new number of steps)`` of an earlier run, which are repeated; the clock is not read.
         max_steps: A fast machine adds no steps beyond this number; None: the steps of the recipe's epochs.
+        on_pretraining: Called with the progress 0..1 of a pretraining, which comes before the first step; True from it
+            ends the pretraining.
     """
 
     recipe: Recipe
     deadline: float | None = None
     changes: Sequence[tuple[int, int]] = ()
     max_steps: int | None = None
+    on_pretraining: StepProgress = lambda progress: False
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,14 @@ class Trainer(Protocol):
 
     Attributes:
         own_steps: Steps (or rounds of trees) that the recipe asks for, without a time limit.
+        shared_seconds: Planned seconds of what the first training does for all others, too: a pretraining on a pool.
     """
 
     @property
     def own_steps(self) -> int: ...
+
+    @property
+    def shared_seconds(self) -> float: ...
 
     def plan(self, deadline: float | None, trainings: int) -> Recipe:
         """The recipe with its open fields filled in, by a short measurement where there is a deadline.
@@ -103,3 +112,10 @@ class Trainer(Protocol):
         """About how long the prediction of one row takes, by a measurement that starts small: it grows only while it
         takes a small share of the time until the deadline."""
         ...
+
+
+def part_deadline_of(deadline: float | None, trainer: Trainer, left: int) -> float | None:
+    """When a training must have ended, of `left` ones that share the time; what it does for all of them, too, comes on
+    top of its share."""
+    once = trainer.shared_seconds
+    return None if deadline is None else (end_of_share(deadline - once, time.monotonic(), left) or 0.0) + once

@@ -17,8 +17,8 @@ from rarebird.core.progress import Progress, part_of, silent
 from rarebird.data import split
 from rarebird.data.dataset import Splits
 from rarebird.executors.workers import Workers
+from rarebird.experiment import joining, self_supervision
 from rarebird.experiment.identity import split_identity
-from rarebird.experiment.joining import METHOD, with_sources
 from rarebird.experiment.run import run
 from rarebird.experiment.setup import TEST_SHARE, positive_class, separate
 from rarebird.metrics import names
@@ -155,7 +155,8 @@ def _tune(request: Request, out: OutputFolder, plan: TuningPlan, clock: Clock, p
         deadline = None if clock.budget is None else clock.start + TRIALS_SHARE * clock.budget
         finished, pruned, remarks = _run_trials(setup, deadline, part_of(progress, 0.0, TRIALS_SHARE))
     best = _best(finished, setup.larger_is_better)
-    recipe, _ = with_sources(best.recipe.updated(threads=request.threads), setup.splits, False)
+    recipe, _ = joining.with_sources(best.recipe.updated(threads=request.threads), setup.splits, False)
+    recipe, _ = self_supervision.with_pool(recipe, setup.splits, False)
     outcome = run(
         recipe,
         setup.splits,
@@ -188,7 +189,6 @@ def prepare(request: Request, plan: TuningPlan, data: Splits, summary: DataSumma
     splits = separate(data, first.updated(seed=seed), TEST_SHARE, summary.copies)
     parts = split.parts(splits.train, split.decide(splits.train, splits.val, folds=plan.folds), seed)
     workers = Workers(plan.workers, plan.cluster)
-    device = choose_device(request.device)
     strategy, why = strategies.choose(plan.strategy, space, plan.trials)
     positive = positive_class(splits.train, request.positive)
     same = {"data": summary.fingerprint, "metric": metric, "folds": len(parts), "seed": seed, "strategy": strategy}
@@ -199,12 +199,12 @@ def prepare(request: Request, plan: TuningPlan, data: Splits, summary: DataSumma
         space=space,
         splits=splits,
         context=TrialContext(
-            splits=Splits(splits.train, splits.val, outside=splits.outside),
+            splits=Splits(splits.train, splits.val, outside=splits.outside, unlabeled=splits.unlabeled),
             parts=parts,
             metric=metric,
             positive=positive,
             # Each machine of a cluster finds its own device for "auto".
-            device=request.device if plan.cluster else device,
+            device=request.device if plan.cluster else choose_device(request.device),
             threads=workers.threads(request.threads),
         ),
         larger_is_better=larger_is_better,
@@ -243,8 +243,7 @@ def _run_trials(
 
 def _best(finished: Sequence[FinishedTrial], larger_is_better: bool) -> FinishedTrial:
     """The best trial; of equal ones the first."""
-    sign = 1 if larger_is_better else -1
-    return max(finished, key=lambda trial: (sign * trial.value, -trial.number))
+    return max(finished, key=lambda trial: (trial.value if larger_is_better else -trial.value, -trial.number))
 
 
 def _text_of(space: Space) -> str:
@@ -258,7 +257,9 @@ def _space(request: Request, data: Splits, seed: int) -> Space:
     plain = assigned(plain, request.settings, Recipe.model_fields)
     plain |= {"seed": seed} | ({"metric": request.metric} if request.metric else {})
     if data.outside and (request.recipe is None or "external" in plain):
-        plain.setdefault("external", {"name": METHOD})
+        plain.setdefault("external", {"name": joining.METHOD})
+    if data.unlabeled is not None and request.recipe is None and not plain.get("reference"):
+        plain.setdefault("transfer", {"name": self_supervision.METHOD})
     space = Space.of(plain)
     return space if space.dimensions() else default_space(Recipe(**plain))
 

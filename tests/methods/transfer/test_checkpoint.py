@@ -46,7 +46,7 @@ def saved(model: str, folder: Path, **more: str) -> Path:
 
 
 def started(method: Checkpoint, network: nn.Module, channels: int = 3) -> StartingWeights:
-    return method.start(network, StartRows({}, spec(channels=channels)))
+    return method.start(network, StartRows(spec(channels=channels)))
 
 
 def probed(file: Path, **changes: Any) -> Outcome:

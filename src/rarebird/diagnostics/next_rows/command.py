@@ -22,13 +22,13 @@ from rarebird.diagnostics.next_rows.learning_curve import ClassCurve, class_curv
 from rarebird.diagnostics.row_views import originals
 from rarebird.experiment.run import finish
 from rarebird.experiment.setup import Setup, prepare_run
-from rarebird.model import rows as model_rows
 from rarebird.model.model import Model
 from rarebird.profile import duplicates
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.left_out import why_left_out
 from rarebird.report.pages import next_rows as page_file
 from rarebird.report.pages.next_rows import Page, ShownRow
+from rarebird.runs import unlabeled as unlabeled_rows
 from rarebird.runs.output_folder import OutputFolder
 from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.runs.row_tables import safe
@@ -115,9 +115,7 @@ def suggest(request: Request, unlabeled: Path, n: int, clock: Clock, progress: P
     progress(0.0, "reading the data")
     recipe, data = read_recipe_and_data(request, clock)
     prepared, _ = prepare.fit(data.train, recipe.seed)
-    options = replace(request.read, role="unlabeled rows", target=None, schema=data.train.known_schema)
-    options = replace(options, groups=None, groups_pattern=None, weight=None, time=None, gap=None, kind=None, task=None)
-    read = model_rows.read(prepared.spec, data.train.target, unlabeled, labelled=False, options=options)
+    read = unlabeled_rows.read(unlabeled, data.train, request.read)
     prepared.inputs(read.train.take(np.arange(min(len(read.train), 1))))  # a column that is missing is said at once
     with threads(request.threads):
         found = suggest_rows(recipe, data, read.train, n, clock=clock, device=request.device, progress=progress)
