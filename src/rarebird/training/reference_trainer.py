@@ -44,6 +44,8 @@ class ReferenceTrainer:
         progress: Told while a generator of synthetic rows learns.
     """
 
+    shared_seconds = 0.0
+
     def __init__(
         self,
         recipe: Recipe,
@@ -62,8 +64,6 @@ class ReferenceTrainer:
         self.notes += notes
         self.rows = prepared_rows(self.prepared, rows)
         self._measured: tuple[float, float] | None = None
-
-    shared_seconds = 0.0
 
     @property
     def own_steps(self) -> int:

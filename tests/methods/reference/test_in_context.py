@@ -17,7 +17,7 @@ from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
 from rarebird.data.dataset import Splits
 from rarebird.experiment.run import run
-from rarebird.methods.reference import _tabicl
+from rarebird.methods.reference import _tabicl, _tabicl_checkpoint
 from rarebird.methods.reference.in_context import NOTE, InContext
 from rarebird.model.model import load
 from rarebird.recipe.recipe import Recipe
@@ -68,7 +68,7 @@ def test_it_is_trained_saved_and_loaded_without_the_checkpoint(tmp_path: Path) -
     assert outputs.std() > 1e-3, "the rows do reach the outputs"
     outcome.model.save(tmp_path / "model")
     path.unlink()
-    _tabicl._read.cache_clear()
+    _tabicl_checkpoint._read.cache_clear()
     np.testing.assert_array_equal(load(tmp_path / "model").outputs(rows(20, seed=3)), outputs)
     recorded = outcome.recipe.reference
     assert isinstance(recorded, InContext)
@@ -86,7 +86,7 @@ def test_it_predicts_as_the_package_does_and_each_row_by_itself(tmp_path: Path) 
     new = prepared.inputs(test)
     logits = module(new)
     assert torch.allclose(module({name: part[3:4] for name, part in new.items()}), logits[3:4], atol=1e-5)
-    network: Any = _tabicl.read(path).network
+    network: Any = _tabicl_checkpoint.read(path).network
     table = torch.cat([module._scaled(_tabicl.table_of(x)), module._scaled(_tabicl.table_of(new))])
     with torch.inference_mode():
         own = network(table[None], y.argmax(dim=1)[None].float(), inference_config=_tabicl._config())[0, :, :2]

@@ -31,7 +31,7 @@ import torch
 from pydantic import Field
 
 from rarebird.core.checks import DataError
-from rarebird.methods.reference import _tabicl
+from rarebird.methods.reference import _tabicl, _tabicl_checkpoint
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Int
 
@@ -73,7 +73,7 @@ class InContext(Method):
         Raises:
             DataError: There is no such file, or another one than at the time of the recorded fingerprint.
         """
-        found = _tabicl.fingerprint(self._path())
+        found = _tabicl_checkpoint.fingerprint(self._path())
         if self.fingerprint not in (None, found):
             raise DataError(
                 f"{self.file} is not the checkpoint that the recipe was trained with; give that file with --set "
@@ -112,7 +112,7 @@ class InContext(Method):
                     f"reference=in_context reads at most {most:,} training {what}, but there are {given:,}; take "
                     f"another reference, or allow more with --set reference.{setting}={given}."
                 )
-        checkpoint = _tabicl.read(self._path())
+        checkpoint = _tabicl_checkpoint.read(self._path())
         target = y[:, 0] if spec.task == "regression" else y.argmax(dim=1)
         context = _tabicl.Context(
             table=_tabicl.table_of(x), target=target.to(torch.float32), seed=seed % 2**31, rounds=rounds
