@@ -14,6 +14,7 @@ from rarebird.automl.criterion import Criterion, is_worse, standard_error
 from rarebird.automl.ensemble_selection import Family, Selection, families, select
 from rarebird.automl.local_search import LocalSearch, best_searched, luck
 from rarebird.automl.outside_rows import OutsideRows
+from rarebird.automl.picture_variants import affordable
 from rarebird.automl.portfolio import PortfolioEntry, portfolio, with_in_context, with_pretraining
 from rarebird.automl.pretrained import NO_WEIGHTS, is_same_for_all_seeds, pretrained, without_weights
 from rarebird.automl.race import Race
@@ -77,8 +78,7 @@ class Search(Closing):
     def __init__(
         self, base: Recipe, setup: Setup, clock: Clock, log: TrialLog, progress: Progress, options: SearchOptions
     ) -> None:
-        self.given = base
-        self.weights, base = pretrained(base), without_weights(base, setup.splits.train)
+        self.given, self.weights, base = base, pretrained(base), without_weights(base, setup.splits.train)
         self.base, self.setup, self.clock, self.log, self.options = base, setup, clock, log, options
         self.criterion = Criterion.of(setup.scored_rows, setup.splits.train.prior, base.metric)
         self.begun = time.monotonic()
@@ -121,6 +121,8 @@ class Search(Closing):
             raise DataError(
                 f"No recipe could be trained. {' '.join(f'{name}: {why}.' for name, why in self.race.left.items())}"
             )
+        if self.weights is None:
+            self.race.run(affordable(self.base, self.race))
         self.local = LocalSearch(self.race, self.log, self._leader(), self._search_ends())
         self.local.run()
         self.race.run(self._repeats())
