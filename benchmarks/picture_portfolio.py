@@ -6,7 +6,7 @@ training files.
 A share of the rows is drawn, classes as they are; 30 % of them are held out and score each recipe once; the test rows
 of the files are not used. All recipes take the same steps, so that the figures do not depend on the machine's load.
 Each line has balanced accuracy and log loss of the recipe, and of its mean with the default, each with the difference
-from the default alone on the same rows. `other seed` is the default once more: what a mean gains without another recipe.
+from the default alone on the same rows. `other seed` is the default once more: what a mean alone gains.
 """
 
 from __future__ import annotations
