@@ -98,7 +98,7 @@ def _read(request: Request, asked: str, clock: Clock) -> tuple[Recipe, Splits, l
     train, notes = splits.train, list(splits.notes)
     if splits.val is not None:
         notes.append(f"The {len(splits.val)} validation rows are not used.")
-    wanted = remedies(asked, train, recipe, outside=bool(splits.outside))
+    wanted = remedies(asked, train, recipe, outside=bool(splits.outside), unlabeled=splits.unlabeled is not None)
     recipe, out = without_wanted(recipe, wanted)
     notes += [f"{slot}={name} was taken out of the baseline, because it is compared as a remedy." for slot, name in out]
     notes += [

@@ -36,13 +36,15 @@ SLOTS = (
 LISTS = ("augmentation", "regularization", "calibration")
 TOGETHER, ALL = "+", "all"
 JOINING = ("external=outside_rows",)
+# Without a pool it takes longer than it gives, so that it is compared only where it is named.
+WITHOUT_LABELS = "transfer=self_supervised"
 # The most remedies that are tried after the first, and the most members: each one asks for more trainings.
 MOST_TRIED, MOST_MEMBERS = 6, 5
 
 Change = tuple[str, str]
 
 
-def remedies(asked: str, train: Dataset, baseline: Recipe, outside: bool = False) -> list[str]:
+def remedies(asked: str, train: Dataset, baseline: Recipe, outside: bool = False, unlabeled: bool = False) -> list[str]:
     """The remedies that a user asked for.
 
     Args:
@@ -51,6 +53,7 @@ def remedies(asked: str, train: Dataset, baseline: Recipe, outside: bool = False
         train: Training rows.
         baseline: The recipe that they change; ``all`` leaves out the methods that it has already.
         outside: Whether rows of other sources are given, which can join as a remedy.
+        unlabeled: Whether rows without labels are given: ``all`` then includes learning from them.
 
     Raises:
         DataError: There is no such remedy for this kind of data, two methods of one remedy fill the same slot, or rows
@@ -60,7 +63,10 @@ def remedies(asked: str, train: Dataset, baseline: Recipe, outside: bool = False
     found: list[str] = []
     for one in (part.strip() for part in asked.split(",")):
         found += (
-            [*(JOINING if outside and baseline.external is None else ()), *_all(known, train, baseline)]
+            [
+                *(JOINING if outside and baseline.external is None else ()),
+                *(one for one in _all(known, train, baseline) if unlabeled or one != WITHOUT_LABELS),
+            ]
             if one == ALL
             else [_joined([_named(part.strip(), known) for part in one.split(TOGETHER)])]
         )

@@ -100,7 +100,7 @@ class Pretraining:
             trainings: The number of trainings that share the time.
         """
         transfer: Any = recipe.transfer
-        known = _shared.get(_key(self.rows, recipe, where)) if self.rows.is_shared else None
+        known = self._known(_key(self.rows, recipe, where))
         if known is not None and transfer.steps in (None, known[1]):
             return int(known[1])
         asked = self._asked(transfer)
@@ -132,7 +132,7 @@ class Pretraining:
         transfer: Any = recipe.transfer
         steps = self._asked(transfer)
         key = _key(self.rows, recipe, where)
-        known = _shared.get(key) if self.rows.is_shared else None
+        known = self._known(key)
         if known is not None and known[1] == steps:
             network.load_state_dict(known[2], strict=False)
             return known[3]
@@ -152,6 +152,12 @@ class Pretraining:
             while len(_shared) > MOST:
                 _shared.popitem(last=False)
         return started
+
+    def _known(self, key: bytes) -> tuple[weakref.ref[Source], int, dict[str, Tensor], StartingWeights] | None:
+        """What a pretraining on the same pool gave; None if it serves this part alone, or there was none."""
+        found = _shared.get(key)
+        is_same = found is not None and self.rows.pool is not None and found[0]() is self.rows.pool.source
+        return found if self.rows.is_shared and is_same else None
 
     def _asked(self, transfer: Any) -> int:
         """Steps that a transfer asks for, by their number or by passes over the rows."""
