@@ -45,6 +45,10 @@ def test_remedies_are_found_by_name_and_all_are_those_that_apply() -> None:
     assert {"network=tabm", "reference=boosted_trees"} <= set(found)
     assert "loss=focal" not in found
     assert "augmentation=feature_smote" not in found
+    assert "reference=in_context" not in found, "only the user can name its checkpoint"
+    assert "transfer=self_supervised" not in found
+    assert "transfer=self_supervised" in remedies("all", train, baseline(), unlabeled=True)
+    assert remedies("self_supervised", train, baseline()) == ["transfer=self_supervised"]
     with pytest.raises(DataError, match="There is no remedy 'focall' for this data; did you mean 'focal'"):
         remedies("focall", train, baseline())
 
