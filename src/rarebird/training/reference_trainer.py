@@ -58,7 +58,7 @@ class ReferenceTrainer:
         self._reference: Any = recipe.reference
         self._learned = learned
         self.prepared, notes = prepared(learned, recipe.seed)
-        self.notes: list[str] = notes + (self._reference.notes() if hasattr(self._reference, "notes") else [])
+        self.notes: list[str] = [*notes, *getattr(self._reference, "notes", tuple)()]
         self.joined = join(recipe, learned, outside, self.prepared, fold)
         rows, self._factor, notes = learned_rows(recipe, self.joined, fold, Compute(progress=progress))
         self.notes += notes
