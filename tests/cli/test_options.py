@@ -19,15 +19,15 @@ RUN = "--device --threads --json --quiet"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {
     "fit": "data --out --test --recipe --set --metric --references --single --budget --resume --workers --cluster "
-    f"--steps --positive --seed --keep-copies --external --label-map --force {ROWS} {RUN}",
+    f"--steps --positive --seed --keep-copies --external --label-map --unlabeled --force {ROWS} {RUN}",
     "preview": f"data --out --test --recipe --set --rows --views --seed --force {ROWS}",
     "learning-rate": "data --out --test --recipe --set --steps --seed --keep-copies --force "
     f"{ROWS} --device --json --quiet",
     "tune": "data --out --test --recipe --set --strategy --trials --budget --startup --folds --metric --pruner "
-    "--workers --cluster --storage --resume --positive --seed --keep-copies --external --label-map --force "
+    "--workers --cluster --storage --resume --positive --seed --keep-copies --external --label-map --unlabeled --force "
     f"{ROWS} {RUN}",
     "compare": "data --out --remedies --test --recipe --set --folds --repeats --budget --steps --metric --positive "
-    f"--seed --keep-copies --external --label-map --force {ROWS} {RUN}",
+    f"--seed --keep-copies --external --label-map --unlabeled --force {ROWS} {RUN}",
     "regularization-path": "data --penalty --low --high --points --out --test --recipe --set --folds --repeats "
     f"--budget --steps --metric --positive --seed --keep-copies --force {ROWS} {RUN}",
     "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed --force {ROWS} {RUN}",

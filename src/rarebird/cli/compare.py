@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     keep_copies=USUAL,
     external=USUAL,
     label_map=USUAL,
-    unlabeled=USUAL,
+    pool=USUAL,
     defaults={"seed": 0},
 )
 def compare(

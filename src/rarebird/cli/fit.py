@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     keep_copies=USUAL,
     external=USUAL,
     label_map=USUAL,
-    unlabeled=USUAL,
+    pool=USUAL,
 )
 def fit(
     request: Request,

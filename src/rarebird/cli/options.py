@@ -78,9 +78,11 @@ LabelMap = Annotated[
     list[Path] | None,
     typer.Option(help="CSV of label,own label (or JSON) for the labels of --external; one for all or one for each."),
 ]
-Unlabeled = Annotated[
+Pool = Annotated[
     Path | None,
-    typer.Option(help="Rows without labels in the form of the data, from which the network learns first."),
+    typer.Option(
+        "--unlabeled", help="Rows without labels in the form of the data, from which the network learns first."
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the results of an earlier command in --out.")]
 Target = Annotated[str | None, typer.Option(help="Column of a table that holds the target (default: target).")]
@@ -128,7 +130,7 @@ SHARED: dict[str, tuple[Any, object]] = {
     "keep_copies": (KeepCopies, False),
     "external": (External, None),
     "label_map": (LabelMap, None),
-    "unlabeled": (Unlabeled, None),
+    "pool": (Pool, None),
     "force": (Force, False),
     "target": (Target, None),
     "kind": (Kind, None),
@@ -242,9 +244,10 @@ def _request(given: Mapping[str, Any]) -> Request:
     from rarebird.runs.request import Request
 
     plain = ["data", "test", "recipe", "metric", "positive", "seed", "steps", "threads", "device"]
-    plain += ["keep_copies", "unlabeled", "force"]
+    plain += ["keep_copies", "force"]
     fields = {name: given[name] for name in plain if name in given}
     fields["settings"] = tuple(given.get("settings") or ())
+    fields["unlabeled"] = given.get("pool")
     fields["external"] = tuple(given.get("external") or ())
     fields["label_maps"] = tuple(given.get("label_map") or ())
     fields["read"] = _read_options(given)
