@@ -40,6 +40,7 @@ SHORT = {
     "regularization-path": {"--steps": "4", "--points": "2", "--folds": "2", "--high": "1e-3"},
     "learning-rate": {"--steps": "20"},
     "next": {"--steps": "4", "--n": "5", "--set": "folds=2"},
+    "synthesize": {"--rows": "8", "--budget": "10m", "--method": "mixture"},
     "demo": {"--budget": "4s"},
 }
 # Without a budget of its own, such a command trains as long as its recipe or steps ask.
@@ -133,7 +134,9 @@ def test_a_command_of_the_documents_runs(
     if "run" in words and words[0] == "fit" and words[words.index("run") - 1] == "--out":
         words[words.index("run")] = f"run-{len(list(home.iterdir()))}"  # a finished run is not replaced
     done = rarebird(capsys, monkeypatch, *words)
-    assert done.code == 0, f"{page}: {' '.join(words)}\n{done.err}"
+    # The gate may reject the rows of a generator, which is an end of its own.
+    ends = (0, 3) if words[0] == "synthesize" else (0,)
+    assert done.code in ends, f"{page}: {' '.join(words)}\n{done.err}"
     assert "Traceback" not in done.err
 
 

@@ -32,6 +32,7 @@ OPTIONS = {
     f"--budget --steps --metric --positive --seed --keep-copies --force {ROWS} {RUN}",
     "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed --force {ROWS} {RUN}",
     "next": f"--unlabeled data --n --budget --out --test --recipe --set --steps --metric --seed --force {ROWS} {RUN}",
+    "synthesize": f"--class data --rows --method --out --generator --budget --set --seed --force {ROWS} {RUN}",
     "predict": "model data --out --keep --raw --kind --pictures --channels-last --device --threads --json",
     "evaluate": "model data --out --raw --target --kind --groups --groups-pattern --weight --pictures "
     "--channels-last --device --threads --json",
@@ -49,12 +50,19 @@ OWN_HELP = {
     "compare": {"out", "recipe", "settings", "metric", "seed"},
     "regularization-path": {"out", "settings", "metric", "seed"},
     "label-issues": {"out", "test", "settings", "metric"},
+    "synthesize": {"settings", "seed", "force"},
     "profile": {"test"},
 }
 OWN_DEFAULT = {("tune", "seed"): 0, ("compare", "seed"): 0}
-# Options of a command's own that only share their name: --out of `predict` and `evaluate` is a file, and --steps of
-# `learning-rate` is never without a value.
-OTHER_MEANING = {("predict", "out"), ("evaluate", "out"), ("learning-rate", "steps"), ("demo", "out")}
+# Options of a command's own that only share their name: --out of `predict`, `evaluate` and `synthesize` is a file, and
+# --steps of `learning-rate` is never without a value.
+OTHER_MEANING = {
+    ("predict", "out"),
+    ("evaluate", "out"),
+    ("learning-rate", "steps"),
+    ("demo", "out"),
+    ("synthesize", "out"),
+}
 OWN_DEFAULTS = {
     "fit": {"references": True, "single": False, "budget": "5m", "resume": False, "workers": 1, "cluster": None},
     "preview": {"rows": 8, "views": 4},
@@ -83,6 +91,14 @@ OWN_DEFAULTS = {
     },
     "label-issues": {"budget": "5m"},
     "next": {"unlabeled": inspect.Parameter.empty, "rows": 50, "budget": "5m"},
+    "synthesize": {
+        "label": inspect.Parameter.empty,
+        "rows": 100,
+        "method": "auto",
+        "out": None,
+        "generator": None,
+        "budget": "2m",
+    },
     "predict": {"model": inspect.Parameter.empty, "out": None, "keep": None, "raw": False},
     "evaluate": {"model": inspect.Parameter.empty, "out": None, "raw": False},
     "profile": {},

@@ -22,6 +22,7 @@ from rarebird.comparison.remedies import (
     without_wanted,
 )
 from rarebird.core.checks import DataError
+from rarebird.slots import methods
 from tests.comparison.made_rows import baseline, rows
 
 ALONE = {
@@ -49,6 +50,10 @@ def test_remedies_are_found_by_name_and_all_are_those_that_apply() -> None:
     assert "transfer=self_supervised" not in found
     assert "transfer=self_supervised" in remedies("all", train, baseline(), unlabeled=True)
     assert remedies("self_supervised", train, baseline()) == ["transfer=self_supervised"]
+    assert not any("synthesis" in remedy for remedy in found)
+    generators = remedies("synthesis", train, baseline())
+    assert generators == [f"synthesis={name}" for name in methods.names("synthesis", "table")]
+    assert remedies("resampling, synthesis=mixture", train, baseline())[-1] == "synthesis=mixture"
     with pytest.raises(DataError, match="There is no remedy 'focall' for this data; did you mean 'focal'"):
         remedies("focall", train, baseline())
 

@@ -55,6 +55,9 @@ def test_even_classes_need_no_remedy_against_skew():
 @pytest.mark.parametrize(
     ("slot", "name", "changes", "applies"),
     [
+        ("synthesis", "mixture", {"rarest": 1}, True),
+        ("synthesis", "mixture", {"classes": False, "ratio": 1.0}, False),
+        ("synthesis", "mixture", {"ratio": 1.4}, False),
         ("resampling", "smote", {"rarest": 2}, True),
         ("resampling", "smote", {"rarest": 1}, False),
         ("resampling", "random_over", {"rarest": 1}, True),

@@ -84,7 +84,8 @@ def test_no_synthetic_row_judges_and_every_model_learns_some(
         return fit(self, train, compute, draw)  # type: ignore[no-any-return, attr-defined]
 
     monkeypatch.setattr(methods.load("synthesis", "mixture"), "fit", watched)
-    outcome = run(recipe(**trained, synthesis="mixture", folds=3), Splits(rows(200)), device="cpu", copies=None)
+    asked = {"name": "mixture", "classes": ["yes"]}
+    outcome = run(recipe(**trained, synthesis=asked, folds=3), Splits(rows(200)), device="cpu", copies=None)
     assert len(seen) == 3
     judged = outcome.splits.test
     assert judged is not None

@@ -26,6 +26,7 @@ from rarebird.experiment.run import Outcome, finish
 from rarebird.experiment.setup import TEST_SHARE, Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
 from rarebird.runs import folder
+from rarebird.runs.new_rows_page import of_run, with_page
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import DataSummary, Request, read_recipe_and_data, summarize
 from rarebird.training.device import threads
@@ -125,8 +126,8 @@ def search(
         outcome = finish(
             recipe, setup, fits, clock, progress, timings=timings, notes=searching.notes(), tried=searching.tried()
         )
-        external = searching.outside.result(searching.race, fits, base.seed)
-        outcome = replace(outcome, result=with_external(outcome.result, external))
+        result = with_external(outcome.result, searching.outside.result(searching.race, fits, base.seed))
+        outcome = replace(outcome, result=searching.synthetic.with_result(result, searching.race, fits))
     return SearchResult(outcome, summary, _label_issues(outcome, setup.scored_rows))
 
 
@@ -134,10 +135,11 @@ def write(found: SearchResult, out: OutputFolder, clock: Clock, progress: Progre
     """Write the run's folder, and beside it the rows whose label is improbable; the outcome names its files."""
     progress(1.0, "writing the report")
     outcome, review = found.outcome, found.review
-    beside: dict[str, folder.Write] = {}
+    beside: dict[str, folder.Write] = dict(of_run(outcome, "auto"))
+    outcome = with_page(outcome, beside)
     if review is not None:
         outcome = replace(outcome, result=outcome.result.with_notes(_issues_note(outcome, review)))
-        beside = {
+        beside |= {
             label_issues.ROWS: partial(label_issues.write_rows, review),
             label_issues.PAGE: partial(label_issues.write_page, review),
         }

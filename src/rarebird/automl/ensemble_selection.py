@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rarebird.automl.candidate import Candidate
-from rarebird.automl.criterion import Criterion, is_worse, loss
+from rarebird.automl.criterion import Criterion, is_worse, loss, standard_error
+from rarebird.evaluation.result import Tried
 
 MOST_PICKS = 20
 
@@ -154,3 +155,19 @@ def _weights(choices: Sequence[Family], criterion: Criterion, rows: np.ndarray) 
 def _average(choices: Sequence[Family], shares: np.ndarray) -> np.ndarray:
     averaged: np.ndarray = np.tensordot(shares, np.array([one.predicted for one in choices]), axes=1)
     return averaged
+
+
+def row_of(family: Family, best: np.ndarray, group: np.ndarray | None, share: float) -> Tried:
+    """A family's row in the report; `best` are the losses of the best family."""
+    difference = family.losses - best
+    paired = difference[np.isfinite(difference)]
+    return Tried(
+        name=family.name,
+        loss=float(np.nanmean(family.losses)),
+        behind=float(paired.mean()) if len(paired) else None,
+        error=standard_error(difference, group),
+        share=share,
+        runs=len(family.candidates),
+        seconds=round(sum(one.seconds for one in family.candidates), 2),
+        is_reference=family.candidates[0].is_reference,
+    )

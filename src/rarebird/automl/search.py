@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rarebird.automl.candidate import TOO_LATE, Candidate, TrainingContext
-from rarebird.automl.criterion import Criterion, is_worse, standard_error
-from rarebird.automl.ensemble_selection import Family, Selection, families, select
+from rarebird.automl.criterion import Criterion, is_worse
+from rarebird.automl.ensemble_selection import Selection, families, row_of, select
 from rarebird.automl.local_search import LocalSearch, best_searched, luck
 from rarebird.automl.outside_rows import OutsideRows
 from rarebird.automl.picture_variants import affordable
 from rarebird.automl.portfolio import PortfolioEntry, portfolio, with_in_context, with_pretraining
 from rarebird.automl.pretrained import NO_WEIGHTS, is_same_for_all_seeds, pretrained, without_weights
 from rarebird.automl.race import Race
+from rarebird.automl.synthetic_rows import SyntheticRows
 from rarebird.automl.trial_log import TrialLog
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
@@ -94,6 +95,7 @@ class Search(Closing):
         self.skipped = False
         self.selection: Selection | None = None
         self.outside = OutsideRows.of(base, setup)
+        self.synthetic = SyntheticRows(setup, base.seed)
 
     def close(self) -> None:
         """End all trainings."""
@@ -123,7 +125,9 @@ class Search(Closing):
             )
         if self.weights is None:
             self.race.run(affordable(self.base, self.race))
-        self.local = LocalSearch(self.race, self.log, self._leader(), self._search_ends())
+        leader = self._leader()
+        self.race.run(self.synthetic.entries(leader, self.race))
+        self.local = LocalSearch(self.race, self.log, leader, self._search_ends())
         self.local.run()
         self.race.run(self._repeats())
         self.selection = self._selected()
@@ -179,7 +183,7 @@ class Search(Closing):
             families(self.race.finished, self.criterion), key=lambda family: float(np.nanmean(family.losses))
         )
         best = ranked[0].losses
-        rows = [_row_of(family, best, self.criterion.group, shares.get(family.name, 0.0)) for family in ranked]
+        rows = [row_of(family, best, self.criterion.group, shares.get(family.name, 0.0)) for family in ranked]
         return rows + [Tried(name=name, why=why) for name, why in self.race.left.items()]
 
     def _with_shares(self, entries: Sequence[PortfolioEntry], device: str) -> Iterator[PortfolioEntry]:
@@ -263,7 +267,7 @@ class Search(Closing):
             for ones in (searched, own)
         )
         # The best of many recipes looks better on these rows than it is.
-        tried = self.log.proposed()
+        tried = self.log.proposed() + self.synthetic.tried
         if leaders and not is_worse(leaders[0].losses, rivals[0].losses, self.criterion.group, luck(tried)):
             return unsearched
         return [*unsearched, *searched]
@@ -282,19 +286,3 @@ def _best_network(candidates: Sequence[Candidate]) -> Candidate | None:
 def _threads(base: Recipe, workers: Workers) -> int | None:
     """CPU threads of a candidate; None: torch's present number."""
     return workers.threads(None) if workers.elsewhere and base.threads is None else base.threads
-
-
-def _row_of(family: Family, best: np.ndarray, group: np.ndarray | None, share: float) -> Tried:
-    """A family's row in the report; `best` are the losses of the best family."""
-    difference = family.losses - best
-    paired = difference[np.isfinite(difference)]
-    return Tried(
-        name=family.name,
-        loss=float(np.nanmean(family.losses)),
-        behind=float(paired.mean()) if len(paired) else None,
-        error=standard_error(difference, group),
-        share=share,
-        runs=len(family.candidates),
-        seconds=round(sum(one.seconds for one in family.candidates), 2),
-        is_reference=family.candidates[0].is_reference,
-    )

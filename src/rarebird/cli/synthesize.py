@@ -27,16 +27,18 @@ def synthesize(
     request: Request,
     output: Output,
     label: Annotated[str, typer.Option("--class", help="The class of which rows are made."), After("data")],
-    rows: Annotated[int, typer.Option(min=1, help="How many rows."), After("data")] = 100,
+    rows: Annotated[int, typer.Option(min=1, help="How many rows.")] = 100,
     method: Annotated[
         str,
         typer.Option(help="A method of the slot synthesis, smote, or auto: the one with the best verdict."),
-        After("data"),
     ] = "auto",
     out: Annotated[
         Path | None,
         typer.Option(help="File to write, or folder of pictures (default: DATA-CLASS-synthetic, in this folder)."),
-        After("data"),
+    ] = None,
+    generator: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the fitted generator: written, or, if one is there, drawn from without learning."),
     ] = None,
     budget: Budget = "2m",
 ) -> None:
@@ -48,7 +50,7 @@ def synthesize(
     from rarebird.runs import new_rows_files
     from rarebird.runs.synthesize import Asked, synthesize
 
-    asked = Asked(label, rows, method, out)
+    asked = Asked(label, rows, method, out, generator)
     if out is not None:
         new_rows_files.check_place(out, request.force)
     with output.progress_bar() as progress:

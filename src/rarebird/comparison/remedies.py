@@ -48,8 +48,9 @@ def remedies(asked: str, train: Dataset, baseline: Recipe, outside: bool = False
     """The remedies that a user asked for.
 
     Args:
-        asked: Names separated by commas: ``focal``, ``loss=focal``, ``smote+focal``; ``all`` means every remedy that
-            applies to the data.
+        asked: Names separated by commas: ``focal``, ``loss=focal``, ``smote+focal``; the name of a slot, such as
+            ``synthesis``, means all of its methods that apply to the data, and ``all`` those of all slots but
+            `synthesis`, whose generators take long.
         train: Training rows.
         baseline: The recipe that they change; ``all`` leaves out the methods that it has already.
         outside: Whether rows of other sources are given, which can join as a remedy.
@@ -62,14 +63,13 @@ def remedies(asked: str, train: Dataset, baseline: Recipe, outside: bool = False
     known = [(slot, name) for slot in SLOTS for name in methods.names(slot, train.kind)]
     found: list[str] = []
     for one in (part.strip() for part in asked.split(",")):
-        found += (
-            [
-                *(JOINING if outside and baseline.external is None else ()),
-                *(one for one in _all(known, train, baseline) if unlabeled or one != WITHOUT_LABELS),
-            ]
-            if one == ALL
-            else [_joined([_named(part.strip(), known) for part in one.split(TOGETHER)])]
-        )
+        every = _all(known, train, baseline)
+        if one == ALL:
+            joining = JOINING if outside and baseline.external is None else ()
+            found += [*joining, *(remedy for remedy in every if _is_of_all(remedy, unlabeled))]
+        else:
+            of_slot = [remedy for remedy in every if changes(remedy)[0][0] == one]
+            found += of_slot or [_joined([_named(part.strip(), known) for part in one.split(TOGETHER)])]
     if not outside and any(slot == "external" for remedy in found for slot, _ in changes(remedy)):
         raise DataError("The remedy external joins rows of another source; give them with --external.")
     return list(dict.fromkeys(found))
@@ -169,6 +169,11 @@ def most_recipes(remedies: Sequence[str]) -> tuple[int, int]:
 def _all(known: Sequence[Change], train: Dataset, baseline: Recipe) -> list[str]:
     applying = {(found.slot, found.method) for found in applicable_methods(train)} - set(_methods(baseline))
     return [f"{slot}={name}" for slot, name in known if (slot, name) in applying and _is_remedy_by_itself(slot, name)]
+
+
+def _is_of_all(remedy: str, unlabeled: bool) -> bool:
+    """Whether ``all`` means a remedy, too: generators take long, and some remedies need unlabeled rows."""
+    return not remedy.startswith("synthesis=") and (unlabeled or remedy != WITHOUT_LABELS)
 
 
 def _methods(recipe: Recipe) -> list[Change]:

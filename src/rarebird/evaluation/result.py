@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from rarebird.slots.external_rows import SourceReport
+from rarebird.slots.gate_verdict import GateVerdict
 
 
 class Estimate(BaseModel):
@@ -112,6 +113,24 @@ class ExternalRows(BaseModel):
     effect: ExternalEffect | None = None
 
 
+class SyntheticRows(BaseModel):
+    """Rows of generators in a run.
+
+    Attributes:
+        used: Whether the model learned from them.
+        verdicts: Of the gate on each generator, the used or best one first.
+        effect: Whether they help; None where no recipe was trained both ways.
+        page: Whether a page beside the report shows new rows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    used: bool
+    verdicts: tuple[GateVerdict, ...]
+    effect: ExternalEffect | None = None
+    page: bool = False
+
+
 class StepsTaken(BaseModel):
     """How much of its planned training a network got.
 
@@ -164,6 +183,7 @@ class Result(BaseModel):
         steps: How much of its planned training the recipe with the largest weight got; None if that is not known.
         shift: For given test rows, whether those of each class differ from its training rows; empty otherwise.
         external: Rows of other sources; None if there were none.
+        synthesis: Rows of generators; None if none were tried.
         protocol: A sentence on how the training rows were split.
         test: Scores on the test rows; None for a run without test rows.
         validation: Scores on the out-of-fold or hold-out rows.
@@ -191,6 +211,7 @@ class Result(BaseModel):
     steps: StepsTaken | None = None
     shift: tuple[ClassShift, ...] = ()
     external: ExternalRows | None = None
+    synthesis: SyntheticRows | None = None
     protocol: str
     test: Scores | None
     validation: Scores | None
@@ -224,6 +245,7 @@ class Result(BaseModel):
                     "positive",
                     "cut_off",
                     "external",
+                    "synthesis",
                     "seconds",
                     "model",
                     "report",

@@ -23,11 +23,12 @@ from rarebird.evaluation.predicted_rows import TEST, PredictedRows, held_out_row
 from rarebird.evaluation.result import Result, Scores, Tried
 from rarebird.evaluation.shift import shift_of_given_rows
 from rarebird.experiment.copies import Copies
+from rarebird.experiment.gate import gated, with_synthesis
 from rarebird.experiment.joining import with_sources_of
 from rarebird.experiment.protocol import judging_rows
 from rarebird.experiment.row_parts import row_parts
-from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, few_folds, prepare_run, versions
-from rarebird.experiment.steps_taken import steps_taken
+from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, prepare_run, versions
+from rarebird.experiment.steps_taken import ended_early, steps_taken
 from rarebird.model.model import Model
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble, Weighted
@@ -98,15 +99,18 @@ def run(
     with timed(timings, "split"):
         setup = prepare_run(recipe, data, device=device, positive=positive, test_share=test_share, copies=copies)
     recipe = setup.settled(recipe)
+    compute = Compute(setup.device, clock.training_deadline(), progress)
     with timed(timings, "train"):
-        fits = _train(recipe, setup, Compute(setup.device, clock.training_deadline(), progress))
-        notes = _ended_early(fits, clock, setup)
+        recipe, verdicts = gated(recipe, setup, compute)
+        fits = _train(recipe, setup, compute)
+        notes = ended_early(fits, clock, setup)
     if isinstance(recipe, Ensemble):
         recipe = recipe.updated(members=[Weighted.of(models.recipe, models.weight) for models in fits])
     else:
         recipe = fits[0].recipe
     outcome = finish(recipe, setup, fits, clock, progress, timings=timings, notes=notes)
-    return replace(outcome, result=with_sources_of(fits, outcome.result, setup.splits, recipe.seed))
+    result = with_sources_of(fits, outcome.result, setup.splits, recipe.seed)
+    return replace(outcome, result=with_synthesis(result, verdicts))
 
 
 def finish(
@@ -278,23 +282,3 @@ def _history(fits: Sequence[CrossFit]) -> list[dict[str, float]]:
     """The learning curves of all networks; `fold` numbers the networks."""
     networks = [one for models in fits for one in models.trained]
     return [{"fold": float(fold), **entry} for fold, one in enumerate(networks) for entry in one.history]
-
-
-def _ended_early(fits: Sequence[CrossFit], clock: Clock, setup: Setup) -> list[str]:
-    """A sentence on why the training ended before the budget; empty where it did not."""
-    last = fits[-1]
-    if last.ended_by_user:
-        return [f"Training was ended early, at {len(last.trained)} of {max(setup.protocol.folds, 1)} networks."]
-    if last.ended_by_clock:
-        return few_folds(len(last.trained), setup)
-    if not clock.ends_early():
-        return []
-    epochs = last.recipe.epochs or 0
-    reasons = {
-        "epochs": f"after {epochs:g} passes over the rows; more were not expected to help (--set epochs=N allows "
-        "them).",
-        "stop": "when held-out rows stopped gaining.",
-        "solved": "because its head is solved in closed form, and more time does not change it.",
-    }
-    causes = {one.ended for models in fits for one in models.trained}
-    return [f"Training ended before the budget, {reasons[cause]}" for cause in reasons if cause in causes][:1]

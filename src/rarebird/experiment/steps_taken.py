@@ -1,12 +1,14 @@
-"""How much of its planned training a shipped recipe got."""
+"""How much of its planned training a shipped recipe got, and why it ended early."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from rarebird.core.clock import Clock
 from rarebird.data.dataset import Dataset
 from rarebird.evaluation.result import StepsTaken
+from rarebird.experiment.setup import Setup, few_folds
 from rarebird.training.cross_fit import CrossFit
 from rarebird.training.step_plan import StepCounts, repetition
 
@@ -34,3 +36,23 @@ def steps_taken(fits: Sequence[CrossFit], train: Dataset) -> StepsTaken | None:
     n_rows = max(len(train) - held, 1)
     counts = StepCounts(recipe, n_rows, n_rows, repetition(recipe, train, train.class_counts))
     return StepsTaken(steps=taken, full_steps=max(counts.maximum, taken), epochs=recipe.epochs)
+
+
+def ended_early(fits: Sequence[CrossFit], clock: Clock, setup: Setup) -> list[str]:
+    """A sentence on why the training ended before the budget; empty where it did not."""
+    last = fits[-1]
+    if last.ended_by_user:
+        return [f"Training was ended early, at {len(last.trained)} of {max(setup.protocol.folds, 1)} networks."]
+    if last.ended_by_clock:
+        return few_folds(len(last.trained), setup)
+    if not clock.ends_early():
+        return []
+    epochs = last.recipe.epochs or 0
+    reasons = {
+        "epochs": f"after {epochs:g} passes over the rows; more were not expected to help (--set epochs=N allows "
+        "them).",
+        "stop": "when held-out rows stopped gaining.",
+        "solved": "because its head is solved in closed form, and more time does not change it.",
+    }
+    causes = {one.ended for models in fits for one in models.trained}
+    return [f"Training ended before the budget, {reasons[cause]}" for cause in reasons if cause in causes][:1]

@@ -7,7 +7,8 @@ gives each figure a range for real rows, and a p-value, however few the rows are
 
 What each figure finds: `tree_area` (Lopez-Paz and Oquab, "Revisiting classifier two-sample tests", ICLR 2017) any
 difference that trees can see; `energy` (Székely and Rizzo, "Energy statistics", JSPI 2013) shifts, scales and lost
-groups; `dependence` columns that do not depend on each other as they should; `marginal` a single column; `coverage`
+groups; `dependence` columns that depend on each other otherwise than they should, and the mean of
+`dependence_scores` whether dependence is lost; `marginal` a single column; `coverage`
 (Naeem et al., "Reliable Fidelity and Diversity Metrics for Generative Models", ICML 2020) lost modes; `rank_share`, of
 distances to known rows, copies, also with noise, and, of a classifier's scores, rows of another class;
 `mean_difference` whatever else is counted in rows. The sanity checks of Räisä, van Breugel and van der Schaar, "All
@@ -165,6 +166,38 @@ def dependence(points: np.ndarray, sides: Sides) -> Figure:
         return np.asarray(np.sqrt((np.clip(apart, -2, 2) ** 2).mean(axis=1)))
 
     return judged("dependence", statistic, sides)
+
+
+def dependence_scores(known: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """``(n,)`` how much the columns of each row depend on each other as those of known rows do: 1 on average for real
+    rows, and 0 for independent columns with the same distributions.
+
+    With z the normal scores of a row by the ranks of the known rows ``(m, d)``, and r their correlations in these, the
+    score is ``sum_ij r_ij z_i z_j / sum_ij r_ij^2`` over pairs of columns.
+    """
+    columns = np.flatnonzero(np.ptp(known, axis=0) > 0)
+    columns = columns[:: -(-len(columns) // MOST_PAIRED)] if len(columns) else columns
+    if len(columns) < 2 or len(known) < 3:
+        return np.zeros(len(points))
+    own, others = (_scores_by(known[:, columns], part[:, columns]) for part in (known, points))
+    related = np.corrcoef(own, rowvar=False)
+    np.fill_diagonal(related, 0.0)
+    related = np.nan_to_num(related)
+    spread = np.maximum(own.std(axis=0), 1e-9)
+    scaled = (others - own.mean(axis=0)) / spread
+    return np.asarray(((scaled @ related) * scaled).sum(axis=1) / max(float((related**2).sum()), 1e-9))
+
+
+def _scores_by(known: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """``(n, d)`` normal scores of points by the ranks of known rows."""
+    from scipy.special import ndtri
+
+    found = np.empty(points.shape)
+    for place, (column, own) in enumerate(zip(points.T, known.T, strict=True)):
+        ordered = np.sort(own)
+        below = np.searchsorted(ordered, column, "left") + np.searchsorted(ordered, column, "right")
+        found[:, place] = ndtri((below / 2 + 0.5) / (len(ordered) + 1))
+    return found
 
 
 def marginal(points: np.ndarray, sides: Sides) -> Figure:

@@ -12,6 +12,7 @@ from rarebird.experiment.run import Outcome, run
 from rarebird.experiment.self_supervision import with_pool
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.runs import folder
+from rarebird.runs.new_rows_page import of_run, with_page
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_any_recipe_and_data, summarize
 from rarebird.training.device import threads
@@ -65,4 +66,5 @@ def fit_recipe_on(
             progress=progress,
         )
     progress(1.0, "writing the report")
-    return folder.write(out, outcome, summary, clock)
+    beside = of_run(outcome, request.device)
+    return folder.write(out, with_page(outcome, beside), summary, clock, beside)

@@ -11,6 +11,7 @@ from rarebird.core.clock import Clock
 from rarebird.evaluation.result import Result
 from rarebird.experiment.run import Outcome
 from rarebird.report.left_out import why_left_out
+from rarebird.report.pages import synthetic_rows
 from rarebird.report.pages.run import first_screen, write_report
 from rarebird.report.profile_text import to_text
 from rarebird.report.verdict import verdict
@@ -21,7 +22,7 @@ from rarebird.runs.row_tables import write_scored_table
 RECIPE, RESULT, REPORT, DATA, MODEL = "recipe.toml", "result.json", "report.html", "data.json", "model"
 TEST_ROWS, HELD_OUT_ROWS = "test_predictions.csv", "held_out_predictions.csv"
 # All that a run may write.
-FILES = (RESULT, RECIPE, DATA, MODEL, REPORT, TEST_ROWS, HELD_OUT_ROWS)
+FILES = (RESULT, RECIPE, DATA, MODEL, REPORT, TEST_ROWS, HELD_OUT_ROWS, synthetic_rows.PAGE)
 Write = Callable[[Path], object]
 
 

@@ -1,20 +1,33 @@
-"""New rows as the page of `synthesize` shows them."""
+"""New rows as the pages of `synthesize` and of a run show them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from rarebird.core import rng
+from rarebird.core.compute import Compute
 from rarebird.data import prepare
 from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
+from rarebird.data.row_counts import counted
+from rarebird.evaluation.result import SyntheticRows
+from rarebird.experiment.run import Outcome
+from rarebird.recipe import ensemble
+from rarebird.recipe.recipe import Recipe
 from rarebird.report.figures import columns
 from rarebird.report.pages import preview
+from rarebird.report.pages import synthetic_rows as page_file
 from rarebird.report.pages.preview import View
 from rarebird.report.pages.synthetic_rows import Page, shown
 from rarebird.report.wording import cell_text
-from rarebird.runs.synthesize import NewRows
+from rarebird.runs.synthesize import NewRows, neighbors_of
+from rarebird.training.device import choose_device
 
 # New rows on the page, and real rows beside them.
 MOST_SHOWN, MOST_REAL = 48, 24
@@ -81,3 +94,44 @@ def _curves(rows: Dataset, prepared: Prepared) -> list[np.ndarray]:
     inputs = prepared.inputs(rows)
     lengths = inputs["lengths"].tolist()
     return [values[:, :length] for values, length in zip(inputs["values"].numpy(), lengths, strict=True)]
+
+
+def of_run(outcome: Outcome, device: str) -> dict[str, Callable[[Path], None]]:
+    """File name -> writes the page of a run's new rows; empty where its model learned from none.
+
+    The generator learns once more, from all training rows: those of the parts are not kept.
+    """
+    used = (one for _, one in ensemble.members(outcome.recipe) if getattr(one.synthesis, "classes", None))
+    recipe, found = next(used, None), outcome.result.synthesis
+    if recipe is None or found is None or not found.used:
+        return {}
+    chosen = recipe
+
+    def write(path: Path) -> None:
+        page_file.write(path, page_of(_rows_of_run(chosen, outcome.splits.train, found, device), ""))
+
+    return {page_file.PAGE: write}
+
+
+def with_page(outcome: Outcome, beside: Mapping[str, object]) -> Outcome:
+    """The outcome whose report names the page, if it is among the files beside it."""
+    found = outcome.result.synthesis
+    if found is None or page_file.PAGE not in beside:
+        return outcome
+    synthesis = found.model_copy(update={"page": True})
+    return replace(outcome, result=outcome.result.model_copy(update={"synthesis": synthesis}))
+
+
+def _rows_of_run(recipe: Recipe, train: Dataset, found: SyntheticRows, device: str) -> NewRows:
+    """Some new rows of the rarest class that the recipe fills."""
+    method: Any = recipe.synthesis
+    counts = np.bincount(train.codes, minlength=train.n_classes)
+    code = min((train.classes.index(label) for label in method.classes), key=lambda one: counts[one])
+    draw = rng.stream(recipe.seed, "synthesis", "page")
+    made = method.fit(counted(train), Compute(choose_device(device)), draw).sample(code, MOST_SHOWN, draw)
+    label, verdicts = train.classes[code], []
+    for verdict in found.verdicts:
+        own = tuple(one for one in verdict.classes if one.label == label)
+        if verdict.method == method.name and own:
+            verdicts.append(verdict.model_copy(update={"classes": own}))
+    return NewRows(train, made, recipe, str(method.name), tuple(verdicts), neighbors_of(train, made), ())

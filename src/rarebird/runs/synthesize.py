@@ -27,12 +27,12 @@ from rarebird.experiment.setup import separate
 from rarebird.methods.synthesis import _gate
 from rarebird.metrics.near_rows import distances
 from rarebird.recipe.recipe import Recipe
-from rarebird.runs import row_files
+from rarebird.runs import generator_files, row_files
 from rarebird.runs.over_sampler import OverSampler
 from rarebird.runs.request import Request, read_data, resolve_recipe
 from rarebird.slots import methods
 from rarebird.slots.gate_verdict import ClassVerdict, GateVerdict
-from rarebird.slots.synthetic_rows import Synthesis
+from rarebird.slots.synthetic_rows import Generated, Synthesis
 from rarebird.training.device import choose_device, threads
 
 AUTO = "auto"
@@ -51,12 +51,24 @@ class Asked:
         rows: How many.
         method: A generator, an over-sampler, or ``auto``: the generator with the best verdict.
         out: The file or folder to write; None: a usual name.
+        generator: Folder of the fitted generator: one that is there draws without learning again, otherwise it is
+            written; None: it is not kept.
     """
 
     label: str
     rows: int
     method: str = AUTO
     out: Path | None = None
+    generator: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A method, what it learned, and the gate's verdicts, its own first."""
+
+    method: Any
+    generated: Generated
+    verdicts: tuple[GateVerdict, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,27 +137,51 @@ def synthesize(request: Request, asked: Asked, clock: Clock, progress: Progress 
         raise DataError(f"{train.name} has no class {asked.label!r}; {nearest(asked.label, train.classes)}")
     if asked.out is not None:
         row_files.check_suffix(asked.out, train.kind)
-    code = train.classes.index(asked.label)
+    if asked.generator is not None:
+        generator_files.check_place(asked.generator)
     candidates = _candidates(request, asked, recipe, train)
     progress(0.0, "looking for copies")
     splits = separate(Splits(train, notes=data.notes), recipe, 0)
     train, notes = splits.train, [*splits.notes, *_left_out(data)]
     compute = Compute(choose_device(request.device), None, progress)
     with threads(request.threads):
-        planned = _planned(candidates, train, compute, clock)
-        verdicts = []
-        for place, one in enumerate(planned.values()):
-            telling = Compute(compute.device, None, part_of(progress, 0.8 * place / len(planned), 0.8 / len(planned)))
-            verdicts.append(_gate.judge(one, train, [code], telling, recipe.seed))
-        order = sorted(range(len(verdicts)), key=lambda place: _rank(verdicts[place]))
-        name = list(planned)[order[0]]
-        method: Any = planned[name]
-        draw = rng.stream(recipe.seed, "synthesize")
-        telling = Compute(compute.device, None, part_of(progress, 0.8, 0.2))
-        made = method.fit(counted(train), telling, draw).sample(code, asked.rows, draw)
+        code, seed = train.classes.index(asked.label), recipe.seed
+        if asked.generator is not None and generator_files.is_there(asked.generator):
+            fitted = _restored(asked.generator, train, code, compute, seed)
+            notes.append(f"The generator is that of {asked.generator}.")
+        else:
+            fitted = _fitted(_planned(candidates, train, compute, clock), train, code, compute, seed)
+        made = fitted.generated.sample(code, asked.rows, rng.stream(seed, "synthesize", asked.label))
+    method = fitted.method
+    if asked.generator is not None and not isinstance(method, OverSampler):
+        generator_files.save(asked.generator, method, fitted.generated, train, fitted.verdicts)
     chosen = recipe if isinstance(method, OverSampler) else recipe.updated(synthesis=method)
-    ordered = tuple(verdicts[place] for place in order)
-    return NewRows(train, made, chosen, name, ordered, _neighbors(train, made), tuple(notes))
+    return NewRows(train, made, chosen, str(method.name), fitted.verdicts, neighbors_of(train, made), tuple(notes))
+
+
+def _fitted(candidates: Mapping[str, Synthesis], train: Dataset, code: int, compute: Compute, seed: int) -> Fitted:
+    """The candidate with the best verdict, fitted to all training rows."""
+    judged = []
+    for place, one in enumerate(candidates.values()):
+        part = part_of(compute.progress, 0.8 * place / len(candidates), 0.8 / len(candidates))
+        judged.append((_gate.judge(one, train, [code], Compute(compute.device, None, part), seed), one))
+    judged.sort(key=lambda pair: _rank(pair[0]))
+    method = judged[0][1]
+    telling = Compute(compute.device, None, part_of(compute.progress, 0.8, 0.2))
+    generated = method.fit(counted(train), telling, rng.stream(seed, "synthesize"))
+    return Fitted(method, generated, tuple(verdict for verdict, _ in judged))
+
+
+def _restored(folder: Path, train: Dataset, code: int, compute: Compute, seed: int) -> Fitted:
+    """A generator that was saved; the gate judges a class that it has not judged yet."""
+    method, generated, verdicts = generator_files.load(folder, train)
+    label = train.classes[code]
+    own = [verdict for verdict in verdicts if verdict.method == method.name]
+    known = [one for verdict in own for one in verdict.classes if one.label == label]
+    if not known:
+        known = list(_gate.judge(method, train, [code], compute, seed).classes)
+    verdict = GateVerdict(method=method.name, parts=_gate.PARTS, classes=tuple(known[:1]))
+    return Fitted(method, generated, (verdict,))
 
 
 def _candidates(request: Request, asked: Asked, recipe: Recipe, train: Dataset) -> Mapping[str, Synthesis]:
@@ -199,7 +235,7 @@ def _rank(verdict: GateVerdict) -> tuple[bool, float]:
     return not own.passes, areas[0] if areas else 1.0
 
 
-def _neighbors(train: Dataset, made: Dataset) -> np.ndarray:
+def neighbors_of(train: Dataset, made: Dataset) -> np.ndarray:
     """``(n,)`` the nearest training row of each new one, by columns divided by their spread."""
     real, new = plain_features((train, made), prepare.fit(train)[0])
     spread = real.std(axis=0)

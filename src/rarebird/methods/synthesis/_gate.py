@@ -51,6 +51,7 @@ TOLERATED = {
     "tree_area": 0.60,
     "energy": 0.04,
     "dependence": 0.12,
+    "lost_dependence": 0.35,
     "marginal": 0.12,
     "coverage": -0.10,
     "nearness": 0.62,
@@ -62,6 +63,7 @@ REASONS = {
     "tree_area": "boosted trees tell them from real rows",
     "energy": "they lie elsewhere than real rows, or are spread otherwise",
     "dependence": "their columns do not depend on each other as those of real rows do",
+    "lost_dependence": "their columns depend on each other less than those of real rows do",
     "marginal": "the values of a column are distributed otherwise than in real rows",
     "coverage": "they leave out regions that real rows cover",
     "nearness": "they lie nearer to training rows than other real rows do, as copies would",
@@ -80,12 +82,14 @@ class Pool:
         known: For each part, features of the class's rows that the generator learned from.
         scores: For each part, ``(n,)`` how much the rows look like the class.
         outside: For each part, ``(n,)`` whether a value is beyond those of all known rows.
+        related: For each part, ``(n,)`` how much columns depend on each other as in the class's known rows.
     """
 
     points: list[np.ndarray] = field(default_factory=list)
     known: list[np.ndarray] = field(default_factory=list)
     scores: list[np.ndarray] = field(default_factory=list)
     outside: list[np.ndarray] = field(default_factory=list)
+    related: list[np.ndarray] = field(default_factory=list)
 
 
 def judge(
@@ -155,6 +159,7 @@ def _compared(pool: Pool, judged: Judged, generated: Generated, rows: Rows, draw
     pool.known.append(first[is_own])
     pool.scores.append(scorer(points))
     pool.outside.append(((points < low) | (points > high)).any(axis=1))
+    pool.related.append(synthetic_rows.dependence_scores(first[is_own], points))
     judged.add((first, is_own), new[len(chosen) :], (rest, held.codes == code), draw)
 
 
@@ -219,6 +224,7 @@ def _figures(pool: Pool, draw: np.random.Generator) -> list[Figure]:
         synthetic_rows.tree_area(points, sides, fold, draw),
         synthetic_rows.energy(at, sides),
         synthetic_rows.dependence(at if at.shape[1] < points.shape[1] else points, sides),
+        synthetic_rows.mean_difference("lost_dependence", -np.concatenate(pool.related), sides),
         synthetic_rows.marginal(points, sides),
         synthetic_rows.coverage(covered, sides),
         synthetic_rows.rank_share("nearness", nearest, sides),

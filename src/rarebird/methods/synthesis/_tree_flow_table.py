@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import lightgbm
 
 
-# Drawn rows of a column: each row comes at this number of times, fewer where rows are many.
-MOST_DRAWN, MOST_REPEATS, FEWEST_REPEATS = 30_000, 60, 4
+# Drawn rows of a column: classes share them by the roots of their rows; and how often a row comes, at other times.
+MOST_DRAWN, MOST_REPEATS, FEWEST_REPEATS = 30_000, 60, 2
 # Scores beyond are not followed.
 FARTHEST = 5.0
 # Leaves and rounds of a classifier of categories, at most; a leaf's rows, at least.
@@ -86,7 +86,7 @@ def fit(settings: Any, train: Dataset, compute: Compute, draw: np.random.Generat
         told((place + 1) / n_columns)
     for place in range(rows.numbers.shape[1]):
         own = rows.known[:, place] & (weight > 0)
-        part = Column(known[own], rows.numbers[own, place], weight[own])
+        part = Column(known[own], rows.numbers[own, place], weight[own], train.codes[own])
         done = (len(codes) + place) / n_columns
         numbers.append(_flow(settings, part, draw, lambda share, done=done: told(done + share / n_columns)))  # type: ignore[misc]
         known = np.column_stack([known, np.where(rows.known[:, place], rows.numbers[:, place], np.nan)])
@@ -112,33 +112,44 @@ def restore(settings: Any, like: Dataset, state: Mapping[str, Any], arrays: Mapp
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A column of numbers to learn: ``(n, width)`` what is known of each row, ``(n,)`` the scores, and weights."""
+    """A column of numbers to learn: ``(n, width)`` what is known of each row, ``(n,)`` the scores, weights and
+    classes."""
 
     known: np.ndarray
     scores: np.ndarray
     weight: np.ndarray
+    classes: np.ndarray
+
+    def repeats(self) -> np.ndarray:
+        """``(n,)`` how often each row is drawn: rows of rare classes more often, at more times and noises."""
+        counts = np.bincount(self.classes)
+        share = np.sqrt(counts) / np.sqrt(counts).sum()
+        each = np.rint(MOST_DRAWN * share / np.maximum(counts, 1)).astype(np.int64)
+        of_row: np.ndarray = np.clip(each, FEWEST_REPEATS, MOST_REPEATS)[self.classes]
+        return of_row
 
 
 def _flow(settings: Any, column: Column, draw: np.random.Generator, told: Callable[[float], bool]) -> lightgbm.Booster:
     """Trees of the velocity of a number."""
-    known, scores, weight = column.known, column.scores, column.weight
-    if not len(scores):
-        known, scores, weight = np.zeros((1, known.shape[1])), np.zeros(1), np.ones(1)
-    repeats = int(np.clip(MOST_DRAWN // len(scores), FEWEST_REPEATS, MOST_REPEATS))
-    # Times are spread evenly for each row: a time at random within each of its parts of 0..1.
-    time = (np.tile(np.arange(repeats), len(scores)) + draw.random(repeats * len(scores))) / repeats
+    if not len(column.scores):
+        column = Column(np.zeros((1, column.known.shape[1])), np.zeros(1), np.ones(1), np.zeros(1, np.int64))
+    scores, repeats = column.scores, column.repeats()
     row = np.repeat(np.arange(len(scores)), repeats)
+    # Times are spread evenly for each row: a time at random within each of its parts of 0..1.
+    part = np.arange(len(row)) - np.repeat(repeats.cumsum() - repeats, repeats)
+    time = (part + draw.random(len(row))) / repeats[row]
     noise = draw.normal(size=len(row))
     at = (1 - time) * noise + time * scores[row]
     parameters = {
         "objective": "regression",
         "learning_rate": settings.learning_rate,
         "num_leaves": settings.leaves,
-        "min_data_in_leaf": max(1, round(settings.fewest_rows * repeats)),
+        "min_data_in_leaf": max(1, round(settings.fewest_rows * repeats.max())),
         "lambda_l2": L2,
     }
-    inputs = np.column_stack([known[row], at, time])
-    return _grown(parameters, inputs, scores[row] - noise, weight[row], settings.steps, told)
+    inputs = np.column_stack([column.known[row], at, time])
+    weight = (column.weight / repeats)[row]
+    return _grown(parameters, inputs, scores[row] - noise, weight, settings.steps, told)
 
 
 def _followed(trees: lightgbm.Booster, known: np.ndarray, start: np.ndarray, times: int) -> np.ndarray:

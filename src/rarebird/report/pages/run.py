@@ -11,6 +11,7 @@ from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
 from rarebird.report.pages.external_rows import external_values
 from rarebird.report.pages.page import rendered, write_page
 from rarebird.report.pages.run_figures import figures
+from rarebird.report.pages.synthetic_rows import synthesis_values
 from rarebird.report.verdict import headline_of, scores_of, verdict
 from rarebird.report.wording import TOO_FEW, better, estimate_of, interval_text, value_text, wording
 
@@ -53,6 +54,7 @@ def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[st
         figures=list(figures(result, scores)),
         tried=_tried_rows(result),
         external=external_values(result.external),
+        synthesis=synthesis_values(result.synthesis),
         recipe_toml=recipe_toml,
         profile_text=profile_text,
         applicable=profile.get("applicable") or [],

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from rarebird.evaluation.result import SyntheticRows
+from rarebird.report.pages.external_rows import effect_sentence
 from rarebird.report.pages.page import rendered, write_page
 from rarebird.report.pages.preview import View
 from rarebird.slots.gate_verdict import ClassVerdict, GateFigure, GateVerdict
 
+# In a run's folder.
+PAGE = "synthetic_rows.html"
 # Name of a figure -> what it is, in a few words, and its value for real rows.
 MEANINGS = {
     "tree_area": "Boosted trees tell new from real rows: area under the ROC curve; 0.5 is not at all",
     "energy": "Energy distance of new from real rows, as a share of the mean distance between them",
     "dependence": "Difference of the columns' rank correlations, root mean square",
+    "lost_dependence": "Share of the dependence between columns that is lost: 0 is none, 1 all",
     "marginal": "Largest Kolmogorov-Smirnov distance of a column",
     "coverage": "Share of training rows with a new row near, less that with a real one near",
     "nearness": "How often a new row is nearer to its nearest training row than a real one; 1 is a copier",
@@ -86,11 +92,23 @@ def shown(verdict: GateVerdict) -> tuple[ShownVerdict, ...]:
     return tuple(ShownVerdict(verdict.method, one, tuple(map(_shown_figure, one.figures))) for one in verdict.classes)
 
 
+def synthesis_values(found: SyntheticRows | None) -> dict[str, Any] | None:
+    """The values of the report's section; None where no generator was tried."""
+    if found is None:
+        return None
+    return {
+        "used": found.used,
+        "effect": None if found.effect is None else effect_sentence(found.effect),
+        "verdicts": [one for verdict in found.verdicts for one in shown(verdict)],
+        "page": PAGE if found.page else "",
+    }
+
+
 def _shown_figure(figure: GateFigure) -> ShownFigure:
     return ShownFigure(
         MEANINGS.get(figure.name, figure.name),
         f"{figure.value:.3f}",
         f"{figure.low:.3f} to {figure.high:.3f}",
-        f"{figure.p_value:.2g}",
+        "< 0.001" if figure.p_value < 0.0005 else f"{figure.p_value:.2g}",
         figure.fails,
     )
