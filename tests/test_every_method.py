@@ -29,7 +29,11 @@ ROWS = 90
 # What a method needs beside itself.
 RESIDUAL = {"image": "resnet", "table": "transformer", "series": "inception_time"}
 # Methods whose default needs a setting, or takes long: their first example.
-BY_EXAMPLE = (("resampling", "imbalanced_learn"), ("network", "backbone"))
+BY_EXAMPLE = (
+    ("resampling", "imbalanced_learn"),
+    ("network", "backbone"),
+    *(("synthesis", name) for name in ("diffusion", "gan", "vae")),
+)
 # Methods that need a file, which a test of their own makes.
 BY_FILE = (("reference", "in_context"),)
 COMPANIONS = {"feature_smote": ["batch_sampling=class_balanced"], "ridge": ["network=linear"]}
