@@ -25,7 +25,7 @@ from PIL import Image
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.experiment.run import run
-from rarebird.model.model import Model
+from rarebird.model.model import Model, load
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe.recipe import Recipe
@@ -35,8 +35,16 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "images"
 RAREST, SHOWN = 5, 16
 
 
-def classifier_of(rows: Dataset, steps: int) -> tuple[Model, float]:
-    """A residual network that learned from four fifths of the rows, and its balanced accuracy on the others."""
+def classifier_of(rows: Dataset, steps: int, kept: Path | None) -> Model:
+    """A residual network that learned from four fifths of the rows; its balanced accuracy on the others is printed.
+
+    Args:
+        rows: Balanced real rows.
+        steps: Of its training.
+        kept: A folder from which it is loaded if it is there, and otherwise saved to.
+    """
+    if kept is not None and kept.is_dir():
+        return load(kept)
     recipe = Recipe(
         kind="image",
         steps=steps,
@@ -48,7 +56,11 @@ def classifier_of(rows: Dataset, steps: int) -> tuple[Model, float]:
         channels_last=True,
     )
     outcome = run(recipe, Splits(rows), test_share=0.2)
-    return outcome.model, outcome.result.test.metrics["balanced_accuracy"].value
+    accuracy = outcome.result.test.metrics["balanced_accuracy"].value
+    print(f"classifier of {len(rows)} real pictures: balanced accuracy {accuracy:.3f} on a held-out fifth", flush=True)
+    if kept is not None:
+        outcome.model.save(kept)
+    return outcome.model
 
 
 def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -86,14 +98,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=SHARED / "fashion_lt100.npz")
     parser.add_argument("--steps", type=int, help="of the generators; default: their own")
     parser.add_argument("--classifier-steps", type=int, default=800)
+    parser.add_argument("--classifier", type=Path, help="folder in which the classifier is kept for the next call")
     parser.add_argument("--rows", type=int, default=100, help="made pictures of each class")
     parser.add_argument("--out", type=Path, default=Path("."))
     arguments = parser.parse_args()
     data = read(arguments.data, ReadOptions())
     assert data.test is not None
     train, test = data.train, data.test.aligned(data.train.classes)
-    classifier, accuracy = classifier_of(test, arguments.classifier_steps)
-    print(f"classifier of {len(test)} real pictures: balanced accuracy {accuracy:.3f} on a held-out fifth", flush=True)
+    classifier = classifier_of(test, arguments.classifier_steps, arguments.classifier)
     arguments.out.mkdir(parents=True, exist_ok=True)
     counts = cast("np.ndarray", train.class_counts)
     rarest = np.argsort(counts, kind="stable")[:RAREST]

@@ -26,9 +26,17 @@ def test_features_are_those_of_the_rows_alone() -> None:
     assert others.shape == (5, found.shape[1])
     again, _ = convolution_features(first, second)
     np.testing.assert_array_equal(again, found)
-    turned = first.take(np.arange(9)[::-1])
     assert np.isfinite(found).all()
-    assert turned.raw().shape == first.raw().shape
+
+
+@pytest.mark.parametrize("n", [3, 40, 64, 130])
+def test_a_row_has_the_same_features_in_every_part(n: int) -> None:
+    """Also where most pixels are equal, so that many responses lie on a threshold."""
+    array = pictures(n, 0)
+    array[array < 200] = 0
+    rows = dataset("image", Pixels(array))
+    first, second = convolution_features(rows, rows.take(np.arange(n)[::-1]))
+    np.testing.assert_array_equal(first, second[::-1])
 
 
 def test_blurred_pictures_are_told_apart() -> None:
@@ -56,6 +64,14 @@ def test_smooth_series_are_told_apart(lengths: tuple[int, int]) -> None:
     one, other = convolution_features(dataset("series", Curves(noisy, own)), dataset("series", Curves(smooth, own)))
     assert np.isfinite(one).all()
     assert np.abs(one.mean(axis=0) - other.mean(axis=0)).max() > 0.1
+
+
+def test_series_of_other_padding_have_as_many_features() -> None:
+    values = np.random.default_rng(0).normal(size=(6, 1, 30)).astype(np.float32)
+    wide = np.pad(values, ((0, 0), (0, 0), (0, 9)), constant_values=np.nan)
+    own = np.full(6, 30)
+    one, other = convolution_features(dataset("series", Curves(values, own)), dataset("series", Curves(wide, own)))
+    np.testing.assert_array_equal(one, other)
 
 
 def test_large_pictures_and_tiny_ones_have_features() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rarebird.core.checks import require
-from rarebird.data.dataset import Dataset
+from rarebird.data.dataset import Curves, Dataset
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,8 +17,12 @@ KERNELS, SEED = 32, 20_240_229
 # Pictures are reduced to this side, series to these steps; responses are pooled over this number of parts per axis.
 SIDE, STEPS, PARTS = 32, 512, {"image": (2, 2), "series": (1, 3)}
 SIZES = {"image": (5, 5), "series": (1, 9)}
-# Rows whose responses give the kernels' thresholds, and rows of a batch.
-THRESHOLD_ROWS, BATCH = 256, 512
+# Rows whose responses give the kernels' thresholds, and rows of a batch; all batches have as many, so that rounding
+# errors are the same for every row.
+THRESHOLD_ROWS, BATCH = 256, 64
+# A response counts in part where it is within half of this of a threshold, and features have so many decimals: a row's
+# feature must not depend on rounding errors, by which trees would tell the parts apart.
+SOFT, DECIMALS = 0.25, 3
 
 
 def convolution_features(*parts: Dataset) -> list[np.ndarray]:
@@ -35,7 +39,8 @@ def convolution_features(*parts: Dataset) -> list[np.ndarray]:
 
     kind = parts[0].kind
     require(kind in SIZES, "rows are pictures or series", kind=kind)
-    grids = [_grids(part) for part in parts]
+    longest = max((part.source.values.shape[2] for part in parts if isinstance(part.source, Curves)), default=0)
+    grids = [_grids(part, min(longest, STEPS)) for part in parts]
     rows = min(THRESHOLD_ROWS, *(max(len(grid), 1) for grid in grids))
     sample = torch.cat([grid[np.linspace(0, len(grid) - 1, rows).astype(int)] for grid in grids if len(grid)])
     center, spread = sample.mean(dim=(0, 2, 3), keepdim=True), sample.std(dim=(0, 2, 3), keepdim=True) + 1e-6
@@ -44,21 +49,19 @@ def convolution_features(*parts: Dataset) -> list[np.ndarray]:
         torch.quantile(_responses((sample - center) / spread, *kernel), 0.1 + 0.8 * place / (KERNELS - 1))
         for place, kernel in enumerate(kernels)
     ]
-    found = []
-    for grid in grids:
-        batches = [
-            _pooled((part - center) / spread, kernels, thresholds, PARTS[kind]) for part in torch.split(grid, BATCH)
-        ]
-        found.append(torch.cat(batches).numpy())
-    return found
+    joined = (torch.cat(grids) - center) / spread
+    padding = joined.new_zeros((-len(joined) % BATCH, *joined.shape[1:]))
+    batches = torch.split(torch.cat([joined, padding]), BATCH)
+    pooled = torch.cat([_pooled(batch, kernels, thresholds, PARTS[kind]) for batch in batches])[: len(joined)]
+    found: np.ndarray = pooled.double().numpy().round(DECIMALS)
+    return np.split(found, np.cumsum([len(part) for part in parts])[:-1])
 
 
 Kernel = tuple["Tensor", tuple[int, int]]
 
 
-def _grids(rows: Dataset) -> Tensor:
-    """``(n, C, H, W)`` float; a series is a picture of one line, stretched to one length, 0 where values are
-    missing."""
+def _grids(rows: Dataset, steps: int) -> Tensor:
+    """``(n, C, H, W)`` float; a series is a picture of one line, stretched to `steps`, 0 where values are missing."""
     import torch
     from torch.nn import functional
 
@@ -71,7 +74,6 @@ def _grids(rows: Dataset) -> Tensor:
         sides = [max(1, round(side * shrink)) for side in scaled.shape[2:]]
         return functional.interpolate(scaled, sides, mode="bilinear", antialias=True)
     values, lengths = rows.raw()
-    steps = min(int(values.shape[2]), STEPS)
     times = np.rint(np.linspace(0, 1, steps) * (lengths - 1)[:, None]).astype(int)
     taken = np.take_along_axis(np.nan_to_num(values), np.repeat(times[:, None], values.shape[1], axis=1), axis=2)
     return torch.from_numpy(taken[:, :, None].astype(np.float32))
@@ -107,6 +109,7 @@ def _pooled(grids: Tensor, kernels: list[Kernel], thresholds: list[Tensor], part
     columns = []
     for kernel, threshold in zip(kernels, thresholds, strict=True):
         responses = _responses(grids, *kernel)
-        shares = functional.adaptive_avg_pool2d((responses > threshold).float(), parts).flatten(1)
+        above = ((responses - threshold) / SOFT + 0.5).clamp(0, 1)
+        shares = functional.adaptive_avg_pool2d(above, parts).flatten(1)
         columns += [shares, responses.amax(dim=(1, 2, 3))[:, None], responses.amin(dim=(1, 2, 3))[:, None]]
     return torch.cat(columns, dim=1)
