@@ -21,46 +21,35 @@ from typing import Any, cast
 
 import numpy as np
 from PIL import Image
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.svm import SVC
 
 from rarebird.core.compute import Compute
-from rarebird.data.dataset import Dataset, Splits
-from rarebird.experiment.run import run
-from rarebird.model.model import Model, load
+from rarebird.data.dataset import Dataset
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
-from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "images"
 RAREST, SHOWN = 5, 16
 
 
-def classifier_of(rows: Dataset, steps: int, kept: Path | None) -> Model:
-    """A residual network that learned from four fifths of the rows; its balanced accuracy on the others is printed.
-
-    Args:
-        rows: Balanced real rows.
-        steps: Of its training.
-        kept: A folder from which it is loaded if it is there, and otherwise saved to.
-    """
-    if kept is not None and kept.is_dir():
-        return load(kept)
-    recipe = Recipe(
-        kind="image",
-        steps=steps,
-        batch_size=128,
-        folds=0,
-        network={"name": "resnet", "width": 16},
-        augmentation=["horizontal_flip", {"name": "translate", "fraction": 0.1}],
-        precision="bfloat16",
-        channels_last=True,
+def classifier_of(rows: Dataset) -> Any:
+    """A support vector machine of pixels, learned from four fifths of the rows; its balanced accuracy on the others is
+    printed."""
+    order = np.random.default_rng(0).permutation(len(rows))
+    held, learned = rows.take(order[: len(rows) // 5]), rows.take(order[len(rows) // 5 :])
+    machine = SVC(C=10).fit(cells(learned), learned.codes)
+    accuracy = balanced_accuracy_score(held.codes, machine.predict(cells(held)))
+    print(
+        f"classifier of {len(learned)} real pictures: balanced accuracy {accuracy:.3f} on a held-out fifth", flush=True
     )
-    outcome = run(recipe, Splits(rows), test_share=0.2)
-    accuracy = outcome.result.test.metrics["balanced_accuracy"].value
-    print(f"classifier of {len(rows)} real pictures: balanced accuracy {accuracy:.3f} on a held-out fifth", flush=True)
-    if kept is not None:
-        outcome.model.save(kept)
-    return outcome.model
+    return machine
+
+
+def cells(rows: Dataset) -> np.ndarray:
+    """``(n, pixels)`` in 0..1."""
+    return rows.raw().reshape(len(rows), -1).astype(np.float32) / 255
 
 
 def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -83,10 +72,10 @@ def contact_sheet(made: list[np.ndarray], real: list[np.ndarray]) -> Image.Image
     return image.resize((2 * image.width, 2 * image.height), Image.Resampling.NEAREST)
 
 
-def judged(new: Dataset, real: Dataset, other: Dataset, classifier: Model) -> tuple[float, float, float]:
+def judged(new: Dataset, real: Dataset, other: Dataset, classifier: Any) -> tuple[float, float, float]:
     """The share of new rows of one class that the classifier names so, that are nearer to training rows than 99 % of
     other real rows, and that equal a training row."""
-    named = classifier.labels(classifier.outputs(new)) == new.codes
+    named = classifier.predict(cells(new)) == new.codes
     near = np.quantile(distances(other.raw(), real.raw()).min(axis=1), 0.01)
     least = distances(new.raw(), real.raw()).min(axis=1)
     return float(named.mean()), float((least < near).mean()), float((least == 0).mean())
@@ -97,15 +86,13 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=["diffusion", "gan", "vae"], metavar="METHOD")
     parser.add_argument("--data", type=Path, default=SHARED / "fashion_lt100.npz")
     parser.add_argument("--steps", type=int, help="of the generators; default: their own")
-    parser.add_argument("--classifier-steps", type=int, default=800)
-    parser.add_argument("--classifier", type=Path, help="folder in which the classifier is kept for the next call")
     parser.add_argument("--rows", type=int, default=100, help="made pictures of each class")
     parser.add_argument("--out", type=Path, default=Path("."))
     arguments = parser.parse_args()
     data = read(arguments.data, ReadOptions())
     assert data.test is not None
     train, test = data.train, data.test.aligned(data.train.classes)
-    classifier = classifier_of(test, arguments.classifier_steps, arguments.classifier)
+    classifier = classifier_of(test)
     arguments.out.mkdir(parents=True, exist_ok=True)
     counts = cast("np.ndarray", train.class_counts)
     rarest = np.argsort(counts, kind="stable")[:RAREST]

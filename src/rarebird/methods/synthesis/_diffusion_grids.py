@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,9 +25,6 @@ from rarebird.methods.synthesis._grid_sampler import GridSampler, restored_parts
 from rarebird.methods.synthesis._grids import GridRows, GridShape, grid_rows
 from rarebird.methods.synthesis._precision import autocast
 from rarebird.methods.synthesis._unet import UNet
-
-if TYPE_CHECKING:
-    from rarebird.methods.synthesis.diffusion import Diffusion
 
 # Noise levels, in units of the data's standard deviation: of training (mean and deviation of the logarithm), and the
 # first and last of sampling, with the exponent of their spacing.
@@ -48,7 +45,7 @@ class DiffusionSampler(GridSampler):
         deviation: The standard deviation of the training cells.
     """
 
-    settings: Diffusion
+    settings: Any
     deviation: float
 
     def state(self) -> dict[str, Any]:
@@ -88,7 +85,7 @@ class DiffusionSampler(GridSampler):
         return torch.lerp(unknown, known, push)
 
 
-def fit(settings: Diffusion, train: Dataset, compute: Compute, draw: np.random.Generator) -> DiffusionSampler:
+def fit(settings: Any, train: Dataset, compute: Compute, draw: np.random.Generator) -> DiffusionSampler:
     """Train a denoiser on the rows."""
     rows = grid_rows(train)
     with training.torch_draws(draw) as generator:
@@ -115,7 +112,7 @@ def fit(settings: Diffusion, train: Dataset, compute: Compute, draw: np.random.G
 
 
 def restore(
-    settings: Diffusion, like: Dataset, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    settings: Any, like: Dataset, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> DiffusionSampler:
     """The sampler that `state` and `arrays` were saved from."""
     parts = restored_parts(like, state, arrays, lambda shape, n_classes: _build(settings, shape, n_classes))
@@ -125,7 +122,7 @@ def restore(
     return DiffusionSampler(**parts, settings=settings, deviation=deviation)
 
 
-def _build(settings: Diffusion, shape: GridShape, n_classes: int) -> nn.Module:
+def _build(settings: Any, shape: GridShape, n_classes: int) -> nn.Module:
     return UNet(shape, n_classes, settings.width, settings.dropout)
 
 

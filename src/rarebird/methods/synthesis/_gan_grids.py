@@ -25,7 +25,6 @@ from rarebird.slots import methods
 from rarebird.slots.protocols import TrainStatistics
 
 if TYPE_CHECKING:
-    from rarebird.methods.synthesis.gan import Gan
     from rarebird.slots.protocols import Augmentation
 
 # What the critic sees of real and made rows: methods of the slot `augmentation` through which gradients flow.
@@ -54,7 +53,7 @@ class GanSampler(GridSampler):
         settings: Those of the method.
     """
 
-    settings: Gan
+    settings: Any
 
     def cells(self, codes: Tensor, generator: torch.Generator) -> Tensor:
         device = next(self.network.parameters()).device
@@ -64,7 +63,7 @@ class GanSampler(GridSampler):
         return made
 
 
-def fit(settings: Gan, train: Dataset, compute: Compute, draw: np.random.Generator) -> GanSampler:
+def fit(settings: Any, train: Dataset, compute: Compute, draw: np.random.Generator) -> GanSampler:
     """Train a generator and its critic on the rows, and keep the mean of the generator's weights."""
     rows = grid_rows(train)
     with training.torch_draws(draw) as generator:
@@ -86,13 +85,13 @@ def fit(settings: Gan, train: Dataset, compute: Compute, draw: np.random.Generat
     return GanSampler(rows.shape, train.n_classes, rows.templates, mean.network, settings)
 
 
-def restore(settings: Gan, like: Dataset, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> GanSampler:
+def restore(settings: Any, like: Dataset, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> GanSampler:
     """The sampler that `state` and `arrays` were saved from."""
     parts = restored_parts(like, state, arrays, lambda shape, n_classes: _build(settings, shape, n_classes))
     return GanSampler(**parts, settings=settings)
 
 
-def _build(settings: Gan, shape: GridShape, n_classes: int) -> nn.Module:
+def _build(settings: Any, shape: GridShape, n_classes: int) -> nn.Module:
     return Decoder(shape, n_classes, settings.width, settings.code)
 
 
@@ -109,7 +108,7 @@ class Contest:
 
     def __init__(
         self,
-        settings: Gan,
+        settings: Any,
         decoder: nn.Module,
         critic: nn.Module,
         seen: Callable[[Tensor, torch.Generator], Tensor],

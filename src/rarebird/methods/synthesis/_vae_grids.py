@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +20,6 @@ from rarebird.methods.synthesis._grid_coders import Decoder, Encoder
 from rarebird.methods.synthesis._grid_sampler import BATCH, GridSampler, restored_parts
 from rarebird.methods.synthesis._grids import GridRows, GridShape, grid_rows
 from rarebird.methods.synthesis._precision import autocast
-
-if TYPE_CHECKING:
-    from rarebird.methods.synthesis.vae import Vae
 
 # Codes of at most this many rows of a class are kept.
 MOST_CODES = 1_000
@@ -61,7 +58,7 @@ class VaeSampler(GridSampler):
         codes: Of the training rows.
     """
 
-    settings: Vae
+    settings: Any
     codes: Codes
 
     def own_arrays(self) -> dict[str, np.ndarray]:
@@ -87,7 +84,7 @@ class VaeSampler(GridSampler):
         return made
 
 
-def fit(settings: Vae, train: Dataset, compute: Compute, draw: np.random.Generator) -> VaeSampler:
+def fit(settings: Any, train: Dataset, compute: Compute, draw: np.random.Generator) -> VaeSampler:
     """Train encoder and decoder on the rows, and keep the mean of their weights."""
     rows = grid_rows(train)
     with training.torch_draws(draw) as generator:
@@ -116,7 +113,7 @@ def fit(settings: Vae, train: Dataset, compute: Compute, draw: np.random.Generat
     return VaeSampler(rows.shape, train.n_classes, rows.templates, kept.decoder, settings, codes)
 
 
-def restore(settings: Vae, like: Dataset, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> VaeSampler:
+def restore(settings: Any, like: Dataset, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> VaeSampler:
     """The sampler that `state` and `arrays` were saved from."""
     parts = restored_parts(
         like, state, arrays, lambda shape, n_classes: Decoder(shape, n_classes, settings.width, settings.code)
@@ -142,7 +139,7 @@ class Autoencoder(nn.Module):
     2021): no weight between its two terms has to be chosen.
     """
 
-    def __init__(self, settings: Vae, shape: GridShape, n_classes: int) -> None:
+    def __init__(self, settings: Any, shape: GridShape, n_classes: int) -> None:
         super().__init__()
         self.encoder = Encoder(shape, n_classes, settings.width, settings.code)
         self.decoder = Decoder(shape, n_classes, settings.width, settings.code)
