@@ -2,9 +2,10 @@
 
     python benchmarks/transfer.py DATA WEIGHTS --network '{name=backbone,model=mobilenetv2_100}' --share 0.8 --seeds 5
 
-Each seed draws a share of the rows to learn from, with groups and copies kept together; the others are the test. One
-line per seed, then mean and spread of the balanced accuracy. Without --budget, recipes take their own steps, so that
-the figures do not depend on the machine's load. `--plan fit` is the whole search of `rarebird fit` with the weights, in
+Each seed draws a share of the rows to learn from, with groups and copies kept together. The others are the test; of a
+small share, a fifth of all rows are, and the rest is halved until it is as small. One line per seed, then mean and
+spread of the balanced accuracy. Without --budget, recipes take their own steps, so that the figures do not depend on
+the machine's load. `--plan fit` is the whole search of `rarebird fit` with the weights, in
 its budget (reading the pictures not counted), and `--plan fit-nothing` the same search without any.
 """
 
@@ -22,7 +23,7 @@ import rarebird as rb
 from rarebird import readers
 from rarebird.core.clock import Clock, seconds_of
 from rarebird.data import split
-from rarebird.data.dataset import Splits
+from rarebird.data.dataset import Dataset, Splits
 from rarebird.experiment.run import Outcome, run
 from rarebird.profile import duplicates
 from rarebird.readers.options import ReadOptions
@@ -34,6 +35,15 @@ PLANS = {
     "gradual_unfreezing": ["stages=gradual_unfreezing", "batch_size=32", "optimizer.learning_rate=1e-3"],
     "full": ["stages=full", "batch_size=32", "optimizer.learning_rate=3e-4"],
 }
+
+
+def drawn(rows: Dataset, share: float, seed: int) -> Splits:
+    """A share of the rows to learn from, and test rows."""
+    learned, held = split.sides(rows, 1 - share if share > 0.5 else 0.2, seed, "test")
+    train = rows.take(learned)
+    while len(train) > 1.5 * share * len(rows):
+        train = train.take(split.sides(train, 0.5, seed, "half")[0])
+    return Splits(train, test=rows.take(held))
 
 
 def trained(splits: Splits, seed: int, given: argparse.Namespace) -> Outcome:
@@ -75,8 +85,7 @@ def main() -> None:
     rows = replace(rows, copies=duplicates.duplicate_groups(rows))
     scores = []
     for seed in range(given.seeds):
-        learned, held = split.sides(rows, 1 - given.share, seed, "test")
-        splits = Splits(rows.take(learned), test=rows.take(held))
+        splits = drawn(rows, given.share, seed)
         start = time.monotonic()
         outcome = (searched if given.plan.startswith("fit") else trained)(splits, seed, given)
         assert outcome.result.test is not None
