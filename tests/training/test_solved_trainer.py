@@ -17,6 +17,7 @@ from rarebird.experiment.run import run
 from rarebird.model.model import load
 from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
+from rarebird.training import solved_trainer
 from rarebird.training.cross_fit import cross_fit, cross_fit_all, parts_of
 from rarebird.training.solved_trainer import SolvedTrainer
 from rarebird.training.trainer import Trained, TrainingPlan
@@ -113,6 +114,28 @@ def test_soft_targets_and_values_are_solved_too() -> None:
 def test_a_network_that_learns_its_features_is_refused() -> None:
     with pytest.raises(DataError, match="'mlp' learns its features"):
         SolvedTrainer(recipe(network="mlp"), rows(30), 0, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_row", "left", "passes"),
+    [(0.001, 60, [1, 4, 16, 40]), (1.0, 60, [1]), (1.0, 200, [1, 4]), (9.0, 20, [1])],
+)
+def test_measuring_is_bounded(
+    monkeypatch: pytest.MonkeyPatch, seconds_per_row: float, left: float, passes: list[int]
+) -> None:
+    """Of 40 series of 10,000 steps, measuring alone took 45 s of a budget of 20 s."""
+    now, measured = [100.0], []
+
+    def slow(network: Any, inputs: Any, device: str) -> None:
+        measured.append(len(inputs["numbers"]))
+        now[0] += measured[-1] * seconds_per_row
+
+    trainer = SolvedTrainer(recipe(), rows(120), 0, "cpu")
+    monkeypatch.setattr(solved_trainer, "features_of", slow)
+    monkeypatch.setattr(solved_trainer.time, "monotonic", lambda: now[0])
+    assert trainer.seconds_per_row(100.0 + left) == pytest.approx(seconds_per_row)
+    assert trainer.seconds_per_row() == pytest.approx(seconds_per_row)
+    assert measured == passes
 
 
 def test_nothing_starts_that_takes_longer_than_the_time() -> None:

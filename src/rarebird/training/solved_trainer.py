@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,9 +27,12 @@ from rarebird.training.preparation import prepared
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import learned_rows, prepared_rows
 
-# Rows whose features are measured (a block of fewer takes nearly as long; a picture takes longer), after a warm-up, and
-# the side of measured products of matrices.
-MEASURED_ROWS, MEASURED_PICTURES, WARM_UP_ROWS, MEASURED_SIDE = 40, 8, 2, 512
+# Rows whose features are measured, at most (a block of fewer takes nearly as long; a picture takes longer), after a
+# warm-up, and the side of measured products of matrices.
+MEASURED_ROWS, MEASURED_PICTURES, WARM_UP_ROWS, MEASURED_SIDE = 40, 8, 1, 512
+# Share of the time in which features are measured beside the warm-up, and how many times more rows a next measurement
+# has: of very long series, a few tell enough.
+MEASURING_SHARE, MORE_ROWS = 0.05, 4
 # An eigendecomposition takes about as long as this number of products of matrices of its size.
 DECOMPOSITION = 12.0
 # Share of the time that may be planned; the rest is a reserve, because the speed of a shared machine varies.
@@ -74,6 +76,7 @@ class SolvedTrainer:
         self.rows, self._groups = prepared_rows(self.prepared, rows), rows.together
         self._initial = InitialNetwork(recipe, self.prepared, self.rows.inputs, fold, unlabeled)
         check_frozen(recipe, self._network())
+        self._measured: float | None = None
 
     def plan(self, deadline: float | None, trainings: int) -> Recipe:
         """The recipe with its one step; a solution cannot be shortened (see `fits`)."""
@@ -95,11 +98,15 @@ class SolvedTrainer:
         n, width = len(self.rows), self._network().head.in_features
         side = min(n, width)
         products = n * side * width + DECOMPOSITION * side**3
-        seconds = n * self.seconds_per_row() + products * _seconds_per_product()
+        seconds = n * self.seconds_per_row(deadline) + products * _seconds_per_product()
         return bool(trainings * seconds < PLANNED_SHARE * left - self._initial.seconds(trainings))
 
     def seconds_per_row(self, deadline: float | None = None) -> float:
-        """About how long the features of one row take: measured on few rows, whatever the time."""
+        """About how long the features of one row take, measured on few rows: fewer where the time is short. Measured
+        once."""
+        if self._measured is None:
+            left = np.inf if deadline is None else deadline - time.monotonic()
+            self._measured = self._measure(MEASURING_SHARE * left)
         return self._measured
 
     def least_seconds(self, deadline: float) -> float:
@@ -146,16 +153,25 @@ class SolvedTrainer:
             network.fit_scale(rows["embedded"], counts)
         return rows
 
-    @cached_property
-    def _measured(self) -> float:
+    def _measure(self, allowed: float) -> float:
+        """Seconds per row, from more and more rows while these seconds allow it."""
         network = self._network().eval()
-        rows = min(len(self._learned), MEASURED_PICTURES if self.prepared.spec.kind == "image" else MEASURED_ROWS)
-        inputs = self.prepared.inputs(self._learned.take(np.arange(rows)))
-        # The first pass also chooses kernels and fills caches, for two rows or a thousand.
-        features_of(network, {name: part[:WARM_UP_ROWS] for name, part in inputs.items()}, self.device)
+        most = min(len(self._learned), MEASURED_PICTURES if self.prepared.spec.kind == "image" else MEASURED_ROWS)
+        inputs = self.prepared.inputs(self._learned.take(np.arange(most)))
+        rows = min(WARM_UP_ROWS, most)
+        # The first pass also chooses kernels and fills caches, for one row or a thousand.
+        seconds = self._seconds(network, inputs, rows)
+        end = time.monotonic() + allowed
+        following = min(MORE_ROWS * rows, most)
+        while following > rows and time.monotonic() + following * seconds / rows <= end:
+            rows, following = following, min(MORE_ROWS * following, most)
+            seconds = self._seconds(network, inputs, rows)
+        return seconds / rows
+
+    def _seconds(self, network: Any, inputs: Inputs, rows: int) -> float:
         start = time.monotonic()
-        features_of(network, inputs, self.device)
-        return (time.monotonic() - start) / rows
+        features_of(network, {name: part[:rows] for name, part in inputs.items()}, self.device)
+        return time.monotonic() - start
 
 
 @torch.inference_mode()
