@@ -11,7 +11,7 @@ import numpy as np
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.data.split import halves
-from rarebird.evaluation.held_out import apply_chains, calibrate, calibrate_mean, decide
+from rarebird.evaluation.held_out import apply_chains, calibrate, calibrate_mean, decide, merged
 from rarebird.evaluation.held_outputs import HeldOut, predict, prior_factors
 from rarebird.model.chain import apply_to_mean
 from rarebird.model.model import Member, Model
@@ -65,7 +65,8 @@ def complete(model: Model, scored: Dataset, fits: Sequence[CrossFit], parts: np.
     fitted, _ = _fitted_on(model, scored, fits, held, everything)
     outputs, labels = np.full((len(scored), model.spec.n_outputs), np.nan), np.full(len(scored), -1)
     # Folds are merged: each part costs a fit of all calibrations and of the decision.
-    parts = crossing_parts(scored, known, parts % MOST_PARTS, model.recipe.seed)
+    fewer = merged(parts % MOST_PARTS, model.spec.n_outputs)
+    parts = crossing_parts(scored, known, fewer, model.recipe.seed)
     for part in np.unique(parts[known]):
         in_part = (parts == part) & known
         others = known & ~in_part

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.special import logsumexp
 
+from rarebird.methods.calibration import class_scale_bias
 from rarebird.methods.calibration.class_scale_bias import (
     ClassScaleBias,
     centered,
@@ -152,3 +154,28 @@ def test_centering_is_exact_and_leaves_the_logits() -> None:
     np.testing.assert_array_equal(centered(given), [[-1, 1]])
     assert given[0, 0] == 1e8 + 1
     assert centered(np.ones((1, 2), dtype=np.float32)).dtype == np.float64
+
+
+@pytest.mark.parametrize(("n", "n_classes", "spread"), [(7, 3, 1.0), (60, 2, 8.0), (400, 5, 30.0), (300, 40, 3.0)])
+def test_newtons_minimum_is_that_of_scipy(n: int, n_classes: int, spread: float) -> None:
+    """Also where the common scale ends at its bound (logits 30 times too large)."""
+    rng = np.random.default_rng(0)
+    y = np.concatenate([np.arange(n_classes), rng.integers(0, n_classes, n)])[:n]
+    logits = rng.normal(size=(n, n_classes)) * spread
+    logits[np.arange(n), y] += 1
+    z, weight = class_scale_bias.centered(logits), rng.uniform(0.5, 2, n)
+    found = class_scale_bias._minimum(z, y, weight, (20.0, 0.5))
+    value, gradient = class_scale_bias.penalized_loss(found, z, y, weight, (20.0, 0.5))
+    low, high = 1 / class_scale_bias.HIGHEST, 1 / class_scale_bias.LOWEST
+    referee = minimize(
+        class_scale_bias.penalized_loss,
+        np.concatenate([[1.0], np.zeros(2 * n_classes)]),
+        args=(z, y, weight, (20.0, 0.5)),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(low, high)] + [(None, None)] * (2 * n_classes),
+        options={"maxiter": 5000, "maxfun": 50_000, "ftol": 1e-15, "gtol": 1e-9},
+    )
+    assert value <= referee.fun + 1e-9 * abs(referee.fun)
+    np.testing.assert_allclose(found, referee.x, atol=2e-4)
+    assert np.abs(gradient[1:]).max() < 1e-5 * n

@@ -34,7 +34,7 @@ from rarebird.slots.ranges import Float
 KINDS = ("image", "table", "series")
 COMMON_ROWS = 5.0
 # Newton steps, and halvings of one, at most; the share of the loss that a step must promise.
-MOST_STEPS, MOST_HALVINGS, PRECISION = 100, 40, 1e-14
+MOST_STEPS, MOST_HALVINGS, PRECISION = 100, 40, 1e-13
 
 
 class FittedClassScaleBias(Fitted):
@@ -184,8 +184,9 @@ def curvature(parameters: np.ndarray, z: np.ndarray, weight: np.ndarray, ridge: 
     p = np.exp(scaled)
     p *= (np.sqrt(weight) / p.sum(axis=1))[:, None]
     # Of each row: diag(p) - p p^T, with the logit's derivative by the class's scale, z, and by its bias, 1.
-    by = np.concatenate([p * z, p], axis=1)
-    second = -by.T @ by
+    # Single precision makes a step less exact, but not where the steps end.
+    by = np.concatenate([p * z, p], axis=1).astype(np.float32)
+    second = -(by.T @ by).astype(np.float64)
     p *= np.sqrt(weight)[:, None]
     scales, biases = np.arange(n_classes), np.arange(n_classes, 2 * n_classes)
     cross = np.einsum("nk,nk->k", p, z)
