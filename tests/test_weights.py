@@ -19,6 +19,7 @@ from rarebird.metrics import names
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
+from rarebird.slots.decisions import DecisionRows
 from rarebird.slots.protocols import TargetStatistics
 from rarebird.slots.sampling_state import SamplingState
 from rarebird.training.network_trainer import NetworkTrainer
@@ -208,8 +209,8 @@ def test_decisions_are_equal(decision: Any, metric: str) -> None:
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     copies = np.repeat(np.arange(len(y)), weight.astype(int))
     measured, prior = names.decision_metric(metric, None, CLASSES), np.bincount(y[copies]) / len(copies)
-    weighted = decision.fit(p, y, weight, measured, prior)
-    repeated = decision.fit(p[copies], y[copies], np.ones(len(copies)), measured, prior)
+    weighted = decision.fit(DecisionRows(p, y, weight, measured, prior))
+    repeated = decision.fit(DecisionRows(p[copies], y[copies], np.ones(len(copies)), measured, prior))
     same(weighted.model_dump(), repeated.model_dump())
 
 

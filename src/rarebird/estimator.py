@@ -22,6 +22,7 @@ from rarebird.core.temporary_folder import temporary_folder
 from rarebird.data.dataset import Dataset, Kind, Splits, Task
 from rarebird.experiment.run import Outcome, run
 from rarebird.metrics import names
+from rarebird.model.coverage import intervals, sets
 from rarebird.readers import array_tables, targets
 from rarebird.readers.python import from_arrays
 from rarebird.recipe.defaults import default_recipe
@@ -165,9 +166,14 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> np.ndarray:
         """The model's probabilities, in the order of its own classes, or values."""
+        each = self._member_outputs(X)
+        return self.model_.mean_of(each)
+
+    def _member_outputs(self, X: Any) -> list[np.ndarray]:
+        """The same of each of the model's members."""
         check_is_fitted(self, "model_")
-        outputs: np.ndarray = self.model_.outputs(self._rows(X, self.model_.spec.kind, reset=False))
-        return outputs
+        each: list[np.ndarray] = self.model_.member_outputs(self._rows(X, self.model_.spec.kind, reset=False))
+        return each
 
 
 class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
@@ -184,7 +190,7 @@ class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         What the rows are. None: the recipe's kind, or a table for frames and 2-D arrays, series for 3-D and pictures
         for 4-D arrays.
     metric : str, default=None
-        What the decision serves, such as ``"macro_f1"`` or ``"recall:LABEL"``. None: the recipe's, or balanced
+        What the decision serves, such as ``"macro_f1"`` or ``"f1:LABEL"``. None: the recipe's, or balanced
         accuracy.
     recipe : Recipe, str or Path, default=None
         A recipe or the path of its TOML file. None: the rules of `rarebird.default_recipe`.
@@ -279,6 +285,24 @@ class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         labels: np.ndarray = self.classes_[np.argsort(self._model_codes)[self.model_.labels(outputs)]]
         return labels
 
+    def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """Sets of classes that contain the true one with a promised frequency, for each class by itself.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        coverage : float, default=0.9
+            The share of new rows of each class whose set contains the class.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Booleans in the order of `classes_`. A class with too few held-out rows for a promise (a coverage of .9
+            needs 9) is in every set.
+        """
+        found: np.ndarray = sets(self.model_, self._member_outputs(X), coverage).members[:, self._model_codes]
+        return found
+
 
 class RarebirdRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     """Regressor for small tables, series and pictures.
@@ -314,6 +338,27 @@ class RarebirdRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     def predict(self, X: Any) -> np.ndarray:
         """The expected values, (n_samples,); X as in `fit`."""
         return self._outputs(X)[:, 0]
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """Intervals that contain the true value with a promised frequency, wider where errors are larger.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        coverage : float, default=0.9
+            The share of new rows whose interval contains the value.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2)
+            Lower and upper ends.
+
+        Raises
+        ------
+        DataError
+            A ValueError: there are too few held-out rows for the coverage.
+        """
+        return intervals(self.model_, self._member_outputs(X), coverage)
 
 
 def _seconds(budget: float | str | None) -> float | None:

@@ -18,8 +18,8 @@ ROWS = "--target --kind --task --groups --groups-pattern --weight --time --gap -
 RUN = "--device --threads --json --quiet"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {
-    "fit": "data --out --test --recipe --set --metric --references --single --budget --resume --workers --cluster "
-    f"--steps --positive --seed --keep-copies --external --label-map --unlabeled --force {ROWS} {RUN}",
+    "fit": "data --out --test --recipe --set --metric --references --prior --single --budget --resume --workers "
+    f"--cluster --steps --positive --seed --keep-copies --external --label-map --unlabeled --force {ROWS} {RUN}",
     "preview": f"data --out --test --recipe --set --rows --views --seed --force {ROWS}",
     "learning-rate": "data --out --test --recipe --set --steps --seed --keep-copies --force "
     f"{ROWS} --device --json --quiet",
@@ -33,9 +33,11 @@ OPTIONS = {
     "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed --force {ROWS} {RUN}",
     "next": f"--unlabeled data --n --budget --out --test --recipe --set --steps --metric --seed --force {ROWS} {RUN}",
     "synthesize": f"--class data --rows --method --out --generator --budget --set --seed --force {ROWS} {RUN}",
-    "predict": "model data --out --keep --raw --kind --pictures --channels-last --device --threads --json",
-    "evaluate": "model data --out --raw --target --kind --groups --groups-pattern --weight --pictures "
+    "predict": "model data --out --keep --raw --coverage --prior --kind --pictures --channels-last --device "
+    "--threads --json",
+    "evaluate": "model data --out --raw --coverage --target --kind --groups --groups-pattern --weight --pictures "
     "--channels-last --device --threads --json",
+    "decide": "run --decision --set --metric --json",
     "profile": f"data --test {ROWS} --json",
     "list": "slot --kind --json",
     "demo": "--out --budget",
@@ -51,6 +53,7 @@ OWN_HELP = {
     "regularization-path": {"out", "settings", "metric", "seed"},
     "label-issues": {"out", "test", "settings", "metric"},
     "synthesize": {"settings", "seed", "force"},
+    "decide": {"settings", "metric"},
     "profile": {"test"},
 }
 OWN_DEFAULT = {("tune", "seed"): 0, ("compare", "seed"): 0}
@@ -64,7 +67,15 @@ OTHER_MEANING = {
     ("synthesize", "out"),
 }
 OWN_DEFAULTS = {
-    "fit": {"references": True, "single": False, "budget": "5m", "resume": False, "workers": 1, "cluster": None},
+    "fit": {
+        "references": True,
+        "prior": None,
+        "single": False,
+        "budget": "5m",
+        "resume": False,
+        "workers": 1,
+        "cluster": None,
+    },
     "preview": {"rows": 8, "views": 4},
     "learning-rate": {"steps": 200},
     "tune": {
@@ -99,8 +110,16 @@ OWN_DEFAULTS = {
         "generator": None,
         "budget": "2m",
     },
-    "predict": {"model": inspect.Parameter.empty, "out": None, "keep": None, "raw": False},
-    "evaluate": {"model": inspect.Parameter.empty, "out": None, "raw": False},
+    "predict": {
+        "model": inspect.Parameter.empty,
+        "out": None,
+        "keep": None,
+        "raw": False,
+        "coverage": None,
+        "prior": None,
+    },
+    "evaluate": {"model": inspect.Parameter.empty, "out": None, "raw": False, "coverage": None},
+    "decide": {"run": inspect.Parameter.empty, "decision": None},
     "profile": {},
     "list": {"slot": None},
     "demo": {"out": Path("runs/demo"), "budget": "30s"},

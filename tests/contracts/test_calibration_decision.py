@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from rarebird.slots import methods
+from rarebird.slots.decisions import DecisionRows
 
 
 def cases(slot: str) -> Any:
@@ -50,6 +51,11 @@ def log_loss(logits: np.ndarray, y: np.ndarray) -> float:
 
 def prior_of(y: np.ndarray, n_classes: int = 3) -> np.ndarray:
     return np.bincount(y, minlength=n_classes) / len(y)
+
+
+def labels_in(order: np.ndarray) -> tuple[str, ...]:
+    """The classes "0", "1", ... in another order."""
+    return tuple(str(code) for code in order)
 
 
 def same_after_json(method: Any, fitted: Any, x: np.ndarray) -> None:
@@ -134,7 +140,7 @@ def test_learned_calibration_helps_an_overconfident_network(name: str) -> None:
 def test_decision_round_trips_through_json(decision: Any) -> None:
     logits, y, weight = toy(300)
     p = softmax(logits)
-    same_after_json(decision, decision.fit(p, y, weight, balanced_accuracy, prior_of(y)), p)
+    same_after_json(decision, decision.fit(DecisionRows(p, y, weight, balanced_accuracy, prior_of(y))), p)
 
 
 @every_decision
@@ -142,7 +148,7 @@ def test_decision_gives_codes_and_changes_no_input(decision: Any) -> None:
     logits, y, weight = toy(300)
     p = softmax(logits)
     kept = p.copy()
-    codes = decision.fit(p, y, weight, balanced_accuracy, prior_of(y))(p)
+    codes = decision.fit(DecisionRows(p, y, weight, balanced_accuracy, prior_of(y)))(p)
     np.testing.assert_array_equal(p, kept)
     assert codes.shape == (300,)
     assert np.issubdtype(codes.dtype, np.integer)
@@ -155,8 +161,9 @@ def test_decision_is_blind_to_the_order_of_classes(decision: Any, n_classes: int
     logits, y, weight = toy(400, n_classes)
     p, prior = softmax(logits), prior_of(y, n_classes)
     order = np.roll(np.arange(n_classes), 1)
-    codes = decision.fit(p, y, weight, balanced_accuracy, prior)(p)
-    permuted = decision.fit(p[:, order], np.argsort(order)[y], weight, balanced_accuracy, prior[order])(p[:, order])
+    codes = decision.fit(DecisionRows(p, y, weight, balanced_accuracy, prior, labels_in(np.arange(n_classes))))(p)
+    turned = DecisionRows(p[:, order], np.argsort(order)[y], weight, balanced_accuracy, prior[order], labels_in(order))
+    permuted = decision.fit(turned)(p[:, order])
     np.testing.assert_array_equal(order[permuted], codes)
 
 
@@ -164,16 +171,16 @@ def test_decision_is_blind_to_the_order_of_classes(decision: Any, n_classes: int
 def test_decision_takes_what_is_certain(decision: Any) -> None:
     y = np.repeat([0, 1, 2], [60, 30, 10])
     p = 0.97 * np.eye(3)[y] + 0.01
-    np.testing.assert_array_equal(decision.fit(p, y, np.ones(100), balanced_accuracy, prior_of(y))(p), y)
+    np.testing.assert_array_equal(decision.fit(DecisionRows(p, y, np.ones(100), balanced_accuracy, prior_of(y)))(p), y)
 
 
 @every_decision
 def test_decision_works_without_rows_and_without_a_class(decision: Any) -> None:
     logits, y, weight = toy(50)
     p = softmax(logits)
-    decision.fit(p[:0], y[:0], weight[:0], balanced_accuracy, np.array([0.7, 0.3, 0.0]))
+    decision.fit(DecisionRows(p[:0], y[:0], weight[:0], balanced_accuracy, np.array([0.7, 0.3, 0.0])))
     kept = y < 2
-    fitted = decision.fit(p[kept], y[kept], weight[kept], balanced_accuracy, np.array([0.7, 0.3, 0.0]))
+    fitted = decision.fit(DecisionRows(p[kept], y[kept], weight[kept], balanced_accuracy, np.array([0.7, 0.3, 0.0])))
     assert fitted(p).shape == (50,)
 
 
@@ -181,5 +188,5 @@ def test_decision_works_without_rows_and_without_a_class(decision: Any) -> None:
 def test_same_rows_same_decision(decision: Any) -> None:
     logits, y, weight = toy(200)
     p = softmax(logits)
-    first, again = (decision.fit(p, y, weight, balanced_accuracy, prior_of(y)) for _ in range(2))
+    first, again = (decision.fit(DecisionRows(p, y, weight, balanced_accuracy, prior_of(y))) for _ in range(2))
     assert first == again

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods, protocols
+from rarebird.slots.decisions import Decision
 from rarebird.slots.external_rows import External
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Float, Int
@@ -36,7 +37,7 @@ PROTOCOLS: dict[str, type] = {
     "optimizer": protocols.Optimizer,
     "schedule": protocols.Schedule,
     "calibration": protocols.Calibration,
-    "decision": protocols.Decision,
+    "decision": Decision,
 }
 LISTS = ("augmentation", "regularization", "calibration")
 CARDS = [(f"{card.slot} {card.name}", card) for slot in methods.SLOTS for card in methods.cards(slot)]

@@ -18,6 +18,7 @@ from rarebird.evaluation.complete import Completed, complete, crossing_parts
 from rarebird.evaluation.held_out import apply_chains, calibrate, decide
 from rarebird.evaluation.held_outputs import HeldOut
 from rarebird.model.chain import probabilities
+from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.model.model import Member, Model
 from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
@@ -88,7 +89,7 @@ def test_what_ships_is_fitted_on_all_rows(monkeypatch: pytest.MonkeyPatch) -> No
     assert [member.calibrations for member in found.model.members] == chains
     p = apply_chains(held, chains)
     data = rows(y)
-    assert found.model.decision == decide(recipe(), p, y, np.ones(300), data.prior, data.classes, None)
+    assert found.model.decision == decide(recipe(), HeldOutRows(p, y, np.ones(300)), data.prior, data.classes, None)
     assert not np.array_equal(found.outputs, p)
 
 

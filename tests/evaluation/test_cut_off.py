@@ -9,6 +9,7 @@ import pytest
 
 from rarebird.evaluation.cut_off import cut_off
 from rarebird.slots import methods
+from rarebird.slots.decisions import DecisionRows
 
 
 class Decides:
@@ -17,7 +18,7 @@ class Decides:
     def __init__(self, name: str, classes: tuple[str, ...] = ("no", "yes"), positive: str | None = "yes", **fit: Any):
         self.classes, self.positive = classes, positive
         decision: Any = methods.build("decision", {"name": name})
-        self.decision = (name, decision.fit(**fit))
+        self.decision = (name, decision.fit(DecisionRows(**fit)))
 
     def labels(self, outputs: np.ndarray) -> np.ndarray:
         return np.asarray(self.decision[1](outputs))

@@ -24,8 +24,9 @@ from rarebird.evaluation.held_out import (
 from rarebird.evaluation.held_outputs import HeldOut
 from rarebird.evaluation.scoring import score, score_regression
 from rarebird.model.chain import apply_to_mean, probabilities
+from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.recipe.recipe import Recipe
-from rarebird.slots.protocols import FittedDecision
+from rarebird.slots.decisions import FittedDecision
 
 
 def recipe(*calibration: str, **changes: object) -> Recipe:
@@ -108,7 +109,7 @@ def test_one_or_two_rows_of_one_class_serve(calibration: tuple[str, ...], decisi
     chains = calibrate(chosen, held, [np.array([1.0, 1.0, 3.0])])
     p = apply_chains(held, chains)
     np.testing.assert_allclose(p.sum(axis=1), 1)
-    _, decided = decide(chosen, p, held.y, held.weight, prior, ("a", "b", "c"), None)
+    _, decided = decide(chosen, HeldOutRows(p, held.y, held.weight), prior, ("a", "b", "c"), None)
     assert set(decided(p)) <= {0, 1, 2}
 
 
@@ -131,7 +132,7 @@ def test_weights_decide_as_repeated_rows_do() -> None:
     prior, classes = np.bincount(repeated.y, minlength=3) / len(repeated.y), ("a", "b", "c")
     p, p_again = apply_chains(weighted, chains), apply_chains(repeated, again)
     decided, decided_again = (
-        decide(chosen, each, rows.y, rows.weight, prior, classes, None)[1]
+        decide(chosen, HeldOutRows(each, rows.y, rows.weight), prior, classes, None)[1]
         for each, rows in ((p, weighted), (p_again, repeated))
     )
     np.testing.assert_allclose(decided.offsets, decided_again.offsets, atol=1e-6)  # type: ignore[attr-defined]
@@ -148,7 +149,7 @@ def test_weights_judge_as_repeated_rows_do() -> None:
 
     def fit_decision(rows: HeldOut, p: np.ndarray) -> FittedDecision:
         prior = np.bincount(rows.y, rows.weight, 3) / rows.weight.sum()
-        return decide(chosen, p, rows.y, rows.weight, prior, ("a", "b", "c"), None)[1]
+        return decide(chosen, HeldOutRows(p, rows.y, rows.weight), prior, ("a", "b", "c"), None)[1]
 
     judged = cross_predict(chosen, weighted, [np.ones(3)], parts, fit_decision)
     again = cross_predict(chosen, base.where(copies), [np.ones(3)], parts[copies], fit_decision)
@@ -172,9 +173,7 @@ def test_a_metric_of_probabilities_is_served_by_the_balanced_decision() -> None:
     prior = np.bincount(held.y, minlength=3) / len(held.y)
     name, decided = decide(
         recipe(metric="roc_auc", decision="balanced"),
-        apply_chains(held, [[]]),
-        held.y,
-        held.weight,
+        HeldOutRows(apply_chains(held, [[]]), held.y, held.weight),
         prior,
         ("a", "b", "c"),
         None,
@@ -191,7 +190,7 @@ def test_cross_predictions_are_fitted_on_all_other_parts() -> None:
     prior = np.bincount(held.y, minlength=3) / 600
 
     def decided_by(others: HeldOut, known: np.ndarray) -> FittedDecision:
-        return decide(chosen, known, others.y, others.weight, prior, ("a", "b", "c"), None)[1]
+        return decide(chosen, HeldOutRows(known, others.y, others.weight), prior, ("a", "b", "c"), None)[1]
 
     found = cross_predict(chosen, held, [np.ones(3)] * 3, held.network, decided_by)
     assert found.labels is not None
@@ -300,17 +299,23 @@ def test_rows_beside_the_held_out_ones_get_the_fit_of_their_part() -> None:
 
 
 def test_the_decision_serves_the_metric_of_one_class_and_of_the_positive_class() -> None:
-    """The recall of a class is best where all rows are it; F1 of the positive class depends on which one that is."""
+    """F1 of a class names it more often than argmax; that of the positive class depends on which one that is."""
     held = held_out(400, members=1)
     p, prior = apply_chains(held, [[]]), np.bincount(held.y, minlength=3) / 400
-    chosen = recipe(decision="threshold", metric="recall:c")
-    _, decided = decide(chosen, p, held.y, held.weight, prior, ("a", "b", "c"), None)
-    assert (decided(p) == 2).mean() > 0.5
+    chosen = recipe(decision="threshold", metric="f1:c")
+    _, decided = decide(chosen, HeldOutRows(p, held.y, held.weight), prior, ("a", "b", "c"), None)
+    assert (decided(p) == 2).mean() > (p.argmax(axis=1) == 2).mean()
     two = p[:, :2] / p[:, :2].sum(axis=1, keepdims=True)
     kept = held.y < 2
     chosen = recipe(decision="threshold", metric="f1")
     yes, no = (
-        decide(chosen, two[kept], held.y[kept], held.weight[kept], prior[:2] / prior[:2].sum(), ("a", "b"), positive)[1]
+        decide(
+            chosen,
+            HeldOutRows(two[kept], held.y[kept], held.weight[kept]),
+            prior[:2] / prior[:2].sum(),
+            ("a", "b"),
+            positive,
+        )[1]
         for positive in ("b", "a")
     )
     assert (yes(two) == 1).mean() > (no(two) == 1).mean() + 0.05

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rarebird.evaluation.estimate import Estimate
 from rarebird.evaluation.intervals import ADDED_ROWS, bootstrap_estimate
-from rarebird.evaluation.result import Estimate, Scores
+from rarebird.evaluation.result import Scores
 from rarebird.evaluation.scoring import score
 from rarebird.metrics import ranking, uncertainty
 

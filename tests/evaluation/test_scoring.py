@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as referee
 
-from rarebird.evaluation.result import Estimate, Scores
+from rarebird.evaluation.estimate import Estimate
+from rarebird.evaluation.result import Scores
 from rarebird.evaluation.scoring import score, score_regression
 from rarebird.metrics.names import METRICS
 

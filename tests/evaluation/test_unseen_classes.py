@@ -16,6 +16,7 @@ from rarebird.experiment.run import run
 from rarebird.methods.calibration.class_scale_bias import ClassScaleBias
 from rarebird.methods.calibration.temperature import Temperature
 from rarebird.model.chain import apply_to_mean, probabilities
+from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.recipe.recipe import Recipe
 
 PRIOR = np.array([0.6, 0.3, 0.1])
@@ -84,9 +85,8 @@ def test_the_mean_of_an_ensemble_keeps_an_unseen_class() -> None:
 def test_a_threshold_keeps_an_unseen_class(metric: str, by_weight: bool) -> None:
     logits, y = posterior(600) if by_weight else shown(600)
     recipe = Recipe(kind="table", network="mlp", decision="threshold", metric=metric)
-    _, fitted = decide(
-        recipe, probabilities(logits, []), y, (y < 2).astype(float), PRIOR, ("a", "b", "c"), positive=None
-    )
+    rows = HeldOutRows(probabilities(logits, []), y, (y < 2).astype(float))
+    _, fitted = decide(recipe, rows, PRIOR, ("a", "b", "c"), positive=None)
     new, truth = posterior(20_000, seed=1)
     labels = fitted(probabilities(new, []))
     assert (labels == 2)[truth == 2].mean() > 0.6
@@ -97,7 +97,7 @@ def test_the_cut_off_of_rows_of_one_class_lies_between_argmax_and_balanced() -> 
     recipe = Recipe(kind="table", network="mlp", decision="threshold", metric="macro_f1")
     common = np.zeros(50, dtype=int)
     p = np.tile([0.9, 0.1], (50, 1))
-    _, fitted = decide(recipe, p, common, np.ones(50), np.array([0.9, 0.1]), ("a", "b"), positive="b")
+    _, fitted = decide(recipe, HeldOutRows(p, common, np.ones(50)), np.array([0.9, 0.1]), ("a", "b"), positive="b")
     assert list(fitted(np.array([[0.95, 0.05], [0.6, 0.4]]))) == [0, 1]
 
 

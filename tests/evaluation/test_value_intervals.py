@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rarebird.evaluation.result import Estimate
+from rarebird.evaluation.estimate import Estimate
 from rarebird.evaluation.value_intervals import value_estimates
 from rarebird.metrics.uncertainty import wilson
 

@@ -230,3 +230,20 @@ def test_a_calibration_error_of_0_has_an_interval_with_width() -> None:
     twice = calibration.expected_calibration_error_interval(y, np.eye(2)[y], half)
     rows = calibration.expected_calibration_error_interval(y[::2], np.eye(2)[y[::2]], np.ones(50))
     assert twice == pytest.approx(rows)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_calibration_test_keeps_its_level_and_finds_wrong_probabilities(grouped: bool) -> None:
+    rng = np.random.default_rng(0)
+    right, wrong = [], []
+    for _ in range(200):
+        p = rng.beta(0.5, 6, 400)
+        group = np.repeat(np.arange(100), 4) if grouped else None
+        p = np.repeat(p[:100], 4) if grouped else p
+        drawn = np.repeat(rng.random(100), 4) if grouped else rng.random(400)
+        for found, stated in ((right, p), (wrong, np.minimum(2 * p, 1))):
+            one = calibration.class_calibration(drawn < p, stated, np.ones(400), group)
+            if one is not None:
+                found.append(one.p_value)
+    assert np.mean(np.array(right) < 0.05) < 0.09
+    assert np.mean(np.array(wrong) < 0.05) > (0.3 if grouped else 0.8)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
+from rarebird.evaluation.estimate import Estimate
+from rarebird.evaluation.result import ClassScore, Result, Scores
 from rarebird.metrics.calibration import class_calibration
 
 RECIPE = """kind = "table"

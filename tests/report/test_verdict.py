@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rarebird.evaluation.result import ClassScore, ClassShift, Estimate, Result, Scores, StepsTaken
+from rarebird.evaluation.estimate import Estimate
+from rarebird.evaluation.result import ClassScore, ClassShift, Result, Scores, StepsTaken
 from rarebird.metrics.uncertainty import wilson
 from rarebird.report.terminal import summary
 from rarebird.report.verdict import differing_classes, verdict

@@ -14,6 +14,7 @@ from PIL import Image
 
 import rarebird as rb
 from rarebird.data.dataset import Splits
+from rarebird.evaluation.decision_result import DecisionSummary
 from rarebird.experiment.run import run
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.label_rule import label_text
@@ -188,7 +189,7 @@ def test_probabilities_have_six_digits_and_most_probable_is_theirs(
     ],
 )
 def test_one_line_says_what_the_label_serves(decision: str, cut_off: float | None, expected: str) -> None:
-    assert expected in label_text(decision, "f1", None if cut_off is None else "x", cut_off)
+    assert expected in label_text(DecisionSummary(name=decision), "f1", None if cut_off is None else "x", cut_off)
 
 
 def test_a_model_predicts_paths_frames_and_arrays(pets: Path, patients: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Everything is decided on held-out training rows; the test rows are scored once, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -150,9 +151,10 @@ def write(found: SearchResult, out: OutputFolder, clock: Clock, progress: Progre
 
 def is_asked_for(request: Request) -> bool:
     """Whether a request leaves the recipe open: it has no recipe, no steps, and only settings of the run (threads,
-    folds, image size) and those that name pretrained weights."""
-    run_settings = set(Recipe.run_fields) - {"steps", "batch_size"}
-    others = tuple(one for one in request.settings if one.partition("=")[0].strip() not in run_settings)
+    folds, image size, the metric, and decision and prior, which change no training) and those that name pretrained
+    weights."""
+    run_settings = set(Recipe.run_fields) - {"steps", "batch_size"} | {"metric", "decision", "prior"}
+    others = tuple(one for one in request.settings if re.split(r"[.=]", one, maxsplit=1)[0].strip() not in run_settings)
     return request.recipe is None and request.steps is None and (not others or names_weights(others))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,25 @@ from rarebird.core.clock import Clock, process_start, seconds_of
 
 if TYPE_CHECKING:
     from rarebird.runs.request import Request
+
+
+Prior = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="CLASS=SHARE: a class's frequency where the model is used, if the training rows have another (they were "
+        "enriched); repeatable."
+    ),
+]
+
+
+def with_prior(request: Request, prior: list[str] | None) -> Request:
+    """The request with a stated prior as a setting of its recipe."""
+    from rarebird.recipe.text import assignments
+    from rarebird.runs.prior import stated
+
+    if not prior:
+        return request
+    return replace(request, settings=(*request.settings, *assignments({"prior": stated(prior)})))
 
 
 @app.command("fit")
@@ -38,6 +58,7 @@ def fit(
     references: Annotated[
         bool, typer.Option(help="Whether boosted trees and random kernels compete with the networks."), After("metric")
     ] = True,
+    prior: Prior = None,
     single: Annotated[bool, typer.Option("--single", help="Distil the result of the search into one network.")] = False,
     budget: Budget = "5m",
     resume: Annotated[
@@ -52,6 +73,7 @@ def fit(
 ) -> None:
     """Search, train, calibrate, decide, test and report: a path in, a model out."""
     clock = Clock(seconds_of(budget), process_start())
+    request = with_prior(request, prior)
     from rarebird.automl import command
     from rarebird.automl.search import SearchOptions
     from rarebird.executors.workers import Workers

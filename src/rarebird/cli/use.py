@@ -22,6 +22,13 @@ Raw = Annotated[
         "a formula, and control characters are written out, such as \\x1b.",
     ),
 ]
+Coverage = Annotated[
+    float | None,
+    typer.Option(
+        help="Promised coverage, such as 0.9: a set of classes that holds the true one of each class as often, or an "
+        "interval."
+    ),
+]
 ModelPath = Annotated[Path, typer.Argument(help="Folder of a model, or of the run that holds it.")]
 
 
@@ -39,26 +46,43 @@ def predict(
         ),
     ] = None,
     raw: Raw = False,
+    coverage: Coverage = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="CLASS=SHARE, a class's frequency among these rows, if the training rows have another; repeatable. Or "
+            "estimate: from the rows themselves."
+        ),
+    ] = None,
 ) -> None:
     """Write the label, the most probable class and the probability per class of each row, and its truth where the data
     have it, as CSV; only of the test rows if the data come split. The label serves the metric of `fit`: for two
     classes, the probability from which on a row gets the positive label is printed on standard error. A file that
     cannot be read has an empty label and a reason."""
+    from rarebird.model.conformal import check_coverage
     from rarebird.runs import input_columns
     from rarebird.runs import predict as prediction
+    from rarebird.runs.prior import under_asked_prior
     from rarebird.runs.row_tables import write_table
 
     if out is not None:
         prediction.check_writable(out)
+    if coverage is not None:
+        check_coverage(coverage)
     loaded = prediction.load(model, request.device, request.threads)
     data, options = request.data, request.read
     rows = prediction.read(loaded, data, options.kind, labelled=False, options=options)
+    if prior:
+        loaded, sentences = under_asked_prior(loaded, prior, rows.data)
+        for sentence in sentences:
+            say(sentence)
     names = None if keep is None else [name.strip() for name in keep.split(",") if name.strip()]
     table = prediction.prediction_table(
         loaded,
         rows,
         input_columns.truths(loaded, data, rows, options),
         input_columns.kept_columns(loaded, data, rows, names, options),
+        coverage,
     )
     for note in prediction.notes_on(rows):
         say(f"Note: {note}")
@@ -85,10 +109,14 @@ def evaluate(
         Path | None, typer.Option(help="CSV file to write: truth, label and probabilities of each row.")
     ] = None,
     raw: Raw = False,
+    coverage: Coverage = None,
 ) -> None:
     """Score a model on labelled rows, with intervals; only on the test rows if the data come split."""
     from dataclasses import replace
 
+    from rarebird.evaluation.coverage_scores import COVERAGE
+    from rarebird.report.coverage_text import coverage_sentences
+    from rarebird.report.decision_text import decision_sentences
     from rarebird.report.terminal import score_table
     from rarebird.runs import predict as prediction
 
@@ -97,11 +125,13 @@ def evaluate(
     loaded = prediction.load(model, request.device, request.threads)
     options = replace(request.read, role="test rows")
     rows = prediction.read(loaded, request.data, request.read.kind, labelled=True, options=options)
-    found = prediction.evaluate(loaded, rows)
+    found = prediction.evaluate(loaded, rows, COVERAGE if coverage is None else coverage)
     for note in prediction.notes_on(rows):
         say(f"Note: {note}")
     if out is not None:
         prediction.write_rows(found, out, raw)
+    decided = [*decision_sentences(found.scores.decision, "rows"), *coverage_sentences(found.scores, "rows")]
     output.show(
-        found.for_machines, lambda: "\n".join(filter(None, [score_table(found.scores), prediction.label_rule(loaded)]))
+        found.for_machines,
+        lambda: "\n".join(filter(None, [score_table(found.scores), prediction.label_rule(loaded), *decided])),
     )

@@ -104,3 +104,24 @@ def missing_rows(codes: np.ndarray, weight: np.ndarray, ratio: float) -> np.ndar
     wanted = np.rint(ratio * counts.max(initial=0) / np.where(each > 0, each, 1)).astype(np.int64)
     lack: np.ndarray = np.where(rows > 0, np.maximum(wanted - rows, 0), 0)
     return lack
+
+
+def class_factors(y: np.ndarray, weight: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """``(n_classes,)`` by which weights are multiplied for the classes to have the frequencies `prior` among these
+    rows; 1 for a class without rows.
+
+    Args:
+        y: ``(n,)`` int class codes.
+        weight: ``(n,)`` sample weights.
+        prior: ``(n_classes,)`` frequencies.
+    """
+    total = np.bincount(y, weight, len(prior))
+    present = total > 0
+    share = prior / max(float(prior[present].sum()), np.finfo(float).tiny)
+    factors: np.ndarray = np.where(present, share * total.sum() / np.where(present, total, 1.0), 1.0)
+    return factors
+
+
+def weighted_to(data: Dataset, prior: np.ndarray) -> Dataset:
+    """The same rows with weights that give their classes the frequencies `prior`."""
+    return replace(data, weight=data.weights * class_factors(data.codes, data.weights, prior)[data.codes])

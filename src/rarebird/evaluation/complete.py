@@ -11,9 +11,11 @@ import numpy as np
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.data.split import halves
+from rarebird.evaluation.deployment_prior import stated_prior, under_prior
 from rarebird.evaluation.held_out import apply_chains, calibrate, calibrate_mean, decide, merged
 from rarebird.evaluation.held_outputs import HeldOut, predict, prior_factors
 from rarebird.model.chain import apply_to_mean
+from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.model.model import Member, Model
 from rarebird.training.cross_fit import CrossFit
 
@@ -60,7 +62,11 @@ def complete(model: Model, scored: Dataset, fits: Sequence[CrossFit], parts: np.
         )
     if scored.task == "regression":
         values = _mean(fits, [_spread(one, one.outputs, len(scored)) for one in held if one is not None])
-        return Completed(model, values, values[:, 0])
+        kept = np.flatnonzero(np.isfinite(values[:, 0]))
+        here = scored.take(kept)
+        assert here.y is not None
+        rows = HeldOutRows(values[kept], here.y, here.weights, _groups(here), _member(fits, held, kept))
+        return Completed(replace(model, held_out=rows), values, values[:, 0])
     everything = np.ones(len(scored), dtype=bool)
     fitted, _ = _fitted_on(model, scored, fits, held, everything)
     outputs, labels = np.full((len(scored), model.spec.n_outputs), np.nan), np.full(len(scored), -1)
@@ -130,18 +136,42 @@ def _fitted_on(
         members += [replace(member, calibrations=chain) for member, chain in zip(own, chains, strict=True)]
         each.append(_spread(one, apply_chains(one, chains), len(scored)))
     mean = _mean(fits, each)
-    fitted_rows = np.flatnonzero(rows & np.isfinite(mean).all(axis=1))
+    known = np.isfinite(mean).all(axis=1)
+    fitted_rows = np.flatnonzero(rows & known)
     here = scored.take(fitted_rows)
     model = replace(model, members=members)
     if len(fits) > 1:
         chain = calibrate_mean(model.recipe, mean[fitted_rows], here)
         model = replace(model, calibrations=chain)
-        known = np.isfinite(mean).all(axis=1)
         mean[known] = apply_to_mean(mean[known], chain)
-    decision = decide(
-        model.recipe, mean[fitted_rows], here.codes, here.weights, model.prior, scored.classes, model.positive
-    )
-    return replace(model, decision=decision), mean
+    kept = HeldOutRows(mean[fitted_rows], here.codes, here.weights, _groups(here), _member(fits, held, fitted_rows))
+    decision = decide(model.recipe, kept, model.prior, scored.classes, model.positive)
+    model = replace(model, decision=decision, held_out=kept)
+    if not model.recipe.prior:
+        return model, mean
+    model = under_prior(model, stated_prior(model.recipe.prior, model.classes, model.prior))
+    mean[known] = apply_to_mean(mean[known], model.calibrations[-1:])
+    return model, mean
+
+
+def _groups(rows: Dataset) -> np.ndarray | None:
+    """``(n,)`` ints, equal for rows that are not independent."""
+    if rows.together is None:
+        return None
+    codes: np.ndarray = np.unique(rows.together, return_inverse=True)[1].astype(np.int64)
+    return codes
+
+
+def _member(fits: Sequence[CrossFit], held: Sequence[HeldOut | None], rows: np.ndarray) -> np.ndarray | None:
+    """``(n,)`` the place of the member that predicts each of these rows; None for several recipes, whose mean predicts
+    them."""
+    one = held[0]
+    if len(fits) > 1 or one is None:
+        return None
+    member: np.ndarray = np.zeros(int(max(one.rows.max(initial=0), rows.max(initial=0))) + 1, dtype=np.int64)
+    member[one.rows] = one.network
+    found: np.ndarray = member[rows]
+    return found
 
 
 def _spread(held: HeldOut, outputs: np.ndarray, n: int) -> np.ndarray:

@@ -22,9 +22,10 @@ from rarebird.evaluation import held_outputs
 from rarebird.evaluation.held_out import cross_predict, decide
 from rarebird.evaluation.held_outputs import HeldOut
 from rarebird.metrics import names
+from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.model.model import Member
 from rarebird.recipe.recipe import Recipe
-from rarebird.slots.protocols import FittedDecision
+from rarebird.slots.decisions import FittedDecision
 from rarebird.training.cross_fit import CrossFit, Parts, cross_fit_all
 
 
@@ -167,11 +168,13 @@ def _calibrate_and_decide(
     same calibration and decision as that network's held-out rows.
     """
     train, recipe = splits.train, models.recipe
-    held_rows = (train if splits.val is None else splits.val).take(held.rows)
+    scored = train if splits.val is None else splits.val
+    held_rows = scored.take(held.rows)
     parts = held.network if len(models.trained) > 1 else halves(held_rows, recipe.seed)
 
     def fit_decision(others: HeldOut, probabilities: np.ndarray) -> FittedDecision:
-        return decide(recipe, probabilities, others.y, others.weight, train.prior, train.classes, positive)[1]
+        rows = HeldOutRows(probabilities, others.y, others.weight, scored.take(others.rows).together)
+        return decide(recipe, rows, train.prior, train.classes, positive)[1]
 
     target = None if learned is None else (learned, _calibration_parts(learned, parts, models.trained))
     crossed = cross_predict(recipe, held, held_outputs.prior_factors(models), parts, fit_decision, target)

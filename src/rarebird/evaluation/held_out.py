@@ -10,16 +10,21 @@ from typing import Any
 import numpy as np
 
 from rarebird.data.dataset import Dataset
+from rarebird.data.row_counts import weighted_to
+from rarebird.evaluation.decision_scores import decision_score
 from rarebird.evaluation.held_outputs import Factors, HeldOut
+from rarebird.evaluation.intervals import ClassPredictions
 from rarebird.evaluation.result import Scores
 from rarebird.evaluation.scoring import score, score_regression
 from rarebird.metrics import names
 from rarebird.model.chain import LEAST, Chain, apply_to_mean, probabilities
+from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.model.model import Model
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
-from rarebird.slots.protocols import FittedCalibration, FittedDecision
+from rarebird.slots.decisions import DecisionRows, FittedDecision
+from rarebird.slots.protocols import FittedCalibration
 
 # Outputs to which calibrations are fitted, over all parts of a crossing: with many rows of many classes, a fit to half
 # of them is as good, and costs seconds.
@@ -113,27 +118,45 @@ def scores_of_outputs(model: Model, data: Dataset, outputs: np.ndarray, labels: 
     """Scores of given outputs, ``(n, n_classes)`` probabilities or ``(n, 1)`` values, for these rows.
 
     Args:
-        model: Its decision gives the labels, if none are given.
+        model: Its decision gives the labels, if none are given. If its recipe states a prior, rows are weighted to it.
         data: The rows.
         outputs: The outputs.
         labels: ``(n,)`` decided class codes.
     """
     assert data.y is not None
-    seed = model.recipe.seed
     if data.task == "regression":
-        return score_regression(data.y, outputs[:, 0], weight=data.weight, group=data.group, seed=seed)
-    positive = None if model.positive is None else data.classes.index(model.positive)
+        return score_regression(data.y, outputs[:, 0], weight=data.weight, group=data.group, seed=model.recipe.seed)
     labels = model.labels(outputs) if labels is None else labels
-    return score(
-        data.codes,
-        outputs,
-        labels,
-        data.classes,
-        weight=data.weight,
-        group=data.group,
-        positive=positive,
-        seed=seed,
-    )
+    data = weighted_to(data, model.prior) if model.recipe.prior else data
+    return scores_of_labels(model, data.codes, outputs, labels, data.weight, data.group)
+
+
+def scores_of_labels(
+    model: Model,
+    y: np.ndarray,
+    outputs: np.ndarray,
+    labels: np.ndarray,
+    weight: np.ndarray | None,
+    group: np.ndarray | None,
+) -> Scores:
+    """Scores of probabilities and decided labels, and of the model's decision.
+
+    Args:
+        model: Its classes, positive class and decision count.
+        y: ``(n,)`` true codes.
+        outputs: ``(n, n_classes)`` probabilities.
+        labels: ``(n,)`` decided codes.
+        weight: ``(n,)`` sample weights; None for all ones.
+        group: ``(n,)`` group labels; None where rows are independent.
+    """
+    classes = model.classes
+    positive = None if model.positive is None else classes.index(model.positive)
+    seed = model.recipe.seed
+    found = score(y, outputs, labels, classes, weight=weight, group=group, positive=positive, seed=seed)
+    if model.decision is None:
+        return found
+    scored = ClassPredictions(y, outputs.astype(float), labels, weight, group, positive if len(classes) == 2 else None)
+    return found.model_copy(update={"decision": decision_score(scored, model.decision[1], classes)})
 
 
 def calibrate(recipe: Recipe, held: HeldOut, factors: Factors) -> list[FittedChain]:
@@ -162,23 +185,44 @@ def calibrate(recipe: Recipe, held: HeldOut, factors: Factors) -> list[FittedCha
 
 
 def decide(
-    recipe: AnyRecipe,
-    probabilities: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray,
-    prior: np.ndarray,
-    classes: tuple[str, ...],
-    positive: str | None,
+    recipe: AnyRecipe, rows: HeldOutRows, prior: np.ndarray, classes: tuple[str, ...], positive: str | None
 ) -> tuple[str, FittedDecision]:
     """Fit the decision on held-out probabilities for the recipe's metric.
 
     For a metric of probabilities, which no decision changes, the decision serves balanced accuracy.
+
+    Args:
+        recipe: Its decision and metric are used.
+        rows: The held-out rows, with probabilities under `prior`.
+        prior: ``(n_classes,)`` class frequencies.
+        classes: The class labels.
+        positive: The positive class of two.
+
+    Raises:
+        DataError: The decision does not fit the classes or the metric.
     """
-    metric = recipe.metric if names.metric(recipe.metric, classes).needs == "labels" else "balanced_accuracy"
-    code = None if positive is None else classes.index(positive)
     method: Any = recipe.decision
-    fitted = method.fit(probabilities, y, weight, names.decision_metric(metric, code, classes), prior)
-    return type(method).name, fitted
+    check_decision(recipe, classes)
+    code = None if positive is None else classes.index(positive)
+    metric = names.decision_metric(metric_of(recipe, classes), code, classes)
+    given = DecisionRows(rows.outputs, rows.y, rows.weight, metric, prior, classes, positive, rows.group)
+    return type(method).name, method.fit(given)
+
+
+def metric_of(recipe: AnyRecipe, classes: Sequence[str]) -> str:
+    """The metric of labels that the decision serves."""
+    return recipe.metric if names.metric(recipe.metric, classes).needs == "labels" else "balanced_accuracy"
+
+
+def check_decision(recipe: AnyRecipe, classes: Sequence[str]) -> None:
+    """Check that the recipe's decision fits the classes and the metric; done before anything is trained, too.
+
+    Raises:
+        DataError: It does not fit.
+    """
+    method: Any = recipe.decision
+    if hasattr(method, "check"):
+        method.check(metric_of(recipe, classes), classes)
 
 
 def apply_chains(held: HeldOut, chains: Sequence[Chain]) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rarebird.core import rng
-from rarebird.evaluation.result import Estimate
+from rarebird.evaluation.estimate import Estimate
 from rarebird.metrics import confusion, ranking, uncertainty
 from rarebird.metrics.calibration import expected_calibration_error_interval
 from rarebird.metrics.confusion import Counts

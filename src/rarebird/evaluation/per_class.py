@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rarebird.evaluation.estimate import Estimate
 from rarebird.evaluation.intervals import ClassPredictions, class_estimates
-from rarebird.evaluation.result import ClassScore, Estimate
+from rarebird.evaluation.result import ClassScore
 from rarebird.metrics.confusion import Counts
 
 # Below this number of rows the note says that they are too few.

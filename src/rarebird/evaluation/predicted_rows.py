@@ -26,17 +26,20 @@ class PredictedRows:
         part: ``(n,)`` text, the part of the data that each row belongs to: ``test``, ``validation`` (given rows),
             ``hold-out``, ``fold 1`` and so on, ``left out`` where each row is judged by an output without it, or
             ``folds`` where the members of an ensemble have folds of their own.
+        left: ``(n,)`` bool, the rows that are left to a person.
     """
 
     rows: Dataset
     outputs: np.ndarray
     labels: np.ndarray
     part: np.ndarray
+    left: np.ndarray
 
 
 def predicted_rows(model: Model, rows: Dataset, outputs: np.ndarray, part: str) -> PredictedRows:
     """Rows of one part with the model's decision for given outputs."""
-    return PredictedRows(rows, outputs, model.labels(outputs), np.full(len(rows), part, dtype=object))
+    parts = np.full(len(rows), part, dtype=object)
+    return PredictedRows(rows, outputs, model.labels(outputs), parts, model.left(outputs))
 
 
 def held_out_rows(completed: Completed, scored: Dataset, fits: Sequence[CrossFit], are_given: bool) -> PredictedRows:
@@ -50,7 +53,8 @@ def held_out_rows(completed: Completed, scored: Dataset, fits: Sequence[CrossFit
     """
     rows = np.flatnonzero(np.isfinite(completed.outputs).all(axis=1))
     part = np.full(len(rows), VALIDATION, dtype=object) if are_given else _folds(fits, len(scored))[rows]
-    return PredictedRows(scored.take(rows), completed.outputs[rows], completed.labels[rows], part)
+    outputs = completed.outputs[rows]
+    return PredictedRows(scored.take(rows), outputs, completed.labels[rows], part, completed.model.left(outputs))
 
 
 def _folds(fits: Sequence[CrossFit], n: int) -> np.ndarray:

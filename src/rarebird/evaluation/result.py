@@ -7,24 +7,18 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from rarebird.evaluation.coverage_result import IntervalScore, SetScore
+from rarebird.evaluation.decision_result import DecisionScore, DecisionSummary
+from rarebird.evaluation.estimate import Estimate
 from rarebird.slots.external_rows import SourceReport
 from rarebird.slots.gate_verdict import GateVerdict
-
-
-class Estimate(BaseModel):
-    """A figure with its 95 % interval; all None where too few rows are there."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
 
 
 class ClassScore(BaseModel):
     """One class's row in the table of scores.
 
-    `calibration_error` is the misplaced probability per row of the class (`metrics.calibration.class_calibration`).
+    `calibration_error` is the misplaced probability per row of the class (`metrics.calibration.class_calibration`), and
+    `calibration_p_value` that of the test whether its stated probabilities are right.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +30,7 @@ class ClassScore(BaseModel):
     f1: Estimate
     note: str = ""
     calibration_error: Estimate = Estimate(value=None)
+    calibration_p_value: float | None = None
 
 
 class Scores(BaseModel):
@@ -47,7 +42,12 @@ class Scores(BaseModel):
         confusion: ``n_classes x n_classes`` counts, true classes in rows.
         curves: Name -> coordinates for figures (``reliability``, ``class_reliability``, ``precision_recall``,
             ``residuals``).
+        classwise_calibration_error: Mean of the classes' calibration errors; None for regression.
         most_probable: Share of the rows whose label is their most probable class; None for regression.
+        sets, intervals: How often prediction sets, or intervals, contain the truth, and how large they are; None where
+            that is not known.
+        decision: What the labels cost, keep of promises, and leave to a person; None where the decision knows nothing
+            of these.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -56,7 +56,11 @@ class Scores(BaseModel):
     per_class: list[ClassScore] = []
     confusion: list[list[int]] = []
     curves: dict[str, Any] = {}
+    classwise_calibration_error: Estimate | None = None
     most_probable: float | None = None
+    decision: DecisionScore | None = None
+    sets: SetScore | None = None
+    intervals: IntervalScore | None = None
 
 
 class ClassShift(BaseModel):
@@ -180,6 +184,7 @@ class Result(BaseModel):
 
     Attributes:
         cut_off: For two classes, the probability of the positive class from which on it is the label.
+        decision: What its labels serve and promise; None for regression.
         steps: How much of its planned training the recipe with the largest weight got; None if that is not known.
         shift: For given test rows, whether those of each class differ from its training rows; empty otherwise.
         external: Rows of other sources; None if there were none.
@@ -208,6 +213,7 @@ class Result(BaseModel):
     positive: str | None = None
     metric: str
     cut_off: float | None = None
+    decision: DecisionSummary | None = None
     steps: StepsTaken | None = None
     shift: tuple[ClassShift, ...] = ()
     external: ExternalRows | None = None
@@ -244,6 +250,7 @@ class Result(BaseModel):
                     "class_counts",
                     "positive",
                     "cut_off",
+                    "decision",
                     "external",
                     "synthesis",
                     "seconds",
@@ -264,4 +271,8 @@ class Result(BaseModel):
 def scores_for_machines(scores: Scores) -> dict[str, Any]:
     """``metrics`` and ``per_class``, whose rows have the key `class`, for ``--json``."""
     rows = [{"class": row.label, **row.model_dump(exclude={"label"})} for row in scores.per_class]
-    return {"metrics": {name: estimate.model_dump() for name, estimate in scores.metrics.items()}, "per_class": rows}
+    metrics = {name: estimate.model_dump() for name, estimate in scores.metrics.items()}
+    more: dict[str, BaseModel | None] = {"classwise_calibration_error": scores.classwise_calibration_error}
+    more |= {"decision_scores": scores.decision, "sets": scores.sets, "intervals": scores.intervals}
+    known = {name: part.model_dump() for name, part in more.items() if part is not None}
+    return {"metrics": metrics, "per_class": rows, **known}

@@ -22,7 +22,12 @@ import numpy as np
 
 from rarebird.core import rng
 from rarebird.core.checks import require
-from rarebird.evaluation.class_calibration import class_calibrations, class_curves, with_calibration
+from rarebird.evaluation.class_calibration import (
+    class_calibrations,
+    class_curves,
+    classwise_error,
+    with_calibration,
+)
 from rarebird.evaluation.intervals import (
     ClassPredictions,
     label_estimates,
@@ -121,9 +126,11 @@ def _scores(scored: ClassPredictions, classes: Sequence[str], seed: int) -> Scor
     counts = confusion.tally(scored.y, scored.predicted, scored.n_classes, scored.weights)
     rows = [class_score(scored, counts, code, label) for code, label in enumerate(classes)]
     calibrations = class_calibrations(scored)
+    rows = with_calibration(rows, calibrations)
     return Scores(
         metrics=label_estimates(scored, counts) | ranking_estimates(scored) | probability_estimates(scored, seed),
-        per_class=with_calibration(rows, calibrations),
+        per_class=rows,
+        classwise_calibration_error=classwise_error(rows),
         confusion=confusion.confusion_matrix(scored.y, scored.predicted, scored.n_classes).tolist(),
         curves=_curves(scored, classes) | {"class_reliability": class_curves(calibrations, classes, _drawn(scored))},
         most_probable=_share_most_probable(scored),

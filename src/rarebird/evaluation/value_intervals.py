@@ -15,7 +15,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from rarebird.evaluation.result import Estimate
+from rarebird.evaluation.estimate import Estimate
 from rarebird.metrics import uncertainty
 from rarebird.metrics.regression import mean_absolute_error, mean_squared_error, r2
 

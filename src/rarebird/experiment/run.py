@@ -18,9 +18,11 @@ from rarebird.data.model_schema import used_schema
 from rarebird.evaluation import held_out
 from rarebird.evaluation.complete import Completed, complete
 from rarebird.evaluation.cut_off import cut_off
+from rarebird.evaluation.decision_scores import decision_summary
 from rarebird.evaluation.held_outputs import members_of, notes_on_unseen_classes
-from rarebird.evaluation.predicted_rows import TEST, PredictedRows, held_out_rows, predicted_rows
+from rarebird.evaluation.predicted_rows import TEST, PredictedRows, held_out_rows
 from rarebird.evaluation.result import Result, Scores, Tried
+from rarebird.evaluation.score_rows import score_rows
 from rarebird.evaluation.shift import shift_of_given_rows
 from rarebird.experiment.copies import Copies
 from rarebird.experiment.gate import gated, with_synthesis
@@ -48,8 +50,7 @@ class Outcome:
             without such rows.
         splits: The split rows; `test` was scored once.
         test_rows, held_out_rows: The scored rows with their predictions; None for a run without such rows.
-        report: The page of the run, if a folder was written.
-        first_screen: The page's first screen as HTML, for a notebook.
+        report, first_screen: The page of the run, if a folder was written, and its first screen for a notebook.
     """
 
     model: Model
@@ -150,8 +151,7 @@ def finish(
     with timed(timings, "test"):
         progress(1.0, "scoring the test rows")
         rows = setup.splits.test
-        test = None if rows is None else predicted_rows(model, rows, model.outputs(rows), TEST)
-        scores = None if test is None else held_out.scores_of_outputs(model, test.rows, test.outputs)
+        test, scores = (None, None) if rows is None else score_rows(model, rows, TEST)
     result = _result(recipe, setup, fits, model, validation, scores).model_copy(
         update={
             "timings": timings,
@@ -227,6 +227,7 @@ def _result(
         positive=setup.positive,
         metric=recipe.metric,
         cut_off=cut_off(model),
+        decision=decision_summary(model.decision, train.classes),
         steps=steps_taken(fits, train),
         shift=shift_of_given_rows(setup.splits, model.members[0].prepared, recipe.seed),
         protocol=judging_rows(setup, fits),

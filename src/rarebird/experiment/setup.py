@@ -13,6 +13,8 @@ from rarebird.core.version import VERSION
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Pixels, Splits
 from rarebird.data.split import Protocol
+from rarebird.evaluation.deployment_prior import stated_prior
+from rarebird.evaluation.held_out import check_decision
 from rarebird.experiment import copies as copies_of
 from rarebird.experiment.copies import Copies
 from rarebird.experiment.joining import check_sources, source_notes
@@ -175,6 +177,10 @@ def _check(data: Splits, recipe: AnyRecipe) -> None:
     if data.train.task == "classification":
         # A recipe for numbers may leave its metric at the default, which decides nothing there.
         names.metric_for_task(recipe.metric, "classification", data.train.classes)
+        check_decision(recipe, data.train.classes)
+        stated_prior(recipe.prior or {}, data.train.classes, data.train.prior)
+    elif recipe.prior:
+        raise DataError("A prior is for classes, but the target is a number; leave out --prior.")
     for part, what in ((data.train, "training"), (data.val, "validation"), (data.test, "test")):
         if part is not None and (part.y is None or not len(part)):
             raise DataError(f"{part.name} has no {what} rows with labels; give some.")

@@ -119,12 +119,14 @@ class ClassCalibration:
         low, high: Its 95 % interval.
         bins: For each bin its mean ``stated`` probability, the ``share`` of the class with the ends ``low`` and
             ``high`` of its 95 % interval, and its ``count`` of rows.
+        p_value: How probable distances as large are in the bins, or larger, if the stated probabilities are right.
     """
 
     value: float
     low: float
     high: float
     bins: list[dict[str, float]]
+    p_value: float
 
 
 def class_calibration(
@@ -174,7 +176,22 @@ def class_calibration(
     share = found / rows
     ends = (np.clip(center - half, 0.0, share), np.clip(center + half, share, 1.0))
     bins = _as_bins(stated / rows, share, *ends, np.bincount(place))
-    return ClassCalibration(error / total, low / total, (error + spread) / total, bins)
+    variance = sums_by_code(place, n_bins, weight**2 * probability * (1 - probability)) * design
+    p_value = _p_value(np.abs(stated - found) - weight.mean() / 2, variance)
+    return ClassCalibration(error / total, low / total, (error + spread) / total, bins, p_value)
+
+
+def _p_value(distances: np.ndarray, variance: np.ndarray) -> float:
+    """The p-value of the chi-square test that all distances are noise of these variances (Hosmer and Lemeshow 1980, on
+    rows that fitted nothing, so that each bin is a degree of freedom); half a row of each distance is left to the
+    continuity of counts."""
+    from scipy.special import chdtrc
+
+    beyond = np.maximum(distances, 0.0) ** 2
+    if (beyond[variance <= 0] > 0).any():
+        return 0.0
+    statistic = float((beyond / np.where(variance > 0, variance, 1.0)).sum())
+    return float(chdtrc(len(distances), statistic))
 
 
 def _denoised(distances: np.ndarray, noise: np.ndarray) -> tuple[float, float]:

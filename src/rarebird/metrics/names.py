@@ -160,6 +160,33 @@ def metric_for_task(name: str, task: Task, classes: Sequence[str] = ()) -> Metri
     return known
 
 
+# Metrics that a model maximizes which tells no class from another -> the floor that makes sense of each.
+TRIVIAL = {"recall": "precision", "sensitivity": "precision", "specificity": "recall", "precision": "recall"}
+
+
+def check_needs_no_floor(name: str, classes: Sequence[str]) -> None:
+    """Check that a decision may be fitted to a metric alone.
+
+    The recall of one class is 1 where every row gets its label, and its precision is best where a single row does. Of
+    more than two classes, `recall` without a class is the mean over the classes, which no single label maximizes.
+
+    Raises:
+        DataError: One label for all rows, or for hardly any, maximizes the metric.
+    """
+    figure, colon, label = name.partition(":")
+    if figure not in TRIVIAL or not (colon or len(classes) == 2):
+        return
+    which = f" of {label!r}" if colon else ""
+    floor = TRIVIAL[figure]
+    why = "a single sure row" if figure == "precision" else "one label for all rows"
+    named = f" and --set decision.label={label}" if colon else ""
+    asked = f"--set decision=constrained, --set decision.{floor}=0.5{named}"
+    raise DataError(
+        f"The metric {name!r} alone is no goal for a decision, because {why} makes it 1; ask for the best "
+        f"{figure}{which} at a floor of {floor} with {asked}, or choose f1."
+    )
+
+
 def decision_metric(
     name: str, positive: int | None, classes: Sequence[str] = ()
 ) -> Callable[[np.ndarray, np.ndarray, np.ndarray], float]:

@@ -14,8 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from rarebird.core.atomic_files import whole_folder
 from rarebird.core.checks import DataError, require
+from rarebird.model import held_out_rows
 from rarebird.model.chain import probabilities
 from rarebird.model.description import Description, MemberDescription, Step, check, check_file, read, read_text
+from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
@@ -43,6 +45,7 @@ class Stored:
         decision: Name and fitted value; None for regression.
         member_calibrations: The calibrations of each member.
         calibrations: The calibrations of the members' mean.
+        held_out: The held-out rows; None if the folder has none.
     """
 
     description: Description
@@ -52,9 +55,12 @@ class Stored:
     decision: tuple[str, Any] | None
     member_calibrations: Sequence[list[tuple[str, Any]]]
     calibrations: list[tuple[str, Any]]
+    held_out: HeldOutRows | None = None
 
 
-def write_model(folder: Path, description: Description, networks: Sequence[nn.Module]) -> None:
+def write_model(
+    folder: Path, description: Description, networks: Sequence[nn.Module], held_out: HeldOutRows | None = None
+) -> None:
     """Write a model's folder under a temporary name, then rename it into place.
 
     Raises:
@@ -72,6 +78,8 @@ def write_model(folder: Path, description: Description, networks: Sequence[nn.Mo
         for place, network in enumerate(networks):
             if isinstance(network, TextModule):
                 (building / TEXT.format(place=place)).write_text(network.to_text(), encoding="utf-8")
+        if held_out is not None:
+            held_out_rows.write(held_out, building / held_out_rows.FILE)
         text = json.dumps(description.model_dump(mode="json"), indent=1, allow_nan=False)
         (building / DESCRIPTION).write_text(text, encoding="utf-8")
         # safetensors makes a file that its owner alone may read; all files of a model get the usual permissions.
@@ -109,9 +117,17 @@ def read_model(folder: Path) -> Stored:
         n_classes = len(description.members[0].prepared.classes)
         decision = None if description.decision is None else _decision(description.decision, n_classes)
         calibrations = _calibrations(description.calibrations, n_classes)
+        held_out = _held_out(folder, description, max(n_classes, 1))
     except Exception as error:  # a file from elsewhere may fail in any way
         raise DataError(f"{folder} is no model that can be read: {_reason(error)}") from None
-    return Stored(description, recipe, recipes, networks, decision, chains, calibrations)
+    return Stored(description, recipe, recipes, networks, decision, chains, calibrations, held_out)
+
+
+def _held_out(folder: Path, description: Description, n_outputs: int) -> HeldOutRows | None:
+    path = folder / held_out_rows.FILE
+    if path.exists():
+        check_file(path, WEIGHTS_MEMORY)
+    return held_out_rows.read(path, n_outputs, description.decision is not None, len(description.members))
 
 
 def step_of(name: str, value: object) -> Step:

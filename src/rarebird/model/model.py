@@ -19,10 +19,11 @@ from rarebird.data.spec import InputSpec
 from rarebird.model.chain import Chain, apply_to_mean, probabilities
 from rarebird.model.description import Description, MemberDescription
 from rarebird.model.files import read_model, step_of, write_model
+from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.model.rows import of_python
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
-from rarebird.slots.protocols import FittedDecision
+from rarebird.slots.decisions import AbstainingDecision, FittedDecision
 from rarebird.slots.starting_weights import StartingWeights
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Model:
         device: Where its networks compute.
         versions: Versions of the packages that it was trained with.
         schema: How the cells of a table are read, as in the training rows; None for other kinds, or if it is not known.
+        held_out: Held-out rows with their predictions; None for a model that was saved without them.
     """
 
     recipe: AnyRecipe
@@ -101,6 +103,7 @@ class Model:
     versions: dict[str, str] = field(default_factory=dict)
     calibrations: Chain = ()
     schema: Schema | None = None
+    held_out: HeldOutRows | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -125,13 +128,26 @@ class Model:
         Raises:
             DataError: The rows do not fit the model.
         """
+        return self.mean_of(self.member_outputs(data))
+
+    def member_outputs(self, data: Dataset) -> list[np.ndarray]:
+        """``(n, n_classes)`` probabilities, or ``(n, 1)`` values, of each member."""
+        return [member.predict(data, self.device) for member in self.members]
+
+    def mean_of(self, each: Sequence[np.ndarray]) -> np.ndarray:
+        """The model's outputs from those of its members: their weighted mean, calibrated."""
         total = sum(member.weight for member in self.members)
-        mean: np.ndarray = sum(member.weight / total * member.predict(data, self.device) for member in self.members)  # type: ignore[assignment]
+        mean: np.ndarray = sum(member.weight / total * one for member, one in zip(self.members, each, strict=True))  # type: ignore[assignment]
         return apply_to_mean(mean, self.calibrations)
 
     def labels(self, outputs: np.ndarray) -> np.ndarray:
         """``(n,)`` class codes for probabilities ``(n, n_classes)``, or values for ``(n, 1)``."""
         return outputs[:, 0] if self.decision is None else self.decision[1](outputs)
+
+    def left(self, outputs: np.ndarray) -> np.ndarray:
+        """``(n,)`` bool: the rows that the decision leaves to a person."""
+        decision = None if self.decision is None else self.decision[1]
+        return decision.abstains(outputs) if isinstance(decision, AbstainingDecision) else np.zeros(len(outputs), bool)
 
     @in_python_words
     def predict(self, rows: Any) -> np.ndarray:
@@ -142,16 +158,19 @@ class Model:
                 target among the columns is not read.
 
         Returns:
-            ``(n,)`` labels as text, None for a file that cannot be read; float64 values for regression.
+            ``(n,)`` labels as text, None for a file that cannot be read and for a row that is left to a person; float64
+            values for regression.
 
         Raises:
             DataError: The rows cannot be read or do not fit the model.
         """
         given = of_python(self.spec, self.target, rows, self.row_schema)
-        decided = self.labels(self.outputs(given.data))
+        outputs = self.outputs(given.data)
+        decided = self.labels(outputs)
         if not self.classes:
             return given.spread(decided.astype(np.float64), np.nan)
-        return given.spread([self.classes[code] for code in decided])
+        pairs = zip(decided, self.left(outputs), strict=True)
+        return given.spread([None if left else self.classes[code] for code, left in pairs])
 
     @in_python_words
     def predict_proba(self, rows: Any) -> np.ndarray:
@@ -198,7 +217,7 @@ class Model:
             table_schema=self.schema,
             versions=self.versions,
         )
-        write_model(Path(folder), description, [member.network for member in self.members])
+        write_model(Path(folder), description, [member.network for member in self.members], self.held_out)
 
 
 def load(folder: str | Path, device: str = "cpu") -> Model:
@@ -233,6 +252,7 @@ def load(folder: str | Path, device: str = "cpu") -> Model:
         versions=description.versions,
         calibrations=stored.calibrations,
         schema=description.table_schema,
+        held_out=stored.held_out,
     )
 
 

@@ -204,6 +204,9 @@ def _decision(name: str, facts: Facts) -> str:
         return "the baseline: the most probable class"
     if name == "balanced":
         return f"treats every class alike; class sizes differ {facts.ratio:.3g}-fold" if facts.skewed else ""
+    # The others need a cost or a floor, which only the user knows.
+    if name != "threshold":
+        return ""
     return f"chooses among {facts.n_classes} classes for a stated goal, without changing the probabilities"
 
 

@@ -46,6 +46,7 @@ class Ensemble(BaseModel):
         kind: ``image``, ``table`` or ``series``; all members have the same kind.
         seed: Seed of the splits; each member has its own seed for its networks and its folds.
         metric: The metric that the decision optimizes.
+        prior: As in a recipe.
         folds, holdout: As in a recipe; they hold for all members.
         image_size: Side in pixels to which pictures are resized; None: chosen by the sizes of the pictures.
         calibration: Fitted to the mean of the members' probabilities.
@@ -59,6 +60,7 @@ class Ensemble(BaseModel):
     kind: Literal["image", "table", "series"]
     seed: int = Field(default=0, ge=0)
     metric: str = "balanced_accuracy"
+    prior: dict[str, float] | None = None
     folds: int | None = Field(default=None, ge=0)
     holdout: float | None = Field(default=None, gt=0, lt=1)
     image_size: int | None = Field(default=None, ge=8)
@@ -88,7 +90,7 @@ class Ensemble(BaseModel):
         first = members[0][1]
         run_settings = {
             name: getattr(first, name)
-            for name in ("kind", "seed", "metric", "folds", "holdout", "image_size", "decision")
+            for name in ("kind", "seed", "metric", "prior", "folds", "holdout", "image_size", "decision")
         }
         return cls(
             **run_settings,

@@ -39,6 +39,9 @@ class Recipe(BaseModel):
         kind: ``image``, ``table`` or ``series``.
         seed: Seed of all random streams.
         metric: The metric that decision and selection optimize.
+        prior: Class -> its frequency where the model is used, if the training rows have others (case-control); classes
+            that are not named share the rest. Probabilities, decision and figures are for these. None: the natural
+            prior.
         batch_size: Rows per step.
         steps: Optimizer steps of each network; None: as many as the budget allows.
         relaid: Per network, the changes (step, new number of steps) where the machine was slower or faster than
@@ -79,6 +82,7 @@ class Recipe(BaseModel):
     kind: Literal["image", "table", "series"]
     seed: int = Field(default=0, ge=0)
     metric: str = "balanced_accuracy"
+    prior: dict[str, float] | None = None
     batch_size: Annotated[int, Int(16, 512, log=True)] = Field(default=128, ge=1)
     steps: int | None = Field(default=None, ge=1)
     relaid: tuple[tuple[tuple[int, int], ...], ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from rarebird.evaluation.decision_result import DecisionSummary
 from rarebird.evaluation.result import Result, Scores
+from rarebird.report.decision_text import promise_text
 from rarebird.report.wording import percent_text
 
 
@@ -19,20 +21,22 @@ def cut_off_text(positive: str, cut_off: float) -> str:
     return f"A row is labelled “{positive}” if the probability of “{positive}” is {probability_text(cut_off)} or more."
 
 
-def label_text(decision: str, metric: str, positive: str | None, cut_off: float | None) -> str:
-    """One line on what labels serve, for predictions that also show the most probable class.
+def label_text(decision: DecisionSummary, metric: str, positive: str | None, cut_off: float | None) -> str:
+    """What labels serve, for predictions that also show the most probable class.
 
     Args:
-        decision: The name of the decision.
-        metric: What it was fitted for.
+        decision: The decision.
+        metric: The run's metric.
         positive, cut_off: Of two classes, the positive one and the probability from which on it is the label.
     """
-    if decision == "argmax":
+    if decision.name == "argmax":
         return "The label is the most probable class."
+    metric = decision.goal or metric
+    promises = "".join(f" {promise_text(one)}" for one in decision.promises)
     rule = "" if positive is None or cut_off is None else f" {cut_off_text(positive, cut_off)}"
     if probability_text(cut_off or 0.0) == "0.5":
-        return f"The label serves {metric}.{rule}"
-    return f"The label serves {metric}, so it can differ from the most probable class.{rule}"
+        return f"The label serves {metric}.{rule}{promises}"
+    return f"The label serves {metric}, so it can differ from the most probable class.{rule}{promises}"
 
 
 def other_labels(result: Result, scores: Scores) -> str:
@@ -40,7 +44,8 @@ def other_labels(result: Result, scores: Scores) -> str:
     share = "" if scores.most_probable is None else percent_text(1 - scores.most_probable)
     if not share:
         return ""
-    return f"For {share} of the rows the label is not the most probable class: labels serve {result.metric}."
+    serves = (result.decision.goal if result.decision else "") or result.metric
+    return f"For {share} of the rows the label is not the most probable class: labels serve {serves}."
 
 
 def probability_text(value: float) -> str:

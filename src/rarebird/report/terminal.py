@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
+from rarebird.evaluation.estimate import Estimate
+from rarebird.evaluation.result import ClassScore, Result, Scores
 from rarebird.report.verdict import verdict
 
 FIRST = (

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 
 from rarebird.core.checks import some
-from rarebird.evaluation.result import ClassScore, ClassShift, Estimate, Result, Scores
+from rarebird.evaluation.estimate import Estimate
+from rarebird.evaluation.result import ClassScore, ClassShift, Result, Scores
 from rarebird.metrics.multiple_tests import holm_adjusted
 from rarebird.metrics.uncertainty import Z
+from rarebird.report.coverage_text import coverage_sentences
+from rarebird.report.decision_text import decision_sentences
 from rarebird.report.label_rule import label_rule
-from rarebird.report.wording import estimate_of, interval_text, percent_text, value_text
+from rarebird.report.wording import estimate_of, interval_text, p_text, percent_text, value_text
 
 # Calibration errors up to this are too small to matter to a reader of probabilities: of the most probable class, as a
 # difference of probabilities; of one class, as a share of its rows.
@@ -50,7 +53,13 @@ def verdict(result: Result) -> list[str]:
     if unjudged:
         classes = "One class has" if len(unjudged) == 1 else f"{len(unjudged)} classes have"
         sentences.append(f"{classes} too few rows here to be judged: {some([f'“{label}”' for label in unjudged])}.")
-    sentences += [label_rule(result, scores), _calibration(result, scores)]
+    judged = "test rows" if result.test else "validation rows"
+    sentences += [
+        label_rule(result, scores),
+        *decision_sentences(scores.decision, judged),
+        *coverage_sentences(scores, judged),
+        _calibration(result, scores),
+    ]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -195,8 +204,7 @@ def _shift(result: Result) -> list[str]:
 
 
 def _test_text(found: ClassShift) -> str:
-    p_value = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.2g}"
-    return f"told apart with AUC {found.auc:.2f}, {p_value}"
+    return f"told apart with AUC {found.auc:.2f}, {p_text(found.p_value)}"
 
 
 def _interval(scores: Scores | None, name: str) -> tuple[float, float] | None:
@@ -234,6 +242,8 @@ def _calibration(result: Result, scores: Scores) -> str:
     own = f"the probabilities of “{rare.label}” are off by {percent_text(error.value) or '0 %'} of its rows"
     if error.low is not None and error.high is not None:
         own += f" [{100 * error.low:.0f}, {100 * error.high:.0f}]"
+    if rare.calibration_p_value is not None:
+        own += f" (test of calibration: {p_text(rare.calibration_p_value)})"
     return f"{gap}; {own}: {_trust(top, error, rare)}"
 
 

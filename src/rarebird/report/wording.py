@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rarebird.evaluation.result import Estimate, Scores
+from rarebird.evaluation.estimate import Estimate
+from rarebird.evaluation.result import Scores
 from rarebird.metrics import names
 
 TOO_FEW = "too few rows to judge"
@@ -69,6 +70,11 @@ METRICS = {
         "Calibration error",
         "Mean difference between the probability of the most probable class and the share of rows that are of it.",
     ),
+    "classwise_calibration_error": Wording(
+        "Class-wise calibration error",
+        "Mean over the classes of the misplaced probability per row of the class: rare classes count the same.",
+        share=False,
+    ),
     "mean_squared_error": Wording(
         "Mean squared error", "Mean squared difference from the truth; large errors dominate it.", share=False
     ),
@@ -94,6 +100,8 @@ def wording(name: str) -> Wording:
 def better(name: str) -> str:
     """Whether ``higher`` or ``lower`` values of the metric `name` are better; empty for an unknown metric."""
     kind, colon, _ = name.partition(":")
+    if name == "classwise_calibration_error":
+        return "lower"
     known = names.METRICS.get(kind if colon else name)
     return "" if known is None else "higher" if known.larger_is_better else "lower"
 
@@ -129,6 +137,11 @@ def percent_text(share: float) -> str:
     """``77 %``; empty if the share rounds to nothing."""
     percent = 100 * share
     return "" if percent < 0.05 else f"{percent:.0f} %" if percent >= 1 else f"{percent:.1f} %"
+
+
+def p_text(p_value: float) -> str:
+    """``p = 0.03``, or ``p < 0.001``."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
 
 
 def value_text(estimate: Estimate) -> str:

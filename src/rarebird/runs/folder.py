@@ -15,6 +15,7 @@ from rarebird.report.pages import synthetic_rows
 from rarebird.report.pages.run import first_screen, write_report
 from rarebird.report.profile_text import to_text
 from rarebird.report.verdict import verdict
+from rarebird.runs import scored_rows
 from rarebird.runs.output_folder import OutputFolder
 from rarebird.runs.request import DataSummary
 from rarebird.runs.row_tables import write_scored_table
@@ -22,7 +23,7 @@ from rarebird.runs.row_tables import write_scored_table
 RECIPE, RESULT, REPORT, DATA, MODEL = "recipe.toml", "result.json", "report.html", "data.json", "model"
 TEST_ROWS, HELD_OUT_ROWS = "test_predictions.csv", "held_out_predictions.csv"
 # All that a run may write.
-FILES = (RESULT, RECIPE, DATA, MODEL, REPORT, TEST_ROWS, HELD_OUT_ROWS, synthetic_rows.PAGE)
+FILES = (RESULT, RECIPE, DATA, MODEL, REPORT, TEST_ROWS, HELD_OUT_ROWS, synthetic_rows.PAGE, *scored_rows.FILES)
 Write = Callable[[Path], object]
 
 
@@ -68,9 +69,11 @@ def _with_extras(
 ) -> Outcome:
     """Write what a run can do without, and the scores again with notes on what is left out."""
     folder, extras, result = out.path, dict(beside), outcome.result
-    for name, rows in ((TEST_ROWS, outcome.test_rows), (HELD_OUT_ROWS, outcome.held_out_rows)):
+    tables = (TEST_ROWS, HELD_OUT_ROWS)
+    for name, file, rows in zip(tables, scored_rows.FILES, (outcome.test_rows, outcome.held_out_rows), strict=True):
         if rows is not None:
             extras[name] = lambda path, rows=rows: write_scored_table(rows, path)  # type: ignore[misc]
+            extras[file] = lambda path, rows=rows: scored_rows.write(rows, path)  # type: ignore[misc]
     with out.replacing() as building:
         notes = [why for name, one in extras.items() for why in _attempt(building / name, one)]
         result = _after(result.with_notes(*notes), clock).model_copy(update={"report": str(folder / REPORT)})

@@ -15,11 +15,15 @@ import torch
 from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Kind
-from rarebird.evaluation import held_out
+from rarebird.evaluation.coverage_scores import COVERAGE
 from rarebird.evaluation.cut_off import cut_off
-from rarebird.evaluation.predicted_rows import TEST, PredictedRows, predicted_rows
+from rarebird.evaluation.decision_scores import decision_summary
+from rarebird.evaluation.predicted_rows import TEST, PredictedRows
 from rarebird.evaluation.result import Scores, scores_for_machines
+from rarebird.evaluation.score_rows import score_rows
+from rarebird.model import coverage as coverage_of
 from rarebird.model import model as saved_model
+from rarebird.model.conformal import check_coverage
 from rarebird.model.model import Model
 from rarebird.model.rows import RowsToPredict, to_predict
 from rarebird.model.rows import read as read_rows
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
 
 # The part of scored rows that are no test rows of the data.
 ROWS = "rows"
+# Why a row has no label although it could be read.
+LEFT = "left to a person"
 # Unreadable rows that are named one by one, and how many of them one note of the reader names.
 MOST_NOTES, NAMED_BY_READER = 20, 5
 
@@ -69,7 +75,11 @@ def read(
 
 
 def prediction_table(
-    model: Model, rows: RowsToPredict, truth: Sequence[Any] | None = None, kept: Mapping[str, np.ndarray] | None = None
+    model: Model,
+    rows: RowsToPredict,
+    truth: Sequence[Any] | None = None,
+    kept: Mapping[str, np.ndarray] | None = None,
+    coverage: float | None = None,
 ) -> pd.DataFrame:
     """Predictions, one row for each given row and in the same order.
 
@@ -78,30 +88,48 @@ def prediction_table(
         rows: The rows; one that could not be read has neither label nor probabilities.
         truth: ``(n,)`` of all rows, or None.
         kept: Further columns of all rows; one called ``id`` takes the place of the rows' own names.
+        coverage: Also a set of classes, or an interval, with this promised coverage.
 
     Returns:
         ``id``, the kept columns, the decided ``label``, the ``most_probable`` class, ``probability_CLASS`` for each
         class, and ``truth`` if it is given; ``prediction`` in place of label and probabilities for a model that
-        predicts a number. If a row could not be read, ``reason`` says why.
+        predicts a number. With a coverage also ``set``, or ``low`` and ``high``. If a row has no label, ``reason`` says
+        why: it could not be read, or is left to a person.
     """
     import pandas as pd
 
-    outputs = model.outputs(rows.data)
-    labels = model.labels(outputs)
+    each = model.member_outputs(rows.data)
+    outputs = model.mean_of(each)
+    labels, left = model.labels(outputs), model.left(outputs)
     columns: dict[str, Any] = {"id": rows.ids}
     if model.classes:
         codes = {"label": labels, "most_probable": outputs.argmax(axis=1)}
-        columns |= {name: rows.spread([model.classes[code] for code in of]) for name, of in codes.items()}
+        named = {name: [model.classes[code] for code in of] for name, of in codes.items()}
+        named["label"] = [None if one else label for label, one in zip(named["label"], left, strict=True)]
+        columns |= {name: rows.spread(of) for name, of in named.items()}
         wide = rows.spread(outputs, np.nan)
         columns |= {f"{PROBABILITY}{label}": wide[:, place] for place, label in enumerate(model.classes)}
     else:
         columns["prediction"] = rows.spread(labels, np.nan)
+    columns |= {} if coverage is None else _covered(model, rows, each, coverage)
     if truth is not None:
         columns["truth"] = truth
-    if rows.unread:
-        columns["reason"] = rows.reasons
+    if rows.unread or left.any():
+        columns["reason"] = rows.spread(
+            np.where(left, LEFT, "").astype(object), {row.place: row.reason for row in rows.unread}
+        )
     own = {(name if name == "id" or name not in columns else f"input_{name}"): of for name, of in (kept or {}).items()}
     return pd.DataFrame({"id": columns.pop("id")} | own | columns)
+
+
+def _covered(model: Model, rows: RowsToPredict, each: Sequence[np.ndarray], coverage: float) -> dict[str, Any]:
+    """The columns of prediction sets, or of intervals."""
+    if not model.classes:
+        low, high = coverage_of.intervals(model, each, coverage).T
+        return {"low": rows.spread(low, np.nan), "high": rows.spread(high, np.nan)}
+    found = coverage_of.sets(model, each, coverage)
+    labels = [[model.classes[code] for code in np.flatnonzero(row)] for row in found.members]
+    return {"set": rows.spread(labels)}
 
 
 def write(table: pd.DataFrame, path: Path, raw: bool = False) -> None:
@@ -129,7 +157,9 @@ def label_rule(model: Model) -> str:
     """A sentence on how the model's labels are decided; empty for a model that predicts a number."""
     if model.decision is None:
         return ""
-    return label_text(model.decision[0], model.recipe.metric, model.positive, cut_off(model))
+    summary = decision_summary(model.decision, model.classes)
+    assert summary is not None
+    return label_text(summary, model.recipe.metric, model.positive, cut_off(model))
 
 
 def for_machines(model: Model, rows: RowsToPredict, table: pd.DataFrame, out: Path | None) -> dict[str, Any]:
@@ -147,6 +177,8 @@ def for_machines(model: Model, rows: RowsToPredict, table: pd.DataFrame, out: Pa
         "kind": model.spec.kind,
         "n": len(rows),
         "classes": list(model.classes),
+        "prior": dict(zip(model.classes, model.prior.tolist(), strict=True)),
+        "left_to_a_person": 0 if "reason" not in table else int((table["reason"] == LEFT).sum()),
         **({} if reading is None else reading.for_machines()),
         "notes": list(rows.notes),
         "unread": [{"id": row.id, "reason": row.reason} for row in rows.unread],
@@ -204,16 +236,21 @@ class Evaluation:
         }
 
 
-def evaluate(model: Model, given: RowsToPredict) -> Evaluation:
+def evaluate(model: Model, given: RowsToPredict, coverage: float = COVERAGE) -> Evaluation:
     """Score a model on labelled rows.
 
+    Args:
+        model: The model.
+        given: Labelled rows.
+        coverage: Of the prediction sets, or intervals, that are scored, too.
+
     Raises:
-        DataError: A row has a class that the model does not know.
+        DataError: A row has a class that the model does not know, or the coverage is not between 0 and 1.
     """
+    check_coverage(coverage)
     start = time.monotonic()
     rows = given.data.aligned(model.classes)
-    predicted = predicted_rows(model, rows, model.outputs(rows), TEST if given.part == "test" else ROWS)
-    scores = held_out.scores_of_outputs(model, rows, predicted.outputs)
+    predicted, scores = score_rows(model, rows, TEST if given.part == "test" else ROWS, coverage)
     return Evaluation(model, predicted, scores, time.monotonic() - start, given)
 
 

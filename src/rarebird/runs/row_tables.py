@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from rarebird.model.rows import RowsToPredict
 if TYPE_CHECKING:
     import pandas as pd
 
-PROBABILITY = "probability_"
+PROBABILITY, SET = "probability_", "set"
 # Significant digits: of a probability, and of other numbers.
 PROBABILITY_DIGITS, DIGITS = "%.6g", "%.9g"
 _FORMULAS = re.compile(r"^[-=+@]", re.MULTILINE)
@@ -24,8 +25,9 @@ def scored_table(predicted: PredictedRows) -> pd.DataFrame:
     """One row for each scored row, in the same order.
 
     Returns:
-        ``id``, ``truth``, the decided ``label``, the ``most_probable`` class, ``probability_CLASS`` for each class, and
-        ``part``; ``id``, ``truth``, ``prediction`` and ``part`` for a model that predicts a number.
+        ``id``, ``truth``, the decided ``label`` (empty for a row that is left to a person), the ``most_probable``
+        class, ``probability_CLASS`` for each class, and ``part``; ``id``, ``truth``, ``prediction`` and ``part`` for a
+        model that predicts a number.
     """
     import pandas as pd
 
@@ -36,6 +38,7 @@ def scored_table(predicted: PredictedRows) -> pd.DataFrame:
     codes = {"truth": rows.codes, "label": predicted.labels, "most_probable": outputs.argmax(axis=1)}
     columns: dict[str, Any] = {"id": rows.ids}
     columns |= {name: [rows.classes[code] for code in values] for name, values in codes.items()}
+    columns["label"] = [None if left else label for label, left in zip(columns["label"], predicted.left, strict=True)]
     columns |= {f"{PROBABILITY}{label}": outputs[:, code] for code, label in enumerate(rows.classes)}
     return pd.DataFrame(columns | {"part": predicted.part})
 
@@ -67,11 +70,17 @@ def write_table(table: pd.DataFrame, place: Path | IO[str], raw: bool = False) -
         for name in table.columns
         if str(name).startswith(PROBABILITY)
     }
+    texts |= {name: [_listed(value) for value in table[name]] for name in table.columns if name == SET}
     written = (table if raw else safe(table)).assign(**texts)
     # A file name that is no Unicode gives lone surrogates, which UTF-8 refuses.
     written.rename(columns=str if raw else _safe).to_csv(
         place, index=False, float_format=DIGITS, errors="backslashreplace"
     )
+
+
+def _listed(value: Any) -> Any:
+    """A set of labels as a JSON list; anything else as it is."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
 
 
 def safe(table: pd.DataFrame) -> pd.DataFrame:

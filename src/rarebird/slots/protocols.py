@@ -8,8 +8,8 @@ standardizes them); ``values (batch, channels, length)`` standardized, 0 where m
 where missing, and ``categories (batch, n_categories)`` int64 codes. Targets are soft, ``(batch, n_outputs)``:
 probabilities over classes, or the standardized value for regression.
 
-The protocols of the slots `external` and `synthesis` are in `rarebird.slots.external_rows` and
-`rarebird.slots.synthetic_rows`.
+The protocols of the slots `external`, `synthesis` and `decision` are in `rarebird.slots.external_rows`,
+`rarebird.slots.synthetic_rows` and `rarebird.slots.decisions`.
 """
 
 from __future__ import annotations
@@ -264,26 +264,3 @@ class Calibration(Protocol):
     def fit(
         self, logits: np.ndarray, y: np.ndarray, weight: np.ndarray, prior_factor: np.ndarray | None
     ) -> FittedCalibration: ...
-
-
-class FittedDecision(Protocol):
-    """A frozen value that can be saved as JSON: ``probabilities (n, n_classes) -> codes (n,)``."""
-
-    def __call__(self, probabilities: np.ndarray) -> np.ndarray: ...
-
-
-Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
-
-
-@runtime_checkable
-class Decision(Protocol):
-    """Learns from probabilities of held-out rows under the natural prior.
-
-    Higher values of `metric(y, predicted, weight)` are better; `prior (n_classes,)` is that of the training rows.
-    """
-
-    fitted: ClassVar[type[Fitted]]
-
-    def fit(
-        self, probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray
-    ) -> FittedDecision: ...

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rarebird.methods.decision.balanced import Balanced, FittedBalanced, above_prior
+from rarebird.slots.decisions import DecisionRows
 
 PRIOR = np.array([0.9, 0.09, 0.01])
 
@@ -59,6 +60,8 @@ def test_equal_ratios_up_to_rounding_go_to_the_rarest_and_larger_ones_do_not() -
 
 
 def test_the_fitted_decision_keeps_the_prior_and_uses_it() -> None:
-    fitted = Balanced().fit(np.ones((1, 2)), np.zeros(1, int), np.ones(1), lambda *rows: 0.0, np.array([0.9, 0.1]))
+    fitted = Balanced().fit(
+        DecisionRows(np.ones((1, 2)), np.zeros(1, int), np.ones(1), lambda *rows: 0.0, np.array([0.9, 0.1]))
+    )
     assert fitted.prior == (0.9, 0.1)
     assert fitted(np.array([[0.8, 0.2], [0.95, 0.05]], dtype=np.float32)).tolist() == [1, 0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rarebird.methods.decision._offset_search import BANDWIDTH, SHARES, OffsetSearch, _candidates, _smooth
+from rarebird.methods.decision._offset_search import BANDWIDTH, SHARES, OffsetSearch, _candidates, smooth
 
 CODES = np.array([0, 2, 5])
 
@@ -79,7 +79,7 @@ def test_candidates_lie_between_the_edges_of_rows_and_beyond_both_ends() -> None
     np.testing.assert_allclose(_candidates(edge, np.zeros(5, dtype=bool), 4), [-2, 3, 8])
 
 
-def test_smoothing_is_a_mean_over_neighbors_and_an_undefined_value_is_the_worst() -> None:
+def testsmoothing_is_a_mean_over_neighbors_and_an_undefined_value_is_the_worst() -> None:
     candidates, values = np.array([0.0, 0.5, 2.0, 2.2, 5.0]), np.array([1.0, 3.0, -2.0, np.nan, 4.0])
     low, high = np.quantile(candidates, [0.16, 0.84])
     width = BANDWIDTH * (high - low) / 2
@@ -88,10 +88,10 @@ def test_smoothing_is_a_mean_over_neighbors_and_an_undefined_value_is_the_worst(
     for at in candidates:
         kernel = [np.exp(-((at - other) ** 2) / (2 * width**2)) for other in candidates]
         expected.append(sum(k * value for k, value in zip(kernel, filled, strict=True)) / sum(kernel))
-    np.testing.assert_allclose(_smooth(np.where(np.isnan(values), -np.inf, values), candidates), expected)
+    np.testing.assert_allclose(smooth(np.where(np.isnan(values), -np.inf, values), candidates), expected)
     # Values above 0 alone: an undefined one counts as 0. All candidates alike: nothing to smooth.
-    np.testing.assert_allclose(_smooth(np.array([-np.inf, 1.0]), np.array([0.0, 1e9])), [0, 1], atol=0.3)
-    np.testing.assert_allclose(_smooth(np.array([2.0, 4.0]), np.array([1.0, 1.0])), [3, 3])
+    np.testing.assert_allclose(smooth(np.array([-np.inf, 1.0]), np.array([0.0, 1e9])), [0, 1], atol=0.3)
+    np.testing.assert_allclose(smooth(np.array([2.0, 4.0]), np.array([1.0, 1.0])), [3, 3])
 
 
 @pytest.mark.parametrize("code", [0, 1, 2])
@@ -102,7 +102,7 @@ def test_the_best_offset_is_that_of_all_candidates_tried_one_by_one(code: int) -
     others = np.delete(log_p + offsets, code, axis=1).max(axis=1)
     edge = others - log_p[:, code]
     candidates = _candidates(edge, y == code, 12)
-    values = _smooth(
+    values = smooth(
         np.array([slow_value(np.where(np.arange(3) == code, at, offsets), weight) for at in candidates]), candidates
     )
     tied = candidates[values >= values.max() - 1e-12]

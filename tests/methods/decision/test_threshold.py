@@ -19,6 +19,7 @@ from rarebird.methods.decision.threshold import (
     merged,
     never_chosen,
 )
+from rarebird.slots.decisions import DecisionRows
 
 
 def table(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -80,7 +81,7 @@ def test_confusions_of_all_candidates_equal_predicting_one_by_one() -> None:
 def test_f1_of_the_rare_class_is_near_the_best_threshold_on_new_rows() -> None:
     p, y = two_classes(5000, 0)
     new, new_y = two_classes(100_000, 1)
-    fitted = Threshold().fit(p, y, np.ones(5000), rare_f1, prior(y, 2))
+    fitted = Threshold().fit(DecisionRows(p, y, np.ones(5000), rare_f1, prior(y, 2)))
     best = max(f1_score(new_y, new[:, 1] > cut) for cut in np.linspace(0.05, 0.8, 31))
     assert f1_score(new_y, fitted(new)) > best - 0.01
 
@@ -90,7 +91,7 @@ def test_is_less_lucky_and_more_right_than_the_best_cut_off_of_few_rows() -> Non
     ours, luckiest = [], []
     for seed in range(12):
         p, y = two_classes(200, seed)
-        ours.append(f1_score(new_y, Threshold().fit(p, y, np.ones(200), rare_f1, prior(y, 2))(new)))
+        ours.append(f1_score(new_y, Threshold().fit(DecisionRows(p, y, np.ones(200), rare_f1, prior(y, 2)))(new)))
         cuts = np.unique(p[:, 1])
         cut = cuts[np.argmax([rare_f1(y, (p[:, 1] >= c).astype(int), np.ones(200)) for c in cuts])]
         luckiest.append(f1_score(new_y, new[:, 1] >= cut))
@@ -108,7 +109,7 @@ def test_finds_what_theory_gives_for_accuracy_and_balanced_accuracy(n_classes: i
         return float((np.diag(cells) / np.maximum(cells.sum(axis=1), 1e-12))[cells.sum(axis=1) > 0].mean())
 
     for metric, ideal in ((accuracy, new.argmax(axis=1)), (recall, above_prior(new, prior(y, n_classes)))):
-        found = Threshold().fit(p, y, ones, metric, prior(y, n_classes))(new)
+        found = Threshold().fit(DecisionRows(p, y, ones, metric, prior(y, n_classes)))(new)
         assert metric(new_y, found, np.ones(40_000)) > metric(new_y, ideal, np.ones(40_000)) - 0.01
     assert recall(new_y, found, np.ones(40_000)) == pytest.approx(balanced_accuracy_score(new_y, found))
 
@@ -117,7 +118,7 @@ def test_undoes_probabilities_that_favor_a_class() -> None:
     p, y = many_classes(3000, 4, 0)
     bent = p * np.array([1, 1, 1, 30.0])
     bent /= bent.sum(axis=1, keepdims=True)
-    found = Threshold().fit(bent, y, np.ones(3000), macro_f1, prior(y, 4))(bent)
+    found = Threshold().fit(DecisionRows(bent, y, np.ones(3000), macro_f1, prior(y, 4)))(bent)
     assert macro_f1(y, found, np.ones(3000)) > macro_f1(y, bent.argmax(axis=1), np.ones(3000)) + 0.05
 
 
@@ -125,7 +126,7 @@ def test_scale_of_weights_that_compare_rows_does_not_matter_and_weights_do() -> 
     p, y = two_classes(2000, 0)
     weight = np.where(y == 1, 10.5, 1.0)
     heavy, scaled, plain = (
-        Threshold().fit(p, y, w, accuracy, prior(y, 2)) for w in (weight, 0.01 * weight, np.ones(2000))
+        Threshold().fit(DecisionRows(p, y, w, accuracy, prior(y, 2))) for w in (weight, 0.01 * weight, np.ones(2000))
     )
     np.testing.assert_allclose(heavy.offsets, scaled.offsets)
     assert heavy.offsets[1] > plain.offsets[1] + 1
@@ -135,11 +136,11 @@ def test_scale_of_weights_that_compare_rows_does_not_matter_and_weights_do() -> 
 def test_a_row_of_weight_k_cuts_as_k_copies_of_it(n_classes: int) -> None:
     p, y = many_classes(60, n_classes, 0)
     times = np.random.default_rng(1).integers(1, 9, 60)
-    weighted = Threshold().fit(p, y, times.astype(float), macro_f1, prior(y, n_classes))
+    weighted = Threshold().fit(DecisionRows(p, y, times.astype(float), macro_f1, prior(y, n_classes)))
     copies = np.repeat(np.arange(60), times)
-    repeated = Threshold().fit(p[copies], y[copies], np.ones(len(copies)), macro_f1, prior(y, n_classes))
+    repeated = Threshold().fit(DecisionRows(p[copies], y[copies], np.ones(len(copies)), macro_f1, prior(y, n_classes)))
     np.testing.assert_allclose(weighted.offsets, repeated.offsets, atol=1e-9)
-    unweighted = Threshold().fit(p, y, np.ones(60), macro_f1, prior(y, n_classes))
+    unweighted = Threshold().fit(DecisionRows(p, y, np.ones(60), macro_f1, prior(y, n_classes)))
     assert np.abs(np.subtract(unweighted.offsets, weighted.offsets)).max() > 0.01
 
 
@@ -148,7 +149,7 @@ def test_a_class_without_training_rows_is_never_chosen() -> None:
     p, y = many_classes(300, 3, 0)
     p = np.column_stack([p, np.zeros(300)])
     for metric in (accuracy, macro_f1):
-        fitted = Threshold().fit(p, y, np.ones(300), metric, prior(y, 4))
+        fitted = Threshold().fit(DecisionRows(p, y, np.ones(300), metric, prior(y, 4)))
         certain = np.array([[1e-12, 1e-12, 1e-12, 1.0], [0.2, 0.2, 0.2, 0.4]])
         assert (fitted(certain) < 3).all()
         assert (fitted(np.vstack([p, certain])) < 3).all()
@@ -164,7 +165,7 @@ def test_a_metric_is_evaluated_some_thousand_times_on_any_number_of_rows(n: int,
         sizes.append(len(y))
         return macro_f1(y, predicted, weight)
 
-    fitted = Threshold().fit(p, y, np.ones(n), counted, prior(y, n_classes))
+    fitted = Threshold().fit(DecisionRows(p, y, np.ones(n), counted, prior(y, n_classes)))
     assert 2000 < len(sizes) < 1.3 * EVALUATIONS
     assert max(sizes) <= n_classes**2
     assert sum(fitted.offsets) == pytest.approx(0, abs=1e-9)

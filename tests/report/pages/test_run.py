@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from rarebird.evaluation.result import Estimate, Result
+from rarebird.evaluation.estimate import Estimate
+from rarebird.evaluation.result import Result
 from rarebird.metrics import names
 from rarebird.report.pages.run import render, write_report
 from rarebird.report.wording import METRICS, better, estimate_of, interval_text, number, value_text, wording

@@ -16,7 +16,7 @@ import numpy as np
 from rarebird.core.checks import DataError, require, some
 from rarebird.data.dataset import Dataset
 from rarebird.diagnostics.label_issues import confident_learning
-from rarebird.evaluation.result import Estimate
+from rarebird.evaluation.estimate import Estimate
 from rarebird.evaluation.scoring import score
 from rarebird.report.wording import interval_text, value_text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rarebird.slots.protocols import Metric
+from rarebird.slots.decisions import Metric
 
 # Powers of the prior that are tried.
 SHARES = np.linspace(0, 1, 9)
@@ -59,7 +59,7 @@ class OffsetSearch:
         # A row is predicted as `code` if the offset is above the row's edge.
         edge = others[np.arange(len(rival)), rival] - self.log_p[:, code]
         candidates = _candidates(edge, self.y == code, self.n_candidates)
-        values = _smooth(
+        values = smooth(
             np.array([self._metric(cells) for cells in self._confusions(edge, rival, code, candidates, weight)]),
             candidates,
         )
@@ -95,7 +95,7 @@ def _candidates(edge: np.ndarray, own: np.ndarray, most: int) -> np.ndarray:
     return np.concatenate([edges[:1] - 1, (edges[1:] + edges[:-1]) / 2, edges[-1:] + 1])
 
 
-def _smooth(values: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+def smooth(values: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """The metric averaged over neighboring candidates by a Gaussian kernel, whose width is a fifth of the candidates'
     spread."""
     low, high = np.quantile(candidates, [0.16, 0.84])

@@ -18,8 +18,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from rarebird.slots.decisions import DecisionRows
 from rarebird.slots.methods import Fitted, Method
-from rarebird.slots.protocols import Metric
 
 KINDS = ("image", "table", "series")
 
@@ -38,8 +38,6 @@ class Argmax(Method):
 
     fitted: ClassVar[type[Fitted]] = FittedArgmax
 
-    def fit(
-        self, probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray
-    ) -> FittedArgmax:
+    def fit(self, rows: DecisionRows) -> FittedArgmax:
         """The decision itself; the rows are not used."""
         return FittedArgmax()

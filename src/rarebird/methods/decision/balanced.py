@@ -23,8 +23,8 @@ from typing import ClassVar
 import numpy as np
 
 from rarebird.core.checks import require
+from rarebird.slots.decisions import DecisionRows
 from rarebird.slots.methods import Fitted, Method
-from rarebird.slots.protocols import Metric
 
 KINDS = ("image", "table", "series")
 
@@ -50,11 +50,9 @@ class Balanced(Method):
 
     fitted: ClassVar[type[Fitted]] = FittedBalanced
 
-    def fit(
-        self, probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray
-    ) -> FittedBalanced:
-        """The decision for the natural `prior (n_classes,)`; the rows are not used."""
-        return FittedBalanced(prior=tuple(np.asarray(prior, dtype=np.float64).tolist()))
+    def fit(self, rows: DecisionRows) -> FittedBalanced:
+        """The decision for the rows' `prior (n_classes,)`; the rows themselves are not used."""
+        return FittedBalanced(prior=tuple(np.asarray(rows.prior, dtype=np.float64).tolist()))
 
 
 def above_prior(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ confusion matrix, as every metric of labels does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -29,8 +30,9 @@ import numpy as np
 from rarebird.core.checks import require
 from rarebird.data.row_counts import rows_of, seen_classes
 from rarebird.methods.decision._offset_search import SHARES, SMALLEST, OffsetSearch
+from rarebird.metrics import names
+from rarebird.slots.decisions import DecisionRows, Metric
 from rarebird.slots.methods import Fitted, Method
-from rarebird.slots.protocols import Metric
 
 KINDS = ("image", "table", "series")
 EVALUATIONS = 10_000
@@ -59,27 +61,20 @@ class Threshold(Method):
 
     fitted: ClassVar[type[Fitted]] = FittedThreshold
 
-    def fit(
-        self, probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray, metric: Metric, prior: np.ndarray
-    ) -> FittedThreshold:
-        """Search the offsets on held-out rows.
+    def check(self, metric: str, classes: Sequence[str]) -> None:
+        """Refuse a metric that one label for all rows maximizes.
 
-        Args:
-            probabilities: ``(n, n_classes)`` under the natural prior.
-            y: ``(n,)`` int class codes.
-            weight: ``(n,)`` sample weights; whole numbers count rows.
-            metric: ``(y, predicted, weight) -> float``; higher is better.
-            prior: ``(n_classes,)`` natural prior of the training rows.
+        Raises:
+            DataError: It is one.
         """
-        require(
-            len(probabilities) == len(y) == len(weight),
-            "one label and weight per row",
-            rows=len(probabilities),
-            y=len(y),
-            weight=len(weight),
-        )
-        log_p, y, rows = merged(logs(probabilities), y, rows_of(weight))
-        offsets = best_offsets(log_p, y, rows, metric, prior)
+        names.check_needs_no_floor(metric, classes)
+
+    def fit(self, rows: DecisionRows) -> FittedThreshold:
+        """Search the offsets on held-out rows."""
+        sizes = {"rows": len(rows.probabilities), "y": len(rows.y), "weight": len(rows.weight)}
+        require(len(set(sizes.values())) == 1, "one label and weight per row", **sizes)
+        log_p, y, counts = merged(logs(rows.probabilities), rows.y, rows_of(rows.weight))
+        offsets = best_offsets(log_p, y, counts, rows.metric, rows.prior)
         return FittedThreshold(offsets=tuple((offsets - offsets.mean()).tolist()))
 
 

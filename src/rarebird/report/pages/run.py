@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from rarebird.core.checks import require
-from rarebird.evaluation.result import ClassScore, Estimate, Result, Scores
+from rarebird.evaluation.estimate import Estimate
+from rarebird.evaluation.result import ClassScore, Result, Scores
+from rarebird.report.pages.coverage import coverage_values
 from rarebird.report.pages.external_rows import external_values
 from rarebird.report.pages.page import rendered, write_page
 from rarebird.report.pages.run_figures import figures
 from rarebird.report.pages.synthetic_rows import synthesis_values
 from rarebird.report.verdict import headline_of, scores_of, verdict
-from rarebird.report.wording import TOO_FEW, better, estimate_of, interval_text, value_text, wording
+from rarebird.report.wording import TOO_FEW, better, estimate_of, interval_text, p_text, value_text, wording
 
 MOST_IN_MATRIX = 30
+CLASSWISE = "classwise_calibration_error"
 MOST_CONFUSIONS = 20
 # Standard errors to each side of a 95 % interval.
 TWO_SIDED = 1.96
@@ -55,6 +58,7 @@ def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[st
         tried=_tried_rows(result),
         external=external_values(result.external),
         synthesis=synthesis_values(result.synthesis),
+        sets=coverage_values(scores.sets),
         recipe_toml=recipe_toml,
         profile_text=profile_text,
         applicable=profile.get("applicable") or [],
@@ -125,7 +129,12 @@ def _metric_rows(result: Result, scores: Scores, headline: str) -> list[dict[str
     """All metrics, the headline first, with their values on test and on validation rows."""
     beside = result.validation.metrics if result.test and result.validation else {}
     ordered = sorted(scores.metrics, key=lambda name: name != headline)
-    return [_metric_row(name, scores.metrics[name], beside.get(name)) for name in ordered]
+    rows = [_metric_row(name, scores.metrics[name], beside.get(name)) for name in ordered]
+    if scores.classwise_calibration_error is not None:
+        validation = result.validation if result.test else None
+        error = None if validation is None else validation.classwise_calibration_error
+        rows.append(_metric_row(CLASSWISE, scores.classwise_calibration_error, error))
+    return rows
 
 
 def _class_rows(result: Result, scores: Scores) -> list[dict[str, Any]]:
@@ -145,6 +154,7 @@ def _class_rows(result: Result, scores: Scores) -> list[dict[str, Any]]:
             "positive": score.label == result.positive,
             "figures": [_cell(score.recall), _cell(score.precision), _cell(score.f1)],
             "calibration": _cell(score.calibration_error),
+            "calibration_p": "" if score.calibration_p_value is None else p_text(score.calibration_p_value),
             "note": _class_note(score),
         }
         rows.append(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rarebird.evaluation.result import Result, Scores
-from rarebird.report.figures import reliability, run
+from rarebird.report.figures import decision, reliability, run
 from rarebird.report.figures.drawing import COLORS, Drawing
 from rarebird.report.label_rule import other_labels, probability_text
 from rarebird.report.left_out import why_left_out
@@ -71,6 +71,25 @@ def _precision_and_recall(result: Result, scores: Scores) -> Shown | None:
     return _figure("Precision and recall", aid, run.precision_recall(curves, rates, decided))
 
 
+def _cost(result: Result, scores: Scores) -> Shown | None:
+    curve = None if scores.decision is None or scores.decision.cost is None else scores.decision.cost.curve
+    if curve is None:
+        return None
+    aid = f"What labels cost if mistakes on rows of “{curve.label}” were cheaper (left) or dearer (right) than stated"
+    aid += " (dotted line): 1 is the best single label for all rows, 0 is perfect. Lower is better; labels are decided"
+    aid += " anew at each point."
+    return _figure("Cost", aid, decision.cost_curve(curve))
+
+
+def _errors_left(result: Result, scores: Scores) -> Shown | None:
+    found = None if scores.decision is None else scores.decision.abstention
+    if found is None:
+        return None
+    aid = "Wrong labels among the rows that are labelled, the surest first. A curve that rises to the right shows that"
+    aid += " errors are where the model is unsure; the dotted line is what it labels now."
+    return _figure("Errors and rows left to a person", aid, decision.error_curve(found))
+
+
 def _predicted_against_true(result: Result, scores: Scores) -> Shown | None:
     curve = scores.curves.get("residuals")
     if not curve:
@@ -102,6 +121,8 @@ _FIGURES: dict[str, Callable[[Result, Scores], Shown | None]] = {
     "Reliability of the most probable class": _reliability,
     "Reliability class by class": _class_reliability,
     "Precision and recall": _precision_and_recall,
+    "Cost": _cost,
+    "Errors and rows left to a person": _errors_left,
     "Predicted against true": _predicted_against_true,
     "Residuals": _residuals,
     "Learning curve": _learning_curve,
