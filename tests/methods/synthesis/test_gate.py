@@ -5,20 +5,21 @@ How often it is wrong over hundreds of draws is measured by `benchmarks/synthesi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rarebird.core.compute import Compute
-from rarebird.data.dataset import Dataset
+from rarebird.data.dataset import Dataset, Pixels
 from rarebird.methods.synthesis import _gate
 from rarebird.methods.synthesis.mixture import Mixture
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
 from rarebird.slots.gate_verdict import ClassVerdict
 from tests.methods.synthesis.made_classes import ellipses
-from tests.methods.synthesis.planted import FAULTS, Fault, Planted, halves, real
+from tests.methods.synthesis.planted import FAULTS, At, Fault, Planted, halves, real
 
 # The figures of which at least one must fail.
 BY = {
@@ -57,6 +58,33 @@ def test_real_rows_that_nobody_saw_pass(code: int) -> None:
         verdict = judged(made(), real, code, seed=seed)
         assert verdict.passes, verdict.reason
         assert verdict.usefulness is not None
+
+
+def stripes(n: int) -> Dataset:
+    """Gray pictures of noise, and pictures with diagonal stripes at random places; both have `n`."""
+    draw = np.random.default_rng(0)
+    down, across = np.indices((28, 28))
+    waves = np.sin(2 * np.pi * (down + across + draw.uniform(0, 3, (2 * n, 1, 1))) / 3)
+    is_striped = np.repeat([0, 1], n)
+    array = 120 + draw.normal(0, 20, (2 * n, 28, 28)) + 50 * waves * is_striped[:, None, None]
+    source = Pixels(array.clip(0, 255).astype(np.uint8)[:, None])
+    ids = np.arange(2 * n).astype(str)
+    return Dataset("image", "classification", source, np.arange(2 * n), is_striped, ("noise", "stripes"), ids)
+
+
+def mirrored(at: At, code: int, n: int) -> Dataset:
+    """Unseen pictures from left to right: a small gray picture, its contrast and its sharpness stay as they are."""
+    rows = real(at, code, n)
+    return replace(rows, source=Pixels(np.ascontiguousarray(rows.raw()[..., ::-1])), index=np.arange(n))
+
+
+def test_a_fault_that_only_texture_shows_is_rejected() -> None:
+    rows = stripes(80)
+    found = [
+        {figure.name: figure for figure in judged(rows, fault, 1).figures}["tree_area"].fails
+        for fault in (real, mirrored)
+    ]
+    assert found == [False, True]
 
 
 @pytest.mark.real_data

@@ -21,6 +21,7 @@ from rarebird.core.compute import Compute
 from rarebird.core.progress import part_of
 from rarebird.data import prepare, split
 from rarebird.data.concatenation import concat
+from rarebird.data.convolution_features import convolution_features
 from rarebird.data.dataset import Dataset
 from rarebird.data.plain_features import plain_features
 from rarebird.data.row_counts import counted
@@ -78,6 +79,7 @@ class Pool:
     """Held-out and new rows of one class, part by part.
 
     Attributes:
+        rows: For each part, held-out rows and then as many new ones.
         points: For each part, ``(n, d)`` features of held-out rows and then of as many new ones.
         known: For each part, features of the class's rows that the generator learned from.
         scores: For each part, ``(n,)`` how much the rows look like the class.
@@ -85,6 +87,7 @@ class Pool:
         related: For each part, ``(n,)`` how much columns depend on each other as in the class's known rows.
     """
 
+    rows: list[Dataset] = field(default_factory=list)
     points: list[np.ndarray] = field(default_factory=list)
     known: list[np.ndarray] = field(default_factory=list)
     scores: list[np.ndarray] = field(default_factory=list)
@@ -155,6 +158,7 @@ def _compared(pool: Pool, judged: Judged, generated: Generated, rows: Rows, draw
     points = np.concatenate([rest[chosen], new[: len(chosen)]])
     scorer = trees(first, is_own, draw, _balanced(is_own))
     low, high = first.min(axis=0), first.max(axis=0)
+    pool.rows.append(concat([held.take(chosen), made.take(np.arange(len(chosen)))]))
     pool.points.append(points)
     pool.known.append(first[is_own])
     pool.scores.append(scorer(points))
@@ -221,7 +225,7 @@ def _figures(pool: Pool, draw: np.random.Generator) -> list[Figure]:
     at, known = space(points), [space(one) for one in pool.known]
     nearest, copied, covered = _to_known(at, known, part)
     return [
-        synthetic_rows.tree_area(points, sides, fold, draw),
+        synthetic_rows.tree_area(np.hstack([points, _texture(pool)]), sides, fold, draw),
         synthetic_rows.energy(at, sides),
         synthetic_rows.dependence(at if at.shape[1] < points.shape[1] else points, sides),
         synthetic_rows.mean_difference("lost_dependence", -np.concatenate(pool.related), sides),
@@ -232,6 +236,13 @@ def _figures(pool: Pool, draw: np.random.Generator) -> list[Figure]:
         synthetic_rows.mean_difference("outside", np.concatenate(pool.outside).astype(float), sides),
         synthetic_rows.rank_share("other_class", np.concatenate(pool.scores), sides),
     ]
+
+
+def _texture(pool: Pool) -> np.ndarray:
+    """``(n, d)`` what plain features have lost of pictures and series: edges, texture, noise; no columns for tables."""
+    if pool.rows[0].kind == "table":
+        return np.zeros((sum(map(len, pool.rows)), 0))
+    return convolution_features(concat(pool.rows))[0]
 
 
 def _space(points: np.ndarray, known: np.ndarray, is_made: np.ndarray) -> Any:
