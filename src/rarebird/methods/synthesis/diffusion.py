@@ -1,4 +1,4 @@
-"""Make new pictures and series by removing noise step by step, from a network that knows the class.
+"""Make new rows of any kind by removing noise step by step, from a network that knows the class.
 
 Karras, Aittala, Aila and Laine, "Elucidating the Design Space of Diffusion-Based Generative Models" (NeurIPS 2022): a
 small U-Net learns to remove noise of all strengths from the training rows; a new row begins as noise, and in
@@ -16,6 +16,9 @@ than 64 px: these are made at 64 px and enlarged.
 *Cost:* about ``3 * batch_size`` passes through the network per step and `sampling_steps` to twice as many per new row;
 at 28 px and width 48 a pass has 100 million multiplications.
 
+For tables: a rectified flow of a perceptron with the time, after Kotelnikov et al., "TabDDPM" (ICML 2023); of the
+settings, `noisy_copies` and `guidance` are for pictures and series.
+
 NOTE[DIFF]: sampling is by DPM-Solver++(2M) (Lu et al., 2022), which needs half of the paper's passes; noise levels are
 in units of the data's standard deviation.
 """
@@ -30,7 +33,7 @@ from rarebird.methods.synthesis._generator import Generator, Part
 from rarebird.methods.synthesis._precision import Precision
 from rarebird.slots.ranges import Float, Int
 
-KINDS = ("image", "series")
+KINDS = ("image", "table", "series")
 
 
 class Diffusion(Generator):
@@ -67,6 +70,10 @@ class Diffusion(Generator):
 
     def part(self, kind: str) -> Part:
         """Pictures and series share one."""
+        if kind == "table":
+            from rarebird.methods.synthesis import _diffusion_table
+
+            return _diffusion_table
         from rarebird.methods.synthesis import _diffusion_grids
 
         return _diffusion_grids

@@ -1,4 +1,4 @@
-"""Make new pictures and series by a generator that learns to deceive a critic.
+"""Make new rows of any kind by a generator that learns to deceive a critic.
 
 Goodfellow et al., "Generative Adversarial Nets" (NeurIPS 2014), as residual networks with spectral normalization, a
 projected class and the hinge loss (Miyato and Koyama, "cGANs with Projection Discriminator", ICLR 2018). The critic
@@ -14,6 +14,9 @@ and again, which the gate sees. `diffusion` is steadier in the same time.
 *Cost:* about five passes through each of two networks per row of a step; at 28 px and width 32 a pass has 50 million
 multiplications.
 
+For tables: perceptrons, the Wasserstein loss with a penalty on the critic's gradient (Gulrajani et al., NeurIPS 2017),
+and soft categories, after Xu et al., "Modeling Tabular data using Conditional GAN" (NeurIPS 2019).
+
 NOTE[DIFF]: groups of channels of each row are normalized, not batches, so that no new row depends on others.
 """
 
@@ -27,7 +30,7 @@ from rarebird.methods.synthesis._generator import Generator, Part
 from rarebird.methods.synthesis._precision import Precision
 from rarebird.slots.ranges import Float, Int
 
-KINDS = ("image", "series")
+KINDS = ("image", "table", "series")
 
 
 class Gan(Generator):
@@ -57,6 +60,10 @@ class Gan(Generator):
 
     def part(self, kind: str) -> Part:
         """Pictures and series share one."""
+        if kind == "table":
+            from rarebird.methods.synthesis import _gan_table
+
+            return _gan_table
         from rarebird.methods.synthesis import _gan_grids
 
         return _gan_grids

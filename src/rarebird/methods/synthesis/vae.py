@@ -1,4 +1,4 @@
-"""Make new pictures and series between and around those of a class, in the short code of a variational autoencoder.
+"""Make new rows of any kind between and around those of a class, in the short code of a variational autoencoder.
 
 Kingma and Welling, "Auto-Encoding Variational Bayes" (ICLR 2014), conditional on the class (Sohn, Lee and Yan, NeurIPS
 2015), with a decoder whose variance is the best one for each batch (Rybkin, Daniilidis and Levine, ICML 2021). A new
@@ -11,7 +11,11 @@ of two rows.
 *Cost:* about three passes through two networks per row of a step; at 28 px and width 32 a pass has 60 million
 multiplications.
 
-NOTE[DIFF]: rows are drawn around the codes of training rows, not from the prior: few rows leave most of it empty.
+Rows of tables are decoded from codes of the prior, each number with a spread of its own (TVAE: Xu et al., NeurIPS
+2019).
+
+NOTE[DIFF]: pictures and series are drawn around the codes of training rows, not from the prior: few rows leave most of
+it empty.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from rarebird.methods.synthesis._generator import Generator, Part
 from rarebird.methods.synthesis._precision import Precision
 from rarebird.slots.ranges import Float, Int
 
-KINDS = ("image", "series")
+KINDS = ("image", "table", "series")
 
 
 class Vae(Generator):
@@ -57,6 +61,10 @@ class Vae(Generator):
 
     def part(self, kind: str) -> Part:
         """Pictures and series share one."""
+        if kind == "table":
+            from rarebird.methods.synthesis import _vae_table
+
+            return _vae_table
         from rarebird.methods.synthesis import _vae_grids
 
         return _vae_grids
