@@ -123,7 +123,8 @@ def _penalty(critic: nn.Module, real: Tensor, false: Tensor, classes: Tensor, ge
     share = torch.rand((len(real), 1), generator=generator).to(real.device)
     between = (share * real + (1 - share) * false).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between, classes).sum(), between, create_graph=True)
-    return (gradient.norm(dim=1) - 1).square().mean()
+    penalty: Tensor = (gradient.norm(dim=1) - 1).square().mean()
+    return penalty
 
 
 def restore(settings: Any, like: Dataset, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> GanRows:

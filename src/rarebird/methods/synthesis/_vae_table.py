@@ -48,7 +48,8 @@ class Autoencoder(nn.Module):
         for block in self.blocks:
             loss = loss - (made[:, block].log_softmax(dim=1) * cells[:, block]).sum(dim=1)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
-        return (loss + divergence).mean()
+        mean_loss: Tensor = (loss + divergence).mean()
+        return mean_loss
 
 
 @dataclass(frozen=True, eq=False)
