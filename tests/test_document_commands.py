@@ -42,6 +42,8 @@ SHORT = {
     "next": {"--steps": "4", "--n": "5", "--set": "folds=2"},
     "synthesize": {"--rows": "8", "--budget": "10m", "--method": "mixture"},
     "demo": {"--budget": "4s"},
+    "compress": {"--training-steps": "2", "--set": "network.width=4", "--out": "smaller"},
+    "export": {"--out": "model.onnx"},
 }
 # Without a budget of its own, such a command trains as long as its recipe or steps ask.
 TRAINS_ONE = ("--recipe", "--steps")
@@ -116,6 +118,8 @@ def words_of(text: str, home: Path) -> list[str]:
         words[words.index("--workers") + 1] = "2"
     if "--set" not in words and name == "fit" and "--recipe" not in words:
         words += ["--set", "folds=2"]
+    if name == "compress":
+        words.append("--force")  # several documents show it
     return [name, *words]
 
 

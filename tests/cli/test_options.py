@@ -38,6 +38,11 @@ OPTIONS = {
     "evaluate": "model data --out --raw --coverage --target --kind --groups --groups-pattern --weight --pictures "
     "--channels-last --device --threads --json",
     "decide": "run --decision --set --metric --json",
+    "compress": "model --data --out --test --recipe --set --steps --max-recall-drop --share --prune --importance "
+    "--precision --int8 --balanced --temperature --hard-share --training-steps --budget --keep-copies --force "
+    f"{ROWS} --threads --json --quiet",
+    "merge": "models --data --out --way --force --target --kind --pictures --channels-last --json --quiet",
+    "export": "model --data --format --out --layout --pictures --channels-last --json",
     "profile": f"data --test {ROWS} --json",
     "list": "slot --kind --json",
     "demo": "--out --budget",
@@ -54,18 +59,22 @@ OWN_HELP = {
     "label-issues": {"out", "test", "settings", "metric"},
     "synthesize": {"settings", "seed", "force"},
     "decide": {"settings", "metric"},
+    "compress": {"out", "test", "recipe", "settings"},
+    "merge": {"out"},
     "profile": {"test"},
 }
 OWN_DEFAULT = {("tune", "seed"): 0, ("compare", "seed"): 0}
-# Options of a command's own that only share their name: --out of `predict`, `evaluate` and `synthesize` is a file, and
-# --steps of `learning-rate` is never without a value.
+# Options of a command's own that only share their name: --out of `predict`, `evaluate`, `export` and `synthesize` is a
+# file, --steps of `learning-rate` is never without a value, and some commands have --data in place of DATA.
 OTHER_MEANING = {
     ("predict", "out"),
     ("evaluate", "out"),
     ("learning-rate", "steps"),
     ("demo", "out"),
     ("synthesize", "out"),
+    ("export", "out"),
 }
+OTHER_MEANING |= {("compress", "steps"), *((command, "data") for command in ("compress", "merge", "export"))}
 OWN_DEFAULTS = {
     "fit": {
         "references": True,
@@ -120,6 +129,30 @@ OWN_DEFAULTS = {
     },
     "evaluate": {"model": inspect.Parameter.empty, "out": None, "raw": False, "coverage": None},
     "decide": {"run": inspect.Parameter.empty, "decision": None},
+    "compress": {
+        "data": None,
+        "steps": "distill,prune,quantize",
+        "max_recall_drop": 0.02,
+        "share": 0.5,
+        "prune": "channels",
+        "importance": "taylor",
+        "precision": "int8",
+        "int8": "auto",
+        "balanced": True,
+        "temperature": 1.0,
+        "hard_share": 0.5,
+        "training_steps": None,
+        "budget": None,
+        "model": inspect.Parameter.empty,
+    },
+    "merge": {"data": None, "models": inspect.Parameter.empty, "way": "auto"},
+    "export": {
+        "data": None,
+        "model": inspect.Parameter.empty,
+        "file_format": "onnx",
+        "out": None,
+        "layout": "nchw",
+    },
     "profile": {},
     "list": {"slot": None},
     "demo": {"out": Path("runs/demo"), "budget": "30s"},

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
 from rarebird.slots import methods
-from rarebird.slots.decisions import DecisionRows
+from rarebird.slots.decisions import DecisionOnTensors, DecisionRows
 
 
 def cases(slot: str) -> Any:
@@ -190,3 +191,21 @@ def test_same_rows_same_decision(decision: Any) -> None:
     p = softmax(logits)
     first, again = (decision.fit(DecisionRows(p, y, weight, balanced_accuracy, prior_of(y))) for _ in range(2))
     assert first == again
+
+
+@every_calibration
+def test_calibration_on_tensors_is_the_same_map(calibration: Any) -> None:
+    logits, y, weight = toy(300)
+    fitted = calibration.fit(2 * logits, y, weight, np.array([0.5, 1.5, 4.0]))
+    mapped = fitted.on_tensors(torch.from_numpy(logits)).numpy()
+    np.testing.assert_allclose(softmax(mapped), softmax(fitted(logits)), atol=1e-12)
+
+
+@every_decision
+def test_decision_on_tensors_is_the_same_decision(decision: Any) -> None:
+    logits, y, weight = toy(500)
+    p = softmax(logits)
+    fitted = decision.fit(DecisionRows(p, y, weight, balanced_accuracy, prior_of(y)))
+    if isinstance(fitted, DecisionOnTensors):
+        for rows in (p, np.tile(prior_of(y), (3, 1)), np.eye(3)):
+            np.testing.assert_array_equal(fitted.on_tensors(torch.from_numpy(rows)).numpy(), fitted(rows))

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import typer
 
 # Importing these modules adds their commands to the application.
-from rarebird.cli import compare, decide, diagnose, fit, show, synthesize, tune, use  # noqa: F401
+from rarebird.cli import compare, decide, diagnose, fit, show, small, synthesize, tune, use  # noqa: F401
 from rarebird.cli.options import app
 
 COMMANDS = (
     *("fit", "preview", "learning-rate", "tune", "compare", "regularization-path", "label-issues", "next"),
     "synthesize",
-    *("predict", "evaluate", "decide", "profile", "list", "demo"),
+    *("predict", "evaluate", "decide", "compress", "merge", "export", "profile", "list", "demo"),
 )
 app.registered_commands.sort(key=lambda command: COMMANDS.index(command.name or ""))
 

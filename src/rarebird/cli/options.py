@@ -53,6 +53,7 @@ def _application(
 Data = Annotated[
     Path, typer.Argument(help="Folder with one folder per class, .csv or .parquet, UCR .tsv or .ts, or .npz.")
 ]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Rows, as DATA of the other commands.")]
 Out = Annotated[Path | None, typer.Option(help="Folder to write (default: runs/NAME-DATE).")]
 Test = Annotated[Path | None, typer.Option(help="Test rows, which are not used; without them a fifth is held out.")]
 RecipeFile = Annotated[Path | None, typer.Option(help="A recipe file in place of the default rules.")]
@@ -167,6 +168,7 @@ def shared_options(
     reading: Iterable[str] = READING,
     running: Iterable[str] = RUNNING,
     defaults: Mapping[str, object] | None = None,
+    data_option: str | None = None,
     **helps: str,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command ``DATA`` and shared options, and call it with a `Request` (and an `Output`, if it takes one).
@@ -178,11 +180,14 @@ def shared_options(
         reading: Which of the options that say how to read the data.
         running: Which of the options that say how to compute and how to print.
         defaults: Defaults that differ from the usual ones.
+        data_option: Help of ``--data``, which takes the place of the argument ``DATA``; None: there is the argument.
         helps: The other shared options in the order of the help page, each with its help text or `USUAL`.
     """
     also = ("force",) if "out" in helps else ()
     texts = {"data": USUAL, **helps, **dict.fromkeys((*also, *reading, *running), USUAL)}
     shared = {name: _shared_parameter(name, text, defaults or {}) for name, text in texts.items()}
+    if data_option is not None:
+        shared["data"] = _parameter("data", data_option, DataOption, None)
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         # `Request` is imported for type checkers only; typer never sees these two.
@@ -213,12 +218,15 @@ def shared_options(
 def _shared_parameter(name: str, text: str, defaults: Mapping[str, object]) -> inspect.Parameter:
     """A shared option as a parameter, with a help text of its own unless `text` is `USUAL`."""
     annotation, default = SHARED[name]
+    return _parameter(name, text, annotation, defaults.get(name, default))
+
+
+def _parameter(name: str, text: str, annotation: Any, default: object) -> inspect.Parameter:
     if text != USUAL:
         of, option = get_args(annotation)
         option = copy(option)
         option.help = text
         annotation = Annotated[of, option]
-    default = defaults.get(name, default)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
@@ -246,6 +254,8 @@ def _request(given: Mapping[str, Any]) -> Request:
     plain = ["data", "test", "recipe", "metric", "positive", "seed", "steps", "threads", "device"]
     plain += ["keep_copies", "force"]
     fields = {name: given[name] for name in plain if name in given}
+    if given.get("data") is None:
+        fields["data"] = Path()
     fields["settings"] = tuple(given.get("settings") or ())
     fields["unlabeled"] = given.get("pool")
     fields["external"] = tuple(given.get("external") or ())
@@ -254,7 +264,7 @@ def _request(given: Mapping[str, Any]) -> Request:
     if "out" in given:
         from rarebird.runs.default_folder import default_folder
 
-        fields["out"] = given["out"] or default_folder(given["data"].stem)
+        fields["out"] = given["out"] or default_folder(given["data"].stem if given["data"] else "model")
         fields["out_is_default"] = given["out"] is None
     return Request(**fields)
 

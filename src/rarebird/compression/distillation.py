@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,11 +22,38 @@ from rarebird.model.model import Member
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import CrossFit, cross_fit_all
 
-# Share of the label in a target; share of the rows that are held out for the student, if no validation rows are given.
-HARD_SHARE, HELD_OUT_SHARE = 0.5, 0.2
+# Share of the rows that are held out for the student, if no validation rows are given.
+HELD_OUT_SHARE = 0.2
+# Smaller probabilities of a teacher are raised to this before they are softened.
+LEAST = 1e-7
 
 
-def student_rows(splits: Splits, fits: Sequence[CrossFit], members: Sequence[Member], device: str, seed: int) -> Splits:
+@dataclass(frozen=True)
+class Teaching:
+    """What a student learns from.
+
+    Attributes:
+        hard_share: Share of the label in a target; the rest is the members' prediction.
+        temperature: The teachers' logits are divided by it, and in the loss the student's, too; 1: neither.
+        balanced: Each class has as many draws as any other; the prior of that is known, and corrected.
+    """
+
+    hard_share: float = 0.5
+    temperature: float = 1.0
+    balanced: bool = False
+
+
+AS_IS, BALANCED = Teaching(), Teaching(balanced=True)
+
+
+def student_rows(
+    splits: Splits,
+    fits: Sequence[CrossFit],
+    members: Sequence[Member],
+    device: str,
+    seed: int,
+    teaching: Teaching = AS_IS,
+) -> Splits:
     """Training rows whose targets contain the members' predictions, and held-out rows with their labels.
 
     Args:
@@ -35,9 +62,10 @@ def student_rows(splits: Splits, fits: Sequence[CrossFit], members: Sequence[Mem
         members: The same networks in the same order, calibrated.
         device: Where they compute.
         seed: Decides which rows are held out.
+        teaching: How labels and predictions become targets.
     """
     train = splits.train
-    soft = replace(train, y=_soft_targets(train, teacher_predictions(splits, fits, members, device)))
+    soft = replace(train, y=_soft_targets(train, teacher_predictions(splits, fits, members, device), teaching))
     if splits.val is not None:
         return replace(splits, train=soft)
     learned, held = split.sides(train, HELD_OUT_SHARE, seed, "student")
@@ -77,12 +105,34 @@ def train_student(student: Recipe, splits: Splits, compute: Compute) -> CrossFit
     return cross_fit_all(student.updated(folds=0, holdout=None), splits, parts, compute)
 
 
-def _soft_targets(train: Dataset, predicted: np.ndarray) -> np.ndarray:
+def student_recipe(student: Recipe, teaching: Teaching, steps: int | None = None) -> Recipe:
+    """The recipe of a student that is taught so.
+
+    Args:
+        student: Its own recipe.
+        teaching: Temperature and balance.
+        steps: Optimizer steps; None: as many as the recipe has.
+    """
+    changes: dict[str, object] = {"relaid": (), "reference": None, "head": None}
+    if teaching.balanced and student.batch_sampling.name == "shuffled" and student.loss.tasks == ("classification",):
+        changes["batch_sampling"] = "class_balanced"
+    if teaching.temperature > 1:
+        changes["loss"] = {"name": "distillation", "temperature": teaching.temperature}
+    if steps is not None:
+        changes["steps"] = steps
+    return student.updated(**changes)
+
+
+def _soft_targets(train: Dataset, predicted: np.ndarray, teaching: Teaching) -> np.ndarray:
     """The weighted mean of the labels and the members' predictions."""
     assert train.y is not None
+    hard_share = teaching.hard_share
     if train.task == "regression":
-        values: np.ndarray = HARD_SHARE * train.y + (1 - HARD_SHARE) * predicted[:, 0]
+        values: np.ndarray = hard_share * train.y + (1 - hard_share) * predicted[:, 0]
         return values
+    if teaching.temperature > 1:
+        predicted = np.clip(predicted, LEAST, None) ** (1 / teaching.temperature)
+        predicted = predicted / predicted.sum(axis=1, keepdims=True)
     hard = np.eye(train.n_classes)[train.codes]
-    soft: np.ndarray = HARD_SHARE * hard + (1 - HARD_SHARE) * predicted
+    soft: np.ndarray = hard_share * hard + (1 - hard_share) * predicted
     return soft

@@ -39,6 +39,9 @@ class MemberDescription(BaseModel):
         recipe: The place of its recipe among the model's recipes.
         weight: Relative to the weights of the other members.
         started: Where its initial weights come from, with their licence; None where they were newly drawn.
+        widths: Group -> channels that remain, of a network that was pruned; None where none were removed.
+        precision: Of the weights in the file; computed is in float32.
+        onnx: Whether the network is an ONNX file beside the weights (a quantized one).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +51,9 @@ class MemberDescription(BaseModel):
     recipe: int = Field(default=0, ge=0)
     weight: float = Field(default=1.0, gt=0)
     started: StartingWeights | None = None
+    widths: dict[str, int] | None = None
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    onnx: bool = False
 
 
 class Description(BaseModel):

@@ -23,12 +23,20 @@ from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
 from rarebird.slots.methods import Method
-from rarebird.slots.stored_modules import ArrayModule, ArrayReference, TextModule, TextReference
+from rarebird.slots.stored_modules import (
+    ArrayModule,
+    ArrayReference,
+    OnnxModule,
+    TextModule,
+    TextReference,
+    stored_precision,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 DESCRIPTION, WEIGHTS, TEXT = "model.json", "weights.safetensors", "member_{place}.txt"
+ONNX = "member_{place}.onnx"
 # Memory that the weights take while they are read, as a multiple of their file.
 WEIGHTS_MEMORY = 2
 
@@ -78,6 +86,8 @@ def write_model(
         for place, network in enumerate(networks):
             if isinstance(network, TextModule):
                 (building / TEXT.format(place=place)).write_text(network.to_text(), encoding="utf-8")
+            if isinstance(network, OnnxModule):
+                (building / ONNX.format(place=place)).write_bytes(network.to_onnx())
         if held_out is not None:
             held_out_rows.write(held_out, building / held_out_rows.FILE)
         text = json.dumps(description.model_dump(mode="json"), indent=1, allow_nan=False)
@@ -153,7 +163,9 @@ def _tensors(network: nn.Module) -> dict[str, Tensor]:
 
     if isinstance(network, ArrayModule):
         return {name: torch.from_numpy(array) for name, array in network.to_arrays().items()}
-    return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    stored = getattr(torch, stored_precision(network))
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    return {name: value.to(stored) if value.is_floating_point() else value for name, value in tensors.items()}
 
 
 def _network(recipe: Recipe, folder: Path, part: MemberDescription, tensors: dict[str, Any], place: int) -> nn.Module:
@@ -162,6 +174,13 @@ def _network(recipe: Recipe, folder: Path, part: MemberDescription, tensors: dic
     given = {
         name.partition(".")[2]: tensors.pop(name) for name in list(tensors) if name.partition(".")[0] == str(place)
     }
+    if part.onnx:
+        from rarebird.model.onnx_network import checked_network
+
+        require(not given, "a network in an ONNX file has no other weights", tensors=sorted(given)[:3])
+        path = folder / ONNX.format(place=place)
+        check_file(path, WEIGHTS_MEMORY)
+        return checked_network(path.read_bytes(), part.prepared.spec)
     reference = recipe.reference
     if reference is None:
         return _with_weights(recipe.network, part, given)
@@ -181,14 +200,27 @@ def _with_weights(method: Method, part: MemberDescription, given: dict[str, Any]
     build: Any = method.build  # type: ignore[attr-defined]
     # First built without memory: a description whose sizes do not match the weights must not take any.
     with torch.device("meta"):
-        wanted = {name: (value.shape, value.dtype) for name, value in build(part.prepared.spec).state_dict().items()}
+        wanted = {name: (value.shape, value.dtype) for name, value in _built(build, part).state_dict().items()}
+    stored = getattr(torch, part.precision)
+    given = {name: value.float() if value.dtype == stored else value for name, value in given.items()}
     found = {name: (value.shape, value.dtype) for name, value in given.items()}
     different = sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
     require(not different, "the weights are those of the network", network=method.name, differ=different[:3])
     bad = sorted(name for name, value in given.items() if not torch.isfinite(value).all())
     require(not bad, "weights are finite", not_finite=bad[:3])
-    network: nn.Module = build(part.prepared.spec)
+    network: nn.Module = _built(build, part)
     network.load_state_dict(given, strict=True)
+    network.stored_precision = part.precision  # type: ignore[assignment]
+    return network
+
+
+def _built(build: Any, part: MemberDescription) -> nn.Module:
+    """A member's network with newly drawn weights, as narrow as it is."""
+    from rarebird.methods.network._channels import narrow_to
+
+    network: nn.Module = build(part.prepared.spec)
+    if part.widths is not None:
+        narrow_to(network, part.widths)
     return network
 
 

@@ -25,6 +25,7 @@ from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.decisions import AbstainingDecision, FittedDecision
 from rarebird.slots.starting_weights import StartingWeights
+from rarebird.slots.stored_modules import OnnxModule, channel_widths, stored_precision
 
 if TYPE_CHECKING:
     from torch import nn
@@ -203,6 +204,9 @@ class Model:
                 recipe=member.place,
                 weight=member.weight,
                 started=member.started,
+                widths=channel_widths(member.network),
+                precision=stored_precision(member.network),
+                onnx=isinstance(member.network, OnnxModule),
             )
             for member in self.members
         ]

@@ -65,6 +65,7 @@ class Recipe(BaseModel):
         head: The method that solves the network's head in closed form, where its features are frozen; None: the network
             is trained by steps. With it, the slots that act within a training by steps are not used.
         stages: Parts of the training, or the name of a plan in `rarebird.recipe.stage_plans`.
+        same_start: The networks of all folds begin with the same weights, so that they can be merged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
@@ -94,6 +95,7 @@ class Recipe(BaseModel):
     threads: int | None = Field(default=None, ge=1)
     image_size: int | None = Field(default=None, ge=8)
     test_time_views: int = Field(default=0, ge=0, le=64)
+    same_start: bool = False
 
     network: slot_type("network")  # type: ignore[valid-type]
     transfer: slot_type("transfer") | None = None  # type: ignore[valid-type]

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from rarebird.slots.methods import Fitted
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # ``(y, predicted, weight) -> float``; higher is better.
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
@@ -90,6 +93,13 @@ class Promise(BaseModel):
     def is_kept(self) -> bool:
         """Whether what was asked for is promised."""
         return self.level == self.asked
+
+
+@runtime_checkable
+class DecisionOnTensors(Protocol):
+    """A fitted decision that has torch operations, too; without them, exported graphs give probabilities alone."""
+
+    def on_tensors(self, probabilities: Tensor) -> Tensor: ...
 
 
 @runtime_checkable

@@ -245,9 +245,11 @@ class Regularization(Protocol):
 
 class FittedCalibration(Protocol):
     """A frozen value that can be saved as JSON: ``logits (n, n_classes) -> logits (n, n_classes)``, whose softmax gives
-    the probabilities."""
+    the probabilities. `on_tensors` is the same map in torch operations, from which an exported graph is made."""
 
     def __call__(self, logits: np.ndarray) -> np.ndarray: ...
+
+    def on_tensors(self, logits: Tensor) -> Tensor: ...
 
 
 @runtime_checkable

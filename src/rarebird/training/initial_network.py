@@ -39,7 +39,8 @@ class InitialNetwork:
     def __init__(
         self, recipe: Recipe, prepared: Prepared, inputs: Inputs, fold: int, unlabeled: Unlabeled | None = None
     ) -> None:
-        self._recipe, self._prepared, self._fold = recipe, prepared, fold
+        self._recipe, self._prepared = recipe, prepared
+        self._fold = 0 if recipe.same_start else fold
         self._state: dict[str, Tensor] | None = None
         pool = None if unlabeled is None else unlabeled.rows
         rows = PretrainingRows(prepared, inputs, pool, fold)

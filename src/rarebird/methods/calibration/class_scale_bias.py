@@ -20,7 +20,7 @@ the probabilities among these; each other class keeps the common scale, and its 
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -30,6 +30,9 @@ from rarebird.methods.calibration._held_out_rows import among_seen, row_weights
 from rarebird.methods.calibration.temperature import HIGHEST, LOWEST
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.ranges import Float
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS = ("image", "table", "series")
 COMMON_ROWS = 5.0
@@ -49,6 +52,11 @@ class FittedClassScaleBias(Fitted):
         require(len(set(sizes.values())) == 1, "one scale and bias per class", **sizes)
         scaled: np.ndarray = centered(logits) * np.array(self.scale) + np.array(self.bias)
         return scaled
+
+    def on_tensors(self, logits: Tensor) -> Tensor:
+        """The same map in torch, for an exported graph."""
+        centered_logits = logits - logits.mean(dim=1, keepdim=True)
+        return centered_logits * logits.new_tensor(self.scale) + logits.new_tensor(self.bias)
 
 
 class ClassScaleBias(Method):

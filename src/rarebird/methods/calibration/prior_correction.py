@@ -14,12 +14,15 @@ Cost: nothing.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from rarebird.core.checks import require
 from rarebird.slots.methods import Fitted, Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS = ("image", "table", "series")
 
@@ -36,6 +39,10 @@ class FittedPriorCorrection(Fitted):
         )
         shifted: np.ndarray = logits + np.array(self.shift)
         return shifted
+
+    def on_tensors(self, logits: Tensor) -> Tensor:
+        """The same map in torch, for an exported graph."""
+        return logits + logits.new_tensor(self.shift)
 
 
 class PriorCorrection(Method):

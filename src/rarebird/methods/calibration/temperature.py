@@ -19,7 +19,7 @@ that of the probabilities among these.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -27,6 +27,9 @@ from pydantic import Field
 from rarebird.methods.calibration._held_out_rows import among_seen, row_weights
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.ranges import Float
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS = ("image", "table", "series")
 LOWEST, HIGHEST = 0.05, 20.0
@@ -39,6 +42,10 @@ class FittedTemperature(Fitted):
 
     def __call__(self, logits: np.ndarray) -> np.ndarray:
         """Calibrated logits, ``(n, n_classes) -> (n, n_classes)``."""
+        return logits / self.temperature
+
+    def on_tensors(self, logits: Tensor) -> Tensor:
+        """The same map in torch, for an exported graph."""
         return logits / self.temperature
 
 

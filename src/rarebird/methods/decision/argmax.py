@@ -14,12 +14,15 @@ NOTE: ties go to the class that comes first.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from rarebird.slots.decisions import DecisionRows
 from rarebird.slots.methods import Fitted, Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS = ("image", "table", "series")
 
@@ -31,6 +34,10 @@ class FittedArgmax(Fitted):
         """``(n, n_classes) -> (n,)`` class codes."""
         codes: np.ndarray = probabilities.argmax(axis=1)
         return codes
+
+    def on_tensors(self, probabilities: Tensor) -> Tensor:
+        """The same decision in torch, for an exported graph."""
+        return probabilities.argmax(dim=1)
 
 
 class Argmax(Method):

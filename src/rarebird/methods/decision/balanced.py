@@ -18,7 +18,7 @@ which is a tie. A class without training rows is never predicted.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -26,7 +26,12 @@ from rarebird.core.checks import require
 from rarebird.slots.decisions import DecisionRows
 from rarebird.slots.methods import Fitted, Method
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 KINDS = ("image", "table", "series")
+# Ratios that differ by a smaller share are equal: well above the rounding errors of float64.
+TIED = 1e-9
 
 
 class FittedBalanced(Fitted):
@@ -44,6 +49,15 @@ class FittedBalanced(Fitted):
         )
         return above_prior(probabilities, np.array(self.prior))
 
+    def on_tensors(self, probabilities: Tensor) -> Tensor:
+        """The same decision in torch, for an exported graph."""
+        import torch
+
+        prior = probabilities.new_tensor(self.prior, dtype=torch.float64)
+        ratio = torch.where(prior > 0, probabilities.double() / torch.where(prior > 0, prior, 1), -1.0)
+        tied = ratio >= ratio.amax(dim=1, keepdim=True) * (1 - TIED)
+        return torch.where(tied, -prior, -torch.inf).argmax(dim=1)
+
 
 class Balanced(Method):
     """The largest ratio of probability and prior; it has no settings."""
@@ -57,9 +71,8 @@ class Balanced(Method):
 
 def above_prior(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """``argmax_k p_k / prior_k``, ``(n, n_classes) -> (n,)``; equal ratios, up to rounding, go to the rarest class."""
-    # A class with prior 0 is never the largest; the others are compared in float64, so that 1e-9 is well above the
-    # rounding errors of the ratio.
+    # A class with prior 0 is never the largest.
     ratio = np.where(prior > 0, probabilities.astype(np.float64) / np.where(prior > 0, prior, 1), -1.0)
-    tied = ratio >= ratio.max(axis=1, keepdims=True) * (1 - 1e-9)
+    tied = ratio >= ratio.max(axis=1, keepdims=True) * (1 - TIED)
     codes: np.ndarray = np.where(tied, -prior, -np.inf).argmax(axis=1)
     return codes

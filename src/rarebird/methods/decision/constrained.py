@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -34,6 +34,9 @@ from rarebird.methods.decision._floors import FIGURES, Cuts, kept, number_of, pr
 from rarebird.methods.decision._offset_search import smooth
 from rarebird.slots.decisions import DecisionRows, Promise
 from rarebird.slots.methods import Fitted, Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS = ("image", "table", "series")
 # Alerts are stated per this number of rows.
@@ -62,6 +65,14 @@ class FittedConstrained(Fitted):
         others[:, self.code] = -np.inf
         codes: np.ndarray = np.where(probabilities[:, self.code] >= self.cut_off, self.code, others.argmax(axis=1))
         return codes
+
+    def on_tensors(self, probabilities: Tensor) -> Tensor:
+        """The same decision in torch, for an exported graph."""
+        import torch
+
+        is_class = torch.arange(probabilities.shape[1]) == self.code
+        others = torch.where(is_class, -torch.inf, probabilities).argmax(dim=1)
+        return torch.where(probabilities[:, self.code] >= self.cut_off, self.code, others)
 
     def goal(self, classes: Sequence[str]) -> str:
         """What labels serve, as the object of a sentence."""

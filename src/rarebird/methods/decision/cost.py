@@ -19,7 +19,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import field_validator
@@ -27,6 +27,9 @@ from pydantic import field_validator
 from rarebird.core.checks import DataError, nearest, require
 from rarebird.slots.decisions import DecisionRows
 from rarebird.slots.methods import Fitted, Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS = ("image", "table", "series")
 # The key of `costs` that stands for all classes that are not named.
@@ -55,6 +58,16 @@ class FittedCost(Fitted):
             costs=shape,
         )
         return cheapest(probabilities, self.matrix)
+
+    def on_tensors(self, probabilities: Tensor) -> Tensor:
+        """The same decision in torch, for an exported graph."""
+        import torch
+
+        costs = probabilities.new_tensor(self.costs, dtype=torch.float64)
+        expected = probabilities.double() @ costs
+        tied = expected <= expected.amin(dim=1, keepdim=True) + ROUNDING * float(np.abs(self.matrix).max(initial=0.0))
+        misses = costs.sum(dim=1) - costs.diagonal()
+        return torch.where(tied, misses, -torch.inf).argmax(dim=1)
 
     def goal(self, classes: Sequence[str]) -> str:
         """What labels serve, as the object of a sentence."""

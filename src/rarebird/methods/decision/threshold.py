@@ -23,7 +23,7 @@ confusion matrix, as every metric of labels does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from rarebird.methods.decision._offset_search import SHARES, SMALLEST, OffsetSea
 from rarebird.metrics import names
 from rarebird.slots.decisions import DecisionRows, Metric
 from rarebird.slots.methods import Fitted, Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS = ("image", "table", "series")
 EVALUATIONS = 10_000
@@ -54,6 +57,11 @@ class FittedThreshold(Fitted):
         )
         codes: np.ndarray = (logs(probabilities) + np.array(self.offsets)).argmax(axis=1)
         return codes
+
+    def on_tensors(self, probabilities: Tensor) -> Tensor:
+        """The same decision in torch, for an exported graph."""
+        logarithms = probabilities.double().clamp(min=SMALLEST).log()
+        return (logarithms + logarithms.new_tensor(self.offsets)).argmax(dim=1)
 
 
 class Threshold(Method):

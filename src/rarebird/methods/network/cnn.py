@@ -28,6 +28,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rarebird.methods.network._channels import ChannelGroup, made_by, read_by
 from rarebird.methods.network._layers import (
     AttentionPooling,
     HeadedNetwork,
@@ -102,6 +103,21 @@ class ConvolutionalPictures(HeadedNetwork):
         dense: Tensor = self.dense(self.blocks(self.standardize(x["pixels"])).flatten(1))
         return dense
 
+    def channel_groups(self) -> list[ChannelGroup]:
+        """The channels of each block, and the units of the dense layer."""
+        layers = {name: layer for name, layer in self.blocks.named_children() if isinstance(layer, nn.Conv2d)}
+        names, dense, groups = list(layers), self.dense[0], []
+        assert isinstance(dense, nn.Linear)
+        for place, (name, layer) in enumerate(layers.items()):
+            norm = f"blocks.{int(name) + 1}" if isinstance(self.blocks[int(name) + 1], nn.BatchNorm2d) else None
+            channels = layer.out_channels
+            if place + 1 < len(names):
+                read = read_by(f"blocks.{names[place + 1]}")
+            else:
+                read = read_by("dense.0", repeat=dense.in_features // channels)
+            groups.append(ChannelGroup(f"block {place + 1}", channels, (*made_by(f"blocks.{name}", norm), *read)))
+        return [*groups, dense_group(self.dense)]
+
 
 class ConvolutionalSeries(HeadedNetwork):
     """Three blocks in one dimension, pooling over each series' own length, dense, head.
@@ -134,6 +150,28 @@ class ConvolutionalSeries(HeadedNetwork):
             pooled = self.attention(values.transpose(1, 2), mask_of(lengths, values.shape[2]))
         dense: Tensor = self.dense(pooled)
         return dense
+
+    def channel_groups(self) -> list[ChannelGroup]:
+        """The channels of each block, and the units of the dense layer."""
+        groups = []
+        for place, convolution in enumerate(self.convolutions):
+            assert isinstance(convolution, nn.Conv1d)
+            norm = f"norms.{place}" if isinstance(self.norms[place], nn.BatchNorm1d) else None
+            places = made_by(f"convolutions.{place}", norm)
+            if place + 1 < len(self.convolutions):
+                places += read_by(f"convolutions.{place + 1}")
+            else:
+                places += read_by("dense.0", repeat=PARTS if self.attention is None else 1)
+                places += () if self.attention is None else read_by("attention.score")
+            groups.append(ChannelGroup(f"block {place + 1}", convolution.out_channels, places))
+        return [*groups, dense_group(self.dense)]
+
+
+def dense_group(dense: nn.Sequential) -> ChannelGroup:
+    """The units of the dense layer, which the head reads."""
+    first = dense[0]
+    assert isinstance(first, nn.Linear)
+    return ChannelGroup("dense", first.out_features, (*made_by("dense.0"), *read_by("head")))
 
 
 def _widths(channels: int, width: int) -> list[tuple[int, int]]:

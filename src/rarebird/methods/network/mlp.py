@@ -28,6 +28,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rarebird.methods.network._channels import ChannelGroup, made_by, read_by
 from rarebird.methods.network._layers import (
     CategoryEmbeddings,
     HeadedNetwork,
@@ -93,6 +94,15 @@ class Perceptron(HeadedNetwork):
     def features(self, x: Inputs) -> Tensor:
         hidden: Tensor = self.hidden(self.flat(x))
         return hidden
+
+    def channel_groups(self) -> list[ChannelGroup]:
+        """The units of each hidden layer."""
+        layers = [(f"hidden.{name}", one) for name, one in self.hidden.named_children() if isinstance(one, nn.Linear)]
+        readers = [name for name, _ in layers[1:]] + ["head"]
+        return [
+            ChannelGroup(f"layer {place + 1}", layer.out_features, (*made_by(name), *read_by(reader)))
+            for place, ((name, layer), reader) in enumerate(zip(layers, readers, strict=True))
+        ]
 
 
 class FlatColumns(nn.Module):

@@ -33,6 +33,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rarebird.methods.network._channels import ChannelGroup, Place, made_by, read_by
 from rarebird.methods.network._layers import DropPath, HeadedNetwork, Resize, Standardize
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Choice, Float, Int
@@ -128,6 +129,26 @@ class ResidualNetwork(HeadedNetwork):
         maps = self.blocks(self.stem(pixels))
         pooled: Tensor = self.dropout(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1))
         return pooled
+
+    def channel_groups(self) -> list[ChannelGroup]:
+        """The channels inside each block, and those of each stage, which its shortcuts and all of its blocks share."""
+        groups: list[ChannelGroup] = []
+        shared: list[Place] = [*made_by("stem.0", "stem.1")]
+        stage, channels = 1, self.stem[0].out_channels
+        for place, block in enumerate(self.blocks):
+            assert isinstance(block, ResidualBlock)
+            here = f"blocks.{place}"
+            shared += read_by(f"{here}.branch.0")
+            if isinstance(block.shortcut, nn.Sequential):  # a new stage begins
+                shared += read_by(f"{here}.shortcut.1")
+                groups.append(ChannelGroup(f"stage {stage}", channels, tuple(shared)))  # type: ignore[arg-type]
+                stage, channels = stage + 1, block.branch[3].out_channels
+                shared = [*made_by(f"{here}.shortcut.1", f"{here}.shortcut.2")]
+            inner = (*made_by(f"{here}.branch.0", f"{here}.branch.1"), *read_by(f"{here}.branch.3"))
+            groups.append(ChannelGroup(f"block {place + 1}", block.branch[0].out_channels, inner))  # type: ignore[arg-type]
+            shared += made_by(f"{here}.branch.3", f"{here}.branch.4")
+        shared += read_by("head", blocks=2)
+        return [*groups, ChannelGroup(f"stage {stage}", channels, tuple(shared))]  # type: ignore[arg-type]
 
 
 class ResidualBlock(nn.Module):

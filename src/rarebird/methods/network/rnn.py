@@ -27,6 +27,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from rarebird.methods.network._channels import ChannelGroup, Place
 from rarebird.methods.network._layers import HeadedNetwork, Pooling, SeriesTokens, mask_of, pooling_of
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Choice, Float, Int
@@ -93,6 +94,26 @@ class RecurrentNetwork(HeadedNetwork):
             tokens = self.dropout(layer(tokens, lengths))
         pooled: Tensor = self.pool(tokens, mask_of(lengths, tokens.shape[1]))
         return pooled
+
+    def channel_groups(self) -> list[ChannelGroup]:
+        """The state of each layer; both directions keep the same units, so that one group holds both."""
+        groups = []
+        for place, layer in enumerate(self.layers):
+            assert isinstance(layer, RecurrentLayer)
+            directions, places = len(layer.directions), []
+            for number, direction in enumerate(layer.directions):
+                assert isinstance(direction, nn.LSTM | nn.GRU)
+                here, gates = f"layers.{place}.directions.{number}", 4 if isinstance(direction, nn.LSTM) else 3
+                places += [Place(f"{here}.{name}_l0", 0, gates) for name in ("weight_ih", "bias_ih", "bias_hh")]
+                places += [Place(f"{here}.weight_hh_l0", 0, gates), Place(f"{here}.weight_hh_l0", 1)]
+            if place + 1 < len(self.layers):
+                following = self.layers[place + 1].directions
+                readers = [f"layers.{place + 1}.directions.{number}.weight_ih_l0" for number in range(len(following))]  # type: ignore[arg-type]
+            else:
+                readers = ["head.weight", "pool.score.weight"] if hasattr(self.pool, "score") else ["head.weight"]
+            places += [Place(name, 1, directions) for name in readers]
+            groups.append(ChannelGroup(f"state {place + 1}", layer.directions[0].hidden_size, tuple(places)))  # type: ignore[arg-type]
+        return groups
 
 
 class RecurrentLayer(nn.Module):

@@ -29,6 +29,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rarebird.methods.network._channels import ChannelGroup, Place, made_by, read_by
 from rarebird.methods.network._layers import (
     CategoryEmbeddings,
     DropPath,
@@ -104,6 +105,19 @@ class AttentionNetwork(HeadedNetwork):
         pooled: Tensor = self.dropout(self.pool(self.norm(tokens), mask))
         return pooled
 
+    def channel_groups(self) -> list[ChannelGroup]:
+        """The attention heads, and the units of the feed-forward layer, of each block."""
+        groups = []
+        for place, block in enumerate(self.blocks):
+            assert isinstance(block, AttentionBlock)
+            here = f"blocks.{place}"
+            rows = [Place(f"{here}.query_key_value.{name}", 0, 3, HEAD_WIDTH) for name in ("weight", "bias")]
+            heads = (*rows, *read_by(f"{here}.mix", repeat=HEAD_WIDTH))
+            units = (*made_by(f"{here}.feed_forward.1"), *read_by(f"{here}.feed_forward.4"))
+            groups.append(ChannelGroup(f"heads {place + 1}", block.heads, heads))
+            groups.append(ChannelGroup(f"units {place + 1}", block.feed_forward[1].out_features, units))  # type: ignore[arg-type]
+        return groups
+
 
 class AttentionBlock(nn.Module):
     """Self-attention and a feed-forward layer of twice the width, ``(B, T, D) -> (B, T, D)``; no token attends to a
@@ -112,7 +126,6 @@ class AttentionBlock(nn.Module):
     def __init__(self, heads: int, dropout: float, drop: float) -> None:
         super().__init__()
         width = heads * HEAD_WIDTH
-        self.heads = heads
         self.norm = nn.LayerNorm(width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.mix = nn.Linear(width, width)
@@ -125,19 +138,24 @@ class AttentionBlock(nn.Module):
         )
         self.drop_path = DropPath(drop)
 
+    @property
+    def heads(self) -> int:
+        """Attention heads, fewer than at first where some were removed."""
+        return self.query_key_value.out_features // (3 * HEAD_WIDTH)
+
     def forward(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
         tokens = tokens + self.drop_path(self._attention(self.norm(tokens), mask))
         fed: Tensor = tokens + self.drop_path(self.feed_forward(tokens))
         return fed
 
     def _attention(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
-        batch, count, width = tokens.shape
+        batch, count, _ = tokens.shape
         query, key, value = (
             self.query_key_value(tokens).view(batch, count, 3, self.heads, HEAD_WIDTH).permute(2, 0, 3, 1, 4)
         )
         seen = None if mask is None else mask[:, None, None, :]
         found = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-        mixed: Tensor = self.mix(found.transpose(1, 2).reshape(batch, count, width))
+        mixed: Tensor = self.mix(found.transpose(1, 2).flatten(2))
         return mixed
 
 

@@ -1,0 +1,167 @@
+"""A network's int8 twin, as an ONNX file for onnxruntime; and weights in half precision.
+
+Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018;
+Nagel et al., "A white paper on neural network quantization", 2021: int8 weights with a scale per channel, uint8
+activations whose ranges are measured on calibration rows (static); for recurrent and linear networks, activations are
+scaled row by row as they come (dynamic). onnxruntime's own quantizer writes the file.
+
+NOTE[DIFF]: the calibration rows have the same number of rows of each class. Ranges that are measured on the rows as
+they come are those of the common classes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from rarebird.compression.pruning import balanced_rows
+from rarebird.core.checks import DataError
+from rarebird.data.dataset import Dataset
+from rarebird.data.prepare import Prepared
+from rarebird.model.onnx.network_graph import network_graph
+from rarebird.model.onnx_network import OnnxNetwork, required_package
+from rarebird.slots.protocols import Inputs
+from rarebird.slots.stored_modules import ArrayModule, OnnxModule, Precision, TextModule
+from rarebird.training.batches import ready
+from rarebird.training.inference import placement
+
+Way = Literal["static", "dynamic"]
+# Layers that become int8; the others stay in float32.
+LAYERS = {"static": ["Conv", "Gemm", "MatMul"], "dynamic": ["Gemm", "MatMul", "LSTM"]}
+# Calibration rows of each class at most, and of all classes together.
+ROWS_PER_CLASS, MOST_ROWS, BATCH = 64, 512, 32
+
+
+class Float32Twin:
+    """A network as a float32 graph, of which int8 twins are made that keep some layers in float32.
+
+    Args:
+        network: In evaluation mode.
+        prepared: Its preparation.
+        rows: Training rows that calibrate.
+        way: ``static``, ``dynamic``, or None: static for convolutional networks, dynamic for others.
+
+    Raises:
+        DataError: The network cannot be exported, or is no network.
+    """
+
+    def __init__(self, network: nn.Module, prepared: Prepared, rows: Dataset, way: Way | None = None) -> None:
+        if isinstance(network, OnnxModule | TextModule | ArrayModule):
+            raise DataError(
+                f"A {type(network).__name__} has no float32 weights to quantize; leave out the step quantize."
+            )
+        required_package("onnxruntime")
+        self.way: Way = way or ("static" if _convolves(network) else "dynamic")
+        self._graph = network_graph(network, prepared.spec)
+        self._batches = _calibration_batches(prepared, rows) if self.way == "static" else []
+        nodes = [node for node in self._graph.graph.node if node.op_type in LAYERS[self.way]]
+        for place, node in enumerate(self._graph.graph.node):
+            node.name = node.name or f"node_{place}"
+        self.layers = [node.name for node in nodes]
+
+    def int8(self, kept: Sequence[str] = ()) -> OnnxNetwork:
+        """The int8 twin.
+
+        Args:
+            kept: Names among `layers` that stay in float32.
+        """
+        onnx, tools = required_package("onnx"), required_package("onnxruntime.quantization")
+        with tempfile.TemporaryDirectory() as folder, _silent():
+            source, prepared, target = (str(Path(folder, f"{name}.onnx")) for name in ("float32", "shaped", "int8"))
+            onnx.save(self._graph, source)
+            required_package("onnxruntime.quantization.shape_inference").quant_pre_process(
+                source, prepared, skip_symbolic_shape=True
+            )
+            common = {
+                "op_types_to_quantize": LAYERS[self.way],
+                "per_channel": True,
+                "weight_type": tools.QuantType.QInt8,
+                "nodes_to_exclude": list(kept),
+            }
+            if self.way == "static":
+                tools.quantize_static(
+                    prepared,
+                    target,
+                    _Reader(self._batches),
+                    quant_format=tools.QuantFormat.QDQ,
+                    activation_type=tools.QuantType.QUInt8,
+                    **common,
+                )
+            else:
+                tools.quantize_dynamic(prepared, target, **common)
+            return OnnxNetwork(Path(target).read_bytes())
+
+
+def in_half_precision(network: nn.Module, precision: Precision) -> nn.Module:
+    """A copy of a network whose weights are rounded to a half precision, in which they are saved; it computes in
+    float32, so that only its file is smaller.
+
+    Raises:
+        DataError: A weight is too large for float16.
+    """
+    from copy import deepcopy
+
+    half = deepcopy(network)
+    dtype = getattr(torch, precision)
+    with torch.no_grad():
+        for name, value in half.state_dict(keep_vars=True).items():
+            if value.is_floating_point():
+                rounded = value.detach().to(dtype).float()
+                if not bool(torch.isfinite(rounded).all()):
+                    raise DataError(f"The weights {name} are too large for {precision}; give bfloat16.")
+                value.detach().copy_(rounded)
+    half.stored_precision = precision  # type: ignore[assignment]
+    return half
+
+
+def _convolves(network: nn.Module) -> bool:
+    modules = list(network.modules())
+    recurs = any(isinstance(one, nn.RNNBase) for one in modules)
+    return not recurs and any(isinstance(one, nn.Conv1d | nn.Conv2d) for one in modules)
+
+
+def _calibration_batches(prepared: Prepared, rows: Dataset) -> list[dict[str, np.ndarray]]:
+    """Prepared rows with as many of each class, as onnxruntime takes them."""
+    per_class = max(1, min(ROWS_PER_CLASS, MOST_ROWS // max(rows.n_classes, 1)))
+    chosen = balanced_rows(rows, per_class if rows.n_classes else MOST_ROWS)
+    inputs: Inputs = prepared.inputs(rows.take(chosen))
+    where = placement("cpu", "pixels" in inputs)
+    batches = []
+    for start in range(0, len(chosen), BATCH):
+        x = ready({name: part[start : start + BATCH] for name, part in inputs.items()}, where)
+        batches.append({name: part.contiguous().numpy() for name, part in x.items() if part.numel()})
+    return batches
+
+
+class _Reader:
+    """Calibration rows, as onnxruntime asks for them."""
+
+    def __init__(self, batches: Sequence[dict[str, np.ndarray]]) -> None:
+        self._left: Iterator[Any] = iter(batches)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next batch, None at the end."""
+        return next(self._left, None)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without what the quantizer logs."""
+    level, nowhere = logging.root.manager.disable, io.StringIO()
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,185 @@
+"""The steps of a compression: each takes a model with the rows that judge it, and gives smaller ones, the most careful
+first or the smallest first, of which the sequence keeps one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import nn
+
+from rarebird.compression import distillation
+from rarebird.compression.costs import held_out_costs
+from rarebird.compression.pruning import Importance, without_channels, without_weights
+from rarebird.compression.quantization import Float32Twin, Way, in_half_precision
+from rarebird.compression.subject import Subject, subject_of
+from rarebird.core.clock import end_of_share
+from rarebird.core.compute import Compute
+from rarebird.recipe.recipe import Recipe
+from rarebird.slots.stored_modules import Precision
+from rarebird.training.fine_tuning import fine_tuned, fine_tuning_recipe
+from rarebird.training.trainer import Trained
+
+NAMES = ("distill", "prune", "quantize")
+Keeps = Callable[[Subject], bool]
+# Parts in which channels or weights are removed, with a fine-tuning after each.
+ROUNDS = 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the steps work.
+
+    Attributes:
+        student: The recipe to distil to; None: that of the model's own first network.
+        teaching: What the student learns from.
+        prune: ``channels``, which are really removed, or ``weights``, which become zero.
+        share: Of the channels or weights that are removed.
+        importance: By what channels are compared.
+        training_steps: Optimizer steps of each training; None: as many as the recipe says (distillation), or a share of
+            these (fine-tuning).
+        precision: ``int8``, or a half precision of the weights.
+        way: Of int8; None: static for convolutional networks, dynamic for others.
+    """
+
+    student: Recipe | None = None
+    teaching: distillation.Teaching = distillation.BALANCED
+    prune: Literal["channels", "weights"] = "channels"
+    share: float = 0.5
+    importance: Importance = "taylor"
+    training_steps: int | None = None
+    precision: Literal["int8"] | Precision = "int8"
+    way: Way | None = None
+
+
+def distilled(subject: Subject, settings: Settings, compute: Compute) -> Iterator[Subject]:
+    """One network that learned from the model's networks.
+
+    Yields:
+        The student.
+
+    Raises:
+        DataError: The student's recipe is for other data.
+    """
+    members, recipe = subject.model.members, settings.student
+    assert recipe is not None
+    rows = distillation.student_rows(
+        subject.splits, subject.fits, members, compute.device, recipe.seed, settings.teaching
+    )
+    student = distillation.student_recipe(recipe, settings.teaching, settings.training_steps)
+    models = distillation.train_student(student, rows, compute)
+    yield subject_of(subject.model, [models], rows)
+
+
+def pruned(subject: Subject, settings: Settings, compute: Compute) -> Iterator[Subject]:
+    """The same networks with fewer channels or weights, trained further, in rounds.
+
+    Yields:
+        The subject after each round; each has less than the one before.
+
+    Raises:
+        DataError: A network cannot be pruned.
+    """
+    weights = settings.prune == "weights"
+    for number in range(1, ROUNDS + 1):
+        # Of all channels there are fewer at each round; of weights the zeros count again.
+        part = settings.share * number / ROUNDS if weights else 1 - (1 - settings.share) ** (1 / ROUNDS)
+        begun = replace(compute, deadline=end_of_share(compute.deadline, time.monotonic(), ROUNDS - number + 1))
+        subject = subject.with_trained(_pruned_once(subject, settings, part, begun))
+        yield subject
+
+
+def quantized(subject: Subject, settings: Settings, keeps: Keeps) -> Iterator[Subject]:
+    """The networks in int8 (all layers first; then, while the floor does not hold, the layers whose float32 helps most
+    are reverted one after the other), or with weights in half precision.
+
+    Args:
+        subject: The model.
+        settings: Its precision and way.
+        keeps: Whether a quantized model keeps the floor.
+
+    Raises:
+        DataError: A network cannot be quantized.
+    """
+    if settings.precision != "int8":
+        precision = settings.precision
+        yield _each(subject, lambda place, number, network: in_half_precision(network, precision))
+        return
+    twins = [
+        [
+            Float32Twin(one.network, one.prepared, subject.learned_rows(place, number), settings.way)
+            for number, one in enumerate(models.trained)
+        ]
+        for place, models in enumerate(subject.fits)
+    ]
+    kept: list[str] = []
+    found = _of_twins(subject, twins, kept)
+    yield found
+    order: list[str] | None = None
+    while not keeps(found):
+        order = _by_gain(subject, twins) if order is None else order
+        if len(kept) >= len(order):
+            return
+        kept.append(order[len(kept)])
+        found = _of_twins(subject, twins, kept)
+        yield found
+
+
+def _of_twins(subject: Subject, twins: list[list[Float32Twin]], kept: list[str]) -> Subject:
+    return subject.with_networks([[twin.int8(kept) for twin in own] for own in twins])
+
+
+def _by_gain(subject: Subject, twins: list[list[Float32Twin]]) -> list[str]:
+    """The layers, those first whose float32 alone leaves the smallest loss of recall in the class that loses most."""
+    layers = list(dict.fromkeys(name for own in twins for twin in own for name in twin.layers))
+    worst = {}
+    for name in layers:
+        costs = held_out_costs(subject, _of_twins(subject, twins, [name]))
+        worst[name] = min((cost.difference for cost in costs if cost.difference is not None), default=0.0)
+    return sorted(layers, key=lambda name: -worst[name])
+
+
+def _pruned_once(subject: Subject, settings: Settings, share: float, compute: Compute) -> list[list[Trained]]:
+    """Each network with a share less, trained further."""
+    return [
+        [_pruned_network(subject, (place, number), settings, share, compute) for number in range(len(models.trained))]
+        for place, models in enumerate(subject.fits)
+    ]
+
+
+def _pruned_network(
+    subject: Subject, at: tuple[int, int], settings: Settings, share: float, compute: Compute
+) -> Trained:
+    place, number = at
+    models, rows = subject.fits[place], subject.learned_rows(place, number)
+    before = models.trained[number]
+    if settings.prune == "weights":
+        smaller = without_weights(before.network, share)
+    else:
+        smaller = without_channels(before.network, before.prepared, rows, share, settings.importance)
+    recipe = fine_tuning_recipe(models.recipe, settings.training_steps, settings.teaching.balanced)
+    if rows.task == "regression":
+        recipe = recipe.updated(batch_sampling=models.recipe.batch_sampling)
+    after = fine_tuned(
+        recipe,
+        smaller,
+        before.prepared,
+        rows,
+        number,
+        device=compute.device,
+        keep_zeros=settings.prune == "weights",
+        on_step=lambda done: compute.progress(done, f"fine-tuning network {number + 1}"),
+    )
+    return replace(before, network=after.network, prior_factor=after.prior_factor)
+
+
+def _each(subject: Subject, change: Callable[[int, int, nn.Module], nn.Module]) -> Subject:
+    """The subject with each network changed: place of its recipe, number, network -> network."""
+    return subject.with_networks(
+        [
+            [change(place, number, one.network) for number, one in enumerate(models.trained)]
+            for place, models in enumerate(subject.fits)
+        ]
+    )

@@ -1,0 +1,119 @@
+"""A whole model as one torch module, from raw rows to probabilities and labels: what an exported graph is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rarebird.model.chain import LEAST, Chain
+from rarebird.model.model import Member, Model
+from rarebird.model.onnx.preparation import preparation_of
+from rarebird.slots.decisions import DecisionOnTensors
+from rarebird.slots.protocols import Inputs
+
+
+class ModelGraph(nn.Module):
+    """``forward(*inputs)``, in the order of `names` -> ``(probabilities, label)``, ``(probabilities,)`` where the
+    decision is not known in torch operations, or ``(value,)`` for regression.
+
+    Calibrations and decision are computed in float64, as the model computes them.
+
+    Args:
+        model: On the CPU.
+        columns: From `preparation.raw_columns`, for tables.
+        names: Of the graph's inputs.
+        nhwc: Whether pictures come with their channels last.
+    """
+
+    def __init__(self, model: Model, columns: Sequence[dict[str, Any]], names: Sequence[str], nhwc: bool) -> None:
+        super().__init__()
+        total = sum(member.weight for member in model.members)
+        self.names = tuple(names)
+        self.members = nn.ModuleList(
+            MemberGraph(member, preparation_of(member.prepared, columns, nhwc), member.weight / total)
+            for member in model.members
+        )
+        self.chain: Chain = model.calibrations
+        fitted = None if model.decision is None else model.decision[1]
+        self.decision = fitted if isinstance(fitted, DecisionOnTensors) else None
+        self.classifies = bool(model.classes)
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the outputs."""
+        if not self.classifies:
+            return ["value"]
+        return ["probabilities"] if self.decision is None else ["probabilities", "label"]
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        x = dict(zip(self.names, inputs, strict=True))
+        return self.of_shares([member(x) for member in self.members])
+
+    def of_shares(self, shares: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The outputs, from the share of each member."""
+        mean = torch.stack(list(shares)).sum(dim=0)
+        if not self.classifies:
+            return (mean[:, 0],)
+        if self.chain:
+            mean = _probabilities(mean.clamp(min=LEAST).log(), self.chain)
+        return (mean.float(),) if self.decision is None else (mean.float(), self.decision.on_tensors(mean))
+
+
+class MemberGraph(nn.Module):
+    """A member's share of the mean: ``(batch, n_outputs)`` float64."""
+
+    def __init__(self, member: Member, preparation: nn.Module, share: float) -> None:
+        super().__init__()
+        self.preparation, self.network = preparation, member.network
+        self.chain, self.share = member.calibrations, share
+        prepared = member.prepared
+        self.spec = prepared.spec
+        self.target = None if prepared.classes else (prepared.target_mean, prepared.target_scale)
+
+    def forward(self, x: Inputs) -> Tensor:
+        outputs = self.network(self.preparation(x)).double()
+        return self.of_outputs(outputs)
+
+    def of_outputs(self, outputs: Tensor) -> Tensor:
+        """The member's share, from the raw outputs of its network in float64."""
+        if self.target is None:
+            return self.share * _probabilities(outputs, self.chain)
+        center, scale = self.target
+        values: Tensor = self.share * (outputs * scale + center)
+        return values
+
+
+class PreparationGraph(nn.Module):
+    """The prepared inputs of one member, in the order of `made`: what stands before a network that is an ONNX graph."""
+
+    def __init__(self, whole: ModelGraph, place: int, made: Sequence[str]) -> None:
+        super().__init__()
+        member = whole.members[place]
+        assert isinstance(member, MemberGraph)
+        self.names, self.preparation, self.made = whole.names, member.preparation, tuple(made)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        prepared = self.preparation(dict(zip(self.names, inputs, strict=True)))
+        return tuple(prepared[name] for name in self.made)
+
+
+class OutputsGraph(nn.Module):
+    """The model's outputs from the raw outputs of all members: what stands behind networks that are ONNX graphs."""
+
+    def __init__(self, whole: ModelGraph) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, *outputs: Tensor) -> tuple[Tensor, ...]:
+        pairs = zip(self.whole.members, outputs, strict=True)
+        return self.whole.of_shares([member.of_outputs(one.double()) for member, one in pairs])  # type: ignore[operator]
+
+
+def _probabilities(logits: Tensor, chain: Chain) -> Tensor:
+    """`rarebird.model.chain.probabilities` in torch operations."""
+    for _, calibration in chain:
+        logits = calibration.on_tensors(logits)
+    return logits.softmax(dim=1)

@@ -1,0 +1,1 @@
+"""Loaders that are written beside an exported model; they need numpy and onnxruntime alone."""

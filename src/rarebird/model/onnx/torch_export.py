@@ -1,0 +1,63 @@
+"""A torch module as an ONNX graph with a batch of any size."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from rarebird.core.checks import DataError
+
+# The version of the operators, which onnxruntime reads since 1.17.
+OPSET = 20
+
+
+def graph_of(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: Sequence[str]) -> Any:
+    """A module's graph with a batch of any size, as ONNX's own object.
+
+    Args:
+        module: Called with the inputs in their order.
+        inputs: Name -> example of two rows or more.
+        outputs: Names of the outputs.
+
+    Raises:
+        DataError: An operation of the network has no counterpart in ONNX.
+    """
+    batch = torch.export.Dim("batch")
+    try:
+        with _silent(), torch.no_grad():
+            program = torch.onnx.export(
+                module.eval(),
+                tuple(inputs.values()),
+                dynamo=True,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes=(tuple({0: batch} for _ in inputs),),
+            )
+    except Exception as error:  # torch raises whatever it meets in a network
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise DataError(f"This network cannot be exported to ONNX: {reason[:200]}") from error
+    assert program is not None
+    return program.model_proto
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without what torch prints and logs while it traces a network."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        nowhere = io.StringIO()
+        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
