@@ -99,7 +99,7 @@ class Float32Twin:
                 )
             else:
                 tools.quantize_dynamic(prepared, target, **common)
-            return OnnxNetwork(Path(target).read_bytes())
+            return OnnxNetwork(_short_names(onnx.load(target)).SerializeToString())
 
 
 def in_half_precision(network: nn.Module, precision: Precision) -> nn.Module:
@@ -122,6 +122,27 @@ def in_half_precision(network: nn.Module, precision: Precision) -> nn.Module:
                 value.detach().copy_(rounded)
     half.stored_precision = precision  # type: ignore[assignment]
     return half
+
+
+def _short_names(proto: Any) -> Any:
+    """The graph with short names of tensors and layers: the quantizer's are longer than the scales that they name."""
+    graph = proto.graph
+    if any(attribute.HasField("g") for node in graph.node for attribute in node.attribute):
+        return proto  # an inner graph may use the names
+    kept = {"", *(value.name for value in (*graph.input, *graph.output))}
+    short: dict[str, str] = {}
+
+    def renamed(name: str) -> str:
+        return name if name in kept else short.setdefault(name, f"{len(short):x}")
+
+    for node in graph.node:
+        node.name = ""
+        node.input[:] = [renamed(name) for name in node.input]
+        node.output[:] = [renamed(name) for name in node.output]
+    for tensor in graph.initializer:
+        tensor.name = renamed(tensor.name)
+    graph.ClearField("value_info")
+    return proto
 
 
 def _convolves(network: nn.Module) -> bool:

@@ -46,7 +46,22 @@ def graph_of(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: Sequen
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise DataError(f"This network cannot be exported to ONNX: {reason[:200]}") from error
     assert program is not None
-    return program.model_proto
+    return _stripped(program.model_proto)
+
+
+def _stripped(proto: Any) -> Any:
+    """The graph without what torch says of the places in the code that each operation comes from, which is more than
+    the weights of a small network."""
+    graphs = [proto.graph, *proto.functions]
+    for part in (proto, *graphs, *(node for graph in graphs for node in graph.node)):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for graph in graphs:
+        graph.ClearField("value_info")
+    for value in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        value.ClearField("metadata_props")
+        value.ClearField("doc_string")
+    return proto
 
 
 @contextlib.contextmanager
