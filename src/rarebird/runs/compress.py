@@ -98,6 +98,7 @@ def compress(
         splits, notes = _read(model, model_path, request)
         setup = prepare_run(model.recipe, splits, device="cpu", positive=model.positive)
         _check_classes(model, setup.splits)
+        model = replace(model, prior=setup.splits.train.prior)  # natural, where the model's own is one that was stated
         original = subject_of(model, _fits(model, setup, names), setup.splits)
         settings = replace(settings, student=_student(request, model, original))
         compute = Compute("cpu", None if clock is None else clock.training_deadline(), progress)

@@ -17,9 +17,9 @@ from rarebird.core.version import VERSION
 from rarebird.data.dataset import Dataset
 from rarebird.model.model import Member, Model
 from rarebird.model.onnx.graph import ModelGraph
+from rarebird.model.onnx.joining import joined_graph
 from rarebird.model.onnx.preparation import raw_columns
 from rarebird.model.onnx.torch_export import graph_of
-from rarebird.model.onnx.joining import joined_graph
 from rarebird.model.onnx_network import PACKAGES, OnnxNetwork, required_package
 from rarebird.slots.stored_modules import ArrayModule, TextModule
 
