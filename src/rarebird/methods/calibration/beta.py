@@ -19,7 +19,8 @@ among these; each other class keeps its odds against them, on average.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -28,6 +29,9 @@ from rarebird.core.checks import require
 from rarebird.methods.calibration._held_out_rows import among_seen, row_weights
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.ranges import Float
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS = ("image", "table", "series")
 BIAS_ROWS = 0.5
@@ -52,6 +56,18 @@ class FittedBeta(Fitted):
         mapped: np.ndarray = logits.astype(np.float64) - total[:, None] + np.array(self.c)
         mapped[:, seen] = np.array(self.a)[seen] * own[0] - np.array(self.b)[seen] * own[1] + np.array(self.c)[seen]
         return mapped
+
+    def on_tensors(self, logits: Tensor) -> Tensor:
+        """The same map in torch, for an exported graph."""
+        seen = [code for code, known in enumerate(self.seen) if known]
+        if len(seen) < 2:
+            return logits
+        a, b, c = (logits.new_tensor(part) for part in (self.a, self.b, self.c))
+        (own, rest), total = log_odds_tensors(logits[:, seen])
+        parts = list((logits - total[:, None] + c).unbind(dim=1))
+        for place, code in enumerate(seen):
+            parts[code] = a[code] * own[:, place] - b[code] * rest[:, place] + c[code]
+        return stack(parts)
 
 
 class Beta(Method):
@@ -94,6 +110,21 @@ def log_odds_parts(logits: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], n
     for code in range(z.shape[1]):
         rest[:, code] = np.logaddexp.reduce(np.delete(z, code, axis=1), axis=1)
     return (z - total[:, None], rest - total[:, None]), total
+
+
+def log_odds_tensors(logits: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """`log_odds_parts` in torch operations."""
+    total = logits.logsumexp(dim=1)
+    count = logits.shape[1]
+    rest = [logits[:, [other for other in range(count) if other != code]].logsumexp(dim=1) for code in range(count)]
+    return (logits - total[:, None], stack(rest) - total[:, None]), total
+
+
+def stack(columns: Sequence[Tensor]) -> Tensor:
+    """``(n, columns)`` of tensors ``(n,)``."""
+    import torch
+
+    return torch.stack(list(columns), dim=1)
 
 
 def _fitted(

@@ -17,7 +17,7 @@ rows nor that of classes matters, and copies of a row are in one part.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +26,9 @@ from rarebird.methods.calibration._held_out_rows import row_weights
 from rarebird.methods.calibration.beta import log_odds_parts
 from rarebird.slots import methods
 from rarebird.slots.methods import Fitted, Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS = ("image", "table", "series")
 FIRST: tuple[str, ...] = ("temperature", "class_scale_bias")
@@ -43,6 +46,13 @@ class FittedChosen(Fitted):
         for name, values in self.steps:
             fitted: Any = methods.load("calibration", name).fitted  # type: ignore[attr-defined]
             logits = fitted(**values)(logits)
+        return logits
+
+    def on_tensors(self, logits: Tensor) -> Tensor:
+        """The same map in torch, for an exported graph."""
+        for name, values in self.steps:
+            fitted: Any = methods.load("calibration", name).fitted  # type: ignore[attr-defined]
+            logits = fitted(**values).on_tensors(logits)
         return logits
 
 

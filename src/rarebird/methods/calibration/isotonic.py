@@ -19,16 +19,20 @@ do not show are left as they are.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from rarebird.core.checks import require
 from rarebird.methods.calibration._held_out_rows import among_seen, row_weights
-from rarebird.methods.calibration.beta import log_odds_parts
+from rarebird.methods.calibration.beta import log_odds_parts, log_odds_tensors, stack
 from rarebird.slots.methods import Fitted, Method
 from rarebird.slots.ranges import Float
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KINDS = ("image", "table", "series")
 ROWS_IN_STEP, MOST_STEPS = 20.0, 60
@@ -55,6 +59,20 @@ class FittedIsotonic(Fitted):
             odds = _along(u[:, place] - v[:, place], np.array(self.stated[code]), np.array(self.observed[code]))
             mapped[:, code] = -np.logaddexp(0.0, -odds)
         return mapped
+
+    def on_tensors(self, logits: Tensor) -> Tensor:
+        """The same map in torch, for an exported graph."""
+        from torch.nn.functional import logsigmoid
+
+        seen = [code for code, knots in enumerate(self.stated) if knots]
+        if len(seen) < 2:
+            return logits
+        (own, rest), total = log_odds_tensors(logits[:, seen])
+        parts = list((logits - total[:, None]).unbind(dim=1))
+        for place, code in enumerate(seen):
+            odds = own[:, place] - rest[:, place]
+            parts[code] = logsigmoid(_along_tensors(odds, self.stated[code], self.observed[code]))
+        return stack(parts)
 
 
 class Isotonic(Method):
@@ -121,6 +139,16 @@ def _steps(p: np.ndarray, hit: np.ndarray, weight: np.ndarray) -> np.ndarray:
         steps[at], held, left = number, held + rows[at], left - rows[at]
     joined: np.ndarray = steps[place]
     return joined
+
+
+def _along_tensors(odds: Tensor, stated: Sequence[float], observed: Sequence[float]) -> Tensor:
+    """`_along` in torch operations: a sum of clipped pieces, one between each two neighboring knots."""
+    found = observed[0] + (odds - stated[0]).clamp(max=0) + (odds - stated[-1]).clamp(min=0)
+    for place in range(len(stated) - 1):
+        width = stated[place + 1] - stated[place]
+        slope = (observed[place + 1] - observed[place]) / width if width > 0 else 0.0
+        found = found + slope * (odds - stated[place]).clamp(0, max(width, 0.0))
+    return found
 
 
 def _along(odds: np.ndarray, stated: np.ndarray, observed: np.ndarray) -> np.ndarray:
