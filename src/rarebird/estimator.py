@@ -281,8 +281,10 @@ class RarebirdClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> np.ndarray:
         """The labels that serve `metric`, (n_samples,), in the type of `y`; X as in `fit`."""
-        outputs = self._outputs(X)
-        labels: np.ndarray = self.classes_[np.argsort(self._model_codes)[self.model_.labels(outputs)]]
+        check_is_fitted(self, "model_")
+        rows = self._rows(X, self.model_.spec.kind, reset=False)
+        codes = self.model_.labels(self.model_.outputs(rows), rows)
+        labels: np.ndarray = self.classes_[np.argsort(self._model_codes)[codes]]
         return labels
 
     def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:

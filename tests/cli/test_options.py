@@ -18,8 +18,9 @@ ROWS = "--target --kind --task --groups --groups-pattern --weight --time --gap -
 RUN = "--device --threads --json --quiet"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {
-    "fit": "data --out --test --recipe --set --metric --references --prior --single --budget --resume --workers "
-    f"--cluster --steps --positive --seed --keep-copies --external --label-map --unlabeled --force {ROWS} {RUN}",
+    "fit": "data --out --test --recipe --set --metric --references --prior --cost-column --single --budget --resume "
+    "--workers --cluster --steps --positive --seed --keep-copies --external --label-map --unlabeled --force "
+    f"{ROWS} {RUN}",
     "preview": f"data --out --test --recipe --set --rows --views --seed --force {ROWS}",
     "learning-rate": "data --out --test --recipe --set --steps --seed --keep-copies --force "
     f"{ROWS} --device --json --quiet",
@@ -79,6 +80,7 @@ OWN_DEFAULTS = {
     "fit": {
         "references": True,
         "prior": None,
+        "cost_column": None,
         "single": False,
         "budget": "5m",
         "resume": False,

@@ -98,3 +98,18 @@ def test_a_decision_without_costs_and_promises_has_no_scores_of_its_own() -> Non
     cost: Any = methods.load("decision", "cost")
     assert decision_summary(("cost", cost.fitted(costs=COSTS.tolist())), CLASSES).goal == "the least expected cost"  # type: ignore[union-attr]
     assert decision_summary(None, ()) is None
+
+
+def test_costs_of_each_row_are_summed_with_their_multiples() -> None:
+    rows = scored([0, 0, 1, 1], [0, 1, 0, 1], [0.9, 0.2, 0.4, 0.1])
+    cost: Any = methods.load("decision", "cost")
+    fitted = cost.fitted(costs=COSTS.tolist(), column="amount", code=0)
+    found = decision_score(rows, fitted, CLASSES, np.array([3.0, 0.5, 7.0, 7.0]))
+    assert found is not None
+    assert found.cost is not None
+    # One ill row of half the cost is missed, and one well row is called.
+    assert found.cost.per_row.value == pytest.approx((0.5 * 10 + 1) / 4)
+    assert found.cost.constant_label == "ill"
+    assert found.cost.constant.value == pytest.approx(2 / 4)
+    assert found.cost.against_constant.value == pytest.approx((6 - 2) / 4)
+    assert found.cost.curve is None

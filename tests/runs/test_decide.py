@@ -218,3 +218,28 @@ def test_a_run_for_another_prior_has_figures_for_it(home: Path, tmp_path: Path) 
     assert precision == pytest.approx(0.05 * recall / (0.05 * recall + 0.95 * (1 - specificity)))
     again = decide(tmp_path / "rarer", ["decision=balanced"])
     assert again.result.test == made.result.test
+
+
+def test_costs_of_each_row_come_from_a_column(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pd.read_csv(home / "table.csv")
+    table["amount"] = np.random.default_rng(1).choice([0.0, 1.0, 50.0], len(table))
+    table.to_csv(tmp_path / "amounts.csv", index=False)
+    asked = ("--set", COSTS, "--set", "folds=3", "--steps", 20, "--threads", 1, "--cost-column")
+    done = rarebird(capsys, monkeypatch, "fit", tmp_path / "amounts.csv", "--out", tmp_path / "run", *asked, "amount")
+    assert done.code == 0, done.err
+    out, _ = predicted(capsys, monkeypatch, tmp_path / "run", tmp_path / "amounts.csv")
+    ill = out["probability_ill"].astype(float)
+    expected = np.where(table["amount"] * 9 * ill > 1 - ill, "ill", "'=well")
+    np.testing.assert_array_equal(out["label"], expected)
+    result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
+    assert result["cut_off"] is None
+    assert result["test"]["decision"]["cost"]["per_row"]["value"] >= 0
+    done = rarebird(capsys, monkeypatch, "fit", tmp_path / "amounts.csv", "--out", tmp_path / "no", *asked, "amout")
+    assert (done.code, "did you mean 'amount'" in done.err) == (2, True)
+    table.loc[3, "amount"] = -1
+    table.to_csv(tmp_path / "amounts.csv", index=False)
+    done = rarebird(capsys, monkeypatch, "fit", tmp_path / "amounts.csv", "--out", tmp_path / "no", *asked, "amount")
+    assert done.code == 2
+    assert "a number of at least 0" in done.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,12 +28,18 @@ Prior = Annotated[
 
 def with_prior(request: Request, prior: list[str] | None) -> Request:
     """The request with a stated prior as a setting of its recipe."""
-    from rarebird.recipe.text import assignments
     from rarebird.runs.prior import stated
 
     if not prior:
         return request
-    return replace(request, settings=(*request.settings, *assignments({"prior": stated(prior)})))
+    return with_settings(request, {"prior": stated(prior)})
+
+
+def with_settings(request: Request, settings: dict[str, Any]) -> Request:
+    """The request with more settings of its recipe."""
+    from rarebird.recipe.text import assignments
+
+    return replace(request, settings=(*request.settings, *assignments(settings)))
 
 
 @app.command("fit")
@@ -59,6 +65,13 @@ def fit(
         bool, typer.Option(help="Whether boosted trees and random kernels compete with the networks."), After("metric")
     ] = True,
     prior: Prior = None,
+    cost_column: Annotated[
+        str | None,
+        typer.Option(
+            help="With --set decision=cost: a column by whose value mistakes on rows of the positive (or rarest) class "
+            "cost more, such as an amount."
+        ),
+    ] = None,
     single: Annotated[bool, typer.Option("--single", help="Distil the result of the search into one network.")] = False,
     budget: Budget = "5m",
     resume: Annotated[
@@ -74,6 +87,8 @@ def fit(
     """Search, train, calibrate, decide, test and report: a path in, a model out."""
     clock = Clock(seconds_of(budget), process_start())
     request = with_prior(request, prior)
+    if cost_column is not None:
+        request = with_settings(request, {"decision.column": cost_column})
     from rarebird.automl import command
     from rarebird.automl.search import SearchOptions
     from rarebird.executors.workers import Workers

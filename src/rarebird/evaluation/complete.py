@@ -78,7 +78,7 @@ def complete(model: Model, scored: Dataset, fits: Sequence[CrossFit], parts: np.
         others = known & ~in_part
         by_others, predicted = _fitted_on(model, scored, fits, held, others if others.any() else known)
         outputs[in_part] = predicted[in_part]
-        labels[in_part] = by_others.labels(predicted[in_part])
+        labels[in_part] = by_others.labels(predicted[in_part], scored.take(in_part))
     return Completed(fitted, outputs, labels)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rarebird.model.model import Model
+from rarebird.slots.decisions import RowCostDecision
 
 # Halvings of the interval in which the cut-off lies; 2**-40 is far below any probability that matters.
 HALVINGS = 40
@@ -15,9 +16,12 @@ def cut_off(model: Model) -> float | None:
     whatever the decision is.
 
     Returns:
-        None for more than two classes, for regression, and where no probability gives the positive label, or every one.
+        None for more than two classes, for regression, for costs of each row, and where no probability gives the
+        positive label, or every one.
     """
     if model.positive is None or len(model.classes) != 2 or model.decision is None:
+        return None
+    if isinstance(model.decision[1], RowCostDecision) and model.decision[1].column is not None:
         return None
     code = model.classes.index(model.positive)
 

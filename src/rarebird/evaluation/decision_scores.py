@@ -24,7 +24,14 @@ from rarebird.evaluation.decision_result import (
 from rarebird.evaluation.estimate import Estimate
 from rarebird.evaluation.intervals import ClassPredictions
 from rarebird.metrics import uncertainty
-from rarebird.slots.decisions import AbstainingDecision, AimedDecision, CostlyDecision, Promise, PromisingDecision
+from rarebird.slots.decisions import (
+    AbstainingDecision,
+    AimedDecision,
+    CostlyDecision,
+    Promise,
+    PromisingDecision,
+    RowCostDecision,
+)
 
 # What the cost of one class's mistakes is multiplied by in the cost curve.
 FACTORS = np.geomspace(0.01, 100, 33)
@@ -44,64 +51,89 @@ def decision_summary(decision: tuple[str, Any] | None, classes: Sequence[str]) -
     return DecisionSummary(name=name, goal=goal, promises=promises)
 
 
-def decision_score(scored: ClassPredictions, decision: Any, classes: Sequence[str]) -> DecisionScore | None:
-    """What a fitted decision reaches on these rows; None where it knows no costs, promises nothing and labels all."""
+def decision_score(
+    scored: ClassPredictions, decision: Any, classes: Sequence[str], multiple: np.ndarray | None = None
+) -> DecisionScore | None:
+    """What a fitted decision reaches on these rows; None where it knows no costs, promises nothing and labels all.
+
+    Args:
+        scored: The rows.
+        decision: The fitted decision.
+        classes: The class labels.
+        multiple: ``(n,)`` what the costs of the rows are multiplied by, where they are those of each row.
+    """
     left = decision.abstains(scored.probabilities) if isinstance(decision, AbstainingDecision) else None
     labels = decision.inner if isinstance(decision, AbstainingDecision) else decision
     promises = decision.promises if isinstance(decision, PromisingDecision) else ()
     found = DecisionScore(
-        cost=cost_score(scored, labels.matrix, classes) if isinstance(labels, CostlyDecision) else None,
+        cost=cost_score(scored, labels.matrix, classes, _row_scale(scored, labels, multiple))
+        if isinstance(labels, CostlyDecision)
+        else None,
         promises=tuple(PromiseScore(promise=one, observed=_observed(scored, one, left, classes)) for one in promises),
         abstention=None if left is None else _abstention(scored, left, decision, classes),
     )
     return None if found == DecisionScore() else found
 
 
-def cost_score(scored: ClassPredictions, costs: np.ndarray, classes: Sequence[str]) -> CostScore:
+def _row_scale(scored: ClassPredictions, decision: Any, multiple: np.ndarray | None) -> np.ndarray:
+    """``(n,)`` what the cost of each row is multiplied by: its multiple if it is of the class that has one."""
+    ones = np.ones(len(scored.y))
+    if multiple is None or not isinstance(decision, RowCostDecision):
+        return ones
+    return np.where(scored.y == decision.code, multiple, ones)
+
+
+def cost_score(
+    scored: ClassPredictions, costs: np.ndarray, classes: Sequence[str], scale: np.ndarray | None = None
+) -> CostScore:
     """The cost of the labels against that of the best constant label and of the most probable class.
 
     Args:
         scored: The rows with their labels.
         costs: ``(n_classes, n_classes)``, true classes in rows, labels in columns.
         classes: The class labels.
+        scale: ``(n,)`` what the cost of each row is multiplied by; None for all ones.
     """
-    mix = np.bincount(scored.y, scored.weights, scored.n_classes) / scored.weights.sum()
+    scale = np.ones(len(scored.y)) if scale is None else scale
+    mix = np.bincount(scored.y, scored.weights * scale, scored.n_classes) / scored.weights.sum()
     best = int((mix @ costs).argmin())
-    decided = costs[scored.y, scored.predicted]
-    constant = costs[scored.y, best]
-    probable = costs[scored.y, scored.probabilities.argmax(axis=1)]
+    decided, constant, probable = (
+        costs[scored.y, labels] * scale for labels in (scored.predicted, best, scored.probabilities.argmax(axis=1))
+    )
     return CostScore(
-        per_row=_mean_cost(scored, decided, costs),
+        per_row=_mean_cost(scored, decided, costs, scale),
         constant_label=classes[best],
-        constant=_mean_cost(scored, constant, costs),
-        most_probable=_mean_cost(scored, probable, costs),
-        against_constant=_difference(scored, decided - constant, costs),
-        against_most_probable=_difference(scored, decided - probable, costs),
-        curve=_curve(scored, costs, mix, classes),
+        constant=_mean_cost(scored, constant, costs, scale),
+        most_probable=_mean_cost(scored, probable, costs, scale),
+        against_constant=_difference(scored, decided - constant, costs, scale),
+        against_most_probable=_difference(scored, decided - probable, costs, scale),
+        # With costs of each row, those of one class alone say little.
+        curve=_curve(scored, costs, mix, classes) if (scale == 1).all() else None,
     )
 
 
-def _mean_cost(scored: ClassPredictions, cost: np.ndarray, costs: np.ndarray) -> Estimate:
+def _mean_cost(scored: ClassPredictions, cost: np.ndarray, costs: np.ndarray, scale: np.ndarray) -> Estimate:
     """The mean of the rows' costs, with its interval."""
     low, spread = costs.min(axis=1), np.ptp(costs, axis=1)
     parts, offset = [], 0.0
     for code, share in _mix(scored):
-        offset += share * low[code]
-        if spread[code] > 0:
-            parts.append((scored.y == code, (cost - low[code]) / spread[code], share * spread[code]))
+        mine = scored.y == code
+        offset += share * low[code] * float(np.average(scale[mine], weights=scored.weights[mine]))
+        largest = spread[code] * scale[mine].max()
+        if largest > 0:
+            parts.append((mine, (cost - low[code] * scale) / largest, share * largest))
     return _combined(scored, parts, offset)
 
 
-def _difference(scored: ClassPredictions, difference: np.ndarray, costs: np.ndarray) -> Estimate:
+def _difference(scored: ClassPredictions, difference: np.ndarray, costs: np.ndarray, scale: np.ndarray) -> Estimate:
     """The mean of paired differences, with its interval: losses and gains are shares of their own, so that rows without
     a difference add nothing."""
-    spread = np.ptp(costs, axis=1)
-    parts = [
-        (scored.y == code, np.maximum(sign * difference, 0) / spread[code], sign * share * spread[code])
-        for code, share in _mix(scored)
-        for sign in (1.0, -1.0)
-        if spread[code] > 0
-    ]
+    parts = []
+    for code, share in _mix(scored):
+        mine = scored.y == code
+        largest = float(np.ptp(costs[code]) * scale[mine].max())
+        signs = (1.0, -1.0) if largest > 0 else ()
+        parts += [(mine, np.maximum(sign * difference, 0) / largest, sign * share * largest) for sign in signs]
     return _combined(scored, parts, 0.0)
 
 

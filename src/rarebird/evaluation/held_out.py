@@ -126,9 +126,9 @@ def scores_of_outputs(model: Model, data: Dataset, outputs: np.ndarray, labels: 
     assert data.y is not None
     if data.task == "regression":
         return score_regression(data.y, outputs[:, 0], weight=data.weight, group=data.group, seed=model.recipe.seed)
-    labels = model.labels(outputs) if labels is None else labels
+    labels = model.labels(outputs, data) if labels is None else labels
     data = weighted_to(data, model.prior) if model.recipe.prior else data
-    return scores_of_labels(model, data.codes, outputs, labels, data.weight, data.group)
+    return scores_of_labels(model, data.codes, outputs, labels, data.weight, data.group, model.multiples(data))
 
 
 def scores_of_labels(
@@ -138,6 +138,7 @@ def scores_of_labels(
     labels: np.ndarray,
     weight: np.ndarray | None,
     group: np.ndarray | None,
+    multiple: np.ndarray | None = None,
 ) -> Scores:
     """Scores of probabilities and decided labels, and of the model's decision.
 
@@ -148,6 +149,7 @@ def scores_of_labels(
         labels: ``(n,)`` decided codes.
         weight: ``(n,)`` sample weights; None for all ones.
         group: ``(n,)`` group labels; None where rows are independent.
+        multiple: ``(n,)`` what the costs of the rows are multiplied by; None where all rows cost the same.
     """
     classes = model.classes
     positive = None if model.positive is None else classes.index(model.positive)
@@ -156,7 +158,7 @@ def scores_of_labels(
     if model.decision is None:
         return found
     scored = ClassPredictions(y, outputs.astype(float), labels, weight, group, positive if len(classes) == 2 else None)
-    return found.model_copy(update={"decision": decision_score(scored, model.decision[1], classes)})
+    return found.model_copy(update={"decision": decision_score(scored, model.decision[1], classes, multiple)})
 
 
 def calibrate(recipe: Recipe, held: HeldOut, factors: Factors) -> list[FittedChain]:

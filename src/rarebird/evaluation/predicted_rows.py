@@ -39,7 +39,7 @@ class PredictedRows:
 def predicted_rows(model: Model, rows: Dataset, outputs: np.ndarray, part: str) -> PredictedRows:
     """Rows of one part with the model's decision for given outputs."""
     parts = np.full(len(rows), part, dtype=object)
-    return PredictedRows(rows, outputs, model.labels(outputs), parts, model.left(outputs))
+    return PredictedRows(rows, outputs, model.labels(outputs, rows), parts, model.left(outputs))
 
 
 def held_out_rows(completed: Completed, scored: Dataset, fits: Sequence[CrossFit], are_given: bool) -> PredictedRows:

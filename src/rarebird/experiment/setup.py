@@ -12,6 +12,7 @@ from rarebird.core.checks import DataError, nearest
 from rarebird.core.version import VERSION
 from rarebird.data import split
 from rarebird.data.dataset import Dataset, Pixels, Splits
+from rarebird.data.row_multiples import row_multiples
 from rarebird.data.split import Protocol
 from rarebird.evaluation.deployment_prior import stated_prior
 from rarebird.evaluation.held_out import check_decision
@@ -178,6 +179,10 @@ def _check(data: Splits, recipe: AnyRecipe) -> None:
         # A recipe for numbers may leave its metric at the default, which decides nothing there.
         names.metric_for_task(recipe.metric, "classification", data.train.classes)
         check_decision(recipe, data.train.classes)
+        column: str | None = getattr(recipe.decision, "column", None)
+        for part in (data.train, data.val, data.test):
+            if column is not None and part is not None:
+                row_multiples(part, column)
         stated_prior(recipe.prior or {}, data.train.classes, data.train.prior)
     elif recipe.prior:
         raise DataError("A prior is for classes, but the target is a number; leave out --prior.")

@@ -14,6 +14,7 @@ from rarebird.core.python_words import in_python_words
 from rarebird.data.dataset import Dataset
 from rarebird.data.model_schema import schema_of
 from rarebird.data.prepare import Prepared
+from rarebird.data.row_multiples import row_multiples
 from rarebird.data.schema import Schema
 from rarebird.data.spec import InputSpec
 from rarebird.model.chain import Chain, apply_to_mean, probabilities
@@ -23,7 +24,7 @@ from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.model.rows import of_python
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
-from rarebird.slots.decisions import AbstainingDecision, FittedDecision
+from rarebird.slots.decisions import AbstainingDecision, FittedDecision, RowCostDecision
 from rarebird.slots.starting_weights import StartingWeights
 from rarebird.slots.stored_modules import OnnxModule, channel_widths, stored_precision
 
@@ -141,9 +142,29 @@ class Model:
         mean: np.ndarray = sum(member.weight / total * one for member, one in zip(self.members, each, strict=True))  # type: ignore[assignment]
         return apply_to_mean(mean, self.calibrations)
 
-    def labels(self, outputs: np.ndarray) -> np.ndarray:
-        """``(n,)`` class codes for probabilities ``(n, n_classes)``, or values for ``(n, 1)``."""
-        return outputs[:, 0] if self.decision is None else self.decision[1](outputs)
+    def labels(self, outputs: np.ndarray, data: Dataset | None = None) -> np.ndarray:
+        """``(n,)`` class codes for probabilities ``(n, n_classes)``, or values for ``(n, 1)``.
+
+        Args:
+            outputs: The probabilities or values.
+            data: The rows, for a decision by costs of each row; None: each row costs the same.
+        """
+        if self.decision is None:
+            return outputs[:, 0]
+        decision: Any = self.decision[1]
+        multiple = None if data is None else self.multiples(data)
+        codes: np.ndarray = decision(outputs) if multiple is None else decision(outputs, multiple)
+        return codes
+
+    @property
+    def cost_column(self) -> str | None:
+        """The column by which the decision knows the costs of each row; None where all rows cost the same."""
+        decision = None if self.decision is None else self.decision[1]
+        return decision.column if isinstance(decision, RowCostDecision) else None
+
+    def multiples(self, data: Dataset) -> np.ndarray | None:
+        """``(n,)`` what the costs of the rows are multiplied by; None where all rows cost the same."""
+        return None if self.cost_column is None else row_multiples(data, self.cost_column)
 
     def left(self, outputs: np.ndarray) -> np.ndarray:
         """``(n,)`` bool: the rows that the decision leaves to a person."""
@@ -167,7 +188,7 @@ class Model:
         """
         given = of_python(self.spec, self.target, rows, self.row_schema)
         outputs = self.outputs(given.data)
-        decided = self.labels(outputs)
+        decided = self.labels(outputs, given.data)
         if not self.classes:
             return given.spread(decided.astype(np.float64), np.nan)
         pairs = zip(decided, self.left(outputs), strict=True)

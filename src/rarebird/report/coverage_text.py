@@ -7,7 +7,7 @@ from rarebird.evaluation.coverage_result import ClassSetScore, SetScore
 from rarebird.evaluation.estimate import Estimate
 from rarebird.evaluation.result import Scores
 from rarebird.model.conformal import rows_needed
-from rarebird.report.wording import interval_text, value_text
+from rarebird.report.wording import interval_text, number, value_text
 
 
 def coverage_sentences(scores: Scores, judged: str) -> list[str]:
@@ -25,8 +25,8 @@ def coverage_sentences(scores: Scores, judged: str) -> list[str]:
     width = f"{value_text(found.width)} {interval_text(found.width)}"
     return [
         f"Intervals with a promised coverage of {found.coverage:g} contain {_percents(found.covered)} of the {judged}; "
-        f"their mean width is {width}, a tenth is narrower than {found.narrowest:.3g} and a tenth wider than "
-        f"{found.widest:.3g} (predict --coverage {found.coverage:g})."
+        f"their mean width is {width}, a tenth is narrower than {number(found.narrowest)} and a tenth wider "
+        f"than {number(found.widest)} (predict --coverage {found.coverage:g})."
     ]
 
 

@@ -78,6 +78,10 @@ def _decided(run: Path, settings: Sequence[str], metric: str | None) -> Decided:
     if metric is not None:
         names.metric_for_task(metric, "classification", model.classes)
         recipe = recipe.updated(metric=metric)
+    if getattr(recipe.decision, "column", None) is not None:
+        raise DataError(
+            "Costs of each row need the rows themselves, which a run does not keep; train with --cost-column."
+        )
     decision = held_out.decide(recipe, model.held_out, model.prior, model.classes, model.positive)
     model = replace(model, recipe=recipe, decision=decision)
     test, validation = (scored_rows.read(run / name, len(model.classes)) for name in scored_rows.FILES)

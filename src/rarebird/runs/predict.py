@@ -100,7 +100,7 @@ def prediction_table(
 
     each = model.member_outputs(rows.data)
     outputs = model.mean_of(each)
-    labels, left = model.labels(outputs), model.left(outputs)
+    labels, left = model.labels(outputs, rows.data), model.left(outputs)
     columns: dict[str, Any] = {"id": rows.ids}
     if model.classes:
         codes = {"label": labels, "most_probable": outputs.argmax(axis=1)}

@@ -113,6 +113,19 @@ class CostlyDecision(Protocol):
 
 
 @runtime_checkable
+class RowCostDecision(Protocol):
+    """A fitted decision whose costs are those of each row, by a column of the table.
+
+    `column` is None where all rows cost the same. Mistakes on rows of the class `code` cost its value times as much.
+    """
+
+    column: str | None
+    code: int | None
+
+    def __call__(self, probabilities: np.ndarray, multiple: np.ndarray | None = None) -> np.ndarray: ...
+
+
+@runtime_checkable
 class PromisingDecision(Protocol):
     """A fitted decision that promises figures on new rows."""
 

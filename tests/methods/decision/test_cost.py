@@ -88,3 +88,16 @@ def test_a_csv_file_without_costs_is_refused(text: str, tmp_path: Path) -> None:
 def test_other_class_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="a cost of each label for each class"):
         FittedCost(costs=((0, 1), (1, 0)))(np.ones((1, 3)) / 3)
+
+
+def test_costs_of_each_row_multiply_those_of_one_class() -> None:
+    rng = np.random.default_rng(2)
+    p, amount = rng.dirichlet(np.ones(2), size=200), rng.uniform(0, 20, 200)
+    value = Cost(costs={"ill": {"well": 1}, "well": {"ill": 2}}, column="amount")
+    rows = DecisionRows(
+        p, np.zeros(200, int), np.ones(200), lambda *_: 0.0, np.array([0.1, 0.9]), ("ill", "well"), "ill"
+    )
+    fitted = value.fit(rows)
+    expected = [int(2 * well < amount[row] * ill) for row, (ill, well) in enumerate(p)]
+    np.testing.assert_array_equal(fitted(p, amount) == 0, np.array(expected, dtype=bool))
+    np.testing.assert_array_equal(fitted(p), fitted(p, np.ones(200)))

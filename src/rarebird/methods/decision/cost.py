@@ -39,17 +39,24 @@ ROUNDING = 1e-9
 
 
 class FittedCost(Fitted):
-    """The costs as a matrix."""
+    """The costs as a matrix; with a column, mistakes on rows of the class `code` cost its value times as much."""
 
     costs: tuple[tuple[float, ...], ...]
+    column: str | None = None
+    code: int | None = None
 
     @property
     def matrix(self) -> np.ndarray:
         """``(n_classes, n_classes)`` costs, true classes in rows, labels in columns."""
         return np.array(self.costs)
 
-    def __call__(self, probabilities: np.ndarray) -> np.ndarray:
-        """``(n, n_classes) -> (n,)`` class codes."""
+    def __call__(self, probabilities: np.ndarray, multiple: np.ndarray | None = None) -> np.ndarray:
+        """``(n, n_classes) -> (n,)`` class codes.
+
+        Args:
+            probabilities: ``(n, n_classes)``.
+            multiple: ``(n,)`` values of the column; None counts 1 for each row.
+        """
         shape = self.matrix.shape
         require(
             shape == (probabilities.shape[1],) * 2,
@@ -57,6 +64,9 @@ class FittedCost(Fitted):
             classes=probabilities.shape[1],
             costs=shape,
         )
+        if multiple is not None and self.code is not None:
+            probabilities = probabilities.astype(np.float64)
+            probabilities[:, self.code] *= multiple
         return cheapest(probabilities, self.matrix)
 
     def on_tensors(self, probabilities: Tensor) -> Tensor:
@@ -81,11 +91,14 @@ class Cost(Method):
         costs: True class -> label -> cost, ``{ill = {well = 10}, well = {ill = 1}}``; the right label costs 0 unless it
             is named, and ``*`` stands for all classes that are not. Or a CSV file: its first row has the labels, each
             other row a true class and its costs.
+        column: A column of the table; mistakes on rows of the positive (or the rarest) class cost its value times as
+            much, such as the amount of a payment.
     """
 
     fitted: ClassVar[type[Fitted]] = FittedCost
 
     costs: dict[str, dict[str, float]]
+    column: str | None = None
 
     @field_validator("costs", mode="before")
     @classmethod
@@ -113,7 +126,12 @@ class Cost(Method):
     def fit(self, rows: DecisionRows) -> FittedCost:
         """The costs for the rows' classes; the rows themselves are not used."""
         classes = rows.classes or tuple(map(str, range(rows.probabilities.shape[1])))
-        return FittedCost(costs=tuple(tuple(row) for row in cost_matrix(self.costs, classes).tolist()))
+        matrix = tuple(tuple(row) for row in cost_matrix(self.costs, classes).tolist())
+        if self.column is None:
+            return FittedCost(costs=matrix)
+        rarest = int(np.where(rows.prior > 0, rows.prior, np.inf).argmin())
+        code = rarest if rows.positive is None else classes.index(rows.positive)
+        return FittedCost(costs=matrix, column=self.column, code=code)
 
 
 def cheapest(probabilities: np.ndarray, costs: np.ndarray) -> np.ndarray:
