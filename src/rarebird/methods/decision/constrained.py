@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -114,7 +114,6 @@ class Constrained(Method):
         """One floor of each kind, two together, and none."""
         return [
             cls(precision=0.3),
-            cls(recall=0.8),
             cls(alerts=200, maximize="f1"),
             cls(recall=0.5, specificity=0.5),
             cls(maximize="f2"),
@@ -163,13 +162,11 @@ class Constrained(Method):
         floors, error = self.floors, 1 - self.confidence
         if not n_class or (is_class | (counts <= 0)).all():
             # Rows of one class alone show no cut-off.
-            promises = tuple(self._promise(name, label, floors[name], None, n_class) for name in floors)
-            return self._fitted(code, float(rows.prior[code]), promises)
+            return self._fitted(code, float(rows.prior[code]), label, dict.fromkeys(floors), n_class)
         cuts = Cuts.of(rows.probabilities[:, code], is_class, counts, rows.group)
         place, levels = self._chosen(cuts, floors, error / max(len(floors), 1))
-        promises = tuple(self._promise(name, label, floors[name], level, n_class) for name, level in levels.items())
         cut_off = float(cuts.at[place]) if len(cuts.at) else float(rows.prior[code])
-        return self._fitted(code, cut_off, promises)
+        return self._fitted(code, cut_off, label, levels, n_class)
 
     def _code(self, rows: DecisionRows) -> int:
         label = self.label if self.label is not None else rows.positive
@@ -209,11 +206,12 @@ class Constrained(Method):
         value = smooth(value, np.log(np.maximum(cuts.at, 1e-12))) if len(value) <= 2000 else value
         return int(places[value[places].argmax()])
 
-    def _promise(self, name: str, label: str, asked: float, level: float | None, n_class: int) -> Promise:
-        return Promise(figure=name, label=label, asked=asked, level=level, confidence=self.confidence, rows=n_class)
-
-    def _fitted(self, code: int, cut_off: float, promises: tuple[Promise, ...]) -> FittedConstrained:
-        return FittedConstrained(code=code, cut_off=cut_off, maximized=self.maximized, promises=promises)
+    def _fitted(
+        self, code: int, cut_off: float, label: str, levels: dict[str, float | None], n_class: int
+    ) -> FittedConstrained:
+        more: dict[str, Any] = {"label": label, "confidence": self.confidence, "rows": n_class}
+        promises = [Promise(figure=name, asked=self.floors[name], level=levels[name], **more) for name in levels]
+        return FittedConstrained(code=code, cut_off=cut_off, maximized=self.maximized, promises=tuple(promises))
 
 
 def _floor_text(promise: Promise) -> str:
