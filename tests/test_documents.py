@@ -60,7 +60,7 @@ def test_settings_shown_are_accepted() -> None:
     assert len(shown) >= 6
     table = Recipe(kind="table", network="mlp", folds=5)
     for setting in shown:
-        base = table if setting.startswith(("resampling", "reference")) else recipe
+        base = table if setting.startswith(("resampling", "reference", "synthesis")) else recipe
         assert base.with_settings([setting]) != base
 
 

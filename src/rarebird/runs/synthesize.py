@@ -100,7 +100,7 @@ class NewRows:
 
     def sentence(self) -> str:
         """Number, class, method and verdict."""
-        passed = "passes" if self.verdict.passes else "rejects them"
+        passed = "passes them" if self.verdict.passes else "rejects them"
         return (
             f"{len(self.made)} new rows of {self.verdict.label!r} by {self.method}; the gate {passed}: "
             f"{self.verdict.reason}."

@@ -85,7 +85,7 @@ def shuffled_column(at: At, code: int, n: int) -> Dataset:
     rows = some(of_class(at.reserve, code), n, at)
     ranks = pd.DataFrame(_values(of_class(at.reserve, code))).rank().to_numpy()
     related = np.nan_to_num(np.corrcoef(ranks + 1e-9 * at.draw.normal(size=ranks.shape), rowvar=False))
-    return _shuffled(rows, [int((related**2).sum(axis=0).argmax())], at.draw)
+    return _shuffled(rows, [_place(rows, int((related**2).sum(axis=0).argmax()))], at.draw)
 
 
 def out_of_bounds(at: At, code: int, n: int) -> Dataset:
@@ -174,6 +174,14 @@ def _values(rows: Dataset) -> np.ndarray:
         return np.array(numbers.fillna(numbers.median()).to_numpy())
     values = np.asarray(raw[0] if isinstance(raw, tuple) else raw, dtype=float).reshape(len(rows), -1)
     return np.array(np.nan_to_num(values))
+
+
+def _place(rows: Dataset, number: int) -> int:
+    """The place of a number among all columns."""
+    raw = rows.raw()
+    if not isinstance(raw, pd.DataFrame):
+        return number
+    return list(raw.columns).index(raw.select_dtypes("number").columns[number])
 
 
 def _width(rows: Dataset) -> int:

@@ -13,7 +13,7 @@ from tests.methods.synthesis.made_classes import clusters, dataset, ellipses
 
 
 def made(rows: Dataset, code: int, n: int = 400, **settings: object) -> pd.DataFrame:
-    generator = TreeFlow(steps=60, **settings).fit(rows, Compute(), np.random.default_rng(0))  # type: ignore[arg-type]
+    generator = TreeFlow(**({"steps": 60} | settings)).fit(rows, Compute(), np.random.default_rng(0))  # type: ignore[arg-type]
     frame: pd.DataFrame = generator.sample(code, n, np.random.default_rng(1)).raw()
     return frame
 
