@@ -164,16 +164,16 @@ class NoisedRows:
     Args:
         rows: The training rows.
         deviation: The standard deviation of their cells.
-        noisy_copies: s_n in units of the deviation; None: no copies.
+        noisy_copies: s_n in units of the deviation; 0: no copies.
         generator: The randomness.
         device: Where to compute.
     """
 
     def __init__(
-        self, rows: GridRows, deviation: float, noisy_copies: float | None, generator: torch.Generator, device: str
+        self, rows: GridRows, deviation: float, noisy_copies: float, generator: torch.Generator, device: str
     ) -> None:
         self.rows, self.deviation, self.generator, self.device = rows, deviation, generator, device
-        self.own_level = math.inf if noisy_copies is None else noisy_copies * deviation
+        self.own_level = noisy_copies * deviation
         self.seeds = torch.randint(2**62, (len(rows.codes),), generator=generator).tolist()
 
     def __call__(self, network: nn.Module, batch: np.ndarray, n_classes: int) -> Tensor:
@@ -183,7 +183,7 @@ class NoisedRows:
         codes = torch.where(self._uniform(len(batch)) < HIDDEN, n_classes, codes).to(self.device)
         level = (self._normal(len(batch)) * LOG_STD + LOG_MEAN).exp() * self.deviation
         share, source, added = torch.ones(len(batch)), x, level
-        above = level > self.own_level
+        above = (level > self.own_level) & (self.own_level > 0)
         if above.any():
             share = torch.where(above, 1 - (self.own_level / level) ** 2, share)
             noise = torch.stack([self._own_noise(row, x.shape[1:]) for row in batch[above.numpy()]])

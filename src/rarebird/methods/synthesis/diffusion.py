@@ -46,7 +46,7 @@ class Diffusion(Generator):
         width: Channels at twice the sides of the smallest grid.
         dropout: Rate within the network.
         noisy_copies: The noise level, in standard deviations of the data, above which a training row is seen as one
-            noisy copy alone; null: never.
+            noisy copy alone; 0: rows are always seen as they are.
         guidance: How far samples are pushed towards their class; 1: not at all.
         sampling_steps: Noise levels of a new row.
         precision: Of passes through the network; ``auto``: 16 bits where the machine has instructions for them.
@@ -57,7 +57,7 @@ class Diffusion(Generator):
     learning_rate: Annotated[float, Float(3e-4, 4e-3, log=True)] = Field(default=1.5e-3, gt=0)
     width: Annotated[int, Int(32, 96, log=True)] = Field(default=48, ge=8, le=512)
     dropout: Annotated[float, Float(0, 0.3)] = Field(default=0.1, ge=0, lt=1)
-    noisy_copies: float | None = Field(default=1.0, gt=0, le=80)
+    noisy_copies: float = Field(default=1.0, ge=0, le=80)
     guidance: Annotated[float, Float(1, 3)] = Field(default=1.5, ge=1, le=10)
     sampling_steps: int = Field(default=20, ge=2, le=1_000)
     precision: Precision = "auto"
