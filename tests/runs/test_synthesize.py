@@ -13,6 +13,7 @@ import pytest
 
 from rarebird.data.dataset import Dataset
 from rarebird.methods.synthesis import _gate
+from rarebird.methods.synthesis.mixture import Mixture
 from rarebird.methods.synthesis.tree_flow import TreeFlow
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
@@ -95,6 +96,13 @@ def test_auto_takes_the_generator_that_passes(table: Path, command, monkeypatch:
     assert found["method"] == "mixture"
     assert len(found["verdicts"]) > 1
     assert found["verdicts"][0]["method"] == "mixture"
+
+
+def test_a_budget_that_shortens_the_learning_is_told(table: Path, command, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(_gate, "judge", lambda *given: verdict(True))
+    monkeypatch.setattr(Mixture, "planned", lambda self, *given: self.model_copy(update={"steps": 3}))
+    done = command(table, "--class", "ill", "--rows", 5, "--method", "mixture")
+    assert "mixture learned for 3 steps, not for 50, because of --budget" in " ".join(done.out.split())
 
 
 def test_smote_is_judged_like_a_generator(table: Path, command) -> None:  # type: ignore[no-untyped-def]

@@ -150,7 +150,9 @@ def synthesize(request: Request, asked: Asked, clock: Clock, progress: Progress 
             fitted = _restored(asked.generator, train, code, compute, seed)
             notes.append(f"The generator is that of {asked.generator}.")
         else:
-            fitted = _fitted(_planned(candidates, train, compute, clock), train, code, compute, seed)
+            planned = _planned(candidates, train, compute, clock)
+            fitted = _fitted(planned, train, code, compute, seed)
+            notes += _shortened(candidates, planned)
         made = fitted.generated.sample(code, asked.rows, rng.stream(seed, "synthesize", asked.label))
     method = fitted.method
     if asked.generator is not None and not isinstance(method, OverSampler):
@@ -226,6 +228,16 @@ def _planned(candidates: Mapping[str, Any], train: Dataset, compute: Compute, cl
         has_steps = not isinstance(method, OverSampler)
         planned[name] = method.planned(counted(train), compute, seconds) if has_steps else method
     return planned
+
+
+def _shortened(wanted: Mapping[str, Any], planned: Mapping[str, Any]) -> list[str]:
+    """A sentence on each generator that takes fewer steps than it was asked for."""
+    return [
+        f"{name} learned for {planned[name].steps:,} steps, not for {method.steps:,}, because of --budget; more time "
+        "makes better rows."
+        for name, method in wanted.items()
+        if not isinstance(method, OverSampler) and planned[name].steps < method.steps
+    ]
 
 
 def _rank(verdict: GateVerdict) -> tuple[bool, float]:
