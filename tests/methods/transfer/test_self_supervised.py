@@ -113,7 +113,7 @@ def test_the_body_learns_and_the_recorded_recipe_repeats_the_run(kind: str) -> N
 
 def trainer(recipe: Recipe, train: Dataset, pool: Dataset | None) -> NetworkTrainer:
     unlabeled = None if pool is None else fitted(pool, train)[0]
-    return NetworkTrainer(recipe, train, train.take(np.arange(0)), 0, "cpu", (), unlabeled)
+    return NetworkTrainer(recipe, train, train.take(np.arange(0)), 0, "cpu", unlabeled=unlabeled)
 
 
 @pytest.mark.parametrize("shared", [True, False])
