@@ -145,6 +145,7 @@ class LeaveOneOut:
     """A trainer that has an output for each row it learned from, as of a training without that row."""
 
     own_steps = 1
+    shared_seconds = 0.0
 
     def __init__(self, plain: Recipe, trainer: NetworkTrainer, n: int) -> None:
         self.plain, self.trainer, self.n = plain, trainer, n

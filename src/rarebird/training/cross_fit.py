@@ -106,7 +106,7 @@ def cross_fit(
             if (recipe.steps or 0) < enough * trainer.own_steps or (enough and not trainer.fits(deadline, count)):
                 return
         on_step = PartProgress(compute, fold, count)
-        ends = part_deadline_of(deadline, trainer, count - fold)
+        ends = part_deadline_of(deadline, trainer, time.monotonic(), count - fold)
         trained = trainer.run(TrainingPlan(recipe, ends, changes, given_steps, on_step.on_pretraining), on_step)
         del trainer  # frees its rows before those of the next fold are prepared
         is_last = fold + 1 >= count or (deadline is not None and time.monotonic() + built > deadline + LONGEST_OVERRUN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -114,8 +113,8 @@ class Trainer(Protocol):
         ...
 
 
-def part_deadline_of(deadline: float | None, trainer: Trainer, left: int) -> float | None:
+def part_deadline_of(deadline: float | None, trainer: Trainer, now: float, left: int) -> float | None:
     """When a training must have ended, of `left` ones that share the time; what it does for all of them, too, comes on
     top of its share."""
     once = trainer.shared_seconds
-    return None if deadline is None else (end_of_share(deadline - once, time.monotonic(), left) or 0.0) + once
+    return None if deadline is None else (end_of_share(deadline - once, now, left) or 0.0) + once
