@@ -31,7 +31,7 @@ def network_of(rows: Dataset, **settings: object) -> tuple[nn.Module, prepare.Pr
     ("rows", "settings", "way"),
     [
         (pictures(90), {"name": "cnn", "width": 8, "dense": 32}, "static"),
-        (table(90), {"name": "mlp", "width": 64, "depth": 2}, "dynamic"),
+        (table(90), {"name": "mlp", "width": 64, "depth": 2}, "static"),
     ],
 )
 def test_int8_is_smaller_and_near(rows: Dataset, settings: dict[str, object], way: str) -> None:

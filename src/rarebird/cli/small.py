@@ -41,7 +41,7 @@ def compress(
     importance: Annotated[str, typer.Option(help="prune: which channels go, by taylor or magnitude.")] = "taylor",
     precision: Annotated[str, typer.Option(help="quantize: int8, or weights in float16 or bfloat16.")] = "int8",
     int8: Annotated[
-        str, typer.Option(help="quantize: static or dynamic (default: static for convolutional networks).")
+        str, typer.Option(help="quantize: static or dynamic (default: dynamic for recurrent networks).")
     ] = "auto",
     balanced: Annotated[bool, typer.Option(help="distill: as many draws of each class.")] = True,
     temperature: Annotated[float, typer.Option(help="distill: softens the teachers' probabilities.")] = 1.0,

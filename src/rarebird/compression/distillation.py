@@ -26,6 +26,8 @@ from rarebird.training.cross_fit import CrossFit, cross_fit_all
 HELD_OUT_SHARE = 0.2
 # Smaller probabilities of a teacher are raised to this before they are softened.
 LEAST = 1e-7
+# Finds the natural prior on held-out rows.
+CLASS_CALIBRATION = "class_scale_bias"
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,9 @@ def student_recipe(student: Recipe, teaching: Teaching, steps: int | None = None
     changes: dict[str, object] = {"relaid": (), "reference": None, "head": None}
     if teaching.balanced and student.batch_sampling.name == "shuffled" and student.loss.tasks == ("classification",):
         changes["batch_sampling"] = "class_balanced"
+        # Rows are drawn by their labels, but carry soft targets: the prior that the draws give is known only nearly.
+        kept = [method for method in student.calibration if method.name != CLASS_CALIBRATION]
+        changes["calibration"] = (*kept, CLASS_CALIBRATION)
     if teaching.temperature > 1:
         changes["loss"] = {"name": "distillation", "temperature": teaching.temperature}
     if steps is not None:

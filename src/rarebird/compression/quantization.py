@@ -2,8 +2,9 @@
 
 Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018;
 Nagel et al., "A white paper on neural network quantization", 2021: int8 weights with a scale per channel, uint8
-activations whose ranges are measured on calibration rows (static); for recurrent and linear networks, activations are
-scaled row by row as they come (dynamic). onnxruntime's own quantizer writes the file.
+activations whose ranges are measured on calibration rows (static); for recurrent networks, by the range of the
+batch at hand (dynamic), so that a row's prediction depends a little on the rows beside it. onnxruntime's own quantizer
+writes the file.
 
 NOTE[DIFF]: the calibration rows have the same number of rows of each class. Ranges that are measured on the rows as
 they come are those of the common classes.
@@ -49,7 +50,7 @@ class Float32Twin:
         network: In evaluation mode.
         prepared: Its preparation.
         rows: Training rows that calibrate.
-        way: ``static``, ``dynamic``, or None: static for convolutional networks, dynamic for others.
+        way: ``static``, ``dynamic``, or None: dynamic for recurrent networks, static for others.
 
     Raises:
         DataError: The network cannot be exported, or is no network.
@@ -61,13 +62,18 @@ class Float32Twin:
                 f"A {type(network).__name__} has no float32 weights to quantize; leave out the step quantize."
             )
         required_package("onnxruntime")
-        self.way: Way = way or ("static" if _convolves(network) else "dynamic")
+        recurs = any(isinstance(one, nn.RNNBase) for one in network.modules())
+        self.way: Way = way or ("dynamic" if recurs else "static")
         self._graph = network_graph(network, prepared.spec)
         self._batches = _calibration_batches(prepared, rows) if self.way == "static" else []
-        nodes = [node for node in self._graph.graph.node if node.op_type in LAYERS[self.way]]
         for place, node in enumerate(self._graph.graph.node):
             node.name = node.name or f"node_{place}"
-        self.layers = [node.name for node in nodes]
+        sizes = {tensor.name: len(tensor.dims) for tensor in self._graph.graph.initializer}
+        found = [node for node in self._graph.graph.node if node.op_type in LAYERS[self.way]]
+        # A product of matrices without weights, or with one matrix of weights per column, stays in float32.
+        flat = [node for node in found if node.op_type != "MatMul" or sizes.get(node.input[1]) == 2]
+        self.layers = [node.name for node in flat]
+        self._others = [node.name for node in found if node.name not in self.layers]
 
     def int8(self, kept: Sequence[str] = ()) -> OnnxNetwork:
         """The int8 twin.
@@ -86,7 +92,7 @@ class Float32Twin:
                 "op_types_to_quantize": LAYERS[self.way],
                 "per_channel": True,
                 "weight_type": tools.QuantType.QInt8,
-                "nodes_to_exclude": list(kept),
+                "nodes_to_exclude": [*kept, *self._others],
             }
             if self.way == "static":
                 tools.quantize_static(
@@ -143,12 +149,6 @@ def _short_names(proto: Any) -> Any:
         tensor.name = renamed(tensor.name)
     graph.ClearField("value_info")
     return proto
-
-
-def _convolves(network: nn.Module) -> bool:
-    modules = list(network.modules())
-    recurs = any(isinstance(one, nn.RNNBase) for one in modules)
-    return not recurs and any(isinstance(one, nn.Conv1d | nn.Conv2d) for one in modules)
 
 
 def _calibration_batches(prepared: Prepared, rows: Dataset) -> list[dict[str, np.ndarray]]:

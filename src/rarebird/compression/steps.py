@@ -41,7 +41,7 @@ class Settings:
         training_steps: Optimizer steps of each training; None: as many as the recipe says (distillation), or a share of
             these (fine-tuning).
         precision: ``int8``, or a half precision of the weights.
-        way: Of int8; None: static for convolutional networks, dynamic for others.
+        way: Of int8; None: dynamic for recurrent networks, static for others.
     """
 
     student: Recipe | None = None
