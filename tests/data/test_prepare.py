@@ -217,3 +217,17 @@ def test_what_does_not_fit_itself_is_refused(change: dict[str, object], rule: st
         plain[key] = plain[key] | value if isinstance(value, dict) else value
     with pytest.raises(ValueError, match=rule):
         Prepared.model_validate(plain)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+def test_dates_beyond_the_nanoseconds_are_dates(unit: str) -> None:
+    """The year 9999 often means "no end"; it ended `fit` with "Out of bounds nanosecond timestamp"."""
+    days = np.array(["2024-01-02", "9999-12-31", "0001-02-06", "NaT"] * 10, dtype=f"datetime64[{unit}]")
+    data = data_of(Frame(pd.DataFrame({"ends": days, "x": np.arange(40.0)})), "table")
+    prepared, _ = prepare.fit(data)
+    numbers = prepared.inputs(data)["numbers"].numpy()
+    assert np.isfinite(numbers).all()
+    assert len(np.unique(numbers[:3], axis=0)) == 3
+    nanoseconds = np.array(["2024-01-02", "2024-01-03"] * 20, dtype="datetime64[ns]")
+    later = data_of(Frame(pd.DataFrame({"ends": nanoseconds, "x": np.arange(40.0)})), "table")
+    np.testing.assert_array_equal(prepared.inputs(later)["numbers"].numpy()[0, 0], numbers[0, 0])

@@ -29,6 +29,7 @@ ROWS_PER_BIN = 10
 CLIP = 3.0
 QUARTILES = np.array([0.25, 0.5, 0.75])
 NUMBERS = {"number": 1, "date": 4}
+MICROSECONDS_PER_DAY = 86_400e6
 
 
 class Column(BaseModel):
@@ -222,11 +223,11 @@ def _raw_numbers(block: Sequence[Column], frame: pd.DataFrame) -> np.ndarray:
 
 def _date_parts(column: pd.Series) -> list[np.ndarray]:
     """Days since 1970, month, day of the week and hour; NaN where the date is missing."""
-    import pandas as pd
-
     if getattr(column.dt, "tz", None) is not None:
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    days = (column - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    # Nanoseconds would end in 2262, and "no end" is often written as the year 9999.
+    column = column.astype("datetime64[us]")
+    days = column.astype("int64").where(column.notna()) / MICROSECONDS_PER_DAY
     return [
         part.to_numpy(dtype=np.float64, na_value=np.nan)
         for part in (days, column.dt.month, column.dt.day_of_week, column.dt.hour)
