@@ -32,6 +32,7 @@ RESIDUAL = {"image": "resnet", "table": "transformer", "series": "inception_time
 BY_EXAMPLE = (
     ("resampling", "imbalanced_learn"),
     ("network", "backbone"),
+    *(("decision", name) for name in ("abstain", "constrained", "cost")),
     *(("synthesis", name) for name in ("diffusion", "gan", "vae")),
 )
 # Methods that need a file, which a test of their own makes.

@@ -79,6 +79,7 @@ from rarebird.slots import methods
 from rarebird.tuning.space import Space
 from tests import test_every_method
 from tests.contracts import test_methods
+from tests.contracts.test_new_method import DERIVED
 
 LISTS = ("augmentation", "regularization", "calibration")
 rng = np.random.default_rng(0)
@@ -96,7 +97,7 @@ run(Recipe(**settings, network="linear", head=head), Splits(train), test_share=0
 tuned = []
 baseline = Recipe(**settings, network="mlp")
 for slot in methods.SLOTS:
-    choice = {"choices": [methods.names(slot, "table")[0], "new_method"]}
+    choice = {"choices": [DERIVED[slot][0], "new_method"]}
     space = Space.of({**settings, "network": "mlp", slot: [choice] if slot in LISTS else choice})
     drawn = space.draw(lambda name, where: where.values[-1] if hasattr(where, "values") else where.low)
     tuned += [slot] if "new_method" in [type(one).name for _, one in drawn.methods()] else []

@@ -63,7 +63,7 @@ def remedies(asked: str, train: Dataset, baseline: Recipe, outside: bool = False
     known = [(slot, name) for slot in SLOTS for name in methods.names(slot, train.kind)]
     found: list[str] = []
     for one in (part.strip() for part in asked.split(",")):
-        every = _all(known, train, baseline)
+        every = _all(known, train, baseline) if one == ALL or one in SLOTS else []
         if one == ALL:
             joining = JOINING if outside and baseline.external is None else ()
             found += [*joining, *(remedy for remedy in every if _is_of_all(remedy, unlabeled))]

@@ -17,6 +17,7 @@ import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -174,8 +175,10 @@ def _tasks_of(loss: str) -> tuple[str, ...]:
     named = (
         node.value for node in ast.walk(tree) if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "tasks"
     )
-    value = next(named)
-    assert value is not None
+    value = next(named, None)
+    if value is None:  # a method that has them from the one that it derives from
+        inherited: Any = methods.load("loss", loss)
+        return tuple(inherited.tasks)
     return tuple(ast.literal_eval(value))
 
 
