@@ -230,13 +230,25 @@ def test_scores_of_rows_are_those_of_all_that_is_known_of_them() -> None:
         weight=weight,
         group=group,
     )
+    asked: list[Dataset] = []
+
+    def decide(given: np.ndarray, rows: Dataset) -> np.ndarray:
+        asked.append(rows)
+        return (given[:, 1] > 0.35).astype(np.int64)
+
     model: Any = SimpleNamespace(
-        recipe=recipe(seed=5), positive="no", labels=lambda given: (given[:, 1] > 0.35).astype(np.int64)
+        recipe=recipe(seed=5),
+        positive="no",
+        classes=data.classes,
+        decision=None,
+        labels=decide,
+        multiples=lambda rows: None,
     )
     found = scores_of_outputs(model, data, outputs)
     labels = (outputs[:, 1] > 0.35).astype(np.int64)
     known = {"weight": weight, "group": group, "positive": 0, "seed": 5}
     assert found == score(y, outputs, labels, data.classes, **known)
+    assert asked == [data], "a decision by costs of each row needs the rows"
     for name, other in {"weight": None, "group": None, "positive": 1, "seed": 6}.items():
         assert found != score(y, outputs, labels, data.classes, **{**known, name: other}), name
     numbers = replace(data, task="regression", y=rng.normal(size=120), classes=())
@@ -260,7 +272,13 @@ def test_scores_of_a_model_are_those_of_its_own_outputs() -> None:
         return outputs
 
     model: Any = SimpleNamespace(
-        recipe=recipe(seed=2), positive="yes", outputs=predict, labels=lambda p: (p[:, 1] > 0.7).astype(np.int64)
+        recipe=recipe(seed=2),
+        positive="yes",
+        classes=data.classes,
+        decision=None,
+        outputs=predict,
+        labels=lambda p, rows: (p[:, 1] > 0.7).astype(np.int64),
+        multiples=lambda rows: None,
     )
     assert scores(model, data) == scores_of_outputs(model, data, outputs)
     assert given == [data]

@@ -83,10 +83,12 @@ def test_saved_again_it_is_the_same_model(model: Model, tmp_path: Path) -> None:
 def test_its_recipe_is_read_and_written_equal(model: Model) -> None:
     recipe = ensemble.read(FOLDER / "recipe.toml")
     assert isinstance(recipe, Ensemble)
-    # Stages have got a setting since, whose default is what they did then.
+    # Stages and recipes have got settings since, whose defaults are what they did then.
     written = recipe.to_toml()
-    assert written.count("layer_decay = 1.0, ") == len(recipe.members)
-    assert written.replace("layer_decay = 1.0, ", "") == (FOLDER / "recipe.toml").read_text(encoding="utf-8")
+    for default in ("layer_decay = 1.0, ", "same_start = false\n"):
+        assert written.count(default) == len(recipe.members), default
+        written = written.replace(default, "")
+    assert written == (FOLDER / "recipe.toml").read_text(encoding="utf-8")
     assert recipe == model.recipe
 
 

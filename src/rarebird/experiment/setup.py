@@ -175,6 +175,9 @@ def _check(data: Splits, recipe: AnyRecipe) -> None:
             f"The recipe is for data of kind {recipe.kind!r}, but {data.train.name} holds data of kind "
             f"{data.train.kind!r}."
         )
+    for part, what in ((data.train, "training"), (data.val, "validation"), (data.test, "test")):
+        if part is not None and (part.y is None or not len(part)):
+            raise DataError(f"{part.name} has no {what} rows with labels; give some.")
     if data.train.task == "classification":
         # A recipe for numbers may leave its metric at the default, which decides nothing there.
         names.metric_for_task(recipe.metric, "classification", data.train.classes)
@@ -186,9 +189,6 @@ def _check(data: Splits, recipe: AnyRecipe) -> None:
         stated_prior(recipe.prior or {}, data.train.classes, data.train.prior)
     elif recipe.prior:
         raise DataError("A prior is for classes, but the target is a number; leave out --prior.")
-    for part, what in ((data.train, "training"), (data.val, "validation"), (data.test, "test")):
-        if part is not None and (part.y is None or not len(part)):
-            raise DataError(f"{part.name} has no {what} rows with labels; give some.")
 
 
 def _weight_notes(rows: Dataset) -> list[str]:
