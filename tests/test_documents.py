@@ -4,16 +4,26 @@ exists. What the benchmarks import exists, too."""
 from __future__ import annotations
 
 import ast
+import json
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from http.server import HTTPServer
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
+import numpy as np
 import pytest
 
 import rarebird
+from rarebird.data.dataset import Splits
+from rarebird.experiment.run import run
+from rarebird.model.onnx.file import write_onnx
 from rarebird.recipe.recipe import Recipe
+from tests.test_no_leak import rows
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "rarebird"
@@ -42,8 +52,36 @@ def blocks(language: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("name", "block"), blocks("python"), ids=lambda part: part if "\n" not in part else "")
 def test_python_blocks_run(name: str, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    if "serve_forever" in block:
+        block = answering_once(block, tmp_path, monkeypatch)
     # A short search shows as well that the block runs.
     exec(compile(re.sub(r'budget="\d+[smh]"', 'budget="6s"', block), name, "exec"), {"__name__": "__main__"})
+
+
+def answering_once(block: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The block of a web service, on any free port, beside an exported model: it answers one request, which is checked,
+    and ends."""
+    data = rows(60)
+    model = run(Recipe(kind="table", network="linear", steps=2, folds=2), Splits(data), test_share=0).model
+    write_onnx(model, folder / "model.onnx")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "model", raising=False)
+
+    def serve_once(server: HTTPServer) -> None:
+        sent = json.dumps({"a": [1.5, None], "b": [0.0, 2.0], "c": ["u", "v"]}).encode()
+        address = f"http://127.0.0.1:{server.server_port}"
+        with server, ThreadPoolExecutor(1) as pool:
+            server.timeout = 30
+            ask = build_opener(ProxyHandler({})).open
+            answer = pool.submit(lambda: json.loads(ask(address, sent, timeout=30).read()))
+            server.handle_request()
+            found = answer.result()
+        assert np.shape(found["probabilities"]) == (2, 2)
+        assert set(found["label"]) <= set(data.classes)
+
+    monkeypatch.setattr(HTTPServer, "serve_forever", serve_once)
+    assert "8000" in block
+    return block.replace("8000", "0")
 
 
 @pytest.mark.parametrize(("name", "block"), blocks("toml"), ids=lambda part: part if "\n" not in part else "")

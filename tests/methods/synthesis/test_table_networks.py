@@ -16,7 +16,7 @@ from tests.methods.synthesis.made_classes import clusters, ellipses
 SETTINGS: dict[str, dict[str, Any]] = {
     "vae": {"steps": 400, "batch_size": 64, "code": 8, "width": 16},
     "gan": {"steps": 400, "batch_size": 64, "code": 8, "width": 16, "learning_rate": 1e-3},
-    "diffusion": {"steps": 400, "batch_size": 64, "width": 16, "dropout": 0.0},
+    "diffusion": {"steps": 200, "batch_size": 64, "width": 16, "dropout": 0.0},
 }
 every_network = pytest.mark.parametrize("name", SETTINGS)
 

@@ -66,7 +66,7 @@ class Diffusion(Generator):
     @classmethod
     def examples(cls) -> list[Self]:
         """A few steps of a narrow network; the default."""
-        return [cls(steps=20, batch_size=8, width=8, sampling_steps=3), cls()]
+        return [cls(steps=10, batch_size=8, width=8, sampling_steps=3), cls()]
 
     def part(self, kind: str) -> Part:
         """Pictures and series share one."""
