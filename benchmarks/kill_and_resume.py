@@ -37,8 +37,9 @@ import pandas as pd
 
 WAYS = ("kill", "term", "interrupt", "twice")
 RUN_FILES = {
-    *(".rarebird", "data.json", "held_out_predictions.csv", "label_issues.csv", "label_issues.html", "model"),
-    *("recipe.toml", "report.html", "result.json", "test_predictions.csv", "trials.db"),
+    *(".rarebird", "data.json", "held_out_predictions.csv", "held_out_rows.safetensors", "label_issues.csv"),
+    *("label_issues.html", "model", "recipe.toml", "report.html", "result.json", "test_predictions.csv"),
+    *("test_rows.safetensors", "trials.db"),
 }
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc")
 

@@ -58,13 +58,19 @@ def test_the_runs_folder_has_all_its_files(run: Path) -> None:
     assert visible(run) == [
         "data.json",
         "held_out_predictions.csv",
+        "held_out_rows.safetensors",
         "model",
         "recipe.toml",
         "report.html",
         "result.json",
         "test_predictions.csv",
+        "test_rows.safetensors",
     ]
-    assert sorted(path.name for path in (run / "model").iterdir()) == ["model.json", "weights.safetensors"]
+    assert sorted(path.name for path in (run / "model").iterdir()) == [
+        "held_out.safetensors",
+        "model.json",
+        "weights.safetensors",
+    ]
     assert "稀有" in (run / "report.html").read_text(encoding="utf-8")
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     assert result["protocol"].startswith("10-fold")

@@ -19,7 +19,7 @@ from tests.command_line import rarebird
         (("fit", "x", "--lr", "1"), "did you mean --set optimizer.learning_rate=VALUE?"),
         (("fit", "x", "--epochs", "1"), "did you mean --set epochs=VALUE?"),
         (("fit", "x", "--focal"), "did you mean --set loss=focal?"),
-        (("fit", "x", "--prior", "1"), "no option --prior; `rarebird fit --help` lists the options."),
+        (("fit", "x", "--alpha", "1"), "no option --alpha; `rarebird fit --help` lists the options."),
         (("predict", "x", "y", "--lr", "1"), "no option --lr; `rarebird predict --help` lists the options."),
         (("train", "x"), "There is no command 'train'; did you mean `rarebird fit`?"),
         (("evalute", "x"), "did you mean `rarebird evaluate`?"),

@@ -25,8 +25,8 @@ from tests.runs.owning import visible, write_run
 
 Write = Callable[..., Outcome]
 ALL = [
-    *("data.json", "held_out_predictions.csv", "model", "recipe.toml", "report.html", "result.json"),
-    "test_predictions.csv",
+    *("data.json", "held_out_predictions.csv", "held_out_rows.safetensors", "model", "recipe.toml", "report.html"),
+    *("result.json", "test_predictions.csv", "test_rows.safetensors"),
 ]
 
 
@@ -74,6 +74,7 @@ def raising(*arguments: object, **named: object) -> None:
     [
         ("write_report", "report.html"),
         ("write_scored_table", "test_predictions.csv"),
+        ("scored_rows.write", "test_rows.safetensors"),
         ("verdict", None),
         ("first_screen", None),
     ],
@@ -81,7 +82,7 @@ def raising(*arguments: object, **named: object) -> None:
 def test_model_and_scores_survive_what_cannot_be_written(
     part: str, absent: str | None, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_folder, part, raising)
+    monkeypatch.setattr(f"{run_folder.__name__}.{part}", raising)
     outcome = write(tmp_path / "run")
     result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
     assert predict.load(tmp_path / "run").classes == ("n", "y")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @app.command("compress")
 @shared_options(
     data_option="The data of the model's training, read as then.",
-    out="Folder to write (default: runs/NAME-DATE).",
+    out="Folder for the model and compression.json (default: runs/NAME-DATE).",
     test="Test rows, if the training had them; otherwise the same rows as then are the test.",
     recipe="A recipe file of the network to distil to (default: that of the model's network with the largest weight).",
     settings="KEY=VALUE of that recipe; repeatable.",
@@ -90,7 +90,7 @@ def _one_of(option: str, value: str, valid: tuple[str, ...]) -> None:
 @shared_options(
     data_option="Labelled rows that no network learned from: of split data the validation rows choose and the test "
     "rows report, otherwise one half of the rows each.",
-    out="Folder to write (default: runs/NAME-DATE).",
+    out="Folder for the model and merge.json (default: runs/NAME-DATE).",
     reading=("target", "kind", "pictures", "channels_last"),
     running=("as_json", "quiet"),
 )
