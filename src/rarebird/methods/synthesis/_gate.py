@@ -203,7 +203,7 @@ def _verdict(label: str, pool: Pool, judged: Judged, draw: np.random.Generator) 
     if hurts:
         reasons.append("a classifier of the class is worse with them than without")
     few = f"; with {n} rows only gross faults would show" if n < FEW else ""
-    reason = "; ".join(reasons) if reasons else f"no figure is worse than real rows give{few}"
+    reason = "; ".join(reasons) if reasons else f"no figure is surely worse than that of real rows{few}"
     return ClassVerdict(label=label, rows=n, passes=not reasons, reason=reason, figures=told, usefulness=useful)
 
 
