@@ -8,9 +8,11 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import IntegrityError, OperationalError, PendingRollbackError
 
 from rarebird.tuning import storage
-from rarebird.tuning.driver_storage import WORKER
+from rarebird.tuning.driver_storage import WORKER, is_lost
 from rarebird.tuning.storage import DATABASE
 from tests.tuning.searches import study
 
@@ -39,3 +41,19 @@ def test_a_trial_names_its_process_from_its_first_moment(tmp_path: Path) -> None
         trial = optuna.create_study(storage=opened).ask()
     assert opened.get_trial(trial._trial_id).user_attrs == {WORKER: opened.drivers.name}
     storage.close(opened)
+
+
+@pytest.mark.parametrize(
+    ("inner", "lost"),
+    [
+        (OperationalError("select", {}, Exception("server closed the connection")), True),
+        (PendingRollbackError("Can't reconnect until invalid transaction is rolled back."), True),
+        (IntegrityError("insert", {}, Exception("duplicate key")), False),
+    ],
+)
+def test_a_lost_connection_is_known_by_what_it_leads_to(inner: Exception, lost: bool) -> None:
+    """Optuna tries a query in another way after any error of the connection; the session then refuses the second one,
+    and of the first nothing is left in the cause."""
+    outer = StorageInternalError("An exception is raised during the commit.")
+    outer.__cause__ = inner
+    assert is_lost(outer) == lost

@@ -12,7 +12,7 @@ from typing import Any
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError, SQLAlchemyError
 
 from rarebird.core.checks import UnavailableError
 from rarebird.tuning.drivers import Drivers
@@ -26,8 +26,11 @@ log = logging.getLogger("rarebird")
 
 def is_lost(error: BaseException | None) -> bool:
     """Whether an error says that the connection to a database is lost, or that the database does not answer."""
+    # Where a connection ends within a query that Optuna tries in another way, the second attempt is refused by the
+    # session, which has not been rolled back yet.
+    lost = OperationalError | InterfaceError | PendingRollbackError
     while error is not None:
-        if isinstance(error, OperationalError | InterfaceError) or getattr(error, "connection_invalidated", False):
+        if isinstance(error, lost) or getattr(error, "connection_invalidated", False):
             return True
         error = error.__cause__
     return False
