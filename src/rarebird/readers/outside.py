@@ -94,10 +94,23 @@ def fitted(rows: Dataset, train: Dataset, labels: Mapping[str, str] | None = Non
         raise DataError(f"{rows.name} has no rows with labels, so that none can join; give labelled rows.")
     labelled, findings = _with_own_labels(rows, train, labels)
     source, absent, more = with_own_columns(labelled, train)
-    bare = replace(
-        labelled,
+    bare = bare_rows(labelled, source, train)
+    return Outside(bare, len(bare), absent=absent, findings=(*findings, *more), fingerprint=fingerprint(bare))
+
+
+def bare_rows(rows: Dataset, source: Any, train: Dataset) -> Dataset:
+    """Rows of another source with the columns of the training rows, and without what belongs to the source alone:
+    weights, groups, copies and times.
+
+    Args:
+        rows: The rows, all of a source.
+        source: What `with_own_columns` makes of them.
+        train: Training rows.
+    """
+    return replace(
+        rows,
         source=source,
-        index=np.arange(len(labelled)),
+        index=np.arange(len(rows)),
         weight=None,
         group=None,
         copies=None,
@@ -106,7 +119,6 @@ def fitted(rows: Dataset, train: Dataset, labels: Mapping[str, str] | None = Non
         reading=train.reading,
         target=train.target,
     )
-    return Outside(bare, len(bare), absent=absent, findings=(*findings, *more), fingerprint=fingerprint(bare))
 
 
 def _with_own_labels(rows: Dataset, train: Dataset, labels: Mapping[str, str] | None) -> tuple[Dataset, list[str]]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Unlabeled
 from rarebird.data.fingerprint import fingerprint
-from rarebird.readers.outside import with_own_columns
+from rarebird.readers.outside import bare_rows, with_own_columns
 
 
 def fitted(rows: Dataset, train: Dataset) -> tuple[Unlabeled, list[str]]:
@@ -31,21 +29,7 @@ def fitted(rows: Dataset, train: Dataset) -> tuple[Unlabeled, list[str]]:
     if not len(rows):
         raise DataError(f"{rows.name} holds no rows to learn from; give more with --unlabeled.")
     source, absent, findings = with_own_columns(rows, train)
-    bare = replace(
-        rows,
-        source=source,
-        index=np.arange(len(rows)),
-        y=None,
-        classes=train.classes,
-        task=train.task,
-        weight=None,
-        group=None,
-        copies=None,
-        time=None,
-        gap=None,
-        reading=train.reading,
-        target=train.target,
-    )
+    bare = replace(bare_rows(rows, source, train), y=None, classes=train.classes, task=train.task)
     return Unlabeled(bare, len(bare), absent=absent, fingerprint=fingerprint(bare)), [
         f"{rows.name}: {finding}." for finding in findings
     ]

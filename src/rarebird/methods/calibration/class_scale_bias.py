@@ -166,9 +166,7 @@ def penalized_loss(
     """
     n_classes, rows = z.shape[1], np.arange(len(y))
     ridges = np.concatenate([[0.0], np.repeat(ridge, n_classes)])
-    common, deviation, bias = parameters[0], parameters[1 : n_classes + 1], parameters[n_classes + 1 :]
-    scaled = z * (common + deviation) + bias
-    scaled -= scaled.max(axis=1, keepdims=True)
+    common, scaled = parameters[0], _scaled(parameters, z)
     p = np.exp(scaled)
     total = p.sum(axis=1)
     value = (
@@ -185,11 +183,8 @@ def penalized_loss(
 
 def curvature(parameters: np.ndarray, z: np.ndarray, weight: np.ndarray, ridge: tuple[float, float]) -> np.ndarray:
     """``(1 + 2 n_classes, 1 + 2 n_classes)`` second derivatives of `penalized_loss`, with the same arguments."""
-    n_classes = z.shape[1]
-    common, deviation, bias = parameters[0], parameters[1 : n_classes + 1], parameters[n_classes + 1 :]
-    scaled = z * (common + deviation) + bias
-    scaled -= scaled.max(axis=1, keepdims=True)
-    p = np.exp(scaled)
+    n_classes, common = z.shape[1], parameters[0]
+    p = np.exp(_scaled(parameters, z))
     p *= (np.sqrt(weight) / p.sum(axis=1))[:, None]
     # Of each row: diag(p) - p p^T, with the logit's derivative by the class's scale, z, and by its bias, 1.
     # Single precision makes a step less exact, but not where the steps end.
@@ -206,6 +201,14 @@ def curvature(parameters: np.ndarray, z: np.ndarray, weight: np.ndarray, ridge: 
     whole = np.block([[of_common[:n_classes].sum() + COMMON_ROWS / common**2, of_common], [of_common[:, None], second]])
     whole[np.arange(1, len(whole)), np.arange(1, len(whole))] += np.repeat(ridge, n_classes)
     return whole
+
+
+def _scaled(parameters: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """``(n, n_classes)`` scaled and biased logits, less the largest of each row."""
+    n_classes = z.shape[1]
+    scaled: np.ndarray = z * (parameters[0] + parameters[1 : n_classes + 1]) + parameters[n_classes + 1 :]
+    scaled -= scaled.max(axis=1, keepdims=True)
+    return scaled
 
 
 def centered(logits: np.ndarray) -> np.ndarray:
