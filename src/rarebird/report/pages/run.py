@@ -10,6 +10,7 @@ from rarebird.core.checks import require
 from rarebird.evaluation.estimate import Estimate
 from rarebird.evaluation.result import ClassScore, Result, Scores
 from rarebird.report.pages.coverage import coverage_values
+from rarebird.report.pages.explanation import Explanation
 from rarebird.report.pages.external_rows import external_values
 from rarebird.report.pages.page import rendered, write_page
 from rarebird.report.pages.run_figures import figures
@@ -26,7 +27,14 @@ TWO_SIDED = 1.96
 FRAME_HEIGHT = 480
 
 
-def write_report(path: Path, result: Result, recipe_toml: str, profile_text: str, profile: dict[str, Any]) -> None:
+def write_report(
+    path: Path,
+    result: Result,
+    recipe_toml: str,
+    profile_text: str,
+    profile: dict[str, Any],
+    explanation: Explanation | None = None,
+) -> None:
     """Write the report of a run; a reader of `path` sees the old file or the new one, never a part.
 
     Args:
@@ -36,14 +44,21 @@ def write_report(path: Path, result: Result, recipe_toml: str, profile_text: str
         profile_text: The profile as the command line shows it.
         profile: The profile as plain values; ``ailments`` (sentences) and ``applicable`` (``slot, method, why``) are
             used if present.
+        explanation: Explanations of some rows, as a section of the report; None: there is no such section.
 
     Raises:
         ValueError: The result holds no scores.
     """
-    write_page(path, render(result, recipe_toml, profile_text, profile))
+    write_page(path, render(result, recipe_toml, profile_text, profile, explanation))
 
 
-def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[str, Any]) -> str:
+def render(
+    result: Result,
+    recipe_toml: str,
+    profile_text: str,
+    profile: dict[str, Any],
+    explanation: Explanation | None = None,
+) -> str:
     """The report as text; arguments as for `write_report`."""
     scores, first = _first_values(result)
     return rendered(
@@ -59,6 +74,7 @@ def render(result: Result, recipe_toml: str, profile_text: str, profile: dict[st
         external=external_values(result.external),
         synthesis=synthesis_values(result.synthesis),
         sets=coverage_values(scores.sets),
+        explanation=explanation,
         recipe_toml=recipe_toml,
         profile_text=profile_text,
         applicable=profile.get("applicable") or [],
