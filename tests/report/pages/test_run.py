@@ -92,7 +92,7 @@ def test_the_file_is_inert_and_needs_nothing_else(documents: dict[str, str], pag
     policy = next(
         meta["content"] for meta in parsed.having("meta") if meta.get("http-equiv") == "Content-Security-Policy"
     )
-    assert policy == "default-src 'none'; style-src 'unsafe-inline'"
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def test_the_same_result_gives_the_same_bytes(results: dict[str, Result], documents: dict[str, str]) -> None:
