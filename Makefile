@@ -4,7 +4,7 @@ BIN := .venv/bin
 # pip takes torch and torchvision as the pair that constraints.txt pins.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install install-dev demo test lint types mutants clean
+.PHONY: install install-dev demo docs test lint types mutants clean
 
 install: .venv/.installed
 
@@ -21,6 +21,11 @@ install-dev: .venv/.installed-dev
 
 demo: install
 	$(BIN)/rarebird demo
+
+# The pages of docs/, with one page per slot made from the methods' cards; build/docs/index.html is the first.
+# The variable silences the theme's word on its end of life (May 2027), which is no fault of the pages.
+docs: install-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 test: install-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -1,5 +1,5 @@
 """Every command that the README and `docs/` show runs, on small data and with short trainings: each block of commands,
-and each row of the README's table."""
+and each row of the README's table. The pages for newcomers run from top to bottom, on the data that they make."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from tests.command_line import rarebird
 
 pytestmark = pytest.mark.xdist_group("documents")
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Each makes its data and is run as a whole.
+START = sorted((ROOT / "docs" / "start").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(set((ROOT / "docs").rglob("*.md")) - set(START))]
 # Programs of others, and what other tests run: a line that begins so is not run here.
 NOT_HERE = {
     "make": "tests/test_documents.py finds its targets; `make demo` and `make test` would build an environment",
@@ -142,6 +144,29 @@ def test_a_command_of_the_documents_runs(
     ends = (0, 3) if words[0] == "synthesize" else (0,)
     assert done.code in ends, f"{page}: {' '.join(words)}\n{done.err}"
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("page", START, ids=lambda page: page.stem)
+def test_a_page_for_newcomers_runs_from_top_to_bottom(
+    page: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commands as they stand, but for the time of a training."""
+    monkeypatch.chdir(tmp_path)
+    done = []
+    for body in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+        program = re.fullmatch(r"python - <<'END'\n(.*)END\n", body, flags=re.DOTALL)
+        if program:
+            exec(compile(program[1], page.name, "exec"), {"__name__": "__main__"})
+            continue
+        for line in body.splitlines():
+            if line.startswith(("make ", "source ")):  # another test of this file says why
+                continue
+            _, name, *words = shlex.split(re.sub(r"--budget \S+", "--steps 4", line))
+            short = {"fit": ["--set", "folds=2"], "compare": ["--folds", "2", "--repeats", "1"]}
+            found = rarebird(capsys, monkeypatch, name, *words, *short.get(name, []))
+            assert found.code == 0, f"{page.name}: {line}\n{found.err}"
+            done.append(name)
+    assert {"profile", "fit", "predict"} <= set(done)
 
 
 def test_each_line_is_run_or_has_a_reason() -> None:

@@ -56,6 +56,8 @@ def run(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
 
 def test_the_runs_folder_has_all_its_files(run: Path) -> None:
     assert visible(run) == [
+        "DATA_CARD.md",
+        "MODEL_CARD.md",
         "data.json",
         "held_out_predictions.csv",
         "held_out_rows.safetensors",
@@ -67,6 +69,8 @@ def test_the_runs_folder_has_all_its_files(run: Path) -> None:
         "test_rows.safetensors",
     ]
     assert sorted(path.name for path in (run / "model").iterdir()) == [
+        "DATA_CARD.md",
+        "MODEL_CARD.md",
         "held_out.safetensors",
         "model.json",
         "weights.safetensors",

@@ -25,8 +25,8 @@ from tests.runs.owning import visible, write_run
 
 Write = Callable[..., Outcome]
 ALL = [
-    *("data.json", "held_out_predictions.csv", "held_out_rows.safetensors", "model", "recipe.toml", "report.html"),
-    *("result.json", "test_predictions.csv", "test_rows.safetensors"),
+    *("DATA_CARD.md", "MODEL_CARD.md", "data.json", "held_out_predictions.csv", "held_out_rows.safetensors", "model"),
+    *("recipe.toml", "report.html", "result.json", "test_predictions.csv", "test_rows.safetensors"),
 ]
 
 

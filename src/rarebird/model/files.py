@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,16 @@ from rarebird.core.atomic_files import whole_folder
 from rarebird.core.checks import DataError, require
 from rarebird.model import held_out_rows
 from rarebird.model.chain import probabilities
-from rarebird.model.description import Description, MemberDescription, Step, check, check_file, read, read_text
+from rarebird.model.description import (
+    TEXT_MEMORY,
+    Description,
+    MemberDescription,
+    Step,
+    check,
+    check_file,
+    read,
+    read_text,
+)
 from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe
@@ -37,6 +46,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION, WEIGHTS, TEXT = "model.json", "weights.safetensors", "member_{place}.txt"
 ONNX = "member_{place}.onnx"
+# What people read beside the model; nothing is loaded from them.
+MODEL_CARD, DATA_CARD = "MODEL_CARD.md", "DATA_CARD.md"
+CARDS = (MODEL_CARD, DATA_CARD)
 # Memory that the weights take while they are read, as a multiple of their file.
 WEIGHTS_MEMORY = 2
 
@@ -54,6 +66,7 @@ class Stored:
         member_calibrations: The calibrations of each member.
         calibrations: The calibrations of the members' mean.
         held_out: The held-out rows; None if the folder has none.
+        cards: File name -> text of the model card and the data card, those that there are.
     """
 
     description: Description
@@ -64,10 +77,15 @@ class Stored:
     member_calibrations: Sequence[list[tuple[str, Any]]]
     calibrations: list[tuple[str, Any]]
     held_out: HeldOutRows | None = None
+    cards: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_model(
-    folder: Path, description: Description, networks: Sequence[nn.Module], held_out: HeldOutRows | None = None
+    folder: Path,
+    description: Description,
+    networks: Sequence[nn.Module],
+    held_out: HeldOutRows | None = None,
+    cards: Mapping[str, str] | None = None,
 ) -> None:
     """Write a model's folder under a temporary name, then rename it into place.
 
@@ -90,6 +108,8 @@ def write_model(
                 (building / ONNX.format(place=place)).write_bytes(network.to_onnx())
         if held_out is not None:
             held_out_rows.write(held_out, building / held_out_rows.FILE)
+        for name, card in (cards or {}).items():
+            (building / name).write_text(card, encoding="utf-8", errors="backslashreplace")
         text = json.dumps(description.model_dump(mode="json"), indent=1, allow_nan=False)
         (building / DESCRIPTION).write_text(text, encoding="utf-8")
         # safetensors makes a file that its owner alone may read; all files of a model get the usual permissions.
@@ -128,9 +148,10 @@ def read_model(folder: Path) -> Stored:
         decision = None if description.decision is None else _decision(description.decision, n_classes)
         calibrations = _calibrations(description.calibrations, n_classes)
         held_out = _held_out(folder, description, max(n_classes, 1))
+        cards = {name: _card(folder / name) for name in CARDS if (folder / name).exists()}
     except Exception as error:  # a file from elsewhere may fail in any way
         raise DataError(f"{folder} is no model that can be read: {_reason(error)}") from None
-    return Stored(description, recipe, recipes, networks, decision, chains, calibrations, held_out)
+    return Stored(description, recipe, recipes, networks, decision, chains, calibrations, held_out, cards)
 
 
 def _held_out(folder: Path, description: Description, n_outputs: int) -> HeldOutRows | None:
@@ -138,6 +159,11 @@ def _held_out(folder: Path, description: Description, n_outputs: int) -> HeldOut
     if path.exists():
         check_file(path, WEIGHTS_MEMORY)
     return held_out_rows.read(path, n_outputs, description.decision is not None, len(description.members))
+
+
+def _card(path: Path) -> str:
+    check_file(path, TEXT_MEMORY)
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def step_of(name: str, value: object) -> Step:

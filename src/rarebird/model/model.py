@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -93,6 +93,7 @@ class Model:
         versions: Versions of the packages that it was trained with.
         schema: How the cells of a table are read, as in the training rows; None for other kinds, or if it is not known.
         held_out: Held-out rows with their predictions; None for a model that was saved without them.
+        cards: File name -> text of its model card and data card, from the run that made it; empty without a run.
     """
 
     recipe: AnyRecipe
@@ -106,6 +107,7 @@ class Model:
     calibrations: Chain = ()
     schema: Schema | None = None
     held_out: HeldOutRows | None = None
+    cards: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -242,7 +244,8 @@ class Model:
             table_schema=self.schema,
             versions=self.versions,
         )
-        write_model(Path(folder), description, [member.network for member in self.members], self.held_out)
+        networks = [member.network for member in self.members]
+        write_model(Path(folder), description, networks, self.held_out, self.cards)
 
 
 def load(folder: str | Path, device: str = "cpu") -> Model:
@@ -278,6 +281,7 @@ def load(folder: str | Path, device: str = "cpu") -> Model:
         calibrations=stored.calibrations,
         schema=description.table_schema,
         held_out=stored.held_out,
+        cards=stored.cards,
     )
 
 

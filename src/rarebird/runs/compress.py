@@ -26,6 +26,7 @@ from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.compression_text import summary
 from rarebird.runs import predict as prediction
+from rarebird.runs.cards import changed_cards
 from rarebird.runs.output_folder import owned_folder
 from rarebird.runs.request import Request, read_data
 from rarebird.training.cross_fit import Parts, parts_of
@@ -106,7 +107,8 @@ def compress(
         chosen = [one for one in measured if one.kept][-1]
         found = Compressed(measured, chosen, most_drop, out.path, (*notes, *setup.splits.notes))
         with out.replacing(last=RESULT) as building:
-            chosen.subject.model.save(building / MODEL)
+            changed = changed_cards(model.cards, "The model was made smaller by `rarebird compress`.", found.text())
+            replace(chosen.subject.model, cards=changed).save(building / MODEL)
             text = json.dumps(found.for_machines(), indent=1, ensure_ascii=False, allow_nan=False)
             (building / RESULT).write_text(text, encoding="utf-8", errors="backslashreplace")
         out.finished()

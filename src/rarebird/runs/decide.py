@@ -26,6 +26,7 @@ from rarebird.report.pages.run import write_report
 from rarebird.report.profile_text import to_text
 from rarebird.report.verdict import verdict
 from rarebird.runs import folder, scored_rows
+from rarebird.runs.cards import cards
 from rarebird.runs.output_folder import owned_folder
 from rarebird.runs.request import Request
 
@@ -138,10 +139,13 @@ def _result(run: Path) -> Result:
 def _write(decided: Decided, run: Path, building: Path) -> None:
     """Write what the decision changes into the folder that replaces the run's files."""
     model, result, recipe = decided.model, decided.result, decided.model.recipe.to_toml()
-    model.save(building / folder.MODEL)
-    (building / folder.RECIPE).write_text(recipe, encoding="utf-8")
     about = json.loads((run / folder.DATA).read_text(encoding="utf-8"))
     profile = Profile.model_validate(about["profile"])
+    found = cards(model, result, model.recipe, profile, str(about["fingerprint"]))
+    replace(model, cards=found).save(building / folder.MODEL)
+    for name, card in found.items():
+        (building / name).write_text(card, encoding="utf-8", errors="backslashreplace")
+    (building / folder.RECIPE).write_text(recipe, encoding="utf-8")
     write_report(building / folder.REPORT, result, recipe, to_text(profile), profile.model_dump(mode="json"))
     for name, file in zip((folder.TEST_ROWS, folder.HELD_OUT_ROWS), scored_rows.FILES, strict=True):
         rows = scored_rows.read(run / file, len(model.classes))

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError, nearest
+from rarebird.model.files import CARDS
 from rarebird.model.onnx.file import Agreement, Layout, agreement, write_onnx
 from rarebird.readers.options import ReadOptions
 from rarebird.runs import predict as prediction
+from rarebird.runs.cards import changed_cards
 
 FORMATS = ("onnx",)
 LAYOUTS: tuple[Layout, ...] = ("nchw", "nhwc")
@@ -24,7 +27,8 @@ class Exported:
     """An exported model.
 
     Attributes:
-        path: The ONNX file; its description and a loader have the same name and end with ``.json`` and ``.py``.
+        path: The ONNX file; its description, a loader and its card have the same name and end with ``.json``, ``.py``
+            and ``.md``.
         size: Bytes of the file.
         decides: Whether all that the model decides is in the file: labels beside probabilities.
         agreement: With the model; None where no rows were given.
@@ -45,6 +49,7 @@ class Exported:
             "file": str(self.path),
             "description": str(self.path.with_suffix(".json")),
             "loader": str(self.path.with_suffix(".py")),
+            "card": str(self.path.with_suffix(".md")),
             "bytes": self.size,
             "decides": self.decides,
             "checked": checked,
@@ -57,6 +62,7 @@ class Exported:
             f"{path}: {self.size:,} bytes.",
             f"{path.with_suffix('.json').name} describes its inputs and outputs; {path.with_suffix('.py').name} "
             "predicts with numpy and onnxruntime alone.",
+            f"{path.with_suffix('.md').name} is the model card, with that of the data.",
         ]
         if not self.decides:
             lines.append("The file gives probabilities; the decision is in the description only.")
@@ -110,4 +116,9 @@ def export(
                 "not use it, and report this model."
             )
     decides = about["decision"] is None or "label" in about["outputs"]
-    return Exported(path, path.stat().st_size, decides, found)
+    exported = Exported(path, path.stat().st_size, decides, found)
+    changed = changed_cards(model.cards, "The model was written as one file by `rarebird export`.", exported.text())
+    with whole_file(path.with_suffix(".md")) as building:
+        text = "\n".join(changed[name] for name in CARDS if name in changed)
+        building.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return exported

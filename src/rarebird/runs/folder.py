@@ -10,11 +10,13 @@ from pathlib import Path
 from rarebird.core.clock import Clock
 from rarebird.evaluation.result import Result
 from rarebird.experiment.run import Outcome
+from rarebird.model.files import CARDS
 from rarebird.report.left_out import why_left_out
 from rarebird.report.pages import synthetic_rows
 from rarebird.report.pages.run import first_screen, write_report
 from rarebird.report.profile_text import to_text
 from rarebird.report.verdict import verdict
+from rarebird.runs import cards as run_cards
 from rarebird.runs import scored_rows
 from rarebird.runs.output_folder import OutputFolder
 from rarebird.runs.request import DataSummary
@@ -23,7 +25,10 @@ from rarebird.runs.row_tables import write_scored_table
 RECIPE, RESULT, REPORT, DATA, MODEL = "recipe.toml", "result.json", "report.html", "data.json", "model"
 TEST_ROWS, HELD_OUT_ROWS = "test_predictions.csv", "held_out_predictions.csv"
 # All that a run may write.
-FILES = (RESULT, RECIPE, DATA, MODEL, REPORT, TEST_ROWS, HELD_OUT_ROWS, synthetic_rows.PAGE, *scored_rows.FILES)
+FILES = (
+    *(RESULT, RECIPE, DATA, MODEL, REPORT, TEST_ROWS, HELD_OUT_ROWS),
+    *(synthetic_rows.PAGE, *scored_rows.FILES, *CARDS),
+)
 Write = Callable[[Path], object]
 
 
@@ -51,6 +56,7 @@ def write(
     folder, recipe, profile = out.path, outcome.recipe.to_toml(), data.profile.model_dump(mode="json")
     result = outcome.result.with_notes(*out.notes)
     result = result.model_copy(update={"model": str(folder / MODEL), "seconds": round(clock.elapsed(), 2)})
+    outcome, result = _with_cards(outcome, result, data)
     with out.replacing(last=RESULT) as building:
         outcome.model.save(building / MODEL)
         _write_text(building / RECIPE, recipe)
@@ -64,11 +70,22 @@ def write(
         raise
 
 
+def _with_cards(outcome: Outcome, result: Result, data: DataSummary) -> tuple[Outcome, Result]:
+    """The outcome whose model has its cards, and the result; with a note where they cannot be made."""
+    try:
+        found = run_cards.cards(outcome.model, result, outcome.recipe, data.profile, data.fingerprint)
+    except Exception as error:
+        return outcome, result.with_notes(f"The model card and the data card are left out{why_left_out(error)}.")
+    return replace(outcome, model=replace(outcome.model, cards=found)), result
+
+
 def _with_extras(
     out: OutputFolder, outcome: Outcome, data: DataSummary, clock: Clock, beside: dict[str, Write]
 ) -> Outcome:
     """Write what a run can do without, and the scores again with notes on what is left out."""
     folder, extras, result = out.path, dict(beside), outcome.result
+    for name, card in outcome.model.cards.items():
+        extras[name] = lambda path, card=card: _write_text(path, card)  # type: ignore[misc]
     tables = (TEST_ROWS, HELD_OUT_ROWS)
     for name, file, rows in zip(tables, scored_rows.FILES, (outcome.test_rows, outcome.held_out_rows), strict=True):
         if rows is not None:

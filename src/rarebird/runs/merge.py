@@ -26,6 +26,7 @@ from rarebird.model.rows import read
 from rarebird.recipe import ensemble
 from rarebird.report.compression_text import merge_summary
 from rarebird.runs import predict as prediction
+from rarebird.runs.cards import changed_cards
 from rarebird.runs.output_folder import owned_folder
 from rarebird.runs.request import Request
 from rarebird.training.cross_fit import CrossFit
@@ -123,7 +124,8 @@ def merge(paths: Sequence[Path], request: Request, way: str = "auto", progress: 
         together = _all_together(models, recipes, splits)
         result = _compared(best, losses, together, alone, splits, out.path)
         with out.replacing(last=RESULT) as building:
-            alone.save(building / MODEL)
+            what = f"The weights of {len(members)} networks were merged into one by `rarebird merge`."
+            replace(alone, cards=changed_cards(model.cards, what, result.text())).save(building / MODEL)
             text = json.dumps(result.for_machines(), indent=1, ensure_ascii=False, allow_nan=False)
             (building / RESULT).write_text(text, encoding="utf-8", errors="backslashreplace")
         out.finished()

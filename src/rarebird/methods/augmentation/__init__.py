@@ -1,1 +1,1 @@
-"""Methods and parts of augmentation."""
+"""Methods of the slot `augmentation`: random changes of the rows of a batch that keep their labels true."""

@@ -1,1 +1,1 @@
-"""Methods and parts of batch sampling."""
+"""Methods of the slot `batch_sampling`: which rows are drawn for each batch."""

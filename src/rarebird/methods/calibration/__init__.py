@@ -1,1 +1,1 @@
-"""Methods and parts of calibration."""
+"""Methods of the slot `calibration`: maps of the logits that make probabilities match observed frequencies."""

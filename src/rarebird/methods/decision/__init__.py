@@ -1,1 +1,1 @@
-"""Methods and parts of decision."""
+"""Methods of the slot `decision`: how probabilities become a label."""

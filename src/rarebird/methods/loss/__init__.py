@@ -1,1 +1,1 @@
-"""Methods and parts of loss."""
+"""Methods of the slot `loss`: what a network minimizes on each row."""

@@ -1,1 +1,1 @@
-"""Methods and parts of network."""
+"""Methods of the slot `network`: the architecture that maps a row to its logits."""

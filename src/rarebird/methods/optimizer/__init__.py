@@ -1,1 +1,1 @@
-"""Methods and parts of optimizer."""
+"""Methods of the slot `optimizer`: how a gradient becomes a step."""

@@ -1,1 +1,1 @@
-"""Methods and parts of reference."""
+"""Methods of the slot `reference`: models that are trained in place of a network."""

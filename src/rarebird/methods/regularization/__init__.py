@@ -1,1 +1,1 @@
-"""Methods and parts of regularization."""
+"""Methods of the slot `regularization`: what keeps a network from learning its rows by heart."""

@@ -1,1 +1,1 @@
-"""Methods and parts of resampling."""
+"""Methods of the slot `resampling`: which training rows of a table are repeated, made anew or left out."""

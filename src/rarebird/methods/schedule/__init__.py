@@ -1,1 +1,1 @@
-"""Methods and parts of schedule."""
+"""Methods of the slot `schedule`: how the learning rate changes in the course of a training."""

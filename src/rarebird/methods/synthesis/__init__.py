@@ -1,1 +1,1 @@
-"""Methods and parts of synthesis, and the gate that judges new rows."""
+"""Methods of the slot `synthesis`: generators that fill rare classes with new rows, and the gate that judges them."""

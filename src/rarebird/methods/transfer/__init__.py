@@ -1,1 +1,1 @@
-"""Methods and parts of transfer."""
+"""Methods of the slot `transfer`: where a network's initial weights come from."""

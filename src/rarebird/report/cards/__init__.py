@@ -1,0 +1,1 @@
+"""Cards of a model and of its data, in Markdown."""
