@@ -150,7 +150,7 @@ def test_a_command_of_the_documents_runs(
 def test_a_page_for_newcomers_runs_from_top_to_bottom(
     page: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its commands as they stand, but for the time of a training."""
+    """Its commands as they stand, but for a small network and few steps."""
     monkeypatch.chdir(tmp_path)
     done = []
     for body in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
@@ -162,7 +162,8 @@ def test_a_page_for_newcomers_runs_from_top_to_bottom(
             if line.startswith(("make ", "source ")):  # another test of this file says why
                 continue
             _, name, *words = shlex.split(re.sub(r"--budget \S+", "--steps 4", line))
-            short = {"fit": ["--set", "folds=2"], "compare": ["--folds", "2", "--repeats", "1"]}
+            small = ["--set", "network=linear"]
+            short = {"fit": [*small, "--set", "folds=2"], "compare": [*small, "--folds", "2", "--repeats", "1"]}
             found = rarebird(capsys, monkeypatch, name, *words, *short.get(name, []))
             assert found.code == 0, f"{page.name}: {line}\n{found.err}"
             done.append(name)
