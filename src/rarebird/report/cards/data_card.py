@@ -70,13 +70,13 @@ def _copies(found: Duplicates) -> str:
 
 def _target(profile: Profile) -> list[str]:
     if profile.target_summary:
-        rows = [(name.replace("_", " "), f"{value:.6g}") for name, value in profile.target_summary.items()]
-        return [f"## Target: {plain(profile.target)}", table(["", ""], rows)]
+        summary = [(name.replace("_", " "), f"{value:.6g}") for name, value in profile.target_summary.items()]
+        return [f"## Target: {plain(profile.target)}", table(["", ""], summary)]
     if not profile.classes:
         return []
     tested = any(row.test is not None for row in profile.classes)
     ordered = sorted(profile.classes, key=lambda row: -row.count)
-    rows = [
+    rows: list[list[object]] = [
         [row.label, f"{row.count:,}", f"{100 * row.share:.3g} %", *([row.test or 0] if tested else [])]
         for row in ordered
     ]
