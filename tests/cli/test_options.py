@@ -15,15 +15,15 @@ from rarebird.cli.terminal import Output
 from rarebird.runs.request import Request
 
 ROWS = "--target --kind --task --groups --groups-pattern --weight --time --gap --pictures --channels-last"
-RUN = "--device --threads --json --quiet"
+RUN = "--device --threads --json --quiet --lang"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {
     "fit": "data --out --test --recipe --set --metric --references --prior --cost-column --single --budget --resume "
     "--workers --cluster --steps --positive --seed --keep-copies --external --label-map --unlabeled --force "
     f"{ROWS} {RUN}",
-    "preview": f"data --out --test --recipe --set --rows --views --seed --force {ROWS}",
+    "preview": f"data --out --test --recipe --set --rows --views --seed --force {ROWS} --lang",
     "learning-rate": "data --out --test --recipe --set --steps --seed --keep-copies --force "
-    f"{ROWS} --device --json --quiet",
+    f"{ROWS} --device --json --quiet --lang",
     "tune": "data --out --test --recipe --set --strategy --trials --budget --startup --folds --metric --pruner "
     "--workers --cluster --storage --resume --positive --seed --keep-copies --external --label-map --unlabeled --force "
     f"{ROWS} {RUN}",
@@ -35,18 +35,18 @@ OPTIONS = {
     "next": f"--unlabeled data --n --budget --out --test --recipe --set --steps --metric --seed --force {ROWS} {RUN}",
     "synthesize": f"--class data --rows --method --out --generator --budget --set --seed --force {ROWS} {RUN}",
     "predict": "model data --out --keep --raw --coverage --prior --kind --pictures --channels-last --device "
-    "--threads --json",
+    "--threads --json --lang",
     "evaluate": "model data --out --raw --coverage --target --kind --groups --groups-pattern --weight --pictures "
-    "--channels-last --device --threads --json",
-    "decide": "run --decision --set --metric --json",
+    "--channels-last --device --threads --json --lang",
+    "decide": "run --decision --set --metric --json --lang",
     "compress": "model --data --out --test --recipe --set --steps --max-recall-drop --share --prune --importance "
     "--precision --int8 --balanced --temperature --hard-share --training-steps --budget --keep-copies --force "
-    f"{ROWS} --threads --json --quiet",
-    "merge": "models --data --out --way --force --target --kind --pictures --channels-last --json --quiet",
-    "export": "model --data --format --out --layout --pictures --channels-last --json",
-    "profile": f"data --test {ROWS} --json",
-    "list": "slot --kind --json",
-    "demo": "--out --budget",
+    f"{ROWS} --threads --json --quiet --lang",
+    "merge": "models --data --out --way --force --target --kind --pictures --channels-last --json --quiet --lang",
+    "export": "model --data --format --out --layout --pictures --channels-last --json --lang",
+    "profile": f"data --test {ROWS} --json --lang",
+    "list": "slot --kind --json --lang",
+    "demo": "--out --budget --lang",
 }
 # Options whose help a command words itself, since they do something special there.
 OWN_HELP = {
@@ -284,7 +284,7 @@ def test_own_options_stand_behind_the_data_options_or_where_they_are_asked_to() 
     ) -> None:
         pass
 
-    order = ["model", "data", "out", "first", "seed", "last", "after_last", "force", "device"]
+    order = ["model", "data", "out", "first", "seed", "last", "after_last", "force", "device", "lang"]
     assert list(inspect.signature(command).parameters) == order
 
 

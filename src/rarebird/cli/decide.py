@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rarebird.cli.options import AsJson, app
+from rarebird.cli.options import AsJson, Lang, app
 from rarebird.cli.terminal import Output
 
 RunPath = Annotated[Path, typer.Argument(help="Folder of a run, as `fit` wrote it.")]
@@ -25,6 +25,7 @@ def decide(
     ] = None,
     metric: Annotated[str | None, typer.Option(help="The metric that labels serve (default: the run's).")] = None,
     as_json: AsJson = False,
+    lang: Lang = None,
 ) -> None:
     """Fit another decision to the held-out rows that a run keeps, without training, and rewrite its model, scores,
     tables and report."""

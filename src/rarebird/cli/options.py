@@ -114,6 +114,11 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: all).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress.")]
+# Read in `start`, before a command's arguments are parsed.
+Lang = Annotated[
+    str | None,
+    typer.Option("--lang", help="Language of sentences and pages: en or zh (default: RAREBIRD_LANG, otherwise en)."),
+]
 # Not of every command's request, but spelled the same wherever a command has it.
 Budget = Annotated[str, typer.Option(help="Wall-clock time for everything, such as 90s or 5m.")]
 
@@ -147,9 +152,12 @@ SHARED: dict[str, tuple[Any, object]] = {
     "threads": (Threads, None),
     "as_json": (AsJson, False),
     "quiet": (Quiet, False),
+    "lang": (Lang, None),
 }
 READING = ("target", "kind", "task", "groups", "groups_pattern", "weight", "time", "gap", "pictures", "channels_last")
 RUNNING = ("device", "threads", "as_json", "quiet")
+# Every command has it.
+SPEAKING = "lang"
 # In `shared_options`: the option with its usual help.
 USUAL = ""
 # A command's own options follow the last of these in its help, unless they are marked with `After`.
@@ -184,7 +192,7 @@ def shared_options(
         helps: The other shared options in the order of the help page, each with its help text or `USUAL`.
     """
     also = ("force",) if "out" in helps else ()
-    texts = {"data": USUAL, **helps, **dict.fromkeys((*also, *reading, *running), USUAL)}
+    texts = {"data": USUAL, **helps, **dict.fromkeys((*also, *reading, *running, SPEAKING), USUAL)}
     shared = {name: _shared_parameter(name, text, defaults or {}) for name, text in texts.items()}
     if data_option is not None:
         shared["data"] = _parameter("data", data_option, DataOption, None)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rarebird.cli.options import AsJson, Kind, app, shared_options
-from rarebird.cli.terminal import Output, print_json, progress_bar
+from rarebird.cli.options import AsJson, Kind, Lang, app, shared_options
+from rarebird.cli.terminal import Output, print_json, progress_bar, say
 from rarebird.core.checks import DataError
 from rarebird.core.clock import seconds_of
 
@@ -41,6 +41,7 @@ def list_methods(
     slot: Annotated[str | None, typer.Argument(help="One slot of the recipe, or metric (default: all slots).")] = None,
     kind: Kind = None,
     as_json: AsJson = False,
+    lang: Lang = None,
 ) -> None:
     """Every method of every slot, with one line on each; or every metric."""
     from rarebird.core.checks import nearest
@@ -90,6 +91,7 @@ def _list_metrics(as_json: bool) -> None:
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the demo's data and runs.")] = Path("runs/demo"),
     budget: Annotated[str, typer.Option(help="Wall-clock time of each of the two fits.")] = "30s",
+    lang: Lang = None,
 ) -> None:
     """Run fit on two real data sets that come with scikit-learn: handwritten digits with rare classes, and the
     breast-cancer table."""
@@ -97,4 +99,4 @@ def demo(
     from rarebird.cli.demo import run
 
     with progress_bar(quiet=False) as progress:
-        run(out, seconds, typer.echo, progress)
+        run(out, seconds, lambda text: say(text, err=False), progress)

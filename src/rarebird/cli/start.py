@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from rarebird.cli import interruption
 from rarebird.core.checks import DataError, UnavailableError
 from rarebird.core.printable import printable
+from rarebird.report.language import chosen
 
 DONE, OTHER, BAD_INPUT = 0, 1, 2
 
@@ -20,8 +21,10 @@ def main() -> None:
     # slower. A short busy loop costs nothing on a free machine; none at all made steps a fifth slower there (NOTES.md).
     # torch reads this variable when it is imported first.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    with interruption.raising() as signals:
+    asked = chosen.asked_for(sys.argv[1:])
+    with interruption.raising() as signals, chosen.speaking(asked):
         try:
+            chosen.check(asked)
             from rarebird.cli import commands
 
             code = commands.run(sys.argv[1:])
@@ -55,7 +58,7 @@ def _code_of(error: Exception) -> int:
     if isinstance(code, int):  # an error of usage, or the end of --help
         if callable(show_error):
             if isinstance(message := getattr(error, "message", None), str):
-                error.message = printable(message)  # type: ignore[attr-defined]
+                error.message = printable(chosen.told(message))  # type: ignore[attr-defined]
             show_error()
         return code
     if os.environ.get("RAREBIRD_TRACEBACK"):
@@ -80,5 +83,5 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _say(message: str, code: int) -> int:
-    sys.stderr.write(f"rarebird: {printable(message)}\n")
+    sys.stderr.write(f"rarebird: {printable(chosen.told(message))}\n")
     return code

@@ -13,6 +13,7 @@ import typer
 from rarebird.cli import interruption
 from rarebird.core.printable import printable
 from rarebird.core.progress import Progress
+from rarebird.report.language.chosen import told
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class Output:
 
 
 def say(text: str, err: bool = True) -> None:
-    """Print text, on standard error or standard output; names in it cannot command the terminal."""
-    typer.echo(printable(text), err=err)
+    """Print text in the user's language, on standard error or standard output; names in it cannot command the
+    terminal."""
+    typer.echo(printable(told(text)), err=err)
 
 
 def print_json(value: object) -> None:
@@ -49,6 +51,12 @@ def print_json(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     # Where characters must be written out, JSON has its own way.
     typer.echo(text if printable(text) == text else json.dumps(value, allow_nan=False))
+
+
+def _doing(what: str) -> str:
+    """What a progress bar says: a recipe's name stays, and what is done with it is translated."""
+    name, colon, doing = what.partition(": ")
+    return f"{name}{colon}{told(doing)}" if colon else told(what)
 
 
 @contextmanager
@@ -60,13 +68,15 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
         quiet: Show no bar; the signals work in the same way.
     """
     stopping = False
+    # Translated before a signal arrives, whose handler is to be short.
+    ending = told("Ending early with what is done so far; press Ctrl-C again to stop at once.")
 
     def interrupt(signum: int, frame: object) -> None:
         nonlocal stopping
         if stopping:
             raise KeyboardInterrupt
         stopping = True
-        interruption.say("Ending early with what is done so far; press Ctrl-C again to stop at once.")
+        interruption.say(ending)
 
     with interruption.handling(interrupt):
         if quiet or not sys.stderr.isatty():
@@ -83,10 +93,10 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
             bars.TimeRemainingColumn(),
         )
         with bars.Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as bar:
-            shown = bar.add_task("starting", total=1.0)
+            shown = bar.add_task(told("starting"), total=1.0)
 
             def progress(share: float, what: str) -> bool:
-                bar.update(shown, completed=share, description=escape(printable(what)))
+                bar.update(shown, completed=share, description=escape(printable(_doing(what))))
                 return stopping
 
             yield progress

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rarebird.evaluation.result import Scores
+from rarebird.report.language.chosen import told
+from rarebird.report.profile_text import aligned
 
 if TYPE_CHECKING:
     from rarebird.compression.measurement import ClassCost, Size
@@ -99,6 +101,6 @@ def _line(cost: ClassCost) -> list[str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    """Lines of a table; its first row are its heads."""
+    lines = aligned([[told(head) for head in rows[0]], *rows[1:]], left=range(len(rows[0])))
     return "\n".join(f"  {line.rstrip()}" for line in lines)

@@ -1,12 +1,15 @@
-"""The profile as plain text for a terminal: aligned columns, also where letters are two columns wide."""
+"""The profile as plain text for a terminal, in the user's language: aligned columns, also where letters are two columns
+wide."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rarebird.core.checks import some
+from rarebird.report.language.chosen import told
 
 if TYPE_CHECKING:
     from rarebird.profile.facts import ClassRow, Profile
@@ -18,10 +21,10 @@ _LONGEST_LABEL = 40
 def to_text(profile: Profile, width: int = 100) -> str:
     """The whole profile in lines of at most `width` columns."""
     lines = [*_head(profile), "", *_classes(profile), *_target(profile)]
-    lines += ["Problems found", *_listed(profile.ailments or ("None.",), width), ""]
-    lines += ["Methods that apply", *_methods(profile, width)]
+    lines += [told("Problems found"), *_listed(profile.ailments or ("None.",), width), ""]
+    lines += [told("Methods that apply"), *_methods(profile, width)]
     if profile.notes:
-        lines += ["", "Notes", *_listed(profile.notes, width)]
+        lines += ["", told("Notes"), *_listed(profile.notes, width)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -38,11 +41,14 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[s
 
 
 def wrapped(text: str, width: int, indent: str) -> list[str]:
-    """`text` in lines of at most `width` columns, broken at spaces if possible; later lines start with `indent`."""
+    """`text` in lines of at most `width` columns, broken at spaces and between wide letters if possible; later lines
+    start with `indent`."""
     lines, line, glue = [], "", ""
-    for word in text.split(" "):
-        rest = word
-        if line.strip() and display_width(line + glue + rest) > width:
+    for rest in _unbroken(text):
+        if not rest.strip():
+            glue += rest
+            continue
+        if line.strip(" -") and display_width(line + glue + rest) > width:
             lines.append(line)
             line, glue = indent, ""
         while display_width(line + glue + rest) > width:
@@ -50,8 +56,13 @@ def wrapped(text: str, width: int, indent: str) -> list[str]:
             head = _cut(rest, max(room, 2))
             lines.append(line + glue + head)
             line, glue, rest = indent, "", rest[len(head) :]
-        line, glue = line + glue + rest, " "
+        line, glue = line + glue + rest, ""
     return [*lines, line]
+
+
+def _unbroken(text: str) -> list[str]:
+    """Pieces that no line break divides: words, single wide letters with the marks after them, and spaces."""
+    return re.findall(r" |[^ \u2e80-\uffdc]+[，。、；：）”！？]*|[\u2e80-\uffdc][，。、；：）”！？]*", text)
 
 
 def _head(profile: Profile) -> Iterator[str]:
@@ -59,7 +70,7 @@ def _head(profile: Profile) -> Iterator[str]:
     split = "".join(
         f", {n:,} {name}" for n, name in ((profile.n_val, "validation"), (profile.n_test, "test")) if n is not None
     )
-    yield _cut(f"{profile.name}: {kinds[profile.kind]}, {profile.task}", 100)
+    yield _cut(told(f"{profile.name}: {kinds[profile.kind]}, {profile.task}"), 100)
     facts = [
         ("rows", f"{profile.n:,} training{split}"),
         ("size", _shape(profile)),
@@ -82,7 +93,9 @@ def _head(profile: Profile) -> Iterator[str]:
     facts.append(("label conflicts", f"{profile.conflicts.rows:,} rows" if profile.conflicts.rows else "none"))
     if profile.groups:
         facts.append(("groups", f"{profile.groups.count:,}, the largest has {profile.groups.largest:,} rows"))
-    yield from ("  " + line for line in aligned(facts, left=(0, 1)))
+    # The target's name is the user's.
+    shown = [(told(name), value if name == "target" else told(value)) for name, value in facts]
+    yield from ("  " + line for line in aligned(shown, left=(0, 1)))
 
 
 def _missing(profile: Profile) -> str:
@@ -114,12 +127,12 @@ def _classes(profile: Profile) -> Iterator[str]:
     if not rows:
         return
     tested = any(row.test is not None for row in rows)
-    title = ["class", "rows", "share", "effective", *(["test"] if tested else [])]
+    title = [told(name) for name in ("class", "rows", "share", "effective", *(["test"] if tested else []))]
     # If there are many classes, the largest ten and the smallest twenty are shown: the rare ones matter most.
     shown = rows if len(rows) <= _MOST_CLASSES else rows[:10] + rows[-20:]
     lines = aligned([title, *(_class_cells(row, tested) for row in shown)])
     if len(rows) > len(shown):
-        lines.insert(11, f"... {len(rows) - len(shown)} more classes")
+        lines.insert(11, told(f"... {len(rows) - len(shown)} more classes"))
     yield from ("  " + line for line in lines)
     yield ""
 
@@ -135,7 +148,7 @@ def _target(profile: Profile) -> Iterator[str]:
         yield from (
             "  " + line
             for line in aligned(
-                [(name.replace("_", " "), f"{value:.6g}") for name, value in profile.target_summary.items()]
+                [(told(name.replace("_", " ")), f"{value:.6g}") for name, value in profile.target_summary.items()]
             )
         )
         yield ""
@@ -143,7 +156,7 @@ def _target(profile: Profile) -> Iterator[str]:
 
 def _listed(sentences: Sequence[str], width: int) -> Iterator[str]:
     for sentence in sentences:
-        yield from wrapped(f"  - {sentence}", width, "    ")
+        yield from wrapped(f"  - {told(sentence)}", width, "    ")
 
 
 def _methods(profile: Profile, width: int) -> Iterator[str]:
@@ -152,11 +165,11 @@ def _methods(profile: Profile, width: int) -> Iterator[str]:
     for entry in profile.applicable:
         by_reason.setdefault((entry.slot, entry.why), []).append(entry.method)
     if not by_reason:
-        yield "  - None."
+        yield f"  - {told('None.')}"
         return
     column = max(len(slot) for slot, _ in by_reason) + 4
     for (slot, why), names in by_reason.items():
-        yield from wrapped(f"  {slot:<{column - 4}}  {', '.join(names)}: {why}", width, " " * column)
+        yield from wrapped(f"  {slot:<{column - 4}}  {', '.join(names)}: {told(why)}", width, " " * column)
 
 
 def _padded(cell: str, width: int, left: bool) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rarebird.evaluation.estimate import Estimate
 from rarebird.evaluation.result import ClassScore, Result, Scores
+from rarebird.report.language.chosen import told
+from rarebird.report.profile_text import display_width
 from rarebird.report.verdict import verdict
 
 FIRST = (
@@ -39,8 +41,14 @@ def score_table(scores: Scores) -> str:
     shown = [name for name in (*FIRST, *FIRST_VALUES) if name in scores.metrics]
     lines = [f"  {name:<28} {_with_interval(scores.metrics[name])}" for name in shown]
     if scores.per_class:
-        width = min(max(len(row.label) for row in scores.per_class), 30)
-        lines += ["", f"  {'class':<{width}}  {'rows':>6}  {'recall':<20} {'precision':<20} f1"]
+        heads = [told(name) for name in ("class", "rows", "recall", "precision", "f1")]
+        width = max(min(max(len(row.label) for row in scores.per_class), 30), display_width(heads[0]))
+        # Letters of some languages are two columns wide.
+        room = [width, 6, 20, 20, 0]
+        spaces = [" " * max(n - display_width(head), 0) for n, head in zip(room, heads, strict=True)]
+        first, rows, recall, precision, f1 = heads
+        line = f"  {first}{spaces[0]}  {spaces[1]}{rows}  {recall}{spaces[2]} {precision}{spaces[3]} {f1}"
+        lines += ["", line.rstrip()]
         lines += [_class_line(row, width) for row in scores.per_class]
     return "\n".join(lines)
 

@@ -7,17 +7,26 @@ from typing import Any
 
 from rarebird.core.atomic_files import whole_file
 from rarebird.report.figures.drawing import FONTS
+from rarebird.report.language.chosen import ENGLISH, TAGS, language
 
 
 def rendered(template: str, **values: Any) -> str:
-    """The page of a template in `templates/`, filled with these values; all their text is escaped."""
+    """The page of a template in `templates/`, filled with these values, in the language that the user chose; all their
+    text is escaped."""
     import jinja2
 
     loader = jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template(template).render(fonts=FONTS, **values)
+    document = environment.get_template(template).render(fonts=FONTS, **values)
+    chosen = language()
+    if chosen == ENGLISH:
+        return document
+    from rarebird.report.language.catalogue import catalogue
+    from rarebird.report.language.page import translated_page
+
+    return translated_page(document, catalogue(chosen), TAGS.get(chosen, chosen))
 
 
 def write_page(path: Path, document: str) -> None:
