@@ -26,6 +26,7 @@ LIGHT = [
     "report",
     "report/pages",
     "report/figures",
+    "report/language",
 ]
 # `cli.commands` imports the files of all commands.
 FILES = ["__init__", "evaluation.result", "runs.request", "cli", "cli.start", "cli.commands"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -58,8 +59,10 @@ def _code_of(error: Exception) -> int:
     if isinstance(code, int):  # an error of usage, or the end of --help
         if callable(show_error):
             if isinstance(message := getattr(error, "message", None), str):
-                error.message = printable(chosen.told(message))  # type: ignore[attr-defined]
-            show_error()
+                error.message = printable(message)  # type: ignore[attr-defined]
+            shown = io.StringIO()
+            show_error(shown)
+            sys.stderr.write(chosen.told(shown.getvalue()))
         return code
     if os.environ.get("RAREBIRD_TRACEBACK"):
         raise error

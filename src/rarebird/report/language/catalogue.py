@@ -14,8 +14,9 @@ The first letter of a hole's name says what it holds:
 * ``o``: the same, or nothing
 * ``l``: names as ``x``, with an end such as ``and 3 more``; what follows a quoted name in parentheses is words
 
-``[s]`` may be missing, ``[has|have]`` is either of the two, and ``[[`` and ``]]`` are brackets. A user's name is never
-translated, because no ``w`` stands in its place. A sentence that no template fits stays English.
+A line's beginning such as ``Note:`` is a template by itself. ``[s]`` may be missing, ``[has|have]`` is either of the
+two, and ``[[`` and ``]]`` are brackets. A user's name is never translated, because no ``w`` stands in its place. A
+sentence that no template fits stays English.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _HOLE = re.compile(r"\{([nxwol]\d*)\}")
 _BETWEEN = re.compile(r"(?<=[.!?]) +| · ")
 # A line's indent and its mark in a list.
 _START = re.compile(r"\s*(?:- )?")
+# What begins a line, if the catalogue has it by itself: "Note:", "Report:".
+_LABEL = re.compile(r"([A-Z][^:]*:) +")
 # Sentences that are tried together, where a name in them holds what looks like the end of one.
 _MOST_TOGETHER = 8
 # In a list, what a quoted name is followed by in parentheses.
@@ -134,6 +137,9 @@ class Catalogue:
     def _parts(self, text: str) -> Iterator[tuple[str, bool]]:
         """The text's sentences, translated if the catalogue knows them, and whether it does; what is between two is a
         part of its own unless it is blank. Of sentences together, the fewest that a template fits are taken."""
+        if (label := _LABEL.match(text)) and label[1] in self._exact:
+            yield self._exact[label[1]], True
+            text = text[label.end() :]
         ends = [found.span() for found in _BETWEEN.finditer(text)] + [(len(text), len(text))]
         start = first = 0
         while first < len(ends):
