@@ -4,7 +4,7 @@ BIN := .venv/bin
 # pip takes torch and torchvision as the pair that constraints.txt pins.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install install-dev demo docs test lint types mutants clean
+.PHONY: install install-dev demo docs test lint types faces mutants clean
 
 install: .venv/.installed
 
@@ -36,6 +36,10 @@ lint: install-dev
 
 types: install-dev
 	$(BIN)/mypy
+
+# The stubs of the public classes that are made of methods; the tests tell when they are not current.
+faces: install-dev
+	$(BIN)/python -m tests.face_stubs
 
 # Goes on where it was stopped; delete the folder mutants to begin anew. docs/testing.md tells what it is for.
 mutants: install-dev

@@ -33,6 +33,8 @@ PACKAGES = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").is_
 SLOTS = {path.name for path in (SOURCE / "methods").iterdir() if path.is_dir()}
 # Files of a run or of a user; their names look like a module and a name in it.
 DATA_FILES = re.compile(r"\.(csv|db|html|json|npz|parquet|safetensors|toml|ts|tsv|txt)$")
+# Pages whose blocks use what the blocks before them made.
+CONTINUED = ("python.md",)
 # A path from the project's root, wherever it is in a page.
 FROM_ROOT = re.compile(r"(?<![\w/.])(?:src/rarebird|tests|benchmarks|docs)/[\w./-]*\w/?")
 
@@ -44,8 +46,9 @@ def text_of(page: Path) -> str:
 def blocks(language: str) -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
-        for number, block in enumerate(re.findall(rf"```{language}\n(.*?)```", text_of(page), flags=re.DOTALL)):
-            found.append((f"{page.name}-{number}", block))
+        of_page = re.findall(rf"```{language}\n(.*?)```", text_of(page), flags=re.DOTALL)
+        of_page = ["".join(of_page)] if of_page and page.name in CONTINUED else of_page
+        found += [(f"{page.name}-{number}", block) for number, block in enumerate(of_page)]
     return found
 
 
@@ -246,7 +249,8 @@ def _tree(path: Path) -> ast.Module:
 def _classes() -> dict[str, set[str]]:
     """Class -> names of its methods and fields, over all modules; names of types stand beside the classes."""
     found: dict[str, set[str]] = {}
-    for path in SOURCE.rglob("*.py"):
+    # Public classes that are made of methods stand in stubs.
+    for path in [*SOURCE.rglob("*.py"), *SOURCE.rglob("*.pyi")]:
         for node in ast.walk(_tree(path)):
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name, set()).update(_bound(node.body))

@@ -29,7 +29,18 @@ LIGHT = [
     "report/language",
 ]
 # `cli.commands` imports the files of all commands.
-FILES = ["__init__", "evaluation.result", "runs.request", "cli", "cli.start", "cli.commands"]
+FILES = [
+    "__init__",
+    "sampling",
+    "losses",
+    "augment",
+    "decide",
+    "evaluation.result",
+    "runs.request",
+    "cli",
+    "cli.start",
+    "cli.commands",
+]
 HEAVY = ("torch", "pandas", "sklearn", "matplotlib", "PIL", "scipy")
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -42,6 +42,26 @@ class Resampling(Protocol):
     """Raw training rows in, raw training rows out, categories and missing values intact."""
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset: ...
+
+
+Sampling = Literal["over-sampling", "under-sampling", "clean-sampling", "combined"]
+
+
+@runtime_checkable
+class PlannedResampling(Protocol):
+    """A resampling that can be told what becomes of each class; `rarebird.sampling` has a sampler for each such method.
+
+    What `wanted` ``(n_classes,)`` says depends on `sampling`: the rows to add to each class (for ``combined``, too,
+    which removes rows after that), the rows to keep of it, or whether rows are removed from it. With a false
+    `makes_rows`, each row of the result is one of the given rows.
+    """
+
+    sampling: ClassVar[Sampling]
+
+    @property
+    def makes_rows(self) -> bool: ...
+
+    def resampled(self, train: Dataset, wanted: np.ndarray, rng: np.random.Generator) -> Dataset: ...
 
 
 @runtime_checkable

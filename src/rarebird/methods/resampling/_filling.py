@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -13,6 +13,7 @@ from rarebird.data.row_counts import missing_rows
 from rarebird.methods.resampling._mixed_rows import MixedRows, drawn_pairs, mixed_rows, with_rows_between
 from rarebird.methods.resampling._selection import class_codes
 from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Sampling
 from rarebird.slots.ranges import Float, Int
 
 
@@ -47,6 +48,9 @@ class Filling(Method):
         standardize: Whether distances are of numbers divided by their standard deviation.
     """
 
+    sampling: ClassVar[Sampling] = "over-sampling"
+    makes_rows: ClassVar[bool] = True
+
     ratio: Annotated[float, Float(0.1, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
     neighbors: Annotated[int, Int(1, 10)] = Field(default=5, ge=1, le=100)
     if TYPE_CHECKING:
@@ -65,12 +69,16 @@ class Filling(Method):
             DataError: The task is no classification.
         """
         codes = class_codes(train, self.name)
-        missing = missing_rows(codes, train.weights, self.ratio)
-        if not missing.any():
+        return self.resampled(train, missing_rows(codes, train.weights, self.ratio), rng)
+
+    def resampled(self, train: Dataset, wanted: np.ndarray, rng: np.random.Generator) -> Dataset:
+        """All rows in their order, and `wanted` ``(n_classes,)`` new ones of each class after them."""
+        codes = class_codes(train, self.name)
+        if not wanted.any():
             return train
         rows, pairs = mixed_rows(train, self.standardize), []
-        for code in np.flatnonzero(missing):
-            to_fill = ClassToFill(rows, codes, np.flatnonzero(codes == code), int(missing[code]))
+        for code in np.flatnonzero(wanted):
+            to_fill = ClassToFill(rows, codes, np.flatnonzero(codes == code), int(wanted[code]))
             starts, neighbors, chosen = self.starts(to_fill, rng)
             pairs.append(drawn_pairs(rows, starts, neighbors, chosen, rng))
         return with_rows_between(rows, pairs)

@@ -22,7 +22,7 @@ grows with the square of the number of clusters.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -31,6 +31,7 @@ from rarebird.data.concatenation import concat
 from rarebird.data.dataset import Dataset, Frame
 from rarebird.methods.resampling import _selection
 from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Sampling
 from rarebird.slots.ranges import Choice, Float
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class ClusterCentroids(Method):
         ratio: Largest number of rows that a class keeps, as a multiple of the smallest class's.
     """
 
+    sampling: ClassVar[Sampling] = "under-sampling"
+
     voting: Annotated[Literal["hard", "soft"], Choice("hard", "soft")] = "hard"
     ratio: Annotated[float, Float(1, 20, log=True)] = Field(default=1.0, ge=1)
 
@@ -56,11 +59,20 @@ class ClusterCentroids(Method):
         """The default; mean rows; four rows of a class for each row of the smallest."""
         return [cls(), cls(voting="soft"), cls(ratio=4)]
 
+    @property
+    def makes_rows(self) -> bool:
+        """Whether rows of the result are none of the given rows."""
+        return self.voting == "soft"
+
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows of small classes, and one row for each cluster of the common classes."""
         codes = _selection.class_codes(train, "cluster_centroids")
-        quota = _selection.quotas(codes, train.weights, self.ratio)
-        common = np.flatnonzero(np.bincount(codes) > quota)
+        return self.resampled(train, _selection.quotas(codes, train.weights, self.ratio), rng)
+
+    def resampled(self, train: Dataset, wanted: np.ndarray, rng: np.random.Generator) -> Dataset:
+        """`wanted` ``(n_classes,)`` rows of each class, one for each cluster."""
+        codes = _selection.class_codes(train, "cluster_centroids")
+        common = np.flatnonzero(np.bincount(codes) > wanted)
         if not len(common):
             return train
         points = _selection.dense(_selection.points(train))
@@ -68,7 +80,7 @@ class ClusterCentroids(Method):
         made: list[Dataset] = []
         for code in common:
             rows = np.flatnonzero(codes == code)
-            cluster, medoids = clusters(points[rows], int(quota[code]), rng)
+            cluster, medoids = clusters(points[rows], int(wanted[code]), rng)
             if self.voting == "hard":
                 keep[rows[medoids]] = True
             else:

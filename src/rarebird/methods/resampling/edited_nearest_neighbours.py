@@ -19,7 +19,7 @@ is one of them, it is the mode; imbalanced-learn takes the class with the lowest
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -29,6 +29,7 @@ from rarebird.methods.resampling import _selection
 from rarebird.methods.resampling._neighbors import Points, nearest
 from rarebird.methods.resampling._selection import Classes
 from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Sampling
 from rarebird.slots.ranges import Choice, Int
 
 KINDS = ("table",)
@@ -45,6 +46,9 @@ class EditedNearestNeighbours(Method):
             largest) or ``all``.
     """
 
+    sampling: ClassVar[Sampling] = "clean-sampling"
+    makes_rows: ClassVar[bool] = False
+
     neighbors: Annotated[int, Int(1, 7)] = Field(default=3, ge=1, le=100)
     agreement: Annotated[Agreement, Choice("all", "mode")] = "all"
     classes: Annotated[Classes, Choice("not_minority", "majority", "all")] = "not_minority"
@@ -57,10 +61,14 @@ class EditedNearestNeighbours(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows without those whose neighbors disagree; there is no randomness."""
         codes = _selection.class_codes(train, "edited_nearest_neighbours")
-        cleaned = _selection.cleaned_classes(codes, train.weights, self.classes)
-        if not cleaned[codes].any():
+        return self.resampled(train, _selection.cleaned_classes(codes, train.weights, self.classes), rng)
+
+    def resampled(self, train: Dataset, wanted: np.ndarray, rng: np.random.Generator) -> Dataset:
+        """The rows without those whose neighbors disagree, of the classes where `wanted` ``(n_classes,)`` is True."""
+        codes = _selection.class_codes(train, "edited_nearest_neighbours")
+        if not wanted[codes].any():
             return train
-        checked = np.flatnonzero(cleaned[codes])
+        checked = np.flatnonzero(wanted[codes])
         keep = np.ones(len(codes), dtype=bool)
         keep[checked] = agreeing(_selection.points(train), codes, checked, self.neighbors, self.agreement)
         return _selection.kept(train, keep)

@@ -21,7 +21,7 @@ candidates if there are fewer than asked for. If several classes are the smalles
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -30,6 +30,7 @@ from rarebird.data.dataset import Dataset
 from rarebird.methods.resampling import _selection
 from rarebird.methods.resampling._neighbors import Points, nearest
 from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Sampling
 from rarebird.slots.ranges import Choice, Float, Int
 
 KINDS = ("table",)
@@ -47,6 +48,9 @@ class NearMiss(Method):
         ratio: Largest number of rows that a class keeps, as a multiple of the smallest class's.
     """
 
+    sampling: ClassVar[Sampling] = "under-sampling"
+    makes_rows: ClassVar[bool] = False
+
     version: Annotated[Literal[1, 2, 3], Choice(1, 2, 3)] = 1
     neighbors: Annotated[int, Int(1, 10)] = Field(default=3, ge=1, le=100)
     candidates: Annotated[int, Int(1, 20)] = Field(default=3, ge=1, le=1000)
@@ -60,15 +64,19 @@ class NearMiss(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows that are kept, in their order; there is no randomness."""
         codes = _selection.class_codes(train, "near_miss")
-        counts, quota = np.bincount(codes), _selection.quotas(codes, train.weights, self.ratio)
-        common = np.flatnonzero(counts > quota)
+        return self.resampled(train, _selection.quotas(codes, train.weights, self.ratio), rng)
+
+    def resampled(self, train: Dataset, wanted: np.ndarray, rng: np.random.Generator) -> Dataset:
+        """`wanted` ``(n_classes,)`` rows of each class, in their order."""
+        codes = _selection.class_codes(train, "near_miss")
+        common = np.flatnonzero(np.bincount(codes) > wanted)
         if not len(common):
             return train
         points = _selection.points(train)
         rare = _selection.of_smallest(codes, train.weights)
         keep = ~np.isin(codes, common)
         for code in common:
-            keep[self.chosen(points, np.flatnonzero(codes == code), rare)[: quota[code]]] = True
+            keep[self.chosen(points, np.flatnonzero(codes == code), rare)[: wanted[code]]] = True
         return _selection.kept(train, keep)
 
     def chosen(self, points: Points, common: np.ndarray, rare: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ NOTE[DIFF]: a class that would lose all of its rows keeps them.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from rarebird.methods.resampling import _selection
 from rarebird.methods.resampling._neighbors import Points, nearest
 from rarebird.methods.resampling.tomek_links import linked
 from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Sampling
 from rarebird.slots.ranges import Choice
 
 KINDS = ("table",)
@@ -39,6 +40,9 @@ class OneSidedSelection(Method):
             largest).
     """
 
+    sampling: ClassVar[Sampling] = "clean-sampling"
+    makes_rows: ClassVar[bool] = False
+
     classes: Annotated[Literal["not_minority", "majority"], Choice("not_minority", "majority")] = "not_minority"
 
     @classmethod
@@ -49,10 +53,15 @@ class OneSidedSelection(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows that are kept, in their order; one random row of each common class starts its selection."""
         codes = _selection.class_codes(train, "one_sided_selection")
-        cleaned = _selection.cleaned_classes(codes, train.weights, self.classes)
-        if not cleaned[codes].any():
+        return self.resampled(train, _selection.cleaned_classes(codes, train.weights, self.classes), rng)
+
+    def resampled(self, train: Dataset, wanted: np.ndarray, rng: np.random.Generator) -> Dataset:
+        """The rows that are kept; rows are removed from the classes where `wanted` ``(n_classes,)`` is True."""
+        codes = _selection.class_codes(train, "one_sided_selection")
+        if not wanted[codes].any():
             return train
-        seeds = np.array([rng.choice(np.flatnonzero(codes == code)) for code in np.flatnonzero(cleaned)])
+        present = np.bincount(codes, minlength=len(wanted)) > 0
+        seeds = np.array([rng.choice(np.flatnonzero(codes == code)) for code in np.flatnonzero(wanted & present)])
         return _selection.kept(
             train, informative(_selection.points(train), codes, _selection.of_smallest(codes, train.weights), seeds)
         )

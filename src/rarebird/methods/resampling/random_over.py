@@ -14,7 +14,7 @@ of one row is repeated, too.
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +23,7 @@ from rarebird.data.dataset import Dataset
 from rarebird.data.row_counts import missing_rows
 from rarebird.methods.resampling._selection import class_codes
 from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Sampling
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")
@@ -34,6 +35,9 @@ class RandomOver(Method):
     Attributes:
         ratio: Rows that each class has at least, as a share of the largest class's.
     """
+
+    sampling: ClassVar[Sampling] = "over-sampling"
+    makes_rows: ClassVar[bool] = False
 
     ratio: Annotated[float, Float(0.1, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
 
@@ -50,7 +54,11 @@ class RandomOver(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """All rows in their order, and the repeated ones after them."""
         codes = class_codes(train, "random_over")
-        wanted = missing_rows(codes, train.weights, self.ratio)
+        return self.resampled(train, missing_rows(codes, train.weights, self.ratio), rng)
+
+    def resampled(self, train: Dataset, wanted: np.ndarray, rng: np.random.Generator) -> Dataset:
+        """All rows in their order, and `wanted` ``(n_classes,)`` repeated ones of each class after them."""
+        codes = class_codes(train, "random_over")
         repeated = [
             np.flatnonzero(codes == code)[drawn_evenly(np.bincount(codes)[code], wanted[code], rng)]
             for code in np.flatnonzero(wanted)

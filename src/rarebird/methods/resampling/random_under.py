@@ -17,7 +17,7 @@ NOTE[DIFF]: with `ratio` more than one row may stay for each row of the smallest
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -25,6 +25,7 @@ from pydantic import Field
 from rarebird.data.dataset import Dataset
 from rarebird.methods.resampling._selection import class_codes, quotas
 from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Sampling
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")
@@ -37,6 +38,9 @@ class RandomUnder(Method):
         ratio: Largest number of rows that a class keeps, as a multiple of the smallest class's.
     """
 
+    sampling: ClassVar[Sampling] = "under-sampling"
+    makes_rows: ClassVar[bool] = False
+
     ratio: Annotated[float, Float(1, 20, log=True)] = Field(default=1.0, ge=1)
 
     @classmethod
@@ -47,10 +51,10 @@ class RandomUnder(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows that stay, in their order."""
         codes = class_codes(train, "random_under")
-        if not len(codes):
-            return train
-        kept = [
-            rng.permutation(np.flatnonzero(codes == code))[:quota]
-            for code, quota in enumerate(quotas(codes, train.weights, self.ratio))
-        ]
+        return self.resampled(train, quotas(codes, train.weights, self.ratio), rng) if len(codes) else train
+
+    def resampled(self, train: Dataset, wanted: np.ndarray, rng: np.random.Generator) -> Dataset:
+        """`wanted` ``(n_classes,)`` rows of each class, in their order."""
+        codes = class_codes(train, "random_under")
+        kept = [rng.permutation(np.flatnonzero(codes == code))[:quota] for code, quota in enumerate(wanted)]
         return train.take(np.sort(np.concatenate(kept)))

@@ -17,16 +17,18 @@ NOTE[DIFF]: distances are of standardized numbers; a class that would lose all o
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
 from rarebird.data.dataset import Dataset
-from rarebird.methods.resampling._selection import Classes
+from rarebird.data.row_counts import missing_rows
+from rarebird.methods.resampling._selection import Classes, class_codes
 from rarebird.methods.resampling.edited_nearest_neighbours import Agreement, EditedNearestNeighbours
 from rarebird.methods.resampling.smote import Smote
 from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Sampling
 from rarebird.slots.ranges import Choice, Float, Int
 
 KINDS = ("table",)
@@ -44,6 +46,9 @@ class SmoteEnn(Method):
             ``majority``.
     """
 
+    sampling: ClassVar[Sampling] = "combined"
+    makes_rows: ClassVar[bool] = True
+
     ratio: Annotated[float, Float(0.1, 1.0, log=True)] = Field(default=1.0, ge=0, le=1)
     neighbors: Annotated[int, Int(1, 10)] = Field(default=5, ge=1, le=100)
     cleaning_neighbors: Annotated[int, Int(1, 7)] = Field(default=3, ge=1, le=100)
@@ -57,7 +62,12 @@ class SmoteEnn(Method):
 
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows that are left, original rows before new ones."""
-        filled = Smote(ratio=self.ratio, neighbors=self.neighbors)(train, rng)
+        codes = class_codes(train, "smote_enn")
+        return self.resampled(train, missing_rows(codes, train.weights, self.ratio), rng)
+
+    def resampled(self, train: Dataset, wanted: np.ndarray, rng: np.random.Generator) -> Dataset:
+        """The rows that are left of all rows and `wanted` ``(n_classes,)`` new ones of each class."""
+        filled = Smote(neighbors=self.neighbors).resampled(train, wanted, rng)
         clean = EditedNearestNeighbours(
             neighbors=self.cleaning_neighbors, agreement=self.agreement, classes=self.classes
         )

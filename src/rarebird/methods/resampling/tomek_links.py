@@ -18,7 +18,7 @@ NOTE[DIFF]: a class that would lose all of its rows keeps them. No row is its ow
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from rarebird.methods.resampling import _selection
 from rarebird.methods.resampling._neighbors import Points, nearest
 from rarebird.methods.resampling._selection import Classes
 from rarebird.slots.methods import Method
+from rarebird.slots.protocols import Sampling
 from rarebird.slots.ranges import Choice
 
 KINDS = ("table",)
@@ -40,6 +41,9 @@ class TomekLinks(Method):
             largest) or ``all``.
     """
 
+    sampling: ClassVar[Sampling] = "clean-sampling"
+    makes_rows: ClassVar[bool] = False
+
     classes: Annotated[Classes, Choice("not_minority", "majority", "all")] = "not_minority"
 
     @classmethod
@@ -50,10 +54,14 @@ class TomekLinks(Method):
     def __call__(self, train: Dataset, rng: np.random.Generator) -> Dataset:
         """The rows without those on a link; there is no randomness."""
         codes = _selection.class_codes(train, "tomek_links")
-        cleaned = _selection.cleaned_classes(codes, train.weights, self.classes)
-        if not cleaned[codes].any():
+        return self.resampled(train, _selection.cleaned_classes(codes, train.weights, self.classes), rng)
+
+    def resampled(self, train: Dataset, wanted: np.ndarray, rng: np.random.Generator) -> Dataset:
+        """The rows without those on a link, of the classes where `wanted` ``(n_classes,)`` is True."""
+        codes = _selection.class_codes(train, "tomek_links")
+        if not wanted[codes].any():
             return train
-        return _selection.kept(train, ~(linked(_selection.points(train), codes) & cleaned[codes]))
+        return _selection.kept(train, ~(linked(_selection.points(train), codes) & wanted[codes]))
 
 
 def linked(points: Points, codes: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
