@@ -19,7 +19,10 @@ pytestmark = pytest.mark.xdist_group("documents")
 ROOT = Path(__file__).resolve().parents[1]
 # Each makes its data and is run as a whole.
 START = sorted((ROOT / "docs" / "start").glob("*.md"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(set((ROOT / "docs").rglob("*.md")) - set(START))]
+# In other languages, with the same blocks.
+TRANSLATED = sorted((ROOT / "docs" / "zh" / "start").glob("*.md"))
+OTHERS = set((ROOT / "docs").rglob("*.md")) - {*START, *TRANSLATED}
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(OTHERS), ROOT / "README.zh-CN.md"]
 # Programs of others, and what other tests run: a line that begins so is not run here.
 NOT_HERE = {
     "make": "tests/test_documents.py finds its targets; `make demo` and `make test` would build an environment",
@@ -68,7 +71,11 @@ def commands() -> Iterator[tuple[str, str]]:
             yield from ((page.name, f"{first.split(' --')[0]} {other}") for other in others)
 
 
-ALL = list(dict.fromkeys(commands()))
+# A command that several pages show runs once, as that of the first.
+FIRST: dict[str, str] = {}
+for page, text in commands():
+    FIRST.setdefault(text, page)
+ALL = [(page, text) for text, page in FIRST.items()]
 RUN_HERE = [
     (page, text)
     for page, text in ALL
@@ -168,6 +175,13 @@ def test_a_page_for_newcomers_runs_from_top_to_bottom(
             assert found.code == 0, f"{page.name}: {line}\n{found.err}"
             done.append(name)
     assert {"profile", "fit", "predict"} <= set(done)
+
+
+@pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.stem)
+def test_a_translated_page_for_newcomers_has_the_blocks_of_the_original(page: Path) -> None:
+    original = page.parents[2] / "start" / page.name
+    shown = [re.findall(r"```.*?```", one.read_text(encoding="utf-8"), flags=re.DOTALL) for one in (page, original)]
+    assert shown[0] == shown[1]
 
 
 def test_each_line_is_run_or_has_a_reason() -> None:

@@ -28,7 +28,7 @@ from tests.test_no_leak import rows
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "rarebird"
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.zh-CN.md"]
 PACKAGES = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").is_file()}
 SLOTS = {path.name for path in (SOURCE / "methods").iterdir() if path.is_dir()}
 # Files of a run or of a user; their names look like a module and a name in it.

@@ -55,7 +55,7 @@ def score_table(scores: Scores) -> str:
 
 def _class_line(row: ClassScore, width: int) -> str:
     figures = f"{_with_interval(row.recall):<20} {_with_interval(row.precision):<20} {_with_interval(row.f1)}"
-    return f"  {row.label[:width]:<{width}}  {row.support:>6}  {figures}{'  ' + row.note if row.note else ''}"
+    return f"  {row.label[:width]:<{width}}  {row.support:>6}  {figures}{'  ' + told(row.note) if row.note else ''}"
 
 
 def _with_interval(estimate: Estimate) -> str:

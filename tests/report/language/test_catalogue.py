@@ -142,6 +142,6 @@ def test_each_template_says_something_in_its_language(language: str) -> None:
     lost = [
         one.english
         for one in templates
-        if set(re.findall(r"\{([nxwol]\d*)\}", one.english)) != set(re.findall(r"\{([nxwol]\d*)\}", one.translation))
+        if set(re.findall(r"\{([nxewol]\d*)\}", one.english)) != set(re.findall(r"\{([nxewol]\d*)\}", one.translation))
     ]
     assert not [english for english in lost if not english.count("{x")], "a value is lost"

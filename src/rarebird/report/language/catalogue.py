@@ -10,6 +10,7 @@ The first letter of a hole's name says what it holds:
 
 * ``n``: a number
 * ``x``: anything, kept as it is: names of the user, paths, commands, names of methods and metrics
+* ``e``: the same, or nothing
 * ``w``: words that are translated in their turn; if the catalogue does not know them, the template does not fit
 * ``o``: the same, or nothing
 * ``l``: names as ``x``, with an end such as ``and 3 more``; what follows a quoted name in parentheses is words
@@ -29,9 +30,9 @@ from functools import cache
 from pathlib import Path
 
 NUMBER = r"[-+−]?\d[\d.,\u202f]*(?:e[-+]?\d+)?(?: ?%)?"
-_PATTERNS = {"n": NUMBER, "x": ".+?", "w": ".+?", "o": ".*?", "l": ".+?"}
-_PARTS = re.compile(r"\[\[|\]\]|\{(?P<hole>[nxwol]\d*)\}|\[(?P<choice>[^\[\]]*)\]")
-_HOLE = re.compile(r"\{([nxwol]\d*)\}")
+_PATTERNS = {"n": NUMBER, "x": ".+?", "e": ".*?", "w": ".+?", "o": ".*?", "l": ".+?"}
+_PARTS = re.compile(r"\[\[|\]\]|\{(?P<hole>[nxewol]\d*)\}|\[(?P<choice>[^\[\]]*)\]")
+_HOLE = re.compile(r"\{([nxewol]\d*)\}")
 # Between two sentences, or two facts of one line.
 _BETWEEN = re.compile(r"(?<=[.!?]) +| · ")
 # A line's indent and its mark in a list.
