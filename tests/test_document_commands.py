@@ -28,10 +28,12 @@ NOT_HERE = {
     "make": "tests/test_documents.py finds its targets; `make demo` and `make test` would build an environment",
     "ray": "tests/executors/test_ray_cluster.py starts a cluster",
     "python benchmarks/": "takes long; tests/test_documents.py finds what it imports",
+    "python -m pytest": "tests/contracts/test_tutorial.py runs it",
     "pip": "needs an index of packages",
 }
 # What a line has that is not run here, and why.
 NOT_WITH = {
+    "remedies poly": "tests/contracts/test_tutorial.py runs it with the method of that page",
     "--cluster": "tests/executors/test_ray_cluster.py starts a cluster",
     "transfer.file=": "tests/methods/transfer makes small weights; those of the documents are not here",
     "reference.file=": "tests/methods/reference makes a small checkpoint; that of the documents is not here",
