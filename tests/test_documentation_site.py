@@ -108,6 +108,6 @@ def test_the_page_of_a_slot_has_each_method_with_its_settings_as_they_are(slot: 
 
 def test_names_of_pages_become_links_outside_of_code() -> None:
     text = "See `docs/start/table.md`.\n\n```bash\ncat `docs/recipes.md`\n```\n\nThen `docs/recipes.md`."
-    assert page_links.linked(text, "start/series.md") == (
-        "See [start/table](table.md).\n\n```bash\ncat `docs/recipes.md`\n```\n\nThen [recipes](../recipes.md)."
-    )
+    linked = page_links.linked(text, "start/series.md")
+    assert linked.startswith("See [Five minutes with a table](table.md).\n\n```bash\ncat `docs/recipes.md`\n```\n")
+    assert linked.endswith("Then [Recipes](../recipes.md).")

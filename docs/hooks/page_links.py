@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import posixpath
 import re
+from pathlib import Path
 from typing import Any
 
+PAGES = Path(__file__).resolve().parents[1]
 NAMED = re.compile(r"`docs/([\w./-]+\.md)`")
 FENCED = re.compile(r"(^ *```.*?^ *```[ \t]*$)", re.DOTALL | re.MULTILINE)
 
@@ -27,4 +29,11 @@ def linked(markdown: str, source: str) -> str:
 
 
 def _link(name: str, start: str) -> str:
-    return f"[{name.removesuffix('.md')}]({posixpath.relpath(name, start or '.')})"
+    return f"[{_heading(name)}]({posixpath.relpath(name, start or '.')})"
+
+
+def _heading(name: str) -> str:
+    """The first heading of a page; its name where there is no such page."""
+    path = PAGES / name
+    first = path.read_text(encoding="utf-8").partition("\n")[0] if path.is_file() else ""
+    return first.removeprefix("# ").strip() if first.startswith("# ") else name.removesuffix(".md")
