@@ -32,7 +32,9 @@ PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")
 PACKAGES = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").is_file()}
 SLOTS = {path.name for path in (SOURCE / "methods").iterdir() if path.is_dir()}
 # Files of a run or of a user; their names look like a module and a name in it.
-DATA_FILES = re.compile(r"\.(csv|db|html|json|npz|parquet|safetensors|toml|ts|tsv|txt)$")
+DATA_FILES = re.compile(
+    r"\.(csv|db|html|json|npz|parquet|safetensors|toml|ts|tsv|txt)$|^(MODEL_CARD|DATA_CARD|NAME)\.md$"
+)
 # Pages whose blocks use what the blocks before them made.
 CONTINUED = ("python.md",)
 # Pages that name classes of other projects, or files that a reader writes.
@@ -43,7 +45,6 @@ OF_OTHERS = {
         r"ClassificationInterpretation\.\w+|model\.save"
     ),
     "silent-mistakes": re.compile(r"model\.(eval|parameters)|LabelEncoder|CrossEntropyLoss"),
-    "cards": re.compile(r"(MODEL|DATA)_CARD\.md|NAME\.md"),
 }
 # A path from the project's root, wherever it is in a page.
 FROM_ROOT = re.compile(r"(?<![\w/.])(?:src/rarebird|tests|benchmarks|docs)/[\w./-]*\w/?")
