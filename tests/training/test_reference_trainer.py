@@ -16,7 +16,7 @@ from rarebird.data.dataset import Dataset, Frame
 from rarebird.recipe.recipe import Recipe
 from rarebird.training import reference_trainer
 from rarebird.training.inference import logits
-from rarebird.training.reference_trainer import MEASURED_ROUNDS, PLANNED_SHARE, ReferenceTrainer
+from rarebird.training.reference_trainer import PLANNED_SHARE, ReferenceTrainer
 from rarebird.training.trainer import Trained, TrainingPlan
 
 REFERENCES = ("boosted_trees", "extra_trees")
@@ -44,42 +44,22 @@ def never(progress: float) -> bool:
 
 
 @each_reference
-def test_what_is_measured_is_positive_and_finite(reference: str) -> None:
+def test_what_is_measured_is_finite_and_a_round_is_above_nothing(reference: str) -> None:
     one = trainer(reference)
-    for seconds in one._measure(None):
-        assert 0 < seconds < np.inf
-    assert one.seconds_per_row() == pytest.approx(one._measure(None)[1] * 30)
+    once, each = one._measure(None)
+    assert (once >= 0).all()
+    assert (each > 0).all()
+    assert np.isfinite([once, each]).all()
 
 
-def test_measured_times_are_of_a_round_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_measured_times_are_of_what_is_done_once_and_of_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a made clock: 5 s at once and 2 s a round to grow, 1 s and 3 s a round to predict all 80 rows."""
     one = trainer("boosted_trees")
     monkeypatch.setattr(one, "_seconds", lambda rounds, some: (5 + 2 * rounds, 1 + 3 * rounds))
-    assert one._measure(None) == pytest.approx((2, 3 / 80))
-
-
-@pytest.mark.parametrize("times", [(0.01, 0.02), (0.02, 0.01)])
-def test_a_clock_that_wavers_still_gives_times_above_nothing(
-    times: tuple[float, float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = trainer("boosted_trees")
-    few, many = times
-    monkeypatch.setattr(one, "_seconds", lambda rounds, some: (many, many) if rounds in MEASURED_ROUNDS else (few, few))
-    assert min(one._measure(None)) > 0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "fitted"), [(1000.0, [1, 1, 11]), (60.0, [1, 1, 3]), (25.0, [1, 1]), (15.0, [1]), (-5.0, [1])]
-)
-def test_a_measurement_starts_small_and_grows_only_within_its_share_of_the_time(
-    seconds: float, fitted: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By a made clock: a round takes 1.6 s, its prediction 0.1 s."""
-    one, seen = trainer("boosted_trees"), []
-    monkeypatch.setattr(one, "_seconds", lambda rounds, some: seen.append(rounds) or (1.6 * rounds, 0.1 * rounds))
-    per_round, _ = one._measure(time.monotonic() + seconds)
-    assert seen == fitted
-    assert per_round == pytest.approx(1.6)
+    assert one.least_seconds(time.monotonic() + 1e6) == pytest.approx(7)
+    assert one.seconds_per_row() == pytest.approx((1 + 3 * 30) / 80)
+    # Of 100 s for two trainings, each has 40 s, of which 5 are spent once.
+    assert one.plan(time.monotonic() + 100, 2).steps == 17
 
 
 @each_reference

@@ -31,6 +31,7 @@ from rarebird.runs.new_rows_page import of_run, with_page
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import DataSummary, Request, read_recipe_and_data, summarize
 from rarebird.training.device import threads
+from rarebird.training.timing import usable_threads
 
 # Version of the stored candidates; candidates of another version cannot be resumed.
 FORMAT = 4
@@ -104,7 +105,7 @@ def search(
     progress(0.0, "profiling the data")
     summary = summarize(data, request.keep_copies, clock)
     timings: dict[str, float] = {}
-    with threads(request.threads), ExitStack() as stack:
+    with threads(usable_threads(clock, request.threads)), ExitStack() as stack:
         with timed(timings, "split"):
             setup = prepare_run(
                 base,

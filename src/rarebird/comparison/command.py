@@ -24,6 +24,7 @@ from rarebird.report.pages.comparison import write_comparison
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.training.device import choose_device, threads
+from rarebird.training.timing import usable_threads
 
 PAGE, VALUES, BASELINE = "compare.html", "compare.json", "baseline.toml"
 FILES = (PAGE, VALUES, BASELINE)
@@ -84,7 +85,7 @@ def _found(
     train = splits.train
     options = ComparisonOptions(folds, repeats, request.metric, request.positive, elsewhere=splits)
     compute, before = Compute(choose_device(request.device), clock.training_deadline(), progress), clock.elapsed()
-    with threads(request.threads):
+    with threads(usable_threads(clock, request.threads)):
         found = compare_recipes(recipe, train, wanted, options, compute)
     progress(1.0, "writing the report")
     return replace(found, notes=(*notes, *found.notes), course=found.course.with_budget(before)), train

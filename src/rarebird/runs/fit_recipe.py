@@ -16,6 +16,7 @@ from rarebird.runs.new_rows_page import of_run, with_page
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_any_recipe_and_data, summarize
 from rarebird.training.device import threads
+from rarebird.training.timing import usable_threads
 
 
 def fit_recipe(request: Request, clock: Clock, progress: Progress = silent) -> Outcome:
@@ -55,7 +56,7 @@ def fit_recipe_on(
     data = replace(data, notes=(*data.notes, *notes, *more))
     progress(0.0, "profiling the data")
     summary = summarize(data, request.keep_copies, clock)
-    with threads(request.threads):
+    with threads(usable_threads(clock, request.threads)):
         outcome = run(
             recipe,
             data,

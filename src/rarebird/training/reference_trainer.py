@@ -20,12 +20,13 @@ from rarebird.slots.protocols import Inputs
 from rarebird.training.inference import logits
 from rarebird.training.joining import join
 from rarebird.training.preparation import prepared
+from rarebird.training.timing import affine_seconds
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import learned_rows, prepared_rows
 
-# Rounds of the longer measured fit, the first for which there is time, and rows whose prediction is measured.
-MEASURED_ROUNDS, MEASURED_ROWS = (11, 3), 2_000
-# A measured fit starts if it will probably take at most this share of the time.
+# Rounds of the longest measured fit, and rows whose prediction is measured.
+MEASURED_ROUNDS, MEASURED_ROWS = 16, 2_000
+# Measured fits start while they will probably take at most this share of the time.
 MEASURING_SHARE = 0.1
 # Or this number of seconds, however little time is left: a shorter measurement measures what is done only once.
 SHORT = 1.0
@@ -63,7 +64,7 @@ class ReferenceTrainer:
         rows, self._factor, notes = learned_rows(recipe, self.joined, fold, Compute(progress=progress))
         self.notes += notes
         self.rows = prepared_rows(self.prepared, rows)
-        self._measured: tuple[float, float] | None = None
+        self._measured: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def own_steps(self) -> int:
@@ -75,23 +76,26 @@ class ReferenceTrainer:
         """The recipe with its rounds as `steps`: the reference's own, or as many as fit before the deadline."""
         rounds = self.own_steps
         if deadline is not None:
-            seconds, _ = self._measure(deadline)
-            left = max(deadline - time.monotonic(), 0.0)
-            rounds = max(1, min(rounds, int(PLANNED_SHARE * left / trainings / seconds)))
+            once, each = self._measure(deadline)
+            left = PLANNED_SHARE * max(deadline - time.monotonic(), 0.0) / trainings  # seconds of one training
+            rounds = max(1, min(rounds, int((left - once[0]) / each[0])))
         recorded = self._reference.recorded() if hasattr(self._reference, "recorded") else self._reference
         return self.recipe.updated(steps=rounds, precision="float32", reference=recorded)
 
     def seconds_per_row(self, deadline: float | None = None) -> float:
         """About how long the prediction of one row takes with all rounds: measured on few rows and rounds."""
-        return self._measure(deadline)[1] * self.own_steps
+        once, each = self._measure(deadline)
+        rows = min(len(self._learned), MEASURED_ROWS)
+        return float(once[1] + each[1] * self.own_steps) / rows
 
     def fits(self, deadline: float | None, trainings: int) -> bool:
         """True: fewer rounds fit into any time."""
         return True
 
     def least_seconds(self, deadline: float) -> float:
-        """Seconds of one round."""
-        return self._measure(deadline)[0]
+        """Seconds of one round, and of what is done once."""
+        once, each = self._measure(deadline)
+        return float(once[0] + each[0])
 
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
         """Train as planned, and end after the round after which the next one would be late; a replay repeats the early
@@ -116,27 +120,12 @@ class ReferenceTrainer:
         factor, sources = self._prior_factor(), self.joined.reports
         return Trained(trees.eval(), self.prepared, factor, [], changes, self.notes, cause, sources=sources)
 
-    def _measure(self, deadline: float | None) -> tuple[float, float]:
-        """Seconds per round, and per predicted row and round: the difference between fits of one round and of more, of
-        as many as the time allows; where it allows one round only, that round with all that is done once."""
-        if self._measured is not None:
-            return self._measured
-        rows = min(len(self._learned), MEASURED_ROWS)
-        inputs = self.prepared.inputs(self._learned.take(np.arange(rows)))
-        allowed = np.inf if deadline is None else max(MEASURING_SHARE * (deadline - time.monotonic()), SHORT)
-        fit_one, predict_one = self._seconds(1, inputs)
-        per_round, predicting = fit_one, predict_one
-        # Another round, after one that loads what is loaded only once and must not count for a round.
-        if fit_one + predict_one < allowed:
-            fit_one, predict_one = per_round, predicting = self._seconds(1, inputs)
-        for rounds in MEASURED_ROUNDS:
-            if rounds * (fit_one + predict_one) < allowed:
-                fit_all, predict_all = self._seconds(rounds, inputs)
-                # On a shared machine the difference of two short times may be 0 or less.
-                per_round = max((fit_all - fit_one) / (rounds - 1), fit_all / rounds**2)
-                predicting = max((predict_all - predict_one) / (rounds - 1), predict_all / rounds**2)
-                break
-        self._measured = per_round, predicting / rows
+    def _measure(self, deadline: float | None) -> tuple[np.ndarray, np.ndarray]:
+        """Seconds once and seconds per round, each of a fit and of the prediction of `MEASURED_ROWS` rows."""
+        if self._measured is None:
+            inputs = self.prepared.inputs(self._learned.take(np.arange(min(len(self._learned), MEASURED_ROWS))))
+            allowed = np.inf if deadline is None else max(MEASURING_SHARE * (deadline - time.monotonic()), SHORT)
+            self._measured = affine_seconds(lambda rounds: self._seconds(rounds, inputs), MEASURED_ROUNDS, allowed)
         return self._measured
 
     def _seconds(self, rounds: int, inputs: Inputs) -> tuple[float, float]:

@@ -24,15 +24,14 @@ from rarebird.training.inference import embedded, learns_head_alone, placement, 
 from rarebird.training.initial_network import InitialNetwork
 from rarebird.training.joining import join
 from rarebird.training.preparation import prepared
+from rarebird.training.timing import affine_seconds
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import learned_rows, prepared_rows
 
-# Rows whose features are measured, at most (a block of fewer takes nearly as long; a picture takes longer), after a
-# warm-up, and the side of measured products of matrices.
-MEASURED_ROWS, MEASURED_PICTURES, WARM_UP_ROWS, MEASURED_SIDE = 40, 8, 1, 512
-# Share of the time in which features are measured beside the warm-up, and how many times more rows a next measurement
-# has: of very long series, a few tell enough.
-MEASURING_SHARE, MORE_ROWS = 0.05, 4
+# Rows whose features are measured, at most (a picture takes longer), and the side of measured products of matrices.
+MEASURED_ROWS, MEASURED_PICTURES, MEASURED_SIDE = 40, 8, 512
+# Share of the time in which features of more than one row are measured.
+MEASURING_SHARE = 0.15
 # An eigendecomposition takes about as long as this number of products of matrices of its size.
 DECOMPOSITION = 12.0
 # Share of the time that may be planned; the rest is a reserve, because the speed of a shared machine varies.
@@ -102,8 +101,8 @@ class SolvedTrainer:
         return bool(trainings * seconds < PLANNED_SHARE * left - self._initial.seconds(trainings))
 
     def seconds_per_row(self, deadline: float | None = None) -> float:
-        """About how long the features of one row take, measured on few rows: fewer where the time is short. Measured
-        once."""
+        """About how long the features of one row take among all rows, measured on few: fewer where the time is short.
+        Measured once."""
         if self._measured is None:
             left = np.inf if deadline is None else deadline - time.monotonic()
             self._measured = self._measure(MEASURING_SHARE * left)
@@ -154,19 +153,13 @@ class SolvedTrainer:
         return rows
 
     def _measure(self, allowed: float) -> float:
-        """Seconds per row, from more and more rows while these seconds allow it."""
+        """Seconds per row, in blocks of the size in which features are computed."""
         network = self._network().eval()
         most = min(len(self._learned), MEASURED_PICTURES if self.prepared.spec.kind == "image" else MEASURED_ROWS)
         inputs = self.prepared.inputs(self._learned.take(np.arange(most)))
-        rows = min(WARM_UP_ROWS, most)
-        # The first pass also chooses kernels and fills caches, for one row or a thousand.
-        seconds = self._seconds(network, inputs, rows)
-        end = time.monotonic() + allowed
-        following = min(MORE_ROWS * rows, most)
-        while following > rows and time.monotonic() + following * seconds / rows <= end:
-            rows, following = following, min(MORE_ROWS * following, most)
-            seconds = self._seconds(network, inputs, rows)
-        return seconds / rows
+        once, each = affine_seconds(lambda rows: (self._seconds(network, inputs, rows),), most, allowed)
+        block = min(len(self.rows), rows_at_once(inputs, self.device, network))
+        return float(each[0] + once[0] / block)
 
     def _seconds(self, network: Any, inputs: Inputs, rows: int) -> float:
         start = time.monotonic()

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
+from rarebird.core.clock import Clock
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.device import Placement, threads
 from rarebird.training.loop import Training
@@ -18,6 +20,14 @@ from rarebird.training.step_plan import StepPlan
 
 # Steps that are not measured, and most steps that are.
 WARM_UP_STEPS, MOST_STEPS = 3, 40
+# Side of the multiplied matrices by which a number of CPU threads is measured, seconds of a measurement, and how often.
+SIDE, WINDOW, ROUNDS = 256, 0.02, 3
+# A smaller number of threads is taken if it is faster by this factor: only a busy machine makes it so.
+BUSY = 1.5
+# How many times more work a next measurement of a task has.
+GROWTH = 4
+# Least share of a measured time that is of the units of the work.
+LEAST_SHARE = 0.1
 # Another placement is taken if it is faster by this factor: less is within the noise of a shared machine, and float32
 # is the safer choice.
 WORTHWHILE = 1.15
@@ -69,6 +79,78 @@ def step_seconds(training: Training, seconds: float) -> float:
     copied.run(StepPlan(WARM_UP_STEPS + MOST_STEPS))
     steps = [after - before for before, after in itertools.pairwise(moments[1:])]
     return statistics.median(steps[WARM_UP_STEPS - 1 :])
+
+
+def usable_threads(clock: Clock, wanted: int | None) -> int | None:
+    """CPU threads for a command with a budget: where other programs, or a quota, keep cores busy, fewer than there are.
+
+    Threads wait for each other after each operation. Where one of them waits for a core, an operation that takes 20
+    microseconds with one thread took 8 milliseconds with two.
+
+    Args:
+        clock: Without a budget nothing is measured, so that the run repeats exactly.
+        wanted: The user's number, which is kept.
+    """
+    most = torch.get_num_threads()
+    if wanted is not None or clock.budget is None or most == 1:
+        return wanted
+    counts = [most >> halvings for halvings in range(most.bit_length())]
+    matrix = torch.ones(SIDE, SIDE)
+    seconds = dict.fromkeys(counts, 0.0)
+    for _, count in itertools.product(range(ROUNDS), counts):
+        with threads(count):
+            seconds[count] += _product_seconds(matrix)
+    best = most
+    for count in counts[1:]:
+        if seconds[count] * BUSY < seconds[best]:
+            best = count
+    return best if best < most else None
+
+
+def _product_seconds(matrix: torch.Tensor) -> float:
+    """Mean seconds of a product of matrices."""
+    matrix @ matrix  # wakes the threads
+    start, products = time.monotonic(), 0
+    while (taken := time.monotonic() - start) < WINDOW:
+        matrix @ matrix
+        products += 1
+    return taken / products
+
+
+def affine_seconds(
+    measure: Callable[[int], tuple[float, ...]], most: int, allowed: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds that a task takes once, and seconds for each unit of its work: from more and more work, while the time
+    allows it.
+
+    The first measurement is repeated, because it also loads what is loaded once, whatever the work. Without the seconds
+    that a task takes once, a small measurement would be many times too long for a large task.
+
+    Args:
+        measure: Does some units of the work; returns the seconds of each part of the task.
+        most: Most units that are measured.
+        allowed: Seconds for all measurements after the first two.
+
+    Returns:
+        Two arrays with an entry per part: seconds once, seconds per unit; of one measurement, all are per unit.
+    """
+    seconds = np.array(measure(1))
+    once, each = np.zeros_like(seconds), seconds
+    if seconds.sum() >= allowed:
+        return once, each
+    seconds = each = np.array(measure(1))
+    size, end = 1, time.monotonic() + allowed
+    while size < most:
+        more = max(end - time.monotonic() - seconds.sum(), 0.0) / each.sum()
+        following = int(min(GROWTH * size, size + more, most))
+        if following == size:
+            break
+        longer = np.array(measure(following))
+        # On a shared machine the difference of two short times may be 0 or less.
+        each = np.maximum((longer - seconds) / (following - size), LEAST_SHARE * longer / following)
+        once = np.maximum(longer - following * each, 0.0)
+        size, seconds = following, longer
+    return once, each
 
 
 def placements(recipe: Recipe, kind: str, device: str) -> list[Placement]:

@@ -34,6 +34,7 @@ from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.runs.row_tables import safe
 from rarebird.training.cross_fit import CrossFit, cross_fit_all
 from rarebird.training.device import threads
+from rarebird.training.timing import usable_threads
 
 ROWS, PAGE = "next_rows.csv", "next_rows.html"
 FILES = (ROWS, PAGE)
@@ -117,7 +118,7 @@ def suggest(request: Request, unlabeled: Path, n: int, clock: Clock, progress: P
     prepared, _ = prepare.fit(data.train, recipe.seed)
     read = unlabeled_rows.read(unlabeled, data.train, request.read)
     prepared.inputs(read.train.take(np.arange(min(len(read.train), 1))))  # a column that is missing is said at once
-    with threads(request.threads):
+    with threads(usable_threads(clock, request.threads)):
         found = suggest_rows(recipe, data, read.train, n, clock=clock, device=request.device, progress=progress)
     return replace(found, notes=(*read.notes, *found.notes))
 

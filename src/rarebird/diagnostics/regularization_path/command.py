@@ -22,6 +22,7 @@ from rarebird.runs import folder as run_folder
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.training.device import choose_device, threads
+from rarebird.training.timing import usable_threads
 
 FIGURE, VALUES = "regularization_path.svg", "regularization_path.json"
 FILES = (FIGURE, VALUES, run_folder.RECIPE)
@@ -85,7 +86,7 @@ def _found(request: Request, path: PathRequest, clock: Clock, progress: Progress
     splits = separate(data, recipe, TEST_SHARE, Copies(request.keep_copies))
     options = PathOptions(path.folds, path.repeats, request.metric, request.positive)
     compute = Compute(choose_device(request.device), clock.training_deadline(), progress)
-    with threads(request.threads):
+    with threads(usable_threads(clock, request.threads)):
         found = regularization_path(recipe, splits.train, penalty, strengths, further, options, compute)
     return replace(found, notes=(*splits.notes, *found.notes))
 
