@@ -16,6 +16,7 @@ from rarebird.core.compute import Compute
 from rarebird.core.progress import part_of
 from rarebird.data.dataset import Splits
 from rarebird.recipe.recipe import Recipe
+from rarebird.training import distributed
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.part_progress import PartProgress
 from rarebird.training.pretraining import learns
@@ -102,7 +103,9 @@ def cross_fit(
             if deadline is not None:
                 count = _affordable(deadline, trainer, built, splits, parts[:count])
                 deadline -= _seconds_after_training(deadline, trainer, splits, parts[:count])
-            recipe = _planned(recipe, trainer, deadline, (built, count), share)
+            # Of several ranks, the first one's measurements decide.
+            count, deadline = distributed.agreed((count, deadline))
+            recipe = distributed.agreed(_planned(recipe, trainer, deadline, (built, count), share))
             if (recipe.steps or 0) < enough * trainer.own_steps or (enough and not trainer.fits(deadline, count)):
                 return
         on_step = PartProgress(compute, fold, count)
@@ -110,10 +113,11 @@ def cross_fit(
         trained = trainer.run(TrainingPlan(recipe, ends, changes, given_steps, on_step.on_pretraining), on_step)
         del trainer  # frees its rows before those of the next fold are prepared
         is_last = fold + 1 >= count or (deadline is not None and time.monotonic() + built > deadline + LONGEST_OVERRUN)
-        by_clock = is_last and fold + 1 < len(replayed) and not on_step.ended
-        models = _with_model(models, splits, part[1], learned, trained, (on_step.ended, by_clock))
+        is_last, by_user = distributed.agreed((is_last, on_step.ended))
+        by_clock = is_last and fold + 1 < len(replayed) and not by_user
+        models = _with_model(models, splits, part[1], learned, trained, (by_user, by_clock))
         yield replace(models, recipe=_record_changes(recipe, models.trained, len(parts)))
-        if on_step.ended or is_last:
+        if by_user or is_last:
             return
 
 
@@ -130,8 +134,8 @@ def _sized_trainer(
     trainer, learned = _trainer(recipe, splits, parts[fold], fold, compute, curve)
     if fold or compute.deadline is None:
         return recipe, trainer, learned
-    sized = at_affordable_size(recipe, trainer, splits, parts, compute.deadline)
-    if sized is recipe:
+    sized = distributed.agreed(at_affordable_size(recipe, trainer, splits, parts, compute.deadline))
+    if sized == recipe:
         return recipe, trainer, learned
     return sized, *_trainer(sized, splits, parts[0], 0, compute, curve)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rarebird.core.memory import require_memory
+from rarebird.training import distributed
 from rarebird.training.loop import Training
 from rarebird.training.step_plan import StepPlan
 
@@ -27,7 +28,7 @@ def check_memory(training: Training, network: str) -> None:
     Raises:
         DataError: They do not fit.
     """
-    rows = min(ROWS, training.batch_size)
+    rows = min(ROWS * distributed.count(), training.batch_size)
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -37,6 +38,7 @@ def check_memory(training: Training, network: str) -> None:
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         replace(training, batch_size=rows, validation=None, history=[]).run(StepPlan(1))
+    # Of several ranks, each computes its share of both batches.
     needed = BACKWARD * sum(kept.values()) / rows * training.batch_size
     require_memory(
         needed,

@@ -17,7 +17,7 @@ from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Dataset, Outside, Unlabeled
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import TargetStatistics, TrainStatistics
-from rarebird.training import adapters
+from rarebird.training import adapters, distributed
 from rarebird.training.batches import Rows
 from rarebird.training.device import Placement, threads
 from rarebird.training.inference import embedded, is_frozen_before_head, logits, placement, rows_at_once
@@ -111,7 +111,7 @@ class NetworkTrainer:
         if deadline is None:
             best, seconds = self._placements()[0], 0.0
         else:
-            left = max(deadline - time.monotonic(), 0.0)
+            left = distributed.decided(max(deadline - time.monotonic(), 0.0))
             best, seconds = self._fastest_within(min(MEASURING_SHARE * left, MEASURING_SECONDS), deadline)
         recipe = self.recipe.updated(precision=best.precision, channels_last=best.channels_last, threads=best.threads)
         recipe = self._initial.planned(recipe, best, deadline, trainings)
@@ -163,7 +163,7 @@ class NetworkTrainer:
         while rows < most and taken * GROWTH < allowed:
             rows = min(rows * GROWTH, most)
             taken = self._prediction_seconds(network, rows)
-        self._per_row = taken / rows
+        self._per_row = distributed.decided(taken / rows)
         return self._per_row
 
     def _prediction_seconds(self, network: nn.Module, n: int) -> float:
@@ -196,6 +196,7 @@ class NetworkTrainer:
             check_memory(self.training(where), recipe.network.name)
         training = self.training(where)
         training.on_step = on_step
+        distributed.begin(training.network, training.rows, seed=self.recipe.seed, fold=self.fold)
         if (validation := self._validation(training.network, recipe)) is not None:
             training.validation = lambda network: validation(network, self.prior_factor(training.stage))
         max_steps = None if plan.deadline is None else plan.max_steps or self.steps.maximum

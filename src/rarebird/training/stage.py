@@ -27,7 +27,8 @@ from rarebird.slots.protocols import (
 )
 from rarebird.training import adapters
 
-Augment = Callable[[Inputs, Tensor, Tensor, torch.Generator], tuple[Inputs, Tensor, Tensor]]
+# Inputs, targets, weights and a generator -> the augmented batch; with a slice as fifth, that part of it alone.
+Augment = Callable[..., tuple[Inputs, Tensor, Tensor]]
 AugmentFeatures = Callable[[Tensor, Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor, Tensor]]
 
 

@@ -21,6 +21,7 @@ from rarebird.core.checks import require
 from rarebird.data.dataset import Dataset
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import BatchSampling
+from rarebird.training import distributed
 from rarebird.training.stage import merged
 
 DEFAULT_EPOCHS = 30.0
@@ -163,7 +164,8 @@ class StepPlan:
         self.progress = 1.0
 
     def _look(self, deadline: float) -> None:
-        now = time.monotonic()
+        # Of several ranks, the clock of the first one decides.
+        now, deadline = distributed.agreed((time.monotonic(), deadline))
         step, then = self._last_look
         self._last_look = (self.step, now)
         self._step_seconds = [*self._step_seconds[1 - LOOKS :], (now - then) / (self.step - step)]

@@ -14,6 +14,7 @@ import torch
 
 from rarebird.core.clock import Clock
 from rarebird.recipe.recipe import Recipe
+from rarebird.training import distributed
 from rarebird.training.device import Placement, threads
 from rarebird.training.loop import Training
 from rarebird.training.step_plan import StepPlan
@@ -48,15 +49,16 @@ def fastest_placement(
         make: Makes a training for a placement; its network is copied, and the training itself is not changed.
         seconds: About how long the whole measurement may take.
     """
-    timed = []
+    timed: list[float] = []
     for placement in candidates:
         with threads(placement.threads):
-            timed.append((step_seconds(make(placement), seconds / len(candidates)), placement))
-    best_seconds, best = timed[0]
-    for seconds_per_step, placement in timed[1:]:
-        if seconds_per_step * WORTHWHILE < best_seconds:
-            best_seconds, best = seconds_per_step, placement
-    return best, best_seconds
+            timed.append(step_seconds(make(placement), seconds / len(candidates)))
+    # Of several ranks, which measure together, the first one decides.
+    timed, best = distributed.agreed(timed), 0
+    for place, seconds_per_step in enumerate(timed):
+        if seconds_per_step * WORTHWHILE < timed[best]:
+            best = place
+    return candidates[best], timed[best]
 
 
 def step_seconds(training: Training, seconds: float) -> float:

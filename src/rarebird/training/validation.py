@@ -13,6 +13,7 @@ from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
+from rarebird.training import distributed
 from rarebird.training.inference import embedded, is_frozen_before_head, logits
 from rarebird.training.loop import EVALUATIONS
 
@@ -61,8 +62,17 @@ class Validation:
             prior_factor: ``(n_classes,)`` by which the training multiplies the natural prior now; None where the prior
                 of the logits is unknown.
         """
-        outputs = logits(network, self.inputs, self.device)
+        outputs = self._outputs(network)
         return self._value_scores(outputs) if self.natural_counts is None else self._class_scores(outputs, prior_factor)
+
+    def _outputs(self, network: nn.Module) -> np.ndarray:
+        """``(n, n_outputs)`` of all rows; each of several ranks predicts its share of them."""
+        n = len(self.rows)
+        if n < distributed.count():
+            return logits(network, self.inputs, self.device)
+        own = distributed.own_share(n)
+        share = {name: part[own] for name, part in self.inputs.items()}
+        return distributed.gathered_array(logits(network, share, self.device), n)
 
     def _value_scores(self, outputs: np.ndarray) -> dict[str, float]:
         """The squared error, in units of the target's variance."""

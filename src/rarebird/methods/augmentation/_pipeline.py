@@ -23,6 +23,7 @@ TILE_BYTES = 2**20
 # Parts are larger by this factor where a step draws for each part by itself.
 UNPLANNED = 4
 FLOAT_BYTES = 4
+ALL = slice(None)
 
 
 class Pipeline:
@@ -40,7 +41,7 @@ class Pipeline:
 
     @torch.no_grad()
     def __call__(
-        self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator
+        self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator, own: slice | None = None
     ) -> tuple[Inputs, Tensor, Tensor]:
         """An augmented batch; the given tensors do not change.
 
@@ -49,12 +50,20 @@ class Pipeline:
             y: ``(batch, n_outputs)`` soft targets.
             weight: ``(batch,)`` sample weights.
             generator: On the device of the tensors; the only source of randomness.
+            own: The rows that are wanted, with the values that they have in the whole batch; None: all.
         """
         if "pixels" in x and not (self.steps and isinstance(self.steps[0], Tiled)):
             x = {**x, "pixels": floats(x["pixels"])}
-        for step in self.steps:
+        *before, last = self.steps or [unchanged]
+        for step in before:
             x, y, weight = step(x, y, weight, generator)
-        return x, y, weight
+        if own is None:
+            return last(x, y, weight, generator)
+        if isinstance(last, Tiled) and last.is_planned:
+            # It draws for all rows, and changes those that are wanted.
+            return last.changed(x, generator, own), y[own], weight[own]
+        x, y, weight = last(x, y, weight, generator)
+        return {name: part[own] for name, part in x.items()}, y[own], weight[own]
 
 
 class Tiled:
@@ -71,20 +80,32 @@ class Tiled:
     def __call__(
         self, x: Inputs, y: Tensor, weight: Tensor, generator: torch.Generator
     ) -> tuple[Inputs, Tensor, Tensor]:
+        return self.changed(x, generator), y, weight
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether all steps draw for the whole batch before they change a row."""
+        return all(isinstance(step, Planned) for step in self.steps)
+
+    def changed(self, x: Inputs, generator: torch.Generator, own: slice = ALL) -> Inputs:
+        """The inputs after all steps; if they are planned, those of the rows `own` alone."""
         pixels = x["pixels"]
         plans = [
             step.plan(pixels, generator) if isinstance(step, Planned) else drawn_per_part(step, generator)
             for step in self.steps
         ]
-        most = TILE_BYTES if all(isinstance(step, Planned) for step in self.steps) else TILE_BYTES * UNPLANNED
+        most = TILE_BYTES if self.is_planned else TILE_BYTES * UNPLANNED
         # The same number for every thread, as `grid_sample` gives each thread whole pictures.
         size = max(1, most // (pixels[0].numel() * FLOAT_BYTES)) * torch.get_num_threads()
-        if pixels.device.type != "cpu" or size >= len(pixels):
-            return {**x, "pixels": _changed(plans, pixels, slice(None))}, y, weight
-        whole = empty_floats(pixels)
-        for start in range(0, len(pixels), size):
-            whole[start : start + size] = _changed(plans, pixels, slice(start, start + size))
-        return {**x, "pixels": whole}, y, weight
+        first, end, _ = own.indices(len(pixels))
+        if pixels.device.type != "cpu" or size >= end - first:
+            whole = _changed(plans, pixels, own)
+        else:
+            whole = empty_floats(pixels[own])
+            for start in range(first, end, size):
+                stop = min(start + size, end)
+                whole[start - first : stop - first] = _changed(plans, pixels, slice(start, stop))
+        return {name: part[own] for name, part in x.items()} | {"pixels": whole}
 
 
 def _changed(plans: Sequence[Apply], pixels: Tensor, which: slice) -> Tensor:

@@ -1,0 +1,165 @@
+"""One optimizer step on a batch: draws and augments its rows, computes the loss, and lets the optimizer step."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rarebird.slots.hooks import Hook, TrainState
+from rarebird.slots.protocols import Inputs
+from rarebird.training import distributed
+from rarebird.training.batches import Batch, Rows, weighted_by_class
+from rarebird.training.device import Placement, is_out_of_memory
+from rarebird.training.stage import StageParts
+
+
+@dataclass(frozen=True)
+class BatchRows:
+    """Rows of one batch, or of a part of it, on the device."""
+
+    index: np.ndarray
+    x: Inputs
+    y: Tensor
+    weight: Tensor
+
+
+@dataclass(kw_only=True)
+class BatchStep:
+    """The steps of one network on its rows.
+
+    Of several processes that train together (`training/distributed.py`), each draws the whole batch and computes its
+    own share of it.
+
+    Attributes:
+        generator: Draws augmentations.
+        hooks: The regularizers.
+        parts: A batch is computed in this number of parts; doubled where memory runs out.
+        mean_weight: Mean weight of the rows.
+        last_loss: ``(n,)`` each row's loss when it was last in a batch, NaN before; None where no stage's batch
+            sampling reads it.
+    """
+
+    network: nn.Module
+    rows: Rows
+    placement: Placement
+    generator: torch.Generator
+    hooks: Sequence[Hook] = ()
+    parts: int = 1
+    mean_weight: float = field(init=False)
+    last_loss: Tensor | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.mean_weight = float(self.rows.weight.mean())
+
+    def _step(
+        self, stage: StageParts, optimizer: torch.optim.Optimizer, batch: np.ndarray, state: TrainState
+    ) -> Tensor:
+        """One optimizer step; where memory runs out, this batch and all later ones are computed in more parts.
+
+        Returns:
+            The mean loss of the batch; of several ranks, this one's part of it.
+        """
+        while True:
+            try:
+                return self._try_step(stage, optimizer, batch, state)
+            except RuntimeError as error:
+                # Several ranks would have to change their parts together.
+                if not is_out_of_memory(error) or len(batch) // self.parts < 4 or distributed.count() > 1:
+                    raise
+            # Outside the except block, so that the tensors of the failed step are freed before the next try.
+            self.parts *= 2
+            optimizer.zero_grad(set_to_none=True)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def _try_step(
+        self, stage: StageParts, optimizer: torch.optim.Optimizer, batch: np.ndarray, state: TrainState
+    ) -> Tensor:
+        drawn = [self._draw(stage, part) for part in np.array_split(batch, self.parts)]
+        # An optimizer may compute a step more than once (sharpness-aware ones do): each time with the same draws.
+        random_state = None if stage.augment_features is None else self.generator.get_state()
+        passes = itertools.count()
+
+        def closure() -> Tensor:
+            is_first = next(passes) == 0
+            optimizer.zero_grad(set_to_none=True)
+            mean = torch.zeros((), device=self.placement.device)
+            if random_state is not None:
+                self.generator.set_state(random_state)
+            for rows in drawn:
+                part = self._loss(stage, rows, len(batch), is_first)
+                mean = mean + part.detach()
+                part.backward()  # type: ignore[no-untyped-call]
+            distributed.sum_gradients(self.network)
+            # Of the weights, which all ranks have: added after the sum.
+            penalties = [penalty for hook in self.hooks if (penalty := hook.penalty(self.network)) is not None]
+            if penalties:
+                torch.stack(penalties).sum().backward()  # type: ignore[no-untyped-call]
+            for hook in self.hooks:
+                hook.after_backward(state)
+            return mean
+
+        return optimizer.step(closure)  # type: ignore[arg-type, return-value]
+
+    def _draw(self, stage: StageParts, index: np.ndarray) -> BatchRows:
+        """This rank's rows of a batch; augmentations draw for the whole batch."""
+        weighted = not getattr(stage.sampling, "draws_by_weight", False)
+        own = distributed.own_share(len(index))
+        change = stage.augment
+        if change is None:
+            return BatchRows(index[own], *self.rows.batch(index[own], self.placement, None, weighted))
+        share = () if distributed.count() == 1 else (own,)
+
+        def augment(x: Inputs, y: Tensor, weight: Tensor) -> Batch:
+            return change(x, y, weight, self.generator, *share)
+
+        return BatchRows(index[own], *self.rows.batch(index, self.placement, augment, weighted))
+
+    def _loss(self, stage: StageParts, rows: BatchRows, batch: int, is_first: bool) -> Tensor:
+        """The part of the batch's mean loss that comes from these rows; the first pass of a step, with the network's
+        own weights, gives the rows' last losses."""
+        y, weight = rows.y, rows.weight
+        with self.placement.autocast():
+            if stage.augment_features is None:
+                logits = self.network(rows.x)
+            else:
+                features = self.network.features(rows.x)  # type: ignore[operator]
+                features, y, weight = self._augmented(stage, features, y, weight, batch)
+                logits = self.network.head(features)  # type: ignore[operator]
+        logits = logits.float()
+        if stage.class_weight is not None:
+            y, weight = weighted_by_class(y, weight, stage.class_weight)
+        if y.shape[1] > 1:
+            for hook in self.hooks:
+                y = hook.targets(y)
+        if not stage.per_row:
+            # Each rank compares all pairs of the batch, so that each has its share of the loss.
+            logits, y, weight = (distributed.gathered(part, batch) for part in (logits, y, weight))
+            return stage.loss_of_pairs(logits, y, weight) * (len(y) / batch / distributed.count())
+        per_row = stage.loss_per_row(logits, y)
+        if self.last_loss is not None and is_first:
+            index = torch.from_numpy(rows.index).to(per_row.device)
+            losses = distributed.gathered(per_row.detach(), batch)
+            self.last_loss[distributed.gathered(index, batch)] = losses
+        # Divided by the mean weight of a batch, not by the weight of this batch. A heavy row makes the weight of its
+        # batch large, and would therefore count too little: this would bend the prior (by .3 in the log-odds at batches
+        # of 16 with rows of weight 9).
+        return (per_row * weight).sum() / (batch * self.mean_weight)
+
+    def _augmented(
+        self, stage: StageParts, features: Tensor, y: Tensor, weight: Tensor, batch: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The stage's augmentation of features, whose partners are rows of the whole batch."""
+        change = stage.augment_features
+        assert change is not None
+        if distributed.count() == 1:
+            return change(features, y, weight, self.generator)
+        features, y, weight = (distributed.gathered(part, batch) for part in (features, y, weight))
+        features, y, weight = change(features, y, weight, self.generator)
+        own = distributed.own_share(batch)
+        return features[own], y[own], weight[own]

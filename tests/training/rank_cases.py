@@ -1,0 +1,117 @@
+"""What tests of several ranks train: small recipes of all kinds, the same in one process and in a rank.
+
+``python -m tests.training.rank_cases FOLDER RANK RANKS`` trains all of them as one rank, and writes what came out.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rarebird.data.dataset import Dataset, Pixels
+from rarebird.recipe.recipe import Recipe
+from rarebird.training import distributed
+from rarebird.training.network_trainer import NetworkTrainer
+from rarebird.training.trainer import Trained, TrainingPlan
+from tests.training import made_rows
+
+# Odd, so that the shares of two ranks are uneven in every batch; 201 rows make batches of 33 and 34.
+BATCH = 35
+STEPS = 20
+RESNET: dict[str, Any] = {"name": "resnet", "width": 4, "dropout": 0.0}
+MLP: dict[str, Any] = {"name": "mlp", "width": 16, "depth": 2, "dropout": 0.0}
+# Of methods beside the three networks.
+FEWER_STEPS = 8
+BALANCED = {"batch_sampling": "class_balanced", "steps": STEPS}
+# A gradient that is zero but for rounding (of the keys' bias, of a constant on all scores) has a full step with Adam.
+PLAIN = {"optimizer": "sgd"}
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "mlp": ("table", {**BALANCED, "network": MLP}),
+    "transformer": (
+        "table",
+        {**BALANCED, **PLAIN, "network": {"name": "transformer", "depth": 1, "heads": 2, "dropout": 0.0}},
+    ),
+    "resnet": ("image", {**BALANCED, "network": RESNET}),
+    # Statistics of the batch, pairs of rows, and partners within the batch.
+    "pictures": (
+        "image",
+        {
+            "network": RESNET,
+            "augmentation": ["horizontal_flip", "rotate", "brightness", "mixup"],
+            "regularization": ["ema"],
+        },
+    ),
+    "planned pictures": (
+        "image",
+        {"network": RESNET, "augmentation": ["translate", "contrast"], "regularization": ["swa"]},
+    ),
+    "auc": ("table", {**PLAIN, "network": MLP, "loss": "auc"}),
+    "by_loss": ("table", {"network": MLP, "batch_sampling": "by_loss", "regularization": ["l2", "gradient_clipping"]}),
+    "sam": ("image", {"network": RESNET, "regularization": ["sam"], **PLAIN}),
+    "features": ("table", {"batch_sampling": "class_balanced", "network": MLP, "augmentation": ["feature_smote"]}),
+    "watching": (
+        "table",
+        {"network": MLP, "schedule": "reduce_on_plateau", "regularization": ["early_stopping", "label_smoothing"]},
+    ),
+    "two stages": ("table", {"network": MLP, "stages": "deferred", "augmentation": ["cell_swap"], "optimizer": "muon"}),
+}
+
+
+def rows_of(kind: str, n: int = 201, seed: int = 0) -> Dataset:
+    """A skewed table, or skewed pictures of two channels, one class of which is brighter; each row has a weight."""
+    table = made_rows.rows(n, seed=seed)
+    if kind == "table":
+        return table
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 150, (n, 12, 12, 3)) + 60 * table.y[:, None, None, None]
+    return Dataset(
+        "image", "classification", Pixels(pixels.astype(np.uint8)), table.index, table.y, table.classes, table.ids
+    )
+
+
+def trained(name: str, planted: bool = False) -> Trained:
+    """One case, trained by this process or, in a group, by all ranks; with `planted`, on other rows than it should."""
+    kind, settings = CASES[name]
+    plain: dict[str, Any] = {
+        "kind": kind,
+        "steps": FEWER_STEPS,
+        "batch_size": BATCH,
+        "threads": 1,
+        "precision": "float32",
+    }
+    recipe = Recipe(**(plain | settings))
+    learned, watched = rows_of(kind), rows_of(kind, 60, seed=1)
+    if planted:
+        # The same number of rows, of which one is a held-out one.
+        learned = learned.take(np.r_[np.arange(200), 0])
+    trainer = NetworkTrainer(recipe, learned, watched, 0, "cpu")
+    return trainer.run(TrainingPlan(trainer.plan(None, 1)), lambda progress: False)
+
+
+def values(name: str) -> np.ndarray:
+    """All numbers of the trained network, and of its history."""
+    result = trained(name)
+    state = [part.detach().double().flatten().numpy() for part in result.network.state_dict().values()]
+    history = [np.array(list(entry.values())) for entry in result.history]
+    return np.concatenate([*state, *history])
+
+
+def main(folder: Path, rank: int, ranks: int) -> None:
+    torch.set_num_threads(1)
+    distributed.join(rank, ranks, "cpu", str(folder / "store"))
+    found = {name: values(name) for name in CASES}
+    try:
+        trained("mlp", planted=rank == 1)
+        refused = ""
+    except ValueError as error:
+        refused = str(error)
+    np.savez(folder / f"rank_{rank}.npz", refused=np.array(refused), **found)  # type: ignore[arg-type]
+    distributed.leave()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

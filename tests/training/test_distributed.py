@@ -1,0 +1,40 @@
+"""Two ranks train as one process does: the same weights and learning curves, for every method that looks at a batch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.rank_cases import CASES, values
+
+pytestmark = pytest.mark.xdist_group("ranks")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, np.ndarray]]:
+    """What each of two ranks found."""
+    folder = tmp_path_factory.mktemp("ranks")
+    command = [sys.executable, "-m", "tests.training.rank_cases", str(folder)]
+    processes = [
+        subprocess.Popen([*command, str(rank), "2"], cwd=ROOT, stderr=subprocess.PIPE, text=True) for rank in range(2)
+    ]
+    said = [process.communicate(timeout=300)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    return [dict(np.load(folder / f"rank_{rank}.npz")) for rank in range(2)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_ranks_are_one_process(ranks: list[dict[str, np.ndarray]], name: str) -> None:
+    np.testing.assert_array_equal(ranks[0][name], ranks[1][name])
+    np.testing.assert_allclose(ranks[0][name], values(name), atol=1e-5)
+
+
+def test_ranks_with_other_rows_are_refused(ranks: list[dict[str, np.ndarray]]) -> None:
+    """A row of the held-out part among one rank's training rows."""
+    for found in ranks:
+        assert str(found["refused"]).startswith("The training rows of process 1 are not those of process 0;")
