@@ -34,6 +34,7 @@ NOT_HERE = {
 # What a line has that is not run here, and why.
 NOT_WITH = {
     "remedies poly": "tests/contracts/test_tutorial.py runs it with the method of that page",
+    "--devices": "tests/runs/test_on_devices.py starts two processes",
     "--cluster": "tests/executors/test_ray_cluster.py starts a cluster",
     "transfer.file=": "tests/methods/transfer makes small weights; those of the documents are not here",
     "reference.file=": "tests/methods/reference makes a small checkpoint; that of the documents is not here",

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Pixels
+from rarebird.experiment.agreement import agree
 from rarebird.recipe.recipe import Recipe
 from rarebird.training import distributed
 from rarebird.training.network_trainer import NetworkTrainer
@@ -100,15 +103,27 @@ def values(name: str) -> np.ndarray:
     return np.concatenate([*state, *history])
 
 
+def sentence_of(refused: Callable[[], object]) -> str:
+    """What the user is told."""
+    try:
+        refused()
+    except DataError as error:
+        return str(error)
+    return ""
+
+
 def main(folder: Path, rank: int, ranks: int) -> None:
     torch.set_num_threads(1)
     distributed.join(rank, ranks, "cpu", str(folder / "store"))
     found = {name: values(name) for name in CASES}
-    try:
-        trained("mlp", planted=rank == 1)
-        refused = ""
-    except ValueError as error:
-        refused = str(error)
+    different: list[Callable[[], object]] = [
+        lambda: trained("mlp", planted=rank == 1),
+        lambda: distributed.require_same({"versions": f"1.{rank}"}),
+        lambda: distributed.require_same({distributed.PROBLEM: "no file"} if rank else {"versions": "1.0"}),
+        lambda: agree(Recipe(kind="table", network="mlp", reference="boosted_trees"), "same rows"),
+        lambda: distributed.own_share(1),
+    ]
+    refused = [sentence_of(one) for one in different]
     np.savez(folder / f"rank_{rank}.npz", refused=np.array(refused), **found)  # type: ignore[arg-type]
     distributed.leave()
 

@@ -34,7 +34,15 @@ def test_two_ranks_are_one_process(ranks: list[dict[str, np.ndarray]], name: str
     np.testing.assert_allclose(ranks[0][name], values(name), atol=1e-5)
 
 
-def test_ranks_with_other_rows_are_refused(ranks: list[dict[str, np.ndarray]]) -> None:
-    """A row of the held-out part among one rank's training rows."""
+def test_ranks_that_disagree_are_refused(ranks: list[dict[str, np.ndarray]]) -> None:
+    """Among the first one's faults: a held-out row among the training rows of one rank."""
+    together = "all processes must read the same data with the same recipe and the same version of rarebird."
     for found in ranks:
-        assert str(found["refused"]).startswith("The training rows of process 1 are not those of process 0;")
+        assert found["refused"].tolist() == [
+            f"The training rows of process 1 are not those of process 0; {together}",
+            f"The versions of process 1 are not those of process 0; {together}",
+            "Process 1: no file",
+            "Several devices share the steps of a network, but the recipe trains boosted_trees in its place; "
+            "leave out --devices.",
+            "A batch of 1 rows cannot be divided among 2 devices; give fewer devices or a larger batch_size.",
+        ]

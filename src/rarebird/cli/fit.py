@@ -14,6 +14,7 @@ from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock, process_start, seconds_of
 
 if TYPE_CHECKING:
+    from rarebird.experiment.run import Outcome
     from rarebird.runs.request import Request
 
 
@@ -83,6 +84,14 @@ def fit(
     cluster: Annotated[
         str | None, typer.Option(help="A Ray cluster in place of these processes: auto, or HOST:PORT.")
     ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes that train one recipe together, each with a GPU or CPU threads of its own; none under "
+            "torchrun, which starts them.",
+        ),
+    ] = None,
 ) -> None:
     """Search, train, calibrate, decide, test and report: a path in, a model out."""
     clock = Clock(seconds_of(budget), process_start())
@@ -91,9 +100,11 @@ def fit(
         request = with_settings(request, {"decision.column": cost_column})
     from rarebird.automl import command
     from rarebird.automl.search import SearchOptions
+    from rarebird.executors.ranks import of_torchrun
     from rarebird.executors.workers import Workers
     from rarebird.report.terminal import summary
     from rarebird.runs.fit_recipe import fit_recipe
+    from rarebird.runs.on_devices import fit_on_devices
 
     searches = command.is_asked_for(request)
     for name, given in (
@@ -106,12 +117,19 @@ def fit(
             raise DataError(
                 f"{name} belongs to a search; leave out --recipe, --steps and --set with choices of the recipe."
             )
+    shared = (devices or 1) > 1 or of_torchrun() is not None
+    if shared and searches:
+        raise DataError("A search trains on one device at a time; for several give --recipe, --steps or --set.")
     if resume and out is None:
         raise DataError("--resume needs the folder of the search; give it with --out.")
+    outcome: Outcome | None
     with output.progress_bar() as progress:
         if searches:
             options = SearchOptions(references, single, Workers(workers, cluster))
             outcome = command.fit(request, clock, progress, options, resume)
+        elif shared:
+            outcome = fit_on_devices(request, clock, devices, progress)
         else:
             outcome = fit_recipe(request, clock, progress)
-    output.show(outcome.result.for_machines, lambda: summary(outcome.result))
+    if outcome is not None:
+        output.show(outcome.result.for_machines, lambda: summary(outcome.result))

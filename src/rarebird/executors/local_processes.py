@@ -10,26 +10,21 @@ import atexit
 import multiprocessing
 import os
 import shutil
-import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from typing import Any
 
 from rarebird.core import temporary_folder
 from rarebird.executors import shared_file
 from rarebird.executors.executor import ATTEMPTS, Closing, Event, QueuedItem, Work, WorkerLost, Yielded, events_of
+from rarebird.executors.spawned import THREADS, environment, ignore_signals, signals_held
 
-# Numeric libraries read these variables when they are imported, so they must be set before a process starts.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 READY = "ready"
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # After this many processes in a row that died before they were ready, no more are started.
 MOST_FAILED_STARTS = 3
 # Seconds that a process gets to end by itself, before it is killed.
@@ -141,7 +136,7 @@ class LocalProcesses(Closing):
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(there, self._shared, self._work), daemon=True)
-        with _environment(dict.fromkeys(THREADS, str(self._threads))), _signals_held():
+        with environment(dict.fromkeys(THREADS, str(self._threads))), signals_held():
             process.start()
         there.close()
         return _Worker(process, here)
@@ -200,48 +195,9 @@ class LocalProcesses(Closing):
         return []
 
 
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for the processes that are started in the block."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Signals that arrive while a process starts wait. The new process inherits this until it ignores them: it would
-    otherwise be ended, with a traceback, while it imports its modules."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    ensure_running()  # it starts a process of its own, and would let the signals through
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _ignore_signals() -> None:
-    """Ctrl-C reaches every process of the terminal, and SIGTERM every process of a service or a container, but the main
-    process decides what ends."""
-    for one in SIGNALS:
-        signal.signal(one, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-
-
 def _serve(connection: Connection, shared: Path, work: Work) -> None:
     """What a worker process runs: takes items from the pipe and sends their events, until the pipe is closed."""
-    _ignore_signals()
+    ignore_signals()
     threading.Thread(target=_end_with_parent, args=(shared.parent,), daemon=True).start()
     value = shared_file.read(shared)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from rarebird.compression import distillation
-from rarebird.core.clock import Clock, end_of_share, timed
+from rarebird.core.clock import Clock, timed
 from rarebird.core.compute import Compute
-from rarebird.core.progress import Progress, part_of, silent
+from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Splits
 from rarebird.data.model_schema import used_schema
 from rarebird.evaluation import held_out
@@ -31,11 +30,12 @@ from rarebird.experiment.protocol import judging_rows
 from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, prepare_run, versions
 from rarebird.experiment.steps_taken import ended_early, steps_taken
+from rarebird.experiment.training import train, training_clock
 from rarebird.model.model import Model
-from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble, Weighted
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import CrossFit, cross_fit_all, parts_of
+from rarebird.training import distributed
+from rarebird.training.cross_fit import CrossFit
 
 
 @dataclass(frozen=True)
@@ -94,16 +94,31 @@ def run(
     Raises:
         DataError: The rows, their split or the recipe cannot be used.
     """
-    # A recipe with given steps ignores the clock, so that it gives the same run each time.
-    clock = clock if clock and _has_open_steps(recipe) else Clock()
     timings: dict[str, float] = {}
     with timed(timings, "split"):
         setup = prepare_run(recipe, data, device=device, positive=positive, test_share=test_share, copies=copies)
-    recipe = setup.settled(recipe)
+    return run_in(setup, recipe, clock, progress, timings)
+
+
+def run_in(
+    setup: Setup, recipe: AnyRecipe, clock: Clock | None, progress: Progress, timings: dict[str, float]
+) -> Outcome:
+    """`run` after the split: train, calibrate, decide and score; of several ranks, by the first one.
+
+    Args:
+        setup: What all trainings share.
+        recipe: What to train.
+        clock: As in `run`.
+        progress: As in `run`.
+        timings: Seconds of each part of the run so far.
+    """
+    recipe, clock = setup.settled(recipe), training_clock(recipe, clock)
     compute = Compute(setup.device, clock.training_deadline(), progress)
     with timed(timings, "train"):
         recipe, verdicts = gated(recipe, setup, compute)
-        fits = _train(recipe, setup, compute)
+        fits = train(recipe, setup, compute)
+        # What follows, this process does alone.
+        distributed.leave()
         notes = ended_early(fits, clock, setup)
     if isinstance(recipe, Ensemble):
         recipe = recipe.updated(members=[Weighted.of(models.recipe, models.weight) for models in fits])
@@ -160,32 +175,6 @@ def finish(
         }
     )
     return Outcome(model, result, recipe, completed.outputs, setup.splits, test, held)
-
-
-def _has_open_steps(recipe: AnyRecipe) -> bool:
-    recipes = [one for _, one in ensemble.members(recipe)]
-    if isinstance(recipe, Ensemble) and recipe.student is not None:
-        recipes.append(recipe.student)
-    return any(one.steps is None for one in recipes)
-
-
-def _train(recipe: AnyRecipe, setup: Setup, compute: Compute) -> list[CrossFit]:
-    """Train the networks of each recipe; the remaining time is divided equally among the remaining recipes."""
-    fits: list[CrossFit] = []
-    recipes = ensemble.members(recipe)
-    for place, (weight, one) in enumerate(recipes):
-        member = f" of member {place + 1} of {len(recipes)}" if len(recipes) > 1 else ""
-        share = Compute(
-            compute.device,
-            end_of_share(compute.deadline, time.monotonic(), len(recipes) - place),
-            part_of(compute.progress, place / len(recipes), 1 / len(recipes), member),
-        )
-        # Each recipe has its own folds, by its own seed; all recipes share one hold-out.
-        parts = parts_of(one, setup.splits, setup.parts(one.seed if setup.protocol.folds else recipe.seed))
-        fits.append(cross_fit_all(one, setup.splits, parts, share, weight))
-        if fits[-1].ended_by_user:
-            break
-    return fits
 
 
 def _complete(recipe: AnyRecipe, setup: Setup, fits: Sequence[CrossFit]) -> Completed:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from rarebird.core.clock import Clock
 from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Splits
+from rarebird.experiment.agreement import agree
 from rarebird.experiment.joining import with_sources
 from rarebird.experiment.run import Outcome, run
 from rarebird.experiment.self_supervision import with_pool
@@ -51,11 +52,10 @@ def fit_recipe_on(
         clock: The budget.
         progress: Called as the work proceeds; True from it ends the training early.
     """
-    recipe, notes = with_sources(recipe, data, request.recipe is None)
-    recipe, more = with_pool(recipe, data, request.recipe is None)
-    data = replace(data, notes=(*data.notes, *notes, *more))
+    recipe, data = with_other_rows(recipe, data, request)
     progress(0.0, "profiling the data")
     summary = summarize(data, request.keep_copies, clock)
+    agree(recipe, summary.fingerprint)
     with threads(usable_threads(clock, request.threads)):
         outcome = run(
             recipe,
@@ -69,3 +69,10 @@ def fit_recipe_on(
     progress(1.0, "writing the report")
     beside = of_run(outcome, request.device)
     return folder.write(out, with_page(outcome, beside), summary, clock, beside)
+
+
+def with_other_rows(recipe: AnyRecipe, data: Splits, request: Request) -> tuple[AnyRecipe, Splits]:
+    """The recipe that uses the rows of other sources and the rows without labels, and the rows with notes on both."""
+    recipe, notes = with_sources(recipe, data, request.recipe is None)
+    recipe, more = with_pool(recipe, data, request.recipe is None)
+    return recipe, replace(data, notes=(*data.notes, *notes, *more))

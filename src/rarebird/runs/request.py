@@ -9,7 +9,7 @@ from typing import Any
 from rarebird import readers
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
-from rarebird.data.dataset import Pixels, Splits
+from rarebird.data.dataset import Dataset, Pixels, Splits
 from rarebird.data.fingerprint import fingerprint
 from rarebird.experiment.copies import Copies
 from rarebird.model.rows import to_predict
@@ -104,8 +104,7 @@ def summarize(data: Splits, keep_copies: bool = False, clock: Clock | None = Non
         keep_copies: As in `Request`.
         clock: The budget, of which the search for leaks takes a share; the rest decides the split, and is never cut.
     """
-    parts = [part for part in (data.train, data.val, data.test) if part is not None and len(part)]
-    found = duplicates.find(parts)
+    found = duplicates.find(_parts(data))
     facts = profile(
         data.train,
         val=data.val,
@@ -113,9 +112,21 @@ def summarize(data: Splits, keep_copies: bool = False, clock: Clock | None = Non
         matches=found,
         deadline=None if clock is None else clock.end_of_part(LEAKS_SHARE),
     )
+    return DataSummary(fingerprint(data.train), facts, _copies(data, keep_copies, found))
+
+
+def find_copies(data: Splits, keep_copies: bool = False) -> Copies:
+    """The copies of `summarize`, without a profile."""
+    return _copies(data, keep_copies, duplicates.find(_parts(data)))
+
+
+def _parts(data: Splits) -> list[Dataset]:
+    return [part for part in (data.train, data.val, data.test) if part is not None and len(part)]
+
+
+def _copies(data: Splits, keep_copies: bool, found: duplicates.Matches) -> Copies:
     alone = data.val is None and data.test is None
-    copies = Copies(keep_copies, found.groups, None) if alone else Copies(keep_copies, None, found)
-    return DataSummary(fingerprint(data.train), facts, copies)
+    return Copies(keep_copies, found.groups, None) if alone else Copies(keep_copies, None, found)
 
 
 def read_recipe_and_data(request: Request, clock: Clock | None = None) -> tuple[Recipe, Splits]:

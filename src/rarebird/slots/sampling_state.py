@@ -14,14 +14,11 @@ class SamplingState:
     Attributes:
         progress: Share of the whole training that is done, 0..1.
         fold: Which part of the cross-fitting is trained.
-        rank, world_size: Number of this process, and of all processes that train together.
         rows: ``(n,)`` how many rows each training row counts for, by its weight; None where each counts for one.
         last_loss: ``(n,)`` each row's loss when last in a batch, NaN before; None at first, and if no stage reads it.
     """
 
     progress: float = 0.0
     fold: int = 0
-    rank: int = 0
-    world_size: int = 1
     rows: np.ndarray | None = None
     last_loss: np.ndarray | None = None

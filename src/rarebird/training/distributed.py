@@ -22,7 +22,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-
 from rarebird.core import rng
 from rarebird.core.checks import DataError
 from rarebird.training.batches import Rows
@@ -31,6 +30,8 @@ T = TypeVar("T")
 # Seconds after which a rank gives up waiting for the others: longer than the reading of data differs between them.
 LONGEST_WAIT = 1800.0
 # The network interface of the ranks of one machine, for gloo: its own choice is the address of the machine's name.
+# In place of the values that ranks compare: why one has none.
+PROBLEM = "problem"
 LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 
 
@@ -59,6 +60,11 @@ def leave() -> None:
     """Leave the group: from here on, this process trains alone."""
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error says that another rank ended, or did not answer."""
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
 
 
 def count() -> int:
@@ -206,6 +212,8 @@ def require_same(values: dict[str, object]) -> None:
     """
     of_all = from_all(values)
     for place, others in enumerate(of_all):
+        if (problem := others.get(PROBLEM)) is not None:
+            raise DataError(f"Process {place}: {problem}")
         for name, value in of_all[0].items():
             if others[name] != value:
                 raise DataError(

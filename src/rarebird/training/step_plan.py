@@ -137,7 +137,8 @@ class StepPlan:
         self._max_steps = steps if max_steps is None else max_steps
         self._deadline = None if changes else deadline
         self._replayed = dict(changes)
-        self._last_look = (0, time.monotonic())
+        # Of several ranks, the clock of the first one decides.
+        self._last_look = (0, distributed.decided(time.monotonic()))
         self._step_seconds: list[float] = []
         self._next_look = LOOK_EVERY
 
@@ -164,7 +165,6 @@ class StepPlan:
         self.progress = 1.0
 
     def _look(self, deadline: float) -> None:
-        # Of several ranks, the clock of the first one decides.
         now, deadline = distributed.agreed((time.monotonic(), deadline))
         step, then = self._last_look
         self._last_look = (self.step, now)
