@@ -29,7 +29,8 @@ from rarebird.evaluation.held_outputs import members_of
 from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import Setup
 from rarebird.recipe.recipe import Recipe
-from rarebird.training.cross_fit import CrossFit, Parts, cross_fit, cross_fit_all, scoring_seconds
+from rarebird.training.cross_fit import CrossFit, Parts, cross_fit, cross_fit_all
+from rarebird.training.part_seconds import scoring_seconds
 from tests.automl.made_runs import FOLDS, perceptron, rows, setup, trees
 
 # The seed of the recipes whose predictions are shuffled.

@@ -17,6 +17,7 @@ from rarebird.data.split import halves
 from rarebird.evaluation import held_outputs
 from rarebird.recipe.recipe import Recipe
 from rarebird.training import cross_fit as module
+from rarebird.training import part_seconds
 from rarebird.training.cross_fit import CrossFit, Parts, cross_fit, cross_fit_all, trainer_of
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.trainer import Trained, TrainingPlan
@@ -110,9 +111,9 @@ def test_the_time_that_scoring_takes_is_kept_free(monkeypatch: pytest.MonkeyPatc
     parts = [(np.arange(200), np.arange(200, 400)), (np.arange(200, 400), np.arange(200))]
     splits = Splits(train, test=test)
     # 400 held-out rows once, 1000 test rows by each of two networks.
-    far = module._seconds_after_training(time.monotonic() + 1000, trainer, splits, parts)
+    far = module.seconds_after_training(time.monotonic() + 1000, trainer, splits, parts)
     assert far == pytest.approx(24, abs=0.1)
-    assert module._seconds_after_training(time.monotonic() + 24, trainer, splits, parts) == pytest.approx(12, abs=0.1)
+    assert module.seconds_after_training(time.monotonic() + 24, trainer, splits, parts) == pytest.approx(12, abs=0.1)
 
 
 def test_a_training_that_would_end_long_after_the_deadline_is_refused_with_a_budget(
@@ -125,12 +126,12 @@ def test_a_training_that_would_end_long_after_the_deadline_is_refused_with_a_bud
 
 def test_scoring_numbers_takes_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NetworkTrainer, "seconds_per_row", lambda self, deadline=None: 0.0)
-    monkeypatch.setattr(module, "SCORING_SECONDS", 0.01)
-    monkeypatch.setattr(module, "WRITING_SECONDS", 0.0)
+    monkeypatch.setattr(part_seconds, "SCORING_SECONDS", 0.01)
+    monkeypatch.setattr(part_seconds, "WRITING_SECONDS", 0.0)
     train = replace(TRAIN, task="regression", classes=(), y=np.linspace(0, 1, len(TRAIN)))
     trainer = trainer_of(recipe(loss="mean_squared"), Splits(train), np.arange(len(train)), 0, "cpu")
     parts = [(np.arange(0, len(train), 2), np.arange(1, len(train), 2))]
-    seconds = module._seconds_after_training(time.monotonic() + 1000, trainer, Splits(train, test=train), parts)
+    seconds = module.seconds_after_training(time.monotonic() + 1000, trainer, Splits(train, test=train), parts)
     assert seconds == pytest.approx(0.01 * 1.5 * len(train))
 
 
@@ -207,8 +208,9 @@ def test_methods_that_watch_scores_get_training_rows_that_are_set_aside() -> Non
 def test_trainings_share_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a made clock: each training takes 10 of 40 s; the deadline of each is its part of what is left."""
     now, given = [1000.0], list[float | None]()
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(module, "_seconds_after_training", lambda *arguments: 0.0)
+    for one in (module, part_seconds):
+        monkeypatch.setattr(one, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(module, "seconds_after_training", lambda *arguments: 0.0)
     monkeypatch.setattr(NetworkTrainer, "least_seconds", lambda self, deadline: 0.0)
     monkeypatch.setattr(NetworkTrainer, "plan", lambda self, deadline, trainings: self.recipe)
     run = NetworkTrainer.run
@@ -225,8 +227,9 @@ def test_trainings_share_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) 
 
 def built_in(seconds: float, now: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     """A made clock, by which the preparation of a part's rows takes some seconds, and nothing else does."""
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(module, "_seconds_after_training", lambda *arguments: 0.0)
+    for one in (module, part_seconds):
+        monkeypatch.setattr(one, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(module, "seconds_after_training", lambda *arguments: 0.0)
     monkeypatch.setattr(NetworkTrainer, "least_seconds", lambda self, deadline: 0.0)
     monkeypatch.setattr(NetworkTrainer, "plan", lambda self, deadline, trainings: self.recipe.updated(steps=2))
     made = module._trainer

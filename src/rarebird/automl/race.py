@@ -30,7 +30,7 @@ from rarebird.core.progress import Progress
 from rarebird.executors.executor import Closing, Executor, Returned, WorkerLost
 from rarebird.executors.work_loop import Ended, work_loop
 from rarebird.executors.workers import ONE, Workers
-from rarebird.training.cross_fit import scoring_seconds
+from rarebird.training.part_seconds import scoring_seconds
 
 # If fewer seconds are left, no new candidate starts.
 LEAST_SECONDS = 0.5

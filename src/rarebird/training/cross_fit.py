@@ -3,7 +3,6 @@ from."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
 from rarebird.core.progress import part_of
 from rarebird.data.dataset import Splits
@@ -19,6 +17,7 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.training import distributed
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.part_progress import PartProgress
+from rarebird.training.part_seconds import LONGEST_OVERRUN, affordable_models, seconds_after_training
 from rarebird.training.pretraining import learns
 from rarebird.training.reference_trainer import ReferenceTrainer
 from rarebird.training.resolution import at_affordable_size
@@ -26,13 +25,6 @@ from rarebird.training.solved_trainer import SolvedTrainer
 from rarebird.training.synthesis import planned
 from rarebird.training.trainer import Trained, Trainer, TrainingPlan, part_deadline_of
 from rarebird.training.watched_rows import split_off_watched
-
-# Seconds to score one row, for each class; the bootstrap takes most of them. Seconds to write its prediction.
-SCORING_SECONDS, WRITING_SECONDS = 5e-6, 2e-5
-# Share of the time that may go into the preparation of rows; the rest is for training.
-BUILDING_SHARE = 0.5
-# Seconds by which trainings may end late where they cannot be shorter: a whole model is worth them.
-LONGEST_OVERRUN = 4.0
 
 # Per model, the positions of the rows that it learns from, and of the rows that it holds out.
 Parts = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -100,11 +92,7 @@ def cross_fit(
         recipe, trainer, learned = _sized_trainer(recipe, splits, parts, fold, compute, curve)
         built = time.monotonic() - start  # seconds
         if fold == 0:
-            if deadline is not None:
-                count = _affordable(deadline, trainer, built, splits, parts[:count])
-                deadline -= _seconds_after_training(deadline, trainer, splits, parts[:count])
-            # Of several ranks, the first one's measurements decide.
-            count, deadline = distributed.agreed((count, deadline))
+            count, deadline = _within(deadline, trainer, built, splits, parts[:count])
             recipe = distributed.agreed(_planned(recipe, trainer, deadline, (built, count), share))
             if (recipe.steps or 0) < enough * trainer.own_steps or (enough and not trainer.fits(deadline, count)):
                 return
@@ -178,17 +166,15 @@ def _with_model(
     )
 
 
-def _affordable(deadline: float, trainer: Trainer, built: float, splits: Splits, parts: Parts) -> int:
-    """How many models are trained where the least that each takes (its rows, the shortest training, the prediction of
-    held-out and test rows) is a large part of the time: half of the time may go into it. The first rows are ready."""
-    test = 0 if splits.test is None else len(splits.test)
-    held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val) * len(parts)
-    predicting = trainer.seconds_per_row(deadline) * (test + held / max(len(parts), 1))
-    least = built + trainer.least_seconds(deadline) + predicting
-    if least * len(parts) <= LONGEST_OVERRUN:
-        return len(parts)
-    left = max(deadline - time.monotonic(), 0.0)
-    return max(1, min(len(parts), int(BUILDING_SHARE * (left + built) / max(least, 1e-9))))
+def _within(
+    deadline: float | None, trainer: Trainer, built: float, splits: Splits, parts: Parts
+) -> tuple[int, float | None]:
+    """How many models are trained, and when they must be ready; of several ranks, as the first one measures it."""
+    count = len(parts)
+    if deadline is not None:
+        count = affordable_models(deadline, trainer, built, splits, parts)
+        deadline -= seconds_after_training(deadline, trainer, splits, parts[:count])
+    return distributed.agreed((count, deadline))
 
 
 def cross_fit_all(recipe: Recipe, splits: Splits, parts: Parts, compute: Compute, weight: float = 1.0) -> CrossFit:
@@ -273,28 +259,3 @@ def _record_changes(recipe: Recipe, trained: Sequence[Trained], parts: int) -> R
     """The recipe with the changes of steps that the clock and the user made, so that a replay repeats them."""
     changes = tuple(tuple(one.changes) for one in trained)
     return recipe.updated(relaid=changes if any(changes) or len(changes) < parts else ())
-
-
-def scoring_seconds(n_classes: int) -> float:
-    """Seconds to score one row and to write its prediction; 0 classes for regression."""
-    return SCORING_SECONDS * max(n_classes, 1) + WRITING_SECONDS
-
-
-def _seconds_after_training(deadline: float, trainer: Trainer, splits: Splits, parts: Parts) -> float:
-    """Seconds to predict and score held-out and test rows; at most half of the remaining time.
-
-    Raises:
-        DataError: These and the shortest training end long after the deadline.
-    """
-    held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
-    test = 0 if splits.test is None else len(splits.test)
-    predicting = trainer.seconds_per_row(deadline) * (held + len(parts) * test)
-    scoring = scoring_seconds(splits.train.n_classes) * (held + test)
-    left = max(deadline - time.monotonic(), 0.0)
-    needed = trainer.least_seconds(deadline) + predicting
-    if needed > left + LONGEST_OVERRUN:
-        raise DataError(
-            f"The shortest training takes about {needed:.0f} s on these rows, with their prediction, but {left:.0f} s "
-            f"are left; give a longer budget, such as --budget {math.ceil(needed / 10)}m."
-        )
-    return min(predicting + scoring, left / 2)
