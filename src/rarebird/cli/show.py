@@ -90,7 +90,7 @@ def _list_metrics(as_json: bool) -> None:
 @app.command("demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the demo's data and runs.")] = Path("runs/demo"),
-    budget: Annotated[str, typer.Option(help="Wall-clock time of each of the two fits.")] = "30s",
+    budget: Annotated[str, typer.Option(help="Wall-clock time of each of the two fits.")] = "25s",
     lang: Lang = None,
 ) -> None:
     """Run fit on two real data sets that come with scikit-learn: handwritten digits with rare classes, and the
