@@ -52,7 +52,7 @@ def test_another_decision_rewrites_the_model_card(home: Path) -> None:
     before = text_of(home / "run" / MODEL_CARD)
     decide(home / "run", ["decision=argmax"], "accuracy")
     after = text_of(home / "run" / MODEL_CARD)
-    assert "| chosen for | balanced\\_accuracy |" in before
+    assert "| chosen for | balanced_accuracy |" in before
     assert "| chosen for | accuracy |" in after
     assert text_of(home / "run" / "model" / MODEL_CARD) == after
 

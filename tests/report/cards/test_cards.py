@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ def test_the_figures_of_each_class_are_those_of_the_result(outcome: Outcome) -> 
         assert found[1:3] == [str(outcome.result.class_counts[row.label]), str(row.support)]
         assert found[3] == plain(f"{value_text(row.recall)} {interval_text(row.recall)}")
         assert found[4] == plain(f"{value_text(row.precision)} {interval_text(row.precision)}")
-    for heading in ("Model", "Intended use", "Figures", "Limits", "Licence", "Recipe"):
+    for heading in ("Model", "Intended use", "Figures", "Verdict and limits", "Licence", "Recipe"):
         assert f"\n## {heading}\n" in text
     assert "abc" in cells(text, "learned from")[1]
     assert outcome.recipe.to_toml().strip() in text
@@ -69,12 +70,20 @@ def test_the_data_card_has_the_counts_of_the_profile_and_no_row(outcome: Outcome
 
 def test_names_are_text_and_no_markup(outcome: Outcome) -> None:
     both = model_card(outcome.result, outcome.recipe, (), "abc") + data_card(profile(rows()), outcome.result, "abc")
-    written = both.split("```")[0]  # the recipe is a block of code
-    assert "<b>" not in written.replace("\\<b\\>", "")
+    assert "<b>" not in re.sub(r"```.*?```", "", both, flags=re.DOTALL)
     assert not re.search(r"^# title", both, flags=re.MULTILINE)
-    assert plain("a\n| [x](y) <i> \x1b[0m") == r"a \| \[x\]\(y\) \<i\> \\x1b\[0m"
+    assert plain("a\n| [x](y) <i> \x1b[0m") == r"a \| [x]\(y) &lt;i> \\x1b[0m"
+    assert plain("max_depth __x__ [0.1] &lt; a & b ~~c~~") == r"max_depth \_\_x\_\_ [0.1] &amp;lt; a & b \~\~c\~\~"
     assert table(["a"], [["x|y"]]).splitlines()[-1] == r"| x\|y |"
     assert fenced("a ```` b", "toml").startswith("`````toml\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>", "[a](b)", "![a](b)", "*a* _b_ __c__", "`c`", "&lt;x", "a_b_c", "1. y", "# t"]
+)
+def test_a_name_is_shown_as_it_is(name: str) -> None:
+    markdown = pytest.importorskip("markdown")
+    assert unescape(markdown.markdown(f"x {plain(name)}")) == f"<p>x {name}</p>"
 
 
 def test_the_licence_of_weights_from_elsewhere_is_named(outcome: Outcome) -> None:

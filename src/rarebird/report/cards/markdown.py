@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 from rarebird.core.printable import printable
 
-# Marks that would begin markup, HTML, a link or a cell.
-_MARKS = re.compile(r"([\\`*_{}\[\]<>()#|~&!$])")
+# What would begin markup, a link or a cell. An underscore within a word and a bracket alone stay as they are, so that a
+# card is plain in an editor, too.
+_MARKS = re.compile(r"([\\`*|]|~(?=~)|(?<=~)~|(?<=\])[(\[]|(?<![^\W_])_|_(?![^\W_]))")
 
 
 def plain(text: object) -> str:
-    """A name or value on one line, with the marks of Markdown escaped."""
-    return _MARKS.sub(r"\\\1", " ".join(printable(str(text)).split()))
+    """A name or value on one line, with the marks of Markdown escaped, and those of HTML as entities."""
+    line = " ".join(printable(str(text)).split())
+    return _MARKS.sub(r"\\\1", re.sub(r"&(?=#?\w+;)", "&amp;", line).replace("<", "&lt;"))
 
 
 def sentences(texts: Sequence[str]) -> str:

@@ -13,8 +13,9 @@ from rarebird.evaluation.result import ClassScore, Result, Scores
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
 from rarebird.report.cards.markdown import fenced, plain, sentences, table
+from rarebird.report.terminal import FIRST, FIRST_VALUES
 from rarebird.report.verdict import headline_of, scores_of, verdict
-from rarebird.report.wording import TOO_FEW, better, interval_text, value_text, wording
+from rarebird.report.wording import TOO_FEW, better, estimate_of, interval_text, value_text, wording
 from rarebird.slots.starting_weights import StartingWeights
 
 KINDS = {"image": "pictures", "table": "rows of a table", "series": "time series"}
@@ -40,7 +41,7 @@ def model_card(result: Result, recipe: AnyRecipe, started: Sequence[StartingWeig
         _use(result),
         "## Figures",
         *([] if scores is None else _figures(result, scores)),
-        "## Limits",
+        "## Verdict and limits",
         _limits(result, scores),
         "## Licence",
         _licence(started),
@@ -106,10 +107,11 @@ def _prior(result: Result) -> str:
 def _figures(result: Result, scores: Scores) -> list[str]:
     judged = f"the {result.n_test:,} test rows" if result.test else "held-out training rows"
     headline = headline_of(result, scores)
-    ordered = sorted(scores.metrics, key=lambda name: name != headline)
+    shown = dict.fromkeys([headline, *FIRST, *FIRST_VALUES])
     metrics = [
         (wording(name).title, value_text(figure), interval_text(figure), better(name))
-        for name, figure in ((name, scores.metrics[name]) for name in ordered)
+        for name, figure in ((name, estimate_of(scores, name)) for name in shown)
+        if figure is not None
     ]
     parts = [
         f"On {judged}, which the model did not learn from; brackets are 95 % intervals.",
