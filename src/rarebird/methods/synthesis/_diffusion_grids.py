@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset
-from rarebird.methods.synthesis import _grid_training as training
+from rarebird.methods.synthesis import _training as training
 from rarebird.methods.synthesis._grid_sampler import GridSampler, restored_parts
 from rarebird.methods.synthesis._grids import GridRows, GridShape, grid_rows
 from rarebird.methods.synthesis._precision import autocast
@@ -93,22 +93,15 @@ def fit(settings: Any, train: Dataset, compute: Compute, draw: np.random.Generat
         deviation = deviation_of(rows, draw)
         loss = NoisedRows(rows, deviation, settings.noisy_copies, generator, compute.device)
         optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), eps=1e-6)
-        mean = training.MeanWeights(network)
         batches = training.balanced_batches(rows.codes, rows.counts, settings.batch_size, draw)
 
-        def step(progress: float) -> Tensor:
-            training.set_rate(optimizer, settings.learning_rate, progress)
-            optimizer.zero_grad(set_to_none=True)
+        def loss_of(batch: np.ndarray) -> Tensor:
             with autocast(settings.precision, compute.device):
-                value = loss(network, next(batches), train.n_classes)
-            value.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            mean.add(network)
-            return value.detach()
+                value: Tensor = loss(network, batch, train.n_classes)
+            return value
 
-        training.steps_of(step, settings.steps, compute, "diffusion")
-    return DiffusionSampler(rows.shape, train.n_classes, rows.templates, mean.network, settings, deviation)
+        kept = training.mean_of_training(network, optimizer, loss_of, batches, settings, compute)
+    return DiffusionSampler(rows.shape, train.n_classes, rows.templates, kept, settings, deviation)
 
 
 def restore(

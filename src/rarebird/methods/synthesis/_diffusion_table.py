@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset, Frame
-from rarebird.methods.synthesis import _grid_training as training
 from rarebird.methods.synthesis import _table_rows as table
+from rarebird.methods.synthesis import _training as training
 from rarebird.methods.synthesis._table_codec import TableCodec
 
 # Waves of the time; a category's axis is this far from 0 to both sides.
@@ -90,29 +90,21 @@ def fit(settings: Any, train: Dataset, compute: Compute, draw: np.random.Generat
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=WEIGHT_DECAY, foreach=True
         )
-        mean = training.MeanWeights(network)
         batches = training.balanced_batches(rows.classes, rows.counts, settings.batch_size, draw)
 
-        def step(progress: float) -> Tensor:
-            training.set_rate(optimizer, settings.learning_rate, progress)
-            batch = torch.from_numpy(next(batches))
+        def loss_of(batch: np.ndarray) -> Tensor:
             row, noise = cells[batch], torch.randn((len(batch), cells.shape[1]), generator=generator)
             # Times in the middle are the hardest: the logistic of a normal number (Esser et al., ICML 2024).
             time = torch.randn(len(batch), generator=generator).sigmoid()
             at = time[:, None] * row + (1 - time[:, None]) * noise
-            classes = torch.from_numpy(rows.classes)[batch].to(compute.device)
-            optimizer.zero_grad(set_to_none=True)
+            classes = torch.from_numpy(rows.classes[batch]).to(compute.device)
             made = network(at.to(compute.device), time.to(compute.device), classes)
             apart = (made - (row - noise).to(compute.device)).square() * counts[batch].to(compute.device)
             loss: Tensor = apart.sum(dim=1).mean() / cells.shape[1]
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            mean.add(network)
-            return loss.detach()
+            return loss
 
-        training.steps_of(step, settings.steps, compute, settings.name)
-    return DiffusionRows(rows.codec, mean.network, settings.sampling_steps)
+        kept = training.mean_of_training(network, optimizer, loss_of, batches, settings, compute)
+    return DiffusionRows(rows.codec, kept, settings.sampling_steps)
 
 
 def restore(settings: Any, like: Dataset, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> DiffusionRows:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset
 from rarebird.data.spec import InputSpec
-from rarebird.methods.synthesis import _grid_training as training
+from rarebird.methods.synthesis import _training as training
 from rarebird.methods.synthesis._grid_coders import Critic, Decoder
 from rarebird.methods.synthesis._grid_sampler import GridSampler, restored_parts
 from rarebird.methods.synthesis._grids import GridShape, grid_rows

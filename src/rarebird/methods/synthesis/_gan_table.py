@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset, Frame
-from rarebird.methods.synthesis import _grid_training as training
 from rarebird.methods.synthesis import _table_rows as table
+from rarebird.methods.synthesis import _training as training
 from rarebird.methods.synthesis._table_codec import TableCodec
 
 # Steps of the critic for each one of the generator, weight of its penalty, and temperature of soft categories.

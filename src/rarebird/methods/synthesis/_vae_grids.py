@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset
-from rarebird.methods.synthesis import _grid_training as training
+from rarebird.methods.synthesis import _training as training
 from rarebird.methods.synthesis._grid_coders import Decoder, Encoder
 from rarebird.methods.synthesis._grid_sampler import BATCH, GridSampler, restored_parts
 from rarebird.methods.synthesis._grids import GridRows, GridShape, grid_rows
@@ -90,25 +90,15 @@ def fit(settings: Any, train: Dataset, compute: Compute, draw: np.random.Generat
     with training.torch_draws(draw) as generator:
         network = training.placed(Autoencoder(settings, rows.shape, train.n_classes), compute.device)
         optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
-        mean = training.MeanWeights(network)
         batches = training.balanced_batches(rows.codes, rows.counts, settings.batch_size, draw)
 
-        def step(progress: float) -> Tensor:
-            training.set_rate(optimizer, settings.learning_rate, progress)
-            batch = next(batches)
-            cells = rows.cells(batch, compute.device)
+        def loss_of(batch: np.ndarray) -> Tensor:
             classes = torch.from_numpy(rows.codes[batch]).to(compute.device)
-            optimizer.zero_grad(set_to_none=True)
             with autocast(settings.precision, compute.device):
-                loss: Tensor = network(cells, classes, generator)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            mean.add(network)
-            return loss.detach()
+                loss: Tensor = network(rows.cells(batch, compute.device), classes, generator)
+            return loss
 
-        training.steps_of(step, settings.steps, compute, "vae")
-    kept: Autoencoder = mean.network  # type: ignore[assignment]
+        kept: Autoencoder = training.mean_of_training(network, optimizer, loss_of, batches, settings, compute)
     codes = _codes_of(kept, rows, train.n_classes, compute.device, draw)
     return VaeSampler(rows.shape, train.n_classes, rows.templates, kept.decoder, settings, codes)
 

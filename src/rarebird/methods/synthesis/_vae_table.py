@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset, Frame
-from rarebird.methods.synthesis import _grid_training as training
 from rarebird.methods.synthesis import _table_rows as table
+from rarebird.methods.synthesis import _training as training
 from rarebird.methods.synthesis._table_codec import TableCodec
 
 # Bounds of the logarithm of a number's spread: smaller ones would know rows by heart.
@@ -89,24 +89,16 @@ def fit(settings: Any, train: Dataset, compute: Compute, draw: np.random.Generat
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=WEIGHT_DECAY, foreach=True
         )
-        mean = training.MeanWeights(network)
         batches = training.balanced_batches(rows.classes, rows.counts, settings.batch_size, draw)
 
-        def step(progress: float) -> Tensor:
-            training.set_rate(optimizer, settings.learning_rate, progress)
-            batch = torch.from_numpy(next(batches))
-            classes = torch.from_numpy(rows.classes)[batch].to(compute.device)
-            optimizer.zero_grad(set_to_none=True)
+        def loss_of(batch: np.ndarray) -> Tensor:
             cells, known = (part[batch].to(compute.device) for part in (rows.cells, rows.known))
+            classes = torch.from_numpy(rows.classes[batch]).to(compute.device)
             loss: Tensor = network(cells, known, classes, generator)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimizer.step()
-            mean.add(network)
-            return loss.detach()
+            return loss
 
-        training.steps_of(step, settings.steps, compute, settings.name)
-    return VaeRows(rows.codec, mean.network)
+        kept = training.mean_of_training(network, optimizer, loss_of, batches, settings, compute, most_norm=5.0)
+    return VaeRows(rows.codec, kept)
 
 
 def restore(settings: Any, like: Dataset, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> VaeRows:

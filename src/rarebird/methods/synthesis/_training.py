@@ -1,4 +1,4 @@
-"""What the trainings of all generators of grids share: batches, learning rate, the mean of the weights."""
+"""What the trainings of all generators share: batches, steps, learning rate, the mean of the weights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,6 +76,46 @@ def steps_of(
             )
         if compute.progress(number / steps, f"synthesis: {name}"):
             return
+
+
+def mean_of_training(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss_of: Callable[[np.ndarray], Tensor],
+    batches: Iterator[np.ndarray],
+    settings: Any,
+    compute: Compute,
+    *,
+    most_norm: float = 1.0,
+) -> Any:
+    """Train a network, and give the one with the mean of its weights over the steps.
+
+    Args:
+        network: Is trained in place.
+        optimizer: Of its parameters.
+        loss_of: The mean loss of the rows at these positions.
+        batches: Positions of the rows of one batch after the other.
+        settings: The method, with `steps` and `learning_rate`.
+        compute: Its progress is told.
+        most_norm: A gradient with a larger norm is scaled down to it.
+
+    Raises:
+        DataError: The training diverged.
+    """
+    mean = MeanWeights(network)
+
+    def step(progress: float) -> Tensor:
+        set_rate(optimizer, settings.learning_rate, progress)
+        loss = loss_of(next(batches))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), most_norm)
+        optimizer.step()
+        mean.add(network)
+        return loss.detach()
+
+    steps_of(step, settings.steps, compute, settings.name)
+    return mean.network
 
 
 def rate_factor(progress: float) -> float:

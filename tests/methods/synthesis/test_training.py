@@ -12,7 +12,7 @@ from torch import nn
 
 from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
-from rarebird.methods.synthesis import _grid_training as training
+from rarebird.methods.synthesis import _training as training
 
 
 def taken(codes: np.ndarray, counts: np.ndarray, size: int, batches: int) -> list[np.ndarray]:
