@@ -89,7 +89,7 @@ def written() -> str:
                 found.append("".join(map(str, parts)))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
-    for path in sorted((SOURCE / "report" / "templates").iterdir()):
+    for path in sorted((SOURCE / "report" / "templates").rglob("*.html")):
         page = path.read_text(encoding="utf-8")
         text = re.sub(r"<(/?(?:a|b|bdi|code|em|span)\b[^>]*|br)>|{{.*?}}|{%.*?%}", "\0", page)
         found += [html.unescape(text), *re.findall(r'"([^"]+)"', page)]
