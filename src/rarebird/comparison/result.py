@@ -13,6 +13,7 @@ from rarebird.comparison.course import Course
 from rarebird.comparison.paired_test import Difference, Verdict
 from rarebird.metrics import names
 from rarebird.recipe.recipe import Recipe
+from rarebird.report.language.chosen import told
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def _lines(rows: Sequence[Row]) -> list[str]:
 def _shown(row: Row) -> str:
     difference = row.difference
     if row.why:
-        return f"not judged: {row.why}"
+        return told(f"not judged: {row.why}")
     bounded = math.isfinite(difference.low)
     interval = f"[{difference.low:+.3f}, {difference.high:+.3f}]" if bounded else "[no interval]"
-    return f"{difference.mean:+.3f} {interval}  {row.verdict}"
+    return f"{difference.mean:+.3f} {interval}  {told(row.verdict)}"

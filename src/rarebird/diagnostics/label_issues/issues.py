@@ -18,6 +18,8 @@ from rarebird.data.dataset import Dataset
 from rarebird.diagnostics.label_issues import confident_learning
 from rarebird.evaluation.estimate import Estimate
 from rarebird.evaluation.scoring import score
+from rarebird.report.language.chosen import told
+from rarebird.report.profile_text import aligned
 from rarebird.report.wording import interval_text, value_text
 
 # With fewer held-out rows of a class, networks cannot learn it, and their probabilities tell nothing about its labels.
@@ -125,14 +127,13 @@ class LabelIssues:
 
     def to_text(self) -> str:
         """A table of the classes, and the most doubtful rows, for a person."""
-        issues, width = self.issues, max(map(len, ("class", *self.classes)))
+        issues = self.issues
         found = [row.given for row in issues]
-        lines = [
-            f"Label issues in {self.name}: {len(issues)} of {int(self.judged.sum())} rows.",
-            f"  {'class':<{width}}  {'rows':>7}  {'issues':>7}  {'estimated wrong':>15}",
-        ]
+        table = [[told(head) for head in ("class", "rows", "issues", "estimated wrong")]]
         for label, n, wrong in zip(self.classes, self.counts, self.wrong, strict=True):
-            lines.append(f"  {label:<{width}}  {n:>7}  {found.count(label):>7}  {wrong:>15.1f}")
+            table.append([label, str(n), str(found.count(label)), f"{wrong:.1f}"])
+        lines = [f"Label issues in {self.name}: {len(issues)} of {int(self.judged.sum())} rows."]
+        lines += [f"  {line}" for line in aligned(table)]
         if issues:
             lines.append("The most doubtful:" if len(issues) > SHOWN else "They are:")
         lines += [

@@ -11,6 +11,8 @@ import numpy as np
 from rarebird.diagnostics.regularization_path.one_standard_error import Point
 from rarebird.diagnostics.regularization_path.penalty import Penalty
 from rarebird.recipe.recipe import Recipe
+from rarebird.report.language.chosen import told
+from rarebird.report.profile_text import display_width
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,20 @@ class RegularizationPath:
         trainings = f"means of {self.folds * self.repeats} trainings of {self.steps} steps, with standard errors"
         lines = [
             f"{self.metric} by the {self.penalty.label}: {trainings}.",
-            f"  {'strength':>10}  {'training':<17} validation",
+            _heads(),
         ]
         for point in self.points:
             marked = (("best", self.best), ("one standard error", self.chosen))
             marks = [name for name, one in marked if one is point]
             lines.append(_line(point, "  <- " + ", ".join(marks) if marks else ""))
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
+
+
+def _heads() -> str:
+    """The heads of the table, over its columns also where letters are two columns wide."""
+    strength, training, validation = (told(head) for head in ("strength", "training", "validation"))
+    room = (" " * (10 - display_width(strength)), " " * (17 - display_width(training)))
+    return f"  {room[0]}{strength}  {training}{room[1]} {validation}"
 
 
 def _plain(point: Point) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from rarebird.report.language.catalogue import Catalogue
 _INLINE = frozenset(
     [
         *("a", "abbr", "b", "bdi", "code", "em", "i", "kbd", "mark", "q", "small", "span", "strong", "sub"),
-        *("sup", "time"),
+        *("sup", "time", "output"),
     ]
 )
 _KEPT = frozenset(["bdi", "code", "kbd", "pre", "script", "style", "textarea"])
@@ -39,8 +39,14 @@ class _Element:
     end: str = ""
 
     @property
+    def is_name(self) -> bool:
+        """Whether it is what the user named."""
+        return self.tag == "bdi" or self.attributes.get("translate") == "no"
+
+    @property
     def is_kept(self) -> bool:
-        return self.tag in _KEPT or self.attributes.get("translate") == "no"
+        """Whether its content is not translated."""
+        return self.is_name or self.tag in _KEPT
 
 
 def translated_page(document: str, catalogue: Catalogue, tag: str) -> str:
@@ -113,10 +119,9 @@ def _written(children: Iterable[_Element | str], catalogue: Catalogue) -> Iterat
 
 
 def _element(element: _Element, catalogue: Catalogue) -> str:
-    if element.is_kept:
-        return element.start + "".join(_raw(child) for child in element.children) + element.end
-    start = _READ.sub(lambda found: _attribute(found, catalogue), element.start)
-    return start + "".join(_written(element.children, catalogue)) + element.end
+    start = element.start if element.is_name else _READ.sub(lambda found: _attribute(found, catalogue), element.start)
+    children = map(_raw, element.children) if element.is_kept else _written(element.children, catalogue)
+    return start + "".join(children) + element.end
 
 
 def _raw(child: _Element | str) -> str:
@@ -140,17 +145,20 @@ def _line(children: list[_Element | str], catalogue: Catalogue) -> str:
     if raw.lstrip().startswith("<!"):
         return raw
     text = " ".join(html.unescape(raw).split())
-    if not re.search(r"[A-Za-z]", text):
+    found = _told(text, catalogue)
+    if found == text:
         return _PLACE.sub(lambda place: shown[int(place[1])], raw)
-    found = catalogue.translated(text)
-    if found is None:
-        pieces = re.split(f"({_OPEN}\\d+{_CLOSE})", text)
-        found = catalogue.told(text)
-        if found == text:
-            found = "".join(_piece(piece, catalogue) for piece in pieces)
     start, end = raw[: len(raw) - len(raw.lstrip())], raw[len(raw.rstrip()) :]
     escaped = html.escape(found, quote=False)
     return start + _PLACE.sub(lambda place: shown[int(place[1])], escaped) + end
+
+
+def _told(text: str, catalogue: Catalogue) -> str:
+    """A line's text translated: as a whole, otherwise what is known of it between its elements."""
+    found = catalogue.told(text)
+    if found != text or not re.search(r"[A-Za-z]", text):
+        return found
+    return "".join(_piece(piece, catalogue) for piece in re.split(f"({_OPEN}\\d+{_CLOSE})", text))
 
 
 def _piece(text: str, catalogue: Catalogue) -> str:
