@@ -137,7 +137,8 @@ def test_each_template_is_still_written_somewhere(language: str) -> None:
 def test_each_template_says_something_in_its_language(language: str) -> None:
     templates = catalogue(language).templates
     assert len(templates) > 300
-    plain = [one.english for one in templates if one.english == one.translation]
+    worded = [one for one in templates if any(char.isalpha() for part, _ in literals_of(one.english) for char in part)]
+    plain = [one.english for one in worded if one.english == one.translation]
     assert not plain
     lost = [
         one.english
