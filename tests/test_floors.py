@@ -26,6 +26,7 @@ ORDER = (
     "model",
     "decide",
     "evaluation",
+    "explanation",
     "compression",
     "experiment",
     "report",

@@ -56,7 +56,7 @@ def logits(
         for start in range(0, n, batch_size):
             x = ready({name: part[start : start + batch_size] for name, part in inputs.items()}, wanted)
             parts.append(
-                _average([network(shown).float() for shown in (x, *(ready(view(x), wanted) for view in views))]).cpu()
+                averaged([network(shown).float() for shown in (x, *(ready(view(x), wanted) for view in views))]).cpu()
             )
     finally:
         network.train(was_training)
@@ -79,7 +79,7 @@ def embedded(network: nn.Module, inputs: Inputs, device: str = "cpu") -> Inputs:
     return {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
 
 
-def _average(outputs: Sequence[Tensor]) -> Tensor:
+def averaged(outputs: Sequence[Tensor]) -> Tensor:
     """The mean of values, or the logarithm of the mean probabilities; a single output is not changed."""
     if len(outputs) == 1:
         return outputs[0]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -132,11 +132,14 @@ class AttentionPooling(nn.Module):
         nn.init.zeros_(self.score.weight)
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        return torch.einsum("bt,btd->bd", self.shares(tokens, mask).to(tokens.dtype), tokens)
+
+    def shares(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``(B, T)`` weight of each token, with sum 1."""
         scores = self.score(tokens).squeeze(2).float()
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf)
-        share = scores.softmax(dim=1).to(tokens.dtype)
-        return torch.einsum("bt,btd->bd", share, tokens)
+        return scores.softmax(dim=1)
 
 
 class MeanPooling(nn.Module):
@@ -228,6 +231,8 @@ class CategoryEmbeddings(nn.Module):
         cardinalities: Codes per column.
         widths: Width per column.
     """
+
+    embeds_categories: ClassVar[bool] = True
 
     def __init__(self, cardinalities: Sequence[int], widths: Sequence[int]) -> None:
         super().__init__()

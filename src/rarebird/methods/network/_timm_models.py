@@ -139,6 +139,16 @@ def _maxima(maps: Tensor, body: Any) -> Tensor:
     return maps[:, getattr(body, "num_prefix_tokens", 0) :].amax(dim=1)
 
 
+def last_map(body: Any) -> str:
+    """The name of the module that gives the body's last map, ``(B, M, H, W)``; empty where it has tokens or none."""
+    tokens = hasattr(body, "num_prefix_tokens") or str(getattr(body, "output_fmt", "NCHW")).upper().endswith("NHWC")
+    stages = getattr(body, "feature_info", None)
+    if tokens or not stages:
+        return ""
+    last = (stages if isinstance(stages, list) else stages.get_dicts())[-1]
+    return str(last.get("module", ""))
+
+
 def load(
     body: nn.Module,
     tensors: Mapping[str, Tensor],

@@ -177,6 +177,12 @@ class BackboneNetwork(HeadedNetwork):
         pixels = self.standardize(self.resize(x["pixels"]))
         return timm_models.pooled(self.body, pixels, self.settings.pooling, self.levels)
 
+    @property
+    def feature_map(self) -> str:
+        """The body's last stage of maps; empty of a body of tokens."""
+        name = timm_models.last_map(self.body)
+        return f"body.{name}" if name else ""
+
     def load_body(self, tensors: Mapping[str, Tensor]) -> list[str]:
         """Load tensors into the body as timm loads its own weights: the head is left out, and the first convolution is
         fitted to the channels.

@@ -103,6 +103,11 @@ class ConvolutionalPictures(HeadedNetwork):
         dense: Tensor = self.dense(self.blocks(self.standardize(x["pixels"])).flatten(1))
         return dense
 
+    @property
+    def feature_map(self) -> str:
+        """The last block before it is pooled."""
+        return f"blocks.{max(place for place, layer in enumerate(self.blocks) if isinstance(layer, nn.ReLU))}"
+
     def channel_groups(self) -> list[ChannelGroup]:
         """The channels of each block, and the units of the dense layer."""
         layers = {name: layer for name, layer in self.blocks.named_children() if isinstance(layer, nn.Conv2d)}

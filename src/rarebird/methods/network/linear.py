@@ -15,7 +15,8 @@ Cost: the cheapest network. The optimizer's weight decay, or the regularization 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -77,12 +78,23 @@ class OneHotColumns(nn.Module):
 
     def __init__(self, spec: InputSpec) -> None:
         super().__init__()
-        self.cardinalities = spec.cardinalities
+        self.categories = OneHotCategories(spec.cardinalities)
         self.width = 2 * spec.n_numbers + sum(spec.cardinalities)
 
     def forward(self, x: Inputs) -> Tensor:
-        categories = x["categories"]
-        ones = [
+        return torch.cat([x["numbers"], x["missing"], *self.categories(x["categories"])], dim=1)
+
+
+class OneHotCategories(nn.Module):
+    """Each category code as zeros and a one: ``categories (B, F) -> F tensors (B, codes of the column)``."""
+
+    embeds_categories: ClassVar[bool] = True
+
+    def __init__(self, cardinalities: Sequence[int]) -> None:
+        super().__init__()
+        self.cardinalities = tuple(cardinalities)
+
+    def forward(self, categories: Tensor) -> list[Tensor]:
+        return [
             functional.one_hot(categories[:, place], codes).float() for place, codes in enumerate(self.cardinalities)
         ]
-        return torch.cat([x["numbers"], x["missing"], *ones], dim=1)

@@ -88,6 +88,8 @@ class ResidualNetwork(HeadedNetwork):
     In training it needs two rows or more, as every batch normalization does.
     """
 
+    feature_map = "blocks"
+
     def __init__(
         self,
         spec: InputSpec,

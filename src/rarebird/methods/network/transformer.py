@@ -31,6 +31,7 @@ from torch.nn import functional
 
 from rarebird.methods.network._channels import ChannelGroup, Place, made_by, read_by
 from rarebird.methods.network._layers import (
+    AttentionPooling,
     CategoryEmbeddings,
     DropPath,
     HeadedNetwork,
@@ -105,6 +106,23 @@ class AttentionNetwork(HeadedNetwork):
         pooled: Tensor = self.dropout(self.pool(self.norm(tokens), mask))
         return pooled
 
+    def attention(self, x: Inputs) -> Tensor:
+        """``(B, T)`` share of each token in the pooled one, over all blocks: half of each token is its own, half what
+        it attends to (Abnar and Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020)."""
+        tokens, mask = self.tokens(x)
+        flow = torch.eye(tokens.shape[1], device=tokens.device).expand(len(tokens), -1, -1)
+        for block in self.blocks:
+            assert isinstance(block, AttentionBlock)
+            shares = block.shares(block.norm(tokens), mask)
+            flow = (shares + torch.eye(tokens.shape[1], device=tokens.device)) / 2 @ flow
+            tokens = block(tokens, mask)
+        if isinstance(self.pool, AttentionPooling):
+            pooled = self.pool.shares(self.norm(tokens), mask)
+        else:
+            inside = torch.ones(tokens.shape[:2], device=tokens.device) if mask is None else mask.float()
+            pooled = inside / inside.sum(dim=1, keepdim=True)
+        return torch.einsum("bt,bts->bs", pooled, flow)
+
     def channel_groups(self) -> list[ChannelGroup]:
         """The attention heads, and the units of the feed-forward layer, of each block."""
         groups = []
@@ -148,11 +166,22 @@ class AttentionBlock(nn.Module):
         fed: Tensor = tokens + self.drop_path(self.feed_forward(tokens))
         return fed
 
-    def _attention(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
+    def shares(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
+        """``(B, T, T)`` how much each token attends to each other one, the mean over the heads."""
+        query, key, _ = self._queries(tokens)
+        scores = query @ key.transpose(2, 3) / math.sqrt(HEAD_WIDTH)
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, None, :], -torch.inf)
+        return scores.softmax(dim=3).mean(dim=1)
+
+    def _queries(self, tokens: Tensor) -> Tensor:
+        """Queries, keys and values, ``(3, B, N, T, HEAD_WIDTH)``."""
         batch, count, _ = tokens.shape
-        query, key, value = (
-            self.query_key_value(tokens).view(batch, count, 3, self.heads, HEAD_WIDTH).permute(2, 0, 3, 1, 4)
-        )
+        together: Tensor = self.query_key_value(tokens).view(batch, count, 3, self.heads, HEAD_WIDTH)
+        return together.permute(2, 0, 3, 1, 4)
+
+    def _attention(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
+        query, key, value = self._queries(tokens)
         seen = None if mask is None else mask[:, None, None, :]
         found = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         mixed: Tensor = self.mix(found.transpose(1, 2).flatten(2))

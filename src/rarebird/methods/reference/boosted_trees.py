@@ -121,6 +121,16 @@ class Trees(nn.Module):
             scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
         return torch.from_numpy(scores.astype(np.float32))
 
+    def contributions(self, x: Inputs) -> np.ndarray:
+        """``(n, n_outputs, columns + 1)``: of each column to each raw score, by TreeSHAP (Lundberg et al., Nature
+        Machine Intelligence 2020), and last the mean score of the training rows; they sum to `forward`."""
+        table = cells(x)
+        found = np.asarray(self.booster.predict(table, pred_contrib=True, num_threads=1))
+        found = found.reshape(len(table), -1, table.shape[1] + 1)
+        if found.shape[1] < self.n_outputs:
+            found = np.concatenate([np.zeros_like(found), found], axis=1)
+        return found
+
     def to_text(self) -> str:
         """The trees in LightGBM's text format."""
         text: str = self.booster.model_to_string()
