@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rarebird.estimator import RarebirdClassifier, RarebirdRegressor
     from rarebird.evaluation.result import Result
     from rarebird.experiment.run import Outcome, run
+    from rarebird.explanation.explain import explain
     from rarebird.model.model import Model, load
     from rarebird.readers.from_path import read
     from rarebird.readers.python import from_arrays
@@ -32,6 +33,7 @@ _HOMES = {
     "Result": "evaluation.result",
     "Splits": "data.dataset",
     "default_recipe": "recipe.defaults",
+    "explain": "explanation.explain",
     "fit": "automl.from_python",
     "from_arrays": "readers.python",
     "load": "model.model",
@@ -50,6 +52,7 @@ __all__ = [
     "Splits",
     "__version__",
     "default_recipe",
+    "explain",
     "fit",
     "from_arrays",
     "load",

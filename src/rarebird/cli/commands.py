@@ -13,7 +13,7 @@ from rarebird.cli.options import app
 COMMANDS = (
     *("fit", "preview", "learning-rate", "tune", "compare", "regularization-path", "label-issues", "next"),
     "synthesize",
-    *("predict", "evaluate", "decide", "compress", "merge", "export", "profile", "list", "demo"),
+    *("predict", "evaluate", "explain", "decide", "compress", "merge", "export", "profile", "list", "demo"),
 )
 app.registered_commands.sort(key=lambda command: COMMANDS.index(command.name or ""))
 

@@ -1,4 +1,4 @@
-"""Commands that use a saved model: `predict` and `evaluate`."""
+"""Commands that use a saved model: `predict`, `evaluate` and `explain`."""
 
 from __future__ import annotations
 
@@ -135,3 +135,62 @@ def evaluate(
         found.for_machines,
         lambda: "\n".join(filter(None, [score_table(found.scores), prediction.label_rule(loaded), *decided])),
     )
+
+
+@app.command("explain")
+@shared_options(
+    out="Folder for explain.html, explanations.csv and explanations.npz (default: runs/NAME-DATE).",
+    reading=("target", "kind", "pictures", "channels_last"),
+)
+def explain(
+    request: Request,
+    output: Output,
+    model: ModelPath,
+    rows: Annotated[
+        int, typer.Option("--n", "-n", min=1, help="Rows of each kind (typical, hardest, wrongly named) of each class.")
+    ] = 2,
+    label: Annotated[
+        str | None, typer.Option("--class", help="The only class to explain (default: all, the rarest first).")
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="integrated_gradients, grad_cam, tree_shap, shapley or attention (default: what suits the model)."
+        ),
+    ] = "auto",
+    of: Annotated[
+        str, typer.Option("--output", help="log_odds or probability of the class, whose amounts are shown.")
+    ] = "log_odds",
+    background: Annotated[
+        Path | None,
+        typer.Option(
+            help="Rows to compare with (default: the training rows of data that come split, otherwise the rows "
+            "themselves)."
+        ),
+    ] = None,
+    background_rows: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
+    every_row: Annotated[bool, typer.Option("--all", help="Also explain every row, into the files.")] = False,
+    budget: Annotated[
+        str | None, typer.Option(help="Time for the rows on the page, such as 60s (default: no limit).")
+    ] = None,
+) -> None:
+    """Show what in a row speaks for a class and what against it, as the model sees it: pixels, steps of a series,
+    columns of a table; of a table also which columns matter. Explained is the probability that the model ships."""
+    from rarebird.core.clock import seconds_of
+    from rarebird.explanation.explain import Effort
+    from rarebird.runs.explain import Settings
+    from rarebird.runs.explain import explain as explain_rows
+
+    settings = Settings(
+        n=rows,
+        label=label,
+        method=method,
+        output=of,
+        background=background,
+        every_row=every_row,
+        effort=Effort(background=background_rows),
+        budget=None if budget is None else seconds_of(budget),
+    )
+    with output.progress_bar() as progress:
+        found = explain_rows(model, request, settings, progress)
+    output.show(found.for_machines, found.text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TYPICAL, HARDEST, MISSED, MISTAKEN = "typical", "hardest", "wrongly named", "wrongly named so"
+TYPICAL, HARDEST, MISSED, MISTAKEN = "typical", "hardest", "wrongly named", "mistaken for it"
 SUREST, LEAST_SURE = "surest", "least sure"
 LARGEST, MIDDLE, SMALLEST, FARTHEST = "largest", "typical", "smallest", "farthest from the truth"
 # A class with less than this share of what an equal split would give it is rare.

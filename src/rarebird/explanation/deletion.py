@@ -1,8 +1,8 @@
 """Deletion curves: how fast the output falls where the most important features are replaced first.
 
 Samek et al., "Evaluating the visualization of what a deep neural network has learned", IEEE TNNLS 2017; Petsiuk, Das
-and Saenko, "RISE", BMVC 2018. An explanation that is right about the model makes the output fall faster than a random order
-does.
+and Saenko, "RISE", BMVC 2018. An explanation that is right about the model makes the output fall faster than a random
+order does.
 """
 
 from __future__ import annotations

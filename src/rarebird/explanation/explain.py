@@ -13,7 +13,7 @@ from rarebird.core.checks import DataError, nearest
 from rarebird.core.progress import Progress, silent
 from rarebird.core.python_words import in_python_words
 from rarebird.data.dataset import Dataset
-from rarebird.explanation import attention_shares, grad_cam, integrated_gradients, shapley, tree_contributions
+from rarebird.explanation import attention_shares, deletion, grad_cam, integrated_gradients, shapley, tree_contributions
 from rarebird.explanation.amounts import Amounts
 from rarebird.explanation.background import background_rows
 from rarebird.explanation.shipped import OUTPUTS, OutputName, ShippedOutput
@@ -135,6 +135,10 @@ class Explainer:
         if method == grad_cam.METHOD:
             return grad_cam.grad_cam(self.shipped, each, codes)
         return attention_shares.attention_shares(self.shipped, each, codes)
+
+    def deletion_curve(self, each: list[Inputs], codes: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """`deletion.deletion_curve` of prepared rows against the background rows."""
+        return deletion.deletion_curve(self.shipped, each, self._prepared, codes, order)
 
 
 _WHY_NOT = {

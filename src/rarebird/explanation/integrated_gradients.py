@@ -119,8 +119,7 @@ def _along(
         first, second = taken_of_all(rows, chosen[place[part]]), taken_of_all(background, other[part])
         amounts = _at(shipped, features, first, second, shipped.codes(codes[chosen[place[part]]]), shares)
         total.index_add_(0, torch.from_numpy(place[part]), amounts.double().cpu() / (points * count))
-        if progress(min(0.9, (start + size) / len(place)), "integrating gradients"):
-            break
+        progress(min(0.9, (start + size) / len(place)), "integrating gradients")
     return total.numpy()
 
 
