@@ -52,6 +52,7 @@ SHORT = {
     "demo": {"--budget": "4s"},
     "compress": {"--training-steps": "2", "--set": "network.width=4", "--out": "smaller"},
     "export": {"--out": "model.onnx"},
+    "explain": {"--out": "explained", "--n": "1"},
 }
 # Without a budget of its own, such a command trains as long as its recipe or steps ask.
 TRAINS_ONE = ("--recipe", "--steps")
@@ -130,7 +131,7 @@ def words_of(text: str, home: Path) -> list[str]:
         words[words.index("--workers") + 1] = "2"
     if "--set" not in words and name == "fit" and "--recipe" not in words:
         words += ["--set", "folds=2"]
-    if name == "compress":
+    if name in ("compress", "explain"):
         words.append("--force")  # several documents show it
     return [name, *words]
 

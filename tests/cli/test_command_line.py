@@ -59,6 +59,7 @@ def test_the_runs_folder_has_all_its_files(run: Path) -> None:
         "DATA_CARD.md",
         "MODEL_CARD.md",
         "data.json",
+        "explanation.json",
         "held_out_predictions.csv",
         "held_out_rows.safetensors",
         "model",

@@ -13,11 +13,12 @@ from rarebird.experiment.run import Outcome
 from rarebird.model.files import CARDS
 from rarebird.report.left_out import why_left_out
 from rarebird.report.pages import synthetic_rows
+from rarebird.report.pages.explanation import Explanation
 from rarebird.report.pages.run import first_screen, write_report
 from rarebird.report.profile_text import to_text
 from rarebird.report.verdict import verdict
 from rarebird.runs import cards as run_cards
-from rarebird.runs import scored_rows
+from rarebird.runs import run_explanation, scored_rows
 from rarebird.runs.output_folder import OutputFolder
 from rarebird.runs.request import DataSummary
 from rarebird.runs.row_tables import write_scored_table
@@ -27,7 +28,7 @@ TEST_ROWS, HELD_OUT_ROWS = "test_predictions.csv", "held_out_predictions.csv"
 # All that a run may write.
 FILES = (
     *(RESULT, RECIPE, DATA, MODEL, REPORT, TEST_ROWS, HELD_OUT_ROWS),
-    *(synthetic_rows.PAGE, *scored_rows.FILES, *CARDS),
+    *(synthetic_rows.PAGE, run_explanation.FILE, *scored_rows.FILES, *CARDS),
 )
 Write = Callable[[Path], object]
 
@@ -96,7 +97,8 @@ def _with_extras(
         result = _after(result.with_notes(*notes), clock).model_copy(update={"report": str(folder / REPORT)})
         text = to_text(data.profile)
         recipe, profile = outcome.recipe.to_toml(), data.profile.model_dump(mode="json")
-        why = _attempt(building / REPORT, lambda path: write_report(path, result, recipe, text, profile))
+        section = _explanation(outcome, clock, building / run_explanation.FILE)
+        why = _attempt(building / REPORT, lambda path: write_report(path, result, recipe, text, profile, section))
         result = _after(result, clock)
         if why:
             result = result.with_notes(*why).model_copy(update={"report": ""})
@@ -107,6 +109,19 @@ def _with_extras(
     out.remove(name for name in (*FILES, *beside) if name not in written | {MODEL, RECIPE, DATA})
     report = folder / REPORT if result.report else None
     return replace(outcome, result=result, report=report, first_screen=None if report is None else _screen(result))
+
+
+def _explanation(outcome: Outcome, clock: Clock, path: Path) -> Explanation | None:
+    """The report's explanations, which are also written as a file; one that says why there are none, if that fails."""
+    try:
+        section = run_explanation.explanation_of_run(outcome, clock)
+        if section is not None:
+            run_explanation.write(section, path)
+        return section
+    except Exception as error:
+        note = f"Explanations are left out{why_left_out(error)}."
+        result = outcome.result
+        return Explanation(name=result.name, kind=result.kind, output="", methods=(), notes=(note,))
 
 
 def _attempt(path: Path, write: Write) -> list[str]:
