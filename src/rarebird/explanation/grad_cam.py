@@ -66,8 +66,8 @@ def _maps(shipped: ShippedOutput, rows: list[Inputs], codes: Tensor, sides: tupl
         output = shipped.of_logits(logits, codes).sum()
         gradients = torch.autograd.grad(output, seen)
     added = None
-    for maps, gradient in zip(seen, gradients, strict=True):
-        weighted = (gradient.mean(dim=(2, 3), keepdim=True) * maps).sum(dim=1, keepdim=True).detach()
+    for one, gradient in zip(seen, gradients, strict=True):
+        weighted = (gradient.mean(dim=(2, 3), keepdim=True) * one).sum(dim=1, keepdim=True).detach()
         large = functional.interpolate(weighted, sides, mode="bilinear", align_corners=False)
         added = large if added is None else added + large
     assert added is not None

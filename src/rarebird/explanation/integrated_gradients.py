@@ -220,7 +220,7 @@ def between_categories(
         return lines
 
     layers = [module for module in network.modules() if isinstance(module, EmbedsCategories)]
-    hooks = [layer.register_forward_hook(moved) for layer in layers if "categories" in before]  # type: ignore[attr-defined]
+    hooks = [layer.register_forward_hook(moved) for layer in layers if "categories" in before]
     try:
         yield found
     finally:

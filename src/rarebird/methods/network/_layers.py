@@ -139,7 +139,8 @@ class AttentionPooling(nn.Module):
         scores = self.score(tokens).squeeze(2).float()
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf)
-        return scores.softmax(dim=1)
+        share: Tensor = scores.softmax(dim=1)
+        return share
 
 
 class MeanPooling(nn.Module):

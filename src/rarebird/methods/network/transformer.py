@@ -172,7 +172,8 @@ class AttentionBlock(nn.Module):
         scores = query @ key.transpose(2, 3) / math.sqrt(HEAD_WIDTH)
         if mask is not None:
             scores = scores.masked_fill(~mask[:, None, None, :], -torch.inf)
-        return scores.softmax(dim=3).mean(dim=1)
+        share: Tensor = scores.softmax(dim=3).mean(dim=1)
+        return share
 
     def _queries(self, tokens: Tensor) -> Tensor:
         """Queries, keys and values, ``(3, B, N, T, HEAD_WIDTH)``."""
