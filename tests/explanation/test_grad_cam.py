@@ -55,9 +55,9 @@ def test_networks_of_tokens_and_other_kinds_have_no_map() -> None:
 
 def test_the_plant_is_where_the_map_is_largest() -> None:
     data = planted.pictures()
-    model = planted.model_of(data, network={"name": "cnn", "width": 4, "dense": 16, "dropout": 0.0}, steps=40)
+    model = planted.model_of(data, network={"name": "resnet", "width": 8}, steps=30)
     rare = data.take(np.flatnonzero(data.codes == 1)[:8])
     shipped = ShippedOutput(model)
     maps = grad_cam(shipped, shipped.inputs(rare), np.ones(8, dtype=np.int64)).values[:, 0]
     corner = maps[:, :4, :4].mean(axis=(1, 2))
-    assert corner.mean() > 2 * maps.mean()
+    assert (corner > 5 * maps.mean(axis=(1, 2))).all()
