@@ -1,11 +1,7 @@
-"""What tests of several ranks train: small recipes of all kinds, the same in one process and in a rank.
-
-``python -m tests.training.rank_cases FOLDER RANK RANKS`` trains all of them as one rank, and writes what came out.
-"""
+"""What tests of several ranks train: small recipes of all kinds, the same in one process and in a rank."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +11,12 @@ import torch
 
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Pixels
+from rarebird.executors.ranks import Rank
 from rarebird.experiment.agreement import agree
 from rarebird.recipe.recipe import Recipe
 from rarebird.training import distributed
 from rarebird.training.network_trainer import NetworkTrainer
+from rarebird.training.shared_memory import Meeting
 from rarebird.training.trainer import Trained, TrainingPlan
 from tests.training import made_rows
 
@@ -62,6 +60,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "two stages": ("table", {"network": MLP, "stages": "deferred", "augmentation": ["cell_swap"], "optimizer": "muon"}),
 }
+BY_GLOO = ("resnet", "features")
 
 
 def rows_of(kind: str, n: int = 201, seed: int = 0) -> Dataset:
@@ -112,21 +111,21 @@ def sentence_of(refused: Callable[[], object]) -> str:
     return ""
 
 
-def main(folder: Path, rank: int, ranks: int) -> None:
+def take_part(rank: Rank, folder: Path) -> None:
+    """Train all cases as one rank, through shared memory and some through gloo, and write what came out."""
     torch.set_num_threads(1)
-    distributed.join(rank, ranks, "cpu", str(folder / "store"))
+    distributed.join(rank.number, rank.ranks, "cpu", rank.file, Meeting(rank.memory, rank.signals, rank.check))
     found = {name: values(name) for name in CASES}
     different: list[Callable[[], object]] = [
-        lambda: trained("mlp", planted=rank == 1),
-        lambda: distributed.require_same({"versions": f"1.{rank}"}),
-        lambda: distributed.require_same({distributed.PROBLEM: "no file"} if rank else {"versions": "1.0"}),
+        lambda: trained("mlp", planted=rank.number == 1),
+        lambda: distributed.require_same({"versions": f"1.{rank.number}"}),
+        lambda: distributed.require_same({distributed.PROBLEM: "no file"} if rank.number else {"versions": "1.0"}),
         lambda: agree(Recipe(kind="table", network="mlp", reference="boosted_trees"), "same rows"),
         lambda: distributed.own_share(1),
     ]
     refused = [sentence_of(one) for one in different]
-    np.savez(folder / f"rank_{rank}.npz", refused=np.array(refused), **found)  # type: ignore[arg-type]
     distributed.leave()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    distributed.join(rank.number, rank.ranks, "cpu", f"{rank.file}-gloo")
+    found |= {f"{name} by gloo": values(name) for name in BY_GLOO}
+    distributed.leave()
+    np.savez(folder / f"rank_{rank.number}.npz", refused=np.array(refused), **found)  # type: ignore[arg-type]

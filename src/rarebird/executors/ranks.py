@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -22,8 +22,18 @@ from rarebird.executors.spawned import THREADS, environment, ignore_signals, sig
 
 # Seconds for which a process that seems to have ended is waited for, to learn why.
 SECONDS_TO_END = 5.0
+# Shared memory for the messages of each rank, of which there are two in turn; longer ones go in pieces.
+BYTES_OF_A_RANK = 2**21
 # Exit codes of a rank: its work failed; another rank had ended before.
 FAILED, LEFT_ALONE = 1, 3
+
+
+class RankLostError(RuntimeError):
+    """Another rank ended while this one waited for it."""
+
+
+def nothing() -> None:
+    """Nobody is looked after."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,9 @@ class Rank:
         local: Its number among those of its machine: that of its GPU.
         on_machine: How many of them its machine has.
         file: The path by which the ranks of one machine find each other; None: by the variables of ``torchrun``.
+        memory: Bytes that all ranks share; None under ``torchrun``.
+        signals: ``signals[i][j]`` is the semaphore by which rank i tells rank j that it has come.
+        check: Raises a `RankLostError` if another process has ended; the first rank's alone, with which all others end.
     """
 
     number: int
@@ -43,6 +56,9 @@ class Rank:
     local: int
     on_machine: int
     file: str | None = None
+    memory: Any = None
+    signals: Sequence[Sequence[Any]] = ()
+    check: Callable[[], None] = nothing
 
     @property
     def is_first(self) -> bool:
@@ -64,10 +80,6 @@ def of_torchrun(variables: Mapping[str, str] = os.environ) -> Rank | None:
     except (KeyError, ValueError):
         raise DataError(f"torchrun sets {', '.join(names)} to whole numbers, but they are not.") from None
     return Rank(number, ranks, local, on_machine)
-
-
-class RankLostError(RuntimeError):
-    """Another rank ended while this one waited for it."""
 
 
 # Called with a process's rank and the arguments that all share.
@@ -94,6 +106,15 @@ class OtherRanks:
                 return f"process {number} of {len(self._processes) + 1} ended ({said or how})"
         return None
 
+    def check(self) -> None:
+        """Nothing while all of them run.
+
+        Raises:
+            RankLostError: One has ended.
+        """
+        if any(process.exitcode is not None for process, _ in self._processes):
+            raise RankLostError("a process ended")
+
     def close(self) -> None:
         """End all that still run."""
         for process, connection in self._processes:
@@ -116,10 +137,13 @@ def others(work: Work, arguments: Sequence[Any], ranks: int, threads: int) -> It
         The rank of this process, and the others, which are ended with the block.
     """
     with temporary_folder() as folder:
-        places = [Rank(number, ranks, number, ranks, str(folder / "store")) for number in range(ranks)]
+        context, file = multiprocessing.get_context("spawn"), str(folder / "store")
+        memory = context.RawArray("b", 2 * ranks * BYTES_OF_A_RANK)
+        signals = [[context.Semaphore(0) if one != other else None for other in range(ranks)] for one in range(ranks)]
+        places = [Rank(number, ranks, number, ranks, file, memory, signals) for number in range(ranks)]
         started = OtherRanks([_start(work, place, arguments, threads) for place in places[1:]])
         try:
-            yield places[0], started
+            yield replace(places[0], check=started.check), started
         finally:
             started.close()
 

@@ -22,6 +22,7 @@ from rarebird.runs.fit_recipe import fit_recipe, with_other_rows
 from rarebird.runs.request import Request, find_copies, read_any_recipe_and_data
 from rarebird.training import distributed
 from rarebird.training.device import choose_device, threads
+from rarebird.training.shared_memory import Meeting
 
 
 def fit_on_devices(
@@ -106,7 +107,8 @@ def _group(rank: Rank, device: str, each: int) -> Iterator[str]:
         torch.cuda.set_device(device)
     try:
         with threads(each):
-            distributed.join(rank.number, rank.ranks, device, rank.file)
+            meeting = None if rank.memory is None else Meeting(rank.memory, rank.signals, rank.check)
+            distributed.join(rank.number, rank.ranks, device, rank.file, meeting)
             yield device
     except RuntimeError as error:
         if not distributed.is_lost(error):

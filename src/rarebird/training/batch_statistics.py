@@ -69,7 +69,7 @@ def batch_norm(
 def statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
     """``(channels,)`` float32 mean and variance over the rows and places of all ranks, and how many these are."""
     n = x.numel() // x.shape[1]
-    variance, mean = torch.var_mean(x.float(), dim=[0, *range(2, x.ndim)], correction=0)
+    mean, variance = torch.batch_norm_update_stats(x.float(), None, None, 0.0)
     # In double precision, as the variance is a difference of sums.
     mean, variance = mean.double(), variance.double()
     summed = distributed.total(torch.cat([mean * n, (variance + mean.square()) * n, mean.new_tensor([n])]))
@@ -99,13 +99,13 @@ class _Normalized(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, mean, variance, weight = ctx.saved_tensors
-        # As if mean and variance were constants; with the sums of g h and of g over this rank's rows.
-        constant, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
-            gradient, x, weight, mean, variance, None, None, False, ctx.eps, [True, True, True]
+        # The sums of g h and of g over this rank's rows; x itself depends on those over all ranks.
+        _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, mean, variance, None, None, False, ctx.eps, [False, True, True]
         )
         mean_gh, mean_g = (distributed.total(torch.cat([of_weight, of_bias]).double()) / ctx.n).float().chunk(2)
-        scale = (variance + ctx.eps).rsqrt()
-        shape = [1, -1, *[1] * (x.ndim - 2)]
-        centered = (x - mean.view(shape)) * (scale * mean_gh).view(shape) + mean_g.view(shape)
-        of_x = constant - (centered * (weight * scale).view(shape)).to(constant.dtype)
+        scale = weight * (variance + ctx.eps).rsqrt()
+        # The same layer again, with other weights, gives what depends on h in one pass over x.
+        of_x = F.batch_norm(x, mean, variance, -scale * mean_gh, -scale * mean_g, False, 0.0, ctx.eps)
+        of_x.addcmul_(gradient, scale.to(gradient.dtype).view(1, -1, *[1] * (x.ndim - 2)))
         return of_x, None, None, None, *((of_weight, of_bias) if ctx.is_affine else (None, None)), None

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rarebird.slots.hooks import Hook, TrainState
 from rarebird.slots.protocols import Inputs
 from rarebird.training import distributed
+from rarebird.training.batch_statistics import shared_statistics
 from rarebird.training.batches import Batch, Rows, weighted_by_class
 from rarebird.training.device import Placement, is_out_of_memory
 from rarebird.training.stage import StageParts
@@ -124,7 +125,7 @@ class BatchStep:
         """The part of the batch's mean loss that comes from these rows; the first pass of a step, with the network's
         own weights, gives the rows' last losses."""
         y, weight = rows.y, rows.weight
-        with self.placement.autocast():
+        with self.placement.autocast(), shared_statistics(self.network):
             if stage.augment_features is None:
                 logits = self.network(rows.x)
             else:

@@ -25,8 +25,11 @@ from torch import Tensor, nn
 from rarebird.core import rng
 from rarebird.core.checks import DataError
 from rarebird.training.batches import Rows
+from rarebird.training.shared_memory import Meeting, SharedMemory
 
 T = TypeVar("T")
+# Of the ranks of one machine, for tensors on CPUs; None: there is one rank, or `torchrun` started them.
+_memory: SharedMemory | None = None
 # Seconds after which a rank gives up waiting for the others: longer than the reading of data differs between them.
 LONGEST_WAIT = 1800.0
 # The network interface of the ranks of one machine, for gloo: its own choice is the address of the machine's name.
@@ -35,7 +38,7 @@ PROBLEM = "problem"
 LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 
 
-def join(rank: int, ranks: int, device: str, file: str | None = None) -> None:
+def join(rank: int, ranks: int, device: str, file: str | None = None, meeting: Meeting | None = None) -> None:
     """Join the group of the ranks; returns when all have joined.
 
     Args:
@@ -45,7 +48,9 @@ def join(rank: int, ranks: int, device: str, file: str | None = None) -> None:
             gloo.
         file: A path on this machine, which no file has yet, by which the ranks find each other; None: by the variables
             that ``torchrun`` sets.
+        meeting: The memory that the ranks share, for tensors on CPUs; None: all goes through the group.
     """
+    global _memory
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     store = None
     if file is not None:
@@ -54,10 +59,13 @@ def join(rank: int, ranks: int, device: str, file: str | None = None) -> None:
         store = dist.FileStore(file, ranks)  # type: ignore[attr-defined]
     wait = timedelta(seconds=LONGEST_WAIT)
     dist.init_process_group(backend, timeout=wait, world_size=ranks, rank=rank, store=store)
+    _memory = None if meeting is None or ranks == 1 else SharedMemory(rank, meeting)
 
 
 def leave() -> None:
     """Leave the group: from here on, this process trains alone."""
+    global _memory
+    _memory = None
     if dist.is_initialized():
         dist.destroy_process_group()
 
@@ -91,9 +99,7 @@ def decided(value: float) -> float:
     """The number of rank 0; quicker than `agreed`, for what is decided at each step."""
     if count() == 1:
         return value
-    holder = torch.tensor([value], dtype=torch.float64)
-    dist.broadcast(holder, src=0)
-    return float(holder)
+    return float(_received(torch.tensor([value], dtype=torch.float64))[0])
 
 
 def from_all(value: T) -> list[T]:
@@ -129,8 +135,8 @@ def total(value: Tensor) -> Tensor:
     """The sum over the ranks; without a gradient."""
     if count() == 1:
         return value
-    summed = value.detach().clone()
-    dist.all_reduce(summed)
+    summed = value.detach().clone(memory_format=torch.contiguous_format)
+    _add_up(summed)
     return summed
 
 
@@ -155,14 +161,29 @@ class _Gathered(torch.autograd.Function):
         # All ranks send as many rows; the shares differ by one row at most.
         padded = part.new_zeros(-(-n // count()), *part.shape[1:])
         padded[: len(part)] = part
-        received = [torch.empty_like(padded) for _ in range(count())]
-        dist.all_gather(received, padded)
-        pairs = zip(received, edges, edges[1:], strict=False)
+        pairs = zip(_received(padded), edges, edges[1:], strict=False)
         return torch.cat([one[: stop - start] for one, start, stop in pairs])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return total(gradient.contiguous())[own_share(ctx.n)], None
+
+
+def _add_up(part: Tensor) -> None:
+    """Put the sum over the ranks into a contiguous tensor."""
+    if _memory is not None and part.device.type == "cpu":
+        _memory.add_up(part)
+    else:
+        dist.all_reduce(part)
+
+
+def _received(part: Tensor) -> list[Tensor]:
+    """The tensors of all ranks, which have one shape."""
+    if _memory is not None and part.device.type == "cpu":
+        return _memory.gathered(part)
+    received = [torch.empty_like(part) for _ in range(count())]
+    dist.all_gather(received, part)
+    return received
 
 
 def gathered_array(part: np.ndarray, n: int) -> np.ndarray:
@@ -179,7 +200,7 @@ def sum_gradients(network: nn.Module) -> None:
     for kind in {gradient.dtype for gradient in gradients}:
         alike = [gradient for gradient in gradients if gradient.dtype == kind]
         bucket = torch.cat([gradient.reshape(-1) for gradient in alike])
-        dist.all_reduce(bucket)
+        _add_up(bucket)
         parts = torch.split(bucket, [gradient.numel() for gradient in alike])
         torch._foreach_copy_(alike, [part.view(one.shape) for part, one in zip(parts, alike, strict=True)])
 

@@ -69,10 +69,6 @@ class Training(BatchStep):
         Raises:
             DataError: The loss is infinite or NaN: the training has diverged.
         """
-        with shared_statistics(self.network):
-            return self._run(plan)
-
-    def _run(self, plan: StepPlan) -> list[dict[str, float]]:
         state = TrainState(self.network, 0, plan.steps)
         optimizer: torch.optim.Optimizer | None = None
         restarts = True
@@ -107,8 +103,9 @@ class Training(BatchStep):
                 if ending or state.stop:
                     plan.stop()
         use_weights(optimizer, "eval")
-        for hook in self.hooks:
-            hook.after_fit(state)
+        with shared_statistics(self.network):
+            for hook in self.hooks:
+                hook.after_fit(state)
         self.kept_stage = state.stage
         if (power := self.stages[self.kept_stage].normalize_head) is not None:
             normalize_head(self.network, power)
@@ -171,10 +168,9 @@ class Training(BatchStep):
             raise DataError(f"The loss at step {plan.step} is no number: {DIVERGED}")
         losses.clear()
         if self.validation is not None:
-            evaluated = next(
-                (net for hook in reversed(self.hooks) if (net := hook.before_evaluation(state)) is not None),
-                self.network,
-            )
+            with shared_statistics(self.network):
+                judged = (net for hook in reversed(self.hooks) if (net := hook.before_evaluation(state)) is not None)
+                evaluated = next(judged, self.network)
             state.judged = evaluated
             state.scores = self.validation(evaluated)
             entry |= {f"val_{name}": value for name, value in state.scores.items()}

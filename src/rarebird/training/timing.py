@@ -178,7 +178,8 @@ def _thread_counts(wanted: int | None, kind: str, device: str) -> list[int]:
     """
     if wanted is not None:
         return [wanted]
-    available = torch.get_num_threads()
+    # Of several ranks, all must measure the same numbers.
+    available = int(distributed.decided(torch.get_num_threads()))
     if device != "cpu" or available == 1:
         return [available]
     return [1, available] if kind == "table" else [available, 1]
