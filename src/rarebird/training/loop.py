@@ -103,13 +103,17 @@ class Training(BatchStep):
                 if ending or state.stop:
                     plan.stop()
         use_weights(optimizer, "eval")
+        self._finish(state)
+        return self.history
+
+    def _finish(self, state: TrainState) -> None:
+        """Give the network the weights that are kept."""
         with shared_statistics(self.network):
             for hook in self.hooks:
                 hook.after_fit(state)
         self.kept_stage = state.stage
         if (power := self.stages[self.kept_stage].normalize_head) is not None:
             normalize_head(self.network, power)
-        return self.history
 
     def _schedule_end(self, place: int) -> float:
         """The progress at which a stage's schedule ends: that of the last stage with the same optimizer."""
