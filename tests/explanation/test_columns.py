@@ -127,3 +127,12 @@ def test_what_cannot_be_explained_is_one_sentence(model: Model, options: dict[st
     with pytest.raises(rb.DataError) as refused:
         rb.explain(model, planted.table(20), **options)
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize("dtype", ["str", "object", "category"])
+def test_missing_values_are_a_category_of_their_own(dtype: str) -> None:
+    missing = pd.Series(["u", None, "u", None, "v", None] * 5).astype(dtype)
+    rank = missing.isna().to_numpy(dtype=float)
+    found = associations(pd.DataFrame({"a": rank, "b": missing, "c": missing}))
+    assert np.isfinite(found).all()
+    assert found[1, 0] > 0.9

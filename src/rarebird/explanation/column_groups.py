@@ -56,7 +56,7 @@ def associations(frame: pd.DataFrame) -> np.ndarray:
             ranks = one.rank()
             columns.append((True, ranks.fillna(ranks.mean()).fillna(0).to_numpy(np.float64)))
         else:
-            columns.append((False, pd.factorize(one.astype(str))[0]))
+            columns.append((False, pd.factorize(one, use_na_sentinel=False)[0]))
     found = np.eye(len(columns))
     for first in range(len(columns)):
         for second in range(first):

@@ -28,7 +28,7 @@ TERMS = frozenset(
             "shapley",
         ),
         *("px", "ms", "epoch", "gib", "mib", "predict", "python", "torch", "numpy", "scikit", "learn", "lightgbm"),
-        *("holm", "nadeau", "bengio", "kolmogorov", "smirnov", "shapley", "grad", "cam", "treeshap"),
+        *("nan", "holm", "nadeau", "bengio", "kolmogorov", "smirnov", "shapley", "grad", "cam", "treeshap"),
     ]
 )
 KEPT = ("bdi", "code", "pre", "script", "style")
