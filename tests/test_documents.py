@@ -132,7 +132,7 @@ def test_the_readme_lists_all_packages() -> None:
     assert tree is not None
     listed = [name for line in tree[1].splitlines() for name in re.split(r"\s{2,}", line.strip())[0].split()]
     assert len(listed) == len(set(listed))
-    assert set(listed) == {f"{name}/" for name in PACKAGES} | {"estimator"}
+    assert set(listed) == {f"{name}/" for name in PACKAGES}
 
 
 def test_the_readme_names_targets_of_make() -> None:

@@ -79,12 +79,11 @@ def test_every_package_stands_in_the_order_and_the_order_names_nothing_else() ->
     assert {module_of(path)[0] for path in INSIDE} == set(ORDER)
 
 
-def test_the_root_holds_packages_and_four_files() -> None:
+def test_the_root_holds_packages_and_three_files() -> None:
     entries = {path.name for path in ROOT.iterdir() if path.name != "__pycache__"}
     assert {name for name in entries if not (ROOT / name).is_dir()} == {
         "__init__.py",
         "__main__.py",
-        "estimator.py",
         "py.typed",
     }
     assert len(entries) <= 31
