@@ -35,6 +35,7 @@ NOT_HERE = {
 NOT_WITH = {
     "remedies poly": "tests/contracts/test_tutorial.py runs it with the method of that page",
     "--devices": "tests/runs/test_on_devices.py starts two processes",
+    "--track mlflow": "tests/tracking opens its store",
     "--cluster": "tests/executors/test_ray_cluster.py starts a cluster",
     "transfer.file=": "tests/methods/transfer makes small weights; those of the documents are not here",
     "reference.file=": "tests/methods/reference makes a small checkpoint; that of the documents is not here",

@@ -115,6 +115,20 @@ def is_worse(rows: np.ndarray, than: np.ndarray, group: np.ndarray | None, error
     return bool(mean > special.stdtrit(units - 1, special.ndtr(errors)) * error)
 
 
+def interval(rows: np.ndarray, group: np.ndarray | None) -> tuple[float, float]:
+    """The 95 % interval of a mean loss, by Student's distribution over independent units; NaN where there is one unit.
+
+    Args:
+        rows: ``(n,)`` losses; NaN for rows without a prediction.
+        group: ``(n,)`` as in `Criterion`.
+    """
+    mean, error, units = _mean_with_error(rows, group)
+    if units < 2:
+        return np.nan, np.nan
+    half = float(special.stdtrit(units - 1, 0.975)) * error
+    return mean - half, mean + half
+
+
 def standard_error(difference: np.ndarray, group: np.ndarray | None) -> float:
     """The standard error of a mean paired difference, from sums by group; 0 where there is one group or row."""
     return _mean_with_error(difference, group)[1]

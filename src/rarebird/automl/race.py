@@ -25,6 +25,8 @@ from rarebird.automl.candidate import (
 )
 from rarebird.automl.criterion import is_worse, loss
 from rarebird.automl.portfolio import PortfolioEntry
+from rarebird.automl.trial_events import tell_finished
+from rarebird.core import events
 from rarebird.core.checks import DataError
 from rarebird.core.progress import Progress
 from rarebird.executors.executor import Closing, Executor, Returned, WorkerLost
@@ -168,6 +170,7 @@ class Race(Closing):
         if entry.role in ("default", "portfolio"):
             self.left[entry.name] = why
         self.log.drop(entry, why)
+        events.emit("left", name=entry.name, why=why)
 
     def is_beaten(self, partial: PartialResult) -> bool:
         """Whether a candidate is surely worse than the best one, on the rows that it has held out so far."""
@@ -280,6 +283,7 @@ class _RaceJobs:
             race.left.pop(entry.name, None)
             race.finished.append(candidate)
         race.log.record(entry, candidate)
+        tell_finished(candidate, race.finished, race.context.criterion.group)
         self.trained.append(candidate)
 
     def _keeps_incomplete(self, candidate: Candidate) -> bool:

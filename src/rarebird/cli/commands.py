@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import typer
@@ -15,6 +16,8 @@ COMMANDS = (
     "synthesize",
     *("predict", "evaluate", "explain", "decide", "compress", "merge", "export", "profile", "list", "demo"),
 )
+# Set by the script that `--install-completion` writes.
+COMPLETION = "_RAREBIRD_COMPLETE"
 app.registered_commands.sort(key=lambda command: COMMANDS.index(command.name or ""))
 
 
@@ -25,6 +28,9 @@ def run(arguments: Sequence[str]) -> int:
         The exit code of a command that ended well.
     """
     command = typer.main.get_command(app)
+    if COMPLETION in os.environ:
+        # The shell asks which words are possible; typer answers, and ends the process.
+        command.main(list(arguments), prog_name=app.info.name)
     with command.make_context(app.info.name, list(arguments)) as context:
         command.invoke(context)
     return 0

@@ -10,6 +10,7 @@ import typer
 
 from rarebird.cli.options import USUAL, After, Budget, app, shared_options
 from rarebird.cli.terminal import Output
+from rarebird.cli.watching import LogJson, Track, TrackTo, Watchers, finished, watched
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock, process_start, seconds_of
 
@@ -92,6 +93,9 @@ def fit(
             "torchrun, which starts them.",
         ),
     ] = None,
+    log_json: LogJson = None,
+    track: Track = None,
+    track_to: TrackTo = None,
 ) -> None:
     """Search, train, calibrate, decide, test and report: a path in, a model out."""
     clock = Clock(seconds_of(budget), process_start())
@@ -117,13 +121,16 @@ def fit(
             raise DataError(
                 f"{name} belongs to a search; leave out --recipe, --steps and --set with choices of the recipe."
             )
-    shared = (devices or 1) > 1 or of_torchrun() is not None
+    rank = of_torchrun()
+    shared = (devices or 1) > 1 or rank is not None
     if shared and searches:
         raise DataError("A search trains on one device at a time; for several give --recipe, --steps or --set.")
     if resume and out is None:
         raise DataError("--resume needs the folder of the search; give it with --out.")
     outcome: Outcome | None
-    with output.progress_bar() as progress:
+    # Of several processes, the first one speaks for all.
+    watchers = Watchers() if rank is not None and rank.number else Watchers(log_json, track, track_to)
+    with watched("fit", request.out, output, watchers) as progress:
         if searches:
             options = SearchOptions(references, single, Workers(workers, cluster))
             outcome = command.fit(request, clock, progress, options, resume)
@@ -131,5 +138,7 @@ def fit(
             outcome = fit_on_devices(request, clock, devices, progress)
         else:
             outcome = fit_recipe(request, clock, progress)
+        if outcome is not None:
+            finished(outcome)
     if outcome is not None:
         output.show(outcome.result.for_machines, lambda: summary(outcome.result))

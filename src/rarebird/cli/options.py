@@ -29,7 +29,6 @@ app = typer.Typer(
     help="Deep learning for the data you wish you had more of: "
     "small, skewed or costly pictures, tables and time series.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import typer
 
 from rarebird.cli import interruption
+from rarebird.core import events
 from rarebird.core.printable import printable
 from rarebird.core.progress import Progress
 from rarebird.report.language.chosen import told
@@ -91,12 +94,25 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
             bars.BarColumn(),
             bars.TaskProgressColumn(),
             bars.TimeRemainingColumn(),
+            bars.TextColumn("{task.fields[best]}"),
         )
         with bars.Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as bar:
-            shown = bar.add_task(told("starting"), total=1.0)
+            shown = bar.add_task(told("starting"), total=1.0, best="")
+
+            def heard(kind: str, values: dict[str, Any]) -> None:
+                if kind == "best":
+                    bar.update(shown, best=escape(printable(told(best_so_far(values)))))
 
             def progress(share: float, what: str) -> bool:
                 bar.update(shown, completed=share, description=escape(printable(_doing(what))))
                 return stopping
 
-            yield progress
+            with events.listening(heard):
+                yield progress
+
+
+def best_so_far(values: Mapping[str, Any]) -> str:
+    """The best recipe so far with its interval, from an event."""
+    low, high = values["low"], values["high"]
+    between = f" ({low:.3g} to {high:.3g})" if math.isfinite(low) and math.isfinite(high) else ""
+    return f"best so far: {values['name']}, {values['metric']} {values['value']:.3g}{between}"

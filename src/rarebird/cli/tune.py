@@ -8,6 +8,7 @@ import typer
 
 from rarebird.cli.options import USUAL, After, Budget, app, shared_options
 from rarebird.cli.terminal import Output
+from rarebird.cli.watching import LogJson, Track, TrackTo, Watchers, finished, watched
 from rarebird.core.clock import Clock, process_start, seconds_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def tune(
         str | None, typer.Option(help="A database that several processes share, such as postgresql://...")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue with the trials in the folder.")] = False,
+    log_json: LogJson = None,
+    track: Track = None,
+    track_to: TrackTo = None,
 ) -> None:
     """Search the ranges of a recipe on training rows; only the chosen recipe is scored on the test rows, once."""
     clock = Clock(seconds_of(budget) if trials is None else None, process_start())
@@ -71,6 +75,7 @@ def tune(
         cluster=cluster,
         pruner=pruner,
     )
-    with output.progress_bar() as progress:
+    with watched("tune", request.out, output, Watchers(log_json, track, track_to)) as progress:
         found = command.tune(request, plan, clock, progress)
+        finished(found.outcome)
     output.show(found.for_machines, found.summary)

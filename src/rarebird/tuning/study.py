@@ -85,7 +85,7 @@ class Study:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.space = space
+        self.space, self.larger_is_better, self.metric = space, larger_is_better, str(identity.get("metric", "value"))
         self._grid = space.grid(GRID_POINTS) if strategy == "grid" else []
         with storages.opening(storage) as self._storage:
             self._is_alive = self._storage.is_alive

@@ -6,10 +6,15 @@ Only this loop writes the study, so that each trial is recorded once, whatever h
 from __future__ import annotations
 
 import math
+import statistics
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from scipy import special
+
+from rarebird.core import events
 from rarebird.core.checks import DataError
 from rarebird.core.progress import Progress, silent
 from rarebird.executors.executor import Executor, Returned, WorkerLost
@@ -46,10 +51,13 @@ class TrialLoop:
     _begun: int = field(default=0, init=False)
     _running: int = field(default=0, init=False)
     _interrupted: bool = field(default=False, init=False)
+    _best: float | None = field(default=None, init=False)
 
     def run(self) -> None:
         """Run trials until there are enough of them, the time is over, or `progress` ends the search."""
         self._start, self._begun = time.monotonic(), self.study.begun()
+        values = [trial.value for trial in self.study.finished()]
+        self._best = (max if self.study.larger_is_better else min)(values) if values else None
         work_loop(self.executor, self)
 
     def next_job(self) -> tuple[OpenTrial, TrialTask] | None:
@@ -85,6 +93,7 @@ class TrialLoop:
         self._running -= 1
         if isinstance(event, Returned):
             job.tell(*event.value)
+            self._tell(job, *event.value)
         elif isinstance(event, WorkerLost):
             job.fail(f"The trial could not be carried out: {event.reason}")
         elif isinstance(event.error, DataError):
@@ -97,6 +106,19 @@ class TrialLoop:
         """As `Jobs` defines it: the trial counts as never begun."""
         self._running -= 1
         job.withdraw()
+
+    def _tell(self, job: OpenTrial, value: float, notes: Mapping[str, Any]) -> None:
+        """Tell those who watch of a trial, and of the best one if it is that."""
+        if not events.is_heard():
+            return
+        low, high = over_parts(notes.get("values", ()))
+        scored = {"name": f"trial {job.number}", "metric": self.study.metric, "value": value, "low": low, "high": high}
+        settings, recipe = dict(job.trial.params), job.recipe.to_toml()
+        events.emit("trial", **scored, role="trial", seconds=notes.get("seconds"), settings=settings, recipe=recipe)
+        sign = 1 if self.study.larger_is_better else -1
+        if self._best is None or sign * value > sign * self._best:
+            self._best = value
+            events.emit("best", **scored)
 
     def _is_late(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline + OVERTIME * (self.longest or math.inf)
@@ -113,3 +135,14 @@ class TrialLoop:
     def _title(self) -> str:
         shown = self._begun + (not self._running)
         return f"trial {min(shown, self.most)} of {self.most}" if self.most else f"trial {shown}"
+
+
+def over_parts(values: Sequence[float]) -> tuple[float, float]:
+    """A 95 % interval of the mean over parts, by Student's distribution; NaN for one part. Parts share training rows,
+    so that it is rather too narrow."""
+    known = [value for value in values if math.isfinite(value)]
+    if len(known) < 2:
+        return math.nan, math.nan
+    mean = statistics.fmean(known)
+    half = float(special.stdtrit(len(known) - 1, 0.975)) * statistics.stdev(known) / math.sqrt(len(known))
+    return mean - half, mean + half
