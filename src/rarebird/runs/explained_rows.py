@@ -184,8 +184,8 @@ def _output(explainer: Explainer, predicted: Predicted, main: Amounts, place: in
     if classes:
         p = float(predicted.outputs[chosen.row, chosen.code])
         of = f"class {classes[chosen.code]}"
-        text = f"Log-odds of {of}: {number(explained)} (probability {p:.3f})" if main.output == "log_odds" else ""
-        text = text or f"Probability of {of}: {explained:.3f}"
+        text = f"Log-odds of {of}: {number(explained)} (probability {_share(p)})" if main.output == "log_odds" else ""
+        text = text or f"Probability of {of}: {_share(explained)}"
     else:
         text = f"Predicted value: {number(explained)}"
     if np.isnan(base):
@@ -195,6 +195,11 @@ def _output(explainer: Explainer, predicted: Predicted, main: Amounts, place: in
         f"{text}; what it is compared with: {number(base)}. The amounts add up to {signed(total)} of "
         f"{signed(explained - base)}."
     )
+
+
+def _share(p: float) -> str:
+    """A probability in three digits, which is never shown as certain."""
+    return "below 0.001" if p < 0.0005 else "above 0.999" if p > 0.9995 else f"{p:.3f}"
 
 
 def _shown(explainer: Explainer, row: Dataset, amounts: dict[str, Amounts], place: int) -> list[Shown]:
