@@ -92,7 +92,7 @@ def test_a_table_shows_its_cells_and_marks_the_changed_ones(table: Path, run: An
         given = frame.iloc[int(re.findall(r"<th>(\d+)</th>", line)[0]) - 1]
         assert texts[0] == str(given["身高"])
         for other in augmented[2 * place : 2 * place + 2]:
-            changed = re.findall(r'<td class="changed">([^<]*)</td>', other)
+            changed = re.findall(r'<td class="changed"[^>]*>([^<]*)</td>', other)
             # The numbers that are known, and they alone; in the column's own unit, and near what they were.
             assert len(changed) == 1 + (texts[2] != "–")
             assert abs(float(changed[0]) - given["身高"]) < 5
