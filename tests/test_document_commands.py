@@ -173,7 +173,7 @@ def test_a_page_for_newcomers_runs_from_top_to_bottom(
         for line in body.splitlines():
             if line.startswith(("make ", "source ")):  # another test of this file says why
                 continue
-            _, name, *words = shlex.split(re.sub(r"--budget \S+", "--steps 4", line))
+            _, name, *words = shlex.split(re.sub(r"--(budget|steps) \S+", "--steps 4", line))
             small = ["--set", "network=linear"]
             short = {"fit": [*small, "--set", "folds=2"], "compare": [*small, "--folds", "2", "--repeats", "1"]}
             found = rarebird(capsys, monkeypatch, name, *words, *short.get(name, []))
