@@ -15,6 +15,7 @@ from rarebird.experiment.run import Outcome, run
 from rarebird.methods.synthesis import _gate
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.pages.run import render
+from rarebird.report.sections.section import RunContents
 from rarebird.slots.gate_verdict import ClassVerdict, GateFigure, GateVerdict
 from tests.methods.synthesis.made_classes import ellipses
 from tests.training.made_rows import recipe
@@ -95,8 +96,8 @@ def test_the_real_gate_decides_on_training_rows(monkeypatch: pytest.MonkeyPatch)
 def test_the_report_shows_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_gate, "judge", judge({"b"}))
     outcome = fitted(filling())
-    page = render(outcome.result, outcome.recipe.to_toml(), "", {})
+    page = render(RunContents(outcome.result, outcome.recipe.to_toml()))
     assert 'id="synthesis"' in page
     assert "Boosted trees tell new from real rows" in page
     assert "The model learned from such rows" in page
-    assert 'id="synthesis"' not in render(fitted(recipe(folds=2)).result, "", "", {})
+    assert 'id="synthesis"' not in render(RunContents(fitted(recipe(folds=2)).result, ""))

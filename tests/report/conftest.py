@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rarebird.evaluation.result import Result
-from tests.report.made_results import history, regression, result
+from tests.report.made_results import history, regression, result, searched
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +24,7 @@ def results() -> dict[str, Result]:
             positive="malignant",
             history=history(1),
             cut_off=0.0235,
+            **searched(),
         ),
         "forty": result("herbarium", forty, list(range(200, 0, -5)), list(range(60, 20, -1)), kind="image", notes=[]),
         "regression": regression(),

@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
+from rarebird.evaluation.cut_offs import cut_off_counts
 from rarebird.evaluation.estimate import Estimate
 from rarebird.evaluation.result import ClassScore, Result, Scores
+from rarebird.evaluation.search_history import SearchHistory, SearchTrial, Tried
 from rarebird.metrics.calibration import class_calibration
+from rarebird.metrics.ranking import roc_curve
+from rarebird.report.sections.section import RunContents
 
 RECIPE = """kind = "table"
 seed = 0
@@ -24,6 +28,11 @@ name = "logit_adjusted"
 tau = 1.0
 """
 PROFILE = "rows      1010\nclasses   3\n  正常       900\n  abnormal   108\n  <script>alert(1)</script>  2\n"
+
+
+def contents(outcome: Result, profile: dict[str, Any] | None = None, **fields: Any) -> RunContents:
+    """What a report shows of a result, with the recipe and the profile of these tests."""
+    return RunContents(outcome, RECIPE, profile or {}, PROFILE, **fields)
 
 
 def share(hits: float, n: int) -> Estimate:
@@ -81,7 +90,8 @@ def scores(classes: list[str], support: list[int], seed: int = 0, sharpness: flo
         metrics=_metrics(confusion, probabilities, y),
         per_class=per_class,
         confusion=confusion.tolist(),
-        curves=_curves(classes, y, probabilities) | {"class_reliability": class_bins},
+        curves=_curves(classes, y, probabilities) | {"class_reliability": class_bins, **_before(probabilities, y)},
+        cut_offs=cut_off_counts(y, probabilities, _most_probable, classes, _drawn(classes, support), 0.0235),
         most_probable=0.97,
     )
 
@@ -112,11 +122,56 @@ def _curves(classes: list[str], y: np.ndarray, probabilities: np.ndarray) -> dic
         }
         for b in np.unique(place)
     ]
-    curves = {}
+    curves, roc = {}, {}
     for code in range(1, 2) if len(classes) == 2 else np.unique(y)[:10]:
         precision, recall, _ = precision_recall_curve(y == code, probabilities[:, code])
         curves[classes[code]] = {"precision": precision.tolist(), "recall": recall.tolist()}
-    return {"reliability": bins, "precision_recall": curves}
+        roc[classes[code]] = roc_curve(y == code, probabilities[:, code], np.ones(len(y)))
+    return {"reliability": bins, "precision_recall": curves, "roc": roc}
+
+
+def _before(probabilities: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """Reliability before calibration: some bins that are off."""
+    bins = [{"confidence": 0.6, "accuracy": 0.4, "count": 40}, {"confidence": 0.95, "accuracy": 0.8, "count": 200}]
+    found = {"reliability": bins, "class_reliability": {}, "log_loss": 0.4, "expected_calibration_error": 0.16}
+    return {"uncalibrated": found}
+
+
+def _most_probable(probabilities: np.ndarray) -> np.ndarray:
+    codes: np.ndarray = probabilities.argmax(axis=1)
+    return codes
+
+
+def _drawn(classes: list[str], support: list[int]) -> list[int]:
+    if len(classes) == 2:
+        return [1]
+    return [code for code, n in enumerate(support) if n][:10]
+
+
+def searched() -> dict[str, Any]:
+    """What a search adds to a result: recipes that were tried, and trials of which some have settings."""
+    figure = Estimate(value=0.8, low=0.7, high=0.9)
+    tried = (
+        Tried(
+            name="boosted trees",
+            loss=0.30,
+            behind=0.0,
+            share=0.6,
+            runs=1,
+            seconds=2.0,
+            is_reference=True,
+            figure=figure,
+        ),
+        Tried(name="mlp", loss=0.41, behind=0.11, error=0.02, share=0.4, runs=2, is_default=True, figure=figure),
+        Tried(name="ridge", why="it was surely worse than boosted trees after 1 of 5 parts"),
+    )
+    trials = [SearchTrial(number=0, name="boosted trees", value=0.3, seconds=1.0)]
+    for place in range(1, 13):
+        settings = {"optimizer.learning_rate": 10.0 ** -(place % 4 + 1), "loss": "focal" if place % 2 else "ldam"}
+        trials.append(SearchTrial(number=place, value=0.3 + 0.03 * (place % 5), seconds=4.0 * place, settings=settings))
+    importance = {"optimizer.learning_rate": 0.8, "loss": 0.2}
+    history = SearchHistory(criterion="loss", larger_is_better=False, trials=tuple(trials), importance=importance)
+    return {"tried": tried, "search": history}
 
 
 def history(folds: int) -> list[dict[str, float]]:

@@ -6,7 +6,7 @@ Everything is decided on held-out training rows; the test rows are scored once, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,15 +21,19 @@ from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Dataset, Splits
 from rarebird.diagnostics.label_issues import command as label_issues
 from rarebird.diagnostics.label_issues import issues
+from rarebird.evaluation.result import Result
 from rarebird.experiment.identity import split_identity
 from rarebird.experiment.joining import with_external
 from rarebird.experiment.run import Outcome, finish
 from rarebird.experiment.setup import TEST_SHARE, Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
+from rarebird.report.pages import label_issues as label_issues_page
 from rarebird.runs import folder
+from rarebird.runs.file_names import RESULT
 from rarebird.runs.new_rows_page import of_run, with_page
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import DataSummary, Request, read_recipe_and_data, summarize
+from rarebird.training.cross_fit import CrossFit
 from rarebird.training.device import threads
 from rarebird.training.timing import usable_threads
 
@@ -78,7 +82,7 @@ def fit(
         progress(0.0, "reading the data")
         base, data = read_recipe_and_data(request, clock)
         found = search(base, data, replace(request, out=out.path), clock, progress, options)
-        return write(found, out, clock, progress)
+        return write(found, out, clock, progress, request)
 
 
 def search(
@@ -128,24 +132,37 @@ def search(
         outcome = finish(
             recipe, setup, fits, clock, progress, timings=timings, notes=searching.notes(), tried=searching.tried()
         )
-        result = with_external(outcome.result, searching.outside.result(searching.race, fits, base.seed))
-        outcome = replace(outcome, result=searching.synthetic.with_result(result, searching.race, fits))
+        outcome = replace(outcome, result=_with_search(outcome.result, searching, fits, base.seed))
     return SearchResult(outcome, summary, _label_issues(outcome, setup.scored_rows))
 
 
-def write(found: SearchResult, out: OutputFolder, clock: Clock, progress: Progress = silent) -> Outcome:
+def _with_search(result: Result, searching: Search, fits: Sequence[CrossFit], seed: int) -> Result:
+    """The result with what the search tells of rows of other sources, of generators, and of its trials."""
+    result = with_external(result, searching.outside.result(searching.race, fits, seed))
+    result = searching.synthetic.with_result(result, searching.race, fits)
+    return result.model_copy(update={"search": searching.log.history(searching.restored > 0)})
+
+
+def write(
+    found: SearchResult,
+    out: OutputFolder,
+    clock: Clock,
+    progress: Progress = silent,
+    request: Request | None = None,
+) -> Outcome:
     """Write the run's folder, and beside it the rows whose label is improbable; the outcome names its files."""
     progress(1.0, "writing the report")
     outcome, review = found.outcome, found.review
-    beside: dict[str, folder.Write] = dict(of_run(outcome, "auto"))
+    shows_rows = request is None or not request.no_rows
+    beside: dict[str, folder.Write] = dict(of_run(outcome, "auto")) if shows_rows else {}
     outcome = with_page(outcome, beside)
     if review is not None:
-        outcome = replace(outcome, result=outcome.result.with_notes(_issues_note(outcome, review)))
-        beside |= {
-            label_issues.ROWS: partial(label_issues.write_rows, review),
-            label_issues.PAGE: partial(label_issues.write_page, review),
-        }
-    outcome = folder.write(out, outcome, found.summary, clock, beside)
+        outcome = replace(outcome, result=outcome.result.with_notes(_issues_note(outcome, review, shows_rows)))
+        beside[label_issues_page.VALUES] = partial(label_issues.write_values, review, shows_rows)
+    if review is not None and shows_rows:
+        beside[label_issues.ROWS] = partial(label_issues.write_rows, review)
+        beside[label_issues_page.PAGE] = partial(label_issues.write_page, review)
+    outcome = folder.write(out, outcome, found.summary, clock, beside, request)
     out.remove([CANDIDATES, *(name for name in label_issues.FILES if name not in beside)])
     return outcome
 
@@ -171,11 +188,12 @@ def _label_issues(outcome: Outcome, scored: Dataset) -> label_issues.Review | No
     return label_issues.Review(scored, found, probabilities, outcome.recipe) if found.issues else None
 
 
-def _issues_note(outcome: Outcome, review: label_issues.Review) -> str:
+def _issues_note(outcome: Outcome, review: label_issues.Review, shows_rows: bool) -> str:
     n_checked, found = int(review.found.judged.sum()), len(review.found.issues)
     all_rows = n_checked == len(review.train) == outcome.result.n_train
     more = "" if all_rows else " `rarebird label-issues` checks all training rows."
-    return f"The given label is improbable for {found} of {n_checked} held-out rows; see {label_issues.PAGE}.{more}"
+    where = f"; see {label_issues_page.PAGE}" if shows_rows else ""
+    return f"The given label is improbable for {found} of {n_checked} held-out rows{where}.{more}"
 
 
 @contextmanager
@@ -192,7 +210,7 @@ def search_folder(request: Request, resume: bool) -> Iterator[OutputFolder]:
                 f"{out.path} holds a search that did not end; resume it with --resume, start it anew with --force, or "
                 "give another --out."
             )
-        if resume and not killed and out.has(folder.RESULT):
+        if resume and not killed and out.has(RESULT):
             raise DataError(
                 f"{out.path} holds no search to resume: its run is finished; leave out --resume, and give another "
                 "--out, or --force to replace the run."

@@ -16,7 +16,7 @@ import numpy as np
 
 from rarebird.automl.candidate import Candidate
 from rarebird.automl.criterion import Criterion, is_worse, loss, standard_error
-from rarebird.evaluation.result import Tried
+from rarebird.evaluation.search_history import Tried
 
 MOST_PICKS = 20
 
@@ -170,4 +170,5 @@ def row_of(family: Family, best: np.ndarray, group: np.ndarray | None, share: fl
         runs=len(family.candidates),
         seconds=round(sum(one.seconds for one in family.candidates), 2),
         is_reference=family.candidates[0].is_reference,
+        is_default=family.candidates[0].role == "default",
     )

@@ -12,6 +12,7 @@ import numpy as np
 from rarebird.automl.candidate import TOO_LATE, Candidate, TrainingContext
 from rarebird.automl.criterion import Criterion, is_worse
 from rarebird.automl.ensemble_selection import Selection, families, row_of, select
+from rarebird.automl.held_out_figures import with_figures
 from rarebird.automl.local_search import LocalSearch, best_searched, luck
 from rarebird.automl.outside_rows import OutsideRows
 from rarebird.automl.picture_variants import affordable
@@ -23,7 +24,7 @@ from rarebird.automl.trial_log import TrialLog
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
 from rarebird.core.progress import Progress
-from rarebird.evaluation.result import Tried
+from rarebird.evaluation.search_history import Tried
 from rarebird.executors.executor import Closing
 from rarebird.executors.workers import ONE, Workers
 from rarebird.experiment.setup import Setup, few_folds
@@ -184,6 +185,7 @@ class Search(Closing):
         )
         best = ranked[0].losses
         rows = [row_of(family, best, self.criterion.group, shares.get(family.name, 0.0)) for family in ranked]
+        rows = with_figures(rows, ranked, self.race.context, self.base)
         return rows + [Tried(name=name, why=why) for name, why in self.race.left.items()]
 
     def _with_shares(self, entries: Sequence[PortfolioEntry], device: str) -> Iterator[PortfolioEntry]:

@@ -15,9 +15,11 @@ from rarebird.automl.candidate import TOO_LATE, Candidate
 from rarebird.automl.portfolio import PortfolioEntry
 from rarebird.core.disk_space import is_full
 from rarebird.data.dataset import Dataset
+from rarebird.evaluation.search_history import SearchHistory
 from rarebird.recipe.recipe import Recipe
 from rarebird.tuning import storage as storages
 from rarebird.tuning import strategies
+from rarebird.tuning.history import history_of
 from rarebird.tuning.resumable import REASON
 from rarebird.tuning.space import Space
 from rarebird.tuning.storage import DATABASE, FILES
@@ -161,6 +163,14 @@ class TrialLog:
             if trial.user_attrs.get(ROLE) in ("default", "portfolio")
         }
         return {str(name): str(why) for name, why in reasons.items() if why not in (None, TOO_LATE)}
+
+    def history(self, resumed: bool) -> SearchHistory | None:
+        """The finished trials, for the report; None without any.
+
+        Args:
+            resumed: Whether an earlier process ran some of them.
+        """
+        return history_of(self._finished(), "loss", False, resumed, lambda trial: str(trial.user_attrs[NAME]))
 
     def proposed(self) -> int:
         """The number of proposed recipes."""

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import typer
 
 # Importing these modules adds their commands to the application.
-from rarebird.cli import compare, decide, diagnose, fit, show, small, synthesize, tune, use  # noqa: F401
+from rarebird.cli import compare, decide, diagnose, fit, report, show, small, synthesize, tune, use  # noqa: F401
 from rarebird.cli.options import app
 
 COMMANDS = (
     *("fit", "preview", "learning-rate", "tune", "compare", "regularization-path", "label-issues", "next"),
     "synthesize",
-    *("predict", "evaluate", "explain", "decide", "compress", "merge", "export", "profile", "list", "demo"),
+    *("predict", "evaluate", "explain", "decide", "report", "compare-runs"),
+    *("compress", "merge", "export", "profile", "list", "demo"),
 )
 # Set by the script that `--install-completion` writes.
 COMPLETION = "_RAREBIRD_COMPLETE"

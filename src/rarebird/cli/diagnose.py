@@ -109,12 +109,12 @@ def regularization_path(
     """Draw training and validation score against a penalty's strength, and choose it by one standard error."""
     clock = Clock(seconds_of(budget) if request.steps is None else None, process_start())
     from rarebird.diagnostics.regularization_path import command
-    from rarebird.runs import folder
+    from rarebird.runs import file_names
 
     path = command.PathRequest(penalty, low, high, points, folds, repeats)
     with output.progress_bar() as progress:
         found, out = command.run(request, path, clock, progress)
-    files = {name: str(out / file) for name, file in (("figure", command.FIGURE), ("recipe", folder.RECIPE))}
+    files = {name: str(out / file) for name, file in (("figure", command.FIGURE), ("recipe", file_names.RECIPE))}
     output.show(
         lambda: found.for_machines() | files,
         lambda: (
@@ -138,12 +138,13 @@ def label_issues(request: Request, output: Output, budget: Budget = "5m") -> Non
     """List training rows whose label is improbable according to networks that were not trained on them."""
     clock = Clock(seconds_of(budget) if request.steps is None else None, process_start())
     from rarebird.diagnostics.label_issues import command
+    from rarebird.report.pages.label_issues import PAGE
     from rarebird.runs.output_folder import owned_folder
 
     with output.progress_bar() as progress, owned_folder(request, command.FILES) as out:
         review = command.review(request, clock, progress)
         review = command.write(review, out)
-    files = {"rows": str(out.path / command.ROWS), "page": str(out.path / command.PAGE)}
+    files = {"rows": str(out.path / command.ROWS), "page": str(out.path / PAGE)}
     output.show(
         lambda: review.found.for_machines() | files | {"seconds": round(clock.elapsed(), 2)},
         lambda: f"{review.found.to_text()}\nAll rows: {files['rows']}\nThe page: {files['page']}",

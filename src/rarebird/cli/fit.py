@@ -58,6 +58,7 @@ def with_settings(request: Request, settings: dict[str, Any]) -> Request:
     external=USUAL,
     label_map=USUAL,
     pool=USUAL,
+    no_rows=USUAL,
 )
 def fit(
     request: Request,

@@ -84,6 +84,10 @@ Pool = Annotated[
         "--unlabeled", help="Rows without labels in the form of the data, from which the network learns first."
     ),
 ]
+NoRows = Annotated[
+    bool,
+    typer.Option("--no-rows", help="Write no page or table of single rows: no pictures, values, names, predictions."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the results of an earlier command in --out.")]
 Target = Annotated[str | None, typer.Option(help="Column of a table that holds the target (default: target).")]
 Kind = Annotated[str | None, typer.Option(help="image, table or series, where the guess is wrong.")]
@@ -136,6 +140,7 @@ SHARED: dict[str, tuple[Any, object]] = {
     "external": (External, None),
     "label_map": (LabelMap, None),
     "pool": (Pool, None),
+    "no_rows": (NoRows, False),
     "force": (Force, False),
     "target": (Target, None),
     "kind": (Kind, None),
@@ -259,7 +264,7 @@ def _request(given: Mapping[str, Any]) -> Request:
     from rarebird.runs.request import Request
 
     plain = ["data", "test", "recipe", "metric", "positive", "seed", "steps", "threads", "device"]
-    plain += ["keep_copies", "force"]
+    plain += ["keep_copies", "no_rows", "force"]
     fields = {name: given[name] for name in plain if name in given}
     if given.get("data") is None:
         fields["data"] = Path()

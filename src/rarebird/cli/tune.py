@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     external=USUAL,
     label_map=USUAL,
     pool=USUAL,
+    no_rows=USUAL,
     defaults={"seed": 0},
 )
 def tune(

@@ -14,7 +14,7 @@ from rarebird.data.split import halves
 from rarebird.evaluation.deployment_prior import stated_prior, under_prior
 from rarebird.evaluation.held_out import apply_chains, calibrate, calibrate_mean, decide, merged
 from rarebird.evaluation.held_outputs import HeldOut, predict, prior_factors
-from rarebird.model.chain import apply_to_mean
+from rarebird.model.chain import apply_to_mean, probabilities
 from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.model.model import Member, Model
 from rarebird.training.cross_fit import CrossFit
@@ -32,11 +32,13 @@ class Completed:
         outputs: ``(n, n_outputs)`` for the scored rows, by calibrations that were fitted on the rows of other parts;
             NaN for rows that were never held out.
         labels: ``(n,)`` codes by a decision that was fitted on the rows of other parts; the values for regression.
+        uncalibrated: As `outputs`, before any calibration; None for regression.
     """
 
     model: Model
     outputs: np.ndarray
     labels: np.ndarray
+    uncalibrated: np.ndarray | None = None
 
 
 def complete(model: Model, scored: Dataset, fits: Sequence[CrossFit], parts: np.ndarray) -> Completed:
@@ -79,7 +81,8 @@ def complete(model: Model, scored: Dataset, fits: Sequence[CrossFit], parts: np.
         by_others, predicted = _fitted_on(model, scored, fits, held, others if others.any() else known)
         outputs[in_part] = predicted[in_part]
         labels[in_part] = by_others.labels(predicted[in_part], scored.take(in_part))
-    return Completed(fitted, outputs, labels)
+    raw = [_spread(one, probabilities(one.outputs, ()), len(scored)) for one in held if one is not None]
+    return Completed(fitted, outputs, labels, _mean(fits, raw))
 
 
 def crossing_parts(scored: Dataset, known: np.ndarray, parts: np.ndarray, seed: int) -> np.ndarray:

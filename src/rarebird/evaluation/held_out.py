@@ -11,11 +11,13 @@ import numpy as np
 
 from rarebird.data.dataset import Dataset
 from rarebird.data.row_counts import weighted_to
+from rarebird.evaluation.cut_off import cut_off
+from rarebird.evaluation.cut_offs import cut_off_counts
 from rarebird.evaluation.decision_scores import decision_score
 from rarebird.evaluation.held_outputs import Factors, HeldOut
 from rarebird.evaluation.intervals import ClassPredictions
 from rarebird.evaluation.result import Scores
-from rarebird.evaluation.scoring import score, score_regression
+from rarebird.evaluation.scoring import drawn, score, score_regression
 from rarebird.metrics import names
 from rarebird.model.chain import LEAST, Chain, apply_to_mean, probabilities
 from rarebird.model.held_out_rows import HeldOutRows
@@ -158,7 +160,9 @@ def scores_of_labels(
     if model.decision is None:
         return found
     scored = ClassPredictions(y, outputs.astype(float), labels, weight, group, positive if len(classes) == 2 else None)
-    return found.model_copy(update={"decision": decision_score(scored, model.decision[1], classes, multiple)})
+    counts = cut_off_counts(y, outputs, model.decision[1], classes, drawn(scored), cut_off(model))
+    decided = decision_score(scored, model.decision[1], classes, multiple)
+    return found.model_copy(update={"decision": decided, "cut_offs": counts})
 
 
 def calibrate(recipe: Recipe, held: HeldOut, factors: Factors) -> list[FittedChain]:

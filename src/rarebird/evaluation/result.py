@@ -8,8 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from rarebird.evaluation.coverage_result import IntervalScore, SetScore
+from rarebird.evaluation.cut_offs import CutOffCounts
 from rarebird.evaluation.decision_result import DecisionScore, DecisionSummary
 from rarebird.evaluation.estimate import Estimate
+from rarebird.evaluation.search_history import SearchHistory, Tried
 from rarebird.slots.external_rows import SourceReport
 from rarebird.slots.gate_verdict import GateVerdict
 
@@ -40,8 +42,9 @@ class Scores(BaseModel):
         metrics: Name -> figure with interval.
         per_class: One row per class, also for classes without a test row; empty for regression.
         confusion: ``n_classes x n_classes`` counts, true classes in rows.
-        curves: Name -> coordinates for figures (``reliability``, ``class_reliability``, ``precision_recall``,
-            ``residuals``).
+        curves: Name -> coordinates for figures (``reliability``, ``class_reliability``, ``precision_recall``, ``roc``,
+            ``residuals``; on validation rows also ``uncalibrated``, the first two before calibration).
+        cut_offs: Counts of labels while the cut-off of a class moves; empty for regression.
         classwise_calibration_error: Mean of the classes' calibration errors; None for regression.
         most_probable: Share of the rows whose label is their most probable class; None for regression.
         sets, intervals: How often prediction sets, or intervals, contain the truth, and how large they are; None where
@@ -56,6 +59,7 @@ class Scores(BaseModel):
     per_class: list[ClassScore] = []
     confusion: list[list[int]] = []
     curves: dict[str, Any] = {}
+    cut_offs: tuple[CutOffCounts, ...] = ()
     classwise_calibration_error: Estimate | None = None
     most_probable: float | None = None
     decision: DecisionScore | None = None
@@ -151,34 +155,6 @@ class StepsTaken(BaseModel):
     epochs: float | None = None
 
 
-class Tried(BaseModel):
-    """A recipe that a search tried.
-
-    Attributes:
-        name: Its name in reports.
-        loss: Its loss on held-out rows; None where it was not trained on all parts.
-        behind: How much its loss is above that of the best recipe, as the mean of paired differences.
-        error: The standard error of that difference.
-        share: Its weight in the final model.
-        runs: The number of seeds that it was trained with.
-        seconds: Time of all its trainings.
-        is_reference: Whether it is a reference: a standard method that a user might choose instead of a network.
-        why: Why it was not trained on all parts; empty if it was.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    loss: float | None = None
-    behind: float | None = None
-    error: float = 0.0
-    share: float = 0.0
-    runs: int = 0
-    seconds: float = 0.0
-    is_reference: bool = False
-    why: str = ""
-
-
 class Result(BaseModel):
     """The result of one run, written as `result.json`.
 
@@ -197,6 +173,7 @@ class Result(BaseModel):
         notes: Sentences that the user should read, in order.
         verdict: The main results in full sentences, the most important first; empty until the run is written.
         tried: The recipes that a search tried, the best first; empty without a search.
+        search: The trials of a search as they finished; None without a search.
         seconds: Wall-clock time of the run.
         model, report: Where they were written; empty if they were not.
     """
@@ -227,6 +204,7 @@ class Result(BaseModel):
     notes: tuple[str, ...] = ()
     verdict: tuple[str, ...] = ()
     tried: tuple[Tried, ...] = ()
+    search: SearchHistory | None = None
     seconds: float = 0.0
     model: str = ""
     report: str = ""

@@ -132,7 +132,7 @@ def _scores(scored: ClassPredictions, classes: Sequence[str], seed: int) -> Scor
         per_class=rows,
         classwise_calibration_error=classwise_error(rows),
         confusion=confusion.confusion_matrix(scored.y, scored.predicted, scored.n_classes).tolist(),
-        curves=_curves(scored, classes) | {"class_reliability": class_curves(calibrations, classes, _drawn(scored))},
+        curves=_curves(scored, classes) | {"class_reliability": class_curves(calibrations, classes, drawn(scored))},
         most_probable=_share_most_probable(scored),
     )
 
@@ -185,7 +185,7 @@ def _share_most_probable(scored: ClassPredictions) -> float:
     return float(np.average(scored.predicted == scored.probabilities.argmax(axis=1), weights=scored.weights))
 
 
-def _drawn(scored: ClassPredictions) -> list[int]:
+def drawn(scored: ClassPredictions) -> list[int]:
     """The classes whose curves the report draws: the positive class, or the ten rarest that have rows."""
     if scored.positive is not None:
         return [scored.positive]
@@ -196,11 +196,9 @@ def _drawn(scored: ClassPredictions) -> list[int]:
 
 def _curves(scored: ClassPredictions, classes: Sequence[str]) -> dict[str, Any]:
     """Coordinates for the report's figures."""
-    curves = {
-        classes[code]: ranking.precision_recall_curve(scored.y == code, scored.probabilities[:, code], scored.weights)
-        for code in _drawn(scored)
-    }
+    shown = {classes[code]: (scored.y == code, scored.probabilities[:, code], scored.weights) for code in drawn(scored)}
     return {
         "reliability": reliability_curve(scored.y, scored.probabilities, scored.weights),
-        "precision_recall": curves,
+        "precision_recall": {label: ranking.precision_recall_curve(*rows) for label, rows in shown.items()},
+        "roc": {label: ranking.roc_curve(*rows) for label, rows in shown.items()},
     }

@@ -20,9 +20,11 @@ from rarebird.evaluation.cut_off import cut_off
 from rarebird.evaluation.decision_scores import decision_summary
 from rarebird.evaluation.held_outputs import members_of, notes_on_unseen_classes
 from rarebird.evaluation.predicted_rows import TEST, PredictedRows, held_out_rows
-from rarebird.evaluation.result import Result, Scores, Tried
+from rarebird.evaluation.result import Result, Scores
 from rarebird.evaluation.score_rows import score_rows
+from rarebird.evaluation.search_history import Tried
 from rarebird.evaluation.shift import shift_of_given_rows
+from rarebird.evaluation.uncalibrated import with_uncalibrated
 from rarebird.experiment.copies import Copies
 from rarebird.experiment.gate import gated, with_synthesis
 from rarebird.experiment.joining import with_sources_of
@@ -162,6 +164,7 @@ def finish(
         model = completed.model
         held = held_out_rows(completed, setup.scored_rows, fits, setup.splits.val is not None)
         validation = held_out.scores_of_outputs(model, held.rows, held.outputs, held.labels)
+        validation = with_uncalibrated(validation, held, _uncalibrated(completed))
         unseen = notes_on_unseen_classes(held.rows, setup.splits.train)
     with timed(timings, "test"):
         progress(1.0, "scoring the test rows")
@@ -180,6 +183,12 @@ def finish(
 def _complete(recipe: AnyRecipe, setup: Setup, fits: Sequence[CrossFit]) -> Completed:
     """The calibrated model, and its predictions for the held-out rows."""
     return complete(_model(recipe, setup, fits), setup.scored_rows, fits, row_parts(setup, recipe.seed))
+
+
+def _uncalibrated(completed: Completed) -> np.ndarray | None:
+    """``(n, n_classes)`` probabilities of the held-out rows before calibration."""
+    raw = completed.uncalibrated
+    return None if raw is None else raw[np.isfinite(completed.outputs).all(axis=1)]
 
 
 def _model(recipe: AnyRecipe, setup: Setup, fits: Sequence[CrossFit]) -> Model:

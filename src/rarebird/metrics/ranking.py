@@ -189,3 +189,27 @@ def precision_recall_curve(
         kept = np.unique(np.searchsorted(recall, np.linspace(recall[0], 1.0, most)).clip(max=len(recall) - 1))
         recall, precision = recall[kept], precision[kept]
     return {"recall": recall.tolist(), "precision": precision.tolist()}
+
+
+def roc_curve(positive: np.ndarray, scores: np.ndarray, weight: np.ndarray, most: int = 200) -> dict[str, list[float]]:
+    """Coordinates of the ROC curve, from ``(0, 0)`` to ``(1, 1)``: one point for each distinct score, so that ties are
+    a slope, as the area counts them.
+
+    Args:
+        positive: ``(n,)`` bool.
+        scores: ``(n,)``.
+        weight: ``(n,)``.
+        most: Largest number of points; those kept are spread evenly along the curve.
+
+    Returns:
+        ``{"false_positive_rate": [...], "recall": [...]}``; both empty without positives or without negatives.
+    """
+    _, place = np.unique(-scores, return_inverse=True)
+    hits, alarms = (np.concatenate([[0.0], np.cumsum(np.bincount(place, weight * of))]) for of in (positive, ~positive))
+    if hits[-1] <= 0 or alarms[-1] <= 0:
+        return {"false_positive_rate": [], "recall": []}
+    recall, false = hits / hits[-1], alarms / alarms[-1]
+    if len(recall) > most:
+        kept = np.unique(np.searchsorted(recall + false, np.linspace(0.0, 2.0, most)).clip(max=len(recall) - 1))
+        recall, false = recall[kept], false[kept]
+    return {"false_positive_rate": false.tolist(), "recall": recall.tolist()}

@@ -25,6 +25,15 @@ def ailments(profile: Profile) -> list[str]:
     return [*_too_good(profile), *_not_judged(profile), *_costly(profile), *_left_out(profile)]
 
 
+def without_rows(profile: Profile) -> Profile:
+    """The profile without the names of single rows, in its examples and its sentences."""
+    copies = profile.duplicates.model_copy(update={"examples": ()})
+    across = {part: one.model_copy(update={"examples": ()}) for part, one in profile.across.items()}
+    conflicts = profile.conflicts.model_copy(update={"examples": ()})
+    profile = profile.model_copy(update={"duplicates": copies, "across": across, "conflicts": conflicts})
+    return profile.model_copy(update={"ailments": tuple(ailments(profile))})
+
+
 def _too_good(profile: Profile) -> Iterator[str]:
     for leak in profile.leaks:
         yield (
@@ -114,15 +123,20 @@ def _left_out(profile: Profile) -> Iterator[str]:
 
 
 def _conflicting(conflicts: Conflicts) -> str:
-    (first, label), (second, other) = conflicts.examples[0]
     sharing = _counted(conflicts.rows, "row", "has", "have")
-    example = f"{first!r} is {label}, {second!r} is {other}"
-    return f"{sharing} the same features as a row with another target ({example}): no model can get both right."
+    example = ""
+    if conflicts.examples:
+        (first, label), (second, other) = conflicts.examples[0]
+        example = f" ({first!r} is {label}, {second!r} is {other})"
+    return f"{sharing} the same features as a row with another target{example}: no model can get both right."
 
 
 def _kinds(copies: Duplicates) -> str:
+    kinds = f"{copies.exact:,} exact, {copies.near:,} near"
+    if not copies.examples:
+        return kinds
     first, second = copies.examples[0]
-    return f"{copies.exact:,} exact, {copies.near:,} near; for example, {second!r} copies {first!r}"
+    return f"{kinds}; for example, {second!r} copies {first!r}"
 
 
 def _counted(n: int, noun: str, verb: str = "", plural_verb: str = "") -> str:

@@ -65,14 +65,14 @@ def verdict(result: Result) -> list[str]:
 
 def _against_guessing(result: Result, scores: Scores, headline: str) -> list[str]:
     """Whether the model is better than guessing; if that is not shown, what would help."""
-    name, guessing, guess = _guess(scores, headline)
+    name, guessing, how = guess(scores, headline)
     figure = estimate_of(scores, name)
     if figure is None or figure.low is None:
         return []
     if guessing == 1:
         only = next(row.label for row in scores.per_class if row.support > 0)
         return [f"All these rows are of the class “{only}”: no figure shows how well classes are told apart."]
-    reached = f"{guess} would reach {guessing:.2f}"
+    reached = f"{how} would reach {guessing:.2f}"
     of = "" if name == headline else f" in {name}"
     if figure.low > guessing:
         return [f"{reached}{of}; the whole interval is above it."] if name == headline else []
@@ -83,7 +83,7 @@ def _against_guessing(result: Result, scores: Scores, headline: str) -> list[str
     return [f"{reached}{of}; this model{at} is not shown to beat it.", *remedy]
 
 
-def _guess(scores: Scores, headline: str) -> tuple[str, float, str]:
+def guess(scores: Scores, headline: str) -> tuple[str, float, str]:
     """The figure that shows whether a model guesses, what guessing reaches in it, and how one guesses.
 
     A figure without a level for guessing (F1, log loss) is replaced by one that has a level.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,17 +16,19 @@ from rarebird.evaluation import held_out
 from rarebird.evaluation.cut_off import cut_off
 from rarebird.evaluation.decision_scores import decision_summary
 from rarebird.evaluation.result import Result, Scores
+from rarebird.evaluation.uncalibrated import CURVE
 from rarebird.metrics import names
 from rarebird.model import model as saved_model
 from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.model.model import Model
 from rarebird.profile.facts import Profile
 from rarebird.report.pages.run import write_report
-from rarebird.report.profile_text import to_text
 from rarebird.report.verdict import verdict
 from rarebird.runs import folder, scored_rows
 from rarebird.runs.cards import cards
+from rarebird.runs.file_names import HELD_OUT_ROWS, MODEL, RECIPE, REPORT, RESULT, TEST_ROWS
 from rarebird.runs.output_folder import owned_folder
+from rarebird.runs.report_contents import contents_of, read_about, read_result
 from rarebird.runs.request import Request
 
 
@@ -56,21 +57,21 @@ def decide(run: Path, settings: Sequence[str], metric: str | None = None) -> Dec
     Raises:
         DataError: The folder holds no such run, or the decision does not fit its classes.
     """
-    if not (run / folder.RESULT).is_file() or not (run / folder.MODEL).is_dir():
+    if not (run / RESULT).is_file() or not (run / MODEL).is_dir():
         raise DataError(f"{run} is no run of `rarebird fit`; give the folder that it wrote.")
     for setting in settings:
         if setting.partition("=")[0].strip().partition(".")[0] != "decision":
             raise DataError(f"Only the decision of a run can be changed, but got {setting!r}; train for anything else.")
     with owned_folder(Request(run, run, force=True), folder.FILES) as out:
         decided = _decided(run, settings, metric)
-        with out.replacing(last=folder.RESULT) as building:
+        with out.replacing(last=RESULT) as building:
             _write(decided, run, building)
     return decided
 
 
 def _decided(run: Path, settings: Sequence[str], metric: str | None) -> Decided:
     """The run's model and result with the other decision."""
-    model, result = saved_model.load(run), _result(run)
+    model, result = saved_model.load(run), read_result(run)
     if model.decision is None:
         raise DataError(f"{run} predicts a number, for which nothing is decided; decisions are for classes.")
     if model.held_out is None:
@@ -92,7 +93,7 @@ def _decided(run: Path, settings: Sequence[str], metric: str | None) -> Decided:
             "cut_off": cut_off(model),
             "decision": decision_summary(decision, model.classes),
             "test": None if test is None else _test_scores(model, test, result.test),
-            "validation": None if validation is None else _scores(model, validation, crossed(model, validation)),
+            "validation": None if validation is None else _held_out_scores(model, validation, result.validation),
         }
     )
     return Decided(model, changed.model_copy(update={"verdict": tuple(verdict(changed))}))
@@ -116,6 +117,13 @@ def _test_scores(model: Model, rows: HeldOutRows, before: Scores | None) -> Scor
     return found if before is None else found.model_copy(update={"sets": before.sets})
 
 
+def _held_out_scores(model: Model, rows: HeldOutRows, before: Scores | None) -> Scores:
+    """The scores of the held-out rows; what these were before calibration does not depend on the decision."""
+    found = _scores(model, rows, crossed(model, rows))
+    kept = {} if before is None else {name: value for name, value in before.curves.items() if name == CURVE}
+    return found.model_copy(update={"curves": {**found.curves, **kept}})
+
+
 def _weighted(model: Model, rows: HeldOutRows) -> HeldOutRows:
     """The rows, weighted to the prior that the recipe states, if it does."""
     if not model.recipe.prior:
@@ -129,31 +137,23 @@ def _scores(model: Model, rows: HeldOutRows, labels: np.ndarray) -> Scores:
     return held_out.scores_of_labels(model, rows.y, rows.outputs, labels, given, rows.group)
 
 
-def _result(run: Path) -> Result:
-    try:
-        return Result.model_validate_json((run / folder.RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise DataError(f"{run / folder.RESULT} cannot be read; train the run again.") from None
-
-
 def _write(decided: Decided, run: Path, building: Path) -> None:
     """Write what the decision changes into the folder that replaces the run's files."""
     model, result, recipe = decided.model, decided.result, decided.model.recipe.to_toml()
-    about = json.loads((run / folder.DATA).read_text(encoding="utf-8"))
-    profile = Profile.model_validate(about["profile"])
-    found = cards(model, result, model.recipe, profile, str(about["fingerprint"]))
-    replace(model, cards=found).save(building / folder.MODEL)
+    about = read_about(run)
+    found = cards(model, result, model.recipe, Profile.model_validate(about["profile"]), str(about["fingerprint"]))
+    replace(model, cards=found).save(building / MODEL)
     for name, card in found.items():
         (building / name).write_text(card, encoding="utf-8", errors="backslashreplace")
-    (building / folder.RECIPE).write_text(recipe, encoding="utf-8")
-    write_report(building / folder.REPORT, result, recipe, to_text(profile), profile.model_dump(mode="json"))
-    for name, file in zip((folder.TEST_ROWS, folder.HELD_OUT_ROWS), scored_rows.FILES, strict=True):
+    (building / RECIPE).write_text(recipe, encoding="utf-8")
+    write_report(building / REPORT, contents_of(run, result, recipe))
+    for name, file in zip((TEST_ROWS, HELD_OUT_ROWS), scored_rows.FILES, strict=True):
         rows = scored_rows.read(run / file, len(model.classes))
         if rows is not None and (run / name).is_file():
-            codes = model.labels(rows.outputs) if name == folder.TEST_ROWS else crossed(model, rows)
+            codes = model.labels(rows.outputs) if name == TEST_ROWS else crossed(model, rows)
             pairs = zip(codes, model.left(rows.outputs), strict=True)
             _relabel(run / name, building / name, ["" if left else model.classes[code] for code, left in pairs])
-    (building / folder.RESULT).write_text(result.to_json(), encoding="utf-8", errors="backslashreplace")
+    (building / RESULT).write_text(result.to_json(), encoding="utf-8", errors="backslashreplace")
 
 
 def _relabel(path: Path, new: Path, labels: Sequence[str]) -> None:

@@ -67,8 +67,8 @@ def fit_recipe_on(
             progress=progress,
         )
     progress(1.0, "writing the report")
-    beside = of_run(outcome, request.device)
-    return folder.write(out, with_page(outcome, beside), summary, clock, beside)
+    beside = {} if request.no_rows else of_run(outcome, request.device)
+    return folder.write(out, with_page(outcome, beside), summary, clock, beside, request)
 
 
 def with_other_rows(recipe: AnyRecipe, data: Splits, request: Request) -> tuple[AnyRecipe, Splits]:

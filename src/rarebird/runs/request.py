@@ -57,6 +57,7 @@ class Request:
         external: Paths of other sources, whose rows may join the training rows.
         label_maps: Files that translate their labels: one for all, or one for each source.
         unlabeled: Path of rows without labels, from which a network's body may learn first.
+        no_rows: Files for people show no single row.
         force: Earlier results in the folder are replaced.
         out_is_default: Nobody asked for this folder, so that another name serves as well.
     """
@@ -77,6 +78,7 @@ class Request:
     external: tuple[Path, ...] = ()
     label_maps: tuple[Path, ...] = ()
     unlabeled: Path | None = None
+    no_rows: bool = False
     force: bool = False
     out_is_default: bool = False
 

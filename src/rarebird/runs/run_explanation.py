@@ -18,12 +18,11 @@ from rarebird.experiment.run import Outcome
 from rarebird.explanation.amounts import Amounts
 from rarebird.explanation.chosen_rows import is_rare, rare_first
 from rarebird.explanation.explain import Effort, Explainer
-from rarebird.report.pages.explanation import Explanation
+from rarebird.report.pages.explanation import VALUES, Explanation
 from rarebird.runs.explained_columns import ColumnImportance, importance_of
 from rarebird.runs.explained_rows import Predicted, choose, explain_chosen, shown_classes
 
-# In a run's folder: the section as plain values, from which the report is made again.
-FILE = "explanation.json"
+FILE = VALUES
 # Of the budget, and in seconds: the time for all explanations. Without a budget, of the seconds so far.
 BUDGET_SHARE, ELAPSED_SHARE, LEAST_SECONDS, MOST_SECONDS = 0.01, 0.05, 1.0, 20.0
 # Seconds of the budget that stay for figures and pages.

@@ -4,8 +4,8 @@ on the test rows, once."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from rarebird.core.clock import Clock
 from rarebird.core.progress import Progress, part_of, silent
 from rarebird.data import split
 from rarebird.data.dataset import Splits
+from rarebird.evaluation.search_history import SearchHistory
 from rarebird.executors.workers import Workers
 from rarebird.experiment import joining, self_supervision
 from rarebird.experiment.identity import split_identity
@@ -26,16 +27,16 @@ from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.text import assigned, read_plain
 from rarebird.runs import folder as run_folder
-from rarebird.runs.output_folder import OutputFolder, owned_folder
+from rarebird.runs.output_folder import OutputFolder
 from rarebird.runs.request import DataSummary, Request, read_data, summarize
 from rarebird.training.device import choose_device, threads
 from rarebird.tuning import database_address, strategies
 from rarebird.tuning.result import DIGITS, TuningResult
 from rarebird.tuning.space import Space, default_space
-from rarebird.tuning.storage import DATABASE, FILES
-from rarebird.tuning.study import FinishedTrial, Study, has_finished
+from rarebird.tuning.study import FinishedTrial, Study
 from rarebird.tuning.trial import TrialContext, trial
 from rarebird.tuning.trial_loop import TrialLoop
+from rarebird.tuning.trials_folder import trials_folder
 
 # Share of a budget for all trials (the rest trains the best recipe to its full length), and the share of the trials'
 # time that one trial may take.
@@ -142,7 +143,7 @@ def tune(request: Request, plan: TuningPlan, clock: Clock, progress: Progress = 
     strategies.check_pruner(plan.pruner)
     if plan.storage is not None:
         database_address.parsed(plan.storage)
-    with _trials_folder(request, plan) as out:
+    with trials_folder(request, plan.resume, plan.storage is not None) as out:
         return _tune(replace(request, out=out.path), out, plan, clock, progress)
 
 
@@ -153,7 +154,7 @@ def _tune(request: Request, out: OutputFolder, plan: TuningPlan, clock: Clock, p
     with threads(request.threads):
         setup = prepare(request, plan, data, summary)
         deadline = None if clock.budget is None else clock.start + TRIALS_SHARE * clock.budget
-        finished, pruned, remarks = _run_trials(setup, deadline, part_of(progress, 0.0, TRIALS_SHARE))
+        finished, pruned, remarks, history = _run_trials(setup, deadline, part_of(progress, 0.0, TRIALS_SHARE))
     best = _best(finished, setup.larger_is_better)
     recipe, _ = joining.with_sources(best.recipe.updated(threads=request.threads), setup.splits, False)
     recipe, _ = self_supervision.with_pool(recipe, setup.splits, False)
@@ -170,8 +171,9 @@ def _tune(request: Request, out: OutputFolder, plan: TuningPlan, clock: Clock, p
     metric, remarks = setup.context.metric, [*setup.remarks, *remarks]
     tried = f"{len(finished)} trials" + (f" and {pruned} that were pruned" if pruned else "")
     note = f"Searched by {setup.why} {tried}; {metric} {best.value:.{DIGITS}f} on held-out rows."
-    outcome = replace(outcome, result=outcome.result.with_notes(note, *remarks))
-    outcome = run_folder.write(out, outcome, summary, clock)
+    result = outcome.result.with_notes(note, *remarks).model_copy(update={"search": history})
+    outcome = replace(outcome, result=result)
+    outcome = run_folder.write(out, outcome, summary, clock, request=request)
     return TuningResult(outcome, finished, best, setup.why, metric, pruned, remarks)
 
 
@@ -217,11 +219,12 @@ def prepare(request: Request, plan: TuningPlan, data: Splits, summary: DataSumma
 
 def _run_trials(
     setup: TuningSetup, deadline: float | None, progress: Progress
-) -> tuple[Sequence[FinishedTrial], int, list[str]]:
+) -> tuple[Sequence[FinishedTrial], int, list[str], SearchHistory | None]:
     """Run trials until there are enough of them, the time is over, or `progress` ends them.
 
     Returns:
-        All finished trials of the study, the number of pruned ones, and sentences for the user.
+        All finished trials of the study, the number of pruned ones, sentences for the user, and the trials for the
+        report.
 
     Raises:
         DataError: No trial gave a value.
@@ -238,7 +241,8 @@ def _run_trials(
         finished = study.finished()
         if not finished:
             raise DataError(f"No trial gave a value. {study.last_reason() or 'Give more time.'}")
-        return finished, study.pruned(), study.remarks()
+        history = study.history(context.metric, plan.resume or plan.storage is not None)
+        return finished, study.pruned(), study.remarks(), history
 
 
 def _best(finished: Sequence[FinishedTrial], larger_is_better: bool) -> FinishedTrial:
@@ -262,39 +266,3 @@ def _space(request: Request, data: Splits, seed: int) -> Space:
         plain.setdefault("transfer", {"name": self_supervision.METHOD})
     space = Space.of(plain)
     return space if space.dimensions() else default_space(Recipe(**plain))
-
-
-@contextmanager
-def _trials_folder(request: Request, plan: TuningPlan) -> Iterator[OutputFolder]:
-    """The folder of a search, owned by this process: a new search needs a free one, and a search that is resumed the
-    folder of its trials. Trials that finished stay in it, whatever ends the search.
-
-    Raises:
-        DataError: The folder cannot be used.
-    """
-    with owned_folder(request, (), (*run_folder.FILES, *FILES), plan.resume) as out:
-        has_trials = out.has(DATABASE)
-        if (has_trials or out.has(run_folder.RESULT)) and not (plan.resume or request.force):
-            raise DataError(
-                f"{out.path} holds the trials of an earlier search; continue it with --resume, start anew with "
-                "--force, or give another folder with --out."
-                if has_trials
-                else f"{out.path} holds the result of an earlier command; replace it with --force, or give another "
-                "folder with --out."
-            )
-        if plan.resume and not has_trials and plan.storage is None:
-            if out.has(run_folder.RESULT):
-                raise DataError(f"{out.path} holds no trials to continue; give the search's folder with --out.")
-            out.notes.append("No trial had finished, so that there was nothing to continue: the search started anew.")
-        if not plan.resume:
-            out.remove(FILES)
-        if plan.storage is None:
-            out.announce(FILES)
-        try:
-            yield out
-        except BaseException as error:
-            if has_finished(out.path):
-                error.add_note(f"{out.path} keeps the trials that have finished: --resume continues with them.")
-            else:
-                out.remove(FILES)
-            raise

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import TrialState
 
 from rarebird.core.checks import DataError
+from rarebird.evaluation.search_history import SearchHistory
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.ranges import Choice, Float, Range
 from rarebird.tuning import storage as storages
 from rarebird.tuning import strategies
 from rarebird.tuning.driver_storage import PLACE, WORKER
+from rarebird.tuning.history import history_of
 from rarebird.tuning.resumable import REASON, ResumablePruner, ResumableSampler, is_void
 from rarebird.tuning.space import Space
 
@@ -129,6 +131,11 @@ class Study:
         """All finished trials in the order of their numbers."""
         trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [_finished(trial) for trial in sorted(trials, key=lambda trial: trial.number)]
+
+    def history(self, metric: str, resumed: bool) -> SearchHistory | None:
+        """The finished trials, for the report; None without any."""
+        trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return history_of(trials, metric, self._study.direction.name == "MAXIMIZE", resumed)
 
     def last_reason(self) -> str:
         """Why the last failed trial failed; empty if none did."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -15,7 +17,7 @@ from rarebird.evaluation.result import Result
 from rarebird.metrics import names
 from rarebird.report.pages.run import render, write_report
 from rarebird.report.wording import METRICS, better, estimate_of, interval_text, number, value_text, wording
-from tests.report.made_results import PROFILE, RECIPE, result
+from tests.report.made_results import PROFILE, RECIPE, contents, result
 
 NAMES = ["three", "binary", "forty", "regression", "untested"]
 AILING = {
@@ -33,15 +35,20 @@ class Page(HTMLParser):
         self.path: list[str] = []
         self.text = ""
         self.rows: list[list[str]] = []
+        self.sections: list[str | None] = []
+        self.section: str | None = None
         self.feed(document)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "input", "rect", "line"):
             self.path.append(tag)
+        if tag == "section":
+            self.section = dict(attrs)["id"]
         if tag == "tr":
             self.rows.append([])
+            self.sections.append(self.section)
         if tag in ("td", "th"):
             self.rows[-1].append("")
 
@@ -52,7 +59,7 @@ class Page(HTMLParser):
         assert self.path.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self.path:
+        if not {"style", "script"} & set(self.path):
             self.text += data
         if {"td", "th"} & set(self.path):
             self.rows[-1][-1] += data
@@ -60,19 +67,24 @@ class Page(HTMLParser):
     def having(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
 
-    def row(self, start: str) -> list[str]:
-        """Texts of the cells of the first row whose first cell starts so."""
-        return next([" ".join(cell.split()) for cell in row] for row in self.rows if row[0].strip().startswith(start))
+    def rows_of(self, section: str) -> list[list[str]]:
+        """Texts of the cells of all rows of a section."""
+        own = [row for row, where in zip(self.rows, self.sections, strict=True) if where == section]
+        return [[" ".join(cell.split()) for cell in row] for row in own]
+
+    def row(self, start: str, section: str = "classes") -> list[str]:
+        """The first row of a section whose first cell starts so."""
+        return next(row for row in self.rows_of(section) if row[0].startswith(start))
 
 
 def page(outcome: Result, profile: dict[str, Any] | None = None) -> Page:
-    return Page(render(outcome, RECIPE, PROFILE, AILING if profile is None else profile))
+    return Page(render(contents(outcome, AILING if profile is None else profile)))
 
 
 @pytest.fixture(scope="module")
 def documents(results: dict[str, Result]) -> dict[str, str]:
     """The reports as text, by the names of the results."""
-    return {name: render(results[name], RECIPE, PROFILE, AILING) for name in NAMES}
+    return {name: render(contents(results[name], AILING)) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
@@ -85,18 +97,23 @@ def pages(documents: dict[str, str]) -> dict[str, Page]:
 def test_the_file_is_inert_and_needs_nothing_else(documents: dict[str, str], pages: dict[str, Page], name: str) -> None:
     document, parsed = documents[name], pages[name]
     assert parsed.path == []
-    assert not {tag for tag, _ in parsed.elements} & {"script", "link", "img", "iframe", "object", "base", "form"}
+    assert not {tag for tag, _ in parsed.elements} & {"link", "img", "iframe", "object", "base", "form"}
+    scripts = re.findall(r"<script>(.*?)</script>", document, flags=re.DOTALL)
+    assert len(scripts) == 1
+    assert [one.get("type") for one in parsed.having("script")].count("application/json") == (name != "regression")
     assert not re.search(r"https?://|@import|url\((?!#)|//cdn", document)
     assert not [key for _, attributes in parsed.elements for key in attributes if key.startswith("on")]
     assert all((attributes.get("href") or "#").startswith("#") for _, attributes in parsed.elements)
     policy = next(
         meta["content"] for meta in parsed.having("meta") if meta.get("http-equiv") == "Content-Security-Policy"
     )
-    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    # Our own script alone may run: its digest is part of the page.
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
 
 
 def test_the_same_result_gives_the_same_bytes(results: dict[str, Result], documents: dict[str, str]) -> None:
-    assert documents["binary"] == render(results["binary"], RECIPE, PROFILE, AILING)
+    assert documents["binary"] == render(contents(results["binary"], AILING))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,7 +153,7 @@ def test_every_class_has_its_row_and_nothing_is_lost(
     assert scores is not None
     for metric, estimate in scores.metrics.items():
         shown = f"{value_text(estimate)} {interval_text(estimate)}".replace("\u202f", " ")
-        assert shown in parsed.row(wording(metric).title)[1]
+        assert shown in parsed.row(wording(metric).title, "metrics")[1]
 
 
 def test_rare_classes_are_marked_and_a_class_of_one_row_is_said_to_be_unjudged(pages: dict[str, Page]) -> None:
@@ -156,18 +173,19 @@ def test_matrix_cells_hold_the_counts_and_the_mistakes_of_many_classes_are_liste
 ) -> None:
     binary = results["binary"]
     assert binary.test is not None
-    rows = [row for row in pages["binary"].rows if len(row) == 4 and row[0] in binary.classes]
-    counts = [[int(re.match(r"\d+", cell.strip()).group()) for cell in row[1:]] for row in rows]  # type: ignore[union-attr]
+    rows = [row for row in pages["binary"].rows_of("confusion") if row[0] in binary.classes]
+    counts = [[int(cell) for cell in row[1:]] for row in rows[:2]]
     assert counts == [[*row, sum(row)] for row in binary.test.confusion]
+    rates = [[f"{round(100 * n / sum(row))} %" for n in row] for row in binary.test.confusion]
+    assert [row[1:3] for row in rows[2:]] == rates
     forty = results["forty"]
     assert forty.test is not None
     confusion = forty.test.confusion
     worst = max(confusion[t][p] for t in range(40) for p in range(40) if t != p)
     parsed = pages["forty"]
-    assert "Most frequent confusions" in parsed.text
-    assert "true ↓" not in parsed.text
-    place = next(number for number, row in enumerate(parsed.rows) if row[0] == "True class")
-    true, predicted, count, _ = parsed.rows[place + 1]
+    assert "40 classes are too many for a matrix" in parsed.text
+    assert not [row for row in parsed.rows_of("confusion") if row[0].startswith("true ↓")]
+    true, predicted, count, _ = parsed.rows_of("confusion")[1]
     assert count == f"{worst} of {sum(confusion[forty.classes.index(true)])}"
     assert confusion[forty.classes.index(true)][forty.classes.index(predicted)] == worst
 
@@ -175,38 +193,41 @@ def test_matrix_cells_hold_the_counts_and_the_mistakes_of_many_classes_are_liste
 def test_what_is_absent_leaves_no_empty_section(results: dict[str, Result]) -> None:
     untested = results["untested"]
     assert untested.validation is not None
-    validation = untested.validation.model_copy(update={"curves": {}, "confusion": []})
+    validation = untested.validation.model_copy(update={"curves": {}, "confusion": [], "cut_offs": ()})
     bare = {"timings": {}, "versions": {}, "notes": [], "validation": validation}
     parsed = page(untested.model_copy(update=bare), {})
-    assert not parsed.having("figure")
-    for title in ("Problems of the data", "Confusion", "Figures", "Please note", "Timings", "Which methods apply"):
+    assert parsed.having("figure") == [{"class": "counts"}]
+    for title in (
+        *("Problems of the data", "Confusion", "Ranking", "Reliability", "Decision", "Please note", "Timings"),
+        *("Which methods apply", "What was tried", "The search", "Labels to look at", "To repeat it"),
+    ):
         assert title not in parsed.text
     assert "There are no test rows" in parsed.text
 
 
-@pytest.mark.parametrize(("name", "titles"), [("three", 4), ("binary", 4), ("regression", 3), ("untested", 3)])
+@pytest.mark.parametrize(("name", "titles"), [("three", 7), ("binary", 10), ("regression", 3), ("untested", 6)])
 def test_the_figures_that_the_curves_allow(pages: dict[str, Page], name: str, titles: int) -> None:
     assert len(pages[name].having("figure")) == titles
 
 
 def test_a_result_without_scores_is_refused(results: dict[str, Result]) -> None:
     with pytest.raises(ValueError, match="scores on test or validation rows"):
-        render(results["three"].model_copy(update={"test": None, "validation": None}), RECIPE, PROFILE, {})
+        render(contents(results["three"].model_copy(update={"test": None, "validation": None})))
 
 
 def test_a_failed_report_leaves_the_old_one_and_no_other_file(results: dict[str, Result], tmp_path: Path) -> None:
     path = tmp_path / "报告.html"
-    write_report(path, results["untested"], RECIPE, PROFILE, AILING)
+    write_report(path, contents(results["untested"], AILING))
     before = path.read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="scores"):
-        write_report(path, results["three"].model_copy(update={"test": None, "validation": None}), RECIPE, PROFILE, {})
+        write_report(path, contents(results["three"].model_copy(update={"test": None, "validation": None})))
     assert path.read_text(encoding="utf-8") == before
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_label_from_a_file_name_that_is_no_unicode(tmp_path: Path) -> None:
     outcome = result("odd", ["a", "b\udcff"], [20, 10], [20, 10])
-    write_report(tmp_path / "r.html", outcome, RECIPE, PROFILE, {})
+    write_report(tmp_path / "r.html", contents(outcome))
     assert "b\\udcff" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
@@ -285,10 +306,13 @@ def test_the_calibration_of_each_class_is_shown(pages: dict[str, Page], results:
 def test_a_result_of_an_earlier_version_is_shown(results: dict[str, Result]) -> None:
     plain = results["binary"].model_dump(mode="json", exclude={"cut_off", "verdict"})
     for scores in (plain["test"], plain["validation"]):
-        del scores["most_probable"], scores["curves"]["class_reliability"]
+        del scores["most_probable"], scores["curves"]["class_reliability"], scores["curves"]["roc"], scores["cut_offs"]
         for row in scores["per_class"]:
             del row["calibration_error"]
+    del plain["search"], plain["validation"]["curves"]["uncalibrated"]
+    for one in plain["tried"]:
+        del one["figure"], one["is_default"]
     parsed = page(Result.model_validate(plain))
-    assert len(parsed.having("figure")) == 3
+    assert len(parsed.having("figure")) == 4
     assert "Calibration error" not in parsed.row("Class")
     assert "labelled" not in parsed.text

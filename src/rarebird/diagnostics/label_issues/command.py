@@ -28,15 +28,15 @@ from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.left_out import why_left_out
 from rarebird.report.pages import label_issues as page_file
-from rarebird.report.pages.label_issues import Page, ShownClass, ShownIssue
+from rarebird.report.pages.label_issues import PAGE, VALUES, Page, ShownClass, ShownIssue
 from rarebird.runs.output_folder import OutputFolder
 from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.runs.row_tables import safe
 from rarebird.training.cross_fit import Parts
 from rarebird.training.device import choose_device, threads
 
-ROWS, PAGE = "label_issues.csv", "label_issues.html"
-FILES = (ROWS, PAGE)
+ROWS = "label_issues.csv"
+FILES = (ROWS, PAGE, VALUES)
 # Number of parts where `fit` would use a hold-out.
 FOLDS = 5
 # The most issues of a class on the page; fewer if many classes have issues, so that the page stays small.
@@ -168,6 +168,14 @@ def write(review: Review, out: OutputFolder) -> Review:
 def write_page(review: Review, path: Path) -> None:
     """Write the page."""
     page_file.write(path, _page(review))
+
+
+def write_values(review: Review, shows_rows: bool, path: Path) -> None:
+    """Write the page's values, for the report of a run; without the rows where these are not shown."""
+    page = _page(review)
+    if not shows_rows:
+        page = replace(page, classes=tuple(replace(one, issues=()) for one in page.classes))
+    page_file.write_values(path, page)
 
 
 def write_rows(review: Review, path: Path) -> None:

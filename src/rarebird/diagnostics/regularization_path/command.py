@@ -18,14 +18,14 @@ from rarebird.experiment.copies import Copies
 from rarebird.experiment.setup import TEST_SHARE, separate
 from rarebird.report.figures.regularization_path import path_figure
 from rarebird.report.left_out import why_left_out
-from rarebird.runs import folder as run_folder
+from rarebird.runs import file_names
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_recipe_and_data
 from rarebird.training.device import choose_device, threads
 from rarebird.training.timing import usable_threads
 
 FIGURE, VALUES = "regularization_path.svg", "regularization_path.json"
-FILES = (FIGURE, VALUES, run_folder.RECIPE)
+FILES = (FIGURE, VALUES, file_names.RECIPE)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def run(
     Raises:
         DataError: The data, the recipe, the penalty or the folder cannot be used; nothing has been written.
     """
-    if (request.out / run_folder.RESULT).is_file():
+    if (request.out / file_names.RESULT).is_file():
         raise DataError(
             f"{request.out} holds a run, whose recipe the path would replace; give another folder with --out."
         )
@@ -97,7 +97,7 @@ def write(found: RegularizationPath, out: OutputFolder) -> RegularizationPath:
         (building / VALUES).write_text(
             json.dumps(found.for_machines(), indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
         )
-        (building / run_folder.RECIPE).write_text(found.recipe.to_toml(), encoding="utf-8")
+        (building / file_names.RECIPE).write_text(found.recipe.to_toml(), encoding="utf-8")
     try:
         with out.replacing() as building:
             (building / FIGURE).write_text(figure_of(found), encoding="utf-8")

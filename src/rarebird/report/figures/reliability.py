@@ -92,3 +92,34 @@ def class_reliability(bins: Mapping[str, Bins], order: Sequence[str], details: M
         )
     left_out = "" if len(drawn) == len(bins) else f"The {len(drawn)} rarest of {len(bins)} classes are drawn."
     return Drawing(svg, (*key, Key("perfectly calibrated", "muted", DASHES[1])), left_out)
+
+
+def before_and_after(before: Bins, after: Bins) -> Drawing:
+    """Share of rows that are of their most probable class at each probability of it, before and after calibration.
+
+    Args:
+        before, after: ``{"confidence", "accuracy", "count"}`` per bin that holds rows.
+    """
+    require(bool(before) and bool(after), "bins that hold rows", before=len(before), after=len(after))
+    with figure_style() as new_figure:
+        figure = new_figure(5.6, 4.6)
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=COLORS["muted"], linewidth=1, dashes=DASHES[1])
+        for bins, color, dashes in ((before, "series-1", DASHES[1]), (after, "series-0", DASHES[0])):
+            confidence, accuracy, count = (
+                np.array([entry[name] for entry in bins], dtype=float) for name in ("confidence", "accuracy", "count")
+            )
+            low, high = wilson(accuracy, count)
+            axes.vlines(confidence, low, high, color=COLORS[color], linewidth=2, alpha=0.4)
+            axes.plot(
+                confidence, accuracy, color=COLORS[color], dashes=dashes or (None, None), marker="o", markersize=5
+            )
+        axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02))
+        axes.set(xlabel="probability of the most probable class", ylabel="share that is of this class")
+        svg = svg_text(figure, "calibration", "Reliability curves of the same rows before and after calibration.")
+    key = (
+        Key("before calibration", "series-1", DASHES[1]),
+        Key("after calibration, 95 % intervals", "series-0"),
+        Key("perfectly calibrated", "muted", DASHES[2]),
+    )
+    return Drawing(svg, key)

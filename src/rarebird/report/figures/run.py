@@ -57,6 +57,39 @@ def precision_recall(
     return Drawing(svg, tuple(key), left_out)
 
 
+def roc(
+    curves: Mapping[str, Mapping[str, Sequence[float]]],
+    order: Sequence[str],
+    decided: Mapping[str, tuple[float, float]],
+) -> Drawing:
+    """Recall against the share of false alarms, one line per class.
+
+    Args:
+        curves: Class label -> ``{"false_positive_rate", "recall"}``, ascending.
+        order: The labels, the rarest class first; of more than six classes, the first six are drawn.
+        decided: Class label -> false alarms and recall of the model's labels, drawn as a dot.
+    """
+    require(bool(curves), "at least one curve", curves=len(curves))
+    drawn = list(order)[: len(SERIES)]
+    with figure_style() as new_figure:
+        figure = new_figure(5.6, 4.6)
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=COLORS["muted"], linewidth=1, dashes=DASHES[1])
+        for label, color, dashes in zip(drawn, SERIES, DASHES, strict=False):
+            curve = curves[label]
+            axes.plot(curve["false_positive_rate"], curve["recall"], color=COLORS[color], dashes=dashes or (None, None))
+            if label in decided:
+                axes.plot(*decided[label], color=COLORS[color], marker="o", markersize=9, clip_on=False)
+        axes.set(xlim=(-0.01, 1.01), ylim=(0, 1.03))
+        axes.set(
+            xlabel="share of the other rows that are false alarms", ylabel="recall: share of the class that is found"
+        )
+        svg = svg_text(figure, "roc", "ROC curve: recall against false alarms, one line per class.")
+    left_out = "" if len(drawn) == len(curves) else f"The {len(drawn)} rarest of {len(curves)} classes are drawn."
+    key = [Key(label, color, dashes) for label, color, dashes in zip(drawn, SERIES, DASHES, strict=False)]
+    return Drawing(svg, (*key, Key("random guessing", "muted", DASHES[1])), left_out)
+
+
 def learning_curve(history: Sequence[Mapping[str, float]], metric: str) -> Drawing | None:
     """Losses, the held-out score if there is one, and the learning rate over the steps of training.
 

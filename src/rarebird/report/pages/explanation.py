@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rarebird.report.pages.page import rendered, write_page
 
+# In a run's folder: the section as plain values, from which the report is made again.
+VALUES = "explanation.json"
+
 
 class Plain(BaseModel):
     """A value that JSON holds."""

@@ -1,13 +1,17 @@
 """The page of `rarebird label-issues`: the rows of each class whose label is doubtful, in one HTML file without script
-that needs no other file."""
+that needs no other file. Its values are also kept as JSON, from which the report of a run shows some of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rarebird.report.pages.page import rendered, write_page
 from rarebird.report.pages.preview import View
+
+PAGE, VALUES = "label_issues.html", "label_issues.json"
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,26 @@ class Page:
 def write(path: Path, page: Page) -> None:
     """Write the page; a reader of `path` sees the old file or the new one, never a part."""
     write_page(path, rendered("label_issues.html", page=page))
+
+
+def write_values(path: Path, page: Page) -> None:
+    """Write the page's values."""
+    text = json.dumps(asdict(page), ensure_ascii=False)
+    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def read(path: Path) -> Page | None:
+    """The values of a page; None if there is no such file."""
+    if not path.is_file():
+        return None
+    plain: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    classes = tuple(_class(one) for one in plain.pop("classes"))
+    return Page(**(plain | {"classes": classes, "columns": tuple(plain["columns"]), "notes": tuple(plain["notes"])}))
+
+
+def _class(plain: dict[str, Any]) -> ShownClass:
+    """A class from its plain values; a row of it was mixed with no other."""
+    issues = tuple(
+        ShownIssue(**(one | {"view": View(**(one["view"] | {"sources": ()}))})) for one in plain.pop("issues")
+    )
+    return ShownClass(**plain, issues=issues)

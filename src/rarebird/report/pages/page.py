@@ -9,13 +9,20 @@ from rarebird.core.atomic_files import whole_file
 from rarebird.report.figures.drawing import FONTS
 from rarebird.report.language.chosen import ENGLISH, TAGS, language
 
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+def template_text(name: str) -> str:
+    """A file of `TEMPLATES` as it is."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
 
 def rendered(template: str, **values: Any) -> str:
     """The page of a template in `templates/`, filled with these values, in the language that the user chose; all their
     text is escaped."""
     import jinja2
 
-    loader = jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates")
+    loader = jinja2.FileSystemLoader(TEMPLATES)
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rarebird.evaluation.result import SyntheticRows
-from rarebird.report.pages.external_rows import effect_sentence
 from rarebird.report.pages.page import rendered, write_page
 from rarebird.report.pages.preview import View
+from rarebird.report.sections.external_rows import effect_sentence
 from rarebird.slots.gate_verdict import ClassVerdict, GateFigure, GateVerdict
 
 # In a run's folder.
