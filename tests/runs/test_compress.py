@@ -59,6 +59,10 @@ def test_all_steps_in_a_row_give_a_model_that_predicts(run_command, home: Path) 
         for row in one["per_class"] + one["per_class_held_out"]:
             assert row["low"] <= row["difference"] <= row["high"]
             assert row["gained"] - row["lost"] == pytest.approx(row["difference"] * row["rows"])
+        assert {row["label"] for row in one["explanations"]} == {"ill", "well"}
+        # One of two columns decides, so that both networks have about the same reasons.
+        assert sum(row["rows"] * row["correlation"] for row in one["explanations"]) > 0
+    assert found["steps"][0]["explanations"] == []
     assert len({(entry["threads"], entry["batch"]) for entry in found["steps"][0]["latency"]}) >= 2
     assert run_command("predict", "small", "table.csv", "--out", "p.csv").code == 0
     assert "network" in (home / "small" / "model" / "model.json").read_text(encoding="utf-8")

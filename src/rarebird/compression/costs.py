@@ -6,6 +6,14 @@ import numpy as np
 
 from rarebird.compression.measurement import ClassCost, class_costs
 from rarebird.compression.subject import Subject
+from rarebird.explanation.agreement import Agreement, agreement
+from rarebird.explanation.explain import Effort
+
+# Seconds that the explanations of one model may take, the most rows of a class, and how much is computed for each.
+SECONDS, MOST_ROWS = 10.0, 8
+EFFORT = Effort(background=4, steps=8, most_steps=16, orders=3)
+# A gradient takes about three times a prediction.
+GRADIENT = 3.0
 
 
 def held_out_costs(before: Subject, after: Subject) -> list[ClassCost]:
@@ -26,6 +34,22 @@ def costs_on_test_rows(before: Subject, after: Subject) -> list[ClassCost]:
         return []
     was, now = (subject.model.labels(subject.model.outputs(rows)) for subject in (before, after))
     return class_costs(rows, was, now)
+
+
+def explanation_agreement(before: Subject, after: Subject, seconds_of_row: float) -> list[Agreement]:
+    """How alike both models explain the same rows, class by class: test rows, without any those that were held out;
+    empty where that would take too long.
+
+    Args:
+        before, after: The models.
+        seconds_of_row: Time in which the slower one predicts a row.
+    """
+    rows = after.scored if after.splits.test is None else after.splits.test
+    points = EFFORT.background * EFFORT.steps * GRADIENT
+    most = int(SECONDS / max(points * seconds_of_row, 1e-9) / max(len(before.model.classes), 1))
+    if most < 1 or not len(rows):
+        return []
+    return agreement(before.model, after.model, rows, after.splits.train, min(most, MOST_ROWS), EFFORT)
 
 
 def keeps_floor(costs: list[ClassCost], most_drop: float) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rarebird.compression import steps
-from rarebird.compression.costs import costs_on_test_rows, held_out_costs, keeps_floor
+from rarebird.compression.costs import costs_on_test_rows, explanation_agreement, held_out_costs, keeps_floor
 from rarebird.compression.measurement import ClassCost, Size, size_of
 from rarebird.compression.steps import Settings
 from rarebird.compression.subject import Subject
@@ -17,6 +17,7 @@ from rarebird.core.compute import Compute
 from rarebird.core.progress import part_of
 from rarebird.evaluation import held_out
 from rarebird.evaluation.result import Scores
+from rarebird.explanation.agreement import Agreement
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class Measured:
         kept: Whether every class keeps the floor on the rows that decide.
         seconds: Time that the step took.
         note: What the step did, for people.
+        reasons: How alike it explains the same rows as the given model, per class; empty where that takes too long.
     """
 
     step: str
@@ -44,6 +46,7 @@ class Measured:
     kept: bool = True
     seconds: float = 0.0
     note: str = ""
+    reasons: Sequence[Agreement] = ()
 
 
 def compressed(
@@ -72,7 +75,7 @@ def compressed(
         progress(0.0, name)
         before = found[-1].subject
         chosen, note = _chosen(original, _tried(name, original, before, settings, most_drop, part), most_drop, name)
-        measured = _measured(name, chosen, original)
+        measured = _measured(name, chosen, original, found[0].size)
         kept = keeps_floor(list(measured.costs), most_drop)
         found.append(replace(measured, kept=kept, seconds=time.monotonic() - start, note=note))
         if not kept:
@@ -119,7 +122,8 @@ def _note(name: str, count: int, kept: bool) -> str:
     return ""
 
 
-def _measured(step: str, subject: Subject, original: Subject) -> Measured:
+def _measured(step: str, subject: Subject, original: Subject, before: Size | None = None) -> Measured:
+    """The model after a step; `before` is the size of the given model."""
     rows, model = subject.splits.test, subject.model
     if rows is None:
         held = subject.completed
@@ -132,6 +136,19 @@ def _measured(step: str, subject: Subject, original: Subject) -> Measured:
     size = size_of(model, subject.splits.train if rows is None else rows)
     if subject is original:
         return Measured(step, subject, size, scores)
+    slower = _seconds_of_row(size) if before is None else max(map(_seconds_of_row, (size, before)))
     return Measured(
-        step, subject, size, scores, held_out_costs(original, subject), costs_on_test_rows(original, subject)
+        step,
+        subject,
+        size,
+        scores,
+        held_out_costs(original, subject),
+        costs_on_test_rows(original, subject),
+        reasons=explanation_agreement(original, subject, slower),
     )
+
+
+def _seconds_of_row(size: Size) -> float:
+    """Time of the prediction of a row in the largest batch that was measured."""
+    batch = max(batch for _, batch in size.seconds)
+    return max(seconds for (_, rows), seconds in size.seconds.items() if rows == batch) / batch

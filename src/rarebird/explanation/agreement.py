@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rarebird.data.dataset import Dataset
+from rarebird.explanation import shapley
 from rarebird.explanation.amounts import Amounts
 from rarebird.explanation.explain import USUAL, Effort, Explainer
 from rarebird.model.model import Model
@@ -32,8 +33,8 @@ class Agreement:
 def agreement(
     before: Model, after: Model, rows: Dataset, background: Dataset, most: int = 20, effort: Effort = USUAL
 ) -> list[Agreement]:
-    """The agreement of two models, for each class: both explain the same rows against the same background rows, each by
-    its own method whose amounts add up.
+    """The agreement of two models, for each class: both explain the same rows against the same background rows, by the
+    method that suits both and adds up; by Shapley values where none but these does.
 
     Args:
         before, after: The models; both know the same classes.
@@ -44,6 +45,8 @@ def agreement(
     """
     classes = before.classes or ("",)
     explainers = [Explainer(model, background, effort=effort) for model in (before, after)]
+    methods = {one.main_method() for one in explainers}
+    method = methods.pop() if len(methods) == 1 else shapley.METHOD
     found = []
     for code, label in enumerate(classes):
         own = np.flatnonzero(rows.codes == code) if before.classes else np.arange(len(rows))
@@ -52,7 +55,7 @@ def agreement(
             found.append(Agreement(label, 0, None))
             continue
         codes = np.full(len(some), code)
-        pair = [one.explain(some, codes, one.main_method()) for one in explainers]
+        pair = [one.explain(some, codes, method) for one in explainers]
         known = rank_correlations(*pair)
         known = known[np.isfinite(known)]
         found.append(Agreement(label, len(some), float(known.mean()) if len(known) else None))

@@ -84,6 +84,12 @@ def _classes(one: Measured) -> str:
     )
     rows = [["class", "rows", "recall before", "after", "difference"], *(_line(cost) for cost in costs)]
     note = f" {one.note}" if one.note else ""
+    alike = {reason.label: reason.correlation for reason in one.reasons}
+    if alike:
+        shown = [alike.get(cost.label) for cost in costs]
+        texts = ["-" if correlation is None else f"{correlation:.2f}" for correlation in shown]
+        rows = [[*row, text] for row, text in zip(rows, ["explanations", *texts], strict=True)]
+        note += " Explanations: rank correlation with those of the given model, for the same rows."
     return f"After {one.step}, on the {where}, against the given model:{note}\n{_aligned(rows)}"
 
 

@@ -261,4 +261,5 @@ def _plain(one: Measured) -> dict[str, Any]:
         "metrics": metrics,
         "per_class": [vars(cost) for cost in one.test_costs or one.costs],
         "per_class_held_out": [vars(cost) for cost in one.costs],
+        "explanations": [vars(reason) for reason in one.reasons],
     }
