@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from rarebird.data.dataset import Dataset, Pixels
 from rarebird.executors.ranks import Rank
 from rarebird.experiment.agreement import agree
 from rarebird.recipe.recipe import Recipe
-from rarebird.training import distributed
+from rarebird.training import checkpoint, distributed
+from rarebird.training.checkpoint import Checkpoint
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.shared_memory import Meeting
 from rarebird.training.trainer import Trained, TrainingPlan
@@ -58,8 +60,13 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "table",
         {"network": MLP, "schedule": "reduce_on_plateau", "regularization": ["early_stopping", "label_smoothing"]},
     ),
+    "averaging": (
+        "table",
+        {"network": {**MLP, "dropout": 0.2}, "optimizer": "schedule_free_adamw", "batch_sampling": "by_loss"},
+    ),
     "two stages": ("table", {"network": MLP, "stages": "deferred", "augmentation": ["cell_swap"], "optimizer": "muon"}),
 }
+RESUMED = ("resnet", "planned pictures")
 BY_GLOO = ("resnet", "features")
 
 
@@ -75,7 +82,16 @@ def rows_of(kind: str, n: int = 201, seed: int = 0) -> Dataset:
     )
 
 
-def trained(name: str, planted: bool = False) -> Trained:
+def never(progress: float) -> bool:
+    return False
+
+
+def trained(
+    name: str,
+    planted: bool = False,
+    kept: Checkpoint | None = None,
+    on_step: Callable[[float], bool] = never,
+) -> Trained:
     """One case, trained by this process or, in a group, by all ranks; with `planted`, on other rows than it should."""
     kind, settings = CASES[name]
     plain: dict[str, Any] = {
@@ -91,12 +107,37 @@ def trained(name: str, planted: bool = False) -> Trained:
         # The same number of rows, of which one is a held-out one.
         learned = learned.take(np.r_[np.arange(200), 0])
     trainer = NetworkTrainer(recipe, learned, watched, 0, "cpu")
-    return trainer.run(TrainingPlan(trainer.plan(None, 1)), lambda progress: False)
+    return trainer.run(TrainingPlan(trainer.plan(None, 1), checkpoint=kept), on_step)
+
+
+class KilledError(Exception):
+    """In place of a signal that ends the process."""
+
+
+def resumed(name: str, folder: Path, at: float = 0.6) -> Trained:
+    """One case that is ended in the middle, and resumed by a new training of the same rows."""
+
+    def kill(progress: float) -> bool:
+        if progress > at:
+            raise KilledError
+        return False
+
+    with contextlib.suppress(KilledError):
+        trained(name, kept=Checkpoint(folder, name), on_step=kill)
+    steps = []
+    result = trained(name, kept=Checkpoint(folder, name), on_step=lambda progress: bool(steps.append(progress)))
+    # The steps before were not taken again.
+    assert steps
+    assert min(steps) > at
+    return result
 
 
 def values(name: str) -> np.ndarray:
     """All numbers of the trained network, and of its history."""
-    result = trained(name)
+    return numbers(trained(name))
+
+
+def numbers(result: Trained) -> np.ndarray:
     state = [part.detach().double().flatten().numpy() for part in result.network.state_dict().values()]
     history = [np.array(list(entry.values())) for entry in result.history]
     return np.concatenate([*state, *history])
@@ -123,6 +164,8 @@ def take_part(rank: Rank, folder: Path) -> None:
         lambda: agree(Recipe(kind="table", network="mlp", reference="boosted_trees"), "same rows"),
         lambda: distributed.own_share(1),
     ]
+    checkpoint.SECONDS = checkpoint.WRITINGS = 0.0
+    found |= {f"{name} resumed": numbers(resumed(name, folder)) for name in RESUMED}
     refused = [sentence_of(one) for one in different]
     distributed.leave()
     distributed.join(rank.number, rank.ranks, "cpu", f"{rank.file}-gloo")

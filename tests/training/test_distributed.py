@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rarebird.executors.ranks import others
-from tests.training.rank_cases import BY_GLOO, CASES, take_part, values
+from tests.training.rank_cases import BY_GLOO, CASES, RESUMED, take_part, values
 
 pytestmark = pytest.mark.xdist_group("ranks")
 
@@ -21,13 +21,23 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, np.ndarray
     return [dict(np.load(folder / f"rank_{rank}.npz")) for rank in range(2)]
 
 
-@pytest.mark.parametrize("name", CASES)
+# Their draws are those of each rank.
+DIFFER = ("averaging",)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in DIFFER])
 def test_two_ranks_are_one_process(ranks: list[dict[str, np.ndarray]], name: str) -> None:
     np.testing.assert_array_equal(ranks[0][name], ranks[1][name])
     alone = values(name)
     np.testing.assert_allclose(ranks[0][name], alone, atol=1e-5)
     if name in BY_GLOO:
         np.testing.assert_allclose(ranks[0][f"{name} by gloo"], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_ranks_that_resume_give_the_same_bits(ranks: list[dict[str, np.ndarray]], name: str) -> None:
+    for found in ranks:
+        np.testing.assert_array_equal(found[f"{name} resumed"], found[name])
 
 
 def test_ranks_that_disagree_are_refused(ranks: list[dict[str, np.ndarray]]) -> None:

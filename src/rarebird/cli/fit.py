@@ -78,7 +78,11 @@ def fit(
     single: Annotated[bool, typer.Option("--single", help="Distil the result of the search into one network.")] = False,
     budget: Budget = "5m",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the search in --out, which was killed, for another budget.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue what was killed in --out: a search for another budget, or the training of a recipe.",
+        ),
     ] = False,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes of this machine that train recipes at the same time.")
@@ -114,7 +118,6 @@ def fit(
     searches = command.is_asked_for(request)
     for name, given in (
         ("--single", single),
-        ("--resume", resume),
         ("--workers", workers > 1),
         ("--cluster", cluster is not None),
     ):
@@ -127,7 +130,7 @@ def fit(
     if shared and searches:
         raise DataError("A search trains on one device at a time; for several give --recipe, --steps or --set.")
     if resume and out is None:
-        raise DataError("--resume needs the folder of the search; give it with --out.")
+        raise DataError("--resume needs the folder of the run; give it with --out.")
     outcome: Outcome | None
     # Of several processes, the first one speaks for all.
     watchers = Watchers() if rank is not None and rank.number else Watchers(log_json, track, track_to)
@@ -136,9 +139,9 @@ def fit(
             options = SearchOptions(references, single, Workers(workers, cluster))
             outcome = command.fit(request, clock, progress, options, resume)
         elif shared:
-            outcome = fit_on_devices(request, clock, devices, progress)
+            outcome = fit_on_devices(request, clock, devices, progress, resume)
         else:
-            outcome = fit_recipe(request, clock, progress)
+            outcome = fit_recipe(request, clock, progress, resume)
         if outcome is not None:
             finished(outcome)
     if outcome is not None:

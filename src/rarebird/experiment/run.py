@@ -103,7 +103,12 @@ def run(
 
 
 def run_in(
-    setup: Setup, recipe: AnyRecipe, clock: Clock | None, progress: Progress, timings: dict[str, float]
+    setup: Setup,
+    recipe: AnyRecipe,
+    clock: Clock | None,
+    progress: Progress,
+    timings: dict[str, float],
+    checkpoints: Path | None = None,
 ) -> Outcome:
     """`run` after the split: train, calibrate, decide and score; of several ranks, by the first one.
 
@@ -113,9 +118,12 @@ def run_in(
         clock: As in `run`.
         progress: As in `run`.
         timings: Seconds of each part of the run so far.
+        checkpoints: As in `Compute`.
     """
     recipe, clock = setup.settled(recipe), training_clock(recipe, clock)
-    compute = Compute(setup.device, clock.training_deadline(), progress)
+    # Of several ranks, all have a deadline or none.
+    deadline = distributed.agreed(clock.training_deadline())
+    compute = Compute(setup.device, deadline, progress, checkpoints)
     with timed(timings, "train"):
         recipe, verdicts = gated(recipe, setup, compute)
         fits = train(recipe, setup, compute)

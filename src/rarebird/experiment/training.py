@@ -35,6 +35,7 @@ def train(recipe: AnyRecipe, setup: Setup, compute: Compute) -> list[CrossFit]:
             compute.device,
             end_of_share(compute.deadline, time.monotonic(), len(recipes) - place),
             part_of(compute.progress, place / len(recipes), 1 / len(recipes), member),
+            None if compute.checkpoints is None else compute.checkpoints / f"recipe_{place}",
         )
         # Each recipe has its own folds, by its own seed; all recipes share one hold-out.
         parts = parts_of(one, setup.splits, setup.parts(one.seed if setup.protocol.folds else recipe.seed))

@@ -26,7 +26,7 @@ from rarebird.training.shared_memory import Meeting
 
 
 def fit_on_devices(
-    request: Request, clock: Clock, devices: int | None = None, progress: Progress = silent
+    request: Request, clock: Clock, devices: int | None = None, progress: Progress = silent, resume: bool = False
 ) -> Outcome | None:
     """`fit_recipe` by several processes, each with a GPU or a share of the CPU threads of its own.
 
@@ -35,6 +35,7 @@ def fit_on_devices(
         clock: The budget.
         devices: The number of processes, which are started; None under ``torchrun``, which started them.
         progress: As for `fit_recipe`; the first process alone calls it.
+        resume: As for `fit_recipe`.
 
     Returns:
         The outcome; None in a process that is not the first one.
@@ -48,13 +49,13 @@ def fit_on_devices(
         each = request.threads or max(1, torch.get_num_threads() // (devices or 1))
         request = replace(request, device=_kind_of_device(request.device, devices or 1))
         with others(take_part, (request, clock, each), devices or 1, each) as (first, started):
-            return _lead(first, request, clock, progress, each, started)
+            return _lead(first, request, clock, progress, each, started, resume)
     if devices not in (None, rank.ranks):
         raise DataError(f"torchrun started {rank.ranks} processes, but --devices is {devices}; leave --devices out.")
     each = request.threads or max(1, torch.get_num_threads() // rank.on_machine)
     request = replace(request, device=_kind_of_device(request.device, rank.on_machine))
     if rank.is_first:
-        return _lead(rank, request, clock, progress, each, None)
+        return _lead(rank, request, clock, progress, each, None, resume)
     try:
         take_part(rank, request, clock, each)
     except RankLostError:
@@ -81,19 +82,26 @@ def take_part(rank: Rank, request: Request, clock: Clock, each: int) -> None:
         except DataError as error:
             distributed.from_all({distributed.PROBLEM: str(error)})
             raise
-        agree(recipe, name)
+        checkpoints = agree(recipe, name)
         setup = prepare_run(recipe, data, device=device, positive=request.positive, copies=copies)
         recipe = setup.settled(recipe)
-        train(recipe, setup, Compute(device, training_clock(recipe, clock).training_deadline()))
+        deadline = distributed.agreed(training_clock(recipe, clock).training_deadline())
+        train(recipe, setup, Compute(device, deadline, checkpoints=checkpoints))
 
 
 def _lead(
-    rank: Rank, request: Request, clock: Clock, progress: Progress, each: int, started: OtherRanks | None
+    rank: Rank,
+    request: Request,
+    clock: Clock,
+    progress: Progress,
+    each: int,
+    started: OtherRanks | None,
+    resume: bool,
 ) -> Outcome:
     """What the first rank does; `started` are the others, if it started them."""
     try:
         with _group(rank, request.device, each) as device:
-            return fit_recipe(replace(request, device=device), clock, progress)
+            return fit_recipe(replace(request, device=device), clock, progress, resume)
     except RankLostError:
         why = (None if started is None else started.why_ended()) or "another process ended"
         raise UnavailableError(f"{why[0].upper()}{why[1:]} before the training did; no result was written.") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,14 @@ class TrainState:
 
 
 class Hook:
-    """Calls around a training step; every method does nothing, so that a hook overrides only those it needs."""
+    """Calls around a training step; every method does nothing, so that a hook overrides only those it needs.
+
+    Attributes:
+        mean: The network that is evaluated in place of the trained one, for a hook that keeps one; None for others, and
+            before the first step that counts.
+    """
+
+    mean: nn.Module | None = None
 
     def around(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
         """The optimizer, or one that wraps it: its ``step(closure)`` may compute the loss more than once."""
@@ -64,6 +71,13 @@ class Hook:
 
     def after_evaluation(self, state: TrainState) -> None:
         """Called with the scores of the held-out rows in `state.scores`; it may set `state.stop`."""
+
+    def saved(self) -> dict[str, Any]:
+        """What a checkpoint must keep of the hook: numbers, texts and tensors, in dictionaries and lists."""
+        return {}
+
+    def restore(self, saved: dict[str, Any], state: TrainState) -> None:
+        """Put back what `saved` gave, in the training of a network whose weights are back already."""
 
     def after_fit(self, state: TrainState) -> None:
         """Called at the end of the training; it may load other weights into `state.network`."""

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from rarebird.core.atomic_files import whole_file
 from rarebird.core.compute import Compute
 from rarebird.core.progress import part_of
 from rarebird.data.dataset import Splits
 from rarebird.recipe.recipe import Recipe
 from rarebird.training import distributed
+from rarebird.training.checkpoint import Checkpoint
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.part_progress import PartProgress
 from rarebird.training.part_seconds import LONGEST_OVERRUN, affordable_models, seconds_after_training
@@ -26,6 +28,8 @@ from rarebird.training.synthesis import planned
 from rarebird.training.trainer import Trained, Trainer, TrainingPlan, part_deadline_of
 from rarebird.training.watched_rows import split_off_watched
 
+# Beside the checkpoints of a cross-fit: its recipe with the planned steps.
+PLANNED = "planned.toml"
 # Per model, the positions of the rows that it learns from, and of the rows that it holds out.
 Parts = Sequence[tuple[np.ndarray, np.ndarray]]
 
@@ -85,20 +89,21 @@ def cross_fit(
         All models so far, after each one; nothing where too few steps fit. A caller that stops ends the trainings.
     """
     models, replayed = CrossFit(recipe), _replayed(recipe, parts)
-    deadline, given_steps = compute.deadline, recipe.steps
-    count = min(len(parts), most or len(parts))
+    deadline, given_steps, count = compute.deadline, recipe.steps, min(len(parts), most or len(parts))
     for fold, (part, changes) in enumerate(zip(parts, replayed, strict=False)):
         start = time.monotonic()
         recipe, trainer, learned = _sized_trainer(recipe, splits, parts, fold, compute, curve)
         built = time.monotonic() - start  # seconds
         if fold == 0:
             count, deadline = _within(deadline, trainer, built, splits, parts[:count])
-            recipe = distributed.agreed(_planned(recipe, trainer, deadline, (built, count), share))
+            planned = _kept_plan(compute) or _planned(recipe, trainer, deadline, (built, count), share)
+            recipe = _keep_plan(compute, distributed.agreed(planned))
             if (recipe.steps or 0) < enough * trainer.own_steps or (enough and not trainer.fits(deadline, count)):
                 return
         on_step = PartProgress(compute, fold, count)
         ends = part_deadline_of(deadline, trainer, time.monotonic(), count - fold)
-        trained = trainer.run(TrainingPlan(recipe, ends, changes, given_steps, on_step.on_pretraining), on_step)
+        kept = None if compute.checkpoints is None else Checkpoint(compute.checkpoints, f"fold_{fold}")
+        trained = trainer.run(TrainingPlan(recipe, ends, changes, given_steps, kept, on_step.on_pretraining), on_step)
         del trainer  # frees its rows before those of the next fold are prepared
         is_last = fold + 1 >= count or (deadline is not None and time.monotonic() + built > deadline + LONGEST_OVERRUN)
         is_last, by_user = distributed.agreed((is_last, on_step.ended))
@@ -148,6 +153,22 @@ def _planned(
     built, count = preparation
     planned = trainer.plan(None if deadline is None else deadline - built * (count - 1), count)
     return planned if recipe.steps is not None else _shortened(planned, share)
+
+
+def _kept_plan(compute: Compute) -> Recipe | None:
+    """The recipe with the steps that were planned before, for trainings that are resumed; None for others."""
+    file = None if compute.checkpoints is None else compute.checkpoints / PLANNED
+    text = distributed.agreed(file.read_text(encoding="utf-8") if file is not None and file.is_file() else None)
+    return None if text is None else Recipe.from_toml(text)
+
+
+def _keep_plan(compute: Compute, recipe: Recipe) -> Recipe:
+    """The recipe, written beside the checkpoints."""
+    if compute.checkpoints is not None and distributed.rank() == 0:
+        compute.checkpoints.mkdir(parents=True, exist_ok=True)
+        with whole_file(compute.checkpoints / PLANNED) as building:
+            building.write_text(recipe.to_toml(), encoding="utf-8")
+    return recipe
 
 
 def _with_model(

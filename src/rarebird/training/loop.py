@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,8 +17,10 @@ from rarebird.slots.sampling_state import SamplingState
 from rarebird.training import distributed
 from rarebird.training.batch_statistics import shared_statistics
 from rarebird.training.batch_step import BatchStep
+from rarebird.training.checkpoint import Checkpoint
 from rarebird.training.layer_rates import with_decay
-from rarebird.training.optimizer_state import set_rate, use_weights
+from rarebird.training.optimizer_state import restore, saved, set_rate, use_weights
+from rarebird.training.position import Epoch, Position
 from rarebird.training.stage import StageParts, normalize_head, trainable_parameters
 from rarebird.training.step_plan import StepPlan
 
@@ -38,6 +41,8 @@ class Training(BatchStep):
             scores.
         on_step: Called with the progress 0..1 after every step; if it returns True, that step is the last.
         history: One entry per evaluation.
+        checkpoint: Where the state of the training is written from time to time, and from where it goes on.
+        position: Where it is.
         stage: The place of the stage of the last step.
         kept_stage: After the training, the place of the stage whose weights the network has.
     """
@@ -49,11 +54,14 @@ class Training(BatchStep):
     validation: Scores | None = None
     on_step: Callable[[float], bool] = lambda progress: False
     history: list[dict[str, float]] = field(default_factory=list)
+    checkpoint: Checkpoint | None = None
+    position: Position = field(init=False)
     stage: int = field(default=0, init=False)
     kept_stage: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.position = Position(next_evaluation=1 / EVALUATIONS)
         # Recorded from the first stage on, so that a later stage that reads it begins with the losses so far.
         is_read = any(getattr(stage.sampling, "reads_last_loss", False) for stage in self.stages)
         if is_read:
@@ -70,41 +78,104 @@ class Training(BatchStep):
             DataError: The loss is infinite or NaN: the training has diverged.
         """
         state = TrainState(self.network, 0, plan.steps)
-        optimizer: torch.optim.Optimizer | None = None
-        restarts = True
-        losses: list[Tensor] = []
-        next_evaluation = 1 / EVALUATIONS
+        optimizer = self._resumed(state, plan)
+        at, restarts = self.position, optimizer is None
         for place, stage in enumerate(self.stages):
-            restarts = restarts or stage.restarts
+            if place < at.place:
+                continue
+            restarts = restarts or (stage.restarts and place > at.place)
             if plan.done or plan.progress >= stage.until:
                 continue  # a stage without a step changes nothing
+            if place > at.place:
+                at.place, at.epoch = place, None
             self.stage = state.stage = place
             if optimizer is None or restarts:
                 use_weights(optimizer, "eval")
-                schedule_start, first_entry = self.stages[place - 1].until if place else 0.0, len(self.history)
+                at.schedule_start, at.first_entry = self.stages[place - 1].until if place else 0.0, len(self.history)
                 optimizer, restarts = self._build_optimizer(stage), False
             self._set_modes(stage, optimizer)
             for batch in self._batches(stage, plan):
-                progress = (plan.progress - schedule_start) / (self._schedule_end(place) - schedule_start)
-                rate = set_rate(stage, optimizer, progress, self.history[first_entry:])
-                losses.append(self._step(stage, optimizer, batch, state))
-                plan.advance()
-                state.step, state.steps, state.learning_rate = plan.step, plan.steps, rate
-                for hook in self.hooks:
-                    hook.after_step(state)
-                # Called before the evaluation, so that a training that is ended early is evaluated at its last step, as
-                # its replay is.
-                ending = bool(distributed.decided(self.on_step(plan.progress))) or state.stop
-                if plan.progress >= next_evaluation or plan.done or ending:
-                    next_evaluation = plan.progress + 1 / EVALUATIONS
-                    use_weights(optimizer, "eval")
-                    self._evaluate(state, plan, losses)
-                    self._set_modes(stage, optimizer)
-                if ending or state.stop:
-                    plan.stop()
+                self._step_and_evaluate(stage, optimizer, batch, state, plan)
         use_weights(optimizer, "eval")
+        if self.checkpoint is not None and distributed.decided(self.checkpoint.is_due):
+            self._save(self.checkpoint, None, state, plan)
         self._finish(state)
         return self.history
+
+    def _step_and_evaluate(
+        self,
+        stage: StageParts,
+        optimizer: torch.optim.Optimizer,
+        batch: np.ndarray,
+        state: TrainState,
+        plan: StepPlan,
+    ) -> None:
+        at = self.position
+        progress = (plan.progress - at.schedule_start) / (self._schedule_end(at.place) - at.schedule_start)
+        rate = set_rate(stage, optimizer, progress, self.history[at.first_entry :])
+        at.losses.append(self._step(stage, optimizer, batch, state))
+        plan.advance()
+        state.step, state.steps, state.learning_rate = plan.step, plan.steps, rate
+        for hook in self.hooks:
+            hook.after_step(state)
+        # Called before the evaluation, so that a training that is ended early is evaluated at its last step, as its
+        # replay is.
+        is_due = self.checkpoint is not None and self.checkpoint.is_due
+        decided = int(distributed.decided(self.on_step(plan.progress) + 2 * is_due))
+        ending = bool(decided % 2) or state.stop
+        if plan.progress >= at.next_evaluation or plan.done or ending:
+            at.next_evaluation = plan.progress + 1 / EVALUATIONS
+            use_weights(optimizer, "eval")
+            self._evaluate(state, plan, at.losses)
+            self._set_modes(stage, optimizer)
+        if ending or state.stop:
+            plan.stop()
+        if self.checkpoint is not None and decided >= 2:
+            self._save(self.checkpoint, optimizer, state, plan)
+
+    def _save(
+        self, checkpoint: Checkpoint, optimizer: torch.optim.Optimizer | None, state: TrainState, plan: StepPlan
+    ) -> None:
+        """Write a checkpoint; without an optimizer, of a training that needs no more steps."""
+        kept = {
+            "network": self.network.state_dict(),
+            "optimizer": None if optimizer is None else saved(optimizer),
+            "hooks": [hook.saved() for hook in self.hooks],
+            "position": asdict(self.position),
+            "plan": {name: getattr(plan, name) for name in ("step", "steps", "progress", "changes")},
+            "state": {name: getattr(state, name) for name in ("learning_rate", "scores", "stop", "stage")},
+            "judged": state.judged is not None,
+            "history": self.history,
+            "last_loss": self.last_loss,
+            "draws": [self.rng.bit_generator.state, self.generator.get_state(), torch.get_rng_state()],
+        }
+        checkpoint.write(plan.step, kept)
+
+    def _resumed(self, state: TrainState, plan: StepPlan) -> torch.optim.Optimizer | None:
+        """Put the last checkpoint into this training, if there is one; its optimizer, None at the beginning."""
+        kept = None if self.checkpoint is None else self.checkpoint.read()
+        if kept is None:
+            return None
+        self.network.load_state_dict(kept["network"])
+        epoch = kept["position"].pop("epoch")
+        self.position = Position(**kept["position"], epoch=None if epoch is None else Epoch(**epoch))
+        self.stage = self.position.place
+        stage = replace(self.stages[self.stage], reset_head=False)
+        optimizer = self._build_optimizer(stage)
+        if kept["optimizer"] is not None:
+            restore(optimizer, kept["optimizer"])
+        vars(plan).update(kept["plan"], changes=[(step, steps) for step, steps in kept["plan"]["changes"]])
+        vars(state).update(kept["state"], step=plan.step, steps=plan.steps)
+        for hook, values in zip(self.hooks, kept["hooks"], strict=True):
+            hook.restore(values, state)
+        if kept["judged"]:
+            state.judged = next((hook.mean for hook in reversed(self.hooks) if hook.mean is not None), None)
+        self.history[:] = kept["history"]
+        self.last_loss = kept["last_loss"]
+        self.rng.bit_generator.state, augmentation, others = kept["draws"]
+        self.generator.set_state(augmentation)
+        torch.set_rng_state(others)
+        return optimizer
 
     def _finish(self, state: TrainState) -> None:
         """Give the network the weights that are kept."""
@@ -153,17 +224,25 @@ class Training(BatchStep):
             ):
                 module.eval()
 
+    def _new_epoch(self, plan: StepPlan) -> Epoch:
+        read = self.last_loss
+        last_loss = None if read is None or read.isnan().all() else read.double().cpu().numpy()
+        return Epoch(self.rng.bit_generator.state, plan.progress, last_loss)  # type: ignore[arg-type]
+
     def _batches(self, stage: StageParts, plan: StepPlan) -> Iterator[np.ndarray]:
         """The batches of the stage, epoch after epoch."""
         y = self.rows.y.argmax(dim=1).cpu().numpy() if self.rows.y.shape[1] > 1 else self.rows.y[:, 0].cpu().numpy()
         while plan.progress < stage.until and not plan.done:
-            read = self.last_loss
-            last_loss = None if read is None or read.isnan().all() else read.double().cpu().numpy()
-            state = SamplingState(progress=plan.progress, fold=self.fold, rows=self.rows.counts, last_loss=last_loss)
-            for batch in stage.sampling(y, self.batch_size, self.rng, state):
+            epoch = self.position.epoch or self._new_epoch(plan)
+            self.position.epoch, self.rng.bit_generator.state = epoch, epoch.draws
+            state = SamplingState(epoch.progress, self.fold, self.rows.counts, epoch.last_loss)
+            batches = stage.sampling(y, self.batch_size, self.rng, state)
+            for batch in itertools.islice(batches, epoch.taken, None):
+                epoch.taken += 1
                 yield batch
                 if plan.progress >= stage.until or plan.done:
                     return
+            self.position.epoch = None
 
     def _evaluate(self, state: TrainState, plan: StepPlan, losses: list[Tensor]) -> None:
         entry = {"step": float(plan.step), "progress": plan.progress, "learning_rate": state.learning_rate}

@@ -195,7 +195,7 @@ class NetworkTrainer:
         if self._is_large(where):
             check_memory(self.training(where), recipe.network.name)
         training = self.training(where)
-        training.on_step = on_step
+        training.on_step, training.checkpoint = on_step, plan.checkpoint
         distributed.begin(training.network, training.rows, seed=self.recipe.seed, fold=self.fold)
         if (validation := self._validation(training.network, recipe)) is not None:
             training.validation = lambda network: validation(network, self.prior_factor(training.stage))

@@ -1,10 +1,12 @@
-"""What a training changes in its optimizer from step to step: the learning rate, and which weights are in use."""
+"""What a training does to its optimizer from step to step, and what a checkpoint keeps of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from rarebird.training.stage import StageParts
 
@@ -29,3 +31,50 @@ def set_rate(
 def _schedule_loss(entry: dict[str, float]) -> float:
     """The loss that a schedule reads: that of the rows not learned from, where they are scored."""
     return entry.get("val_loss", entry["train_loss"])
+
+
+def saved(optimizer: Any) -> dict[str, Any]:
+    """All that an optimizer remembers, for a checkpoint: of each parameter, of each group, its own numbers, and the
+    same of optimizers within it."""
+    return {
+        "groups": [{name: value for name, value in group.items() if name != "params"} for group in _groups(optimizer)],
+        "state": [dict(optimizer.state.get(one, {})) for group in _groups(optimizer) for one in group["params"]],
+        "numbers": {name: value for name, value in vars(optimizer).items() if type(value) in (bool, int, float)},
+        "inner": [saved(one) for one in _within(optimizer)],
+    }
+
+
+@torch.no_grad()
+def restore(optimizer: Any, kept: dict[str, Any]) -> None:
+    """Give a new optimizer of the same parameters what `saved` kept."""
+    for group, values in zip(_groups(optimizer), kept["groups"], strict=True):
+        # JSON has no tuples.
+        group.update({name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    parameters = [one for group in _groups(optimizer) for one in group["params"]]
+    for parameter, values in zip(parameters, kept["state"], strict=True):
+        optimizer.state[parameter] |= {name: _like(value, parameter) for name, value in values.items()}
+        if not values:
+            del optimizer.state[parameter]
+    vars(optimizer).update(kept["numbers"])
+    for one, values in zip(_within(optimizer), kept["inner"], strict=True):
+        restore(one, values)
+
+
+def _groups(optimizer: Any) -> list[dict[str, Any]]:
+    groups: list[dict[str, Any]] = optimizer.param_groups
+    return groups
+
+
+def _within(optimizer: Any) -> list[Any]:
+    """The optimizers that an optimizer wraps."""
+    inner = getattr(optimizer, "inner", [])
+    return inner if isinstance(inner, list) else [inner]
+
+
+def _like(value: Any, parameter: Tensor) -> Any:
+    """A kept value; a tensor of the parameter's shape in its place and memory layout."""
+    if not isinstance(value, Tensor):
+        return value
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -77,6 +77,7 @@ def step_seconds(training: Training, seconds: float) -> float:
         validation=None,
         on_step=is_enough,
         history=[],
+        checkpoint=None,
     )
     copied.run(StepPlan(WARM_UP_STEPS + MOST_STEPS))
     steps = [after - before for before, after in itertools.pairwise(moments[1:])]

@@ -14,6 +14,7 @@ from rarebird.data.prepare import Prepared
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.external_rows import SourceReport
 from rarebird.slots.starting_weights import StartingWeights
+from rarebird.training.checkpoint import Checkpoint
 
 # Called with the progress 0..1 after each step; if it returns True, that step is the last.
 StepProgress = Callable[[float], bool]
@@ -29,6 +30,7 @@ class TrainingPlan:
             however long they take.
         changes: Changes ``(step, new number of steps)`` of an earlier run, which are repeated; the clock is not read.
         max_steps: A fast machine adds no steps beyond this number; None: the steps of the recipe's epochs.
+        checkpoint: Where the state of the training is kept; None: nowhere.
         on_pretraining: Called with the progress 0..1 of a pretraining, which comes before the first step; True from it
             ends the pretraining.
     """
@@ -37,6 +39,7 @@ class TrainingPlan:
     deadline: float | None = None
     changes: Sequence[tuple[int, int]] = ()
     max_steps: int | None = None
+    checkpoint: Checkpoint | None = None
     on_pretraining: StepProgress = lambda progress: False
 
 

@@ -17,7 +17,7 @@ the two.
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -76,6 +76,12 @@ class _Watch(Hook):
         else:
             self.without_gain += 1
             state.stop = state.stop or self.without_gain >= self.patience
+
+    def saved(self) -> dict[str, Any]:
+        return {"best": self.best, "without_gain": self.without_gain, "kept": self.kept, "stage": self.stage}
+
+    def restore(self, saved: dict[str, Any], state: TrainState) -> None:
+        vars(self).update(saved)
 
     def after_fit(self, state: TrainState) -> None:
         # The evaluated network gets the best weights, too: a hook that averages copies it into the trained network

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -67,13 +67,21 @@ def keep_zeros(mean: nn.Module, network: nn.Module) -> None:
         averaged.masked_fill_(parameter == 0, 0.0)
 
 
+def copy_with(network: nn.Module, weights: dict[str, Tensor] | None) -> nn.Module | None:
+    """A copy of a network with other weights, which learns nothing; None without them."""
+    if weights is None:
+        return None
+    copied = copy.deepcopy(network).requires_grad_(False)
+    copied.load_state_dict(weights)
+    return copied
+
+
 class _Average(Hook):
     """Keeps the exponential mean of the weights, and puts it into the network at the end."""
 
     def __init__(self, half_life: float) -> None:
         self.half_life = half_life
-        # Created at the first step, when the network is on its device and in its memory layout.
-        self.mean: nn.Module | None = None
+        # The mean is created at the first step, when the network is on its device and in its memory layout.
         self.seen = 1
 
     @torch.no_grad()
@@ -92,6 +100,12 @@ class _Average(Hook):
         if self.mean is not None:
             keep_zeros(self.mean, state.network)
         return self.mean
+
+    def saved(self) -> dict[str, Any]:
+        return {"mean": None if self.mean is None else self.mean.state_dict(), "seen": self.seen}
+
+    def restore(self, saved: dict[str, Any], state: TrainState) -> None:
+        self.mean, self.seen = copy_with(state.network, saved["mean"]), saved["seen"]
 
     @torch.no_grad()
     def after_fit(self, state: TrainState) -> None:

@@ -29,7 +29,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from rarebird.methods.regularization.ema import averaged, keep_zeros
+from rarebird.methods.regularization.ema import averaged, copy_with, keep_zeros
 from rarebird.slots.hooks import Hook, TrainState
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Float
@@ -57,7 +57,6 @@ class _Mean(Hook):
 
     def __init__(self, share: float) -> None:
         self.share = share
-        self.mean: nn.Module | None = None
         self.seen = 0
         self.complete = False
         self.batches: deque[Any] = deque(maxlen=BATCHES)
@@ -87,6 +86,16 @@ class _Mean(Hook):
     def before_evaluation(self, state: TrainState) -> nn.Module | None:
         self._complete(state)
         return self.mean
+
+    def saved(self) -> dict[str, Any]:
+        kept = {"seen": self.seen, "complete": self.complete, "batches": list(self.batches)}
+        return {"mean": None if self.mean is None else self.mean.state_dict(), **kept}
+
+    def restore(self, saved: dict[str, Any], state: TrainState) -> None:
+        self.mean, self.seen, self.complete = copy_with(state.network, saved["mean"]), saved["seen"], saved["complete"]
+        self.batches.extend(saved["batches"])
+        if self.mean is not None and normalizations(self.mean):
+            self.listening = state.network.register_forward_pre_hook(self._listen)
 
     @torch.no_grad()
     def after_fit(self, state: TrainState) -> None:
