@@ -12,6 +12,7 @@ from rarebird.core.checks import DataError
 from rarebird.core.version import VERSION
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.runs import folder
+from rarebird.runs.file_names import RESULT
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request
 
@@ -34,7 +35,7 @@ def training_folder(request: Request, resume: bool) -> Iterator[OutputFolder]:
                 f"{out.path} holds a training that did not end; resume it with --resume, start it anew with --force, "
                 "or give another --out."
             )
-        if resume and not killed and out.has(folder.RESULT):
+        if resume and not killed and out.has(RESULT):
             raise DataError(
                 f"{out.path} holds no training to resume: its run is finished; leave out --resume, and give another "
                 "--out, or --force to replace the run."
