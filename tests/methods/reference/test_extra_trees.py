@@ -16,10 +16,10 @@ from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.experiment.run import run
 from rarebird.methods.reference._forest import LEAST_SHARE, Forest, columns_of
-from rarebird.methods.reference._growth import _floor32
 from rarebird.methods.reference.extra_trees import ExtraTrees
 from rarebird.model.model import load
 from rarebird.recipe.recipe import Recipe
+from rarebird.slots.tree_ensembles import rounded_down
 from tests.methods.reference.made_forests import SPEC, VALUES, grown, inputs
 
 
@@ -71,7 +71,7 @@ def test_thresholds_in_single_precision_keep_every_row_on_its_side() -> None:
     values = np.concatenate(
         [exact.astype(np.float64), exact + 1e-12, exact - 1e-12, rng.normal(size=200), [0.0, -1e-60, 1e-60]]
     )
-    found = _floor32(values)
+    found = rounded_down(values)
     assert found.dtype == np.float32
     assert (found <= values).all()
     assert (np.nextafter(found, np.float32(np.inf)) > values).all()

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rarebird.core.checks import require
+from rarebird.core.checks import DataError, require
 from rarebird.methods.reference._interval_quantiles import interval_quantiles, n_quantiles
 from rarebird.methods.reference._tree_reference import at_least_one_column
+from rarebird.slots.tree_ensembles import TreeEnsemble
 
 if TYPE_CHECKING:
     from rarebird.data.spec import InputSpec
@@ -64,10 +65,14 @@ class Forest(nn.Module):
         at_once = max(1, PATHS // len(self.arrays["roots"]))
         parts = [self._mean(columns[start : start + at_once]) for start in range(0, len(columns), at_once)]
         shares = np.concatenate(parts) if parts else np.zeros((0, self.spec.n_outputs))
+        return self.of_sums(torch.from_numpy(shares)).float()
+
+    def of_sums(self, sums: Tensor) -> Tensor:
+        """The outputs from the means over the trees."""
         if self.spec.task == "regression":
-            return torch.from_numpy(shares.astype(np.float32))
-        shares = shares.clip(LEAST_SHARE, None)
-        return torch.from_numpy(np.log(shares / shares.sum(axis=1, keepdims=True)).astype(np.float32))
+            return sums
+        shares = sums.clamp(min=LEAST_SHARE)
+        return (shares / shares.sum(dim=1, keepdim=True)).log()
 
     def _mean(self, columns: np.ndarray) -> np.ndarray:
         """``(n, n_outputs)`` mean over the trees of the leaves' shares."""
@@ -88,20 +93,57 @@ class Forest(nn.Module):
         """The arrays of a model's file."""
         return self.arrays
 
+    def tree_columns(self, x: Inputs) -> Tensor:
+        """``(batch, columns)`` float32 of a table."""
+        return table_columns(x, self.spec)
+
+    def tree_ensemble(self) -> TreeEnsemble:
+        """The trees, whose sum is the mean of their shares.
+
+        Raises:
+            DataError: The columns are quantiles of series.
+        """
+        if self.spec.kind == "series":
+            raise DataError(
+                "This model holds trees on quantiles of series and their spectra (quant), which an ONNX file cannot "
+                "compute to the last bit; distil it to a network first: rarebird compress MODEL --steps distill."
+            )
+        arrays, n = self.arrays, len(self.arrays["feature"])
+        inner = arrays["feature"] >= 0
+        leaves = np.flatnonzero(~inner)
+        return TreeEnsemble(
+            roots=arrays["roots"].astype(np.int64),
+            feature=arrays["feature"].astype(np.int64),
+            threshold=arrays["threshold"],
+            equal=np.zeros(n, dtype=bool),
+            missing_left=np.zeros(n, dtype=bool),
+            left=np.where(inner, arrays["left"], 0).astype(np.int64),
+            right=np.where(inner, arrays["right"], 0).astype(np.int64),
+            leaf=np.repeat(leaves, np.diff(arrays["share_start"])),
+            output=arrays["share_class"].astype(np.int64),
+            value=(arrays["share"].astype(np.float64) / len(arrays["roots"])).astype(np.float32),
+            n_outputs=self.spec.n_outputs,
+        )
+
 
 def columns_of(x: Inputs, spec: InputSpec) -> np.ndarray:
     """``(n, columns)`` float32. Of a table: numbers, marks of missing numbers, a column per category or its rank; of a
     series: quantiles of its intervals."""
     if spec.kind == "series":
         return interval_quantiles(x["values"], x["lengths"], spec.length)
+    table: np.ndarray = table_columns(x, spec).cpu().numpy()
+    return table
+
+
+def table_columns(x: Inputs, spec: InputSpec) -> Tensor:
+    """`columns_of` a table, as a tensor and in operations that torch can trace."""
     parts = [x["numbers"].float(), x["missing"].float()]
     for place, codes in enumerate(spec.cardinalities):
         category = x["categories"][:, place]
-        parts.append(
-            nn.functional.one_hot(category, codes).float() if codes <= MOST_COLUMNS else category[:, None].float()
-        )
-    table: np.ndarray = torch.cat(parts, dim=1).cpu().numpy()
-    return at_least_one_column(table)
+        each = torch.arange(codes, device=category.device)
+        one_hot = (category[:, None] == each).float()
+        parts.append(one_hot if codes <= MOST_COLUMNS else category[:, None].float())
+    return at_least_one_column(torch.cat(parts, dim=1))
 
 
 def n_columns(spec: InputSpec) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from rarebird.methods.reference._forest import Forest, arrays_of, check, columns_of, joined
 from rarebird.methods.reference._tree_reference import TreeReference, TreeRows
+from rarebird.slots.tree_ensembles import rounded_down
 
 if TYPE_CHECKING:
     from rarebird.data.spec import InputSpec
@@ -93,16 +94,10 @@ def _arrays(trees: list[Any], known: np.ndarray, spec: InputSpec) -> dict[str, n
     nodes = {
         "feature": np.where(leaf, -1, np.concatenate([tree.feature for tree in trees])),
         # scikit-learn compares in float64; rounded down to float32, a threshold keeps every float32 row on its side.
-        "threshold": _floor32(np.where(leaf, 0.0, np.concatenate([tree.threshold for tree in trees]))),
+        "threshold": rounded_down(np.where(leaf, 0.0, np.concatenate([tree.threshold for tree in trees]))),
         "roots": start[:-1],
     }
     for name, children in (("left", "children_left"), ("right", "children_right")):
         moved = np.concatenate([getattr(tree, children) + first for tree, first in zip(trees, start, strict=False)])
         nodes[name] = np.where(leaf, 0, moved)
     return arrays_of(nodes, value)
-
-
-def _floor32(values: np.ndarray) -> np.ndarray:
-    """Each value rounded down to float32."""
-    near = values.astype(np.float32)
-    return np.where(near > values, np.nextafter(near, np.float32(-np.inf)), near)

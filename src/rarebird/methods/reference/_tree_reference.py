@@ -71,6 +71,6 @@ class TreeReference(Method):
         raise NotImplementedError
 
 
-def at_least_one_column(table: np.ndarray) -> np.ndarray:
+def at_least_one_column(table: Tensor) -> Tensor:
     """The table ``(n, columns)`` itself, or one column of zeros where it has none."""
-    return table if table.shape[1] else np.zeros((len(table), 1), dtype=table.dtype)
+    return table if table.shape[1] else table.new_zeros(table.shape[0], 1)

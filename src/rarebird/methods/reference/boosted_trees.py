@@ -26,9 +26,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
+from rarebird.methods.reference._boosted_nodes import ensemble_of
 from rarebird.methods.reference._tree_reference import TreeReference, TreeRows, at_least_one_column
 from rarebird.slots.lightgbm_text import END, Expected, checked
 from rarebird.slots.ranges import Float, Int
+from rarebird.slots.tree_ensembles import TreeEnsemble
 
 if TYPE_CHECKING:
     import lightgbm
@@ -109,7 +111,7 @@ class Trees(nn.Module):
     def __init__(self, booster: lightgbm.Booster, spec: InputSpec, training: str | None = None) -> None:
         super().__init__()
         self.booster, self.training_text = booster, training
-        self.n_outputs = spec.n_outputs
+        self.spec, self.n_outputs = spec, spec.n_outputs
 
     def forward(self, x: Inputs) -> Tensor:
         """Raw scores; with two classes, the logit of the first is 0."""
@@ -135,6 +137,23 @@ class Trees(nn.Module):
         """The trees in LightGBM's text format."""
         text: str = self.booster.model_to_string()
         return text if self.training_text is None else text.partition(END)[0] + self.training_text
+
+    def tree_columns(self, x: Inputs) -> Tensor:
+        """``(batch, n_numbers + n_categories)`` float32, NaN where a number is missing."""
+        return columns_of(x).float()
+
+    def tree_ensemble(self) -> TreeEnsemble:
+        """The trees as arrays of nodes.
+
+        Raises:
+            DataError: They take zeros as missing numbers, or numbers as categories.
+        """
+        spec = self.spec
+        return ensemble_of(self.booster.model_to_string(), spec.n_outputs, spec.cardinalities, spec.n_numbers)
+
+    def of_sums(self, sums: Tensor) -> Tensor:
+        """The raw scores are the sums."""
+        return sums
 
 
 def boosted(parameters: dict[str, Any], rows: TreeRows, rounds: int, progress: RoundProgress) -> lightgbm.Booster:
@@ -178,6 +197,11 @@ def _expected(spec: InputSpec) -> Expected:
 def cells(x: Inputs) -> np.ndarray:
     """``(n, n_numbers + n_categories)`` float64, NaN where a number is missing; a table without columns gets one
     of zeros."""
+    table: np.ndarray = columns_of(x).cpu().numpy()
+    return table
+
+
+def columns_of(x: Inputs) -> Tensor:
+    """`cells` as a tensor."""
     numbers = torch.where(x["missing"] > 0, torch.nan, x["numbers"]).double()
-    table = torch.cat([numbers, x["categories"].double()], dim=1).cpu().numpy()
-    return at_least_one_column(table)
+    return at_least_one_column(torch.cat([numbers, x["categories"].double()], dim=1))

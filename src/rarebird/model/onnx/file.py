@@ -22,6 +22,7 @@ from rarebird.model.onnx.preparation import raw_columns
 from rarebird.model.onnx.torch_export import graph_of
 from rarebird.model.onnx_network import PACKAGES, OnnxNetwork, required_package
 from rarebird.slots.stored_modules import ArrayModule, TextModule
+from rarebird.slots.tree_ensembles import TreeModule
 
 Layout = Literal["nchw", "nhwc"]
 # The key of the description in the file's metadata; the loaders read it.
@@ -121,7 +122,7 @@ def agreement(model: Model, path: Path, rows: Dataset, layout: Layout = "nchw") 
 
 
 def _proto(graph: ModelGraph, inputs: dict[str, torch.Tensor]) -> Any:
-    if not any(isinstance(member.network, OnnxNetwork) for member in graph.members):
+    if not any(isinstance(member.network, OnnxNetwork | TreeModule) for member in graph.members):
         return graph_of(graph, inputs, graph.outputs)
     return joined_graph(graph, inputs)
 
@@ -158,11 +159,15 @@ def _check(model: Model) -> None:
     Raises:
         DataError: It cannot.
     """
-    if any(isinstance(member.network, TextModule | ArrayModule) for member in model.members):
+    networks = [member.network for member in model.members]
+    if any(isinstance(one, TextModule | ArrayModule) and not isinstance(one, TreeModule) for one in networks):
         raise DataError(
-            "This model holds trees, which are not exported to ONNX; distil it to a network first: rarebird compress "
-            "MODEL --steps distill."
+            "This model reads its training rows for each prediction (in_context), which is not exported to ONNX; "
+            "distil it to a network first: rarebird compress MODEL --steps distill."
         )
+    for one in networks:
+        if isinstance(one, TreeModule):
+            one.tree_ensemble()  # refuses what cannot be exported, before the long work
     if any(member.views for member in model.members):
         raise DataError(
             "This model averages augmented views of each row (test_time_views), which an ONNX file cannot do; train it "

@@ -13,6 +13,7 @@ from rarebird.model.model import Member, Model
 from rarebird.model.onnx.preparation import preparation_of
 from rarebird.slots.decisions import DecisionOnTensors
 from rarebird.slots.protocols import Inputs
+from rarebird.slots.tree_ensembles import TreeModule
 
 
 class ModelGraph(nn.Module):
@@ -78,7 +79,9 @@ class MemberGraph(nn.Module):
         return self.of_outputs(outputs)
 
     def of_outputs(self, outputs: Tensor) -> Tensor:
-        """The member's share, from the raw outputs of its network in float64."""
+        """The member's share, from the raw outputs of its network in float64, or the sums of its trees."""
+        if isinstance(self.network, TreeModule):
+            outputs = self.network.of_sums(outputs)
         if self.target is None:
             return self.share * _probabilities(outputs, self.chain)
         center, scale = self.target
@@ -100,8 +103,24 @@ class PreparationGraph(nn.Module):
         return tuple(prepared[name] for name in self.made)
 
 
+class ColumnsGraph(nn.Module):
+    """The columns of one member's trees: what stands before them."""
+
+    def __init__(self, whole: ModelGraph, place: int) -> None:
+        super().__init__()
+        member = whole.members[place]
+        assert isinstance(member, MemberGraph)
+        assert isinstance(member.network, TreeModule)
+        self.names, self.preparation, self.trees = whole.names, member.preparation, member.network
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        columns: Tensor = self.trees.tree_columns(self.preparation(dict(zip(self.names, inputs, strict=True))))
+        return columns
+
+
 class OutputsGraph(nn.Module):
-    """The model's outputs from the raw outputs of all members: what stands behind networks that are ONNX graphs."""
+    """The model's outputs from the raw outputs of all members: what stands behind trees and networks that are ONNX
+    graphs."""
 
     def __init__(self, whole: ModelGraph) -> None:
         super().__init__()

@@ -1,20 +1,22 @@
-"""Puts the graphs of quantized networks between a model's preparation and its calibrations and decision."""
+"""Puts the graphs of trees and quantized networks between a model's preparation and its calibrations and decision."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from rarebird.model.onnx.graph import MemberGraph, ModelGraph, OutputsGraph, PreparationGraph
+from rarebird.model.onnx.graph import ColumnsGraph, MemberGraph, ModelGraph, OutputsGraph, PreparationGraph
 from rarebird.model.onnx.network_graph import network_graph
 from rarebird.model.onnx.torch_export import graph_of
+from rarebird.model.onnx.tree_graph import INPUT, tree_graph
 from rarebird.model.onnx_network import OnnxNetwork, required_package
+from rarebird.slots.tree_ensembles import TreeModule
 
 
 def joined_graph(whole: ModelGraph, inputs: dict[str, Tensor]) -> Any:
-    """A model's graph, of which some networks are ONNX graphs already.
+    """A model's graph, of which some members are trees or ONNX graphs already.
 
     Args:
         whole: The model.
@@ -39,18 +41,26 @@ def joined_graph(whole: ModelGraph, inputs: dict[str, Tensor]) -> Any:
 def _member_graph(whole: ModelGraph, place: int, member: MemberGraph, inputs: dict[str, Tensor]) -> Any:
     """From the model's inputs to one member's raw outputs, called ``member_PLACE``."""
     compose = required_package("onnx.compose")
-    network, onnx = member.network, required_package("onnx")
-    spec = member.spec
-    inner = onnx.load_model_from_string(network.to_onnx()) if isinstance(network, OnnxNetwork) else None
-    inner = network_graph(network, spec) if inner is None else inner
-    made = [value.name for value in inner.graph.input]
-    before = graph_of(PreparationGraph(whole, place, made), inputs, [f"made_{name}" for name in made])
+    before, inner, made = _parts(whole, place, member.network, inputs)
     _same_versions(before, inner)
     inner = compose.add_prefix(inner, f"n{place}_")
     links = [(f"made_{name}", f"n{place}_{name}") for name in made]
     found = compose.merge_models(before, inner, io_map=links)
     _rename_output(found, f"member_{place}")
     return found
+
+
+def _parts(whole: ModelGraph, place: int, network: nn.Module, inputs: dict[str, Tensor]) -> tuple[Any, Any, list[str]]:
+    """A member's preparation and what predicts, as graphs, and the names of what goes from one to the other."""
+    if isinstance(network, TreeModule):
+        before = graph_of(ColumnsGraph(whole, place), inputs, [f"made_{INPUT}"])
+        n_columns = before.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+        return before, tree_graph(network.tree_ensemble(), n_columns), [INPUT]
+    onnx, spec = required_package("onnx"), whole.members[place].spec
+    inner = onnx.load_model_from_string(network.to_onnx()) if isinstance(network, OnnxNetwork) else None
+    inner = network_graph(network, spec) if inner is None else inner  # type: ignore[arg-type]
+    made = [value.name for value in inner.graph.input]
+    return graph_of(PreparationGraph(whole, place, made), inputs, [f"made_{name}" for name in made]), inner, made
 
 
 def _rename_output(proto: Any, name: str) -> None:
