@@ -25,6 +25,7 @@ from rarebird.experiment.setup import Setup, prepare_run
 from rarebird.model.model import Model
 from rarebird.profile import duplicates
 from rarebird.recipe.recipe import Recipe
+from rarebird.report.language.chosen import told
 from rarebird.report.left_out import why_left_out
 from rarebird.report.pages import next_rows as page_file
 from rarebird.report.pages.next_rows import Page, ShownRow
@@ -91,7 +92,7 @@ class Suggestion:
 
     def to_text(self) -> str:
         """The first rows and the sentences, for the terminal."""
-        first = [f"  {row['rank']:>3}  {row['id']}  {row['why']}" for row in self.table[:10]]
+        first = [f"  {row['rank']:>3}  {row['id']}  {told(row['why'])}" for row in self.table[:10]]
         more = [f"  ... and {len(self.table) - 10} more"] if len(self.table) > 10 else []
         head = f"Rows to label next: {len(self.table)} of {self.n_pool:,}."
         return "\n".join([head, *first, *more, *(one.sentence() for one in self.curves), *self._notes()])

@@ -66,7 +66,7 @@ class RegularizationPath:
         ]
         for point in self.points:
             marked = (("best", self.best), ("one standard error", self.chosen))
-            marks = [name for name, one in marked if one is point]
+            marks = [told(name) for name, one in marked if one is point]
             lines.append(_line(point, "  <- " + ", ".join(marks) if marks else ""))
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
@@ -86,7 +86,7 @@ def _plain(point: Point) -> dict[str, Any]:
 def _line(point: Point, mark: str) -> str:
     strength = f"  {point.strength:>10g}  "
     if point.why:
-        return f"{strength}not judged: {point.why}"
+        return strength + told(f"not judged: {point.why}")
     training = _shown(point.training, point.training_error)
     return f"{strength}{training}  {_shown(point.validation, point.validation_error)}{mark}"
 
