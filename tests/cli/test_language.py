@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rarebird.cli.commands import app
 from rarebird.report.language.chosen import asked_for, language, languages, speaking, told
 from tests.command_line import rarebird
 from tests.report.language.left_english import english_in
@@ -105,3 +107,8 @@ def test_the_language_ends_with_its_block() -> None:
         assert (language(), told("Problems found")) == ("zh", "发现的问题")
     assert (language(), told("Problems found")) == ("en", "Problems found")
     assert asked_for(["fit", "x", "--lang"]) == ""
+
+
+def test_every_command_has_the_option() -> None:
+    without = [one.name for one in app.registered_commands if "lang" not in inspect.signature(one.callback).parameters]
+    assert not without

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from rarebird.cli.decide import RunPath
-from rarebird.cli.options import AsJson, NoRows, app
+from rarebird.cli.options import AsJson, Lang, NoRows, app
 from rarebird.cli.terminal import Output
 
 PAGE = Path("compare_runs.html")
 
 
 @app.command("report")
-def report(run: RunPath, no_rows: NoRows = False, as_json: AsJson = False) -> None:
+def report(run: RunPath, no_rows: NoRows = False, as_json: AsJson = False, lang: Lang = None) -> None:
     """Write the report of a run again from its folder, without training: after an update, or without single rows."""
     from rarebird.runs.report import report as write_again
 
@@ -29,6 +29,7 @@ def compare_runs(
     out: Annotated[Path, typer.Option(help="The page to write.")] = PAGE,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier page at --out.")] = False,
     as_json: AsJson = False,
+    lang: Lang = None,
 ) -> None:
     """Put finished runs side by side, without training: figures with intervals, paired where they were tested on the
     same rows, and what differs between their recipes."""

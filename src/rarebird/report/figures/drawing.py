@@ -43,6 +43,7 @@ class Key:
 
     Attributes:
         label: What the line shows; any text.
+        is_name: Whether the label is the user's, such as a class.
         color: A name of `COLORS`.
         dashes: Lengths of dashes and gaps in points; empty for a solid line.
         detail: Shown after the label, in a weaker color.
@@ -52,6 +53,7 @@ class Key:
     color: str
     dashes: tuple[float, ...] = ()
     detail: str = ""
+    is_name: bool = False
 
 
 @dataclass(frozen=True)

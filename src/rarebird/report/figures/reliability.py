@@ -78,7 +78,7 @@ def class_reliability(bins: Mapping[str, Bins], order: Sequence[str], details: M
                 x, y, low = np.maximum(x, floor), np.maximum(y, floor), np.maximum(low, floor)
             axes.vlines(x, low, high, color=COLORS[color], linewidth=2, alpha=0.45)
             axes.plot(x, y, color=COLORS[color], dashes=dashes or (None, None), marker="o", markersize=5)
-            key.append(Key(label, color, dashes, details.get(label, "")))
+            key.append(Key(label, color, dashes, details.get(label, ""), is_name=True))
         if logarithmic:
             axes.set(xscale="log", yscale="log", xlim=(floor, 1.1), ylim=(floor * 0.9, 1.1))
             for axis in (axes.xaxis, axes.yaxis):

@@ -43,7 +43,7 @@ def precision_recall(
             rate = base_rates.get(label)
             if rate is not None:
                 axes.axhline(rate, color=COLORS[color], linewidth=1, dashes=(1, 2))
-            key.append(Key(label, color, dashes, "" if rate is None else f"base rate {rate:.2g}"))
+            key.append(Key(label, color, dashes, "" if rate is None else f"base rate {rate:.2g}", is_name=True))
         axes.set(
             xlim=(0, 1.01),
             ylim=(0, 1.03),
@@ -86,7 +86,7 @@ def roc(
         )
         svg = svg_text(figure, "roc", "ROC curve: recall against false alarms, one line per class.")
     left_out = "" if len(drawn) == len(curves) else f"The {len(drawn)} rarest of {len(curves)} classes are drawn."
-    key = [Key(label, color, dashes) for label, color, dashes in zip(drawn, SERIES, DASHES, strict=False)]
+    key = [Key(label, color, dashes, is_name=True) for label, color, dashes in zip(drawn, SERIES, DASHES, strict=False)]
     return Drawing(svg, (*key, Key("random guessing", "muted", DASHES[1])), left_out)
 
 

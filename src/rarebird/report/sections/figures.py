@@ -226,6 +226,7 @@ def _figure(title: str, aid: str, drawing: Drawing) -> Shown:
     key = [
         {
             "label": entry.label,
+            "is_name": entry.is_name,
             "detail": entry.detail,
             "color": f"var(--{entry.color}, {COLORS[entry.color]})",
             "dashes": entry.dashes,
