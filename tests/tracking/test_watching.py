@@ -3,7 +3,9 @@ answers, and that whoever watches ends no run."""
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +209,20 @@ def test_the_display_names_the_best_with_its_interval() -> None:
     values = {"name": "linear", "metric": "held-out loss", "value": 0.31415, "low": 0.28, "high": 0.35}
     assert terminal.best_so_far(values) == "best so far: linear, held-out loss 0.314 (0.28 to 0.35)"
     assert terminal.best_so_far(values | {"low": float("nan")}) == "best so far: linear, held-out loss 0.314"
+
+
+def test_a_narrow_terminal_shows_the_bar_the_time_left_and_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    with terminal.progress_bar(quiet=False) as progress:
+        events.emit("best", name="linear", metric="held-out loss", value=0.31415, low=0.28, high=0.35)
+        assert not progress(0.5, "mlp: training fold 1 of 2")
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()).replace("\r", "\n").splitlines()
+    assert any("training fold 1 of 2" in line and "50%" in line and ":" in line.split("50%")[1] for line in lines)
+    assert "best so far: linear, held-out loss 0.314 (0.28 to 0.35)" in [line.strip() for line in lines]

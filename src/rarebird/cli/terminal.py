@@ -85,30 +85,49 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
         if quiet or not sys.stderr.isatty():
             yield lambda share, what: stopping
             return
-        from rich import progress as bars
-        from rich.console import Console
-        from rich.markup import escape
+        with _shown(lambda: stopping) as progress:
+            yield progress
 
-        columns = (
-            bars.TextColumn("{task.description}"),
-            bars.BarColumn(),
-            bars.TaskProgressColumn(),
-            bars.TimeRemainingColumn(),
-            bars.TextColumn("{task.fields[best]}"),
-        )
-        with bars.Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as bar:
-            shown = bar.add_task(told("starting"), total=1.0, best="")
 
-            def heard(kind: str, values: dict[str, Any]) -> None:
-                if kind == "best":
-                    bar.update(shown, best=escape(printable(told(best_so_far(values)))))
+@contextmanager
+def _shown(is_stopping: Callable[[], bool]) -> Iterator[Progress]:
+    """The bar itself, and below it the best so far: beside it, a narrow terminal would have no room for the bar.
 
-            def progress(share: float, what: str) -> bool:
-                bar.update(shown, completed=share, description=escape(printable(_doing(what))))
-                return stopping
+    Args:
+        is_stopping: Whether the work is to end early.
+    """
+    from rich import progress as bars
+    from rich.console import Console, RenderableType
+    from rich.markup import escape
+    from rich.text import Text
 
-            with events.listening(heard):
-                yield progress
+    best = Text("", no_wrap=True, overflow="ellipsis")
+
+    class Bars(bars.Progress):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield from super().get_renderables()
+            if best.plain:
+                yield best
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.TaskProgressColumn(),
+        bars.TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as bar:
+        shown = bar.add_task(told("starting"), total=1.0)
+
+        def heard(kind: str, values: dict[str, Any]) -> None:
+            if kind == "best":
+                best.plain = printable(told(best_so_far(values)))
+
+        def progress(share: float, what: str) -> bool:
+            bar.update(shown, completed=share, description=escape(printable(_doing(what))))
+            return is_stopping()
+
+        with events.listening(heard):
+            yield progress
 
 
 def best_so_far(values: Mapping[str, Any]) -> str:
