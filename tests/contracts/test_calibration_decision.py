@@ -123,6 +123,17 @@ def test_calibration_does_not_see_the_scale_of_weights_nor_change_its_inputs(cal
 
 
 @every_calibration
+def test_calibration_takes_a_row_of_weight_k_as_k_copies_of_it(calibration: Any) -> None:
+    """And a row of weight 0 as none."""
+    logits, y, _ = toy(600)
+    times = np.random.default_rng(0).integers(0, 4, len(y))
+    copies = np.repeat(np.arange(len(y)), times)
+    weighted = calibration.fit(2 * logits, y, times.astype(float), None)
+    repeated = calibration.fit(2 * logits[copies], y[copies], np.ones(len(copies)), None)
+    np.testing.assert_allclose(softmax(weighted(logits)), softmax(repeated(logits)), atol=1e-4)
+
+
+@every_calibration
 def test_calibration_serves_float32_and_far_logits(calibration: Any) -> None:
     logits, y, weight = toy(200)
     fitted = calibration.fit((100 * logits).astype(np.float32), y, weight, None)
@@ -186,6 +197,18 @@ def test_decision_works_without_rows_and_without_a_class(decision: Any) -> None:
 
 
 @every_decision
+def test_decision_takes_a_row_of_weight_k_as_k_copies_of_it(decision: Any) -> None:
+    """And a row of weight 0 as none."""
+    logits, y, _ = toy(200)
+    p, times = softmax(logits), np.random.default_rng(0).integers(0, 4, len(y))
+    copies = np.repeat(np.arange(len(y)), times)
+    prior = prior_of(y[copies])
+    weighted = decision.fit(DecisionRows(p, y, times.astype(float), balanced_accuracy, prior))
+    repeated = decision.fit(DecisionRows(p[copies], y[copies], np.ones(len(copies)), balanced_accuracy, prior))
+    np.testing.assert_array_equal(weighted(p), repeated(p))
+
+
+@every_decision
 def test_same_rows_same_decision(decision: Any) -> None:
     logits, y, weight = toy(200)
     p = softmax(logits)
@@ -194,10 +217,24 @@ def test_same_rows_same_decision(decision: Any) -> None:
 
 
 @every_calibration
-def test_calibration_on_tensors_is_the_same_map(calibration: Any) -> None:
-    logits, y, weight = toy(300)
-    fitted = calibration.fit(2 * logits, y, weight, np.array([0.5, 1.5, 4.0]))
+@pytest.mark.parametrize("shown", [(0, 1, 2), (2, 0), (1,)])
+def test_calibration_on_tensors_is_the_same_map(calibration: Any, shown: tuple[int, ...]) -> None:
+    """Also where held-out rows show some of the classes alone, and in the single precision of exported networks."""
+    logits, y, weight = toy(500)
+    used = np.isin(y, shown)
+    fitted = calibration.fit(2 * logits[used], y[used], weight[used], np.array([0.5, 1.5, 4.0]))
     mapped = fitted.on_tensors(torch.from_numpy(logits)).numpy()
+    np.testing.assert_allclose(softmax(mapped), softmax(fitted(logits)), atol=1e-12)
+    single = fitted.on_tensors(torch.from_numpy(logits.astype(np.float32))).numpy()
+    np.testing.assert_allclose(softmax(single), softmax(mapped), atol=1e-5)
+
+
+@every_calibration
+def test_calibration_of_two_classes_on_tensors_is_the_same_map(calibration: Any) -> None:
+    logits, y, weight = toy(300, 2)
+    fitted = calibration.fit(2 * logits, y, weight, np.array([0.5, 4.0]))
+    mapped = fitted.on_tensors(torch.from_numpy(logits)).numpy()
+    assert np.abs(softmax(mapped) - softmax(logits)).max() > 1e-3
     np.testing.assert_allclose(softmax(mapped), softmax(fitted(logits)), atol=1e-12)
 
 
@@ -207,5 +244,5 @@ def test_decision_on_tensors_is_the_same_decision(decision: Any) -> None:
     p = softmax(logits)
     fitted = decision.fit(DecisionRows(p, y, weight, balanced_accuracy, prior_of(y)))
     if isinstance(fitted, DecisionOnTensors):
-        for rows in (p, np.tile(prior_of(y), (3, 1)), np.eye(3)):
+        for rows in (p, p.astype(np.float32), np.tile(prior_of(y), (3, 1)), np.eye(3)):
             np.testing.assert_array_equal(fitted.on_tensors(torch.from_numpy(rows)).numpy(), fitted(rows))

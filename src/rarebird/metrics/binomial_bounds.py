@@ -10,7 +10,7 @@ def lower_bound(hits: np.ndarray | float, n: np.ndarray | float, confidence: flo
 
     Args:
         hits: Rows that are a hit, 0..n; may be fractional where rows are weighted or grouped.
-        n: Rows, above 0.
+        n: Rows; 0 shows nothing.
         confidence: 0..1.
     """
     from scipy.special import betaincinv

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
 from rarebird.methods.decision.balanced import Balanced, FittedBalanced, above_prior
 from rarebird.slots.decisions import DecisionRows
@@ -65,3 +66,15 @@ def test_the_fitted_decision_keeps_the_prior_and_uses_it() -> None:
     )
     assert fitted.prior == (0.9, 0.1)
     assert fitted(np.array([[0.8, 0.2], [0.95, 0.05]], dtype=np.float32)).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("prior", [(0.5, 0.5, 0.0), (0.6, 0.4, 0.0), (0.9, 0.09, 0.01)])
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_on_tensors_of_any_precision_it_is_the_same_decision(prior: tuple[float, ...], precision: type) -> None:
+    """Also where a class has no training rows, and its probability is 1."""
+    rows = np.random.default_rng(1).dirichlet(np.ones(3), size=100)
+    p = np.concatenate([rows, [[0.1, 0.1, 0.8], [0, 0, 1], [1, 0, 0]], [prior]]).astype(precision)
+    found = FittedBalanced(prior=prior)
+    np.testing.assert_array_equal(found.on_tensors(torch.from_numpy(p)).numpy(), found(p))
+    if prior[2] == 0:
+        assert found(p).max() == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rarebird.core.checks import DataError
 from rarebird.methods.decision.balanced import above_prior
@@ -75,14 +76,65 @@ def test_a_csv_file_is_read_into_the_recipe(tmp_path: Path) -> None:
     np.testing.assert_array_equal(value.fit(rows).matrix, [[0, 2, 10], [1, 0, 1], [1.5, 1, 0]])
 
 
-@pytest.mark.parametrize("text", ["", "true,ill\nill,much\n", "true,ill\nill,1\nill,2\n", "true,ill\nill,1,2\n"])
+@pytest.mark.parametrize("text", ["", "true,ill\nwell,much\n", "true,ill\nill,1\nill,2\n", "true,ill\nill,1,2\n"])
 def test_a_csv_file_without_costs_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "costs.csv"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=r"costs\.csv"):
+    with pytest.raises(DataError, match=r"costs\.csv") as refused:
         read_costs(file)
+    if "much" in text:
+        assert "has the cost 'much' of the label 'ill' for 'well'; give a number" in str(refused.value)
     with pytest.raises(DataError, match="no costs that can be read"):
         read_costs(tmp_path / "none.csv")
+
+
+def test_a_csv_file_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    """A byte order mark, a corner with a comma in it, spaces, empty lines, and rows that end early."""
+    file = tmp_path / "costs.csv"
+    text = '\ufeff"true, below: label",krank, gesünder \r\n\r\nkrank,,10\r\n , ,\r\n gesünder ,2\r\n'
+    file.write_bytes(text.encode())
+    assert read_costs(file) == {"krank": {"gesünder": 10}, "gesünder": {"krank": 2}}
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-3, 1, 1e12])
+def test_the_unit_of_costs_does_not_matter_also_at_ties_and_on_tensors(scale: float) -> None:
+    prior = np.array([0.7, 0.25, 0.05])
+    unequal = np.where(np.eye(3, dtype=bool), 0, 1 / prior[:, None])
+    # Right labels cost something, too: at 10 to 1 both labels cost the same, and a mistake on the second costs more.
+    paid = np.array([[5.0, 6.0], [10.0, 0.0]])
+    rng = np.random.default_rng(3)
+    for costs, tie in ((unequal, prior), (paid, np.array([10.0, 1.0]) / 11)):
+        near = np.stack([tie * (1 + 1e-14), tie * (1 - 1e-14)])
+        p = np.concatenate([rng.dirichlet(np.ones(len(tie)), size=200), tie[None], near])
+        expected = cheapest(p, costs)
+        assert expected[-3:].tolist() == [len(tie) - 1] * 3
+        np.testing.assert_array_equal(cheapest(p, scale * costs), expected)
+        fitted = FittedCost(costs=tuple(map(tuple, (scale * costs).tolist())))
+        np.testing.assert_array_equal(fitted(p), expected)
+        np.testing.assert_array_equal(fitted.on_tensors(torch.from_numpy(p)).numpy(), expected)
+        # Exported networks give single precision.
+        rows = p[:200].astype(np.float32)
+        np.testing.assert_array_equal(fitted.on_tensors(torch.from_numpy(rows)).numpy(), fitted(rows))
+
+
+@pytest.mark.parametrize(("positive", "code"), [("b", 1), ("c", 2), (None, 2)])
+def test_a_column_multiplies_the_costs_of_the_positive_or_the_rarest_class(positive: str | None, code: int) -> None:
+    p = np.array([[0.4, 0.3, 0.3]], dtype=np.float32)
+    rows = DecisionRows(
+        p, np.zeros(1, int), np.ones(1), lambda *_: 0.0, np.array([0.6, 0.3, 0.1]), ("a", "b", "c"), positive
+    )
+    value = Cost(costs={"*": {"*": 1}}, column="amount")
+    fitted = value.fit(rows)
+    assert (fitted.column, fitted.code) == ("amount", code)
+    assert fitted(p, np.array([1.0])).tolist() == [0]
+    assert fitted(p, np.array([1.4])).tolist() == [code]
+    assert p.tolist() == np.float32([[0.4, 0.3, 0.3]]).tolist(), "probabilities are not changed"
+    plain = Cost(costs={"*": {"*": 1}}).fit(rows)
+    assert (plain.column, plain.code) == (None, None)
+    assert plain(p, np.array([9.0])).tolist() == [0]
+    # A class without training rows is not the rarest.
+    absent = DecisionRows(p, np.zeros(1, int), np.ones(1), lambda *_: 0.0, np.array([0.6, 0.4, 0.0]))
+    assert value.fit(absent).code == 1
 
 
 def test_other_class_counts_are_refused() -> None:

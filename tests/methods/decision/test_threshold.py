@@ -135,7 +135,7 @@ def test_scale_of_weights_that_compare_rows_does_not_matter_and_weights_do() -> 
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_a_row_of_weight_k_cuts_as_k_copies_of_it(n_classes: int) -> None:
     p, y = many_classes(60, n_classes, 0)
-    times = np.random.default_rng(1).integers(1, 9, 60)
+    times = np.random.default_rng(1).integers(0, 9, 60)
     weighted = Threshold().fit(DecisionRows(p, y, times.astype(float), macro_f1, prior(y, n_classes)))
     copies = np.repeat(np.arange(60), times)
     repeated = Threshold().fit(DecisionRows(p[copies], y[copies], np.ones(len(copies)), macro_f1, prior(y, n_classes)))
@@ -172,8 +172,8 @@ def test_a_metric_is_evaluated_some_thousand_times_on_any_number_of_rows(n: int,
 
 
 def test_copies_become_one_row_in_the_order_of_their_first_appearance() -> None:
-    log_p = np.array([[5.0, 1.0], [2.0, 2.0], [5.0, 1.0], [5.0, 1.0], [0.0, 3.0]])
-    y, rows = np.array([1, 0, 1, 0, 0]), np.array([1.0, 2.0, 4.0, 8.0, 0.5])
+    log_p = np.array([[5.0, 1.0], [2.0, 2.0], [5.0, 1.0], [5.0, 1.0], [0.0, 3.0], [4.0, 4.0]])
+    y, rows = np.array([1, 0, 1, 0, 0, 1]), np.array([1.0, 2.0, 4.0, 8.0, 0.5, 0.0])
     merged_p, merged_y, merged_rows = merged(log_p, y, rows)
     np.testing.assert_array_equal(merged_p, log_p[[0, 1, 3, 4]])
     assert (merged_y.tolist(), merged_rows.tolist()) == ([1, 0, 0, 0], [5, 2, 8, 0.5])

@@ -102,6 +102,8 @@ class Isotonic(Method):
         stated: list[tuple[float, ...]] = [()] * len(seen)
         observed = list(stated)
         if seen.sum() > 1:
+            # A row without weight has no frequency.
+            z, codes, rows = z[rows > 0], codes[rows > 0], rows[rows > 0]
             (u, v), _ = log_odds_parts(z)
             for place, code in enumerate(np.flatnonzero(seen)):
                 odds = np.clip(u[:, place] - v[:, place], -FARTHEST, FARTHEST)
@@ -142,12 +144,13 @@ def _steps(p: np.ndarray, hit: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _along_tensors(odds: Tensor, stated: Sequence[float], observed: Sequence[float]) -> Tensor:
-    """`_along` in torch operations: a sum of clipped pieces, one between each two neighboring knots."""
+    """`_along` in torch operations: a sum of clipped pieces, one between each two neighboring knots; a jump where two
+    knots are at one place."""
     found = observed[0] + (odds - stated[0]).clamp(max=0) + (odds - stated[-1]).clamp(min=0)
     for place in range(len(stated) - 1):
-        width = stated[place + 1] - stated[place]
-        slope = (observed[place + 1] - observed[place]) / width if width > 0 else 0.0
-        found = found + slope * (odds - stated[place]).clamp(0, max(width, 0.0))
+        width, rise = stated[place + 1] - stated[place], observed[place + 1] - observed[place]
+        way = (odds - stated[place]).clamp(0, width) / width if width > 0 else (odds >= stated[place]).to(odds)
+        found = found + rise * way
     return found
 
 

@@ -146,10 +146,10 @@ def promised(cuts: Cuts, figure: str, floor: float, error: float) -> np.ndarray:
     """
     hits, rows = cuts.share(figure)
     if figure != "precision":
-        return lower_bound(hits, np.maximum(rows, 1e-12), 1 - error)
+        return lower_bound(hits, rows, 1 - error)
     level = np.full(len(hits), -np.inf)
     starts = _starts(cuts, floor, error / STARTS)
-    level[starts] = lower_bound(hits[starts], np.maximum(rows[starts], 1e-12), 1 - error / STARTS)
+    level[starts] = lower_bound(hits[starts], rows[starts], 1 - error / STARTS)
     return level
 
 

@@ -92,8 +92,9 @@ def logs(probabilities: np.ndarray) -> np.ndarray:
 
 
 def merged(log_p: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The distinct rows in the order of their first appearance, each counting for all of its copies: `log_p`, `y` and
-    the number of rows, so that a row of weight k draws and cuts as k copies of it."""
+    """The distinct rows with weight in the order of their first appearance, each counting for all of its copies:
+    `log_p`, `y` and the number of rows, so that a row of weight k draws and cuts as k copies of it."""
+    log_p, y, rows = log_p[rows > 0], y[rows > 0], rows[rows > 0]
     cells = np.column_stack([y, log_p])
     _, first, which = np.unique(cells, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
