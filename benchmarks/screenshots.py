@@ -27,19 +27,19 @@ ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu"]
 COLORS = 64
 
 
-def rarebird(*words: str) -> None:
-    """Run a command."""
-    subprocess.run([sys.executable, "-m", "rarebird", *words], check=True)
+def rarebird(*words: str, folder: Path) -> None:
+    """Run a command in the data's folder, so that pages show relative paths."""
+    subprocess.run([sys.executable, "-m", "rarebird", *words], check=True, cwd=folder)
 
 
 def made(name: str, asked: argparse.Namespace, lang: list[str]) -> Path:
     """The run of a kind of data, whose report is in the wanted language."""
-    run = asked.runs / name
+    run = (asked.runs / name).resolve()
     train, test = RUNS[name]
     if not (run / "result.json").is_file():
-        tested = [] if test is None else ["--test", str(asked.data / test)]
-        rarebird("fit", str(asked.data / train), *tested, "--budget", asked.budget, "--out", str(run))
-    rarebird("report", str(run), *lang)
+        tested = [] if test is None else ["--test", test]
+        rarebird("fit", train, *tested, "--budget", asked.budget, "--out", str(run), folder=asked.data)
+    rarebird("report", str(run), *lang, folder=asked.data)
     return run
 
 

@@ -16,8 +16,8 @@ from rarebird.report.verdict import guess, headline_of, scores_of, verdict
 from rarebird.report.wording import better, estimate_of, wording
 
 NO_REFERENCE = (
-    "This run trained one recipe alone. `rarebird fit` with a budget trains references beside it, and "
-    "`rarebird compare` tells which remedy helps."
+    "This run trained one recipe alone. A fit with a budget trains references beside it, and rarebird compare tells "
+    "which remedy helps."
 )
 
 
@@ -65,7 +65,7 @@ def _asked(result: Result, headline: str) -> Iterator[tuple[str, str]]:
         of = f" of “{promise.label}”" if promise.label else ""
         yield "To promise", f"{promise.figure}{of}: {promise.asked:g}"
     trained = len([one for one in result.tried if one.loss is not None])
-    how = f"a search over {trained} recipes" if result.tried else "one recipe"
+    how = f"a search over {trained} recipe{'' if trained == 1 else 's'}" if result.tried else "one recipe"
     if result.search is not None and not result.tried:
         how = f"a search over {len(result.search.trials)} trials"
     yield "Done by", f"{how}, {result.seconds:.0f} s"
