@@ -30,7 +30,9 @@ def request_(tmp_path_factory: pytest.TempPathFactory) -> Request:
     frame = pd.DataFrame({"a": rng.normal(1.5 * y, 1), "b": rng.normal(size=161), "target": np.where(y, "yes", "no")})
     frame.to_csv(folder / "rows.csv", index=False)
     settings = ("network=mlp", "network.dropout=0", "folds=2", "batch_sampling=class_balanced", "batch_size=33")
-    return Request(folder / "rows.csv", folder / "run", settings=settings, steps=6, threads=1, device="cpu")
+    return Request(
+        folder / "rows.csv", folder / "run", settings=settings, steps=6, threads=1, device="cpu", price_per_hour=1800.0
+    )
 
 
 def probabilities(outcome: Outcome) -> np.ndarray:
@@ -45,6 +47,13 @@ def test_a_run_by_two_processes_is_that_of_one(request_: Request) -> None:
     assert two is not None
     np.testing.assert_allclose(probabilities(two), probabilities(one), atol=1e-5)
     assert two.recipe == one.recipe
+    cost = two.result.cost
+    assert cost is not None
+    assert cost.processes == 2
+    assert 0 < cost.cpu_hours_of_others < cost.cpu_hours
+    # Half an hour's price a second of the run.
+    assert cost.money == pytest.approx(0.5 * two.result.seconds, rel=0.5)
+    assert cost.sentence() in two.result.notes
     assert (request_.out / "model" / "model.json").is_file()
 
 

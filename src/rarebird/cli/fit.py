@@ -98,13 +98,19 @@ def fit(
             "torchrun, which starts them.",
         ),
     ] = None,
+    price_per_hour: Annotated[
+        float | None, typer.Option(min=0, help="Price of an hour of this machine, for the cost of the run.")
+    ] = None,
+    watts: Annotated[
+        float | None, typer.Option(min=0, help="Power that this machine takes, for the energy of the run.")
+    ] = None,
     log_json: LogJson = None,
     track: Track = None,
     track_to: TrackTo = None,
 ) -> None:
     """Search, train, calibrate, decide, test and report: a path in, a model out."""
     clock = Clock(seconds_of(budget), process_start())
-    request = with_prior(request, prior)
+    request = replace(with_prior(request, prior), price_per_hour=price_per_hour, watts=watts)
     if cost_column is not None:
         request = with_settings(request, {"decision.column": cost_column})
     from rarebird.automl import command

@@ -49,6 +49,11 @@ def seconds_of(text: str) -> float:
     return seconds
 
 
+def cpu_seconds() -> float:
+    """CPU time of this process and of those that it has waited for."""
+    return sum(os.times()[:4])
+
+
 @dataclass
 class Clock:
     """A budget of wall-clock seconds.
@@ -56,14 +61,20 @@ class Clock:
     Attributes:
         budget: Seconds from `start`; None for no limit.
         start: On the scale of `time.monotonic`.
+        cpu_start: As `cpu_seconds` at the start.
     """
 
     budget: float | None = None
     start: float = field(default_factory=time.monotonic)
+    cpu_start: float = field(default_factory=lambda: cpu_seconds())
 
     def elapsed(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self.start
+
+    def cpu_elapsed(self) -> float:
+        """Seconds of CPU time since the start."""
+        return cpu_seconds() - self.cpu_start
 
     def training_deadline(self) -> float | None:
         """When training must have ended, on the scale of `time.monotonic`: the end of the budget minus the reserve

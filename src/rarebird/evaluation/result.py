@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from rarebird.evaluation.cost import Cost
 from rarebird.evaluation.coverage_result import IntervalScore, SetScore
 from rarebird.evaluation.cut_offs import CutOffCounts
 from rarebird.evaluation.decision_result import DecisionScore, DecisionSummary
@@ -175,6 +176,7 @@ class Result(BaseModel):
         tried: The recipes that a search tried, the best first; empty without a search.
         search: The trials of a search as they finished; None without a search.
         seconds: Wall-clock time of the run.
+        cost: What it took of processors, money and energy; None until the run is written.
         model, report: Where they were written; empty if they were not.
     """
 
@@ -206,6 +208,7 @@ class Result(BaseModel):
     tried: tuple[Tried, ...] = ()
     search: SearchHistory | None = None
     seconds: float = 0.0
+    cost: Cost | None = None
     model: str = ""
     report: str = ""
 
@@ -232,6 +235,7 @@ class Result(BaseModel):
                     "external",
                     "synthesis",
                     "seconds",
+                    "cost",
                     "model",
                     "report",
                     "notes",

@@ -32,7 +32,7 @@ from rarebird.experiment.protocol import judging_rows
 from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import SEARCHED, TEST_SHARE, Setup, prepare_run, versions
 from rarebird.experiment.steps_taken import ended_early, steps_taken
-from rarebird.experiment.training import train, training_clock
+from rarebird.experiment.training import shared_cost, train, training_clock
 from rarebird.model.model import Model
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble, Weighted
 from rarebird.recipe.recipe import Recipe
@@ -128,6 +128,7 @@ def run_in(
         recipe, verdicts = gated(recipe, setup, compute)
         fits = train(recipe, setup, compute)
         # What follows, this process does alone.
+        cost = shared_cost()
         distributed.leave()
         notes = ended_early(fits, clock, setup)
     if isinstance(recipe, Ensemble):
@@ -135,7 +136,7 @@ def run_in(
     else:
         recipe = fits[0].recipe
     outcome = finish(recipe, setup, fits, clock, progress, timings=timings, notes=notes)
-    result = with_sources_of(fits, outcome.result, setup.splits, recipe.seed)
+    result = with_sources_of(fits, outcome.result, setup.splits, recipe.seed).model_copy(update={"cost": cost})
     return replace(outcome, result=with_synthesis(result, verdicts))
 
 

@@ -7,9 +7,11 @@ import time
 from rarebird.core.clock import Clock, end_of_share
 from rarebird.core.compute import Compute
 from rarebird.core.progress import part_of
+from rarebird.evaluation.cost import HOUR, Cost
 from rarebird.experiment.setup import Setup
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
+from rarebird.training import distributed
 from rarebird.training.cross_fit import CrossFit, cross_fit_all, parts_of
 
 
@@ -43,3 +45,9 @@ def train(recipe: AnyRecipe, setup: Setup, compute: Compute) -> list[CrossFit]:
         if fits[-1].ended_by_user:
             break
     return fits
+
+
+def shared_cost() -> Cost:
+    """What the other ranks have taken; all ranks call it at the end of the trainings."""
+    own = time.process_time()
+    return Cost(processes=distributed.count(), cpu_hours_of_others=(sum(distributed.from_all(own)) - own) / HOUR)

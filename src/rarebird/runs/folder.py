@@ -11,6 +11,7 @@ from typing import Any
 
 from rarebird.core.clock import Clock
 from rarebird.data.fingerprint import fingerprint
+from rarebird.evaluation.cost import Cost
 from rarebird.evaluation.result import Result
 from rarebird.experiment.run import Outcome
 from rarebird.model.files import CARDS
@@ -64,6 +65,9 @@ def write(
     what = Asked() if request is None else asked(request, folder / RECIPE)
     result = outcome.result.with_notes(*out.notes)
     result = result.model_copy(update={"model": str(folder / MODEL), "seconds": round(clock.elapsed(), 2)})
+    result = result.model_copy(update={"cost": _cost(result.cost or Cost(), outcome, clock, request)})
+    if request is not None and (request.price_per_hour or request.watts) and result.cost is not None:
+        result = result.with_notes(result.cost.sentence())
     outcome, result = _with_cards(outcome, result, data, what)
     with out.replacing(last=RESULT) as building:
         outcome.model.save(building / MODEL)
@@ -163,6 +167,14 @@ def _attempt(path: Path, write: Write) -> list[str]:
         path.unlink(missing_ok=True)
         return [f"{path.name} could not be written{why_left_out(error)}. Model, recipe and scores are complete."]
     return []
+
+
+def _cost(cost: Cost, outcome: Outcome, clock: Clock, request: Request | None) -> Cost:
+    """The cost so far; only the report and the page are still to be written."""
+    if request is not None:
+        cost = cost.model_copy(update={"price_per_hour": request.price_per_hour, "watts": request.watts})
+    gpus = cost.processes if outcome.model.device.startswith("cuda") else 0
+    return cost.after(clock.elapsed(), clock.cpu_elapsed(), gpus)
 
 
 def _after(result: Result, clock: Clock) -> Result:

@@ -17,7 +17,7 @@ from rarebird.executors.ranks import OtherRanks, Rank, RankLostError, of_torchru
 from rarebird.experiment.agreement import agree
 from rarebird.experiment.run import Outcome
 from rarebird.experiment.setup import prepare_run
-from rarebird.experiment.training import train, training_clock
+from rarebird.experiment.training import shared_cost, train, training_clock
 from rarebird.runs.fit_recipe import fit_recipe, with_other_rows
 from rarebird.runs.request import Request, find_copies, read_any_recipe_and_data
 from rarebird.training import distributed
@@ -87,6 +87,7 @@ def take_part(rank: Rank, request: Request, clock: Clock, each: int) -> None:
         recipe = setup.settled(recipe)
         deadline = distributed.agreed(training_clock(recipe, clock).training_deadline())
         train(recipe, setup, Compute(device, deadline, checkpoints=checkpoints))
+        shared_cost()
 
 
 def _lead(

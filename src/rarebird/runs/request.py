@@ -58,6 +58,7 @@ class Request:
         label_maps: Files that translate their labels: one for all, or one for each source.
         unlabeled: Path of rows without labels, from which a network's body may learn first.
         no_rows: Files for people show no single row.
+        price_per_hour, watts: Of the machine, for the cost of the run; None: not given.
         force: Earlier results in the folder are replaced.
         out_is_default: Nobody asked for this folder, so that another name serves as well.
     """
@@ -79,6 +80,8 @@ class Request:
     label_maps: tuple[Path, ...] = ()
     unlabeled: Path | None = None
     no_rows: bool = False
+    price_per_hour: float | None = None
+    watts: float | None = None
     force: bool = False
     out_is_default: bool = False
 
