@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +113,10 @@ def test_the_language_ends_with_its_block() -> None:
 def test_every_command_has_the_option() -> None:
     without = [one.name for one in app.registered_commands if "lang" not in inspect.signature(one.callback).parameters]
     assert not without
+
+
+def test_every_method_has_its_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    done = rarebird(capsys, monkeypatch, "list", "--lang", "zh")
+    lines = [line for line in done.out.splitlines() if line.startswith("  ")]
+    assert len(lines) > 100
+    assert [line for line in lines if not re.search("[\u4e00-\u9fff]", line)] == []

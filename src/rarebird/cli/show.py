@@ -11,6 +11,7 @@ from rarebird.cli.options import AsJson, Kind, Lang, app, shared_options
 from rarebird.cli.terminal import Output, print_json, progress_bar, say
 from rarebird.core.checks import DataError
 from rarebird.core.clock import seconds_of
+from rarebird.report.language.chosen import told
 
 if TYPE_CHECKING:
     from rarebird.runs.request import Request
@@ -66,7 +67,7 @@ def list_methods(
         typer.echo(name)
         for card in cards:
             if card.slot == name:
-                typer.echo(f"  {card.name:<{width}} {card.line} [{', '.join(card.kinds)}]")
+                typer.echo(f"  {card.name:<{width}} {told(card.line)} [{', '.join(card.kinds)}]")
 
 
 def _list_metrics(as_json: bool) -> None:
@@ -83,8 +84,9 @@ def _list_metrics(as_json: bool) -> None:
         return
     width = max(map(len, names.METRICS))
     for name, one in names.METRICS.items():
-        typer.echo(f"{name:<{width}} {wording(name).explanation} [{one.needs}, {better(name)} is better]")
-    typer.echo(f"{'recall:CLASS':<{width}} Of one class alone; also precision:CLASS and f1:CLASS.")
+        line = told(wording(name).explanation)
+        typer.echo(f"{name:<{width}} {line} [{one.needs}, {told(f'{better(name)} is better')}]")
+    typer.echo(f"{'recall:CLASS':<{width}} {told('Of one class alone; also precision:CLASS and f1:CLASS.')}")
 
 
 @app.command("demo")
