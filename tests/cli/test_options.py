@@ -19,14 +19,14 @@ RUN = "--device --threads --json --quiet --lang"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {
     "fit": "data --out --test --recipe --set --metric --references --prior --cost-column --single --budget --resume "
-    "--workers --cluster --steps --positive --seed --keep-copies --external --label-map --unlabeled --force "
-    f"{ROWS} {RUN}",
+    "--workers --cluster --devices --log-json --track --track-to --steps --positive --seed --keep-copies --external "
+    f"--label-map --unlabeled --no-rows --force {ROWS} {RUN}",
     "preview": f"data --out --test --recipe --set --rows --views --seed --force {ROWS} --lang",
     "learning-rate": "data --out --test --recipe --set --steps --seed --keep-copies --force "
     f"{ROWS} --device --json --quiet --lang",
     "tune": "data --out --test --recipe --set --strategy --trials --budget --startup --folds --metric --pruner "
-    "--workers --cluster --storage --resume --positive --seed --keep-copies --external --label-map --unlabeled --force "
-    f"{ROWS} {RUN}",
+    "--workers --cluster --storage --resume --log-json --track --track-to --positive --seed --keep-copies --external "
+    f"--label-map --unlabeled --no-rows --force {ROWS} {RUN}",
     "compare": "data --out --remedies --test --recipe --set --folds --repeats --budget --steps --metric --positive "
     f"--seed --keep-copies --external --label-map --unlabeled --force {ROWS} {RUN}",
     "regularization-path": "data --penalty --low --high --points --out --test --recipe --set --folds --repeats "
@@ -38,7 +38,11 @@ OPTIONS = {
     "--threads --json --lang",
     "evaluate": "model data --out --raw --coverage --target --kind --groups --groups-pattern --weight --pictures "
     "--channels-last --device --threads --json --lang",
+    "explain": "model data --out --n --class --method --output --background --background-rows --all --budget --force "
+    "--target --kind --pictures --channels-last --device --threads --json --quiet --lang",
     "decide": "run --decision --set --metric --json --lang",
+    "report": "run --no-rows --json --lang",
+    "compare-runs": "runs --out --force --json --lang",
     "compress": "model --data --out --test --recipe --set --steps --max-recall-drop --share --prune --importance "
     "--precision --int8 --balanced --temperature --hard-share --training-steps --budget --keep-copies --force "
     f"{ROWS} --threads --json --quiet --lang",
@@ -59,6 +63,7 @@ OWN_HELP = {
     "regularization-path": {"out", "settings", "metric", "seed"},
     "label-issues": {"out", "test", "settings", "metric"},
     "synthesize": {"settings", "seed", "force"},
+    "explain": {"out"},
     "decide": {"settings", "metric"},
     "compress": {"out", "test", "recipe", "settings"},
     "merge": {"out"},
@@ -74,6 +79,7 @@ OTHER_MEANING = {
     ("demo", "out"),
     ("synthesize", "out"),
     ("export", "out"),
+    ("compare-runs", "out"),
 }
 OTHER_MEANING |= {("compress", "steps"), *((command, "data") for command in ("compress", "merge", "export"))}
 OWN_DEFAULTS = {
@@ -86,6 +92,10 @@ OWN_DEFAULTS = {
         "resume": False,
         "workers": 1,
         "cluster": None,
+        "devices": None,
+        "log_json": None,
+        "track": None,
+        "track_to": None,
     },
     "preview": {"rows": 8, "views": 4},
     "learning-rate": {"steps": 200},
@@ -100,6 +110,9 @@ OWN_DEFAULTS = {
         "cluster": None,
         "storage": None,
         "resume": False,
+        "log_json": None,
+        "track": None,
+        "track_to": None,
     },
     "compare": {"remedies": "all", "folds": 5, "repeats": 3, "budget": "10m"},
     "regularization-path": {
@@ -130,7 +143,20 @@ OWN_DEFAULTS = {
         "prior": None,
     },
     "evaluate": {"model": inspect.Parameter.empty, "out": None, "raw": False, "coverage": None},
+    "explain": {
+        "model": inspect.Parameter.empty,
+        "rows": 2,
+        "label": None,
+        "method": "auto",
+        "of": "log_odds",
+        "background": None,
+        "background_rows": 8,
+        "every_row": False,
+        "budget": None,
+    },
     "decide": {"run": inspect.Parameter.empty, "decision": None},
+    "report": {"run": inspect.Parameter.empty},
+    "compare-runs": {"runs": inspect.Parameter.empty, "out": Path("compare_runs.html")},
     "compress": {
         "data": None,
         "steps": "distill,prune,quantize",
@@ -157,7 +183,7 @@ OWN_DEFAULTS = {
     },
     "profile": {},
     "list": {"slot": None},
-    "demo": {"out": Path("runs/demo"), "budget": "30s"},
+    "demo": {"out": Path("runs/demo"), "budget": "25s"},
 }
 
 

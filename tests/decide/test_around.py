@@ -86,7 +86,7 @@ def test_what_is_fitted_sees_no_row_that_the_classifier_learned_from(around: Any
 
 @every
 def test_labels_of_any_type_come_back_in_scikit_learns_order(around: Any) -> None:
-    X, y = skewed(200)
+    X, y = skewed(80)
     named = np.array(["10", "9"])[y]
     frame = pd.DataFrame(X).add_prefix("x")
     plain, text = clone(around).fit(X, y), clone(around).fit(frame, named)
