@@ -20,6 +20,7 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.report.figures.amounts import over_picture, picture
 from rarebird.report.pages.explanation import read
 from rarebird.report.pages.run import render
+from rarebird.report.sections.section import RunContents
 from rarebird.runs.run_explanation import explanation_of_run, write
 from tests.command_line import rarebird
 from tests.explanation import planted
@@ -134,9 +135,9 @@ def test_the_report_of_a_run_explains_rare_rows_as_far_as_there_is_time(tmp_path
     assert all(one.picture.startswith("data:image/png;base64,") for one in shown)
     write(section, tmp_path / "explanation.json")
     assert read(tmp_path / "explanation.json") == section
-    page = render(outcome.result, "", "", {}, section)
-    assert page.count("<img") == len(shown)
-    assert render(outcome.result, "", "", {}, section.without_rows()).count("<img") == 0
+    contents = RunContents(outcome.result, "", folder=tmp_path)
+    assert render(contents).count("<img") == len(shown)
+    assert render(replace(contents, shows_rows=False)).count("<img") == 0
     late = explanation_of_run(outcome, Clock(budget=0.001))
     assert late is not None
     assert late.classes == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,3 +61,11 @@ class Amounts:
         """The amounts of some rows."""
         parts = {name: getattr(self, name)[rows] for name in ("values", "codes", "explained", "base")}
         return replace(self, **parts)
+
+
+def joined(parts: Sequence[Amounts]) -> Amounts:
+    """The amounts of several sets of rows by one method, one after the other; at least one set."""
+    arrays = {
+        name: np.concatenate([getattr(one, name) for one in parts]) for name in ("values", "codes", "explained", "base")
+    }
+    return replace(parts[0], **arrays)

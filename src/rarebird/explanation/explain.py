@@ -10,11 +10,11 @@ import numpy as np
 
 from rarebird.core import rng
 from rarebird.core.checks import DataError, nearest
-from rarebird.core.progress import Progress, silent
+from rarebird.core.progress import Progress, part_of, silent
 from rarebird.core.python_words import in_python_words
 from rarebird.data.dataset import Dataset
 from rarebird.explanation import attention_shares, deletion, grad_cam, integrated_gradients, shapley, tree_contributions
-from rarebird.explanation.amounts import Amounts
+from rarebird.explanation.amounts import Amounts, joined
 from rarebird.explanation.background import background_rows
 from rarebird.explanation.shipped import OUTPUTS, OutputName, ShippedOutput
 from rarebird.model.model import Model
@@ -30,6 +30,8 @@ METHODS = (
 )
 # Background rows of a method that compares with them.
 BACKGROUND = 8
+# Rows whose lines are in memory together.
+AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,18 @@ class Explainer:
         """The amounts of rows by one method that suits the model.
 
         Args:
-            rows: The rows.
+            rows: At least one row.
             codes: ``(n,)`` the class that is explained for each; zeros for regression.
             method: Its name.
             progress: Told of the share done.
         """
-        return self.explain_inputs(self.shipped.inputs(rows), codes, method, progress)
+        parts = []
+        for start in range(0, len(rows), AT_ONCE):
+            part = np.arange(start, min(start + AT_ONCE, len(rows)))
+            each = self.shipped.inputs(rows.take(part))
+            told = part_of(progress, start / len(rows), len(part) / len(rows))
+            parts.append(self.explain_inputs(each, codes[part], method, told))
+        return joined(parts)
 
     def explain_inputs(
         self, each: list[Inputs], codes: np.ndarray, method: str, progress: Progress = silent

@@ -230,8 +230,10 @@ def classes_to_show(model: Model, predicted: Predicted, label: str | None, most:
 
 
 def left_out(found: ExplainedRows) -> list[str]:
-    """A sentence on rows for which there was no time."""
-    return [f"{found.left_out} more rows are not explained: there was no time for them."] if found.left_out else []
+    """A sentence on rows for which there was no time, or on there being none."""
+    if found.left_out:
+        return [f"{found.left_out} more rows are not explained: there was no time for them."]
+    return [] if found.chosen else ["No row is of a class that is shown, or is named so: no row is explained."]
 
 
 def _every_row(explainer: Explainer, predicted: Predicted, settings: Settings, method: str) -> Amounts:

@@ -12,7 +12,7 @@ import numpy as np
 from rarebird.core.progress import Progress, part_of, silent
 from rarebird.data.dataset import Dataset
 from rarebird.explanation import chosen_rows
-from rarebird.explanation.amounts import Amounts
+from rarebird.explanation.amounts import Amounts, joined
 from rarebird.explanation.chosen_rows import Chosen
 from rarebird.explanation.explain import Explainer
 from rarebird.report.figures.amounts import bars, behind_curve, over_picture, picture, signed
@@ -121,8 +121,8 @@ def explain_chosen(
         is_late = deadline is not None and now + (now - began) > deadline
         if is_late or progress(done / len(chosen), "explaining rows"):
             break
-    joined = {method: _joined(found) for method, found in parts.items()}
-    return ExplainedRows(tuple(chosen[:done]), joined, len(chosen) - done)
+    whole = {method: joined(found) for method, found in parts.items()}
+    return ExplainedRows(tuple(chosen[:done]), whole, len(chosen) - done)
 
 
 def shown_classes(explainer: Explainer, predicted: Predicted, found: ExplainedRows) -> tuple[ExplainedClass, ...]:
@@ -227,11 +227,3 @@ def _curve(explainer: Explainer, row: Dataset) -> np.ndarray:
     longest = max(inputs, key=lambda x: int(x["values"].shape[2]))
     found: np.ndarray = longest["values"][0].cpu().numpy()[:, : max(int(longest["lengths"][0]), 1)]
     return found
-
-
-def _joined(parts: list[Amounts]) -> Amounts:
-    first = parts[0]
-    arrays: dict[str, Any] = {
-        name: np.concatenate([getattr(one, name) for one in parts]) for name in ("values", "codes", "explained", "base")
-    }
-    return replace(first, **arrays)
