@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ class Amounts:
 
 def joined(parts: Sequence[Amounts]) -> Amounts:
     """The amounts of several sets of rows by one method, one after the other; at least one set."""
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([getattr(one, name) for one in parts]) for name in ("values", "codes", "explained", "base")
     }
     return replace(parts[0], **arrays)
