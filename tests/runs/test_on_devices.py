@@ -91,3 +91,17 @@ def test_a_search_on_several_devices_is_refused(
     assert done.err == (
         "rarebird: A search trains on one device at a time; for several give --recipe, --steps or --set.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(0, "rarebird: Only fit trains with several processes, not profile; "), (1, "")]
+)
+def test_torchrun_is_for_fit_alone(
+    request_: Request, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    given = {"RANK": number, "WORLD_SIZE": 2, "LOCAL_RANK": number, "LOCAL_WORLD_SIZE": 2, "TORCHELASTIC_RUN_ID": 1}
+    for name, value in given.items():
+        monkeypatch.setenv(name, str(value))
+    done = rarebird(capsys, monkeypatch, "profile", request_.data)
+    assert done.code == 2
+    assert done.err == (f"{said}start it without torchrun.\n" if said else "")

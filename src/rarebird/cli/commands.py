@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 import typer
@@ -10,6 +11,7 @@ import typer
 # Importing these modules adds their commands to the application.
 from rarebird.cli import compare, decide, diagnose, fit, report, show, small, synthesize, tune, use  # noqa: F401
 from rarebird.cli.options import app
+from rarebird.core.checks import DataError
 
 COMMANDS = (
     *("fit", "preview", "learning-rate", "tune", "compare", "regularization-path", "label-issues", "next"),
@@ -28,6 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code of a command that ended well.
     """
+    _refuse_torchrun(arguments)
     command = typer.main.get_command(app)
     if COMPLETION in os.environ:
         # The shell asks which words are possible; typer answers, and ends the process.
@@ -35,3 +38,20 @@ def run(arguments: Sequence[str]) -> int:
     with command.make_context(app.info.name, list(arguments)) as context:
         command.invoke(context)
     return 0
+
+
+def _refuse_torchrun(arguments: Sequence[str]) -> None:
+    """Check that ``torchrun`` started no command that each of its processes would run for itself.
+
+    Raises:
+        DataError: It did; the other processes end without a word.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ or not arguments or arguments[0] in ("fit", "--help", "--version"):
+        return
+    from rarebird.executors.ranks import of_torchrun
+
+    rank = of_torchrun()
+    if rank is not None and rank.ranks > 1:
+        if not rank.is_first:
+            sys.exit(2)
+        raise DataError(f"Only fit trains with several processes, not {arguments[0]}; start it without torchrun.")
