@@ -79,10 +79,10 @@ def prediction_sets(held: HeldOutRows, outputs: Sequence[np.ndarray], coverage: 
     check_coverage(coverage)
     n_classes, needed = held.outputs.shape[1], rows_needed(coverage)
     own = held.outputs[np.arange(len(held)), held.y]
-    n_units = [_units(held, held.y == code) for code in range(n_classes)]
-    small = [code for code in range(n_classes) if n_units[code] < needed]
+    units = [n_units(held, held.y == code) for code in range(n_classes)]
+    small = [code for code in range(n_classes) if units[code] < needed]
     together = np.isin(held.y, small)
-    pooled = len(small) > 1 and _units(held, together) >= needed
+    pooled = len(small) > 1 and n_units(held, together) >= needed
     p_value, basis = np.empty((len(outputs[0]), n_classes)), list[Basis]()
     for code in range(n_classes):
         is_small = code in small
@@ -92,10 +92,10 @@ def prediction_sets(held: HeldOutRows, outputs: Sequence[np.ndarray], coverage: 
     members = p_value > 1 - coverage + 1e-12
     empty = ~members.any(axis=1)
     members[empty, p_value[empty].argmax(axis=1)] = True
-    return PredictionSets(members, tuple(basis), tuple(n_units))
+    return PredictionSets(members, tuple(basis), tuple(units))
 
 
-def _units(held: HeldOutRows, chosen: np.ndarray) -> int:
+def n_units(held: HeldOutRows, chosen: np.ndarray) -> int:
     """How many rows the chosen rows count for; groups, where rows form groups."""
     chosen = chosen & (held.weight > 0)
     if held.group is not None:
@@ -113,7 +113,7 @@ def _p_values(held: HeldOutRows, own: np.ndarray, chosen: np.ndarray, new: Seque
         order = np.argsort(own[mine], kind="stable")
         below = np.concatenate([[0.0], np.cumsum(weight[mine][order])])
         count += below[np.searchsorted(own[mine][order], probability, side="right")]
-    units = _units(held, chosen)
+    units = n_units(held, chosen)
     share: np.ndarray = count / total if total > 0 else np.ones(len(count))
     return (share * units + 1) / (units + 1)
 
@@ -131,7 +131,7 @@ def value_intervals(held: HeldOutRows, outputs: Sequence[np.ndarray], coverage: 
         DataError: There are too few held-out rows for the coverage.
     """
     check_coverage(coverage)
-    units, needed = _units(held, np.ones(len(held), dtype=bool)), rows_needed(coverage)
+    units, needed = n_units(held, np.ones(len(held), dtype=bool)), rows_needed(coverage)
     if units < needed:
         raise DataError(
             f"A coverage of {coverage:g} needs {needed} held-out rows (groups), but the model has {units}; ask for a "

@@ -11,7 +11,7 @@ import numpy as np
 from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError, nearest
 from rarebird.model.files import CARDS
-from rarebird.model.onnx.file import Agreement, Layout, agreement, write_onnx
+from rarebird.model.onnx.file import COVERAGE, Agreement, Layout, agreement, write_onnx
 from rarebird.readers.options import ReadOptions
 from rarebird.runs import predict as prediction
 from rarebird.runs.cards import changed_cards
@@ -45,6 +45,7 @@ class Exported:
         checked = None
         if found is not None:
             checked = {"rows": found.rows, "largest_difference": found.difference, "same_labels": found.labels}
+            checked["same_sets"] = found.sets
         return {
             "file": str(self.path),
             "description": str(self.path.with_suffix(".json")),
@@ -70,6 +71,8 @@ class Exported:
             lines.append("The file was not compared with the model; give rows with --data.")
         else:
             same = "" if found.labels is None else f"; {found.labels:.2%} of the labels are the same"
+            if found.sets is not None:
+                same += f", {found.sets:.2%} of the prediction sets with a coverage of {COVERAGE:g}"
             lines.append(f"On {found.rows} rows the largest difference from the model is {found.difference:.1e}{same}.")
         return "\n".join(lines)
 

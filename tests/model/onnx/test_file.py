@@ -16,7 +16,7 @@ from rarebird.core.checks import DataError
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels, Splits
 from rarebird.experiment.run import run
 from rarebird.model.model import Model
-from rarebird.model.onnx.file import KEY, LOADERS, agreement, write_onnx
+from rarebird.model.onnx.file import KEY, agreement, loader_text, write_onnx
 from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
 
@@ -81,12 +81,12 @@ def fitted(kind: str, **changes: Any) -> Model:
 def test_a_file_agrees_with_its_model_on_rows_of_other_values(kind: str, tmp_path: Path) -> None:
     model, path = fitted(kind), tmp_path / "model.onnx"
     about = write_onnx(model, path)
-    assert (tmp_path / "model.py").read_text(encoding="utf-8") == (LOADERS / f"{kind}.py").read_text(encoding="utf-8")
+    assert (tmp_path / "model.py").read_text(encoding="utf-8") == loader_text(kind)
     for n in (1, 3, 200):
         found = agreement(model, path, ROWS[kind](n, seed=n))
         assert found.difference < 1e-5
-        assert found.labels == 1
-    assert about["outputs"] == ["probabilities", "label"]
+        assert found.labels == found.sets == 1
+    assert about["outputs"] == ["probabilities", "label", "members"]
     assert json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) == about
     kept = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     assert json.loads(kept[KEY]) == about
@@ -101,9 +101,10 @@ def test_pictures_may_have_their_channels_last(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ROWS)
 def test_the_loader_beside_the_file_needs_neither_rarebird_nor_torch(kind: str) -> None:
-    text = (LOADERS / f"{kind}.py").read_text(encoding="utf-8")
+    text = loader_text(kind)
     imported = {line.split()[1] for line in text.splitlines() if line.startswith(("import ", "from "))}
     assert imported - {"__future__", "json", "typing", "unicodedata"} == {"numpy", "onnxruntime"}
+    assert "def sets(" in text
 
 
 def test_an_ensemble_is_calibrated_once_more_after_its_mean(tmp_path: Path) -> None:

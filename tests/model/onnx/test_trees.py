@@ -74,8 +74,8 @@ def test_trees_agree_on_missing_cells_and_categories(tmp_path: Path) -> None:
     for n in (1, 500):
         found = agreement(model, tmp_path / "model.onnx", table(max(n, 4), n, classes).take(np.arange(n)))
         assert found.difference < 1e-5
-        assert found.labels == 1
-    assert about["outputs"] == ["probabilities", "label"]
+        assert found.labels == found.sets == 1
+    assert about["outputs"] == ["probabilities", "label", "members"]
     kinds = [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node]
     assert kinds.count("TreeEnsembleRegressor") == len(model.members) == 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +15,12 @@ from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError
 from rarebird.core.version import VERSION
 from rarebird.data.dataset import Dataset
+from rarebird.model.coverage import sets
 from rarebird.model.model import Member, Model
 from rarebird.model.onnx.graph import ModelGraph
 from rarebird.model.onnx.joining import joined_graph
 from rarebird.model.onnx.preparation import raw_columns
+from rarebird.model.onnx.set_table import set_table
 from rarebird.model.onnx.torch_export import graph_of
 from rarebird.model.onnx_network import PACKAGES, OnnxNetwork, required_package
 from rarebird.slots.stored_modules import ArrayModule, TextModule
@@ -28,6 +30,10 @@ Layout = Literal["nchw", "nhwc"]
 # The key of the description in the file's metadata; the loaders read it.
 KEY = "rarebird"
 LOADERS = Path(__file__).with_name("loaders")
+# The line by which a loader has what all kinds share; a written loader has the functions themselves.
+SHARED = "\n\nfrom rarebird.model.onnx.loaders.outputs import named"
+# The coverage at which prediction sets of file and model are compared.
+COVERAGE = 0.9
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,14 @@ class Agreement:
         rows: The number of rows.
         difference: The largest difference of a probability; for regression of a value, in units of the target's spread.
         labels: The share of the rows that get the same label; None where the file gives none.
+        sets: The share of the rows that get the same prediction set at a coverage of `COVERAGE`; None where the model
+            keeps no held-out rows.
     """
 
     rows: int
     difference: float
-    labels: float | None
+    labels: float | None = None
+    sets: float | None = None
 
 
 def write_onnx(model: Model, path: Path, layout: Layout = "nchw") -> dict[str, Any]:
@@ -76,8 +85,15 @@ def write_onnx(model: Model, path: Path, layout: Layout = "nchw") -> dict[str, A
     with whole_file(path.with_suffix(".json")) as building:
         building.write_text(json.dumps(about, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
     with whole_file(path.with_suffix(".py")) as building:
-        building.write_text((LOADERS / f"{model.spec.kind}.py").read_text(encoding="utf-8"), encoding="utf-8")
+        building.write_text(loader_text(model.spec.kind), encoding="utf-8")
     return about
+
+
+def loader_text(kind: str) -> str:
+    """The loader of a kind as it is written beside a file: it imports neither rarebird nor torch."""
+    own, shared = ((LOADERS / f"{name}.py").read_text(encoding="utf-8") for name in (kind, "outputs"))
+    functions = shared[shared.index("\n\n\ndef ") :].rstrip("\n")
+    return own.replace(SHARED, functions, 1)
 
 
 def describe(model: Model, layout: Layout) -> dict[str, Any]:
@@ -91,6 +107,7 @@ def describe(model: Model, layout: Layout) -> dict[str, Any]:
     else:
         inputs = {"columns": raw_columns([member.prepared for member in model.members])}
     decision = None if model.decision is None else {"name": model.decision[0], **_plain(model.decision[1])}
+    held = model.held_out if model.classes else None
     return {
         "format": "rarebird onnx",
         "version": 1,
@@ -102,23 +119,38 @@ def describe(model: Model, layout: Layout) -> dict[str, Any]:
         "positive": model.positive,
         "prior": model.prior.tolist(),
         "decision": decision,
+        **({} if held is None else {"sets": set_table(held)}),
         **inputs,
     }
 
 
 def agreement(model: Model, path: Path, rows: Dataset, layout: Layout = "nchw") -> Agreement:
     """Compare an exported file with its model on rows, which go through the loader as a user's rows do."""
-    loader = import_module(f"rarebird.model.onnx.loaders.{model.spec.kind}")
-    found = loader.predict(str(path), *_as_given(rows, layout))
-    expected = model.outputs(rows)
+    has_sets = bool(model.classes) and model.held_out is not None
+    found = _loader(path)(str(path), *_as_given(rows, layout), coverage=COVERAGE if has_sets else None)
+    each = model.member_outputs(rows)
+    expected = model.mean_of(each)
     if not model.classes:
         spread = model.members[0].prepared.target_scale
-        return Agreement(len(rows), float(np.abs(found["value"] - expected[:, 0]).max() / spread), None)
+        return Agreement(len(rows), float(np.abs(found["value"] - expected[:, 0]).max() / spread))
     difference = float(np.abs(found["probabilities"] - expected).max())
-    if "label" not in found:
-        return Agreement(len(rows), difference, None)
-    own = np.array(model.classes)[model.labels(expected)]
-    return Agreement(len(rows), difference, float((found["label"] == own).mean()))
+    names, same_labels, same_sets = np.array(model.classes), None, None
+    if "label" in found:
+        same_labels = float((found["label"] == names[model.labels(expected)]).mean())
+    if has_sets:
+        own = [names[row].tolist() for row in sets(model, each, COVERAGE).members]
+        same_sets = float(np.mean([one == other for one, other in zip(found["set"], own, strict=True)]))
+    return Agreement(len(rows), difference, same_labels, same_sets)
+
+
+def _loader(path: Path) -> Any:
+    """The function `predict` of the loader beside a file."""
+    spec = spec_from_file_location("rarebird_loader", path.with_suffix(".py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.predict
 
 
 def _proto(graph: ModelGraph, inputs: dict[str, torch.Tensor]) -> Any:

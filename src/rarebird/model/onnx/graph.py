@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from rarebird.model.chain import LEAST, Chain
 from rarebird.model.model import Member, Model
 from rarebird.model.onnx.preparation import preparation_of
+from rarebird.model.onnx.set_table import has_members
 from rarebird.slots.decisions import DecisionOnTensors
 from rarebird.slots.protocols import Inputs
 from rarebird.slots.tree_ensembles import TreeModule
@@ -18,7 +19,8 @@ from rarebird.slots.tree_ensembles import TreeModule
 
 class ModelGraph(nn.Module):
     """``forward(*inputs)``, in the order of `names` -> ``(probabilities, label)``, ``(probabilities,)`` where the
-    decision is not known in torch operations, or ``(value,)`` for regression.
+    decision is not known in torch operations, or ``(value,)`` for regression; with ``members`` ``(batch, members,
+    n_classes)`` behind them, where prediction sets are made of each member's probabilities.
 
     Calibrations and decision are computed in float64, as the model computes them.
 
@@ -34,9 +36,11 @@ class ModelGraph(nn.Module):
         total = sum(member.weight for member in model.members)
         self.names = tuple(names)
         self.members = nn.ModuleList(
-            MemberGraph(member, preparation_of(member.prepared, columns, nhwc), member.weight / total)
-            for member in model.members
+            MemberGraph(member, preparation_of(member.prepared, columns, nhwc)) for member in model.members
         )
+        self.shares = [member.weight / total for member in model.members]
+        held = model.held_out
+        self.gives_members = bool(model.classes) and held is not None and has_members(held)
         self.chain: Chain = model.calibrations
         fitted = None if model.decision is None else model.decision[1]
         self.decision = fitted if isinstance(fitted, DecisionOnTensors) else None
@@ -47,29 +51,35 @@ class ModelGraph(nn.Module):
         """Names of the outputs."""
         if not self.classifies:
             return ["value"]
-        return ["probabilities"] if self.decision is None else ["probabilities", "label"]
+        decided: list[str] = [] if self.decision is None else ["label"]
+        return ["probabilities", *decided, *(["members"] if self.gives_members else [])]
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         x = dict(zip(self.names, inputs, strict=True))
-        return self.of_shares([member(x) for member in self.members])
+        return self.of_members([member(x) for member in self.members])
 
-    def of_shares(self, shares: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """The outputs, from the share of each member."""
-        mean = torch.stack(list(shares)).sum(dim=0)
+    def of_members(self, each: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The outputs, from what each member predicts."""
+        mean = torch.stack([share * one for share, one in zip(self.shares, each, strict=True)]).sum(dim=0)
         if not self.classifies:
             return (mean[:, 0],)
-        if self.chain:
-            mean = _probabilities(mean.clamp(min=LEAST).log(), self.chain)
-        return (mean.float(),) if self.decision is None else (mean.float(), self.decision.on_tensors(mean))
+        mean = self._calibrated(mean)
+        decided = () if self.decision is None else (self.decision.on_tensors(mean),)
+        if not self.gives_members:
+            return (mean.float(), *decided)
+        return (mean.float(), *decided, torch.stack([self._calibrated(one) for one in each], dim=1).float())
+
+    def _calibrated(self, mean: Tensor) -> Tensor:
+        return _probabilities(mean.clamp(min=LEAST).log(), self.chain) if self.chain else mean
 
 
 class MemberGraph(nn.Module):
-    """A member's share of the mean: ``(batch, n_outputs)`` float64."""
+    """What a member predicts: ``(batch, n_outputs)`` float64 probabilities, or values in the target's own unit."""
 
-    def __init__(self, member: Member, preparation: nn.Module, share: float) -> None:
+    def __init__(self, member: Member, preparation: nn.Module) -> None:
         super().__init__()
         self.preparation, self.network = preparation, member.network
-        self.chain, self.share = member.calibrations, share
+        self.chain = member.calibrations
         prepared = member.prepared
         self.spec = prepared.spec
         self.target = None if prepared.classes else (prepared.target_mean, prepared.target_scale)
@@ -79,13 +89,13 @@ class MemberGraph(nn.Module):
         return self.of_outputs(outputs)
 
     def of_outputs(self, outputs: Tensor) -> Tensor:
-        """The member's share, from the raw outputs of its network in float64, or the sums of its trees."""
+        """The prediction, from the raw outputs of its network in float64, or the sums of its trees."""
         if isinstance(self.network, TreeModule):
             outputs = self.network.of_sums(outputs)
         if self.target is None:
-            return self.share * _probabilities(outputs, self.chain)
+            return _probabilities(outputs, self.chain)
         center, scale = self.target
-        values: Tensor = self.share * (outputs * scale + center)
+        values: Tensor = outputs * scale + center
         return values
 
 
@@ -128,7 +138,7 @@ class OutputsGraph(nn.Module):
 
     def forward(self, *outputs: Tensor) -> tuple[Tensor, ...]:
         pairs = zip(self.whole.members, outputs, strict=True)
-        return self.whole.of_shares([member.of_outputs(one.double()) for member, one in pairs])  # type: ignore[operator]
+        return self.whole.of_members([member.of_outputs(one.double()) for member, one in pairs])  # type: ignore[operator]
 
 
 def _probabilities(logits: Tensor, chain: Chain) -> Tensor:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from rarebird.model.onnx.loaders.outputs import named
 
-def predict(model: str, rows: np.ndarray) -> dict[str, Any]:
-    """Output name -> array; `label` has class names. Pictures must have the size that the model was trained on."""
+
+def predict(model: str, rows: np.ndarray, coverage: float | None = None) -> dict[str, Any]:
+    """Output name -> array; `label` has class names; with a coverage, `set` has the classes of each row's set.
+    Pictures must have the size that the model was trained on."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["rarebird"])
     names = [output.name for output in session.get_outputs()]
-    found = dict(zip(names, session.run(names, {"pixels": rows}), strict=True))
-    return found | ({"label": np.array(about["classes"])[found["label"]]} if "label" in found else {})
+    return named(about, dict(zip(names, session.run(names, {"pixels": rows}), strict=True)), coverage)

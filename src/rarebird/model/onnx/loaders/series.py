@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from rarebird.model.onnx.loaders.outputs import named
 
-def predict(model: str, values: np.ndarray, lengths: np.ndarray | None = None) -> dict[str, Any]:
-    """Output name -> array; `label` has class names. Gaps are filled on the line between their neighbors."""
+
+def predict(
+    model: str, values: np.ndarray, lengths: np.ndarray | None = None, coverage: float | None = None
+) -> dict[str, Any]:
+    """Output name -> array; `label` has class names; with a coverage, `set` has the classes of each row's set.
+    Gaps are filled on the line between their neighbors."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["rarebird"])
     lengths = np.full(len(values), values.shape[2]) if lengths is None else np.asarray(lengths)
@@ -25,5 +30,4 @@ def predict(model: str, values: np.ndarray, lengths: np.ndarray | None = None) -
     wide[:, :, : filled.shape[2]] = filled
     names = [output.name for output in session.get_outputs()]
     given = {"values": wide[:, :, :steps], "lengths": np.minimum(lengths, steps).astype(np.int64)}
-    found = dict(zip(names, session.run(names, given), strict=True))
-    return found | ({"label": np.array(about["classes"])[found["label"]]} if "label" in found else {})
+    return named(about, dict(zip(names, session.run(names, given), strict=True)), coverage)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from rarebird.model.onnx.loaders.outputs import named
+
 
 def number(cell: Any) -> float:
     """A cell as a number, NaN where it is none."""
@@ -33,8 +35,9 @@ def date(cells: Any) -> list[np.ndarray]:
     return [np.where(np.isnat(when), np.nan, part) for part in (days, *parts)]
 
 
-def predict(model: str, rows: dict[str, Any]) -> dict[str, Any]:
-    """Output name -> array; `label` has class names. Unknown categories count as missing."""
+def predict(model: str, rows: dict[str, Any], coverage: float | None = None) -> dict[str, Any]:
+    """Output name -> array; `label` has class names; with a coverage, `set` has the classes of each row's set.
+    Unknown categories count as missing."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["rarebird"])
     numbers: list[np.ndarray] = []
@@ -52,5 +55,4 @@ def predict(model: str, rows: dict[str, Any]) -> dict[str, Any]:
     given: dict[str, np.ndarray] = {"numbers": np.stack(numbers, axis=1).astype(np.float64)} if numbers else {}
     given |= {"categories": np.array(codes, dtype=np.int64).T} if codes else {}
     names = [output.name for output in session.get_outputs()]
-    found = dict(zip(names, session.run(names, given), strict=True))
-    return found | ({"label": np.array(about["classes"])[found["label"]]} if "label" in found else {})
+    return named(about, dict(zip(names, session.run(names, given), strict=True)), coverage)
