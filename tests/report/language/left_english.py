@@ -12,23 +12,10 @@ from rarebird.slots import methods
 # Terms that Chinese texts write in Latin letters, units, and the names of files and formats.
 TERMS = frozenset(
     [
-        *(
-            "rarebird",
-            "auc",
-            "roc",
-            "ap",
-            "brier",
-            "beta",
-            "csv",
-            "toml",
-            "html",
-            "json",
-            "onnx",
-            "javascript",
-            "shapley",
-        ),
-        *("px", "ms", "epoch", "gib", "mib", "predict", "python", "torch", "numpy", "scikit", "learn", "lightgbm"),
-        *("nan", "holm", "nadeau", "bengio", "kolmogorov", "smirnov", "shapley", "grad", "cam", "treeshap"),
+        *("rarebird", "auc", "roc", "ap", "brier", "beta", "csv", "toml", "html", "json", "onnx", "javascript"),
+        *("fit", "compare", "predict", "px", "ms", "epoch", "gib", "mib", "nan", "grad", "cam", "treeshap", "shapley"),
+        *("python", "torch", "numpy", "scikit", "learn", "lightgbm"),
+        *("holm", "nadeau", "bengio", "kolmogorov", "smirnov"),
     ]
 )
 KEPT = ("bdi", "code", "pre", "script", "style")
