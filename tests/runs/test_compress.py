@@ -49,6 +49,12 @@ def test_all_steps_in_a_row_give_a_model_that_predicts(run_command, home: Path) 
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert found == json.loads((home / "small" / "compression.json").read_text(encoding="utf-8"))
+    page = (home / "small" / "compression.html").read_text(encoding="utf-8")
+    for step in found["steps"]:
+        assert f"{step['bytes']:,}" in page
+        assert all(
+            f"{cost['difference']:+.3f} [{cost['low']:+.3f}" in page for cost in step["per_class"] if cost["rows"]
+        )
     assert [one["step"] for one in found["steps"]] == ["original", "distill", "prune", "quantize"]
     bytes_of = [one["bytes"] for one in found["steps"]]
     assert bytes_of[2] < bytes_of[1]

@@ -25,15 +25,17 @@ from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.compression_text import summary
+from rarebird.report.left_out import why_left_out
+from rarebird.report.pages import compression as page_file
 from rarebird.runs import predict as prediction
 from rarebird.runs.cards import changed_cards
-from rarebird.runs.output_folder import owned_folder
+from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_data
 from rarebird.training.cross_fit import Parts, parts_of
 from rarebird.training.device import threads
 
-RESULT, MODEL = "compression.json", "model"
-FILES = (RESULT, MODEL)
+RESULT, MODEL, PAGE = "compression.json", "model", "compression.html"
+FILES = (RESULT, MODEL, PAGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,19 @@ def compress(
             replace(chosen.subject.model, cards=changed).save(building / MODEL)
             text = json.dumps(found.for_machines(), indent=1, ensure_ascii=False, allow_nan=False)
             (building / RESULT).write_text(text, encoding="utf-8", errors="backslashreplace")
+        found = _with_page(found, out)
         out.finished()
+    return found
+
+
+def _with_page(found: Compressed, out: OutputFolder) -> Compressed:
+    """Write the page; with a note where that fails: model and figures are there by then."""
+    try:
+        with out.replacing() as building:
+            page_file.write(building / PAGE, found.for_machines())
+    except Exception as error:
+        note = f"{PAGE} could not be written{why_left_out(error)}; {RESULT} is complete."
+        return replace(found, notes=(*found.notes, note))
     return found
 
 
