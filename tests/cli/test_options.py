@@ -65,6 +65,7 @@ OWN_HELP = {
     "synthesize": {"settings", "seed", "force"},
     "explain": {"out"},
     "decide": {"settings", "metric"},
+    "compare-runs": {"force"},
     "compress": {"out", "test", "recipe", "settings"},
     "merge": {"out"},
     "profile": {"test"},
