@@ -19,8 +19,8 @@ RUN = "--device --threads --json --quiet --lang"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {
     "fit": "data --out --test --recipe --set --metric --references --prior --cost-column --single --budget --resume "
-    "--workers --cluster --devices --log-json --track --track-to --steps --positive --seed --keep-copies --external "
-    f"--label-map --unlabeled --no-rows --force {ROWS} {RUN}",
+    "--workers --cluster --devices --price-per-hour --watts --log-json --track --track-to --steps --positive --seed "
+    f"--keep-copies --external --label-map --unlabeled --no-rows --force {ROWS} {RUN}",
     "preview": f"data --out --test --recipe --set --rows --views --seed --force {ROWS} --lang",
     "learning-rate": "data --out --test --recipe --set --steps --seed --keep-copies --force "
     f"{ROWS} --device --json --quiet --lang",
@@ -94,6 +94,8 @@ OWN_DEFAULTS = {
         "workers": 1,
         "cluster": None,
         "devices": None,
+        "price_per_hour": None,
+        "watts": None,
         "log_json": None,
         "track": None,
         "track_to": None,
