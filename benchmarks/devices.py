@@ -26,9 +26,9 @@ from rarebird.training.step_plan import StepPlan
 
 # Name -> kind of data, network and batch size.
 SHAPES: dict[str, tuple[str, dict[str, Any], int]] = {
-    "resnet, 28 px, batches of 512": ("image", {"name": "resnet"}, 512),
-    "cnn, 28 px, batches of 512": ("image", {"name": "cnn"}, 512),
-    "mlp, 20 columns, batches of 1024": ("table", {"name": "mlp"}, 1024),
+    "resnet, 28 px, batches of 1024": ("image", {"name": "resnet"}, 1024),
+    "cnn, 28 px, batches of 1024": ("image", {"name": "cnn"}, 1024),
+    "mlp, 20 columns, batches of 2048": ("table", {"name": "mlp"}, 2048),
 }
 ROWS, WARM_UP = 2048, 3
 
