@@ -137,8 +137,8 @@ def test_scored_rows_change_no_network_whatever_fills_a_stage(slot: str, method:
 
 @pytest.mark.parametrize("slot", TRAINING)
 def test_scored_rows_change_no_member_of_an_ensemble(slot: str) -> None:
-    """Every method of the slot at once, a member each."""
-    members = [recipe(**filled(slot, method)) for method in settings(slot)]
+    """Three methods of the slot, a member each; what each method does alone is tested above."""
+    members = [recipe(**filled(slot, method)) for method in settings(slot)[:3]]
     plain = [{"weight": 1.0, **member.plain()} for member in members]
     assert learns_without_scored_rows(
         Ensemble(kind="table", folds=0, holdout=0.3, members=plain, decision="argmax"), rows()
