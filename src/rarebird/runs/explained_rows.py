@@ -150,7 +150,9 @@ def _shown_row(explainer: Explainer, predicted: Predicted, found: ExplainedRows,
         texts = [cell_text(frame[name].iloc[0]) for name in names[first]]
         pictures["bars"] = bars(names[first].tolist(), amounts[first], texts)
         if len(others):
-            pictures["rest"] = f"The other {len(others)} columns together: {signed(float(amounts[others].sum()))}."
+            rest = signed(float(amounts[others].sum()))
+            several = f"The other {len(others)} columns together: {rest}."
+            pictures["rest"] = several if len(others) > 1 else f"The other column: {rest}."
     else:
         pictures["shown"] = tuple(_shown(explainer, row, found.amounts, place))
     return ExplainedRow(

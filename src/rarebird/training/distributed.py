@@ -32,9 +32,9 @@ T = TypeVar("T")
 _memory: SharedMemory | None = None
 # Seconds after which a rank gives up waiting for the others: longer than the reading of data differs between them.
 LONGEST_WAIT = 1800.0
-# The network interface of the ranks of one machine, for gloo: its own choice is the address of the machine's name.
 # In place of the values that ranks compare: why one has none.
 PROBLEM = "problem"
+# The network interface of the ranks of one machine, for gloo: its own choice is the address of the machine's name.
 LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 
 
