@@ -45,10 +45,10 @@ def test_fewer_than_two_shown_classes_change_nothing_and_other_counts_are_refuse
     np.testing.assert_array_equal(one(logits), logits)
     assert one(logits).dtype == np.float64
     np.testing.assert_array_equal(one.on_tensors(torch.from_numpy(logits)).numpy(), logits)
-    for short in ("a", "b", "c"):
-        with pytest.raises(ValueError, match="three numbers per class"):
+    for short, given in (("a", "a=2, b=3, c=3"), ("b", "a=3, b=2, c=3"), ("c", "a=3, b=3, c=2")):
+        with pytest.raises(ValueError, match=f"three numbers per class.*got classes=3, {given}"):
             MAP.model_copy(update={short: (1.0, 1.0)})(logits)
-    with pytest.raises(ValueError, match="three numbers per class"):
+    with pytest.raises(ValueError, match="classes=2, a=3, b=3, c=3"):
         MAP(logits[:, :2])
 
 

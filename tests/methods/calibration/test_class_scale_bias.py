@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 from rarebird.methods.calibration import class_scale_bias
 from rarebird.methods.calibration.class_scale_bias import (
     ClassScaleBias,
+    FittedClassScaleBias,
     centered,
     penalized_loss,
     scale_and_bias,
@@ -61,8 +62,10 @@ def test_a_constant_per_row_changes_nothing() -> None:
 
 def test_other_class_counts_are_refused() -> None:
     fitted = ClassScaleBias().fit(*rows(20), np.ones(20), None)
-    with pytest.raises(ValueError, match="one scale and bias per class"):
+    with pytest.raises(ValueError, match=r"one scale and bias per class.*got classes=4, scales=3, biases=3"):
         fitted(np.zeros((2, 4)))
+    with pytest.raises(ValueError, match="got classes=3, scales=3, biases=2"):
+        FittedClassScaleBias(scale=(1.0, 1.0, 1.0), bias=(0.0, 0.0))(np.zeros((2, 3)))
 
 
 def objective(scale: np.ndarray, bias: np.ndarray, common: float, ridge: tuple[float, float], seed: int = 0) -> float:

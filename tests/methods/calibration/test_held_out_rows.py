@@ -18,7 +18,8 @@ def test_weights_are_numbers_of_rows() -> None:
     np.testing.assert_allclose(found, np.array([1, 2, 5]) / 8 * 64 / 30)
     for sizes in ((4, 5, 5), (5, 4, 5), (5, 5, 4)):
         parts = [part[:size] for part, size in zip((LOGITS, Y, np.ones(5)), sizes, strict=True)]
-        with pytest.raises(ValueError, match="one label and weight per row"):
+        given = "got logits={}, y={}, weight={}".format(*sizes)
+        with pytest.raises(ValueError, match=f"one label and weight per row.*{given}"):
             row_weights(*parts)
 
 

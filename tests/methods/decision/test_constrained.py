@@ -178,17 +178,25 @@ def test_two_floors_hold_together_at_half_the_error_each(other: str) -> None:
         }
 
 
-def test_floors_that_cannot_hold_together_get_the_cut_off_that_is_nearest_to_all() -> None:
-    p, y = drawn(700, 7)
-    floors = {"precision": 0.6, "recall": 0.7, "alerts": 0.25}
+@pytest.mark.parametrize(
+    "floors",
+    [{"precision": 0.6, "recall": 0.7, "alerts": 0.25}, {"recall": 0.8, "alerts": 0.05}, {"specificity": 0.99}],
+)
+def test_floors_that_cannot_hold_together_get_the_cut_off_that_is_nearest_to_all(floors: dict[str, float]) -> None:
+    p, y = drawn(700 if len(floors) > 1 else 80, 7)
+    error = 0.1 / len(floors)
     cuts = Cuts.of(p[:, 0], y == 0, np.ones(len(y)), None)
-    sure = {name: promised(cuts, name, floor, 0.1 / 3) for name, floor in floors.items()}
-    lacks = np.array([sure["precision"] - 0.6, sure["recall"] - 0.7, sure["alerts"] - 0.75])
+    sure = {name: promised(cuts, name, floor, error) for name, floor in floors.items()}
+    # Of alerts what is promised, and asked, is the share of rows without one.
+    asked = {name: 1 - floor if name == "alerts" else floor for name, floor in floors.items()}
+    lacks = np.array([sure[name] - asked[name] for name in floors])
     place = int(lacks.min(axis=0).argmax())
-    found = fitted(Constrained(precision=0.6, recall=0.7, alerts=250), p, y)
+    held = {name: bool(kept(cuts, name, floor, error)[place]) for name, floor in floors.items()}
+    assert not all(held.values())
+    assert any(held.values()) == (len(floors) == 3)
+    rule = {name: floor * 1000 if name == "alerts" else floor for name, floor in floors.items()}
+    found = fitted(Constrained(**rule), p, y)  # type: ignore[arg-type]
     assert found.cut_off == cuts.at[place]
-    held = {name: kept(cuts, name, floor, 0.1 / 3)[place] for name, floor in floors.items()}
-    assert set(held.values()) == {True, False}
     reached = {name: 1 - sure[name][place] if name == "alerts" else sure[name][place] for name in floors}
     levels = {one.figure: one.level for one in found.promises}
     assert levels == pytest.approx({name: floors[name] if held[name] else reached[name] for name in floors})

@@ -12,6 +12,7 @@ from rarebird.methods.decision._offset_search import OffsetSearch
 from rarebird.methods.decision.balanced import above_prior
 from rarebird.methods.decision.threshold import (
     EVALUATIONS,
+    FittedThreshold,
     Threshold,
     _fitted_offsets,
     best_offsets,
@@ -284,3 +285,15 @@ def test_a_class_that_no_row_shows_has_the_power_of_the_prior_that_the_others_ha
     assert (seen["y"].tolist(), seen["codes"].tolist(), seen["weight"].tolist()) == ([0, 1, 1], [0, 2], [1, 2, 4])
     np.testing.assert_allclose(seen["balanced"], -np.log([0.5, 0.15]))
     np.testing.assert_allclose(seen["prior"], [0.5, 0.15])
+
+
+@pytest.mark.parametrize("sizes", [(4, 5, 5), (5, 4, 5), (5, 5, 4)])
+def test_rows_and_offsets_of_other_numbers_are_refused(sizes: tuple[int, int, int]) -> None:
+    p, y, weight = (
+        part[:size] for part, size in zip((np.ones((5, 2)) / 2, np.arange(5) % 2, np.ones(5)), sizes, strict=True)
+    )
+    given = "got rows={}, y={}, weight={}".format(*sizes)
+    with pytest.raises(ValueError, match=f"one label and weight per row.*{given}"):
+        Threshold().fit(DecisionRows(p, y, weight, accuracy, np.ones(2) / 2))
+    with pytest.raises(ValueError, match=r"one offset per class.*got classes=2, offsets=3"):
+        FittedThreshold(offsets=(0.0, 1.0, 2.0))(p)

@@ -66,7 +66,7 @@ class Balanced(Method):
 
     def fit(self, rows: DecisionRows) -> FittedBalanced:
         """The decision for the rows' `prior (n_classes,)`; the rows themselves are not used."""
-        return FittedBalanced(prior=tuple(np.asarray(rows.prior, dtype=np.float64).tolist()))
+        return FittedBalanced(prior=tuple(rows.prior.tolist()))
 
 
 def above_prior(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
