@@ -204,6 +204,13 @@ def test_floors_that_cannot_hold_together_get_the_cut_off_that_is_nearest_to_all
     assert {(one.confidence, one.rows) for one in found.promises} == {(0.9, int((y == 0).sum()))}
 
 
+def test_of_a_class_that_is_never_above_a_cut_off_nothing_is_promised() -> None:
+    """Its rows are the least probable: no cut-off but the last finds one."""
+    p = np.linspace(0.9, 0.1, 30)
+    found = fitted(Constrained(precision=0.9), np.stack([p, 1 - p], axis=1), (p > 0.1).astype(int))
+    assert [one.level for one in found.promises] == [None]
+
+
 def test_alerts_that_cannot_be_so_few_get_the_level_of_the_highest_cut_off() -> None:
     p, y = drawn(100, 8)
     found = fitted(Constrained(alerts=5), p, y)

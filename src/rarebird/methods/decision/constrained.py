@@ -202,7 +202,8 @@ class Constrained(Method):
         if self.maximized == "recall":
             return int(places[-1])
         beta = float(self.maximized[1:])
-        value = (1 + beta**2) * cuts.hits / (beta**2 * cuts.n_class + cuts.above)
+        # F-beta up to the factor 1 + beta^2, which is that of all cut-offs.
+        value = cuts.hits / (beta**2 * cuts.n_class + cuts.above)
         value = smooth(value, np.log(np.maximum(cuts.at, 1e-12))) if len(value) <= 2000 else value
         return int(places[value[places].argmax()])
 
