@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from rarebird.methods.decision import threshold as module
@@ -297,3 +298,15 @@ def test_rows_and_offsets_of_other_numbers_are_refused(sizes: tuple[int, int, in
         Threshold().fit(DecisionRows(p, y, weight, accuracy, np.ones(2) / 2))
     with pytest.raises(ValueError, match=r"one offset per class.*got classes=2, offsets=3"):
         FittedThreshold(offsets=(0.0, 1.0, 2.0))(p)
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_on_tensors_of_any_precision_it_is_the_same_decision(precision: type) -> None:
+    """Also where a probability is 0, whose logarithm is bounded."""
+    p = np.concatenate([many_classes(200, 3, 0)[0], np.eye(3), [[0, 0.5, 0.5]]]).astype(precision)
+    for offsets in ((0.3, -0.7, 0.4), (28.0, -14.0, -14.0), (27.0, -13.5, -13.5)):
+        found = FittedThreshold(offsets=offsets)
+        np.testing.assert_array_equal(found.on_tensors(torch.from_numpy(p)).numpy(), found(p))
+    # log(1e-12) is -27.6: an offset that is 42 higher makes up for it, and one that is 20 higher does not.
+    assert FittedThreshold(offsets=(28.0, -14.0, -14.0))(p)[-3:].tolist() == [0, 0, 0]
+    assert FittedThreshold(offsets=(14.0, -6.0, -8.0))(p)[-3:].tolist() == [1, 2, 1]
