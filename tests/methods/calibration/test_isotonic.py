@@ -149,6 +149,7 @@ def test_a_fit_has_a_curve_per_shown_class_of_its_log_odds_among_these() -> None
     certain = Isotonic().fit(
         two(np.repeat([-100.0, -FARTHEST, 100.0], 30)), np.repeat([0, 1, 1], 30), np.ones(90), None
     )
-    assert len(certain.stated[1]) == 2, "log-odds beyond 30 are 30"
+    # Log-odds beyond 30 are 30: 60 rows with 30 hits, and 5 rows as stated.
+    np.testing.assert_allclose([certain.observed[1][0], certain.observed[0][-1]], logit(np.array([30, 35]) / 65))
     only = Isotonic().fit(logits, np.full(400, 1), np.ones(400), None)
     assert only.stated == only.observed == ((), (), ())
