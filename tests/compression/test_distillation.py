@@ -3,6 +3,7 @@ out."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,8 @@ import pandas as pd
 import pytest
 
 from rarebird.compression import distillation
-from rarebird.data.dataset import Dataset, Frame, Splits
+from rarebird.core.checks import DataError
+from rarebird.data.dataset import Dataset, Frame, Splits, Unlabeled
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import CrossFit
 
@@ -90,3 +92,51 @@ def test_given_validation_rows_score_the_student() -> None:
     found = distillation.student_rows(Splits(train, val), [models(1, [np.arange(10)])], [Constant(0.5, 0.5)], "cpu", 0)  # type: ignore[list-item]
     assert found.val is val
     assert len(found.train) == 40
+
+
+def pool(n: int, source: Dataset) -> Unlabeled:
+    bare = rows(n)
+    return Unlabeled(replace(bare, y=None, classes=source.classes), n, absent=(), fingerprint="")
+
+
+def test_rows_without_labels_are_taught_by_all_members_and_judge_nothing() -> None:
+    members: Any = [Constant(0.9, 0.1), Constant(0.2, 0.8)]
+    halves = [np.arange(20), np.arange(20, 40)]
+    given = Splits(rows(), unlabeled=pool(7, rows()))
+    found = distillation.student_rows(given, [models(2, halves)], members, "cpu", 0)
+    alone = distillation.student_rows(Splits(rows()), [models(2, halves)], members, "cpu", 0)
+    assert found.unlabeled is None
+    assert found.train.y is not None
+    assert found.val is not None
+    assert alone.val is not None
+    np.testing.assert_array_equal(found.val.index, alone.val.index)
+    np.testing.assert_array_equal(found.train.y[:-7], alone.train.y)
+    np.testing.assert_allclose(found.train.y[-7:], np.tile([0.55, 0.45], (7, 1)))
+    weighted = distillation.student_rows(
+        given, [models(1, [np.arange(40)], 3.0), models(1, [np.arange(40)])], members, "cpu", 0
+    ).train.y
+    assert weighted is not None
+    np.testing.assert_allclose(weighted[-7:], np.tile([0.725, 0.275], (7, 1)))
+
+
+def test_standardized_targets_do_not_depend_on_how_sure_a_teacher_is() -> None:
+    frame = rows(30)
+    train = replace(frame, y=np.arange(30) % 3, classes=("a", "b", "c"))
+    teaching, found = distillation.Teaching(hard_share=0.0, temperature=2.0, standardized=True), []
+    for power in (1.0, 4.0):
+        p = np.array([0.5, 0.3, 0.2]) ** power
+        members: Any = [Constant(*(p / p.sum()))]
+        soft = distillation.student_rows(Splits(train), [models(1, [np.arange(30)])], members, "cpu", 0, teaching)
+        found.append(soft.train.y)
+    np.testing.assert_allclose(found[0], found[1])
+    recipe = distillation.student_recipe(Recipe(kind="table", network="mlp"), teaching)
+    assert recipe.loss.standardized  # type: ignore[attr-defined]
+    with pytest.raises(DataError, match="leave out --standardize"):
+        distillation.student_rows(
+            Splits(frame),
+            [models(1, [np.arange(30)])],
+            [Constant(0.5, 0.5)],
+            "cpu",
+            0,
+            teaching,  # type: ignore[list-item]
+        )

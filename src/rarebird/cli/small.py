@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     test="Test rows, if the training had them; otherwise the same rows as then are the test.",
     recipe="A recipe file of the network to distil to (default: that of the model's network with the largest weight).",
     settings="KEY=VALUE of that recipe; repeatable.",
+    pool="distill: rows without labels in the form of the data, which the model labels for the student.",
     keep_copies=USUAL,
     running=("threads", "as_json", "quiet"),
 )
@@ -46,6 +47,9 @@ def compress(
     balanced: Annotated[bool, typer.Option(help="distill: as many draws of each class.")] = True,
     temperature: Annotated[float, typer.Option(help="distill: softens the teachers' probabilities.")] = 1.0,
     hard_share: Annotated[float, typer.Option(help="distill: share of the label in a target.")] = 0.5,
+    standardize: Annotated[
+        bool, typer.Option("--standardize", help="distill: standardize logits (three classes or more).")
+    ] = False,
     training_steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps of each training (default: by the recipe).")
     ] = None,
@@ -73,7 +77,7 @@ def compress(
         training_steps=training_steps,
         precision=precision,
         way=None if int8 == "auto" else int8,
-        teaching=Teaching(hard_share, temperature, balanced),
+        teaching=Teaching(hard_share, temperature, balanced, standardize),
     )
     names = [name.strip() for name in steps.split(",") if name.strip()]
     with output.progress_bar() as progress:

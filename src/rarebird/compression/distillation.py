@@ -3,7 +3,8 @@
 Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", NeurIPS workshop 2014; for tables Fakoor et
 al., "Fast, accurate, and simple models for tabular data via augmented distillation", NeurIPS 2020. A row's target is
 the mean of its label and of the members' prediction. This prediction is out of fold if a member held the row out,
-because a network that learned from the row repeats its label. The student is trained on most of the rows; the others
+because a network that learned from the row repeats its label. Rows without labels may join, with the mean of all
+members as their target. The student is trained on most of the rows; the others
 keep their labels, and its calibration and decision are fitted on them.
 """
 
@@ -15,9 +16,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
 from rarebird.data import split
+from rarebird.data.concatenation import concat
 from rarebird.data.dataset import Dataset, Splits
+from rarebird.model.chain import probabilities
 from rarebird.model.model import Member
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import CrossFit, cross_fit_all
@@ -26,6 +30,8 @@ from rarebird.training.cross_fit import CrossFit, cross_fit_all
 HELD_OUT_SHARE = 0.2
 # Smaller probabilities of a teacher are raised to this before they are softened.
 LEAST = 1e-7
+# Share of a standardized loss that is taken of the logits as they are, which tells their size.
+LABEL_SIZE_SHARE = 0.5
 # Finds the natural prior on held-out rows.
 CLASS_CALIBRATION = "class_scale_bias"
 
@@ -38,11 +44,14 @@ class Teaching:
         hard_share: Share of the label in a target; the rest is the members' prediction.
         temperature: The teachers' logits are divided by it, and in the loss the student's, too; 1: neither.
         balanced: Each class has as many draws as any other; the prior of that is known, and corrected.
+        standardized: The logits of teachers and student are standardized before the temperature (three classes or
+            more): the student learns how classes compare, and the size of its logits from the labels alone.
     """
 
     hard_share: float = 0.5
     temperature: float = 1.0
     balanced: bool = False
+    standardized: bool = False
 
 
 AS_IS, BALANCED = Teaching(), Teaching(balanced=True)
@@ -59,19 +68,29 @@ def student_rows(
     """Training rows whose targets contain the members' predictions, and held-out rows with their labels.
 
     Args:
-        splits: The run's rows.
+        splits: The run's rows; rows without labels join the training rows.
         fits: The members' networks by recipe.
         members: The same networks in the same order, calibrated.
         device: Where they compute.
         seed: Decides which rows are held out.
         teaching: How labels and predictions become targets.
+
+    Raises:
+        DataError: Logits of fewer than three classes would be standardized.
     """
     train = splits.train
+    if teaching.standardized and len(train.classes) < 3:
+        raise DataError(
+            "Standardized logits of fewer than three classes tell nothing but their order; leave out --standardize."
+        )
     soft = replace(train, y=_soft_targets(train, teacher_predictions(splits, fits, members, device), teaching))
-    if splits.val is not None:
-        return replace(splits, train=soft)
-    learned, held = split.sides(train, HELD_OUT_SHARE, seed, "student")
-    return replace(splits, train=soft.take(learned), val=train.take(held))
+    val = splits.val
+    if val is None:
+        learned, held = split.sides(train, HELD_OUT_SHARE, seed, "student")
+        soft, val = soft.take(learned), train.take(held)
+    if splits.unlabeled is not None:
+        soft = concat([soft, _pool_rows(splits.unlabeled.rows, train, fits, members, device, teaching)])
+    return replace(splits, train=soft, val=val, unlabeled=None)
 
 
 def teacher_predictions(splits: Splits, fits: Sequence[CrossFit], members: Sequence[Member], device: str) -> np.ndarray:
@@ -123,6 +142,9 @@ def student_recipe(student: Recipe, teaching: Teaching, steps: int | None = None
         changes["calibration"] = (*kept, CLASS_CALIBRATION)
     if teaching.temperature > 1:
         changes["loss"] = {"name": "distillation", "temperature": teaching.temperature}
+    if teaching.standardized:
+        size = {"hard_share": LABEL_SIZE_SHARE, "standardized": True}
+        changes["loss"] = {"name": "distillation", "temperature": teaching.temperature, **size}
     if steps is not None:
         changes["steps"] = steps
     return student.updated(**changes)
@@ -135,9 +157,27 @@ def _soft_targets(train: Dataset, predicted: np.ndarray, teaching: Teaching) -> 
     if train.task == "regression":
         values: np.ndarray = hard_share * train.y + (1 - hard_share) * predicted[:, 0]
         return values
-    if teaching.temperature > 1:
-        predicted = np.clip(predicted, LEAST, None) ** (1 / teaching.temperature)
-        predicted = predicted / predicted.sum(axis=1, keepdims=True)
     hard = np.eye(train.n_classes)[train.codes]
-    soft: np.ndarray = hard_share * hard + (1 - hard_share) * predicted
+    soft: np.ndarray = hard_share * hard + (1 - hard_share) * _softened(predicted, teaching)
     return soft
+
+
+def _softened(predicted: np.ndarray, teaching: Teaching) -> np.ndarray:
+    """Probabilities at the temperature of the teaching, and of standardized logits if it says so."""
+    if teaching.temperature == 1 and not teaching.standardized:
+        return predicted
+    logits = np.log(np.clip(predicted, LEAST, None))
+    if teaching.standardized:
+        logits = logits - logits.mean(axis=1, keepdims=True)
+        logits = logits / np.maximum(logits.std(axis=1, keepdims=True), LEAST)
+    return probabilities(logits / teaching.temperature, ())
+
+
+def _pool_rows(
+    pool: Dataset, train: Dataset, fits: Sequence[CrossFit], members: Sequence[Member], device: str, teaching: Teaching
+) -> Dataset:
+    """Rows without labels, with the weighted mean of all members as their targets."""
+    weights = [models.weight / len(models.trained) for models in fits for _ in models.trained]
+    predicted = np.average([one.predict(pool, device) for one in members], axis=0, weights=weights)
+    targets = predicted[:, 0] if train.task == "regression" else _softened(predicted, teaching)
+    return replace(pool, y=targets)

@@ -95,6 +95,8 @@ def compress(
         DataError: Model, data or steps cannot be used; nothing has been written.
     """
     _check_steps(names, settings, most_drop)
+    if request.unlabeled is not None and names[0] != NAMES[0]:
+        raise DataError("Rows of --unlabeled teach a student only; take the step distill, or leave them out.")
     model = prediction.load(model_path, "cpu")
     with owned_folder(request, FILES) as out, threads(request.threads):
         progress(0.0, "reading the data")

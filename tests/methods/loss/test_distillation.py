@@ -52,3 +52,20 @@ def test_the_prior_is_known_only_where_it_is_cross_entropy() -> None:
     assert Distillation().prior_factor(TARGETS) is None
     for loss in (Distillation(temperature=1), Distillation(hard_share=1)):
         np.testing.assert_array_equal(loss.prior_factor(TARGETS), np.ones(3))
+
+
+def test_standardized_logits_teach_relations_and_not_sizes() -> None:
+    spread = TEACHER - TEACHER.mean(dim=1, keepdim=True)
+    y = torch.softmax(spread / spread.square().mean(dim=1, keepdim=True).sqrt() / 2, dim=1)
+    student = (1000 * TEACHER + 7).requires_grad_()
+    (slope,) = torch.autograd.grad(distillation(student, y, 2.0, 0.0, standardized=True).sum(), student)
+    torch.testing.assert_close(slope, torch.zeros_like(slope), atol=1e-6, rtol=0)
+    wrong = distillation(TEACHER.flip(0), y, 2.0, 0.0, standardized=True)
+    assert (wrong >= distillation(TEACHER, y, 2.0, 0.0, standardized=True) - 1e-3).all()
+    assert torch.isfinite(torch.func.grad(lambda z: distillation(z, y, 2.0, 0.5, True).sum())(0 * TEACHER)).all()
+
+
+def test_without_a_plain_part_nothing_tells_the_size_of_logits() -> None:
+    with pytest.raises(ValueError, match="hard_share > 0"):
+        Distillation(standardized=True)
+    assert Distillation(temperature=1, hard_share=0.5, standardized=True).prior_factor(TARGETS) is None

@@ -15,8 +15,15 @@ A loss gets one target per row. The caller softens the teacher's probabilities a
 scaled to sum 1, and may mix in the true label or use only the label for some rows. With ``T = 1`` the prior of the
 logits is that of the targets; otherwise it is unknown, as logits are up to T times as large as the targets imply.
 
+With `standardized` logits, those of each row are divided by their standard deviation, after their mean is taken away,
+before the temperature: the student then learns the teacher's order and relations of classes, and not the size of its
+logits (Sun, Ren, Li, Liu, "Logit standardization in knowledge distillation", CVPR 2024). The targets must be made so,
+too. Only the part at temperature 1 then tells the size, so that `hard_share` must be above 0. With two classes nothing
+but the order is left.
+
 NOTE[DIFF]: the paper compares with true labels at temperature 1 and with the teacher's probabilities at T; here both
-terms compare with the row's one target.
+terms compare with the row's one target. `LEAST_VARIANCE` is added where the paper adds 1e-7, because a network begins
+with logits of nearly one size.
 """
 
 from __future__ import annotations
@@ -25,7 +32,8 @@ from functools import partial
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
-from pydantic import Field
+import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from rarebird.methods.loss._from_logits import FromLogits, known_counts
@@ -35,6 +43,7 @@ from rarebird.slots.protocols import TargetStatistics
 from rarebird.slots.ranges import Float
 
 KINDS = ("image", "table", "series")
+LEAST_VARIANCE = 1e-2
 
 
 class Distillation(Method):
@@ -44,6 +53,7 @@ class Distillation(Method):
         temperature: What the logits are divided by; 1 is cross entropy. The targets must be softened at the same
             temperature.
         hard_share: Share of the loss that is taken at temperature 1; 1 is cross entropy.
+        standardized: Whether the logits are standardized before the temperature.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
@@ -51,6 +61,13 @@ class Distillation(Method):
 
     temperature: Annotated[float, Float(1, 10, log=True)] = Field(default=2.0, ge=1, le=100)
     hard_share: Annotated[float, Float(0, 0.5)] = Field(default=0.0, ge=0, le=1)
+    standardized: bool = False
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        if self.standardized and self.hard_share == 0:
+            raise ValueError("`hard_share > 0` must hold where logits are standardized, but got hard_share=0.")
+        return self
 
     @classmethod
     def neutral(cls) -> Self:
@@ -60,19 +77,32 @@ class Distillation(Method):
     @classmethod
     def examples(cls) -> list[Self]:
         """The default, cross entropy, and a mixture at a high temperature."""
-        return [cls(), cls(temperature=1.0), cls(temperature=8.0, hard_share=0.3)]
+        whole = cls(temperature=2.0, hard_share=0.5, standardized=True)
+        return [cls(), cls(temperature=1.0), cls(temperature=8.0, hard_share=0.3), whole]
 
     def build(self, targets: TargetStatistics) -> nn.Module:
         """The loss as a module; it does not depend on counts and labels."""
-        return FromLogits(partial(distillation, temperature=self.temperature, hard_share=self.hard_share))
+        settings = {"temperature": self.temperature, "hard_share": self.hard_share, "standardized": self.standardized}
+        return FromLogits(partial(distillation, **settings))
 
     def prior_factor(self, targets: TargetStatistics) -> np.ndarray | None:
         """Ones where it is cross entropy; else None, as the temperature changes the size of the logits."""
-        return np.ones(len(known_counts(targets, self.name))) if self.temperature == 1 or self.hard_share == 1 else None
+        is_plain = self.hard_share == 1 or (self.temperature == 1 and not self.standardized)
+        return np.ones(len(known_counts(targets, self.name))) if is_plain else None
 
 
-def distillation(logits: Tensor, y: Tensor, temperature: float, hard_share: float) -> Tensor:
+def distillation(
+    logits: Tensor, y: Tensor, temperature: float, hard_share: float, standardized: bool = False
+) -> Tensor:
     """Cross entropy at a temperature, mixed with that at temperature 1, ``(batch, n_classes) x (batch, n_classes) ->
     (batch,)``."""
-    softened = temperature**2 * cross_entropy(logits / temperature, y)
+    compared = _standardized(logits) if standardized else logits
+    softened = temperature**2 * cross_entropy(compared / temperature, y)
     return softened if hard_share == 0 else (1 - hard_share) * softened + hard_share * cross_entropy(logits, y)
+
+
+def _standardized(logits: Tensor) -> Tensor:
+    """Each row's logits with mean 0 and, nearly, standard deviation 1."""
+    logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    centered = logits - logits.mean(dim=1, keepdim=True)
+    return centered / (centered.square().mean(dim=1, keepdim=True) + LEAST_VARIANCE).sqrt()
