@@ -120,23 +120,19 @@ def test_rows_without_labels_are_taught_by_all_members_and_judge_nothing() -> No
 
 
 def test_standardized_targets_do_not_depend_on_how_sure_a_teacher_is() -> None:
-    frame = rows(30)
-    train = replace(frame, y=np.arange(30) % 3, classes=("a", "b", "c"))
+    two = rows(30)
+    train = replace(two, y=np.arange(30) % 3, classes=("a", "b", "c"))
     teaching, found = distillation.Teaching(hard_share=0.0, temperature=2.0, standardized=True), []
+    held = [models(1, [np.arange(30)])]
     for power in (1.0, 4.0):
         p = np.array([0.5, 0.3, 0.2]) ** power
         members: Any = [Constant(*(p / p.sum()))]
-        soft = distillation.student_rows(Splits(train), [models(1, [np.arange(30)])], members, "cpu", 0, teaching)
-        found.append(soft.train.y)
+        found.append(distillation.student_rows(Splits(train), held, members, "cpu", 0, teaching).train.y)
+    assert found[0] is not None
+    assert found[1] is not None
     np.testing.assert_allclose(found[0], found[1])
     recipe = distillation.student_recipe(Recipe(kind="table", network="mlp"), teaching)
-    assert recipe.loss.standardized  # type: ignore[attr-defined]
+    assert recipe.loss.model_dump()["standardized"]
+    members = [Constant(0.5, 0.5)]
     with pytest.raises(DataError, match="leave out --standardize"):
-        distillation.student_rows(
-            Splits(frame),
-            [models(1, [np.arange(30)])],
-            [Constant(0.5, 0.5)],
-            "cpu",
-            0,
-            teaching,  # type: ignore[list-item]
-        )
+        distillation.student_rows(Splits(two), held, members, "cpu", 0, teaching)

@@ -82,8 +82,8 @@ class Distillation(Method):
 
     def build(self, targets: TargetStatistics) -> nn.Module:
         """The loss as a module; it does not depend on counts and labels."""
-        settings = {"temperature": self.temperature, "hard_share": self.hard_share, "standardized": self.standardized}
-        return FromLogits(partial(distillation, **settings))
+        given, share = self.temperature, self.hard_share
+        return FromLogits(partial(distillation, temperature=given, hard_share=share, standardized=self.standardized))
 
     def prior_factor(self, targets: TargetStatistics) -> np.ndarray | None:
         """Ones where it is cross entropy; else None, as the temperature changes the size of the logits."""
