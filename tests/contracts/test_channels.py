@@ -15,7 +15,7 @@ from rarebird.slots.methods import Method
 from rarebird.slots.stored_modules import channel_widths
 from tests.contracts.test_networks import CASES, ORDINARY, inputs
 
-NARROWABLE = ("mlp", "cnn", "resnet", "transformer", "rnn", "backbone")
+NARROWABLE = ("mlp", "cnn", "resnet", "transformer", "rnn")
 each_case = pytest.mark.parametrize(("method", "kind"), [case for case in CASES if case.id.split("-")[0] in NARROWABLE])  # type: ignore[union-attr]
 
 

@@ -130,8 +130,6 @@ def _cut(network: nn.Module, place: Place, entries: Tensor) -> None:
 def _update_sizes(module: nn.Module) -> None:
     """Set the sizes that a layer keeps beside its weights."""
     if isinstance(module, nn.Conv1d | nn.Conv2d):
-        if module.groups == module.in_channels == module.out_channels > 1:
-            module.groups = module.weight.shape[0]  # one filter for each channel
         module.out_channels, module.in_channels = module.weight.shape[0], module.weight.shape[1] * module.groups
     elif isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape

@@ -35,9 +35,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from rarebird.methods.network import _backbone_channels
 from rarebird.methods.network import _timm_models as timm_models
-from rarebird.methods.network._channels import ChannelGroup
 from rarebird.methods.network._layers import HeadedNetwork, Resize, Standardize
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Choice, Float
@@ -178,14 +176,6 @@ class BackboneNetwork(HeadedNetwork):
     def _pooled(self, x: Inputs) -> Tensor:
         pixels = self.standardize(self.resize(x["pixels"]))
         return timm_models.pooled(self.body, pixels, self.settings.pooling, self.levels)
-
-    def channel_groups(self) -> list[ChannelGroup]:
-        """The channels of the body that can be removed together.
-
-        Raises:
-            UnavailableError: Torch-Pruning is not installed.
-        """
-        return _backbone_channels.channel_groups(self, torch.zeros(2, self.channels, *self.sides))
 
     @property
     def feature_map(self) -> str:
