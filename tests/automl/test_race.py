@@ -17,7 +17,7 @@ from rarebird.automl import race as racing
 from rarebird.automl.candidate import Candidate, TrainingContext, TrialSpec, rung_ends
 from rarebird.automl.criterion import Criterion
 from rarebird.automl.portfolio import ENOUGH, PortfolioEntry
-from rarebird.automl.race import GRANTED_SECONDS, LEAST_SECONDS, Race
+from rarebird.automl.race import GRANTED_SECONDS, LATE_SECONDS, LEAST_SECONDS, Race
 from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
 from rarebird.core.progress import Progress, silent
@@ -300,7 +300,7 @@ def test_when_time_is_up_only_entries_that_must_be_trained_start(monkeypatch: py
     assert enter(one, "a", trees()) is None
     assert fake.deadlines == []
     assert enter(one, "b", trees(), must=True) is not None
-    assert fake.deadlines[0] == fake.now == pytest.approx(1010 - 0.9 * LEAST_SECONDS + LEAST_SECONDS)
+    assert fake.deadlines[0] == fake.now == pytest.approx(1010 - 0.9 * LEAST_SECONDS + LATE_SECONDS)
     fake.now = 2000.0
     assert enter(one, "c", trees()) is None
     # However late it is.
@@ -323,6 +323,7 @@ def test_a_course_that_would_be_cut_short_is_not_begun(monkeypatch: pytest.Monke
     one = race(deadline=1100.0)
     assert enter(one, "long", trees()) is None
     assert one.left == {"long": "there was too little time for it"}
+    assert one.late == {"long"}
     assert enter(one, "default", trees(), must=True) is not None
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rarebird.automl.criterion import Criterion, loss
-from rarebird.core.checks import DataError
+from rarebird.core.checks import LateError
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset
 from rarebird.evaluation import held_outputs
@@ -178,7 +178,7 @@ def train_candidate(context: TrainingContext, spec: TrialSpec) -> Generator[Part
             if done in rungs and not (models.ended_by_user or models.ended_by_clock):
                 yield PartialResult(_assess(context, spec, models, start).losses, (done, len(parts)))
         if models is None:
-            raise DataError(TOO_LATE)
+            raise LateError(TOO_LATE)
         return _assess(context, spec, models, start)
 
 

@@ -27,7 +27,7 @@ from rarebird.automl.criterion import is_worse, loss
 from rarebird.automl.portfolio import PortfolioEntry
 from rarebird.automl.trial_events import tell_finished
 from rarebird.core import events
-from rarebird.core.checks import DataError
+from rarebird.core.checks import DataError, LateError
 from rarebird.core.progress import Progress
 from rarebird.executors.executor import Closing, Executor, Returned, WorkerLost
 from rarebird.executors.work_loop import Ended, work_loop
@@ -36,6 +36,8 @@ from rarebird.training.part_seconds import scoring_seconds
 
 # If fewer seconds are left, no new candidate starts.
 LEAST_SECONDS = 0.5
+# Seconds granted to an entry that must be trained, however late it is: any model is worth them.
+LATE_SECONDS = 5.0
 # Minimum time granted to a recipe even if its share of the remaining time is smaller.
 GRANTED_SECONDS = 2.0
 # A candidate leaves before its last part if it is worse by this number of standard errors of the paired difference.
@@ -80,6 +82,7 @@ class Race(Closing):
         workers: Where candidates train.
         finished: Candidates that were trained on all parts.
         left: Name -> why a candidate was not tried, or left.
+        late: Names of those for which there was too little time.
         ended: Whether the user ended the race.
         most: How many parts the first candidate was trained on, where there was too little time for all: the others are
             trained on the same ones, so that they are compared on the same rows. None: all parts.
@@ -92,6 +95,7 @@ class Race(Closing):
     workers: Workers = ONE
     finished: list[Candidate] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
+    late: set[str] = field(default_factory=set)
     ended: bool = False
     most: int | None = None
 
@@ -212,10 +216,12 @@ class _RaceJobs:
             if race.is_known(entry):
                 continue
             if left < LEAST_SECONDS and not entry.must:
+                race.late.add(entry.name)
                 race.leave(entry, TOO_LATE)
                 continue
             self.running.append(entry.name)
-            return entry, self._spec(entry, max(entry.share * left, min(GRANTED_SECONDS, left), LEAST_SECONDS))
+            least = LATE_SECONDS if entry.must else LEAST_SECONDS
+            return entry, self._spec(entry, max(entry.share * left, min(GRANTED_SECONDS, left), least))
         return None
 
     def is_interrupted(self) -> bool:
@@ -243,6 +249,8 @@ class _RaceJobs:
         elif isinstance(event, WorkerLost):
             self.race.leave(job, f"it could not be trained: {event.reason}")
         elif isinstance(event.error, DataError) and not job.must:
+            if isinstance(event.error, LateError):
+                self.race.late.add(job.name)
             self.race.leave(job, str(event.error))
         else:
             raise event.error

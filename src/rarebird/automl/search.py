@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rarebird.automl.candidate import TOO_LATE, Candidate, TrainingContext
+from rarebird.automl.candidate import Candidate, TrainingContext
 from rarebird.automl.criterion import Criterion, is_worse
 from rarebird.automl.ensemble_selection import Selection, families, row_of, select
 from rarebird.automl.held_out_figures import with_figures
@@ -118,7 +118,8 @@ class Search(Closing):
         entries = with_pretraining(with_in_context(entries, self.given), self.setup.splits)
         self.race.run(self.outside.entries(self._with_shares(entries, device), self.race))
         if self.race.best is None:
-            is_late = self.race.left.get(entries[0].name) == TOO_LATE
+            # The first entry is the quickest; a network that is hardly trained would be no better than chance.
+            is_late = entries[0].name in self.race.late
             self.race.run([replace(entries[0] if is_late else _default(entries), must=True)])
         if self.race.best is None:
             raise DataError(

@@ -14,6 +14,10 @@ class DataError(ValueError):
     """
 
 
+class LateError(DataError):
+    """There is too little time for a training."""
+
+
 class UnavailableError(OSError):
     """Something that the work needs is missing and not the user's data: space on a disk, a database that answers.
 

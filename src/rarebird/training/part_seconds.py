@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rarebird.core.checks import DataError
+from rarebird.core.checks import LateError
 from rarebird.data.dataset import Splits
 from rarebird.training.trainer import Trainer
 
@@ -46,7 +46,7 @@ def seconds_after_training(
     """Seconds to predict and score held-out and test rows; at most half of the remaining time.
 
     Raises:
-        DataError: These and the shortest training end long after the deadline.
+        LateError: These and the shortest training end long after the deadline.
     """
     held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
     test = 0 if splits.test is None else len(splits.test)
@@ -55,7 +55,7 @@ def seconds_after_training(
     left = max(deadline - time.monotonic(), 0.0)
     needed = trainer.least_seconds(deadline) + predicting
     if needed > left + LONGEST_OVERRUN:
-        raise DataError(
+        raise LateError(
             f"The shortest training takes about {needed:.0f} s on these rows, with their prediction, but {left:.0f} s "
             f"are left; give a longer budget, such as --budget {math.ceil(needed / 10)}m."
         )
