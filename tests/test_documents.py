@@ -44,6 +44,7 @@ OF_OTHERS = {
         r"(Random|Balanced|Easy|Borderline)\w+|SMOTE\w*|ADASYN|CosineDecay|EarlyStopping|ReduceLROnPlateau|MixUp|"
         r"ClassificationInterpretation\.\w+|model\.save"
     ),
+    "compression": re.compile("TreeEnsembleRegressor"),
     "silent-mistakes": re.compile(r"model\.(eval|parameters)|LabelEncoder|CrossEntropyLoss"),
 }
 # A path from the project's root, wherever it is in a page.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +63,8 @@ def test_the_outcome_has_model_result_report_and_a_first_screen(frame: pd.DataFr
     shown = outcome._repr_html_()
     assert shown is not None
     assert shown.startswith("<iframe srcdoc=")
-    assert "Verdict" in shown
-    assert 'id="figures"' not in shown.replace("&quot;", '"')
+    assert "Findings" in shown
+    assert re.findall(r'<section id="(\w+)"', html.unescape(shown)) == ["findings"]
     saved = rb.load(tmp_path / "run")
     rows = rb.from_arrays(frame.drop(columns="target"))
     np.testing.assert_array_equal(saved.outputs(rows), outcome.model.outputs(rows))

@@ -168,8 +168,9 @@ class Race(Closing):
         work_loop(self._executor, jobs)
         return jobs.trained
 
-    def leave(self, entry: PortfolioEntry, why: str) -> None:
-        """Record that an entry leaves, in the log and for the report."""
+    def leave(self, entry: PortfolioEntry, why: str, late: bool = False) -> None:
+        """Record that an entry leaves, in the log and for the report, and whether there was too little time for it."""
+        self.late |= {entry.name} if late else set()
         # The report lists neither the many searched recipes nor repeats, whose recipe it has already; the log does.
         if entry.role in ("default", "portfolio"):
             self.left[entry.name] = why
@@ -216,8 +217,7 @@ class _RaceJobs:
             if race.is_known(entry):
                 continue
             if left < LEAST_SECONDS and not entry.must:
-                race.late.add(entry.name)
-                race.leave(entry, TOO_LATE)
+                race.leave(entry, TOO_LATE, late=True)
                 continue
             self.running.append(entry.name)
             least = LATE_SECONDS if entry.must else LEAST_SECONDS
@@ -249,9 +249,7 @@ class _RaceJobs:
         elif isinstance(event, WorkerLost):
             self.race.leave(job, f"it could not be trained: {event.reason}")
         elif isinstance(event.error, DataError) and not job.must:
-            if isinstance(event.error, LateError):
-                self.race.late.add(job.name)
-            self.race.leave(job, str(event.error))
+            self.race.leave(job, str(event.error), isinstance(event.error, LateError))
         else:
             raise event.error
 

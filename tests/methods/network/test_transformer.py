@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from rarebird.data.spec import InputSpec
-from rarebird.methods.network.transformer import HEAD_WIDTH, AttentionBlock, Transformer, patch_side, sine_places
+from rarebird.methods.network._tokens import patch_side, sine_places
+from rarebird.methods.network.transformer import HEAD_WIDTH, AttentionBlock, Transformer
 
 HEADS = 2
 WIDTH = HEADS * HEAD_WIDTH

@@ -63,8 +63,7 @@ class FittedConstrained(Fitted):
         """``(n, n_classes) -> (n,)`` class codes."""
         others = probabilities.copy()
         others[:, self.code] = -np.inf
-        codes: np.ndarray = np.where(probabilities[:, self.code] >= self.cut_off, self.code, others.argmax(axis=1))
-        return codes
+        return np.asarray(np.where(probabilities[:, self.code] >= self.cut_off, self.code, others.argmax(axis=1)))
 
     def on_tensors(self, probabilities: Tensor) -> Tensor:
         """The same decision in torch, for an exported graph."""
