@@ -122,8 +122,10 @@ def test_one_click_selects_the_whole_recipe(browser: Any, reports: dict[str, Pat
     page.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [("three", "light"), ("binary", "light"), ("binary", "dark"), ("forty", "light"), ("regression", "dark")],
+)
 def test_axe_finds_no_violation(browser: Any, reports: dict[str, Path], name: str, scheme: str) -> None:
     """Names, roles, order, contrast (WCAG 2 A and AA, and good practice), at desk and phone width, all unfolded."""
     module = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
