@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,15 @@ def test_settings_of_a_recipe_or_steps_train_that_recipe_alone(frame: pd.DataFra
     assert again.recipe == outcome.recipe
     with pytest.raises(DataError, match="single belongs to a search"):
         rb.fit(frame, out=tmp_path / "other", steps=5, single=True)
+
+
+def test_rows_may_be_left_out_and_rows_without_a_path_have_no_command(frame: pd.DataFrame, tmp_path: Path) -> None:
+    outcome = rb.fit(frame, out=tmp_path / "run", steps=3, settings=["folds=2"], no_rows=True)
+    about = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert about["shows_rows"] is False
+    assert not about["command"]
+    assert outcome.report is not None
+    assert not (tmp_path / "run" / "test_predictions.csv").exists()
 
 
 def test_named_columns_are_no_features_and_reach_the_rows(frame: pd.DataFrame, tmp_path: Path) -> None:

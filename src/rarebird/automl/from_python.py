@@ -51,6 +51,7 @@ class FitOptions(TypedDict, total=False):
         keep_copies: Whether training rows that copy a given validation or test row are trained on.
         external: Paths of other sources, whose rows may join the training rows; for data that are a path.
         label_map: Files that translate their labels: one for all, or one for each.
+        no_rows: Whether report, pages and tables leave single rows out.
         force: Whether the results of an earlier command in `out` are replaced.
         resume: Resume the search in `out` that was killed.
         workers: Processes of this machine that train recipes at the same time.
@@ -80,6 +81,7 @@ class FitOptions(TypedDict, total=False):
     external: str | Path | Sequence[str | Path]
     label_map: str | Path | Sequence[str | Path]
     unlabeled: str | Path
+    no_rows: bool
     force: bool
     resume: bool
     workers: int
@@ -166,7 +168,7 @@ def _search_rows(
     recipe = _recipe(request, rows)
     assert isinstance(recipe, Recipe)  # a search has no recipe file, which alone could hold an ensemble
     found = command.search(recipe, rows, replace(request, out=out.path), clock, progress, options)
-    return command.write(found, out, clock, progress)
+    return command.write(found, out, clock, progress, request)
 
 
 def _request(data: Any, target: str | None, test: Any, out: str | Path | None, options: FitOptions) -> Request:
@@ -188,7 +190,7 @@ def _request(data: Any, target: str | None, test: Any, out: str | Path | None, o
             raise DataError(f"data is a path, so {name} must be the name of a column, but got {value!r}.")
     recipe = options.get("recipe")
     return Request(
-        data=path,
+        data=path if is_path else Path(),  # no command reads rows that are given as they are
         out=default_folder(path.stem) if out is None else Path(out),
         out_is_default=out is None,
         force=options.get("force", False),
@@ -203,6 +205,7 @@ def _request(data: Any, target: str | None, test: Any, out: str | Path | None, o
         threads=options.get("threads"),
         device=options.get("device", "auto"),
         keep_copies=options.get("keep_copies", False),
+        no_rows=options.get("no_rows", False),
         external=_paths(options.get("external", ()), "external", is_path),
         unlabeled=next(iter(_paths(options.get("unlabeled", ()), "unlabeled", is_path)), None),
         label_maps=_paths(options.get("label_map", ()), "label_map", is_path),
