@@ -44,7 +44,8 @@ OPTIONS = {
     "report": "run --no-rows --json --lang",
     "compare-runs": "runs --out --force --json --lang",
     "compress": "model --data --out --test --recipe --set --steps --max-recall-drop --share --prune --importance "
-    "--precision --int8 --balanced --temperature --hard-share --training-steps --budget --keep-copies --force "
+    "--precision --int8 --balanced --temperature --hard-share --standardize --training-steps --budget --unlabeled "
+    "--keep-copies --force "
     f"{ROWS} --threads --json --quiet --lang",
     "merge": "models --data --out --way --force --target --kind --pictures --channels-last --json --quiet --lang",
     "export": "model --data --format --out --layout --pictures --channels-last --json --lang",
@@ -66,7 +67,7 @@ OWN_HELP = {
     "explain": {"out"},
     "decide": {"settings", "metric"},
     "compare-runs": {"force"},
-    "compress": {"out", "test", "recipe", "settings"},
+    "compress": {"out", "test", "recipe", "settings", "unlabeled"},
     "merge": {"out"},
     "profile": {"test"},
 }
@@ -82,7 +83,10 @@ OTHER_MEANING = {
     ("export", "out"),
     ("compare-runs", "out"),
 }
-OTHER_MEANING |= {("compress", "steps"), *((command, "data") for command in ("compress", "merge", "export"))}
+OTHER_MEANING |= {
+    ("compress", "steps"),
+    *((command, "data") for command in ("compress", "merge", "export")),
+}
 OWN_DEFAULTS = {
     "fit": {
         "references": True,
@@ -172,6 +176,7 @@ OWN_DEFAULTS = {
         "balanced": True,
         "temperature": 1.0,
         "hard_share": 0.5,
+        "standardize": False,
         "training_steps": None,
         "budget": None,
         "model": inspect.Parameter.empty,

@@ -134,6 +134,7 @@ class DistillationLoss(MethodLoss):
     Args:
         temperature: What the logits are divided by; 1 is cross entropy. The targets must be softened at the same temperature.
         hard_share: Share of the loss that is taken at temperature 1; 1 is cross entropy.
+        standardized: Whether the logits are standardized before the temperature.
         class_counts: ``(n_classes,)`` training rows of each class, or label -> rows; needed where the loss depends on them.
         classes: The class labels in the order of the logits, for settings that are keyed by label; with a mapping of
             `class_counts`, its keys.
@@ -145,6 +146,7 @@ class DistillationLoss(MethodLoss):
         *,
         temperature: float = 2.0,
         hard_share: float = 0.0,
+        standardized: bool = False,
         class_counts: Mapping[str, float] | Sequence[float] | np.ndarray | Tensor | None = None,
         classes: Sequence[str] = ...,
         reduction: Literal['mean', 'sum', 'none'] = 'mean',
