@@ -67,7 +67,7 @@ OWN_HELP = {
     "explain": {"out"},
     "decide": {"settings", "metric"},
     "compare-runs": {"force"},
-    "compress": {"out", "test", "recipe", "settings", "unlabeled"},
+    "compress": {"out", "test", "recipe", "settings", "pool"},
     "merge": {"out"},
     "profile": {"test"},
 }
