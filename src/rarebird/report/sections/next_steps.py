@@ -77,8 +77,9 @@ def _labels(contents: RunContents, scores: Scores) -> Iterator[Step]:
         worst = max(found["classes"], key=lambda row: row["n_issues"], default=None)
         is_most = worst is not None and len(found["classes"]) > 1 and 2 * worst["n_issues"] > found["n_issues"]
         where = f", most of them labelled “{worst['label']}”" if worst is not None and is_most else ""
+        several = f"Look at the {found['n_issues']:,} labels that are improbable{where}."
         yield Step(
-            f"Look at the {found['n_issues']:,} labels that are improbable{where}.",
+            several if found["n_issues"] != 1 else "Look at the one label that is improbable.",
             link=found["page"],
             link_text="The rows" if found["page"] else "",
         )
