@@ -27,6 +27,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# A forked child waits for ever for OpenMP's threads, which only its parent has.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import mutations
 import numpy as np
 import seed_files
