@@ -177,3 +177,12 @@ def test_a_broken_or_foreign_model_is_refused(
     assert done.code == 2, done.err
     assert str(model) in done.err
     assert len(done.err.strip().splitlines()) == 1
+
+
+def test_a_name_of_thousands_of_letters_does_not_fill_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = rarebird(capsys, monkeypatch, "profile", csv(tmp_path, f"x,{'a' * 5000}\n1,2\n3,4\n"))
+    assert done.code == 2
+    assert len(done.err) < 1000
+    assert "--target" in done.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rarebird.core.printable import printable, safe_cell
+from rarebird.core.printable import printable, safe_cell, shortened
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,10 @@ def test_formulas_get_an_apostrophe(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "a=1", "-1", "+1.5e3", "-inf", "1-2", "'=1"])
 def test_numbers_and_other_texts_stay(text: str) -> None:
     assert safe_cell(text) == text
+
+
+def test_long_words_are_cut_in_the_middle() -> None:
+    cut = shortened(f"There is no column {'a' * 5000}; name one.")
+    assert cut == f"There is no column {'a' * 60}…{'a' * 59}; name one."
+    path = "/a/path/" + "x" * 200
+    assert shortened(path) == path

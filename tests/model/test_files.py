@@ -211,6 +211,14 @@ def test_a_picture_of_absurd_size_is_refused_without_being_made(tmp_path: Path) 
         refused(folder, "1 <= size <= 4096")
 
 
+@pytest.mark.parametrize("scale", ["mean", "std"])
+def test_a_scale_beyond_float32_is_refused(scale: str, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    fitted("series").save(folder)
+    described(folder, put(*SPEC, scale, 0, value=1e308))
+    refused(folder, "mean and std of a channel are at most 3e\\+38")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

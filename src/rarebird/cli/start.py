@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from rarebird.cli import interruption
 from rarebird.core.checks import DataError, UnavailableError
-from rarebird.core.printable import printable
+from rarebird.core.printable import printable, shortened
 from rarebird.report.language import chosen
 
 DONE, OTHER, BAD_INPUT = 0, 1, 2
@@ -86,5 +86,5 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _say(message: str, code: int) -> int:
-    sys.stderr.write(f"rarebird: {printable(chosen.told(message))}\n")
+    sys.stderr.write(f"rarebird: {printable(chosen.told(shortened(message)))}\n")
     return code

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Begin a formula in spreadsheets; so do tab and carriage return, which they pass over.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # Control characters, halves of characters, and separators of lines and paragraphs.
 _HIDDEN = ("Cc", "Cs", "Zl", "Zp")
+# Words that are cut, and the letters that are kept of each end; paths are shorter.
+_LONG_WORD, _KEPT = re.compile(r"\S{300,}"), 60
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -18,6 +21,12 @@ def printable(text: str) -> str:
     if text.isascii() and (text.isprintable() or text.replace("\n", "").isprintable()):
         return text
     return "".join(character if _is_shown(character) else _escape(character) for character in text)
+
+
+def shortened(text: str) -> str:
+    """The text with its longest words cut in the middle: a cell of a damaged file that is taken for a column's name may
+    have thousands of letters."""
+    return _LONG_WORD.sub(lambda word: f"{word[0][:_KEPT]}…{word[0][-_KEPT:]}", text)
 
 
 def safe_cell(text: str) -> str:

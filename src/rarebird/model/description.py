@@ -20,6 +20,8 @@ from rarebird.slots.starting_weights import StartingWeights
 
 # Memory that a text takes while it is read, as a multiple of its file: numbers of a description become objects.
 TEXT_MEMORY = 8
+# Inputs are float32 numbers.
+LARGEST_SCALE = 3e38
 
 
 class Step(BaseModel):
@@ -159,6 +161,12 @@ def check(description: Description, recipes: Sequence[Recipe]) -> None:
             (spec.task == "classification") == (n_classes > 0) and spec.n_outputs == (n_classes or 1),
             "one output per class",
             outputs=spec.n_outputs,
+        )
+        require(
+            max(map(abs, (*spec.mean, *spec.std)), default=0.0) <= LARGEST_SCALE,
+            f"mean and std of a channel are at most {LARGEST_SCALE:g}",
+            mean=spec.mean[:5],
+            std=spec.std[:5],
         )
         calibrations = len(part.calibrations) + len(description.calibrations)
         require(n_classes > 0 or not calibrations, "calibrations are for classes", calibrations=calibrations)
