@@ -15,6 +15,7 @@ from rarebird.core.checks import DataError, require
 from rarebird.core.memory import require_memory
 from rarebird.data.prepare import Prepared
 from rarebird.data.schema import Schema
+from rarebird.data.spec import InputSpec
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.starting_weights import StartingWeights
 
@@ -162,11 +163,16 @@ def check(description: Description, recipes: Sequence[Recipe]) -> None:
             "one output per class",
             outputs=spec.n_outputs,
         )
-        require(
-            max(map(abs, (*spec.mean, *spec.std)), default=0.0) <= LARGEST_SCALE,
-            f"mean and std of a channel are at most {LARGEST_SCALE:g}",
-            mean=spec.mean[:5],
-            std=spec.std[:5],
-        )
+        _check_scales(spec)
         calibrations = len(part.calibrations) + len(description.calibrations)
         require(n_classes > 0 or not calibrations, "calibrations are for classes", calibrations=calibrations)
+
+
+def _check_scales(spec: InputSpec) -> None:
+    """Check that the scales of channels are float32 numbers, as inputs are."""
+    require(
+        max(map(abs, (*spec.mean, *spec.std)), default=0.0) <= LARGEST_SCALE,
+        f"mean and std of a channel are at most {LARGEST_SCALE:g}",
+        mean=spec.mean[:5],
+        std=spec.std[:5],
+    )
