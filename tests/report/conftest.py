@@ -1,11 +1,17 @@
-"""The results that the report's tests share."""
+"""The results and the browser that the report's tests share."""
 
 from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from rarebird.evaluation.result import Result
 from tests.report.made_results import history, regression, result, searched
+
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +36,16 @@ def results() -> dict[str, Result]:
         "regression": regression(),
         "untested": result("tiny", ["a", "b", "c"], [20, 9, 4], [0, 0, 0], history=[]),
     }
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; the tests are skipped where there is none."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium is installed")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield opened
+        opened.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,20 +21,6 @@ HEADINGS = {
     "three": [*FIRST, "Data", "Class by class", "Metrics", "Confusion", *FIGURES, "Decision", "Training", *LAST],
     "regression": [*FIRST, "Data", "Metrics", "Errors", "Training", *LAST],
 }
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium; the tests are skipped where there is none."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium is installed")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from rarebird.report.pages.explanation import Effect, ExplainedClass, ExplainedR
 pytestmark = pytest.mark.xdist_group("heavy")
 HOSTILE = "<script>alert(1)</script>"
 LONG = "averyverylongnameofacolumn" * 5
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def table_page() -> Explanation:
@@ -74,19 +71,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, make in PAGES.items():
         write(folder / f"{name}.html", make())
     return {name: folder / f"{name}.html" for name in PAGES}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium; the tests are skipped where there is none."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium is installed")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 def test_the_page_is_inert_and_escapes_what_the_user_wrote(pages: dict[str, Path]) -> None:
