@@ -29,10 +29,10 @@ from rarebird.experiment.setup import TEST_SHARE, Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
 from rarebird.report.pages import label_issues as label_issues_page
 from rarebird.runs import folder
-from rarebird.runs.file_names import RESULT
 from rarebird.runs.new_rows_page import of_run, with_page
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import DataSummary, Request, read_recipe_and_data, summarize
+from rarebird.runs.resumable_work import ResumableWork
 from rarebird.training.cross_fit import CrossFit
 from rarebird.training.device import threads
 from rarebird.training.timing import usable_threads
@@ -204,21 +204,7 @@ def search_folder(request: Request, resume: bool) -> Iterator[OutputFolder]:
         DataError: The folder cannot be used, or holds a search that has not ended and is not to be resumed.
     """
     with owned_folder(request, FILES, SEARCH_FILES, resume) as out:
-        killed = out.unfinished and has_candidates(out.path)
-        if killed and not (resume or request.force):
-            raise DataError(
-                f"{out.path} holds a search that did not end; resume it with --resume, start it anew with --force, or "
-                "give another --out."
-            )
-        if resume and not killed and out.has(RESULT):
-            raise DataError(
-                f"{out.path} holds no search to resume: its run is finished; leave out --resume, and give another "
-                "--out, or --force to replace the run."
-            )
-        if not (killed and resume):
-            out.remove(SEARCH_FILES)
-        if resume and not killed:
-            out.notes.append(NOTHING_TO_RESUME)
+        ResumableWork("search", SEARCH_FILES, has_candidates, NOTHING_TO_RESUME).begin(out, resume, request.force)
         out.announce(SEARCH_FILES, unfinished=True)
         try:
             yield out

@@ -12,9 +12,9 @@ from rarebird.core.checks import DataError
 from rarebird.core.version import VERSION
 from rarebird.recipe.ensemble import AnyRecipe
 from rarebird.runs import folder
-from rarebird.runs.file_names import RESULT
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request
+from rarebird.runs.resumable_work import ResumableWork
 
 # The folder within a run's folder, and the file that says what is trained there.
 CHECKPOINTS, ABOUT = "checkpoints", "about.json"
@@ -29,21 +29,7 @@ def training_folder(request: Request, resume: bool) -> Iterator[OutputFolder]:
         DataError: The folder cannot be used, or holds a training that did not end and is not to be resumed.
     """
     with owned_folder(request, folder.FILES, (CHECKPOINTS,), resume) as out:
-        killed = out.unfinished and has_any(out.path)
-        if killed and not (resume or request.force):
-            raise DataError(
-                f"{out.path} holds a training that did not end; resume it with --resume, start it anew with --force, "
-                "or give another --out."
-            )
-        if resume and not killed and out.has(RESULT):
-            raise DataError(
-                f"{out.path} holds no training to resume: its run is finished; leave out --resume, and give another "
-                "--out, or --force to replace the run."
-            )
-        if not (killed and resume):
-            out.remove([CHECKPOINTS])
-        if resume and not killed:
-            out.notes.append(NOTHING_TO_RESUME)
+        ResumableWork("training", [CHECKPOINTS], has_any, NOTHING_TO_RESUME).begin(out, resume, request.force)
         try:
             yield out
             out.remove([CHECKPOINTS])
