@@ -85,8 +85,7 @@ class ReferenceTrainer:
     def seconds_per_row(self, deadline: float | None = None) -> float:
         """About how long the prediction of one row takes with all rounds: measured on few rows and rounds."""
         once, each = self._measure(deadline)
-        rows = min(len(self._learned), MEASURED_ROWS)
-        return float(once[1] + each[1] * self.own_steps) / rows
+        return float(once[1] + each[1] * self.own_steps) / self._measured_rows
 
     def fits(self, deadline: float | None, trainings: int) -> bool:
         """True: fewer rounds fit into any time."""
@@ -120,10 +119,14 @@ class ReferenceTrainer:
         factor, sources = self._prior_factor(), self.joined.reports
         return Trained(trees.eval(), self.prepared, factor, [], changes, self.notes, cause, sources=sources)
 
+    @property
+    def _measured_rows(self) -> int:
+        return min(len(self._learned), MEASURED_ROWS)
+
     def _measure(self, deadline: float | None) -> tuple[np.ndarray, np.ndarray]:
-        """Seconds once and seconds per round, each of a fit and of the prediction of `MEASURED_ROWS` rows."""
+        """Seconds once and seconds per round, each of a fit and of the prediction of the measured rows."""
         if self._measured is None:
-            inputs = self.prepared.inputs(self._learned.take(np.arange(min(len(self._learned), MEASURED_ROWS))))
+            inputs = self.prepared.inputs(self._learned.take(np.arange(self._measured_rows)))
             allowed = np.inf if deadline is None else max(MEASURING_SHARE * (deadline - time.monotonic()), SHORT)
             self._measured = affine_seconds(lambda rounds: self._seconds(rounds, inputs), MEASURED_ROUNDS, allowed)
         return self._measured
