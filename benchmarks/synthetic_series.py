@@ -1,12 +1,13 @@
 """Made series of rare classes over real ones, beside real test series that no generator met.
 
-    python benchmarks/synthetic_series.py [diffusion gan vae] [--steps N] [--data ECG5000_TRAIN.tsv] [--out FOLDER]
+    python benchmarks/synthetic_series.py [diffusion gan vae] [--steps N] [--gate] [--data FILE] [--out FOLDER]
 
 For each method and class of at least five training rows: the share of made series that extremely randomized trees,
 which learned from the real test rows, name as the asked class, beside that of the real training rows; how well such
 trees tell made from real test rows of the class, cross-validated (0.5: not at all; 1: always); and the median distance
 to the nearest training row of the class, of made and of real test rows (much smaller than real: copies; much larger:
-not of the class). FOLDER gets a figure per method: made series of the rare classes over the real training rows.
+not of the class). FOLDER gets a figure per method: made series of the rare classes over the real training rows; with
+``--gate`` the gate's figures stand below them (three more trainings).
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from sklearn.model_selection import cross_val_predict
 
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset
+from rarebird.methods.synthesis import _gate
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
 from rarebird.slots import methods
+from rarebird.slots.gate_verdict import ClassVerdict
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "series"
-LEAST, ROWS, RARE = 5, 150, 30
+LEAST, ROWS, RARE, SHOWN = 5, 150, 30, 12
+# Figures of the gate below a picture: name, short words.
+TOLD = {"tree_area": "trees", "energy": "energy", "nearness": "nearness", "coverage": "coverage"}
 
 
 def cells(rows: Dataset) -> np.ndarray:
@@ -57,6 +62,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=["diffusion", "gan", "vae"], metavar="METHOD")
     parser.add_argument("--data", type=Path, default=SHARED / "ECG5000_TRAIN.tsv")
     parser.add_argument("--steps", type=int, help="of the generators; default: their own")
+    parser.add_argument("--gate", action="store_true", help="ask the gate about the rare classes")
     parser.add_argument("--out", type=Path, default=Path("."))
     arguments = parser.parse_args()
     train = read(arguments.data, ReadOptions(kind="series")).train
@@ -73,6 +79,8 @@ def main() -> None:
         print(f"\n{name}: {method.steps} steps, {time.process_time() - start:.0f} s of one core")
         print("   class  rows  named: made, real  told apart  nearest: made, real")
         shown = []
+        rare = np.flatnonzero((counts >= LEAST) & (counts <= RARE)).tolist()
+        told = _gate.judge(method, train, rare, Compute()).classes if arguments.gate else ()
         for code in np.flatnonzero(counts >= LEAST):
             new = fitted.sample(int(code), ROWS, np.random.default_rng(int(code)))
             own, other = cells(train.take(train.codes == code)), cells(test.take(test.codes == code))[:ROWS]
@@ -83,17 +91,31 @@ def main() -> None:
             print(f"{train.classes[code]:>8}{counts[code]:>6}{line}", flush=True)
             if counts[code] <= RARE:
                 shown.append((train.classes[code], own, made))
-        drawn(shown, train).savefig(arguments.out / f"{name}.png", dpi=110)
+        print("".join(f"    {one.label}: {one.reason}\n" for one in told), end="", flush=True)
+        drawn(shown, train, {one.label: caption(one) for one in told}).savefig(arguments.out / f"{name}.png", dpi=80)
 
 
-def drawn(shown: list[tuple[str, np.ndarray, np.ndarray]], train: Dataset) -> Figure:
+def caption(verdict: ClassVerdict) -> str:
+    """The verdict and some figures, each with the range of real rows."""
+    figures = {one.name: one for one in verdict.figures}
+    parts = [
+        f"{words} {one.value:.2f} ({one.low:.2f} to {one.high:.2f})"
+        for name, words in TOLD.items()
+        if (one := figures.get(name)) is not None
+    ]
+    lines = [f"gate, {verdict.rows} rows: {'passes' if verdict.passes else 'rejected'}", *parts]
+    return ", ".join(lines[:2]) + "\n" + ", ".join(lines[2:])
+
+
+def drawn(shown: list[tuple[str, np.ndarray, np.ndarray]], train: Dataset, captions: dict[str, str]) -> Figure:
     """Made series over the training rows of each class, the channels one after the other."""
     figure = Figure(figsize=(5 * max(len(shown), 1), 3.2), layout="constrained")
     for place, (label, own, made) in enumerate(shown):
         axes = figure.add_subplot(1, len(shown), place + 1)
         axes.plot(own.T, color="0.6", linewidth=0.8)
-        axes.plot(made[:12].T, color="#d55e00", linewidth=0.8, alpha=0.7)
-        axes.set_title(f"{train.target} {label}: {len(own)} real (gray), 12 made")
+        axes.plot(made[:SHOWN].T, color="#d55e00", linewidth=0.8, alpha=0.7)
+        axes.set_title(f"{train.target} {label}: {len(own)} real (gray), {SHOWN} made")
+        axes.set_xlabel(captions.get(label, ""), fontsize=8)
     return figure
 
 

@@ -2,6 +2,7 @@
 time.
 
     python benchmarks/thinned_pneumonia.py [ARM ...] [--budget 60s | --steps N] [--seeds 0 1 2] [--keep 60]
+    python benchmarks/thinned_pneumonia.py [GENERATOR ...] --sheet FILE [--made-steps 1000]
 
 Each seed keeps other 60 pneumonias, and all arms train the same network on them and on the 1,214 normal pictures. The
 budget is that of a whole run, the time that a generator learns included, so that plain training takes more steps;
@@ -10,7 +11,8 @@ other patients, and are scored once by each run; a line per arm gives balanced a
 pneumonias, the mean over seeds, and the difference to plain augmentation with the interval of a paired bootstrap over
 test rows. The gate's verdict on a generator comes before its line; rows that it rejects are not learned from, unless
 with --ungated, which does not ask it. With --steps in place of the budget the figures do not depend on the machine's
-load; generators then take --made-steps.
+load; generators then take --made-steps. ``--sheet`` draws made pneumonias of each generator below real ones of the test
+rows, and trains nothing else.
 """
 
 from __future__ import annotations
@@ -21,17 +23,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw
 from sklearn.metrics import average_precision_score
 
 from rarebird.core.clock import Clock, seconds_of
+from rarebird.core.compute import Compute
 from rarebird.data.dataset import Splits
 from rarebird.experiment.run import run
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe.defaults import default_recipe
+from rarebird.slots import methods
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "images"
-PNEUMONIA, DRAWS = 1, 500
+PNEUMONIA, DRAWS, SHOWN = 1, 500, 12
 BALANCED = "batch_sampling=class_balanced"
 ARMS = {
     "none": ["augmentation=[]"],
@@ -78,6 +83,25 @@ def balanced(right: np.ndarray, codes: np.ndarray) -> float:
     return float(np.mean([right[..., codes == code].mean() for code in np.unique(codes)]))
 
 
+def sheet(data: Splits, names: list[str], steps: int) -> Image.Image:
+    """A line of real pneumonias that no generator saw, and a line of made ones for each generator."""
+    draw = np.random.default_rng(0)
+    real = data.test.take(draw.permutation(np.flatnonzero(data.test.codes == PNEUMONIA))[:SHOWN])
+    lines = {"real, of the test rows": real.raw()}
+    for name in names:
+        method = methods.build("synthesis", {"name": name, "steps": steps})
+        fitted = method.fit(data.train, Compute(), np.random.default_rng(0))
+        lines[f"{name}, {steps} steps"] = fitted.sample(PNEUMONIA, SHOWN, np.random.default_rng(1)).raw()
+    size = 2 * real.raw().shape[-1]
+    image = Image.new("L", (SHOWN * (size + 2), len(lines) * (size + 16)), 255)
+    for place, (title, rows) in enumerate(lines.items()):
+        top = place * (size + 16)
+        ImageDraw.Draw(image).text((2, top + 2), title, fill=0)
+        for column, picture in enumerate(rows[:, 0]):
+            image.paste(Image.fromarray(picture).resize((size, size)), (column * (size + 2), top + 14))
+    return image
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("arms", nargs="*", metavar="ARM", help=f"default all: {', '.join(ARMS)}")
@@ -85,6 +109,7 @@ def main() -> None:
     parser.add_argument("--budget", default="60s")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--made-steps", type=int, default=1000, help="of the generators, with --steps")
+    parser.add_argument("--sheet", type=Path, help="draw made pneumonias beside real ones to this file, and end")
     parser.add_argument("--ungated", action="store_true", help="learn from new rows without asking the gate")
     parser.add_argument("--keep", type=int, default=60)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -92,6 +117,10 @@ def main() -> None:
     data = read(arguments.data, ReadOptions())
     assert data.test is not None
     data = replace(data, test=data.test.aligned(data.train.classes))
+    if arguments.sheet is not None:
+        names = arguments.arms or [name for name in ARMS if "synthesis" in str(ARMS[name])]
+        sheet(thinned(data, arguments.keep, arguments.seeds[0]), names, arguments.made_steps).save(arguments.sheet)
+        return
     codes = data.test.codes
     draws = np.random.default_rng(0)
     samples = [

@@ -13,13 +13,16 @@ import pytest
 from rarebird.automl import synthetic_rows
 from rarebird.automl.candidate import Candidate
 from rarebird.automl.portfolio import PortfolioEntry
-from rarebird.automl.synthetic_rows import LEAST_SECONDS, RATIOS, TRIED, SyntheticRows
+from rarebird.automl.synthetic_rows import LEAST_SECONDS, MOST_SHARE, RATIOS, TRIED, SyntheticRows
 from rarebird.data.dataset import Dataset
 from rarebird.experiment.setup import Setup
 from rarebird.methods.synthesis import _gate
 from rarebird.slots.gate_verdict import ClassVerdict, GateVerdict
 from tests.automl.made_candidates import CRITERION, candidate, good
-from tests.automl.made_runs import setup, trees
+from tests.automl.made_runs import FOLDS, setup, trees
+
+# Of a verdict.
+SECONDS = 3.0
 
 
 def judge(passing: set[str], seen: list[Dataset]) -> Any:
@@ -29,7 +32,7 @@ def judge(passing: set[str], seen: list[Dataset]) -> Any:
         classes = tuple(
             ClassVerdict(label=train.classes[code], rows=20, passes=passes, reason="it is so") for code in codes
         )
-        return GateVerdict(method=method.name, parts=3, classes=classes)
+        return GateVerdict(method=method.name, parts=3, classes=classes, seconds=SECONDS)
 
     return judged
 
@@ -39,18 +42,20 @@ def race(left: float = 100.0, finished: tuple[Candidate, ...] = ()) -> Any:
     return SimpleNamespace(time_left=lambda: left, ended=False, finished=list(finished), context=context)
 
 
-def leader() -> Candidate:
-    one = candidate("trees", good(1.5, 0))
-    return replace(one, models=replace(one.models, recipe=trees(steps=8, resampling="smote")))
+def leader(seconds: float = 1.0) -> Candidate:
+    """Four trained models, as many as there are parts."""
+    one = candidate("trees", good(1.5, 0), seconds=seconds)
+    trained: Any = [None] * FOLDS
+    return replace(one, models=replace(one.models, recipe=trees(steps=8, resampling="smote"), trained=trained))
 
 
 def entries(
-    of: Setup, passing: set[str], monkeypatch: pytest.MonkeyPatch, left: float = 100.0
+    of: Setup, passing: set[str], monkeypatch: pytest.MonkeyPatch, left: float = 100.0, seconds: float = 1.0
 ) -> tuple[list[PortfolioEntry], SyntheticRows, list[Dataset]]:
     seen: list[Dataset] = []
     monkeypatch.setattr(_gate, "judge", judge(passing, seen))
     rows = SyntheticRows(of, 0)
-    return list(rows.entries(leader(), race(left))), rows, seen
+    return list(rows.entries(leader(seconds), race(left))), rows, seen
 
 
 def test_generators_that_pass_compete_in_a_part_and_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +66,7 @@ def test_generators_that_pass_compete_in_a_part_and_in_full(monkeypatch: pytest.
     assert [verdict.method for verdict in rows.verdicts] == list(TRIED["table"])
     for entry, ratio in zip(found, RATIOS, strict=True):
         assert entry.parent == "trees"
-        assert entry.role == "searched"
+        assert entry.role == "synthetic"
         recipe: Any = entry.recipe
         assert (recipe.synthesis.name, recipe.synthesis.ratio, recipe.synthesis.classes) == ("mixture", ratio, ("yes",))
         assert recipe.resampling is None
@@ -83,6 +88,19 @@ def test_nothing_competes_where_nothing_passes_or_time_is_short_or_rows_are_even
     assert entries(replace(of, splits=replace(of.splits, train=even)), {"mixture"}, monkeypatch)[2] == []
     monkeypatch.setattr(synthetic_rows, "MOST_ROWS", 50)
     assert entries(of, {"mixture"}, monkeypatch)[2] == []
+
+
+def test_a_recipe_gets_the_time_of_its_leader_and_of_a_generator_for_each_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a fixed share, ten folds of a table of 235 rows were too late in a budget of a minute."""
+    of = setup(trees())
+    found, _, _ = entries(of, {"mixture"}, monkeypatch, left=30.0, seconds=6.0)
+    needed = 6.0 + FOLDS * SECONDS / 3
+    assert [entry.name for entry in found] == [f"trees, mixture rows to {ratio:g}" for ratio in RATIOS]
+    assert all(needed < 30 * entry.share <= 30 * MOST_SHARE for entry in found)
+    # A leader that took most of what is left: no verdict is asked for.
+    assert entries(of, {"mixture"}, monkeypatch, left=30.0, seconds=15.0)[2] == []
 
 
 def test_the_effect_is_that_of_the_best_recipe_with_new_rows_against_its_leader(

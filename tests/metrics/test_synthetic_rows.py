@@ -146,6 +146,18 @@ def test_columns_that_lost_their_dependence_are_found_and_by_no_marginal_figure(
     assert lost[1].p_value > 0.05
 
 
+def test_one_lost_pair_among_many_columns_is_found_on_few_rows() -> None:
+    """Correlations by chance of the other columns of 27 known rows weigh nothing."""
+    found = 0
+    for seed in range(20):
+        known, held, made = (normal(27, 8, 3 * seed + part) for part in range(3))
+        for rows in (known, held):
+            rows[:, 1] = 0.75 * rows[:, 0] + 0.66 * rows[:, 1]
+        related = -dependence_scores(known, np.concatenate([held, made]))
+        found += mean_difference("lost", related, sides(27)).p_value < 0.01
+    assert found >= 10, found
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.05, 0.2])
 def test_copies_are_nearer_to_the_known_rows_than_real_rows_are(noise: float) -> None:
     known, held = normal(), normal(seed=1)

@@ -35,8 +35,10 @@ MEASURED_ROWS = 16
 TOO_LATE = "there was too little time for it"
 
 # `default` is the default recipe, which may use all remaining time; `portfolio` is another recipe of the portfolio;
-# `searched` was proposed by the search around a leader; `repeat` is one of these with another seed.
-Role = Literal["default", "portfolio", "searched", "repeat"]
+# `synthetic` is the best of these with rows of a generator; `searched` was proposed by the search around a leader;
+# `repeat` is one of these with another seed. The report lists those that leave if they are `LISTED`.
+Role = Literal["default", "portfolio", "synthetic", "searched", "repeat"]
+LISTED = ("default", "portfolio", "synthetic")
 
 
 def _silent(name: str, what: str) -> bool:

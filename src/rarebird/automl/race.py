@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from rarebird.automl.candidate import (
+    LISTED,
     TOO_LATE,
     Candidate,
     PartialResult,
@@ -172,7 +173,7 @@ class Race(Closing):
         """Record that an entry leaves, in the log and for the report, and whether there was too little time for it."""
         self.late |= {entry.name} if late else set()
         # The report lists neither the many searched recipes nor repeats, whose recipe it has already; the log does.
-        if entry.role in ("default", "portfolio"):
+        if entry.role in LISTED:
             self.left[entry.name] = why
         self.log.drop(entry, why)
         events.emit("left", name=entry.name, why=why)

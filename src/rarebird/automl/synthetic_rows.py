@@ -34,8 +34,11 @@ TRIED = {"table": ("tree_flow", "mixture"), "series": ("vae",), "image": ("vae",
 RATIOS = (0.3, 1.0)
 # More rows than this need no new ones; with less time, too little is left for what they could add.
 MOST_ROWS, LEAST_SECONDS = 20_000, 15.0
-# Of the time that is left after the portfolio: for all verdicts, and for a recipe with new rows.
-GATE_SHARE, TRAINING_SHARE = 0.15, 0.15
+# Of the time that is left: for all verdicts, and at most for a recipe with new rows.
+GATE_SHARE, MOST_SHARE = 0.15, 0.6
+# A recipe with new rows gets this many times what the recipe without them and the generators of all parts took: it
+# learns from more rows.
+LONGER = 1.5
 # Standard errors to each side of a 95 % interval.
 TWO_SIDED = 1.96
 
@@ -64,6 +67,8 @@ class SyntheticRows:
         recipe = leader.models.recipe.updated(steps=None, relaid=(), resampling=None)
         known = [name for name in TRIED[recipe.kind] if name in methods.names("synthesis", recipe.kind)]
         for name in known:
+            if self._share(leader, race) > MOST_SHARE:
+                return
             passing = self._passing(recipe, name, GATE_SHARE * race.time_left() / len(known))
             if passing is None:
                 continue
@@ -73,9 +78,9 @@ class SyntheticRows:
                 yield PortfolioEntry(
                     f"{leader.name}, {name} rows to {ratio:g}",
                     recipe.updated(synthesis=filled),
-                    TRAINING_SHARE,
+                    min(self._share(leader, race, self.verdicts[-1].seconds), MOST_SHARE),
                     is_reference=leader.is_reference,
-                    role="searched",
+                    role="synthetic",
                     parent=leader.name,
                     settings={"synthesis": name, "ratio": ratio},
                 )
@@ -97,6 +102,18 @@ class SyntheticRows:
             return False
         left = race.time_left()
         return facts_of(train).skewed and np.isfinite(left) and left >= LEAST_SECONDS and not race.ended
+
+    def _share(self, leader: Candidate, race: Race, gate_seconds: float = 0.0) -> float:
+        """The time that a recipe of the leader with new rows needs, as a share of what is left.
+
+        Args:
+            leader: Its recipe gets new rows.
+            race: Of the search.
+            gate_seconds: Of the generator's verdict, for which it learned once for each of the gate's parts.
+        """
+        # A solved head judges itself without folds; with new rows it is trained part by part.
+        each = leader.seconds / max(len(leader.models.trained), 1) + gate_seconds / _gate.PARTS
+        return LONGER * each * len(self.setup.parts(self.seed)) / max(race.time_left(), 1e-9)
 
     def _passing(self, recipe: Recipe, name: str, seconds: float) -> Any:
         """The generator's settings with the classes that pass; None if none does."""

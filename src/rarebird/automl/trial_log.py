@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rarebird.automl import candidate_files
-from rarebird.automl.candidate import TOO_LATE, Candidate
+from rarebird.automl.candidate import LISTED, TOO_LATE, Candidate
 from rarebird.automl.portfolio import PortfolioEntry
 from rarebird.core.disk_space import is_full
 from rarebird.data.dataset import Dataset
@@ -160,7 +160,7 @@ class TrialLog:
         reasons = {
             trial.user_attrs[NAME]: trial.user_attrs.get(REASON)
             for trial in failed
-            if trial.user_attrs.get(ROLE) in ("default", "portfolio")
+            if trial.user_attrs.get(ROLE) in LISTED
         }
         return {str(name): str(why) for name, why in reasons.items() if why not in (None, TOO_LATE)}
 

@@ -18,7 +18,7 @@ current generative fidelity and diversity metrics are flawed" (ICML 2025), are t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from rarebird.metrics.near_rows import distances
 PERMUTATIONS = 499
 # Columns whose dependence is compared, at most.
 MOST_PAIRED = 20
+# Standard errors of a correlation that count as chance.
+CHANCE = 1.5
 SHOWN = (0.025, 0.975)
 
 
@@ -41,6 +43,7 @@ class Figure:
         value: For the made rows.
         low, high: Range of 95 % of the figure for as many real rows.
         p_value: How often real rows have a figure as bad or worse.
+        random: ``(PERMUTATIONS,)`` the p-values after each random change of sides.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Figure:
     low: float
     high: float
     p_value: float
+    random: np.ndarray = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +95,18 @@ def judged(name: str, statistic: Callable[[np.ndarray], np.ndarray], sides: Side
     value = float(statistic(sides.is_made[None])[0])
     random = statistic(sides.changed)
     low, high = np.quantile(random, SHOWN)
-    # Equal figures count as worse: where all are equal, nothing is unusual.
-    above, below = (random >= value - 1e-12).sum(), (random <= value + 1e-12).sum()
-    worse = {"large": above, "small": below, "both": min(2 * min(above, below), len(random))}[bad]
-    return Figure(name, value, float(low), float(high), (1 + int(worse)) / (1 + len(random)))
+    p_values = _p_values(np.concatenate([[value], random]), bad)
+    return Figure(name, value, float(low), float(high), float(p_values[0]), p_values[1:])
+
+
+def _p_values(figures: np.ndarray, bad: str) -> np.ndarray:
+    """``(n,)`` how often a figure among all is as bad as each or worse; equal ones count as worse: where all are equal,
+    nothing is unusual."""
+    ordered, n = np.sort(figures), len(figures)
+    above = (n - np.searchsorted(ordered, figures - 1e-12, "left")) / n
+    below = np.searchsorted(ordered, figures + 1e-12, "right") / n
+    by_side = {"large": above, "small": below, "both": np.minimum(2 * np.minimum(above, below), 1.0)}
+    return by_side[bad]
 
 
 def mean_difference(name: str, of_row: np.ndarray, sides: Sides) -> Figure:
@@ -172,8 +184,9 @@ def dependence_scores(known: np.ndarray, points: np.ndarray) -> np.ndarray:
     """``(n,)`` how much the columns of each row depend on each other as those of known rows do: 1 on average for real
     rows, and 0 for independent columns with the same distributions.
 
-    With z the normal scores of a row by the ranks of the known rows ``(m, d)``, and r their correlations in these, the
-    score is ``sum_ij r_ij z_i z_j / sum_ij r_ij^2`` over pairs of columns.
+    With z the normal scores of a row by the ranks of the known rows ``(m, d)``, r their correlations in these, and w
+    those less what chance gives (`CHANCE` standard errors, toward 0), the score is ``sum_ij w_ij z_i z_j / sum_ij w_ij
+    r_ij`` over pairs of columns. So pairs that do not depend on each other add no noise.
     """
     columns = np.flatnonzero(np.ptp(known, axis=0) > 0)
     columns = columns[:: -(-len(columns) // MOST_PAIRED)] if len(columns) else columns
@@ -183,9 +196,10 @@ def dependence_scores(known: np.ndarray, points: np.ndarray) -> np.ndarray:
     related = np.corrcoef(own, rowvar=False)
     np.fill_diagonal(related, 0.0)
     related = np.nan_to_num(related)
+    weight = np.sign(related) * np.maximum(np.abs(related) - CHANCE / np.sqrt(len(known) - 1), 0.0)
     spread = np.maximum(own.std(axis=0), 1e-9)
     scaled = (others - own.mean(axis=0)) / spread
-    return np.asarray(((scaled @ related) * scaled).sum(axis=1) / max(float((related**2).sum()), 1e-9))
+    return np.asarray(((scaled @ weight) * scaled).sum(axis=1) / max(float((weight * related).sum()), 1e-9))
 
 
 def _scores_by(known: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -267,7 +281,11 @@ def tree_area(points: np.ndarray, sides: Sides, part: np.ndarray, draw: np.rando
     # Of ranks at random within folds, by the variance of Mann and Whitney's statistic; folds are of equal size.
     folds = max(len(areas), 1)
     spread = float(np.sqrt((n_made / folds + n_held / folds + 1) / (12 * n_made * n_held / folds)))
-    return Figure("tree_area", area, 0.5 - 1.96 * spread, 0.5 + 1.96 * spread, _upper_tail((area - 0.5) / spread))
+    # Trees are not grown for each change of sides. Their p-values under equality are uniform, and count as independent
+    # of other figures', which asks for more than where they go with these.
+    random = draw.permutation(np.arange(1, PERMUTATIONS + 1) / (PERMUTATIONS + 1))
+    p_value = _upper_tail((area - 0.5) / spread)
+    return Figure("tree_area", area, 0.5 - 1.96 * spread, 0.5 + 1.96 * spread, p_value, random)
 
 
 def _ranks(points: np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 The training rows are dealt into parts. A generator learns from all parts but one, and makes as many rows of a class as
 that part holds of it: the part's own rows are what perfect ones would look like. A class fails by a figure that real
-rows would give too rarely (Holm's correction over all figures) and that is worse than what is tolerated: with many rows
-even faults that do no harm are significant.
+rows would give too rarely (after the correction of Westfall and Young over all figures, which change sides together)
+and that is worse than what is tolerated: with many rows even faults that do no harm are significant.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rarebird.data.row_counts import counted
 from rarebird.methods.synthesis._usefulness import Judged, usefulness
 from rarebird.metrics import near_rows, synthetic_rows
 from rarebird.metrics.boosted_scores import trees
-from rarebird.metrics.multiple_tests import holm_adjusted
+from rarebird.metrics.multiple_tests import min_p_adjusted
 from rarebird.metrics.synthetic_rows import Figure, Sides
 from rarebird.metrics.two_sample import Components
 from rarebird.slots.gate_verdict import ClassVerdict, GateFigure, GateVerdict
@@ -184,7 +184,8 @@ def _verdict(label: str, pool: Pool, judged: Judged, draw: np.random.Generator) 
         reason = f"too few rows to tell: {n} held-out rows of the class could be compared, {FEWEST_ROWS} are needed"
         return ClassVerdict(label=label, rows=n, passes=False, reason=reason)
     figures = _figures(pool, draw)
-    adjusted = holm_adjusted([figure.p_value for figure in figures])
+    random = np.stack([figure.random for figure in figures], axis=1)
+    adjusted = min_p_adjusted([figure.p_value for figure in figures], random)
     told = tuple(
         GateFigure(
             name=figure.name,
