@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from rarebird.metrics import near_rows
+from rarebird.metrics.column_dependence import dependence, dependence_scores
 from rarebird.metrics.synthetic_rows import (
     Figure,
     Sides,
     coverage,
-    dependence,
-    dependence_scores,
     energy,
     judged,
     marginal,

@@ -26,7 +26,7 @@ from rarebird.data.dataset import Dataset
 from rarebird.data.plain_features import plain_features
 from rarebird.data.row_counts import counted
 from rarebird.methods.synthesis._usefulness import Judged, usefulness
-from rarebird.metrics import near_rows, synthetic_rows
+from rarebird.metrics import column_dependence, near_rows, synthetic_rows
 from rarebird.metrics.boosted_scores import trees
 from rarebird.metrics.multiple_tests import min_p_adjusted
 from rarebird.metrics.synthetic_rows import Figure, Sides
@@ -163,7 +163,7 @@ def _compared(pool: Pool, judged: Judged, generated: Generated, rows: Rows, draw
     pool.known.append(first[is_own])
     pool.scores.append(scorer(points))
     pool.outside.append(((points < low) | (points > high)).any(axis=1))
-    pool.related.append(synthetic_rows.dependence_scores(first[is_own], points))
+    pool.related.append(column_dependence.dependence_scores(first[is_own], points))
     judged.add((first, is_own), new[len(chosen) :], (rest, held.codes == code), draw)
 
 
@@ -228,7 +228,7 @@ def _figures(pool: Pool, draw: np.random.Generator) -> list[Figure]:
     return [
         synthetic_rows.tree_area(np.hstack([points, _texture(pool)]), sides, fold, draw),
         synthetic_rows.energy(at, sides),
-        synthetic_rows.dependence(at if at.shape[1] < points.shape[1] else points, sides),
+        column_dependence.dependence(at if at.shape[1] < points.shape[1] else points, sides),
         synthetic_rows.mean_difference("lost_dependence", -np.concatenate(pool.related), sides),
         synthetic_rows.marginal(points, sides),
         synthetic_rows.coverage(covered, sides),
