@@ -36,7 +36,8 @@ TOO_LATE = "there was too little time for it"
 
 # `default` is the default recipe, which may use all remaining time; `portfolio` is another recipe of the portfolio;
 # `synthetic` is the best of these with rows of a generator; `searched` was proposed by the search around a leader;
-# `repeat` is one of these with another seed. The report lists those that leave if they are `LISTED`.
+# `repeat` is one of these with another seed. Of those that leave the race, the report lists these; the log has the many
+# searched recipes and the repeats, too.
 Role = Literal["default", "portfolio", "synthetic", "searched", "repeat"]
 LISTED = ("default", "portfolio", "synthetic")
 

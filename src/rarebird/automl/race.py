@@ -172,7 +172,6 @@ class Race(Closing):
     def leave(self, entry: PortfolioEntry, why: str, late: bool = False) -> None:
         """Record that an entry leaves, in the log and for the report, and whether there was too little time for it."""
         self.late |= {entry.name} if late else set()
-        # The report lists neither the many searched recipes nor repeats, whose recipe it has already; the log does.
         if entry.role in LISTED:
             self.left[entry.name] = why
         self.log.drop(entry, why)
