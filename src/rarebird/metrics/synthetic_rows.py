@@ -100,8 +100,9 @@ def _p_values(figures: np.ndarray, bad: str) -> np.ndarray:
     ordered, n = np.sort(figures), len(figures)
     above = (n - np.searchsorted(ordered, figures - 1e-12, "left")) / n
     below = np.searchsorted(ordered, figures + 1e-12, "right") / n
-    by_side = {"large": above, "small": below, "both": np.minimum(2 * np.minimum(above, below), 1.0)}
-    return by_side[bad]
+    both = np.minimum(2 * np.minimum(above, below), 1.0)
+    found: np.ndarray = {"large": above, "small": below, "both": both}[bad]
+    return found
 
 
 def mean_difference(name: str, of_row: np.ndarray, sides: Sides) -> Figure:
