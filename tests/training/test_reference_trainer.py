@@ -62,6 +62,13 @@ def test_measured_times_are_of_what_is_done_once_and_of_a_round(monkeypatch: pyt
     assert one.plan(time.monotonic() + 100, 2).steps == 17
 
 
+def test_few_rows_are_measured_where_rows_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference_trainer, "MEASURED_VALUES", 180)
+    assert trainer("boosted_trees")._measured_rows == 180 // 9  # four numbers, four marks of missing ones, a category
+    monkeypatch.setattr(reference_trainer, "MEASURED_VALUES", 1)
+    assert trainer("boosted_trees")._measured_rows == reference_trainer.FEWEST_MEASURED_ROWS
+
+
 @each_reference
 def test_a_training_ends_after_the_round_after_which_the_next_is_late_and_replays(reference: str) -> None:
     one = trainer(reference)

@@ -12,6 +12,7 @@ import pytest
 from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset, Splits
+from rarebird.data.sources import Curves
 from rarebird.evaluation import held_outputs
 from rarebird.experiment.run import run
 from rarebird.model.model import load
@@ -136,6 +137,32 @@ def test_measuring_is_bounded(
     assert trainer.seconds_per_row(100.0 + left) == pytest.approx(seconds_per_row)
     assert trainer.seconds_per_row() == pytest.approx(seconds_per_row)
     assert measured == passes
+
+
+def long_series(n: int = 6, steps: int = 4 * solved_trainer.SHORT_SERIES) -> Dataset:
+    values = np.random.default_rng(0).normal(size=(n, 1, steps)).astype(np.float32)
+    source, at = Curves(values, np.full(n, steps)), np.arange(n)
+    return Dataset("series", "classification", source, at, at % 2, ("no", "yes"), at.astype(str))
+
+
+@pytest.mark.parametrize(("left", "whole"), [(100.0, True), (10.0, False)])
+def test_of_long_series_the_beginning_is_measured_where_a_whole_one_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, left: float, whole: bool
+) -> None:
+    """The features of one series of 100,000 steps took 100 s of a budget of 20 s. Here 4,000 steps take 4 s."""
+    now, longest = [100.0], []
+
+    def slow(network: Any, inputs: Any, device: str) -> None:
+        rows, _, steps = inputs["values"].shape
+        assert int(inputs["lengths"].max()) == steps
+        longest.append(steps)
+        now[0] += rows * steps / solved_trainer.SHORT_SERIES
+
+    trainer = SolvedTrainer(recipe(kind="series", network="random_kernels"), long_series(), 0, "cpu")
+    monkeypatch.setattr(solved_trainer, "features_of", slow)
+    monkeypatch.setattr(solved_trainer.time, "monotonic", lambda: now[0])
+    assert trainer.seconds_per_row(100.0 + left) == pytest.approx(4.0)
+    assert (max(longest) > solved_trainer.SHORT_SERIES) == whole
 
 
 def test_nothing_starts_that_takes_longer_than_the_time() -> None:

@@ -195,14 +195,20 @@ def _column(header: Sequence[str], rows: Sequence[Sequence[str]], folder: Path, 
         # An id beside features is a row's, not a picture's.
         if column is not None and (name != "id" or known.issuperset(set(header) - {column})):
             return column
-    others = [name for name in header if name not in known]
-    shares = {name: _suffixed_share(_cells(header, rows, name)) for name in others}
-    best = max(others, key=lambda name: shares[name], default=None)
+    # A wide table has thousands of columns: the place of each is looked up once.
+    shares: dict[str, float] = {}
+    for place, name in enumerate(header):
+        if name not in known and name not in shares:
+            shares[name] = _suffixed_share(_cells_at(rows, place))
+    best = max(shares, key=lambda name: shares[name], default=None)
     return best if best is not None and shares[best] > 0.5 else None
 
 
 def _cells(header: Sequence[str], rows: Sequence[Sequence[str]], column: str) -> list[str]:
-    place = header.index(column)
+    return _cells_at(rows, header.index(column))
+
+
+def _cells_at(rows: Sequence[Sequence[str]], place: int) -> list[str]:
     return [row[place].strip() for row in rows if len(row) > place]
 
 

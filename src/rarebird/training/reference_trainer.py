@@ -26,6 +26,8 @@ from rarebird.training.training_rows import learned_rows, prepared_rows
 
 # Rounds of the longest measured fit, and rows whose prediction is measured.
 MEASURED_ROUNDS, MEASURED_ROWS = 16, 2_000
+# Fewer rows where these are long: 2,000 series of 100,000 steps take minutes. At least a few in any case.
+MEASURED_VALUES, FEWEST_MEASURED_ROWS = 2_000_000, 8
 # Measured fits start while they will probably take at most this share of the time.
 MEASURING_SHARE = 0.1
 # Or this number of seconds, however little time is left: a shorter measurement measures what is done only once.
@@ -121,7 +123,9 @@ class ReferenceTrainer:
 
     @property
     def _measured_rows(self) -> int:
-        return min(len(self._learned), MEASURED_ROWS)
+        values = sum(part[0].numel() for part in self.rows.inputs.values())  # of one row
+        affordable = max(MEASURED_VALUES // max(values, 1), FEWEST_MEASURED_ROWS)
+        return min(len(self._learned), MEASURED_ROWS, affordable)
 
     def _measure(self, deadline: float | None) -> tuple[np.ndarray, np.ndarray]:
         """Seconds once and seconds per round, each of a fit and of the prediction of the measured rows."""

@@ -32,6 +32,8 @@ from rarebird.training.training_rows import learned_rows, prepared_rows
 MEASURED_ROWS, MEASURED_PICTURES, MEASURED_SIDE = 40, 8, 512
 # Share of the time in which features of more than one row are measured.
 MEASURING_SHARE = 0.15
+# Steps of a series whose features take no time worth mentioning.
+SHORT_SERIES = 1_000
 # An eigendecomposition takes about as long as this number of products of matrices of its size.
 DECOMPOSITION = 12.0
 # Share of the time that may be planned; the rest is a reserve, because the speed of a shared machine varies.
@@ -157,14 +159,28 @@ class SolvedTrainer:
         network = self._network().eval()
         most = min(len(self._learned), MEASURED_PICTURES if self.prepared.spec.kind == "image" else MEASURED_ROWS)
         inputs = self.prepared.inputs(self._learned.take(np.arange(most)))
-        once, each = affine_seconds(lambda rows: (self._seconds(network, inputs, rows),), most, allowed)
         block = min(len(self.rows), rows_at_once(inputs, self.device, network))
-        return float(each[0] + once[0] / block)
+        shorter, factor = _shortened(inputs)
+        if factor > 1 and factor * self._seconds(network, shorter, 1) > allowed:
+            inputs = shorter  # one whole series would take too long
+        else:
+            factor = 1.0
+        once, each = affine_seconds(lambda rows: (self._seconds(network, inputs, rows),), most, allowed)
+        return factor * float(each[0] + once[0] / block)
 
     def _seconds(self, network: Any, inputs: Inputs, rows: int) -> float:
         start = time.monotonic()
         features_of(network, {name: part[:rows] for name, part in inputs.items()}, self.device)
         return time.monotonic() - start
+
+
+def _shortened(inputs: Inputs) -> tuple[Inputs, float]:
+    """The first steps of long series, and how many times as long the series are: the time of features grows with it."""
+    if "values" not in inputs or inputs["values"].shape[2] <= SHORT_SERIES:
+        return inputs, 1.0
+    values, lengths = inputs["values"], inputs["lengths"]
+    shorter = {"values": values[..., :SHORT_SERIES], "lengths": lengths.clamp(max=SHORT_SERIES)}
+    return {**inputs, **shorter}, values.shape[2] / SHORT_SERIES
 
 
 @torch.inference_mode()

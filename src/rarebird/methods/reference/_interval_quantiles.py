@@ -98,7 +98,8 @@ def quantiles(part: Tensor) -> Tensor:
     steps = part.shape[2]
     count = 1 + (steps - 1) // STEPS_PER_QUANTILE
     places = torch.linspace(0, steps - 1, count) if count > 1 else torch.tensor([(steps - 1) / 2])
-    ordered = part.sort(dim=2).values
+    # NumPy sorts 4 to 20 times as fast as torch on a CPU with vector instructions.
+    ordered = torch.from_numpy(np.sort(part.numpy(), axis=2))
     low = places.floor().long()
     found = torch.lerp(ordered[..., low], ordered[..., (low + 1).clamp(max=steps - 1)], places - low)
     found[..., 1::2] -= part.mean(dim=2, keepdim=True)
