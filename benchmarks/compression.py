@@ -1,18 +1,22 @@
 """What compression saves and what it forgets: the tables of docs/compression.md.
 
     python benchmarks/compression.py saves ../shared/data/images/pneumoniamnist.npz --network resnet --steps 300
-    python benchmarks/compression.py forgets ../shared/data/images/fashion_lt100.npz --steps 200 --seeds 3 \\
+    python benchmarks/compression.py forgets ../shared/data/images/fashion_lt100.npz --steps 600 --seeds 3 \\
         --network '{name=cnn,width=12,dense=96}'
+    python benchmarks/compression.py standardizes ../shared/data/series/ECG5000_TRAIN.tsv --steps 300 --seeds 3 \\
+        --test ../shared/data/series/ECG5000_TEST.tsv
 
 `saves` trains one network and takes each step alone and all in a row: bytes, latency, recall per class. `forgets`
 compares, from the same trained networks, each step as it is usual (`plain`: importance by magnitude, rows as they come)
-with how `rarebird compress` does it (classes count equally): recall of the five rarest and the five commonest classes.
+with how `rarebird compress` does it (`balanced`: classes count equally; `floor`: what it then ships, the last model in
+which no class loses more than .02 of recall on held-out rows, or the given one): recall of the five rarest and the five
+commonest classes. `standardizes` distils with and without standardized logits, at three temperatures.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,8 +40,10 @@ from rarebird.report.compression_text import summary
 from rarebird.runs.merge import class_mean_loss
 from rarebird.runs.request import Request, read_data
 from rarebird.training.cross_fit import CrossFit, cross_fit_all
+from rarebird.training.fine_tuning import fine_tuned, fine_tuning_recipe
+from rarebird.training.trainer import Trained
 
-RAREST = 5
+RAREST, MOST_DROP = 5, 0.02
 
 
 def recipe_for(data: Splits, network: str, steps: int, seed: int) -> Recipe:
@@ -70,47 +76,104 @@ def saves(data: Splits, network: str, steps: int) -> None:
 
 
 def forgets(data: Splits, network: str, steps: int, seeds: int) -> None:
-    """A table of the recalls of the rarest and the commonest classes."""
-    rows: dict[str, list[tuple[float, float]]] = {}
+    """A table of the recalls of the rarest and the commonest classes, and in how many seeds the floor took the step."""
+    rows: dict[str, list[tuple[float, ...]]] = {}
     for seed in range(seeds):
         recipe = recipe_for(data, network, steps, seed)
         setup = prepare_run(recipe, data, device="cpu", copies=None)
         original = trained(setup.settled(recipe), setup)
         for name, model in variants(original, setup):
-            rows.setdefault(name, []).append(recalls(model, setup.splits))
-            print(f"seed {seed} {name}: rarest {rows[name][-1][0]:.3f}, commonest {rows[name][-1][1]:.3f}", flush=True)
-    print("\n| | rarest five | commonest five |\n|---|---|---|")
-    for name, found in rows.items():
-        mean, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=min(1, len(found) - 1))
-        cells = " | ".join(f"{m:.3f} ± {s:.3f}" for m, s in zip(mean, spread, strict=True))
-        print(f"| {name} | {cells} |")
+            found = (*recalls(model, setup.splits), float(model is not original.model))
+            rows.setdefault(name, []).append(found)
+            print(f"seed {seed} {name}: rarest {found[0]:.3f}, commonest {found[1]:.3f}", flush=True)
+    print("\n| | five rarest | five commonest | changed |\n|---|---|---|---|")
+    for name, each in rows.items():
+        table = np.array(each)
+        print(f"| {name} | {spread(table[:, 0])} | {spread(table[:, 1])} | {table[:, 2].sum():.0f} of {len(each)} |")
 
 
-def variants(original: Subject, setup: Setup) -> Sequence[tuple[str, Model]]:
+def spread(values: np.ndarray) -> str:
+    return f"{values.mean():.3f} ± {values.std(ddof=min(1, len(values) - 1)):.3f}"
+
+
+def variants(original: Subject, setup: Setup) -> Iterator[tuple[str, Model]]:
     """Name -> model, each from the same network."""
-    recipe, compute = original.fits[0].recipe, Compute()
-    halved = {name: getattr(recipe.network, name) // 2 for name in ("width", "dense") if hasattr(recipe.network, name)}
-    small = recipe.with_settings([f"network.{name}={value}" for name, value in halved.items()])
-    found: list[tuple[str, Model]] = [("original", original.model)]
+    yield "original", original.model
+    for way in ("plain", "balanced"):
+        again = trained_further(original, trained_further(original, original.fits[0].trained[0], way), way)
+        yield f"trained further, {way}", original.with_trained([[again]]).model
     for share in (0.5, 0.7, 0.9):
-        for way, importance in (("plain", "magnitude"), ("ours", "taylor")):
-            settings = Settings(share=share, importance=importance, teaching=Teaching(balanced=way == "ours"))
-            *_, last = pruned(original, settings, compute)
-            found.append((f"prune {share:.0%}, {way}", last.model))
-    for way in ("plain", "ours"):
-        settings = Settings(student=small, teaching=Teaching(balanced=way == "ours"))
-        (student,) = distilled(original, settings, compute)
-        found.append((f"distill to a smaller network, {way}", student.model))
-    learned = original.learned_rows(0, 0)
+        for way, importance in (("plain", "magnitude"), ("balanced", "taylor")):
+            settings = Settings(share=share, importance=importance, teaching=Teaching(balanced=way == "balanced"))
+            rounds = list(pruned(original, settings, Compute()))
+            yield f"prune {share:.0%}, {way}", rounds[-1].model
+        yield f"prune {share:.0%}, balanced, floor", shipped(original, rounds)
+    for way in ("plain", "balanced"):
+        settings = Settings(student=halved(original), teaching=Teaching(balanced=way == "balanced"))
+        (student,) = distilled(original, settings, Compute())
+        yield f"distill to half the width, {way}", student.model
+    yield "distill to half the width, balanced, floor", shipped(original, [student])
     one = original.fits[0].trained[0]
-    plain = Float32Twin(one.network, one.prepared, as_they_come(learned))
-    found.append(("int8, plain", original.with_networks([[plain.int8()]]).model))
+    plain = Float32Twin(one.network, one.prepared, as_they_come(original.learned_rows(0, 0)))
+    yield "int8, plain", original.with_networks([[plain.int8()]]).model
+    yield "int8, balanced", next(quantized(original, Settings(), lambda model: True)).model
+    *_, int8 = quantized(original, Settings(), lambda model: keeps(original, model))
+    yield "int8, balanced, floor", shipped(original, [int8])
+    for way in ("plain", "balanced"):
+        yield from soup(original, setup, way)
 
-    def keeps(model: Subject) -> bool:
-        return keeps_floor(held_out_costs(original, model), 0.02)
 
-    *_, int8 = quantized(original, Settings(), keeps)
-    return [*found, ("int8, ours", int8.model), *soup(recipe, setup)]
+def keeps(original: Subject, model: Subject) -> bool:
+    return keeps_floor(held_out_costs(original, model), MOST_DROP)
+
+
+def shipped(original: Subject, tried: Sequence[Subject]) -> Model:
+    """The last one before the floor breaks; the given model, where the first one breaks it."""
+    best = original
+    for one in tried:
+        if not keeps(original, one):
+            break
+        best = one
+    return best.model
+
+
+def halved(original: Subject) -> Recipe:
+    """The recipe of a network of half the width."""
+    recipe = original.fits[0].recipe
+    sizes = {name: getattr(recipe.network, name) // 2 for name in ("width", "dense") if hasattr(recipe.network, name)}
+    return recipe.with_settings([f"network.{name}={value}" for name, value in sizes.items()])
+
+
+def standardizes(data: Splits, network: str, steps: int, seeds: int) -> None:
+    """A table of students with and without standardized logits: balanced accuracy, rarest recalls and log loss."""
+    rows: dict[str, list[tuple[float, ...]]] = {}
+    for seed in range(seeds):
+        recipe = recipe_for(data, network, steps, seed)
+        setup = prepare_run(recipe, data, device="cpu", copies=None)
+        original = trained(setup.settled(recipe), setup)
+        models = {"teacher": original.model}
+        for temperature in (1.0, 2.0, 4.0):
+            for standardized in (False, True):
+                teaching = Teaching(temperature=temperature, balanced=True, standardized=standardized)
+                (student,) = distilled(original, Settings(student=halved(original), teaching=teaching), Compute())
+                models[f"T={temperature:g}{', standardized' if standardized else ''}"] = student.model
+        for name, model in models.items():
+            rows.setdefault(name, []).append(quality(model, setup.splits))
+            print(f"seed {seed} {name}: {' '.join(f'{value:.3f}' for value in rows[name][-1])}", flush=True)
+    print("\n| | balanced accuracy | rarest half of the classes | log loss |\n|---|---|---|---|")
+    for name, each in rows.items():
+        print(f"| {name} | {' | '.join(spread(column) for column in np.array(each).T)} |")
+
+
+def quality(model: Model, splits: Splits) -> tuple[float, float, float]:
+    """Balanced accuracy, mean recall of the rarer half of the classes and log loss, on the test rows."""
+    test = splits.test
+    assert test is not None
+    outputs = model.outputs(test)
+    each = recall_of_classes(model.labels(outputs), test)
+    order = np.argsort(splits.train.class_counts)
+    own = np.clip(outputs[np.arange(len(test)), test.codes], 1e-7, None)
+    return float(np.nanmean(each)), float(np.nanmean(each[order[: len(order) // 2]])), float(-np.log(own).mean())
 
 
 def as_they_come(rows: Dataset) -> Dataset:
@@ -119,35 +182,54 @@ def as_they_come(rows: Dataset) -> Dataset:
     return replace(chosen, y=np.zeros(len(chosen), dtype=np.int64), classes=("all",))
 
 
-def soup(recipe: Recipe, setup: Setup) -> list[tuple[str, Model]]:
-    """Three networks of one start, trained on other batches: together, and as one mean of weights."""
-    parts = setup.parts(recipe.seed)
-    one_start = recipe.updated(same_start=True)
-    fit = cross_fit_all(one_start, setup.splits, [parts[0]] * 3, Compute())
+def trained_further(original: Subject, before: Trained, way: str, number: int = 0) -> Trained:
+    """A network after a fine-tuning as those of a pruning; `number` names its draws."""
+    recipe = fine_tuning_recipe(original.fits[0].recipe, balanced=way == "balanced")
+    rows = original.learned_rows(0, 0)
+    after = fine_tuned(recipe, before.network, before.prepared, rows, number)
+    return replace(before, network=after.network, prior_factor=after.prior_factor)
+
+
+def soup(original: Subject, setup: Setup, way: str) -> Iterator[tuple[str, Model]]:
+    """Three fine-tunings of one network on other batches: together, and as one mean of weights."""
+    first = original.fits[0].trained[0]
+    tuned = [trained_further(original, first, way, number) for number in range(3)]
+    held = original.fits[0].held_rows[0]
+    fit = replace(original.fits[0], trained=tuned, held_rows=[held] * 3)
     together = subject(fit, setup)
-    learned = together.learned_rows(0, 0)
-    held = setup.splits.train.take(fit.held_rows[0]) if setup.splits.val is None else setup.splits.val
+    scored = original.scored.take(held)
     member = merged(
-        together.model.members, "uniform", learned, lambda network, prepared: class_mean_loss(network, prepared, held)
+        together.model.members,
+        "uniform" if way == "plain" else "greedy",
+        original.learned_rows(0, 0),
+        lambda network, prepared: class_mean_loss(network, prepared, scored),
     )
-    mean = replace(fit.trained[0], network=member.network, prepared=member.prepared)
-    alone = subject(replace(fit, trained=[mean], held_rows=fit.held_rows[:1]), setup)
-    return [("three networks together", together.model), ("soup of the three", alone.model)]
+    yield f"three fine-tunings together, {way}", together.model
+    one = replace(tuned[0], network=member.network, prepared=member.prepared)
+    alone = subject(replace(fit, trained=[one], held_rows=[held]), setup)
+    yield f"their soup, {way}", alone.model
+    if way == "balanced":
+        yield f"their soup, {way}, floor", shipped(original, [alone])
 
 
 def recalls(model: Model, splits: Splits) -> tuple[float, float]:
     """Mean recall of the rarest and of the commonest classes, by training rows, on the test rows."""
     test = splits.test
     assert test is not None
-    labels = model.labels(model.outputs(test))
-    each = np.array([(labels[test.codes == code] == code).mean() for code in range(test.n_classes)])
+    each = recall_of_classes(model.labels(model.outputs(test)), test)
     order = np.argsort(splits.train.class_counts)
     return float(each[order[:RAREST]].mean()), float(each[order[-RAREST:]].mean())
 
 
+def recall_of_classes(labels: np.ndarray, test: Dataset) -> np.ndarray:
+    """``(n_classes,)`` recall; nan of a class without rows."""
+    own = [labels[test.codes == code] == code for code in range(test.n_classes)]
+    return np.array([rows.mean() if len(rows) else np.nan for rows in own])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("saves", "forgets"))
+    parser.add_argument("what", choices=("saves", "forgets", "standardizes"))
     parser.add_argument("data", type=Path)
     parser.add_argument("--test", type=Path)
     parser.add_argument("--network", default="cnn")
@@ -157,8 +239,10 @@ def main() -> None:
     data = read_data(Request(data=given.data, test=given.test))
     if given.what == "saves":
         saves(data, given.network, given.steps)
-    else:
+    elif given.what == "forgets":
         forgets(data, given.network, given.steps, given.seeds)
+    else:
+        standardizes(data, given.network, given.steps, given.seeds)
 
 
 if __name__ == "__main__":
