@@ -31,7 +31,6 @@ from rarebird.training.inference import placement
 Importance = Literal["taylor", "magnitude"]
 # Rows of each class, at most, that gradients are computed from.
 ROWS_PER_CLASS = 64
-FEWEST_CHANNELS = 1
 
 
 def without_channels(
@@ -59,7 +58,7 @@ def without_channels(
     scores = taylor_scores(network, groups, prepared, rows) if by_loss else magnitude_scores(network, groups)
     kept = {}
     for group in groups:
-        remaining = max(FEWEST_CHANNELS, round((1 - share) * group.channels))
+        remaining = max(group.fewest, round((1 - share) * group.channels))
         kept[group.name] = torch.argsort(scores[group.name], descending=True, stable=True)[:remaining]
     smaller: nn.Module = deepcopy(network)
     narrow(smaller, kept)
@@ -122,8 +121,7 @@ def _summed(group: ChannelGroup, terms: dict[str, Tensor]) -> Tensor:
     total = torch.zeros(group.channels, dtype=torch.float64)
     for place in group.places:
         if place.tensor in terms:
-            split = terms[place.tensor].cpu().movedim(place.dim, 0)
-            total += split.reshape(place.blocks, group.channels, -1).sum(dim=(0, 2))
+            total += place.of_channels(terms[place.tensor].cpu(), group.channels).sum(dim=(0, 2))
     return total
 
 

@@ -20,24 +20,31 @@ from rarebird.slots.stored_modules import channel_widths
 
 @dataclass(frozen=True)
 class Place:
-    """Where a group's channels lie in one tensor: along `dim`, which is ``blocks x channels x repeat`` long.
+    """Where a group's channels lie in one tensor: ``blocks x channels x repeat`` entries along `dim`.
 
     Attributes:
         tensor: Name of a parameter or buffer.
         dim: The axis.
         blocks: How often all channels follow one another (a concatenation).
         repeat: Entries of each channel (a flattened map).
+        start: Entries of the axis before the first of them, which belong to other groups.
     """
 
     tensor: str
     dim: int = 0
     blocks: int = 1
     repeat: int = 1
+    start: int = 0
 
-    def entries(self, kept: Tensor, channels: int) -> Tensor:
-        """Positions along the axis of the kept channels."""
-        block = torch.arange(self.blocks)[:, None, None] * (channels * self.repeat)
-        return (block + kept[None, :, None] * self.repeat + torch.arange(self.repeat)[None, None, :]).flatten()
+    def entries(self, chosen: Tensor, channels: int) -> Tensor:
+        """Positions along the axis of some of the channels."""
+        block = self.start + torch.arange(self.blocks)[:, None, None] * (channels * self.repeat)
+        return (block + chosen[None, :, None] * self.repeat + torch.arange(self.repeat)[None, None, :]).flatten()
+
+    def of_channels(self, tensor: Tensor, channels: int) -> Tensor:
+        """``(blocks, channels, ...)`` the entries of each channel in a tensor of that shape."""
+        own = tensor.movedim(self.dim, 0)[self.start : self.start + self.blocks * channels * self.repeat]
+        return own.reshape(self.blocks, channels, -1)
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,13 @@ class ChannelGroup:
         name: Unique within the network.
         channels: How many there are.
         places: Where they lie, in what makes them and in what reads them.
+        fewest: How many must remain.
     """
 
     name: str
     channels: int
     places: tuple[Place, ...]
+    fewest: int = 1
 
 
 @runtime_checkable
@@ -89,6 +98,7 @@ def narrow(network: nn.Module, kept: Mapping[str, Tensor]) -> None:
     groups = {group.name: group for group in network.channel_groups()}  # type: ignore[operator]
     unknown = sorted(set(kept) - set(groups))
     require(not unknown, "the network has these groups of channels", unknown=unknown[:3])
+    remaining: dict[tuple[str, int], Tensor] = {}
     for name, positions in kept.items():
         group = groups[name]
         fits = 0 < len(positions) <= group.channels and 0 <= int(positions.min()) <= int(positions.max())
@@ -99,8 +109,17 @@ def narrow(network: nn.Module, kept: Mapping[str, Tensor]) -> None:
             kept=len(positions),
             channels=group.channels,
         )
+        is_gone = torch.ones(group.channels, dtype=torch.bool)
+        is_gone[positions.cpu()] = False
         for place in group.places:
-            _cut(network, place, place.entries(positions.sort().values, group.channels))
+            tensor = _tensor(network, place.tensor)
+            if tensor is not None:  # a layer may have no bias
+                axis = (place.tensor, place.dim)
+                stays = remaining.setdefault(axis, torch.ones(tensor.shape[place.dim], dtype=torch.bool))
+                stays[place.entries(is_gone.nonzero().flatten(), group.channels)] = False
+    # All groups that lie along an axis are cut at once, as one that is cut moves the others.
+    for (tensor_name, dim), stays in remaining.items():
+        _cut(network, tensor_name, dim, stays.nonzero().flatten())
     network.channel_widths = {  # type: ignore[assignment]
         **(channel_widths(network) or {}),
         **{name: len(positions) for name, positions in kept.items()},
@@ -114,13 +133,18 @@ def narrow_to(network: nn.Module, widths: Mapping[str, int]) -> None:
     narrow(network, {name: torch.arange(size) for name, size in widths.items()})
 
 
-def _cut(network: nn.Module, place: Place, entries: Tensor) -> None:
-    path, _, name = place.tensor.rpartition(".")
+def _tensor(network: nn.Module, name: str) -> Tensor | None:
+    path, _, own = name.rpartition(".")
+    found: Tensor | None = getattr(network.get_submodule(path), own, None)
+    return found
+
+
+def _cut(network: nn.Module, tensor: str, dim: int, entries: Tensor) -> None:
+    """Keep some entries along an axis of a parameter or buffer."""
+    path, _, name = tensor.rpartition(".")
     module = network.get_submodule(path)
-    old: Any = getattr(module, name, None)
-    if old is None:  # a layer without a bias
-        return
-    new = old.detach().index_select(place.dim, entries.to(old.device))
+    old: Any = getattr(module, name)
+    new = old.detach().index_select(dim, entries.to(old.device))
     if old.ndim == 4 and old.is_contiguous(memory_format=torch.channels_last):
         new = new.contiguous(memory_format=torch.channels_last)
     setattr(module, name, nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new)
@@ -130,6 +154,8 @@ def _cut(network: nn.Module, place: Place, entries: Tensor) -> None:
 def _update_sizes(module: nn.Module) -> None:
     """Set the sizes that a layer keeps beside its weights."""
     if isinstance(module, nn.Conv1d | nn.Conv2d):
+        if module.groups == module.in_channels == module.out_channels > 1:
+            module.groups = module.weight.shape[0]  # one filter for each channel
         module.out_channels, module.in_channels = module.weight.shape[0], module.weight.shape[1] * module.groups
     elif isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape

@@ -96,7 +96,7 @@ def layout(model: str, args: str, channels: int, sides: tuple[int, int], pooling
         with torch.device("meta"):
             body: Any = create(model, given, channels, sides).eval()
     except Exception as error:  # whatever a model's constructor raises
-        raise DataError(f"{said} cannot be built: {_first_line(error)}") from None
+        raise DataError(f"{said} cannot be built: {first_line(error)}") from None
     pixels = torch.empty(1, channels, *sides, device="meta")
     levels: tuple[int, ...] = ()
     try:
@@ -110,7 +110,7 @@ def layout(model: str, args: str, channels: int, sides: tuple[int, int], pooling
         if pooling == "levels" and not hasattr(body, "forward_intermediates"):
             raise DataError(f"{said} gives no inner maps; set network.pooling=mean_max.") from None
         raise DataError(
-            f"{said} does not take pictures of {sides[1]} x {sides[0]} px ({_first_line(error)}); "
+            f"{said} does not take pictures of {sides[1]} x {sides[0]} px ({first_line(error)}); "
             f"it was made for {config(model)['input_size'][-1]} px: set network.size."
         ) from None
 
@@ -189,5 +189,6 @@ def per_channel(given: Any, channels: int, name: str) -> tuple[float, ...]:
     return tuple(float(values[channel % len(values)]) for channel in range(channels))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says first."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -35,7 +35,10 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from rarebird.core.checks import DataError
 from rarebird.methods.network import _timm_models as timm_models
+from rarebird.methods.network._channel_trace import traced_groups
+from rarebird.methods.network._channels import ChannelGroup
 from rarebird.methods.network._layers import HeadedNetwork, Resize, Standardize
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Choice, Float
@@ -176,6 +179,20 @@ class BackboneNetwork(HeadedNetwork):
     def _pooled(self, x: Inputs) -> Tensor:
         pixels = self.standardize(self.resize(x["pixels"]))
         return timm_models.pooled(self.body, pixels, self.settings.pooling, self.levels)
+
+    def channel_groups(self) -> list[ChannelGroup]:
+        """The channels of the body that can be removed together, those that reach the pooled features included.
+
+        Raises:
+            DataError: They cannot be followed through the body.
+        """
+        try:
+            return traced_groups(self, {"pixels": torch.empty(1, self.channels, *self.sides)})
+        except Exception as error:  # whatever a model's layers raise
+            raise DataError(
+                f"The channels of the backbone {self.settings.model!r} cannot be followed "
+                f"({timm_models.first_line(error)}); give --prune weights."
+            ) from None
 
     @property
     def feature_map(self) -> str:
