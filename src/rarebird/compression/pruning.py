@@ -26,11 +26,13 @@ from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
 from rarebird.methods.network._channels import ChannelGroup, Narrowable, narrow
 from rarebird.training.batches import ready
-from rarebird.training.inference import placement
+from rarebird.training.inference import placement, rows_at_once
 
 Importance = Literal["taylor", "magnitude"]
 # Rows of each class, at most, that gradients are computed from.
 ROWS_PER_CLASS = 64
+# A pass with gradients takes about so many times the memory of one without.
+GRADIENT_MEMORY = 2
 
 
 def without_channels(
@@ -54,6 +56,8 @@ def without_channels(
             "zero, or leave out the step prune."
         )
     groups = network.channel_groups()
+    if not groups:
+        raise DataError("No channels of this network can be removed one by one; give --prune weights.")
     by_loss = importance == "taylor"
     scores = taylor_scores(network, groups, prepared, rows) if by_loss else magnitude_scores(network, groups)
     kept = {}
@@ -99,13 +103,8 @@ def taylor_scores(
         parameter.requires_grad_(True)
     scores = {group.name: torch.zeros(group.channels, dtype=torch.float64) for group in groups}
     for chosen in _batches(rows):
-        batch = rows.take(chosen)
-        inputs = prepared.inputs(batch)
         copy.zero_grad()
-        outputs = copy(ready(inputs, placement("cpu", "pixels" in inputs))).float()
-        y = prepared.targets(batch)
-        loss = functional.mse_loss(outputs, y) if rows.task == "regression" else functional.cross_entropy(outputs, y)
-        loss.backward()  # type: ignore[no-untyped-call]
+        _accumulate_gradients(copy, prepared, rows.take(chosen))
         terms = {
             name: one.detach().double() * one.grad.double()
             for name, one in copy.named_parameters()
@@ -114,6 +113,18 @@ def taylor_scores(
         for group in groups:
             scores[group.name] += _summed(group, terms).square()
     return scores
+
+
+def _accumulate_gradients(network: nn.Module, prepared: Prepared, rows: Dataset) -> None:
+    """Add the gradients of the mean loss of some rows, a few rows at a time, as large pictures need much memory."""
+    inputs = prepared.inputs(rows)
+    x, y = ready(inputs, placement("cpu", "pixels" in inputs)), prepared.targets(rows)
+    loss_of = functional.mse_loss if rows.task == "regression" else functional.cross_entropy
+    at_once = max(1, rows_at_once(inputs, "cpu", network) // GRADIENT_MEMORY)
+    for start in range(0, len(rows), at_once):
+        part = slice(start, start + at_once)
+        outputs, wanted = network({name: one[part] for name, one in x.items()}).float(), y[part]
+        (loss_of(outputs, wanted) * (len(wanted) / len(rows))).backward()  # type: ignore[no-untyped-call]
 
 
 def _summed(group: ChannelGroup, terms: dict[str, Tensor]) -> Tensor:

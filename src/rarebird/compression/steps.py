@@ -142,11 +142,16 @@ def _by_gain(subject: Subject, twins: list[list[Float32Twin]]) -> list[str]:
 
 
 def _pruned_once(subject: Subject, settings: Settings, share: float, compute: Compute) -> list[list[Trained]]:
-    """Each network with a share less, trained further."""
-    return [
-        [_pruned_network(subject, (place, number), settings, share, compute) for number in range(len(models.trained))]
-        for place, models in enumerate(subject.fits)
-    ]
+    """Each network with a share less, trained further; they share the time."""
+    left = sum(len(models.trained) for models in subject.fits)
+    pruned: list[list[Trained]] = []
+    for place, models in enumerate(subject.fits):
+        pruned.append([])
+        for number in range(len(models.trained)):
+            own = replace(compute, deadline=end_of_share(compute.deadline, time.monotonic(), left))
+            pruned[-1].append(_pruned_network(subject, (place, number), settings, share, own))
+            left -= 1
+    return pruned
 
 
 def _pruned_network(
@@ -155,23 +160,15 @@ def _pruned_network(
     place, number = at
     models, rows = subject.fits[place], subject.learned_rows(place, number)
     before = models.trained[number]
-    if settings.prune == "weights":
+    is_sparse = settings.prune == "weights"
+    if is_sparse:
         smaller = without_weights(before.network, share)
     else:
         smaller = without_channels(before.network, before.prepared, rows, share, settings.importance)
     recipe = fine_tuning_recipe(models.recipe, settings.training_steps, settings.teaching.balanced)
     if rows.task == "regression":
         recipe = recipe.updated(batch_sampling=models.recipe.batch_sampling)
-    after = fine_tuned(
-        recipe,
-        smaller,
-        before.prepared,
-        rows,
-        number,
-        device=compute.device,
-        keep_zeros=settings.prune == "weights",
-        on_step=lambda done: compute.progress(done, f"fine-tuning network {number + 1}"),
-    )
+    after = fine_tuned(recipe, smaller, before.prepared, rows, number, compute=compute, keep_zeros=is_sparse)
     return replace(before, network=after.network, prior_factor=after.prior_factor)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 
@@ -27,7 +26,9 @@ RATE, STEPS_SHARE = 0.3, 0.3
 
 
 def fine_tuning_recipe(recipe: Recipe, steps: int | None = None, balanced: bool = False) -> Recipe:
-    """The recipe of a fine-tuning: one stage, and a lower rate.
+    """The recipe of a fine-tuning: its last stage that trains all layers, or else one that does, and a lower rate.
+
+    A stage that trains the head alone could not mend the layers from which something was removed.
 
     Args:
         recipe: That of the first training.
@@ -41,7 +42,7 @@ def fine_tuning_recipe(recipe: Recipe, steps: int | None = None, balanced: bool 
         optimizer=optimizer,
         steps=chosen,
         relaid=(),
-        stages=recipe.stages[-1:],
+        stages=[stage for stage in recipe.stages if stage.trainable == "all"][-1:] or "full",
         batch_sampling=sampling,
         transfer=None,
         external=None,
@@ -55,25 +56,26 @@ def fine_tuned(
     rows: Dataset,
     fold: int = 0,
     *,
-    device: str = "cpu",
+    compute: Compute | None = None,
     keep_zeros: bool = False,
-    on_step: Callable[[float], bool] = lambda share: False,
 ) -> Trained:
     """Train a network further.
 
     Args:
-        recipe: From `fine_tuning_recipe`; its steps are all taken.
+        recipe: From `fine_tuning_recipe`; its steps are all taken, unless the deadline comes before.
         network: It is not changed.
         prepared: Its preparation.
         rows: The rows that it learned from.
         fold: The number of the part; it names the random streams.
-        device: A torch device.
+        compute: Device, deadline and progress; None: the CPU, without a limit.
         keep_zeros: Weights that are zero stay zero.
-        on_step: Told of the progress; True ends the training early.
     """
-    trainer = _FineTuning(recipe, network, prepared, rows, fold, device)
+    compute = compute or Compute()
+    trainer = _FineTuning(recipe, network, prepared, rows, fold, compute.device)
     trainer.keeps_zeros = keep_zeros
-    return trainer.run(TrainingPlan(trainer.plan(None, 1)), on_step)
+    planned = trainer.plan(compute.deadline, 1)
+    plan = TrainingPlan(planned, compute.deadline, max_steps=recipe.steps)
+    return trainer.run(plan, lambda done: compute.progress(done, f"fine-tuning network {fold + 1}"))
 
 
 class _FineTuning(NetworkTrainer):
