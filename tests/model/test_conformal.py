@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rarebird.core.checks import DataError
-from rarebird.model.conformal import _merged, prediction_sets, rows_needed, value_intervals
+from rarebird.model.conformal import merged_errors, prediction_sets, rows_needed, value_intervals
 from rarebird.model.held_out_rows import HeldOutRows
 
 
@@ -137,7 +137,7 @@ def test_with_members_the_interval_is_made_of_their_own_predictions() -> None:
 
 
 def test_merged_errors_are_never_smaller() -> None:
-    errors, weight = _merged(np.arange(1000.0), np.ones(1000))
+    errors, weight = merged_errors(np.arange(1000.0), np.ones(1000))
     assert len(errors) == 200
     assert weight.sum() == 1000
     np.testing.assert_array_equal(errors, np.arange(4, 1000, 5))

@@ -138,13 +138,18 @@ def value_intervals(held: HeldOutRows, outputs: Sequence[np.ndarray], coverage: 
             "smaller coverage."
         )
     level = min(coverage * (units + 1) / units, 1.0)
-    predicted, weight = held.outputs[:, 0], rows_of(held.weight)
-    scale = _Scale(predicted, np.abs(held.y - predicted), weight)
-    errors = np.abs(held.y - predicted) / scale(predicted)
+    scale, errors, weight = scaled_errors(held)
     if len(outputs) == 1:
         width = _quantile(errors[None], weight[None], level) * scale(outputs[0][:, 0])
         return np.stack([outputs[0][:, 0] - width, outputs[0][:, 0] + width], axis=1)
     return _cross_intervals(held, outputs, errors, weight, scale, level)
+
+
+def scaled_errors(held: HeldOutRows) -> tuple[Scale, np.ndarray, np.ndarray]:
+    """The scale of held-out errors, ``(n,)`` the errors in units of it, and ``(n,)`` how many rows each counts for."""
+    predicted, weight = held.outputs[:, 0], rows_of(held.weight)
+    scale = Scale(predicted, np.abs(held.y - predicted), weight)
+    return scale, np.abs(held.y - predicted) / scale(predicted), weight
 
 
 def _cross_intervals(
@@ -152,13 +157,14 @@ def _cross_intervals(
     outputs: Sequence[np.ndarray],
     errors: np.ndarray,
     weight: np.ndarray,
-    scale: _Scale,
+    scale: Scale,
     level: float,
 ) -> np.ndarray:
     """Each held-out error is added to, and taken from, the new row's prediction by the member of its row; the ends are
     quantiles of these."""
     assert held.member is not None
-    merged = [_merged(errors[held.member == place], weight[held.member == place]) for place in range(len(outputs))]
+    own = [held.member == place for place in range(len(outputs))]
+    merged = [merged_errors(errors[mine], weight[mine]) for mine in own]
     sizes = np.concatenate([size for size, _ in merged])
     place = np.repeat(np.arange(len(outputs)), [len(size) for size, _ in merged])
     counts = np.concatenate([count for _, count in merged])
@@ -174,7 +180,7 @@ def _cross_intervals(
     return found
 
 
-class _Scale:
+class Scale:
     """The size of errors as a function of the prediction: means over bins of held-out predictions, linear between."""
 
     def __init__(self, predicted: np.ndarray, error: np.ndarray, weight: np.ndarray) -> None:
@@ -199,8 +205,8 @@ def _quantile(values: np.ndarray, weight: np.ndarray, level: float) -> np.ndarra
     return np.take_along_axis(values, chosen, axis=1)[:, 0]
 
 
-def _merged(errors: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most `MOST_ERRORS` errors with their weights; of several that are merged, the largest."""
+def merged_errors(errors: np.ndarray, weight: np.ndarray, most: int = MOST_ERRORS) -> tuple[np.ndarray, np.ndarray]:
+    """At most `most` errors in order, with their weights; of several that are merged, the largest."""
     order = np.argsort(errors, kind="stable")
-    parts = [part for part in np.array_split(order, min(MOST_ERRORS, len(order)) or 1) if len(part)]
+    parts = [part for part in np.array_split(order, min(most, len(order)) or 1) if len(part)]
     return np.array([errors[part[-1]] for part in parts]), np.array([weight[part].sum() for part in parts])

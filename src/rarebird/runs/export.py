@@ -45,7 +45,7 @@ class Exported:
         checked = None
         if found is not None:
             checked = {"rows": found.rows, "largest_difference": found.difference, "same_labels": found.labels}
-            checked["same_sets"] = found.sets
+            checked |= {"same_sets": found.sets, "largest_difference_of_intervals": found.intervals}
         return {
             "file": str(self.path),
             "description": str(self.path.with_suffix(".json")),
@@ -73,6 +73,8 @@ class Exported:
             same = "" if found.labels is None else f"; {found.labels:.2%} of the labels are the same"
             if found.sets is not None:
                 same += f", {found.sets:.2%} of the prediction sets with a coverage of {COVERAGE:g}"
+            if found.intervals is not None:
+                same += f"; of the intervals with a coverage of {COVERAGE:g} it is {found.intervals:.1e}"
             lines.append(f"On {found.rows} rows the largest difference from the model is {found.difference:.1e}{same}.")
         return "\n".join(lines)
 
@@ -113,9 +115,10 @@ def export(
     found = None
     if rows is not None and len(rows):
         found = agreement(model, path, rows.take(np.arange(min(len(rows), MOST_ROWS))), chosen)
-        if found.difference > TOLERANCE:
+        largest = max(found.difference, found.intervals or 0.0)
+        if largest > TOLERANCE:
             raise DataError(
-                f"{path} differs from the model by {found.difference:.1e} on these rows, more than {TOLERANCE:g}; do "
+                f"{path} differs from the model by {largest:.1e} on these rows, more than {TOLERANCE:g}; do "
                 "not use it, and report this model."
             )
     decides = about["decision"] is None or "label" in about["outputs"]

@@ -119,10 +119,12 @@ def test_a_number_is_predicted_in_its_own_unit(tmp_path: Path) -> None:
     data = replace(rows, task="regression", y=1e5 + 1e4 * np.linspace(0, 9, len(rows)), classes=())
     settings = recipe("table").updated(calibration=(), loss="mean_squared", decision="balanced")
     model = run(settings, Splits(data), test_share=0).model
-    assert write_onnx(model, tmp_path / "model.onnx")["outputs"] == ["value"]
+    assert write_onnx(model, tmp_path / "model.onnx")["outputs"] == ["value", "members"]
     found = agreement(model, tmp_path / "model.onnx", replace(table(99, seed=1), task="regression", y=None, classes=()))
     assert found.difference < 1e-5
     assert found.labels is None
+    assert found.intervals is not None
+    assert found.intervals < 1e-5
 
 
 def test_a_model_that_cannot_be_exported_is_refused_with_the_reason(tmp_path: Path) -> None:

@@ -15,9 +15,12 @@ from rarebird.core.atomic_files import whole_file
 from rarebird.core.checks import DataError
 from rarebird.core.version import VERSION
 from rarebird.data.dataset import Dataset
-from rarebird.model.coverage import sets
+from rarebird.model.conformal import n_units, rows_needed
+from rarebird.model.coverage import intervals, sets
+from rarebird.model.held_out_rows import HeldOutRows
 from rarebird.model.model import Member, Model
 from rarebird.model.onnx.graph import ModelGraph
+from rarebird.model.onnx.interval_table import interval_table
 from rarebird.model.onnx.joining import joined_graph
 from rarebird.model.onnx.preparation import raw_columns
 from rarebird.model.onnx.set_table import set_table
@@ -32,7 +35,7 @@ KEY = "rarebird"
 LOADERS = Path(__file__).with_name("loaders")
 # The line by which a loader has what all kinds share; a written loader has the functions themselves.
 SHARED = "\n\nfrom rarebird.model.onnx.loaders.outputs import named"
-# The coverage at which prediction sets of file and model are compared.
+# The coverage at which prediction sets and intervals of file and model are compared.
 COVERAGE = 0.9
 
 
@@ -46,12 +49,15 @@ class Agreement:
         labels: The share of the rows that get the same label; None where the file gives none.
         sets: The share of the rows that get the same prediction set at a coverage of `COVERAGE`; None where the model
             keeps no held-out rows.
+        intervals: For regression, the largest difference of an end of the intervals with that coverage, in units of the
+            target's spread; None where the model keeps too few held-out rows.
     """
 
     rows: int
     difference: float
     labels: float | None = None
     sets: float | None = None
+    intervals: float | None = None
 
 
 def write_onnx(model: Model, path: Path, layout: Layout = "nchw") -> dict[str, Any]:
@@ -107,7 +113,7 @@ def describe(model: Model, layout: Layout) -> dict[str, Any]:
     else:
         inputs = {"columns": raw_columns([member.prepared for member in model.members])}
     decision = None if model.decision is None else {"name": model.decision[0], **_plain(model.decision[1])}
-    held = model.held_out if model.classes else None
+    held = model.held_out
     return {
         "format": "rarebird onnx",
         "version": 1,
@@ -119,28 +125,45 @@ def describe(model: Model, layout: Layout) -> dict[str, Any]:
         "positive": model.positive,
         "prior": model.prior.tolist(),
         "decision": decision,
-        **({} if held is None else {"sets": set_table(held)}),
+        **_coverage_tables(held, bool(model.classes)),
         **inputs,
     }
 
 
+def _coverage_tables(held: HeldOutRows | None, is_classes: bool) -> dict[str, Any]:
+    """What prediction sets or intervals are made of."""
+    if held is None or not len(held):
+        return {}
+    return {"sets": set_table(held)} if is_classes else {"intervals": interval_table(held)}
+
+
 def agreement(model: Model, path: Path, rows: Dataset, layout: Layout = "nchw") -> Agreement:
     """Compare an exported file with its model on rows, which go through the loader as a user's rows do."""
-    has_sets = bool(model.classes) and model.held_out is not None
-    found = _loader(path)(str(path), *_as_given(rows, layout), coverage=COVERAGE if has_sets else None)
+    promises = _promises(model)
+    found = _loader(path)(str(path), *_as_given(rows, layout), coverage=COVERAGE if promises else None)
     each = model.member_outputs(rows)
     expected = model.mean_of(each)
     if not model.classes:
         spread = model.members[0].prepared.target_scale
-        return Agreement(len(rows), float(np.abs(found["value"] - expected[:, 0]).max() / spread))
+        ends = np.abs(found["interval"] - intervals(model, each, COVERAGE)).max() / spread if promises else None
+        difference = float(np.abs(found["value"] - expected[:, 0]).max() / spread)
+        return Agreement(len(rows), difference, intervals=None if ends is None else float(ends))
     difference = float(np.abs(found["probabilities"] - expected).max())
     names, same_labels, same_sets = np.array(model.classes), None, None
     if "label" in found:
         same_labels = float((found["label"] == names[model.labels(expected)]).mean())
-    if has_sets:
+    if promises:
         own = [names[row].tolist() for row in sets(model, each, COVERAGE).members]
         same_sets = float(np.mean([one == other for one, other in zip(found["set"], own, strict=True)]))
     return Agreement(len(rows), difference, same_labels, same_sets)
+
+
+def _promises(model: Model) -> bool:
+    """Whether the model has enough held-out rows for sets or intervals with `COVERAGE`."""
+    held = model.held_out
+    if held is None or not len(held):
+        return False
+    return bool(model.classes) or n_units(held, np.ones(len(held), dtype=bool)) >= rows_needed(COVERAGE)
 
 
 def _loader(path: Path) -> Any:

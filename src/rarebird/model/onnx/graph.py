@@ -20,7 +20,8 @@ from rarebird.slots.tree_ensembles import TreeModule
 class ModelGraph(nn.Module):
     """``forward(*inputs)``, in the order of `names` -> ``(probabilities, label)``, ``(probabilities,)`` where the
     decision is not known in torch operations, or ``(value,)`` for regression; with ``members`` ``(batch, members,
-    n_classes)`` behind them, where prediction sets are made of each member's probabilities.
+    n_classes)`` (of regression ``(batch, members)``) behind them, where prediction sets or intervals are made of what
+    each member predicts.
 
     Calibrations and decision are computed in float64, as the model computes them.
 
@@ -40,7 +41,7 @@ class ModelGraph(nn.Module):
         )
         self.shares = [member.weight / total for member in model.members]
         held = model.held_out
-        self.gives_members = bool(model.classes) and held is not None and has_members(held)
+        self.gives_members = held is not None and has_members(held)
         self.chain: Chain = model.calibrations
         fitted = None if model.decision is None else model.decision[1]
         self.decision = fitted if isinstance(fitted, DecisionOnTensors) else None
@@ -49,10 +50,11 @@ class ModelGraph(nn.Module):
     @property
     def outputs(self) -> list[str]:
         """Names of the outputs."""
+        members = ["members"] if self.gives_members else []
         if not self.classifies:
-            return ["value"]
+            return ["value", *members]
         decided: list[str] = [] if self.decision is None else ["label"]
-        return ["probabilities", *decided, *(["members"] if self.gives_members else [])]
+        return ["probabilities", *decided, *members]
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         x = dict(zip(self.names, inputs, strict=True))
@@ -62,7 +64,7 @@ class ModelGraph(nn.Module):
         """The outputs, from what each member predicts."""
         mean = torch.stack([share * one for share, one in zip(self.shares, each, strict=True)]).sum(dim=0)
         if not self.classifies:
-            return (mean[:, 0],)
+            return (mean[:, 0], *((torch.cat(list(each), dim=1),) if self.gives_members else ()))
         mean = self._calibrated(mean)
         decided = () if self.decision is None else (self.decision.on_tensors(mean),)
         if not self.gives_members:

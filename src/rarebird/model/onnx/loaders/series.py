@@ -15,7 +15,8 @@ from rarebird.model.onnx.loaders.outputs import named
 def predict(
     model: str, values: np.ndarray, lengths: np.ndarray | None = None, coverage: float | None = None
 ) -> dict[str, Any]:
-    """Output name -> array; `label` has class names; with a coverage, `set` has the classes of each row's set.
+    """Output name -> array; `label` has class names; with a coverage, `set` has the classes of each row's set,
+    or `interval` the ends of its interval.
     Gaps are filled on the line between their neighbors."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["rarebird"])

@@ -36,7 +36,8 @@ def date(cells: Any) -> list[np.ndarray]:
 
 
 def predict(model: str, rows: dict[str, Any], coverage: float | None = None) -> dict[str, Any]:
-    """Output name -> array; `label` has class names; with a coverage, `set` has the classes of each row's set.
+    """Output name -> array; `label` has class names; with a coverage, `set` has the classes of each row's set,
+    or `interval` the ends of its interval.
     Unknown categories count as missing."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["rarebird"])
