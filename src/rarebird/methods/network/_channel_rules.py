@@ -93,7 +93,7 @@ def _normalized(ranges: Ranges, call: Call) -> Along | None:
         for place, part in ((1, "running_mean"), (2, "running_var"), (3, "weight"), (4, "bias"))
     ]
     layers = {name.rpartition(".")[0] for name in names if name}
-    if known is None or known.axis != 1 or len(layers) != 1 or not ranges.is_layer(*layers, _BatchNorm):
+    if known is None or known.axis != 1 or len(layers) != 1 or not ranges.is_layer(layers.pop(), _BatchNorm):
         return None
     for name in names:
         if name:
