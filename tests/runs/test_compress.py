@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rarebird.compression import sequence
 from rarebird.model.model import load
+from rarebird.model.onnx_network import OnnxNetwork
 from tests.command_line import Done, rarebird
 
 pytestmark = pytest.mark.xdist_group("onnx")
@@ -84,6 +86,20 @@ def test_a_step_that_breaks_the_floor_is_not_taken(run_command, home: Path) -> N
     assert last["kept"] == (not any(broken))
     assert found["chosen"] == [one["step"] for one in found["steps"] if one["kept"]][-1]
     load(home / "floor")
+
+
+def test_int8_below_the_floor_is_trained_further(run_command, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """Static int8 is tried first, and a quantization-aware training where it does not keep the floor, or if asked."""
+    asked = iter([False])
+    monkeypatch.setattr(sequence, "keeps_floor", lambda costs, most_drop: next(asked, True))
+    for words in ([], ["--int8", "aware"]):
+        words = ["--steps", "quantize", "--training-steps", 10, "--max-recall-drop", 0.9, *words]
+        done = run_command("compress", "run", "--data", "table.csv", *words, "--out", "aware", "--json", "--force")
+        assert done.code == 0, done.err
+        last = json.loads(done.out)["steps"][-1]
+        assert last["note"] == "The networks were trained further with rounded layers."
+        assert last["kept"]
+        assert isinstance(load(home / "aware").members[0].network, OnnxNetwork)
 
 
 def test_zeros_are_in_the_saved_file(run_command, home: Path) -> None:  # type: ignore[no-untyped-def]

@@ -42,7 +42,11 @@ def compress(
     importance: Annotated[str, typer.Option(help="prune: which channels go, by taylor or magnitude.")] = "taylor",
     precision: Annotated[str, typer.Option(help="quantize: int8, or weights in float16 or bfloat16.")] = "int8",
     int8: Annotated[
-        str, typer.Option(help="quantize: static or dynamic (default: dynamic for recurrent networks).")
+        str,
+        typer.Option(
+            help="quantize: static, aware (after a quantization-aware training) or dynamic (default: dynamic for "
+            "recurrent networks; else static, and aware where static does not keep the floor)."
+        ),
     ] = "auto",
     balanced: Annotated[bool, typer.Option(help="distill: as many draws of each class.")] = True,
     temperature: Annotated[float, typer.Option(help="distill: softens the teachers' probabilities.")] = 1.0,
@@ -64,7 +68,7 @@ def compress(
     _one_of("--prune", prune, ("channels", "weights"))
     _one_of("--importance", importance, ("taylor", "magnitude"))
     _one_of("--precision", precision, ("int8", "float16", "bfloat16"))
-    _one_of("--int8", int8, ("auto", "static", "dynamic"))
+    _one_of("--int8", int8, ("auto", "static", "aware", "dynamic"))
     if data is None:
         raise DataError("compress needs the data of the model's training; give them with --data.")
     if not 0 <= hard_share <= 1 or not 1 <= temperature <= 100:

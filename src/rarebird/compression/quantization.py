@@ -26,14 +26,16 @@ import torch
 from torch import nn
 
 from rarebird.compression.pruning import balanced_rows
+from rarebird.compression.rounded_graph import RoundedGraph
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.data.prepare import Prepared
 from rarebird.model.onnx.network_graph import network_graph
-from rarebird.model.onnx_network import OnnxNetwork, required_package
+from rarebird.model.onnx_network import OnnxNetwork, required_package, zeros
 from rarebird.slots.protocols import Inputs
 from rarebird.slots.stored_modules import ArrayModule, OnnxModule, Precision, TextModule
 from rarebird.training.batches import ready
+from rarebird.training.fake_quantization import fake_quantization
 from rarebird.training.inference import placement
 
 Way = Literal["static", "dynamic"]
@@ -57,11 +59,7 @@ class Float32Twin:
     """
 
     def __init__(self, network: nn.Module, prepared: Prepared, rows: Dataset, way: Way | None = None) -> None:
-        if isinstance(network, OnnxModule | TextModule | ArrayModule):
-            raise DataError(
-                f"A {type(network).__name__} has no float32 weights to quantize; leave out the step quantize."
-            )
-        required_package("onnxruntime")
+        check_quantizable(network)
         recurs = any(isinstance(one, nn.RNNBase) for one in network.modules())
         self.way: Way = way or ("dynamic" if recurs else "static")
         self._graph = network_graph(network, prepared.spec)
@@ -83,11 +81,7 @@ class Float32Twin:
         """
         onnx, tools = required_package("onnx"), required_package("onnxruntime.quantization")
         with tempfile.TemporaryDirectory() as folder, _silent():
-            source, prepared, target = (str(Path(folder, f"{name}.onnx")) for name in ("float32", "shaped", "int8"))
-            onnx.save(self._graph, source)
-            required_package("onnxruntime.quantization.shape_inference").quant_pre_process(
-                source, prepared, skip_symbolic_shape=True
-            )
+            prepared, target = _folded(self._graph, folder), str(Path(folder, "int8.onnx"))
             common = {
                 "op_types_to_quantize": LAYERS[self.way],
                 "per_channel": True,
@@ -106,6 +100,45 @@ class Float32Twin:
             else:
                 tools.quantize_dynamic(prepared, target, **common)
             return OnnxNetwork(_short_names(onnx.load(target)).SerializeToString())
+
+
+def check_quantizable(network: nn.Module) -> None:
+    """Check that a network can become int8.
+
+    Raises:
+        DataError: It has no float32 weights.
+        UnavailableError: onnxruntime is not installed.
+    """
+    if isinstance(network, OnnxModule | TextModule | ArrayModule):
+        raise DataError(f"A {type(network).__name__} has no float32 weights to quantize; leave out the step quantize.")
+    required_package("onnxruntime")
+
+
+def rounded_twin(network: nn.Module, prepared: Prepared) -> OnnxNetwork:
+    """The int8 twin of a network whose training was quantization-aware: with the ranges of that training.
+
+    Args:
+        network: In evaluation mode; its last training stage was quantization-aware.
+        prepared: Its preparation.
+    """
+    quantization = fake_quantization(network)
+    quantization.learns = False
+    with quantization(), torch.no_grad():
+        network(zeros(prepared.spec, 2))  # tells the weights that the network has now
+    onnx = required_package("onnx")
+    with tempfile.TemporaryDirectory() as folder, _silent():
+        graph = onnx.load(_folded(network_graph(network, prepared.spec), folder))
+    return OnnxNetwork(_short_names(RoundedGraph(graph, quantization.places).int8()).SerializeToString())
+
+
+def _folded(graph: Any, folder: str) -> str:
+    """A file in the folder with the graph after onnxruntime's own simplifications: batch normalization is folded."""
+    source, folded = (str(Path(folder, f"{name}.onnx")) for name in ("float32", "folded"))
+    required_package("onnx").save(graph, source)
+    required_package("onnxruntime.quantization.shape_inference").quant_pre_process(
+        source, folded, skip_symbolic_shape=True
+    )
+    return folded
 
 
 def in_half_precision(network: nn.Module, precision: Precision) -> nn.Module:

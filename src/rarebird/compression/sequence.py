@@ -91,7 +91,9 @@ def _tried(
     if name == "prune":
         return steps.pruned(subject, settings, compute)
     if name == "quantize":
-        return steps.quantized(subject, settings, lambda one: keeps_floor(held_out_costs(original, one), most_drop))
+        return steps.quantized(
+            subject, settings, lambda one: keeps_floor(held_out_costs(original, one), most_drop), compute
+        )
     raise DataError(f"There is no step {name!r}; valid names are {', '.join(steps.NAMES)}.")
 
 
@@ -111,15 +113,11 @@ def _chosen(original: Subject, tried: Iterator[Subject], most_drop: float, name:
         elif best is not None:
             break
     assert first is not None
-    return best or first, _note(name, count, best is not None)
-
-
-def _note(name: str, count: int, kept: bool) -> str:
-    if name == "quantize" and count > 1:
-        return f"{count - 1} layers stay in float32" + ("." if kept else ", and the floor does not hold.")
     if name == "prune":
-        return f"{count} of {steps.ROUNDS} rounds were tried."
-    return ""
+        return best or first, f"{count} of {steps.ROUNDS} rounds were tried."
+    if best is None and count > 1:
+        return first, f"{count} int8 models were tried, and none keeps the floor."
+    return best or first, (best or first).note
 
 
 def _measured(step: str, subject: Subject, original: Subject, before: Size | None = None) -> Measured:

@@ -13,7 +13,13 @@ from torch import nn
 from rarebird.compression import distillation
 from rarebird.compression.costs import held_out_costs
 from rarebird.compression.pruning import Importance, without_channels, without_weights
-from rarebird.compression.quantization import Float32Twin, Way, in_half_precision
+from rarebird.compression.quantization import (
+    Float32Twin,
+    Way,
+    check_quantizable,
+    in_half_precision,
+    rounded_twin,
+)
 from rarebird.compression.subject import Subject, subject_of
 from rarebird.core.clock import end_of_share
 from rarebird.core.compute import Compute
@@ -41,7 +47,8 @@ class Settings:
         training_steps: Optimizer steps of each training; None: as many as the recipe says (distillation), or a share of
             these (fine-tuning).
         precision: ``int8``, or a half precision of the weights.
-        way: Of int8; None: dynamic for recurrent networks, static for others.
+        way: Of int8; ``aware``: after a quantization-aware training. None: dynamic for recurrent networks; for others
+            static, and aware where static does not keep the floor.
     """
 
     student: Recipe | None = None
@@ -51,7 +58,7 @@ class Settings:
     importance: Importance = "taylor"
     training_steps: int | None = None
     precision: Literal["int8"] | Precision = "int8"
-    way: Way | None = None
+    way: Way | Literal["aware"] | None = None
 
 
 def distilled(subject: Subject, settings: Settings, compute: Compute) -> Iterator[Subject]:
@@ -91,14 +98,17 @@ def pruned(subject: Subject, settings: Settings, compute: Compute) -> Iterator[S
         yield subject
 
 
-def quantized(subject: Subject, settings: Settings, keeps: Keeps) -> Iterator[Subject]:
-    """The networks in int8 (all layers first; then, while the floor does not hold, the layers whose float32 helps most
-    are reverted one after the other), or with weights in half precision.
+def quantized(subject: Subject, settings: Settings, keeps: Keeps, compute: Compute) -> Iterator[Subject]:
+    """The networks in int8, or with weights in half precision.
+
+    Of int8 networks, those with all layers come first. While the floor does not hold, the networks are trained further
+    with rounded layers; then the layers whose float32 helps most are reverted one after the other.
 
     Args:
         subject: The model.
         settings: Its precision and way.
         keeps: Whether a quantized model keeps the floor.
+        compute: Device and progress of a quantization-aware training.
 
     Raises:
         DataError: A network cannot be quantized.
@@ -106,6 +116,9 @@ def quantized(subject: Subject, settings: Settings, keeps: Keeps) -> Iterator[Su
     if settings.precision != "int8":
         precision = settings.precision
         yield _each(subject, lambda place, number, network: in_half_precision(network, precision))
+        return
+    if settings.way == "aware":
+        yield _aware(subject, settings, compute)
         return
     twins = [
         [
@@ -117,14 +130,34 @@ def quantized(subject: Subject, settings: Settings, keeps: Keeps) -> Iterator[Su
     kept: list[str] = []
     found = _of_twins(subject, twins, kept)
     yield found
+    if settings.way is None and all(twin.way == "static" for own in twins for twin in own):
+        # Asked for after the caller found that static int8 does not keep the floor.
+        yield _aware(subject, settings, compute)
     order: list[str] | None = None
     while not keeps(found):
         order = _by_gain(subject, twins) if order is None else order
         if len(kept) >= len(order):
             return
         kept.append(order[len(kept)])
-        found = _of_twins(subject, twins, kept)
+        found = replace(_of_twins(subject, twins, kept), note=f"{len(kept)} layers stay in float32.")
         yield found
+
+
+def _aware(subject: Subject, settings: Settings, compute: Compute) -> Subject:
+    """The int8 networks after a quantization-aware training; weights that were removed stay zero."""
+
+    def trained(place: int, number: int, own: Compute) -> Trained:
+        before = subject.fits[place].trained[number]
+        check_quantizable(before.network)
+        recipe = _fine_tuning(subject, place, number, settings)
+        recipe = recipe.updated(stages=(recipe.stages[-1].model_copy(update={"quantization_aware": True}),))
+        after = _trained_further(subject, (place, number), before.network, recipe, own, keep_zeros=True)
+        return replace(after, network=rounded_twin(after.network, before.prepared))
+
+    return replace(
+        subject.with_trained(_one_by_one(subject, compute, trained)),
+        note="The networks were trained further with rounded layers.",
+    )
 
 
 def _of_twins(subject: Subject, twins: list[list[Float32Twin]], kept: list[str]) -> Subject:
@@ -141,34 +174,63 @@ def _by_gain(subject: Subject, twins: list[list[Float32Twin]]) -> list[str]:
     return sorted(layers, key=lambda name: -worst[name])
 
 
-def _pruned_once(subject: Subject, settings: Settings, share: float, compute: Compute) -> list[list[Trained]]:
-    """Each network with a share less, trained further; they share the time."""
+def _one_by_one(
+    subject: Subject, compute: Compute, train: Callable[[int, int, Compute], Trained]
+) -> list[list[Trained]]:
+    """Each network trained further: place of its recipe, number, compute -> training; they share the time."""
     left = sum(len(models.trained) for models in subject.fits)
-    pruned: list[list[Trained]] = []
+    trained: list[list[Trained]] = []
     for place, models in enumerate(subject.fits):
-        pruned.append([])
+        trained.append([])
         for number in range(len(models.trained)):
             own = replace(compute, deadline=end_of_share(compute.deadline, time.monotonic(), left))
-            pruned[-1].append(_pruned_network(subject, (place, number), settings, share, own))
+            trained[-1].append(train(place, number, own))
             left -= 1
-    return pruned
+    return trained
+
+
+def _pruned_once(subject: Subject, settings: Settings, share: float, compute: Compute) -> list[list[Trained]]:
+    """Each network with a share less, trained further."""
+    return _one_by_one(
+        subject, compute, lambda place, number, own: _pruned_network(subject, (place, number), settings, share, own)
+    )
 
 
 def _pruned_network(
     subject: Subject, at: tuple[int, int], settings: Settings, share: float, compute: Compute
 ) -> Trained:
     place, number = at
-    models, rows = subject.fits[place], subject.learned_rows(place, number)
-    before = models.trained[number]
+    rows, before = subject.learned_rows(place, number), subject.fits[place].trained[number]
     is_sparse = settings.prune == "weights"
     if is_sparse:
         smaller = without_weights(before.network, share)
     else:
         smaller = without_channels(before.network, before.prepared, rows, share, settings.importance)
+    recipe = _fine_tuning(subject, place, number, settings)
+    return _trained_further(subject, at, smaller, recipe, compute, keep_zeros=is_sparse)
+
+
+def _fine_tuning(subject: Subject, place: int, number: int, settings: Settings) -> Recipe:
+    models = subject.fits[place]
     recipe = fine_tuning_recipe(models.recipe, settings.training_steps, settings.teaching.balanced)
-    if rows.task == "regression":
+    if subject.learned_rows(place, number).task == "regression":
         recipe = recipe.updated(batch_sampling=models.recipe.batch_sampling)
-    after = fine_tuned(recipe, smaller, before.prepared, rows, number, compute=compute, keep_zeros=is_sparse)
+    return recipe
+
+
+def _trained_further(
+    subject: Subject,
+    at: tuple[int, int],
+    network: nn.Module,
+    recipe: Recipe,
+    compute: Compute,
+    keep_zeros: bool = False,
+) -> Trained:
+    """A training's result with another network, trained further on the rows that the first one learned from."""
+    place, number = at
+    before = subject.fits[place].trained[number]
+    rows = subject.learned_rows(place, number)
+    after = fine_tuned(recipe, network, before.prepared, rows, number, compute=compute, keep_zeros=keep_zeros)
     return replace(before, network=after.network, prior_factor=after.prior_factor)
 
 

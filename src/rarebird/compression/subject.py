@@ -25,11 +25,13 @@ class Subject:
         fits: Its networks by recipe, with the rows that each held out.
         splits: Training rows, and validation and test rows where there are any.
         completed: The model, calibrated and decided on held-out rows, and its predictions for these.
+        note: What the last step did, for people.
     """
 
     fits: tuple[CrossFit, ...]
     splits: Splits
     completed: Completed
+    note: str = ""
 
     @property
     def model(self) -> Model:

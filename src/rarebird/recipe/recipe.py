@@ -43,6 +43,10 @@ class Recipe(BaseModel):
             that are not named share the rest. Probabilities, decision and figures are for these. None: the natural
             prior.
         batch_size: Rows per step.
+        accumulation: Parts in which a batch is computed, one after the other; their gradients add up to that of the
+            batch. The memory of the features is that of one part. Batch normalization takes each part's statistics.
+        activation_checkpointing: Blocks of the network are computed a second time in the backward pass, so that their
+            features need no memory until then.
         steps: Optimizer steps of each network; None: as many as the budget allows.
         relaid: Per network, the changes (step, new number of steps) where the machine was slower or faster than
             measured, or the training ended early; recorded for a replay.
@@ -51,7 +55,8 @@ class Recipe(BaseModel):
             come in a pass. None: no limit.
         folds: Parts of the cross-fitting, 0 for a hold-out; None: decided by the number of rows.
         holdout: Share of the training rows held out where `folds` is 0; None: decided by the number of rows.
-        precision: ``float32``, ``bfloat16``, or ``auto``: whichever a short measurement finds faster.
+        precision: ``float32``, ``bfloat16``, ``float16`` (on GPUs, with loss scaling), or ``auto``: float32 or a half
+            precision, whichever a short measurement finds faster.
         channels_last: Memory layout of pictures; None: measured.
         threads: CPU threads of torch while training; None: measured, or without a measurement one thread for tables and
             all threads for other kinds.
@@ -85,12 +90,14 @@ class Recipe(BaseModel):
     metric: str = "balanced_accuracy"
     prior: dict[str, float] | None = None
     batch_size: Annotated[int, Int(16, 512, log=True)] = Field(default=128, ge=1)
+    accumulation: int = Field(default=1, ge=1, le=1024)
+    activation_checkpointing: bool = False
     steps: int | None = Field(default=None, ge=1)
     relaid: tuple[tuple[tuple[int, int], ...], ...] = ()
     epochs: Annotated[float | None, Float(5, 200, log=True)] = Field(default=None, gt=0)
     folds: int | None = Field(default=None, ge=0)
     holdout: float | None = Field(default=None, gt=0, lt=1)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     channels_last: bool | None = None
     threads: int | None = Field(default=None, ge=1)
     image_size: int | None = Field(default=None, ge=8)

@@ -27,6 +27,9 @@ class Stage(BaseModel):
             (Bao et al., "BEiT", ICLR 2022). 1: one rate for all layers.
         normalize_head: If the training ends in this stage, each class's weights in the head are divided by their norm
             to this power at the end; None: they are not.
+        quantization_aware: Weights and activations are rounded as an int8 file rounds them, so that the weights learn
+            to be rounded; batch normalization keeps its statistics. The trained network itself stays in float32, and
+            loses less when ``rarebird compress --steps quantize`` makes it int8.
         overrides: Slot -> method settings that replace the recipe's during this stage, for instance
             ``{"loss": {"name": "weighted"}}``.
     """
@@ -40,6 +43,7 @@ class Stage(BaseModel):
     reset_head: bool = False
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     normalize_head: float | None = Field(default=None, ge=0, le=2)
+    quantization_aware: bool = False
     overrides: dict[str, Any] = {}
 
     @field_validator("trainable")
@@ -100,6 +104,9 @@ PLANS: dict[str, tuple[dict[str, Any], ...]] = {
         {"share": 0.2, "trainable": 0.67, "layer_decay": 0.8},
         {"share": 0.4, "layer_decay": 0.8},
     ),
+    # Quantization-aware training at the low rates of the end: Jacob et al., "Quantization and training of neural
+    # networks for efficient integer-arithmetic-only inference", CVPR 2018.
+    "quantization_aware": ({"share": 0.8}, {"share": 0.2, "quantization_aware": True}),
     # SMOTE among the network's features: DeVries and Taylor, "Dataset augmentation in feature space", ICLR workshops
     # 2017.
     "feature_smote": (

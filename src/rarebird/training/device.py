@@ -18,7 +18,7 @@ class Placement:
 
     Attributes:
         device: A torch device, ``cpu`` or ``cuda``.
-        precision: ``float32`` or ``bfloat16`` (autocast; weights stay float32).
+        precision: ``float32``, ``bfloat16`` or, on GPUs, ``float16`` (autocast; weights stay float32).
         channels_last: Whether pictures and convolutions have the channels-last memory layout.
         threads: CPU threads of torch; None: torch's present number.
     """
@@ -32,7 +32,7 @@ class Placement:
         """The context in which a forward pass runs."""
         if self.precision == "float32":
             return nullcontext()
-        return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
+        return torch.autocast(torch.device(self.device).type, dtype=getattr(torch, self.precision))
 
     def place(self, network: nn.Module) -> nn.Module:
         """The network on the device, in the memory layout."""
@@ -49,6 +49,13 @@ def threads(wanted: int | None) -> Iterator[int]:
         yield torch.get_num_threads()
     finally:
         torch.set_num_threads(before)
+
+
+def half_precision(device: str) -> str:
+    """The half precision in which a device computes fast: ``float16`` on GPUs without bfloat16 (before Ampere)."""
+    if device == "cpu":
+        return "bfloat16"
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
 
 
 def choose_device(wanted: str = "auto") -> str:

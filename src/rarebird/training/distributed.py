@@ -145,7 +145,7 @@ def gathered(part: Tensor, n: int) -> Tensor:
     rows they are."""
     if count() == 1:
         return part
-    if part.dtype == torch.bfloat16:
+    if part.dtype in (torch.bfloat16, torch.float16):
         return gathered(part.float(), n).to(part.dtype)
     rows: Tensor = _Gathered.apply(part, n)
     return rows

@@ -18,7 +18,9 @@ from rarebird.training import distributed
 from rarebird.training.batch_statistics import shared_statistics
 from rarebird.training.batch_step import BatchStep
 from rarebird.training.checkpoint import Checkpoint
+from rarebird.training.fake_quantization import fake_quantization, freeze_statistics
 from rarebird.training.layer_rates import with_decay
+from rarebird.training.loss_scale import OVERFLOWS, LossScale
 from rarebird.training.optimizer_state import restore, saved, set_rate, use_weights
 from rarebird.training.position import Epoch, Position
 from rarebird.training.stage import StageParts, normalize_head, trainable_parameters
@@ -139,6 +141,7 @@ class Training(BatchStep):
         """Write a checkpoint; without an optimizer, of a training that needs no more steps."""
         kept = {
             "network": self.network.state_dict(),
+            "ranges": fake_quantization(self.network).saved(),
             "optimizer": None if optimizer is None else saved(optimizer),
             "hooks": [hook.saved() for hook in self.hooks],
             "position": asdict(self.position),
@@ -147,6 +150,7 @@ class Training(BatchStep):
             "judged": state.judged is not None,
             "history": self.history,
             "last_loss": self.last_loss,
+            "loss_scale": None if self.loss_scale is None else asdict(self.loss_scale),
             "draws": [self.rng.bit_generator.state, self.generator.get_state(), torch.get_rng_state()],
         }
         checkpoint.write(plan.step, kept)
@@ -172,6 +176,9 @@ class Training(BatchStep):
             state.judged = next((hook.mean for hook in reversed(self.hooks) if hook.mean is not None), None)
         self.history[:] = kept["history"]
         self.last_loss = kept["last_loss"]
+        fake_quantization(self.network).restore(kept.get("ranges", []))
+        if self.loss_scale is not None and (scale := kept.get("loss_scale")) is not None:
+            self.loss_scale = LossScale(**scale)
         self.rng.bit_generator.state, augmentation, others = kept["draws"]
         self.generator.set_state(augmentation)
         torch.set_rng_state(others)
@@ -213,6 +220,8 @@ class Training(BatchStep):
         """Put network and optimizer into training mode; frozen layers also keep their batch statistics."""
         self.network.train()
         use_weights(optimizer, "train")
+        if stage.quantization_aware:
+            freeze_statistics(self.network)
         if stage.trainable == "all":
             return
         for module in self.network.modules():
@@ -246,7 +255,12 @@ class Training(BatchStep):
 
     def _evaluate(self, state: TrainState, plan: StepPlan, losses: list[Tensor]) -> None:
         entry = {"step": float(plan.step), "progress": plan.progress, "learning_rate": state.learning_rate}
-        entry["train_loss"] = float(distributed.total(torch.stack(losses).mean()))
+        taken = torch.stack(losses)
+        if self.loss_scale is not None:
+            taken = taken[taken.isfinite()]  # steps whose outputs overflowed were skipped
+            if not len(taken):
+                raise DataError(OVERFLOWS)
+        entry["train_loss"] = float(distributed.total(taken.mean()))
         if not math.isfinite(entry["train_loss"]):
             raise DataError(f"The loss at step {plan.step} is no number: {DIVERGED}")
         losses.clear()

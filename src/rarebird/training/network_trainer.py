@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +23,7 @@ from rarebird.training.inference import embedded, is_frozen_before_head, logits,
 from rarebird.training.initial_network import InitialNetwork
 from rarebird.training.joining import join
 from rarebird.training.loop import Training
-from rarebird.training.memory import check_memory
+from rarebird.training.memory import check_memory, check_savings, is_large
 from rarebird.training.preparation import prepared
 from rarebird.training.prior_factor import stage_prior_factor
 from rarebird.training.stage import merged, stages
@@ -43,8 +42,6 @@ MEASURED_BATCHES, GROWTH = 4, 16
 SHORT = 1.0
 # A training step takes about as long as this number of predictions of its rows: forward, backward, and the optimizer.
 STEP_PREDICTIONS = 3.0
-# Cells of a batch above which the memory of a step is measured before the first one.
-LARGE_CELLS = 2**21
 # Steps that a measurement of a placement takes at least, and how much longer than asked for it may take.
 FEWEST_MEASURED_STEPS, MOST_OVERRUN = WARM_UP_STEPS + 3, 5.0
 UNSEEN = "Training ended before a network had seen every training row once; it needs more time."
@@ -192,7 +189,7 @@ class NetworkTrainer:
             if self._initial.pretrain(plan, where):
                 # What was computed with the weights before, to measure steps.
                 self._embedded, self._frozen = None, {}
-        if self._is_large(where):
+        if is_large(self.rows, self.recipe.batch_size, where):
             check_memory(self.training(where), recipe.network.name)
         training = self.training(where)
         training.on_step, training.checkpoint = on_step, plan.checkpoint
@@ -223,28 +220,27 @@ class NetworkTrainer:
             sources=self.joined.reports,
         )
 
-    def _is_large(self, where: Placement) -> bool:
-        """Whether a batch has so many cells that its features may not fit into the memory."""
-        cells = sum(math.prod(part[:1].shape) for part in self.rows.inputs.values())
-        return where.device == "cpu" and cells * min(self.recipe.batch_size, len(self.rows)) > LARGE_CELLS
-
     def training(self, where: Placement) -> Training:
         """A new training, with the network's initial weights."""
         seed, network = self.recipe.seed, self._initial.build()
         if ranks := [stage.rank or adapters.RANK for stage in self.recipe.stages if stage.trainable == "adapters"]:
             adapters.add(network, max(ranks))
         network = where.place(network)
-        return Training(
+        training = Training(
             network=network,
             rows=self._rows_for(network).to(where),
             stages=stages(self.recipe, self.statistics, self.targets, where.device),
             placement=where,
+            parts=self.recipe.accumulation,
+            recomputes=self.recipe.activation_checkpointing,
             batch_size=min(self.recipe.batch_size, len(self.rows)),
             rng=rng.stream(seed, "batches", self.fold),
             generator=rng.torch_stream(seed, "augmentation", self.fold, device=where.device),
             hooks=[method.attach(network) for method in self.recipe.regularization],
             fold=self.fold,
         )
+        check_savings(training, self.recipe)
+        return training
 
     def prior_factor(self, place: int) -> np.ndarray | None:
         """The product of the factors by which the slots multiply the natural prior in a stage.

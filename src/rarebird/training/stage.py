@@ -47,6 +47,7 @@ class StageParts:
         restarts: Whether the stage begins with a new optimizer and its own schedule from 0 to 1.
         reset_head: Whether the last layer begins with newly drawn weights.
         layer_decay: Each layer's rate is that of the layer behind it times this number.
+        quantization_aware: Whether weights and activations are rounded as in an int8 file.
         normalize_head: If the training ends in the stage, each class's weights in the head are divided by their norm to
             this power at the end; None: they are not.
     """
@@ -65,6 +66,7 @@ class StageParts:
     reset_head: bool = False
     layer_decay: float = 1.0
     normalize_head: float | None = None
+    quantization_aware: bool = False
 
     def loss_per_row(self, logits: Tensor, y: Tensor) -> Tensor:
         """``(batch,)`` losses; with members ``(batch, members, n_outputs)``, the mean of the members' losses."""
@@ -113,6 +115,7 @@ def stages(recipe: Recipe, statistics: TrainStatistics, targets: TargetStatistic
                 reset_head=stage.reset_head,
                 layer_decay=stage.layer_decay,
                 normalize_head=stage.normalize_head,
+                quantization_aware=stage.quantization_aware,
             )
         )
     return parts

@@ -12,10 +12,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
 from rarebird.recipe.recipe import Recipe
 from rarebird.training import distributed
-from rarebird.training.device import Placement, threads
+from rarebird.training.device import Placement, half_precision, threads
 from rarebird.training.loop import Training
 from rarebird.training.step_plan import StepPlan
 
@@ -160,7 +161,12 @@ def placements(recipe: Recipe, kind: str, device: str) -> list[Placement]:
     """The recipe's placement; where the recipe leaves it open, the placements that are worth measuring.
 
     The first is taken unless another is clearly faster.
+
+    Raises:
+        DataError: The device does not compute in the recipe's precision.
     """
+    if recipe.precision == "float16" and device == "cpu":
+        raise DataError("precision=float16 is for GPUs; on a CPU, give --set precision=bfloat16 or float32.")
     channels_last = bool(recipe.channels_last) and kind == "image"
     counts = _thread_counts(recipe.threads, kind, device)
     if recipe.precision != "auto":
@@ -168,7 +174,8 @@ def placements(recipe: Recipe, kind: str, device: str) -> list[Placement]:
     plain = [Placement(device, "float32", channels_last, count) for count in counts]
     if kind == "table" and device == "cpu":
         return plain
-    return [*plain, Placement(device, "bfloat16", kind == "image" and recipe.channels_last is not False, counts[0])]
+    half = half_precision(device)
+    return [*plain, Placement(device, half, kind == "image" and recipe.channels_last is not False, counts[0])]
 
 
 def _thread_counts(wanted: int | None, kind: str, device: str) -> list[int]:
