@@ -18,6 +18,7 @@ from rarebird.recipe.recipe import Recipe
 from rarebird.training import checkpoint, distributed
 from rarebird.training.checkpoint import Checkpoint
 from rarebird.training.network_trainer import NetworkTrainer
+from rarebird.training.sharding import check_sharded
 from rarebird.training.shared_memory import Meeting
 from rarebird.training.trainer import Trained, TrainingPlan
 from tests.training import made_rows
@@ -64,9 +65,29 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "table",
         {"network": {**MLP, "dropout": 0.2}, "optimizer": "schedule_free_adamw", "batch_sampling": "by_loss"},
     ),
+    "in parts": (
+        "table",
+        {"network": MLP, "batch_sampling": "by_loss", "accumulation": 3, "augmentation": ["cell_swap"]},
+    ),
+    "sharded": (
+        "table",
+        {
+            "network": {"name": "transformer", "depth": 2, "heads": 2, "dropout": 0.0},
+            "optimizer": "sgd",
+            "regularization": ["gradient_clipping", "early_stopping"],
+            "activation_checkpointing": True,
+            "accumulation": 2,
+            "sharded": True,
+        },
+    ),
+    "sharded pictures": ("image", {"network": RESNET, "sharded": True, "augmentation": ["rotate"]}),
+    "sharded states": (
+        "table",
+        {"network": {**MLP, "width": 96}, "sharded": True, "optimizer": {"name": "adamw", "state_bits": 8}},
+    ),
     "two stages": ("table", {"network": MLP, "stages": "deferred", "augmentation": ["cell_swap"], "optimizer": "muon"}),
 }
-RESUMED = ("resnet", "planned pictures")
+RESUMED = ("resnet", "planned pictures", "sharded pictures", "sharded states")
 BY_GLOO = ("resnet", "features")
 
 
@@ -101,7 +122,9 @@ def trained(
         "threads": 1,
         "precision": "float32",
     }
-    recipe = Recipe(**(plain | settings))
+    # One process has the whole network.
+    alone = {"sharded": False} if distributed.count() == 1 else {}
+    recipe = Recipe(**(plain | settings | alone))
     learned, watched = rows_of(kind), rows_of(kind, 60, seed=1)
     if planted:
         # The same number of rows, of which one is a held-out one.
@@ -163,6 +186,7 @@ def take_part(rank: Rank, folder: Path) -> None:
         lambda: distributed.require_same({distributed.PROBLEM: "no file"} if rank.number else {"versions": "1.0"}),
         lambda: agree(Recipe(kind="table", network="mlp", reference="boosted_trees"), "same rows"),
         lambda: distributed.own_share(1),
+        lambda: check_sharded(Recipe(kind="table", network="mlp", regularization=["ema"], sharded=True)),
     ]
     checkpoint.SECONDS = checkpoint.WRITINGS = 0.0
     found |= {f"{name} resumed": numbers(resumed(name, folder)) for name in RESUMED}

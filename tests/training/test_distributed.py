@@ -23,13 +23,15 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, np.ndarray
 
 # Their draws are those of each rank.
 DIFFER = ("averaging",)
+# Blocks of numbers that share a scale are others where each rank has a part of the numbers.
+ROUNDED = {"sharded states": 2e-2}
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in DIFFER])
 def test_two_ranks_are_one_process(ranks: list[dict[str, np.ndarray]], name: str) -> None:
     np.testing.assert_array_equal(ranks[0][name], ranks[1][name])
     alone = values(name)
-    np.testing.assert_allclose(ranks[0][name], alone, atol=1e-5)
+    np.testing.assert_allclose(ranks[0][name], alone, atol=ROUNDED.get(name, 1e-5))
     if name in BY_GLOO:
         np.testing.assert_allclose(ranks[0][f"{name} by gloo"], alone, atol=1e-5)
 
@@ -51,4 +53,5 @@ def test_ranks_that_disagree_are_refused(ranks: list[dict[str, np.ndarray]]) -> 
             "Several devices share the steps of a network, but the recipe trains boosted_trees in its place; "
             "leave out --devices.",
             "A batch of 1 rows cannot be divided among 2 devices; give fewer devices or a larger batch_size.",
+            "sharded=true does not serve ema, which needs whole weights; leave out one of the two.",
         ]

@@ -47,6 +47,7 @@ class Recipe(BaseModel):
             batch. The memory of the features is that of one part. Batch normalization takes each part's statistics.
         activation_checkpointing: Blocks of the network are computed a second time in the backward pass, so that their
             features need no memory until then.
+        sharded: Of several devices, each keeps a part of the weights, gradients and optimizer states (FSDP2).
         steps: Optimizer steps of each network; None: as many as the budget allows.
         relaid: Per network, the changes (step, new number of steps) where the machine was slower or faster than
             measured, or the training ended early; recorded for a replay.
@@ -92,6 +93,7 @@ class Recipe(BaseModel):
     batch_size: Annotated[int, Int(16, 512, log=True)] = Field(default=128, ge=1)
     accumulation: int = Field(default=1, ge=1, le=1024)
     activation_checkpointing: bool = False
+    sharded: bool = False
     steps: int | None = Field(default=None, ge=1)
     relaid: tuple[tuple[tuple[int, int], ...], ...] = ()
     epochs: Annotated[float | None, Float(5, 200, log=True)] = Field(default=None, gt=0)

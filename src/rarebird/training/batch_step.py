@@ -60,6 +60,7 @@ class BatchStep:
         generator: Draws augmentations.
         hooks: The regularizers.
         parts: A batch is computed in this number of parts, whose gradients add up; doubled where memory runs out.
+        is_sharded: The network is divided among the ranks (`training/sharding.py`).
         recomputes: Blocks of the network are computed again in the backward pass (`training/recomputation.py`).
         mean_weight: Mean weight of the rows.
         last_loss: ``(n,)`` each row's loss when it was last in a batch, NaN before; None where no stage's batch
@@ -74,6 +75,7 @@ class BatchStep:
     hooks: Sequence[Hook] = ()
     parts: int = 1
     recomputes: bool = False
+    is_sharded: bool = False
     mean_weight: float = field(init=False)
     last_loss: Tensor | None = field(init=False, default=None)
     loss_scale: LossScale | None = field(init=False, default=None)
@@ -125,7 +127,8 @@ class BatchStep:
                 each_row.append(per_row)
             if is_first:
                 self._keep_losses(drawn, each_row, len(batch))
-            distributed.sum_gradients(self.network)
+            if not self.is_sharded:  # there, the backward pass sums them
+                distributed.sum_gradients(self.network)
             if self.loss_scale is not None and not self.loss_scale.unscale(self.network):
                 raise GradientOverflowError(mean)
             # Of the weights, which all ranks have: added after the sum.

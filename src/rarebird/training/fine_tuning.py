@@ -46,6 +46,7 @@ def fine_tuning_recipe(recipe: Recipe, steps: int | None = None, balanced: bool 
         batch_sampling=sampling,
         transfer=None,
         external=None,
+        sharded=False,
         precision="float32" if recipe.precision == "float16" else recipe.precision,  # CPUs have no float16
     )
 

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from rarebird.training.layer_rates import with_decay
 from rarebird.training.loss_scale import OVERFLOWS, LossScale
 from rarebird.training.optimizer_state import restore, saved, set_rate, use_weights
 from rarebird.training.position import Epoch, Position
+from rarebird.training.sharding import Sharding
 from rarebird.training.stage import StageParts, normalize_head, trainable_parameters
 from rarebird.training.step_plan import StepPlan
 
@@ -46,6 +48,7 @@ class Training(BatchStep):
         checkpoint: Where the state of the training is written from time to time, and from where it goes on.
         position: Where it is.
         stage: The place of the stage of the last step.
+        sharding: Its network, divided among the ranks and whole; None where it is not divided.
         kept_stage: After the training, the place of the stage whose weights the network has.
     """
 
@@ -58,6 +61,7 @@ class Training(BatchStep):
     history: list[dict[str, float]] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
     position: Position = field(init=False)
+    sharding: Sharding | None = field(default=None, init=False)
     stage: int = field(default=0, init=False)
     kept_stage: int = field(default=0, init=False)
 
@@ -79,8 +83,13 @@ class Training(BatchStep):
         Raises:
             DataError: The loss is infinite or NaN: the training has diverged.
         """
+        kept = None if self.checkpoint is None else self.checkpoint.read()
+        if kept is not None:
+            self.network.load_state_dict(kept["network"])
+        if self.is_sharded:
+            self.sharding = Sharding(self.network, self.placement.device)
         state = TrainState(self.network, 0, plan.steps)
-        optimizer = self._resumed(state, plan)
+        optimizer = None if kept is None else self._resumed(kept, state, plan)
         at, restarts = self.position, optimizer is None
         for place, stage in enumerate(self.stages):
             if place < at.place:
@@ -140,7 +149,7 @@ class Training(BatchStep):
     ) -> None:
         """Write a checkpoint; without an optimizer, of a training that needs no more steps."""
         kept = {
-            "network": self.network.state_dict(),
+            "network": self._whole().state_dict(),
             "ranges": fake_quantization(self.network).saved(),
             "optimizer": None if optimizer is None else saved(optimizer),
             "hooks": [hook.saved() for hook in self.hooks],
@@ -155,12 +164,8 @@ class Training(BatchStep):
         }
         checkpoint.write(plan.step, kept)
 
-    def _resumed(self, state: TrainState, plan: StepPlan) -> torch.optim.Optimizer | None:
-        """Put the last checkpoint into this training, if there is one; its optimizer, None at the beginning."""
-        kept = None if self.checkpoint is None else self.checkpoint.read()
-        if kept is None:
-            return None
-        self.network.load_state_dict(kept["network"])
+    def _resumed(self, kept: dict[str, Any], state: TrainState, plan: StepPlan) -> torch.optim.Optimizer:
+        """Put a checkpoint into this training, whose network has its weights already; its optimizer."""
         epoch = kept["position"].pop("epoch")
         self.position = Position(**kept["position"], epoch=None if epoch is None else Epoch(**epoch))
         self.stage = self.position.place
@@ -186,12 +191,17 @@ class Training(BatchStep):
 
     def _finish(self, state: TrainState) -> None:
         """Give the network the weights that are kept."""
+        self.network = state.network = self._whole()
         with shared_statistics(self.network):
             for hook in self.hooks:
                 hook.after_fit(state)
         self.kept_stage = state.stage
         if (power := self.stages[self.kept_stage].normalize_head) is not None:
             normalize_head(self.network, power)
+
+    def _whole(self) -> nn.Module:
+        """The network with all of its weights on this rank."""
+        return self.network if self.sharding is None else self.sharding.gathered()
 
     def _schedule_end(self, place: int) -> float:
         """The progress at which a stage's schedule ends: that of the last stage with the same optimizer."""
@@ -267,10 +277,12 @@ class Training(BatchStep):
         if self.validation is not None:
             with shared_statistics(self.network):
                 judged = (net for hook in reversed(self.hooks) if (net := hook.before_evaluation(state)) is not None)
-                evaluated = next(judged, self.network)
+                evaluated = next(judged, None) or self._whole()
             state.judged = evaluated
             state.scores = self.validation(evaluated)
             entry |= {f"val_{name}": value for name, value in state.scores.items()}
             for hook in self.hooks:
                 hook.after_evaluation(state)
+            if self.sharding is not None:
+                self.sharding.release()
         self.history.append(entry)

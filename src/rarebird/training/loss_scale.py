@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
+from rarebird.training import distributed
+from rarebird.training.sharding import local
 
 # The numbers of torch's `GradScaler`.
 FIRST, GROWTH_STEPS, GROWTH, BACKOFF = 2.0**16, 2000, 2.0, 0.5
@@ -52,11 +54,13 @@ class LossScale:
     @torch.no_grad()
     def unscale(self, network: nn.Module) -> bool:
         """Divide all gradients by the scale; returns whether they are finite."""
-        gradients: list[Tensor] = [one.grad for one in network.parameters() if one.grad is not None]
+        gradients: list[Tensor] = [local(one.grad) for one in network.parameters() if one.grad is not None]
         if not gradients:
             return True
         torch._foreach_mul_(gradients, 1 / self.value)
-        return bool(torch.stack(torch._foreach_norm(gradients, float("inf"))).isfinite().all())
+        largest = torch.stack([one.abs().max() for one in gradients if one.numel()] or [torch.zeros(())])
+        # Of divided gradients, each rank sees its part.
+        return float(distributed.total((~largest.isfinite()).sum().float())) == 0
 
     def grow(self) -> None:
         """After a good step."""

@@ -18,6 +18,7 @@ from rarebird.training.batches import Rows
 from rarebird.training.device import Placement
 from rarebird.training.loop import Training
 from rarebird.training.recomputation import require_blocks
+from rarebird.training.sharding import check_sharded
 from rarebird.training.stage import merged
 from rarebird.training.step_plan import StepPlan
 
@@ -68,8 +69,10 @@ def check_savings(training: Training, recipe: Recipe) -> None:
     """Check that a training can save memory as its recipe says: batches in parts, and blocks that are computed twice.
 
     Raises:
-        DataError: A part would have too few rows, a stage compares all rows of a batch, or the network has no blocks.
+        DataError: A part would have too few rows, a stage compares all rows of a batch, the network has no blocks, or
+            a method needs whole weights.
     """
+    check_sharded(recipe)
     rows = training.batch_size // distributed.count()
     if recipe.accumulation > 1 and rows // recipe.accumulation < FEWEST_ROWS:
         raise DataError(

@@ -233,6 +233,7 @@ class NetworkTrainer:
             placement=where,
             parts=self.recipe.accumulation,
             recomputes=self.recipe.activation_checkpointing,
+            is_sharded=self.recipe.sharded,
             batch_size=min(self.recipe.batch_size, len(self.rows)),
             rng=rng.stream(seed, "batches", self.fold),
             generator=rng.torch_stream(seed, "augmentation", self.fold, device=where.device),

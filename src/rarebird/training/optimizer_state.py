@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rarebird.training.sharding import divided_like, local
 from rarebird.training.stage import StageParts
 
 
@@ -38,7 +39,11 @@ def saved(optimizer: Any) -> dict[str, Any]:
     same of optimizers within it."""
     return {
         "groups": [{name: value for name, value in group.items() if name != "params"} for group in _groups(optimizer)],
-        "state": [dict(optimizer.state.get(one, {})) for group in _groups(optimizer) for one in group["params"]],
+        "state": [
+            {name: local(value) for name, value in optimizer.state.get(one, {}).items()}
+            for group in _groups(optimizer)
+            for one in group["params"]
+        ],
         "numbers": {name: value for name, value in vars(optimizer).items() if type(value) in (bool, int, float)},
         "inner": [saved(one) for one in _within(optimizer)],
     }
@@ -75,6 +80,8 @@ def _like(value: Any, parameter: Tensor) -> Any:
     """A kept value; a tensor of the parameter's shape in its place and memory layout."""
     if not isinstance(value, Tensor):
         return value
+    if (divided := divided_like(value, parameter)) is not value:
+        return divided
     if value.shape != parameter.shape:
         return value
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

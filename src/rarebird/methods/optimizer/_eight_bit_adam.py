@@ -53,7 +53,8 @@ class EightBitAdam(torch.optim.Optimizer):
         return loss
 
     def _move(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        weights, gradient = in_memory_order(parameter, parameter), in_memory_order(parameter.grad, parameter)
+        own, gradient = (own_part(one) for one in (parameter, parameter.grad))
+        weights, gradient = in_memory_order(own, own), in_memory_order(gradient, own)
         state = self.state[parameter]
         if len(weights) < SMALLEST:
             if not state:
@@ -81,6 +82,12 @@ class EightBitAdam(torch.optim.Optimizer):
         root.square_().mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2).sqrt_()
         first, second = 1 - beta1**self.steps, 1 - beta2**self.steps
         weights.addcdiv_(mean, root.div(second**0.5).add_(EPSILON), value=-rate / first)
+
+
+def own_part(values: Any) -> Tensor:
+    """This process's part of a tensor that is divided among several (FSDP2); any other tensor itself."""
+    part: Tensor = values.to_local() if hasattr(values, "to_local") else values
+    return part
 
 
 def in_memory_order(values: Tensor, like: Tensor) -> Tensor:
