@@ -117,11 +117,8 @@ class FakeQuantization:
 
 def fake_quantization(network: nn.Module) -> FakeQuantization:
     """The rounding of a network, which goes with it and its copies; the same at each call."""
-    found = getattr(network, "fake_quantization", None)
-    if found is None:
-        found = FakeQuantization()
-        network.fake_quantization = found  # type: ignore[assignment]
-    return found  # type: ignore[no-any-return]
+    found: FakeQuantization = network.__dict__.setdefault("fake_quantization", FakeQuantization())
+    return found
 
 
 def on_grid(values: Tensor, known: ValueRange) -> Tensor:

@@ -40,7 +40,7 @@ class Sharding:
 
         self.device, self.whole = device, copy.deepcopy(network).cpu()
         mesh = init_device_mesh(torch.device(device).type, (distributed.count(),))
-        self.network = network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.contiguous_format)
         for module in [*blocks(self.network), self.network]:
             fully_shard(module, mesh=mesh)
         for module in self.network.modules():
@@ -53,10 +53,8 @@ class Sharding:
     def gathered(self) -> nn.Module:
         """The whole network with the present weights, on the device; all ranks must call it together."""
         self.whole.to(self.device)
-        for whole, own in zip(self.whole.parameters(), self.network.parameters(), strict=True):
-            whole.copy_(own.full_tensor())  # type: ignore[operator]
-        for whole, own in zip(self.whole.buffers(), self.network.buffers(), strict=True):
-            whole.copy_(own)
+        for whole, own in zip(_numbers(self.whole), _numbers(self.network), strict=True):
+            whole.copy_(own.full_tensor() if hasattr(own, "full_tensor") else own)
         return self.whole.train(self.network.training)
 
     def release(self) -> None:
@@ -64,20 +62,23 @@ class Sharding:
         self.whole.cpu()
 
 
+def _numbers(network: nn.Module) -> list[Any]:
+    return [*network.parameters(), *network.buffers()]
+
+
 def local(values: Any) -> Any:
     """This rank's part of a divided tensor; any other value as it is."""
     return values.to_local() if hasattr(values, "to_local") else values
 
 
-def divided_like(part: Tensor, parameter: Tensor) -> Tensor:
+def divided_like(part: Tensor, parameter: Any) -> Tensor:
     """A rank's part as a divided tensor, if it is one of a divided parameter's numbers."""
     if not hasattr(parameter, "to_local") or part.shape != parameter.to_local().shape:
         return part
     from torch.distributed.tensor import DTensor
 
-    return DTensor.from_local(
-        part, parameter.device_mesh, parameter.placements, shape=parameter.shape, stride=parameter.stride()
-    )  # type: ignore[no-any-return]
+    mesh, places = parameter.device_mesh, parameter.placements
+    return DTensor.from_local(part, mesh, places, shape=parameter.shape, stride=parameter.stride())
 
 
 def check_sharded(recipe: Recipe) -> None:

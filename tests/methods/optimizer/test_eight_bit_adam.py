@@ -39,7 +39,7 @@ def test_numbers_come_back_within_a_code_and_without_bias(signed: bool) -> None:
     assert ((each[0] - values).abs() <= 0.015 * scale).all()
     # Rounded to both sides, so that small changes are not lost.
     large = values.abs() > 0.01 * scale
-    torch.testing.assert_close(each.mean(dim=0)[large], values[large], rtol=5e-3, atol=0)
+    torch.testing.assert_close(each.mean(dim=0)[large], values[large], rtol=1e-2, atol=0)
     assert (each[:, values != 0] != 0).all() or signed
 
 

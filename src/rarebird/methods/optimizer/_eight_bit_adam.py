@@ -92,7 +92,8 @@ def own_part(values: Any) -> Tensor:
 
 def in_memory_order(values: Tensor, like: Tensor) -> Tensor:
     """The numbers of a tensor, flat, in the order of the memory of `like`; a view where it has this order itself."""
-    order = sorted(range(like.ndim), key=lambda axis: -like.stride(axis))
+    strides = like.stride()
+    order = sorted(range(like.ndim), key=lambda axis: -strides[axis])
     return values.permute(order).reshape(-1)
 
 

@@ -32,8 +32,11 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
 
 def fused(network: nn.Module) -> bool:
     """Whether torch's fused step works for all parameters: it is several times as fast as the plain one, on the CPU
-    too."""
-    return all(p.device.type in ("cpu", "cuda") and torch.is_floating_point(p) for p in network.parameters())
+    too. That of SGD knows no parameters that are divided among processes (FSDP2)."""
+    return all(
+        p.device.type in ("cpu", "cuda") and torch.is_floating_point(p) and not hasattr(p, "to_local")
+        for p in network.parameters()
+    )
 
 
 def loss_of(closure: Callable[[], Any] | None) -> Any:
