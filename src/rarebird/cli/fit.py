@@ -95,7 +95,8 @@ def fit(
         typer.Option(
             min=1,
             help="Processes that train one recipe together, each with a GPU or CPU threads of its own; none under "
-            "torchrun, which starts them.",
+            "torchrun, which starts them. With --set sharded=true each keeps a part of the weights. On one device, "
+            "--set accumulation=4 and --set activation_checkpointing=true save memory.",
         ),
     ] = None,
     price_per_hour: Annotated[

@@ -37,13 +37,11 @@ def _schedule_loss(entry: dict[str, float]) -> float:
 def saved(optimizer: Any) -> dict[str, Any]:
     """All that an optimizer remembers, for a checkpoint: of each parameter, of each group, its own numbers, and the
     same of optimizers within it."""
+    states = [optimizer.state.get(one, {}) for group in _groups(optimizer) for one in group["params"]]
     return {
         "groups": [{name: value for name, value in group.items() if name != "params"} for group in _groups(optimizer)],
-        "state": [
-            {name: local(value) for name, value in optimizer.state.get(one, {}).items()}
-            for group in _groups(optimizer)
-            for one in group["params"]
-        ],
+        "state": [{name: local(value) for name, value in state.items()} for state in states],
+        "divided": [[name for name, value in state.items() if local(value) is not value] for state in states],
         "numbers": {name: value for name, value in vars(optimizer).items() if type(value) in (bool, int, float)},
         "inner": [saved(one) for one in _within(optimizer)],
     }
@@ -56,8 +54,11 @@ def restore(optimizer: Any, kept: dict[str, Any]) -> None:
         # JSON has no tuples.
         group.update({name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
     parameters = [one for group in _groups(optimizer) for one in group["params"]]
-    for parameter, values in zip(parameters, kept["state"], strict=True):
-        optimizer.state[parameter] |= {name: _like(value, parameter) for name, value in values.items()}
+    for parameter, values, divided in zip(parameters, kept["state"], kept["divided"], strict=True):
+        optimizer.state[parameter] |= {
+            name: divided_like(value, parameter) if name in divided else _like(value, parameter)
+            for name, value in values.items()
+        }
         if not values:
             del optimizer.state[parameter]
     vars(optimizer).update(kept["numbers"])
@@ -78,10 +79,8 @@ def _within(optimizer: Any) -> list[Any]:
 
 def _like(value: Any, parameter: Tensor) -> Any:
     """A kept value; a tensor of the parameter's shape in its place and memory layout."""
-    if not isinstance(value, Tensor):
+    if not isinstance(value, Tensor) or local(parameter) is not parameter:
         return value
-    if (divided := divided_like(value, parameter)) is not value:
-        return divided
     if value.shape != parameter.shape:
         return value
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

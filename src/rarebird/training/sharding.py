@@ -72,9 +72,7 @@ def local(values: Any) -> Any:
 
 
 def divided_like(part: Tensor, parameter: Any) -> Tensor:
-    """A rank's part as a divided tensor, if it is one of a divided parameter's numbers."""
-    if not hasattr(parameter, "to_local") or part.shape != parameter.to_local().shape:
-        return part
+    """A rank's part of numbers as a tensor that is divided as a parameter is."""
     from torch.distributed.tensor import DTensor
 
     mesh, places = parameter.device_mesh, parameter.placements
