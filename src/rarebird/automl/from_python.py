@@ -16,7 +16,7 @@ from rarebird.core.python_words import in_python_words
 from rarebird.data.dataset import Kind, Splits, Task
 from rarebird.executors.workers import Workers
 from rarebird.experiment.run import Outcome
-from rarebird.readers import labels, python
+from rarebird.readers import compressed, labels, python
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe
@@ -191,7 +191,7 @@ def _request(data: Any, target: str | None, test: Any, out: str | Path | None, o
     recipe = options.get("recipe")
     return Request(
         data=path if is_path else Path(),  # no command reads rows that are given as they are
-        out=default_folder(path.stem) if out is None else Path(out),
+        out=default_folder(compressed.stem(path)) if out is None else Path(out),
         out_is_default=out is None,
         force=options.get("force", False),
         test=Path(test) if isinstance(test, str | Path) else None,

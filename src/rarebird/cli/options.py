@@ -50,7 +50,8 @@ def _application(
 
 
 Data = Annotated[
-    Path, typer.Argument(help="Folder with one folder per class, .csv or .parquet, UCR .tsv or .ts, or .npz.")
+    Path,
+    typer.Argument(help="Folder with one folder per class, .csv, .xlsx, .json or .parquet, UCR .tsv or .ts, or .npz."),
 ]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Rows, as DATA of the other commands.")]
 Out = Annotated[Path | None, typer.Option(help="Folder to write (default: runs/NAME-DATE).")]
@@ -274,9 +275,10 @@ def _request(given: Mapping[str, Any]) -> Request:
     fields["label_maps"] = tuple(given.get("label_map") or ())
     fields["read"] = _read_options(given)
     if "out" in given:
+        from rarebird.readers import compressed
         from rarebird.runs.default_folder import default_folder
 
-        fields["out"] = given["out"] or default_folder(given["data"].stem if given["data"] else "model")
+        fields["out"] = given["out"] or default_folder(compressed.stem(given["data"]) if given["data"] else "model")
         fields["out_is_default"] = given["out"] is None
     return Request(**fields)
 

@@ -14,7 +14,7 @@ from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Pixels, Splits, UnreadRow
 from rarebird.data.schema import Schema
 from rarebird.data.spec import InputSpec
-from rarebird.readers import picture_arrays, picture_lists
+from rarebird.readers import compressed, picture_arrays, picture_lists
 from rarebird.readers.options import ReadOptions, remembered_target
 from rarebird.readers.python import from_arrays
 
@@ -113,7 +113,7 @@ def read(spec: InputSpec, target: str, path: Path, labelled: bool, options: Read
 
 def _target(path: Path, spec: InputSpec, target: str) -> str | None:
     """The target's name in the training data, if it also names a column of `path`."""
-    if spec.kind == "image" and path.suffix.lower() in readers.TEXT and path.is_file():
+    if spec.kind == "image" and compressed.suffix(path) in readers.TEXT and path.is_file():
         return picture_lists.target_in(path, target)
     return remembered_target(path, spec.kind, target)
 

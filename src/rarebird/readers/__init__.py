@@ -8,23 +8,23 @@ from pathlib import Path
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Kind, Pixels, Splits
 from rarebird.data.time_order import gap_of
-from rarebird.readers import delimited, parquet_file, table_folder
+from rarebird.readers import compressed, delimited, json_rows, parquet_file, table_folder, worksheet
 from rarebird.readers.boundary import boundary
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.pictures import is_picture
 from rarebird.readers.targets import WithoutTarget
 
-SUPPORTED = "a folder with one folder per class, .csv, .tsv, .txt, .parquet, .ts or .npz"
+SUPPORTED = "a folder with one folder per class, .csv, .tsv, .txt, .xlsx, .json, .parquet, .ts or .npz"
 TEXT = table_folder.TEXT
-_PARQUET = parquet_file.SUFFIXES
+_TABLES = (*parquet_file.SUFFIXES, *json_rows.SUFFIXES, *worksheet.SUFFIXES)
 _GIVE = f"give {SUPPORTED}"
 _UNPACK, _SAVE_SHEET = "unpack it, and give what is inside", "save its sheet as CSV in UTF-8, and give that file"
 _SAVE_TABLE = "save the table as Parquet or CSV, and give that file"
 _HINTS = {
-    **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar"), _UNPACK),
-    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), _SAVE_SHEET),
-    **dict.fromkeys((".json", ".jsonl", ".ndjson", ".feather", ".arrow", ".orc", ".avro", ".h5"), _SAVE_TABLE),
-    **dict.fromkeys((".dta", ".sav", ".rds", ".sas7bdat"), _SAVE_TABLE),
+    **dict.fromkeys((*compressed.SUFFIXES, ".tgz", ".7z", ".rar", ".tar"), _UNPACK),
+    **dict.fromkeys((".xls", ".xlsb", ".ods", ".numbers"), _SAVE_SHEET),
+    **dict.fromkeys((".feather", ".arrow", ".ipc", ".orc", ".avro", ".h5", ".hdf5"), _SAVE_TABLE),
+    **dict.fromkeys((".dta", ".sav", ".rds", ".rdata", ".sas7bdat", ".pkl", ".pickle", ".arff", ".db"), _SAVE_TABLE),
 }
 
 
@@ -69,17 +69,17 @@ def _read(path: Path, options: ReadOptions) -> Splits:
     """`read`, without what the options say of splits."""
     if path.is_dir():
         return _folder(path, options)
-    kind, suffix = options.kind, path.suffix.lower()
+    kind, suffix = options.kind, compressed.suffix(path)
     if is_picture(path):
         return _picture(path, options)
     if suffix == ".npz":
         from rarebird.readers import npz
 
         return npz.read(path, options)
-    if suffix not in (*TEXT, *_PARQUET, ".ts"):
+    if suffix not in (*TEXT, *_TABLES, ".ts"):
         raise DataError(f"{path} is of an unknown type ({suffix or 'no suffix'}); {_HINTS.get(suffix, _GIVE)}.")
     kind = kind or _guess(path, suffix, options)
-    supported = {"image": TEXT, "table": (*TEXT, *_PARQUET), "series": (*TEXT, ".ts")}[kind]
+    supported = {"image": TEXT, "table": (*TEXT, *_TABLES), "series": (*TEXT, ".ts")}[kind]
     if suffix not in supported:
         raise DataError(
             f"{path} cannot be read as data of kind {kind!r}; give {', '.join(supported)} or .npz, or another --kind."
@@ -111,12 +111,12 @@ def _guess(path: Path, suffix: str, options: ReadOptions) -> Kind:
     """The kind of a file: series in UCR's layout have a first line of numbers; a list of pictures names files."""
     if suffix == ".ts":
         return "series"
-    if suffix in _PARQUET:
+    if suffix in _TABLES:
         return "table"
     from rarebird.readers import picture_lists
 
     beginning = delimited.beginning(path, picture_lists.BEGINNING)
-    named_ucr = path.stem.upper().endswith(("_TRAIN", "_TEST"))
+    named_ucr = compressed.stem(path).upper().endswith(("_TRAIN", "_TEST"))
     if (suffix != ".csv" or named_ucr) and delimited.is_label_and_numbers(beginning.lstrip().partition("\n")[0]):
         return "series"
     return "image" if picture_lists.lists_pictures(path, beginning, options) else "table"

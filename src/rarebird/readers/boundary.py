@@ -6,6 +6,7 @@ versions something else, so that no list of exceptions would ever be complete.
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from pathlib import Path
 from rarebird.core.checks import DataError
 
 _LONGEST = 200
+# A path has lost one of the two strokes.
+_ADDRESS = re.compile(r"(\w[\w+.-]+):/+(.+)")
 
 
 @contextmanager
@@ -46,6 +49,11 @@ def boundary(path: Path) -> Iterator[None]:
 def _check_kind(path: Path) -> None:
     """Refuse what is neither a file nor a folder: a pipe or a device may have no end."""
     if not path.exists():
+        if address := _ADDRESS.match(path.as_posix()):
+            raise DataError(
+                f"{address[1]}://{address[2]} is an address, and rarebird reads files and folders of this machine; "
+                "download it, and give the path."
+            )
         raise DataError(f"There is no file or folder {path}; check the path.")
     mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):

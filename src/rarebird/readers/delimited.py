@@ -8,15 +8,14 @@ import io
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rarebird.core.checks import DataError, some
-from rarebird.core.memory import require_memory
-from rarebird.readers import encodings
+from rarebird.readers import compressed, encodings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,6 +67,21 @@ def read(path: Path, encoding: str = "") -> Cells:
         DataError: No text, no rows, no or duplicate column names, rows of unequal width.
     """
     text, encoding, notes = decode(path, encoding)
+    return cells_of(text, path, encoding, notes)
+
+
+def cells_of(text: str, path: Path, encoding: str = "", notes: Sequence[str] = ()) -> Cells:
+    """The header and the raw cells of delimited text.
+
+    Args:
+        text: The decoded text of the file.
+        path: For messages.
+        encoding: Of its bytes.
+        notes: Notes for the user so far.
+
+    Raises:
+        DataError: As for `read`.
+    """
     if not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
     text, delimiter, more = _without_preamble(text, path)
@@ -88,8 +102,7 @@ def decode(path: Path, preferred: str = "") -> tuple[str, str, list[str]]:
         DataError: The file cannot be opened, or is not text in a known encoding.
     """
     try:
-        require_memory(TEXT_MEMORY * path.stat().st_size, f"The text of {path}", "split it, or save it as Parquet")
-        raw = path.read_bytes()
+        raw = compressed.content(path, TEXT_MEMORY)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     return encodings.decoded(raw, path, preferred)
@@ -102,8 +115,7 @@ def beginning(path: Path, most: int) -> str:
         DataError: As for `decode`.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(most)
+        raw = compressed.beginning(path, most)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     if len(raw) == most and b"\0" not in raw[:4]:

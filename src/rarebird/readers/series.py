@@ -15,7 +15,7 @@ import numpy as np
 from rarebird.core.checks import DataError, some
 from rarebird.core.memory import require_memory
 from rarebird.data.dataset import Curves, Dataset, Splits, Task, UnreadRow
-from rarebird.readers import delimited, targets
+from rarebird.readers import compressed, delimited, targets
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.spellings import MISSING
 
@@ -70,7 +70,7 @@ def read(path: Path, options: ReadOptions) -> Splits:
         )
     text = delimited.decode(path)[0]
     lines = text.splitlines()
-    labels, rows, task = _ts(path, lines, options) if path.suffix.lower() == ".ts" else _ucr(path, lines, options)
+    labels, rows, task = _ts(path, lines, options) if compressed.suffix(path) == ".ts" else _ucr(path, lines, options)
     if not rows:
         raise DataError(f"{path} holds no series; give a file with one series per line.")
     unread = () if options.labelled else _unusable(rows)
@@ -91,7 +91,7 @@ def read(path: Path, options: ReadOptions) -> Splits:
         )
     source = curves(padded([rows[row] for row in kept], str(path)), str(path), kept)
     ids = (kept + 1).astype(str).astype(object)
-    dataset = Dataset("series", task, source, np.arange(len(kept)), y, classes, ids, name=path.stem)
+    dataset = Dataset("series", task, source, np.arange(len(kept)), y, classes, ids, name=compressed.stem(path))
     return Splits(dataset, notes=tuple(notes), unread=unread)
 
 

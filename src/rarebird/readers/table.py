@@ -1,5 +1,5 @@
-"""Tables: CSV (comma, tab, semicolon or bar) and Parquet -> Dataset. `docs/reading-data.md` says what is read as
-what."""
+"""Tables: CSV (comma, tab, semicolon or bar), Parquet, JSON and Excel's workbooks -> Dataset. `docs/reading-data.md`
+says what is read as what."""
 
 from __future__ import annotations
 
@@ -13,17 +13,29 @@ import numpy as np
 from rarebird.core.checks import DataError, some
 from rarebird.data.dataset import Dataset, Frame, Splits, Task
 from rarebird.data.schema import ColumnFormat, Reading, Schema
-from rarebird.readers import delimited, labels, parquet_file, roles, targets, total_row, typed_columns
+from rarebird.readers import (
+    compressed,
+    delimited,
+    json_rows,
+    labels,
+    parquet_file,
+    roles,
+    targets,
+    total_row,
+    typed_columns,
+    worksheet,
+)
 from rarebird.readers.columns import Column
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.roles import Roles
-from rarebird.readers.site import File, Place
+from rarebird.readers.site import File, Place, row_number
 from rarebird.readers.text_column import TextColumn
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PARQUET = (".parquet", ".pq")
+SUFFIXES = (*parquet_file.SUFFIXES, *json_rows.SUFFIXES, *worksheet.SUFFIXES)
+"""Of tables that are not delimited text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +46,7 @@ class Untyped:
         columns: Name -> text cells, or values of a type.
         file: Where they are.
         notes: Sentences for the user.
-        encoding: Of a text file; empty for Parquet.
+        encoding: Of a text file; empty for other formats.
     """
 
     columns: Mapping[str, TextColumn | pd.Series]
@@ -50,8 +62,8 @@ def read(path: Path, options: ReadOptions) -> Splits:
     Row ids are the numbers of the data rows, "1" for the first.
 
     Args:
-        path: A Parquet file (``.parquet``, ``.pq``) or a folder of such files, or delimited text with a line of column
-            names.
+        path: A Parquet file (``.parquet``, ``.pq``) or a folder of such files, rows as JSON, a workbook, or delimited
+            text with a line of column names.
         options: Names the columns that are not features; its schema says how the cells are written.
 
     Raises:
@@ -61,30 +73,36 @@ def read(path: Path, options: ReadOptions) -> Splits:
         raise DataError(
             f"--groups-pattern reads file names, which the rows of {path} do not have; name a column with --groups."
         )
-    parquet = path.is_dir() or path.suffix.lower() in PARQUET
-    untyped = _parquet(path, options) if parquet else _text(path, options)
+    untyped = _untyped(path, options)
     untyped, notes = _as_in_training(untyped, options.schema)
     found = roles.find_roles(list(untyped.columns), options, str(path))
     dataset, more = _assemble(untyped, found, options, path)
     return Splits(dataset, notes=(*untyped.notes, *notes, *more))
 
 
-def _text(path: Path, options: ReadOptions) -> Untyped:
-    cells = delimited.read(path, options.schema.encoding if options.schema else "")
+def _untyped(path: Path, options: ReadOptions) -> Untyped:
+    suffix = compressed.suffix(path)
+    target = options.target if options.target is not None else "target"
+    if path.is_dir() or suffix in parquet_file.SUFFIXES:
+        typed, notes = parquet_file.read(path, target, options.labelled)
+        return Untyped(typed, File(str(path), row_number), notes)
+    if suffix in json_rows.SUFFIXES:
+        columns, place, more = json_rows.read(path, target, options.labelled)
+        return Untyped(columns, File(str(path), place), tuple(more))
+    if suffix in worksheet.SUFFIXES:
+        return _text(worksheet.read(path))
+    return _text(delimited.read(path, options.schema.encoding if options.schema else ""))
+
+
+def _text(cells: delimited.Cells) -> Untyped:
     columns = {name: TextColumn(column) for name, column in zip(cells.names, cells.columns, strict=True)}
-    file = File(str(path), lambda row: f"line {cells.line(row)}", semicolons=cells.delimiter == ";")
+    file = File(str(cells.path), lambda row: f"line {cells.line(row)}", semicolons=cells.delimiter == ";")
     notes = list(cells.notes)
     if (word := total_row.found(columns)) is not None:
         n = len(cells.columns[0]) - 1
         notes.append(f"The last row ({file.place(n)}) holds totals ({word!r}) and is left out.")
         columns = {name: TextColumn(column[:-1]) for name, column in zip(cells.names, cells.columns, strict=True)}
     return Untyped(columns, file, tuple(notes), cells.encoding)
-
-
-def _parquet(path: Path, options: ReadOptions) -> Untyped:
-    target = options.target if options.target is not None else "target"
-    columns, notes = parquet_file.read(path, target, options.labelled)
-    return Untyped(columns, File(str(path), lambda row: f"row {row + 1}"), notes)
 
 
 def _as_in_training(untyped: Untyped, schema: Schema | None) -> tuple[Untyped, list[str]]:
@@ -139,7 +157,7 @@ def _assemble(untyped: Untyped, found: Roles, options: ReadOptions, path: Path) 
         weight=values(found.weight, roles.weights),
         group=values(found.groups, roles.groups),
         time=values(found.time, roles.times),
-        name=path.stem,
+        name=compressed.stem(path),
         target=found.target or "target",
         reading=Reading(forms, typed.lost, typed.unseen),
     )

@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from rarebird.core.checks import DataError, some
-from rarebird.readers import parquet_file
+from rarebird.readers import compressed, json_rows, parquet_file, worksheet
 
 TEXT = (".csv", ".tsv", ".txt")
+# What is called train.json beside pictures describes these.
+_SUFFIXES = (*TEXT, *parquet_file.SUFFIXES, *json_rows.LINES, *worksheet.SUFFIXES)
 _PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 
 def parts_in(folder: Path) -> dict[str, Path]:
-    """Part -> the table in a folder that is called so, such as Train.csv; without training rows there are no parts."""
-    tables = {file.name.lower(): file for file in reversed(_tables(folder))}
+    """Part -> the table in a folder that is called so, such as Train.csv or train.csv.gz; without training rows there
+    are no parts."""
+    tables = {(compressed.stem(file).lower(), compressed.suffix(file)): file for file in reversed(_tables(folder))}
     found = {}
     for part, names in _PARTS.items():
-        wanted = (name + suffix for name in names for suffix in (*TEXT, *parquet_file.SUFFIXES))
+        wanted = ((name, suffix) for name in names for suffix in _SUFFIXES)
         file = next((tables[name] for name in wanted if name in tables), None)
         if file is not None:
             found[part] = file
@@ -33,7 +36,7 @@ def single_table(folder: Path) -> Path | None:
     if _is_parquet(folder):
         return folder
     children = [child for child in folder.iterdir() if not child.name.startswith((".", "_"))]
-    tables = [table for table in _tables(folder) if table.suffix.lower() in (".csv", ".tsv")]
+    tables = [table for table in _tables(folder) if compressed.suffix(table) in (".csv", ".tsv")]
     if not tables or any(child.is_dir() for child in children):
         return None
     if len(tables) > 1:
@@ -45,13 +48,12 @@ def single_table(folder: Path) -> Path | None:
 
 
 def _tables(folder: Path) -> list[Path]:
-    suffixes = (*TEXT, *parquet_file.SUFFIXES)
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in suffixes and file.is_file())
+    return sorted(file for file in folder.iterdir() if compressed.suffix(file) in _SUFFIXES and file.is_file())
 
 
 def _is_parquet(folder: Path) -> bool:
     """Whether a folder is a data set of Parquet files: it has some itself, or in folders named ``column=value``."""
-    if any(file.suffix.lower() in parquet_file.SUFFIXES for file in _tables(folder)):
+    if any(compressed.suffix(file) in parquet_file.SUFFIXES for file in _tables(folder)):
         return True
     named = (child for child in folder.iterdir() if child.is_dir() and "=" in child.name)
     return any(parquet_file.files_in(child) for child in named)

@@ -15,7 +15,7 @@ from rarebird.data.columns import CONSTANT
 from rarebird.data.dataset import Dataset, Frame, Kind
 from rarebird.model.model import Model
 from rarebird.model.rows import RowsToPredict, to_predict
-from rarebird.readers import picture_lists
+from rarebird.readers import compressed, picture_lists
 from rarebird.readers.options import ReadOptions, remembered_target
 
 
@@ -86,7 +86,7 @@ def _frame(model: Model, data: Path, rows: Dataset, options: ReadOptions) -> Any
     """The columns of the rows' file; None if it has none."""
     if isinstance(rows.source, Frame):
         return rows.raw()
-    if model.spec.kind == "image" and data.is_file() and data.suffix.lower() in readers.TEXT:
+    if model.spec.kind == "image" and data.is_file() and compressed.suffix(data) in readers.TEXT:
         return readers.read(data, ReadOptions(kind="table", labelled=False, role="rows", target="")).train.raw()
     return None
 

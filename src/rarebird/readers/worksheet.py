@@ -1,0 +1,107 @@
+"""A sheet of an Excel workbook -> the text cells of the CSV file that Excel would save of it."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rarebird.core.checks import DataError, some
+from rarebird.core.memory import require_memory
+from rarebird.readers import delimited
+
+SUFFIXES = (".xlsx", ".xlsm")
+# Memory that a sheet takes while it is read, as a multiple of its unpacked size.
+_MEMORY = 3
+_SAVE = "save its sheet as CSV in UTF-8, and give that file"
+
+
+def read(path: Path) -> delimited.Cells:
+    """The header and the text cells of a workbook's first sheet that is not empty; the numbers of lines are those of
+    the sheet's rows.
+
+    Formulas count by the values that Excel stored. Charts and macros are not read.
+
+    Raises:
+        DataError: It is no workbook, does not fit into the memory, its sheets are empty, or the package that reads it
+            is missing.
+    """
+    try:
+        import openpyxl
+    except ImportError:
+        raise DataError(
+            f"{path} needs the package openpyxl; install it with pip install 'rarebird[excel]', or {_SAVE}."
+        ) from None
+    _check_size(path)
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+    try:
+        filled = ((sheet.title, text) for sheet in book.worksheets if (text := _as_csv(_rows(sheet))).strip(",\n"))
+        title, text = next(filled, ("", ""))
+        others = [sheet.title for sheet in book.worksheets if sheet.title != title]
+    finally:
+        book.close()
+    if not text:
+        raise DataError(f"{path} has no sheet with cells; give a workbook with a table in its first sheet.")
+    notes = []
+    if others:
+        notes.append(
+            f"Only sheet {title!r} of {path.name} is read, not {some(map(repr, others))}; save another sheet as its "
+            "own file to read it."
+        )
+    return delimited.cells_of(text, path, notes=notes)
+
+
+def _check_size(path: Path) -> None:
+    """Refuse what takes more memory than there is: a few bytes of a workbook can stand for any number of equal cells.
+
+    Raises:
+        DataError: It does not fit, or is no workbook.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(info.file_size for info in archive.infolist() if info.filename.endswith(".xml"))
+    except zipfile.BadZipFile:
+        raise DataError(f"{path} is not an Excel workbook, despite its name; {_SAVE}.") from None
+    require_memory(_MEMORY * size, f"The workbook {path}", "split it, or save it as CSV or Parquet")
+
+
+def _rows(sheet: Any) -> Iterator[list[str]]:
+    """The texts of each row, without the empty cells at its end."""
+    sheet.reset_dimensions()  # a size that a file declares may be wrong
+    for row in sheet.iter_rows(values_only=True):
+        texts = [_text(value) for value in row]
+        while texts and not texts[-1]:
+            texts.pop()
+        yield texts
+
+
+def _as_csv(rows: Iterator[list[str]]) -> str:
+    """The rows as CSV, all as wide as the widest; a sheet's row is a line, also where it is empty."""
+    kept = list(rows)
+    width = max(map(len, kept), default=0)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in kept:
+        if any(row):
+            writer.writerow([*row, *[""] * (width - len(row))])
+        else:
+            text.write("\n")
+    return text.getvalue()
+
+
+def _text(value: Any) -> str:
+    """A cell as CSV holds it, on one line."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime.datetime):
+        midnight = value.time() == datetime.time()
+        return value.date().isoformat() if midnight else value.isoformat(sep=" ")
+    if isinstance(value, datetime.timedelta):
+        return str(value.total_seconds())
+    return " ".join(str(value).split("\n")).replace("\r", " ")
