@@ -4,9 +4,10 @@
     python benchmarks/kill_and_resume.py --moments 30 --namespace    # each fit is process 1 of a namespace of its own
 
 Ways: ``kill`` (SIGKILL), ``term`` (SIGTERM), ``interrupt`` (Ctrl-C), ``twice`` (Ctrl-C, and again a moment later). For
-each way, with one process and with two workers, a fit is started and hit at a random moment between its start and the
-time that an undisturbed one takes. Then the same command runs with ``--resume``, if the first one has not finished. The
-search has recipes of fixed steps and no budget, so that its trials repeat exactly.
+each way, with one process and with two workers, a fit is started and hit at a random moment. Then the same command runs
+with ``--resume``, if the first one has not finished. The search has recipes of fixed steps and no budget, so that its
+trials repeat exactly. A moment is a number of processor seconds that the fit and its workers have used, between none
+and those that an undisturbed fit uses: so the moments are as far in the work on a busy machine as on a free one.
 
 Counted, and expected to be 0 everywhere:
 
@@ -23,6 +24,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -42,6 +44,8 @@ RUN_FILES = {
     *("label_issues.html", "model", "recipe.toml", "report.html", "result.json", "test_predictions.csv"),
     *("test_rows.safetensors", "trials.db"),
 }
+# Processor seconds between the two signals of ``twice``.
+AGAIN = 0.1
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc")
 
 
@@ -105,12 +109,32 @@ class Bench:
             return
 
     def undisturbed(self) -> tuple[dict[tuple[str, int], float], np.ndarray, float]:
-        """Losses of the trials, outputs of the model, and seconds."""
-        start = time.monotonic()
+        """Losses of the trials, outputs of the model, and processor seconds."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         process = self.start(self.home / "whole")
         _, error = process.communicate()
         assert process.returncode == 0, error
-        return trials(self.home / "whole"), outputs(self.home / "whole"), time.monotonic() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return trials(self.home / "whole"), outputs(self.home / "whole"), seconds
+
+
+def processor_seconds(process: int) -> float:
+    """Processor seconds of a process, of the children that it waited for, and of those that live."""
+    folder = Path(f"/proc/{process}")
+    try:
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        children = (folder / "task" / str(process) / "children").read_text().split()
+    except OSError:  # it has ended
+        return 0.0
+    own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(processor_seconds(int(child)) for child in children)
+
+
+def wait_until(process: subprocess.Popen[str], moment: float) -> None:
+    """Wait until a process and its children have used so many processor seconds, or it has ended."""
+    while process.poll() is None and processor_seconds(process.pid) < moment:
+        time.sleep(0.01)
 
 
 def trials(run: Path) -> dict[tuple[str, int], float]:
@@ -146,6 +170,27 @@ def outputs(run: Path) -> np.ndarray:
     return pd.read_csv(run / "test_predictions.csv").filter(like="probability_").to_numpy()
 
 
+def living(session: int) -> list[str]:
+    """Numbers of the processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(stat.parent.name)
+    return found
+
+
+def wait_for_the_end(session: int) -> None:
+    """Wait for the workers that lost their main process: they end by themselves."""
+    for _ in range(100):
+        if not living(session):
+            return
+        time.sleep(0.1)
+
+
 def left_over(bench: Bench, run: Path, session: int) -> list[str]:
     """What is there and should not be."""
     beside = [path.name for path in run.parent.iterdir() if path.name not in ("data.csv", "tmp", "whole", run.name)]
@@ -155,14 +200,7 @@ def left_over(bench: Bench, run: Path, session: int) -> list[str]:
         [path.name for path in hidden.iterdir() if path.name not in ("lock", "files.json")] if hidden.is_dir() else []
     )
     inside += [path.name for path in (run / "model").glob(".*")]
-    alive = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            alive.append(f"process {stat.parent.name}")
+    alive = [f"process {number}" for number in living(session)]
     # torch keeps a cache of its own in the temporary folder, also after a run that nobody disturbed.
     temporary = [path.name for path in bench.temporary.iterdir() if not path.name.startswith("torchinductor_")]
     return [*beside, *inside, *temporary, *alive]
@@ -173,10 +211,10 @@ def disturbed(bench: Bench, way: str, moment: float, whole: tuple[dict[tuple[str
     run = bench.home / "run"
     process = bench.start(run)
     session = process.pid
-    time.sleep(moment)
+    wait_until(process, moment)
     bench.hit(process, {"kill": signal.SIGKILL, "term": signal.SIGTERM}.get(way, signal.SIGINT))
     if way == "twice":
-        time.sleep(0.3)
+        wait_until(process, processor_seconds(process.pid) + AGAIN)
         bench.hit(process, signal.SIGINT)
     _, said = process.communicate()
     before, code, errors = trials(run), process.returncode, []
@@ -191,7 +229,7 @@ def disturbed(bench: Bench, way: str, moment: float, whole: tuple[dict[tuple[str
             errors.append(f"resumed: {process.returncode} {again[-300:]}")
     elif way != "kill" and code not in (0, 1):
         errors.append(f"code {code}")
-    time.sleep(0.3)  # workers that lost their main process end by themselves
+    wait_for_the_end(session)
     after = trials(run)
     lost = [key for key in before if key not in after or np.isnan(after[key])]
     different = [key for key, value in after.items() if not finished and value != whole[0].get(key)]
@@ -216,7 +254,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(Path(folder), workers, given.namespace)
             losses, model, seconds = bench.undisturbed()
-            print(f"workers {workers}: {len(losses)} trials, {seconds:.1f} s undisturbed", flush=True)
+            print(f"workers {workers}: {len(losses)} trials, {seconds:.1f} processor seconds undisturbed", flush=True)
             for way in given.ways:
                 found = [disturbed(bench, way, draw.uniform(0, seconds), (losses, model)) for _ in range(given.moments)]
                 counts = {key: sum(one[key] for one in found) for key in ("lost", "different", "kept")}

@@ -21,6 +21,8 @@ from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
 from rarebird.runs.fit_recipe import fit_recipe
 from rarebird.runs.request import Request
+from rarebird.training import part_seconds
+from rarebird.training.network_trainer import NetworkTrainer
 
 
 def table(path: Path, n: int = 160, regression: bool = False, seed: int = 0) -> Path:
@@ -127,3 +129,16 @@ def test_a_search_that_the_user_ends_keeps_its_candidates(few: None, tmp_path: P
     outcome = command.fit(request, Clock(), lambda progress, what: next(ends, True))
     assert any("ended early" in note for note in outcome.result.notes)
     assert (request.out / "model").is_dir()
+
+
+def test_a_reference_ships_where_every_network_would_end_too_late(
+    tmp_path: Path, few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the time is up before anything is trained, and even the quickest network takes too long."""
+    monkeypatch.setattr(part_seconds, "LONGEST_OVERRUN", 60.0)
+    monkeypatch.setattr(NetworkTrainer, "least_seconds", lambda self, deadline: 1000.0)
+    request = Request(data=table(tmp_path / "rows.csv"), out=tmp_path / "run", settings=("folds=3",))
+    outcome = command.fit(request, Clock(4.0))
+    assert isinstance(outcome.recipe, Recipe)
+    assert outcome.recipe.reference is not None
+    assert load(request.out / "model").classes == ("common", "rare")

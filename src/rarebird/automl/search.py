@@ -13,6 +13,7 @@ from rarebird.automl.candidate import Candidate, TrainingContext
 from rarebird.automl.criterion import Criterion, is_worse
 from rarebird.automl.ensemble_selection import Selection, families, row_of, select
 from rarebird.automl.held_out_figures import with_figures
+from rarebird.automl.late_entry import train_late
 from rarebird.automl.local_search import LocalSearch, best_searched, luck
 from rarebird.automl.outside_rows import OutsideRows
 from rarebird.automl.picture_variants import affordable
@@ -118,9 +119,7 @@ class Search(Closing):
         entries = with_pretraining(with_in_context(entries, self.given), self.setup.splits)
         self.race.run(self.outside.entries(self._with_shares(entries, device), self.race))
         if self.race.best is None:
-            # The first entry is the quickest; a network that is hardly trained would be no better than chance.
-            is_late = entries[0].name in self.race.late
-            self.race.run([replace(entries[0] if is_late else _default(entries), must=True)])
+            train_late(self.race, entries)
         if self.race.best is None:
             raise DataError(
                 f"No recipe could be trained. {' '.join(f'{name}: {why}.' for name, why in self.race.left.items())}"
@@ -274,11 +273,6 @@ class Search(Closing):
         if leaders and not is_worse(leaders[0].losses, rivals[0].losses, self.criterion.group, luck(tried)):
             return unsearched
         return [*unsearched, *searched]
-
-
-def _default(entries: Sequence[PortfolioEntry]) -> PortfolioEntry:
-    """The default recipe among the entries."""
-    return next(entry for entry in entries if entry.role == "default")
 
 
 def _best_network(candidates: Sequence[Candidate]) -> Candidate | None:

@@ -77,6 +77,26 @@ def on_thousands(found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.
     return notes
 
 
+def on_percent(found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.Series], file: File) -> list[str]:
+    """Columns in which some numbers have the sign of percent and others do not: 0.4 may mean 40%."""
+    import pyarrow.compute as pc
+
+    notes = []
+    for name, column in found.items():
+        cells, unit = raw[name], column.form.unit
+        if unit not in ("%", "‰") or not isinstance(cells, TextColumn):
+            continue
+        without = cells.rows_of(~np.asarray(pc.match_substring(cells.distinct, unit), dtype=bool) & ~cells.marks)
+        if without.any():
+            row = int(without.argmax())
+            notes.append(
+                f"Column {name!r} has {without.sum():,} numbers without the {unit} of the others, such as "
+                f"{_cell(cells, row)!r} ({file.place(row)}); they are read as {column.values[row]:g} {unit}: correct "
+                "them if they mean something else."
+            )
+    return notes
+
+
 def _cell(cells: TextColumn, row: int) -> str:
     return str(cells.filled[row].as_py())
 

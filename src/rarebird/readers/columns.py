@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-# Of a column with this many different numbers, one cell in a hundred may be something else.
+# Of a column with this many different numbers, one cell, or one in a hundred, may be something else.
 _MANY_NUMBERS, _STRAY = 20, 0.01
 
 
@@ -170,7 +170,7 @@ def _numbers(cells: TextColumn, hints: Hints) -> Column | None:
     if not found and valued.any():
         numeric = valued & np.asarray(pc.fill_null(numbers.numeric(cells.distinct), False), dtype=bool)
         strays = cells.counts[valued & ~numeric].sum()
-        if numeric.sum() <= _MANY_NUMBERS or strays > _STRAY * cells.counts[valued].sum():
+        if numeric.sum() <= _MANY_NUMBERS or strays > max(1, _STRAY * cells.counts[valued].sum()):
             return None
         valued = numeric
         found = numbers.notations(cells.distinct.filter(_mask(valued)))

@@ -9,13 +9,16 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rarebird.core.checks import DataError, some
-from rarebird.readers import compressed, encodings
+from rarebird.readers import compressed, encodings, row_names
+from rarebird.readers.false_rows import NAMELESS
+from rarebird.readers.other_content import refuse_blanks, refuse_other_content
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +28,7 @@ TEXT_MEMORY = 5
 _DELIMITERS = ",\t;|"
 _NAMED_DELIMITER = re.compile(r'^\ufeff?"?sep=([^\w\s"]|\t)"?\s*$', re.IGNORECASE)
 _SNIFFED = 20  # rows that decide on the delimiter, and among which titles may be
+_NAMED_ROWS = "The first cell of each row of {} has no column name, and is read as the name of the row."
 _BLOCK_BYTES = 1 << 24  # a block of Arrow's parser; a line must fit into one
 _LONGEST_CELL = 1 << 30  # with a wrong delimiter, the whole line of a wide table is one cell
 
@@ -84,12 +88,23 @@ def cells_of(text: str, path: Path, encoding: str = "", notes: Sequence[str] = (
     """
     if not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
+    refuse_other_content(text, path)
     text, delimiter, more = _without_preamble(text, path)
     first = next(records(text, delimiter), None)
     if first is None:
         raise DataError(f"{path} is empty; give a table with a line of column names and one line per row.")
+    rows = [fields for _, fields in islice(records(text, delimiter), 1, 1 + _SNIFFED)]
     names = _names(path, first[1])
-    columns = _columns(path, text, delimiter, names, skip=first[0])
+    refuse_blanks(names, rows, path)
+    columns: list[pa.ChunkedArray] = []
+    if wider := row_names.wider(names, rows):
+        with suppress(DataError):  # the message of the file's own column names is the better one
+            columns = _columns(path, text, delimiter, wider, skip=first[0])
+    if wider and columns and row_names.fits(wider, columns):
+        names = wider
+        more += [_NAMED_ROWS.format(path.name)] if wider[0].startswith(NAMELESS) else []
+    else:
+        columns = _columns(path, text, delimiter, names, skip=first[0])
     if not columns or len(columns[0]) == 0:
         raise DataError(f"{path} holds column names but no rows; give a table with one line per row.")
     return Cells(path, text, encoding, delimiter, names, columns, [*notes, *more])
@@ -129,14 +144,15 @@ def sniff(text: str) -> str:
     splits them."""
     beginning = text[:_BLOCK_BYTES]
 
-    def evenness(delimiter: str) -> tuple[float, int]:
+    def evenness(delimiter: str) -> tuple[float, int, int]:
         widths = [len(fields) for _, fields in islice(records(beginning, delimiter), _SNIFFED)]
-        if not widths or widths[0] < 2:
-            # Titles before the column names have one cell.
-            widths = widths[next((place for place, width in enumerate(widths) if width > 1), len(widths)) :]
+        # Titles before the column names have one cell. But of alter;wert and 41,25;7,5 the comma would make a title
+        # and even rows, so that the fewest titles count.
+        titles = next((place for place, width in enumerate(widths) if width > 1), len(widths))
+        widths = widths[titles:]
         if len(widths) < 2:
-            return (0.0, 0)
-        return (sum(width == widths[0] for width in widths) / len(widths), widths[0])
+            return (0.0, 0, 0)
+        return (sum(width == widths[0] for width in widths) / len(widths), -titles, widths[0])
 
     return max(_DELIMITERS, key=evenness)
 
@@ -201,7 +217,7 @@ def is_label_and_numbers(line: str) -> bool:
 
 
 def _names(path: Path, header: list[str]) -> list[str]:
-    names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(header)]
+    names = [name.strip() or f"{NAMELESS}{place}" for place, name in enumerate(header)]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if all(is_number(name) for name in names) and (repeated or not all(name.isdigit() for name in names)):
         raise DataError(
@@ -242,6 +258,8 @@ def _columns(path: Path, text: str, delimiter: str, names: list[str], skip: int)
             ),
         )
     except pa.ArrowInvalid as error:
+        if next(islice(records(text, delimiter), 1, None), None) is None:  # column names alone
+            return []
         raise _explained(path, text, delimiter, len(names), error) from None
     columns = list(table.columns)
     if table.num_rows and text.count('"') % 2 and any("\n" in str(column[-1]) for column in columns):

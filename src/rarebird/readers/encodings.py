@@ -8,7 +8,10 @@ from pathlib import Path
 
 from rarebird.core.checks import DataError
 
-_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_BOMS = (
+    *((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32")),
+    *((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")),
+)
 _SAMPLED = 1 << 16  # characters or bytes that decide between encodings
 # A UTF-8 file of many letters, of which a few bytes are damaged.
 _MANY_LETTERS, _DAMAGED = 20, 0.05

@@ -152,7 +152,14 @@ def _channels_before_steps(parts: list[Part], options: ReadOptions, path: Path) 
     if options.channels_last or (first != options.channels and last == options.channels):
         note = f"Series of {path} are read as {first} steps of {last} channels, as (n, steps, channels)."
         return [replace(part, X=part.X.transpose(0, 2, 1)) for part in parts], [] if options.channels_last else [note]
-    if first <= last or options.channels is not None:
+    if options.channels is not None:
+        return parts, []
+    if options.kind is None and (first == last or parts[0].X.dtype.kind == "u"):
+        return parts, [
+            f"Series of {path} are read as {first} channels of {last} steps, as (n, channels, steps); if they are "
+            "pictures, give --kind image."
+        ]
+    if first <= last:
         return parts, []
     return parts, [
         f"Series of {path} are read as {first} channels of {last} steps, as (n, channels, steps); if they are "

@@ -31,6 +31,7 @@ _GROUPS = {
     " ": r"[1-9]\d{0,2}( \d{3})+",
     "'": r"[1-9]\d{0,2}('\d{3})+",
 }
+_DIGITS = ("０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९")
 _BEGINNING = 100
 _THOUSANDS: dict[str, tuple[str, ...]] = {".": (",", " ", "'"), ",": (".", " ", "'")}
 
@@ -186,13 +187,14 @@ def _without_units(cells: pa.ChunkedArray | pa.Array) -> tuple[pa.ChunkedArray |
 
 
 def _with_narrow_digits(text: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    """Full-width digits and marks, as East Asian keyboards write them, as the usual ones."""
+    """Digits and marks of other scripts (full-width ones of East Asian keyboards, Arabic, Persian, Indian) as the usual
+    ones."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pc.any(pc.match_substring_regex(text, "[０-９]")).as_py():
+    if not pc.any(pc.match_substring_regex(text, f"[{''.join(_DIGITS)}]")).as_py():
         return text
-    narrow = str.maketrans("０１２３４５６７８９．，％", "0123456789.,%")
+    narrow = str.maketrans("．，％٫٬٪" + "".join(_DIGITS), ".,%.,%" + "0123456789" * len(_DIGITS))
     return pa.array([None if cell is None else cell.translate(narrow) for cell in text.to_pylist()], pa.string())
 
 

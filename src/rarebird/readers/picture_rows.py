@@ -46,7 +46,8 @@ def load(parts: dict[str, Listing], options: ReadOptions) -> Splits:
         data, more = _dataset(listing, groups_of(listing, options.groups_pattern), array, reasons, options)
         if part == "train" and options.role == "training rows" and data.n_classes == 1:
             raise DataError(
-                f"{listing.where} holds only one class ({data.classes[0]!r}); give pictures of two classes or more."
+                f"{listing.where} holds only one class ({data.classes[0]!r}); give a folder of pictures for each of "
+                "two classes or more, or a CSV of path,label."
             )
         loaded[part] = data.aligned(loaded["train"].classes) if loaded else data
         notes += more

@@ -16,6 +16,7 @@ from rarebird.data.schema import ColumnFormat, Reading, Schema
 from rarebird.readers import (
     compressed,
     delimited,
+    false_rows,
     json_rows,
     labels,
     parquet_file,
@@ -97,11 +98,18 @@ def _untyped(path: Path, options: ReadOptions) -> Untyped:
 def _text(cells: delimited.Cells) -> Untyped:
     columns = {name: TextColumn(column) for name, column in zip(cells.names, cells.columns, strict=True)}
     file = File(str(cells.path), lambda row: f"line {cells.line(row)}", semicolons=cells.delimiter == ";")
-    notes = list(cells.notes)
+    away, more = false_rows.found(columns, file)
+    notes = [*cells.notes, *more]
+    if len(away):
+        kept = np.setdiff1d(np.arange(len(cells.columns[0])), away)
+        columns = {name: TextColumn(column.cells.take(kept)) for name, column in columns.items()}
+        file = replace(file, place=lambda row: f"line {cells.line(int(kept[row]))}")
+        if not len(kept):
+            raise DataError(f"{cells.path} holds column names but no rows; give a table with one line per row.")
     if (word := total_row.found(columns)) is not None:
-        n = len(cells.columns[0]) - 1
-        notes.append(f"The last row ({file.place(n)}) holds totals ({word!r}) and is left out.")
-        columns = {name: TextColumn(column[:-1]) for name, column in zip(cells.names, cells.columns, strict=True)}
+        last = len(next(iter(columns.values()))) - 1
+        notes.append(f"The last row ({file.place(last)}) holds totals ({word!r}) and is left out.")
+        columns = {name: TextColumn(column.cells[:-1]) for name, column in columns.items()}
     return Untyped(columns, file, tuple(notes), cells.encoding)
 
 

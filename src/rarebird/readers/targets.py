@@ -155,7 +155,7 @@ def label(value: Any) -> str:
         # Bytes that are no UTF-8 are written out, so that different labels stay different.
         value = value.decode("utf-8", errors="backslashreplace")
     if isinstance(value, str):
-        return unicodedata.normalize("NFC", value)
+        return unicodedata.normalize("NFC", str(value))  # numpy's texts show their type in messages
     return str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else str(value)
 
 

@@ -14,6 +14,7 @@ from rarebird.readers.text_column import TextColumn
 # A column is one of digits if more than this share of its cells are numbers or begin with a digit.
 _MOSTLY = 0.5
 # A cell with a digit at its beginning that is no number: a code, a time, a range.
+_LETTER = r"^\pL"
 _DIGITS = r"^\D{0,2}\d[\d\s.,:/%-]*\D{0,3}$"
 
 
@@ -24,6 +25,8 @@ def notes(cells: TextColumn, site: Site) -> list[str]:
 
     numeric = np.asarray(pc.fill_null(numbers.numeric(cells.distinct), False), dtype=bool)
     digits = np.asarray(pc.match_substring_regex(cells.distinct, _DIGITS), dtype=bool)
+    if not numeric.any():  # s1, s2: names, of which the user knows that they are none
+        digits &= ~np.asarray(pc.match_substring_regex(cells.distinct, _LETTER), dtype=bool)
     n, share = cells.counts.sum(), cells.counts[numeric | digits].sum()
     if share <= _MOSTLY * n:
         return []

@@ -33,6 +33,7 @@ from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_data
 from rarebird.training.cross_fit import Parts, parts_of
 from rarebird.training.device import threads
+from rarebird.training.timing import usable_threads
 
 RESULT, MODEL, PAGE = "compression.json", "model", "compression.html"
 FILES = (RESULT, MODEL, PAGE)
@@ -98,7 +99,7 @@ def compress(
     if request.unlabeled is not None and names[0] != NAMES[0]:
         raise DataError("Rows of --unlabeled teach a student only; take the step distill, or leave them out.")
     model = prediction.load(model_path, "cpu")
-    with owned_folder(request, FILES) as out, threads(request.threads):
+    with owned_folder(request, FILES) as out, threads(usable_threads(clock, request.threads)):
         progress(0.0, "reading the data")
         splits, notes = _read(model, model_path, request)
         setup = prepare_run(model.recipe, splits, device="cpu", positive=model.positive)

@@ -34,6 +34,7 @@ from rarebird.slots import methods
 from rarebird.slots.gate_verdict import ClassVerdict, GateVerdict
 from rarebird.slots.synthetic_rows import Generated, Synthesis
 from rarebird.training.device import choose_device, threads
+from rarebird.training.timing import usable_threads
 
 AUTO = "auto"
 # Resampling methods whose new rows the gate can judge, for comparison.
@@ -144,7 +145,7 @@ def synthesize(request: Request, asked: Asked, clock: Clock, progress: Progress 
     splits = separate(Splits(train, notes=data.notes), recipe, 0)
     train, notes = splits.train, [*splits.notes, *_left_out(data)]
     compute = Compute(choose_device(request.device), None, progress)
-    with threads(request.threads):
+    with threads(usable_threads(clock, request.threads)):
         code, seed = train.classes.index(asked.label), recipe.seed
         if asked.generator is not None and generator_files.is_there(asked.generator):
             fitted = _restored(asked.generator, train, code, compute, seed)

@@ -85,18 +85,18 @@ def step_seconds(training: Training, seconds: float) -> float:
     return statistics.median(steps[WARM_UP_STEPS - 1 :])
 
 
-def usable_threads(clock: Clock, wanted: int | None) -> int | None:
+def usable_threads(clock: Clock | None, wanted: int | None) -> int | None:
     """CPU threads for a command with a budget: where other programs, or a quota, keep cores busy, fewer than there are.
 
     Threads wait for each other after each operation. Where one of them waits for a core, an operation that takes 20
     microseconds with one thread took 8 milliseconds with two.
 
     Args:
-        clock: Without a budget nothing is measured, so that the run repeats exactly.
+        clock: Without it, or a budget, nothing is measured, so that the run repeats exactly.
         wanted: The user's number, which is kept.
     """
     most = torch.get_num_threads()
-    if wanted is not None or clock.budget is None or most == 1:
+    if wanted is not None or clock is None or clock.budget is None or most == 1:
         return wanted
     counts = [most >> halvings for halvings in range(most.bit_length())]
     matrix = torch.ones(SIDE, SIDE)

@@ -30,6 +30,7 @@ from rarebird.runs import folder as run_folder
 from rarebird.runs.output_folder import OutputFolder
 from rarebird.runs.request import DataSummary, Request, read_data, summarize
 from rarebird.training.device import choose_device, threads
+from rarebird.training.timing import usable_threads
 from rarebird.tuning import database_address, strategies
 from rarebird.tuning.result import DIGITS, TuningResult
 from rarebird.tuning.space import Space, default_space
@@ -151,7 +152,7 @@ def _tune(request: Request, out: OutputFolder, plan: TuningPlan, clock: Clock, p
     progress(0.0, "reading the data")
     data = read_data(request, clock)
     summary = summarize(data, request.keep_copies)
-    with threads(request.threads):
+    with threads(usable_threads(clock, request.threads)):
         setup = prepare(request, plan, data, summary)
         deadline = None if clock.budget is None else clock.start + TRIALS_SHARE * clock.budget
         finished, pruned, remarks, history = _run_trials(setup, deadline, part_of(progress, 0.0, TRIALS_SHARE))

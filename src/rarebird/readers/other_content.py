@@ -1,0 +1,49 @@
+"""Text files that hold something else than their name says: one sentence in place of a table of nonsense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rarebird.core.checks import DataError
+
+_BEGINNING = 1_000
+_FEWEST_WORDS = 3
+
+
+def refuse_other_content(text: str, path: Path) -> None:
+    """Refuse a text that is no table, by its first letters.
+
+    Raises:
+        DataError: It is a web page, a pointer of Git LFS, or JSON.
+    """
+    start = text[:_BEGINNING].lstrip("\ufeff \t\r\n").lower()
+    if start.startswith(("<!doctype html", "<html")):
+        raise DataError(f"{path} is a web page, despite its name; download the file itself.")
+    if start.startswith("version https://git-lfs.github.com"):
+        raise DataError(f"{path} is a pointer of Git LFS; fetch the file itself with `git lfs pull`.")
+    if start.startswith(("[{", '{"')):
+        raise DataError(f"{path} holds JSON, despite its name; call it {path.stem}.json.")
+
+
+def refuse_blanks(names: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> None:
+    """Refuse a table whose cells are separated by blanks, and so would be one column.
+
+    Args:
+        names: The column names.
+        rows: The cells of the first rows.
+        path: For the message.
+
+    Raises:
+        DataError: There is one column, and its rows have as many words as its name has, with numbers among them.
+    """
+    words = [row[0].split() for row in rows if len(row) == 1]
+    width = len(names[0].split())
+    if len(names) > 1 or width < _FEWEST_WORDS or len(words) < len(rows) or not rows:
+        return
+    numbers = any(word.replace(".", "").lstrip("+-").isdigit() for row in words for word in row)
+    if numbers and all(len(row) == width for row in words):
+        raise DataError(
+            f"The cells of {path} are separated by blanks ({names[0]!r} would be one column); separate them by commas, "
+            "tabs, semicolons or bars."
+        )
