@@ -332,18 +332,15 @@ def test_real_archives(shared_data: Path, name: str, train: list[int], test: lis
 
 def test_series_that_may_be_pictures_get_a_note(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    for name, shape, dtype, noted in (
-        ("a", (8, 6, 9), np.uint16, True),
-        ("b", (8, 6, 6), float, True),
-        ("c", (8, 2, 9), float, False),
-    ):
+    cases = ((8, 6, 9), np.uint16, True), ((8, 6, 6), float, True), ((8, 2, 9), float, False)
+    for name, (shape, dtype, noted) in zip("abc", cases, strict=True):
         np.savez(tmp_path / f"{name}.npz", X=rng.integers(0, 9, shape).astype(dtype), y=np.arange(8) % 2)
-        found = readers.read(tmp_path / f"{name}.npz", ReadOptions())
+        found = npz.read(tmp_path / f"{name}.npz", ReadOptions())
         assert found.train.kind == "series"
         assert any("give --kind image" in note for note in found.notes) == noted
-        assert not readers.read(tmp_path / f"{name}.npz", ReadOptions(kind="series")).notes
+        assert not npz.read(tmp_path / f"{name}.npz", ReadOptions(kind="series")).notes
 
 
 def test_labels_of_numpy_are_plain_texts(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", X=np.eye(4), y=np.array(["u", "v", "u", "v"]))
-    assert {type(label) for label in readers.read(tmp_path / "a.npz", ReadOptions()).train.classes} == {str}
+    assert {type(label) for label in npz.read(tmp_path / "a.npz", ReadOptions()).train.classes} == {str}
