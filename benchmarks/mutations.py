@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -55,13 +56,15 @@ def _bytes(path: Path, rng: np.random.Generator) -> bytes:
     raw = path.read_bytes()
     blind = rng.random() < 0.3
     for _ in range(int(rng.choice([1, 1, 1, 2, 5]))):
-        if not blind and path.suffix == ".npz":
+        if not blind and path.suffix in (".npz", ".xlsx"):
             raw = _archive(raw, rng)
+        elif not blind and path.suffix == ".gz":
+            raw = _packed(raw, rng)
         elif not blind and path.suffix == ".json":
             raw = _json(raw, rng)
         elif not blind and path.suffix == ".safetensors":
             raw = _tensors(raw, rng)
-        elif not blind and path.suffix in (".csv", ".tsv", ".ts", ".txt"):
+        elif not blind and path.suffix in (".csv", ".tsv", ".ts", ".txt", ".jsonl"):
             raw = _text(raw, rng)
         else:
             raw = _blind(raw, rng)
@@ -124,6 +127,8 @@ def _archive(raw: bytes, rng: np.random.Generator) -> bytes:
         name = str(rng.choice(["X", "y.npy", "X.npy", "train_labels.npy", "groups.npy", "../x.npy", name.upper()]))
     elif rng.random() < 0.6 and content[:6] == b"\x93NUMPY":
         content = _header(content, rng)
+    elif rng.random() < 0.7 and name.endswith(".xml"):
+        content = _text(content, rng)
     else:
         content = _blind(content, rng)
     members[place] = (name, content)
@@ -133,6 +138,14 @@ def _archive(raw: bytes, rng: np.random.Generator) -> bytes:
         for name, content in members:
             archive.writestr(name or "x", content)
     return out.getvalue()
+
+
+def _packed(raw: bytes, rng: np.random.Generator) -> bytes:
+    """Compressed text that is changed, with a right checksum."""
+    try:
+        return gzip.compress(_text(gzip.decompress(raw), rng))
+    except Exception:  # changed before
+        return _blind(raw, rng)
 
 
 def _header(content: bytes, rng: np.random.Generator) -> bytes:

@@ -9,6 +9,10 @@ import numpy as np
 # Kind -> the unchanged file or folder.
 FILES = {
     "csv": "table.csv",
+    "csv-gz": "table.csv.gz",
+    "json": "records.json",
+    "jsonl": "lines.jsonl",
+    "xlsx": "table.xlsx",
     "parquet": "table.parquet",
     "npz": "arrays.npz",
     "npz-images": "images.npz",
@@ -50,6 +54,10 @@ def _tables(folder: Path, rng: np.random.Generator, n: int = 40) -> None:
     )
     frame.loc[::7, "income"] = np.nan
     frame.to_csv(folder / FILES["csv"], index=False)
+    frame.to_csv(folder / FILES["csv-gz"], index=False)
+    frame.to_json(folder / FILES["json"], orient="records", date_format="iso")
+    frame.to_json(folder / FILES["jsonl"], orient="records", date_format="iso", lines=True)
+    frame.to_excel(folder / FILES["xlsx"], index=False)
     frame.to_parquet(folder / FILES["parquet"], index=False, compression="none")
 
 

@@ -47,7 +47,7 @@ def test_a_sheet_is_its_csv(tmp_path: Path) -> None:
     FRAME.assign(note=FRAME["note"].str.replace("\n", " ")).to_csv(tmp_path / "book.csv", index=False)
     sheet, csv = read(tmp_path / "book.xlsx"), read(tmp_path / "book.csv")
     assert fingerprint(sheet.train) == fingerprint(csv.train)
-    assert sheet.notes == csv.notes == ()
+    assert sheet.notes == csv.notes
 
 
 def test_titles_totals_empty_sheets_and_the_row_of_a_message(tmp_path: Path) -> None:

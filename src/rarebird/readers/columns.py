@@ -194,10 +194,7 @@ def _as_numbers(cells: TextColumn, notation: Notation, valued: np.ndarray, ambig
     of_distinct = np.append(read.to_numpy(zero_copy_only=False), np.nan)
     values = of_distinct[cells.codes]
     series = pd.Series(values)
-    whole = (
-        not notation.decimal
-        or not pc.any(pc.match_substring(cells.distinct.filter(_mask(valued)), notation.decimal)).as_py()
-    )
+    whole = not numbers.shows(cells.distinct.filter(_mask(valued)), notation.decimal)
     if whole and not np.isnan(values).any() and np.abs(values).max(initial=0) < 2**53:
         series = pd.Series(values.astype(np.int64))
     form = ColumnFormat(

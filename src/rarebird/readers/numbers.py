@@ -116,6 +116,14 @@ def evidence(cells: pa.ChunkedArray | pa.Array) -> dict[Mark, int]:
     }
 
 
+def shows(cells: pa.ChunkedArray | pa.Array, decimal: Mark) -> bool:
+    """Whether any number has the decimal mark; marks of other scripts count as the usual ones."""
+    import pyarrow.compute as pc
+
+    text, _ = _without_units(cells)
+    return bool(decimal) and bool(pc.any(pc.match_substring(text, decimal)).as_py())
+
+
 def numeric(cells: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
     """``(n,)`` whether a text is a number in any notation."""
     import pyarrow.compute as pc
