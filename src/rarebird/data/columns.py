@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-CONSTANT = "it has one value only"
+CONSTANT = "all its cells are alike"
 """Why a column that never varies is left out."""
 _LEAST_ROWS = 20
 _LEAST_ROWS_IN_ORDER = 100
