@@ -131,7 +131,7 @@ def _gzip(file: BinaryIO, path: Path) -> BinaryIO:
 
 
 def _bzip2(file: BinaryIO, path: Path) -> BinaryIO:
-    return bz2.BZ2File(file)
+    return bz2.BZ2File(file)  # type: ignore[return-value]
 
 
 def _xz(file: BinaryIO, path: Path) -> BinaryIO:
