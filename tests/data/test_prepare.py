@@ -86,8 +86,10 @@ def test_prediction_brings_unseen_categories_extra_columns_another_order_and_tex
 
 def test_a_missing_column_is_named() -> None:
     prepared, _ = prepare.fit(data_of(Frame(table()), "table"))
-    with pytest.raises(DataError, match="lacks the column 'income'"):
+    with pytest.raises(DataError, match=r"lacks the column 'income' .*; its columns are '"):
         prepared.inputs(data_of(Frame(table().drop(columns="income")), "table"))
+    with pytest.raises(DataError, match="lacks the columns 'height', 'income' "):
+        prepared.inputs(data_of(Frame(table().drop(columns=["height", "income"])), "table"))
 
 
 def test_a_number_of_one_category_is_one_value_however_it_was_read() -> None:

@@ -181,8 +181,9 @@ def test_probabilities_have_six_digits_and_most_probable_is_theirs(
         (
             "balanced",
             0.05,
-            "can differ from the most probable class. A row is labelled “x” if the probability of “x” is 0"[:80],
+            "can differ from the most probable class. A row is labelled “x” if the probability of “x” is 0.05 or more.",
         ),
+        ("balanced", 0.2968754, "the probability of “x” is 0.296875 or more."),
         ("balanced", 0.5, "The label serves f1. A row is labelled “x” if the probability of “x” is 0.5 or more."),
         ("threshold", None, "The label serves f1, so it can differ from the most probable class."),
         ("argmax", None, "The label is the most probable class."),

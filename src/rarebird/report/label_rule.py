@@ -12,13 +12,13 @@ def label_rule(result: Result, scores: Scores) -> str:
     """When a row gets its label, where that is not always the most probable class."""
     why = other_labels(result, scores)
     if result.cut_off is not None and result.positive is not None:
-        why = f"{cut_off_text(result.positive, result.cut_off)} {why}"
+        why = f"{cut_off_text(result.positive, probability_text(result.cut_off))} {why}"
     return why.strip()
 
 
-def cut_off_text(positive: str, cut_off: float) -> str:
+def cut_off_text(positive: str, cut_off: str) -> str:
     """A sentence on the smallest probability at which a row gets the positive label."""
-    return f"A row is labelled “{positive}” if the probability of “{positive}” is {probability_text(cut_off)} or more."
+    return f"A row is labelled “{positive}” if the probability of “{positive}” is {cut_off} or more."
 
 
 def label_text(decision: DecisionSummary, metric: str, positive: str | None, cut_off: float | None) -> str:
@@ -33,7 +33,8 @@ def label_text(decision: DecisionSummary, metric: str, positive: str | None, cut
         return "The label is the most probable class."
     metric = decision.goal or metric
     promises = "".join(f" {promise_text(one)}" for one in decision.promises)
-    rule = "" if positive is None or cut_off is None else f" {cut_off_text(positive, cut_off)}"
+    # In the digits of the predicted probabilities: a row with 0.298 must not contradict a cut-off of 0.3.
+    rule = "" if positive is None or cut_off is None else f" {cut_off_text(positive, f'{cut_off:.6g}')}"
     if probability_text(cut_off or 0.0) == "0.5":
         return f"The label serves {metric}.{rule}{promises}"
     return f"The label serves {metric}, so it can differ from the most probable class.{rule}{promises}"
