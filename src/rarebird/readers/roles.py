@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rarebird.core.checks import DataError, nearest, some
+from rarebird.core.checks import DataError, some
 from rarebird.readers import targets
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.site import Place
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # Sample weights are squared and divided by one another, which numbers beyond these do not survive.
 WEIGHTS = (1e-100, 1e100)
+# How alike a column's name must be to be what the user meant.
+_NEAR = 0.7
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def times(values: pd.Series, where: str, place: Place) -> np.ndarray:
 
 
 def _hint(name: str, names: Sequence[str]) -> str:
-    """The nearest column, or a few of them if none is near."""
+    """The nearest column, or a few of them if none is near: short names are alike by chance, as `target` and `age`."""
     lowered = [other for other in names if other.lower() == name.lower()]
-    hint = f"did you mean {lowered[0]!r}?" if lowered else nearest(name, names)
-    return hint if hint.startswith("did") else f"it has {some(names)}."
+    near = lowered or difflib.get_close_matches(name, names, n=1, cutoff=_NEAR)
+    return f"did you mean {near[0]!r}?" if near else f"it has {some(names)}."
