@@ -151,11 +151,6 @@ def test_one_group_leaves_nothing_to_hold_out() -> None:
         hold_out(rows(skewed([20, 20]), group=np.zeros(40)), 0.2, 0)
 
 
-def test_labels_that_are_names_of_rows_are_named() -> None:
-    with pytest.raises(DataError, match="another label in each of its 30 rows"):
-        hold_out(rows(np.arange(30)), 0.2, 0)
-
-
 @pytest.mark.parametrize(
     ("counts", "folds"),
     [([100, 30, 2], 10), ([700, 300], 5), ([30_000, 8_000], 0), ([15_000, 6], 5), ([40_000, 6], 0), ([200_000, 6], 0)],

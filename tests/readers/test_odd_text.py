@@ -76,6 +76,11 @@ def test_a_delimiter_at_the_end_of_each_row(tmp_path: Path) -> None:
     assert found.train.classes == ("ill", "well")
 
 
+def test_a_target_that_names_rows_is_refused(tmp_path: Path) -> None:
+    rows = "".join(f"{row},{row * 7 % 20},p{row}\n" for row in range(20))
+    assert "another label in each of its 20 rows" in refused(tmp_path, f"age,dose,target\n{rows}")
+
+
 @pytest.mark.parametrize(
     "rows",
     [

@@ -93,7 +93,7 @@ def test_an_index_that_pandas_saved_is_no_feature(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "part"), [("a.csv.gz", "unpack"), ("a.xlsx", "as CSV"), ("a.jsonl", "as Parquet or CSV")]
+    ("name", "part"), [("a.tar.gz", "unpack"), ("a.xls", "as CSV"), ("a.feather", "as Parquet or CSV")]
 )
 def test_other_files_are_refused_with_what_to_do(name: str, part: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"x")

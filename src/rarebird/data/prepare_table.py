@@ -118,10 +118,8 @@ def inputs(state: TableState, frame: pd.DataFrame, name: str) -> dict[str, Tenso
 
     absent = [column.name for column in state.columns if column.name not in frame.columns]
     if absent:
-        raise DataError(
-            f"{name} lacks the column{'s' if len(absent) > 1 else ''} {some(map(repr, absent))} that the model was "
-            f"trained on; its columns are {some(map(repr, map(str, frame.columns)))}."
-        )
+        lacks = f"{name} lacks the column{'s' if len(absent) > 1 else ''} {some(map(repr, absent))}"
+        raise DataError(f"{lacks} that the model was trained on; its columns are {some(map(repr, frame.columns))}.")
     numbers, missing = _numbers(state, frame)
     codes = [_codes(column, frame[column.name]) for column in state.columns if column.role == "category"]
     categories = np.stack(codes, axis=1) if codes else np.zeros((len(frame), 0), dtype=np.int64)

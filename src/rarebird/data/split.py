@@ -139,7 +139,7 @@ def sides(
     with a time, the latest rows. All others are trained on, except, with a time, those of groups that are held out.
 
     Raises:
-        DataError: The groups leave nothing to hold out or nothing to train on, or each row is a class of its own.
+        DataError: The groups leave nothing to hold out or nothing to train on.
     """
     if train.time is not None:
         return time_order.latest(train, share)
@@ -147,11 +147,6 @@ def sides(
     if not held.any():
         held = _held(train, share, stream(seed, name), 1)  # tiny classes only
     if not held.any() or held.all():
-        if len(train) > 2 and train.class_counts is not None and train.class_counts.max() == 1:
-            raise DataError(
-                f"{train.name} has another label in each of its {len(train):,} rows, as names of rows do; name another "
-                "column with --target, or give --task regression for amounts."
-            )
         raise DataError(
             f"{train.name} has too few rows or groups to hold any out; give test rows with --test, or more rows."
         )

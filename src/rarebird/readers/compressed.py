@@ -90,11 +90,12 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     """
     with path.open("rb") as file:
         start = file.read(10)
-        file.seek(0)
         unpack = next((unpack for mark, unpack in _FORMATS if mark.match(start)), None)
-        if unpack is None:
+        if unpack is None or (unpack is _member and path.suffix.lower() != ".zip" and not zipfile.is_zipfile(file)):
+            file.seek(0)
             yield file
             return
+        file.seek(0)
         try:
             with unpack(file, path) as unpacked:
                 yield unpacked

@@ -27,12 +27,8 @@ def found(columns: Mapping[str, TextColumn], file: File) -> tuple[np.ndarray, li
     notes = [f"The row below the column names ({file.place(int(row))}) is a line and is left out." for row in rules]
     if len(names):
         first = file.place(int(names[0]))
-        several = len(names) > 1
-        rows = f"{len(names):,} rows repeat" if several else "A row repeats"
-        notes.append(
-            f"{rows} the column names ({'the first is ' if several else ''}{first}) and "
-            f"{'are' if several else 'is'} left out."
-        )
+        several = f"{len(names):,} rows repeat the column names (the first is {first}) and are left out."
+        notes.append(several if len(names) > 1 else f"A row repeats the column names ({first}) and is left out.")
     return np.union1d(rules, names), notes
 
 

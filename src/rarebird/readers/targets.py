@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Values = Sequence[Any] | np.ndarray | pd.Series
 
+# From so many rows on, labels that are different in every row are no classes.
+_NAMES_OF_ROWS = 20
 # Above these limits, numbers are amounts and not names of classes; see `is_continuous`.
 # The largest number of a target for regression.
 LARGEST = 1e100
@@ -50,8 +52,8 @@ def encode(
         "False" and "True".
 
     Raises:
-        DataError: No value at all, infinite values, too few classes, several targets per row, dates, or text for
-            regression.
+        DataError: No value at all, infinite values, too few classes, a class for each of many rows, several targets
+            per row, dates, or text for regression.
     """
     flat = _flat(values, where)
     if len(flat) == 0 or missing_mask(flat).all():
@@ -72,6 +74,11 @@ def encode(
         raise DataError(
             f"{where} holds only one class ({classes[0]!r}); add rows of another class, "
             "or name another column with --target."
+        )
+    if least_classes > 1 and len(classes) == len(codes) >= _NAMES_OF_ROWS:
+        raise DataError(
+            f"{where} has another label in each of its {len(codes):,} rows, as names of rows do; name another column "
+            "with --target, or give --task regression for amounts."
         )
     return "classification", codes, classes
 
