@@ -163,6 +163,14 @@ def test_a_list_of_pictures_keeps_its_columns(
     assert [(row["id"], row["site"], bool(row["label"])) for row in rows] == [("0", "a", True), ("9", "b", False)]
 
 
+def test_a_single_picture_is_a_row(
+    pets: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = next((pets / "train" / "cat").iterdir())
+    done = rarebird(capsys, monkeypatch, "predict", pets / "model", picture)
+    assert [row["id"] for row in rows_of(done)] == [picture.name]
+
+
 def test_probabilities_have_six_digits_and_most_probable_is_theirs(
     patients: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

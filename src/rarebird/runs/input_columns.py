@@ -17,6 +17,7 @@ from rarebird.model.model import Model
 from rarebird.model.rows import RowsToPredict, to_predict
 from rarebird.readers import compressed, picture_lists
 from rarebird.readers.options import ReadOptions, remembered_target
+from rarebird.readers.pictures import is_picture
 
 
 def truths(model: Model, data: Path, rows: RowsToPredict, options: ReadOptions) -> list[Any] | None:
@@ -93,6 +94,8 @@ def _frame(model: Model, data: Path, rows: Dataset, options: ReadOptions) -> Any
 
 def _labels_by_id(model: Model, data: Path, part: str, options: ReadOptions) -> dict[str, Any]:
     """The truth of each labelled row by the row's id; empty if the labels cannot be read."""
+    if is_picture(data):
+        return {}
     if model.spec.kind == "image" and data.suffix.lower() != ".npz":
         # The list of the pictures is read as a table, without the pictures.
         column = picture_lists.column_of(data, options)
