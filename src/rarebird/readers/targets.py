@@ -65,6 +65,7 @@ def encode(
     if amounts is not None and not np.isfinite(amounts).all():
         row = int(np.flatnonzero(~np.isfinite(amounts))[0]) + 1
         raise DataError(f"{where} holds an infinite value (row {row}); remove that row or correct it.")
+    guessed = task is None
     if task is None:
         task = "regression" if amounts is not None and is_continuous(amounts) else "classification"
     if task == "regression":
@@ -75,10 +76,10 @@ def encode(
             f"{where} holds only one class ({classes[0]!r}); add rows of another class, "
             "or name another column with --target."
         )
-    if least_classes > 1 and len(classes) == len(codes) >= _NAMES_OF_ROWS:
+    if guessed and least_classes > 1 and len(classes) == len(codes) >= _NAMES_OF_ROWS:
         raise DataError(
             f"{where} has another label in each of its {len(codes):,} rows, as names of rows do; name another column "
-            "with --target, or give --task regression for amounts."
+            "with --target, or say what it is with --task."
         )
     return "classification", codes, classes
 
