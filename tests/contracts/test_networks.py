@@ -122,6 +122,7 @@ def test_the_folder_is_not_empty() -> None:
         "inception_time",
         "random_kernels",
         "multirocket_hydra",
+        "shapelets",
         "tabm",
     } <= set(NAMES)
     assert {kind for name in NAMES for kind in methods.kinds(SLOT, name)} == set(methods.KIND_NAMES)

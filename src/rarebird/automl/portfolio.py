@@ -28,6 +28,7 @@ LINEAR_STEPS, LINEAR_BATCH, PIXELS_BATCH = 200, 512, 256
 # Most rows whose head is solved on all features of kernels; beyond, a decomposition of that size takes too long.
 SOLVED_ROWS = 3_000
 FEW_KERNELS = "network={name=multirocket_hydra,kernels=252,groups=8}"
+FEW_SHAPELETS = "network={name=shapelets,count=300}"
 # Solved in a second; the weights of classes and the penalty are chosen by leave-one-out.
 RIDGE = "head={name=ridge,class_weight=chosen}"
 KERNEL = "network={name=random_fourier,width=0.5}"
@@ -146,10 +147,13 @@ def _tables(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
 
 
 def _series(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
-    kernels = FEW_KERNELS if len(train) > SOLVED_ROWS else "network=multirocket_hydra"
+    many = len(train) > SOLVED_ROWS
+    kernels = FEW_KERNELS if many else "network=multirocket_hydra"
+    shapelets = FEW_SHAPELETS if many else "network=shapelets"
     return [
         PortfolioEntry("quant", _with(base, ["reference=quant"]), 0.4, is_reference=True),
         PortfolioEntry("kernels", _with(base, [kernels, "head=ridge"]), 0.9, is_reference=True),
+        PortfolioEntry("shapelets", _with(base, [shapelets, "head=ridge"]), 0.6, is_reference=True),
         _default("inception time", base),
     ]
 

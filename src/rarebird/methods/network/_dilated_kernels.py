@@ -1,17 +1,35 @@
-"""Random kernels of nine steps at doubled dilations, the channels that they see, and their outputs."""
+"""Random kernels of nine steps at doubled dilations, the series, differences and channels that they see, and their
+outputs."""
 
 # Shape legend: B batch, C channels, T steps, D dilations, G groups, K kernels of a group, W kernel width.
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from rarebird.methods.network._layers import mask_of
+
+if TYPE_CHECKING:
+    from rarebird.slots.protocols import Inputs
+
 WIDTH = 9
 MOST_MIXED = 9  # Largest number of channels that a group sees.
+
+
+def with_differences(x: Inputs) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """``(B, C, T)`` the series and their differences, both 0 beyond a series' end, and the lengths ``(B,)``."""
+    values, lengths = x["values"].float(), x["lengths"]
+    beyond = ~mask_of(lengths, values.shape[2])[:, None]
+    values = values.masked_fill(beyond, 0)
+    # Padded in front, so that a series of one step has a difference, too, which is 0. The difference of the last step
+    # to the padding is none of its own.
+    differences = functional.pad(values.diff(dim=2), (1, 0)).masked_fill(beyond, 0)
+    return (values, differences), lengths
 
 
 def doubled_dilations(length: int) -> list[int]:

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Annotated, Self
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional
 
+from rarebird.methods.network._dilated_kernels import with_differences
 from rarebird.methods.network._hydra import HydraBank
-from rarebird.methods.network._layers import HeadedNetwork, mask_of
+from rarebird.methods.network._layers import HeadedNetwork
 from rarebird.methods.network._multirocket import MultiRocketBank
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Int
@@ -94,7 +94,7 @@ class MultirocketHydraNetwork(HeadedNetwork):
             x: All training rows.
             counts: ``(n,)`` how many rows each row counts for.
         """
-        shown, lengths = self._shown(x)
+        shown, lengths = with_differences(x)
         for bank, values in zip(self.rocket, shown, strict=True):
             bank.fit(values, lengths, counts)  # type: ignore[operator]
         embedded = torch.empty(len(lengths), self.mean.numel())
@@ -119,7 +119,7 @@ class MultirocketHydraNetwork(HeadedNetwork):
         largest."""
         if "embedded" in x:
             return x
-        shown, lengths = self._shown(x)
+        shown, lengths = with_differences(x)
         with torch.autocast(lengths.device.type, enabled=False):
             banks = zip((*self.rocket, *self.hydra), (*shown, *shown), strict=True)
             return {"embedded": torch.cat([bank(values, lengths) for bank, values in banks], dim=1)}
@@ -129,13 +129,3 @@ class MultirocketHydraNetwork(HeadedNetwork):
         scaled = ((embedded - self.mean) * self.scale).clamp(-FARTHEST, FARTHEST)
         scaled[:, self.n_rocket :] *= embedded[:, self.n_rocket :] != 0
         return scaled
-
-    def _shown(self, x: Inputs) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        """The series and its differences, both of the same length, and the lengths."""
-        values, lengths = x["values"].float(), x["lengths"]
-        beyond = ~mask_of(lengths, values.shape[2])[:, None]
-        values = values.masked_fill(beyond, 0)
-        # Padded in front, so that a series of one step has a difference, too, which is 0. The difference of the last
-        # step to the padding is none of its own.
-        differences = functional.pad(values.diff(dim=2), (1, 0)).masked_fill(beyond, 0)
-        return (values, differences), lengths
