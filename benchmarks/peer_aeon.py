@@ -1,12 +1,13 @@
 """aeon's MultiRocketHydraClassifier on the sets of series, and its transforms' speed beside ours.
 
-    python benchmarks/peer_aeon.py [NAME ...] [--data ../shared/data]     in an environment that has aeon
-    python benchmarks/peer_aeon.py --transforms [--rows 500 --steps 500]
+    python -P benchmarks/peer_aeon.py [NAME ...] [--data ../shared/data]     in an environment that has aeon
+    python -P benchmarks/peer_aeon.py --transforms [--rows 500 --steps 500]
 
 Prints accuracy, balanced accuracy, the log loss of softmaxed decision scores (the classifier has no probabilities), and
 seconds. With ``--transforms``, seconds and features of MultiRocket and Hydra in aeon and here, on one thread, on the
-same random walks, one after the other; both are compiled (numba) before the clock starts. aeon is not needed by this
-project: install it into an environment of its own (``pip install aeon torch``).
+same random walks, one after the other; both are compiled (numba) before the clock starts. ``-P`` keeps this
+folder off the path, where `coverage.py` would hide the library of that name, which numba imports. aeon is not needed by
+this project: install it into an environment of its own (``pip install aeon torch``).
 """
 
 from __future__ import annotations

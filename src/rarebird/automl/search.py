@@ -40,7 +40,7 @@ SEARCH_SHARE, REPEATS_TAKE = 0.5, 1.5
 MOST_REPEATS = 5
 # Share of the remaining time for a network of series, where kernels are solved and trees grown: it adds to these, and
 # what it learns in more time changes little.
-SHARE_AFTER_KERNELS = 0.4
+SHARE_AFTER_KERNELS = 0.3
 # Solved kernels and trees on intervals hardly differ from seed to seed: two are enough.
 MOST_SEEDS_OF_KERNELS = 2
 SEED_STEP = 1_000
