@@ -89,17 +89,18 @@ class ShapeletsNetwork(HeadedNetwork):
             bank.fit(values, lengths, counts)  # type: ignore[operator]
         embedded = torch.empty(len(lengths), self.mean.numel())
         for start in range(0, len(lengths), ROWS):
-            rows = {name: part[start : start + ROWS].to(self.mean.device) for name, part in x.items()}
-            embedded[start : start + ROWS] = self.embed(rows)["embedded"].cpu()
+            block = {name: part[start : start + ROWS].to(self.mean.device) for name, part in x.items()}
+            embedded[start : start + ROWS] = self.embed(block)["embedded"].cpu()
         origins = torch.cat([bank.origins for bank in self.banks]).cpu()  # type: ignore[misc]
+        counts = counts.double().cpu()[:, None]
         rows = torch.arange(len(embedded))[:, None]
         for columns in torch.split(torch.arange(len(origins)), COLUMNS):
-            own = origins[columns] == rows
-            part, weight = embedded[:, columns].double(), counts.double().cpu()[:, None] * ~own
+            part = embedded[:, columns].double()
+            own = torch.eq(rows, origins[columns])
+            weight = counts * ~own
             mean = (weight * part).sum(dim=0) / weight.sum(dim=0).clamp(min=FAINT)
             part = torch.where(own, mean, part)
-            share = counts.double().cpu() / counts.double().sum().cpu()
-            spread = (share @ (part - mean).square()).sqrt()
+            spread = ((counts * (part - mean).square()).sum(dim=0) / counts.sum()).sqrt()
             embedded[:, columns] = part.float()
             self.mean[columns] = mean.float().to(self.mean.device)
             self.scale[columns] = ((spread > FAINT) / spread.clamp(min=FAINT)).float().to(self.mean.device)
