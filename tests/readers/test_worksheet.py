@@ -73,6 +73,8 @@ def test_what_is_no_workbook_or_too_large(tmp_path: Path, monkeypatch: pytest.Mo
     with zipfile.ZipFile(tmp_path / "other.xlsx", "w") as archive:
         archive.writestr("a.csv", "a,target\n1,x\n")
     assert "other.xlsx cannot be read" in refused(tmp_path / "other.xlsx")
+    (tmp_path / "locked.xlsx").write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
+    assert "locked.xlsx is protected by a password" in refused(tmp_path / "locked.xlsx")
     pd.DataFrame().to_excel(tmp_path / "empty.xlsx")
     assert "empty.xlsx has no sheet with cells" in refused(tmp_path / "empty.xlsx")
     pd.DataFrame({"a": np.zeros(3_000), "target": "x"}).to_excel(tmp_path / "large.xlsx", index=False)

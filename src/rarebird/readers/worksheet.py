@@ -17,6 +17,8 @@ from rarebird.readers import delimited
 SUFFIXES = (".xlsx", ".xlsm")
 # Memory that a sheet takes while it is read, as a multiple of its unpacked size.
 _MEMORY = 3
+# The first bytes of a workbook of Excel 97, and of a newer one in an envelope that a password opens.
+_SEALED = b"\xd0\xcf\x11\xe0"
 _SAVE = "save its sheet as CSV in UTF-8, and give that file"
 
 
@@ -65,6 +67,9 @@ def _check_size(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             size = sum(info.file_size for info in archive.infolist() if info.filename.endswith(".xml"))
     except zipfile.BadZipFile:
+        with path.open("rb") as file:
+            if file.read(len(_SEALED)) == _SEALED:
+                raise DataError(f"{path} is protected by a password, or of an old Excel; {_SAVE}.") from None
         raise DataError(f"{path} is not an Excel workbook, despite its name; {_SAVE}.") from None
     require_memory(_MEMORY * size, f"The workbook {path}", "split it, or save it as CSV or Parquet")
 

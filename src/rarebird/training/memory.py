@@ -14,8 +14,6 @@ from rarebird.core.memory import require_memory
 from rarebird.recipe.recipe import Recipe
 from rarebird.training import distributed
 from rarebird.training.batch_step import FEWEST_ROWS
-from rarebird.training.batches import Rows
-from rarebird.training.device import Placement
 from rarebird.training.loop import Training
 from rarebird.training.recomputation import require_blocks
 from rarebird.training.sharding import check_sharded
@@ -30,10 +28,13 @@ BACKWARD = 1.5
 LARGE_CELLS = 2**21
 
 
-def is_large(rows: Rows, batch_size: int, where: Placement) -> bool:
-    """Whether a batch has so many cells that its features may not fit into the memory."""
-    cells = sum(math.prod(part[:1].shape) for part in rows.inputs.values())
-    return where.device == "cpu" and cells * min(batch_size, len(rows)) > LARGE_CELLS
+def is_large(training: Training) -> bool:
+    """Whether a batch has so many cells, as the network sees them, that its features may not fit into the memory."""
+    inputs = training.rows.inputs
+    cells = sum(math.prod(part[:1].shape) for part in inputs.values())
+    if "pixels" in inputs:  # and not what a frozen body made of them
+        cells = max(cells, getattr(training.network, "cells_per_row", 0))
+    return training.placement.device == "cpu" and cells * training.batch_size > LARGE_CELLS
 
 
 def check_memory(training: Training, network: str) -> None:
@@ -61,7 +62,7 @@ def check_memory(training: Training, network: str) -> None:
     require_memory(
         needed,
         f"A training step of {network} on {training.batch_size} rows",
-        "give a smaller batch_size, or smaller rows (for pictures, image_size), or accumulation=4",
+        "give a smaller batch_size, or smaller rows (for pictures, image_size or network.size), or accumulation=4",
     )
 
 

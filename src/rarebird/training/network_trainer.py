@@ -189,9 +189,9 @@ class NetworkTrainer:
             if self._initial.pretrain(plan, where):
                 # What was computed with the weights before, to measure steps.
                 self._embedded, self._frozen = None, {}
-        if is_large(self.rows, self.recipe.batch_size, where):
-            check_memory(self.training(where), recipe.network.name)
         training = self.training(where)
+        if is_large(training):
+            check_memory(self.training(where), recipe.network.name)
         training.on_step, training.checkpoint = on_step, plan.checkpoint
         distributed.begin(training.network, training.rows, seed=self.recipe.seed, fold=self.fold)
         if (validation := self._validation(training.network, recipe)) is not None:

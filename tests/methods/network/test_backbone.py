@@ -14,6 +14,7 @@ import pytest
 import timm
 import torch
 
+from rarebird.core import memory
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Pixels, Splits
 from rarebird.data.spec import InputSpec
@@ -197,3 +198,11 @@ def _planned(trainer: NetworkTrainer) -> Any:
     from rarebird.training.trainer import TrainingPlan
 
     return TrainingPlan(trainer.plan(None, 1))
+
+
+def test_the_memory_of_a_step_is_that_of_the_pictures_as_the_network_sees_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of 12 pixels are small, but this body sees them in 640."""
+    monkeypatch.setattr(memory, "free_bytes", lambda: 2.0**24)
+    large = recipe(network={"name": "backbone", "model": "test_resnet", "size": 640})
+    with pytest.raises(DataError, match=r"A training step of backbone on 8 rows takes .* network\.size"):
+        run(large, Splits(pictures()), device="cpu", test_share=0)
