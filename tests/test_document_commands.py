@@ -42,7 +42,7 @@ NOT_WITH = {
 }
 # Options of a command that make it short; one that the command has already is replaced.
 SHORT = {
-    "fit": {"--budget": "4s"},
+    "fit": {"--steps": "4"},
     "tune": {"--trials": "2", "--folds": "2", "--set": "steps=4"},
     "compare": {"--steps": "3", "--remedies": "focal", "--folds": "2", "--repeats": "1"},
     "label-issues": {"--steps": "4", "--set": "folds=2"},
@@ -55,8 +55,10 @@ SHORT = {
     "export": {"--out": "model.onnx"},
     "explain": {"--out": "explained", "--n": "1"},
 }
-# Without a budget of its own, such a command trains as long as its recipe or steps ask.
-TRAINS_ONE = ("--recipe", "--steps")
+# Names of the same rows.
+LABELED = ("patients.csv", "own.csv", "labeled.csv")
+# What a `fit` of the documents has that is a search, a short one: the others train one recipe for a few steps.
+SEARCHES = ("--budget", "--single", "--resume")
 
 
 def commands() -> Iterator[tuple[str, str]]:
@@ -121,12 +123,15 @@ def words_of(text: str) -> list[str]:
     data = "pictures.npz" if name == "preview" else "table.csv"
     paths = {"DATA": data, "POOL": "pool.csv", "OTHER": "other_site.csv", "RUN": "run", "OUT": "resumed"}
     words = [re.sub(r"\b(DATA|POOL|OTHER|RUN|OUT)\b", lambda found: paths[found[0]], word) for word in words]
-    for option, value in SHORT.get(name, {}).items():
-        if option == "--set":
-            words += [option, value]
-        elif option in words:
+    short = SHORT.get(name, {})
+    if name == "fit" and any(one in words for one in SEARCHES):
+        short = {"--budget": "4s"}
+    elif "--recipe" in words:
+        short = {}
+    for option, value in short.items():
+        if option in words and option != "--set":
             words[words.index(option) + 1] = value
-        elif not (option == "--budget" and any(one in words for one in TRAINS_ONE)):
+        else:
             words += [option, value]
     if "--workers" in words:
         words[words.index("--workers") + 1] = "2"
@@ -137,8 +142,17 @@ def words_of(text: str) -> list[str]:
     return [name, *words]
 
 
+def asked(text: str) -> tuple[str, ...]:
+    """What a command asks for, whatever it calls the labeled rows, their target and its folder."""
+    words = words_of(text)
+    for option in ("--out", "--target"):
+        if option in words:
+            del words[words.index(option) : words.index(option) + 2]
+    return tuple(sorted("table.csv" if word in LABELED else word for word in words))
+
+
 # Commands that are the same once they are made short run once.
-DIFFERENT = {tuple(sorted(words_of(text))): (page, text) for page, text in reversed(RUN_HERE)}
+DIFFERENT = {asked(text): (page, text) for page, text in reversed(RUN_HERE)}
 
 
 @pytest.mark.parametrize(("page", "text"), list(DIFFERENT.values())[::-1], ids=lambda part: part)

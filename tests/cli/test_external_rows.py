@@ -9,6 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rarebird.automl import command
+from rarebird.core.clock import Clock
+from rarebird.runs.request import Request
+from tests.automl.test_command import few  # noqa: F401  (a fixture)
 from tests.command_line import rarebird
 
 pytestmark = pytest.mark.xdist_group("external rows")
@@ -93,14 +97,23 @@ def test_compare_judges_external_rows_as_a_remedy(
 
 
 def test_a_search_trains_without_and_with_the_rows_and_says_what_held_out_rows_say(
-    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    files: dict[str, Path],
+    tmp_path: Path,
+    few: None,  # noqa: F811
 ) -> None:
-    given = [files["own"], "--test", files["test"], "--external", files["other"], "--budget", "15s", "--threads", "1"]
-    done = rarebird(capsys, monkeypatch, "fit", *given, "--out", tmp_path / "run", "--quiet", "--json")
-    assert done.code == 0, done.err
-    found = json.loads(done.out)
-    tried = [row["name"] for row in json.loads((tmp_path / "run" / "result.json").read_text())["tried"]]
-    assert any(name.endswith(", external rows") for name in tried)
-    assert found["external"]["sources"][0]["joined"] > 100
-    effect = found["external"]["effect"]
-    assert effect is None or effect["low"] <= effect["difference"] <= effect["high"]
+    request = Request(
+        files["own"],
+        tmp_path / "run",
+        test=files["test"],
+        external=(files["other"],),
+        settings=("folds=2", "threads=1"),
+    )
+    found = command.fit(request, Clock()).result
+    names = [row.name for row in found.tried]
+    assert any(name.endswith(", external rows") for name in names)
+    assert any(not name.endswith(", external rows") for name in names)
+    assert found.external is not None
+    assert found.external.sources[0].joined > 100
+    effect = found.external.effect
+    assert effect is not None
+    assert effect.low < effect.difference < effect.high
