@@ -43,7 +43,7 @@ faces: install-dev
 
 # Goes on where it was stopped; delete the folder mutants to begin anew. docs/testing.md tells what it is for.
 mutants: install-dev
-	OMP_NUM_THREADS=1 $(BIN)/mutmut run
+	OMP_NUM_THREADS=1 $(BIN)/python -P benchmarks/try_mutants.py
 	$(BIN)/python benchmarks/mutants.py
 
 clean:

@@ -117,7 +117,7 @@ def class_factors(y: np.ndarray, weight: np.ndarray, prior: np.ndarray) -> np.nd
     """
     total = np.bincount(y, weight, len(prior))
     present = total > 0
-    share = prior / max(float(prior[present].sum()), np.finfo(float).tiny)
+    share = np.where(present, prior, 0.0) / max(float(prior[present].sum()), np.finfo(float).tiny)
     factors: np.ndarray = np.where(present, share * total.sum() / np.where(present, total, 1.0), 1.0)
     return factors
 

@@ -290,10 +290,11 @@ def _nearest_to_share(fold: np.ndarray, strata: np.ndarray, share: float) -> int
 
 
 def _keeping_classes(fold: np.ndarray, data: Dataset) -> np.ndarray:
-    """`fold` with -1, never held out, for the rows (or whole groups) of each class whose rows are all in one fold."""
+    """`fold` with -1, never held out, for the whole groups of each class whose rows are all in one fold."""
     if data.task == "regression":
         return fold
-    group = np.arange(len(data)) if data.together is None else data.together
+    group = data.together
+    assert group is not None
     for rows in _rows_of(data.codes):
         if len(np.unique(fold[rows])) < 2:
             fold[np.isin(group, group[rows])] = -1
