@@ -34,6 +34,7 @@ NOT_HERE = {
 # What a line has that is not run here, and why.
 NOT_WITH = {
     "remedies poly": "tests/contracts/test_tutorial.py runs it with the method of that page",
+    "--workers": "tests/tuning/test_command.py and tests/automl/test_race_elsewhere.py start processes",
     "--devices": "tests/runs/test_on_devices.py starts two processes",
     "--track mlflow": "tests/tracking opens its store",
     "--cluster": "tests/executors/test_ray_cluster.py starts a cluster",
@@ -133,8 +134,6 @@ def words_of(text: str) -> list[str]:
             words[words.index(option) + 1] = value
         else:
             words += [option, value]
-    if "--workers" in words:
-        words[words.index("--workers") + 1] = "2"
     if "--set" not in words and name == "fit" and "--recipe" not in words:
         words += ["--set", "folds=2"]
     if name in ("compress", "explain"):

@@ -43,11 +43,25 @@ def entries() -> list[PortfolioEntry]:
     ]
 
 
-def test_two_processes_give_the_same_candidates_as_this_one() -> None:
+def test_two_processes_give_the_same_candidates_as_this_one_and_late_ones_are_abandoned() -> None:
     of = setup()
     with opened(of, 1) as here, opened(of, 2) as there:
         here.run(entries())
         there.run(entries())
+        finished = len(there.finished)
+
+        def time_is_over(progress: float, what: str) -> bool:
+            if len(there.finished) > finished:
+                there.deadline = -np.inf
+            return False
+
+        # The same workers: what has finished stays, and what has not is dropped.
+        there.progress = time_is_over
+        more = PortfolioEntry("more", trees(seed=2), must=True)
+        there.run([more, PortfolioEntry("long", perceptron(steps=200_000), must=True)])
+    assert [one.name for one in there.finished[finished:]] == ["more"]
+    assert not there.ended
+    del there.finished[finished:]
     assert {one.name for one in there.finished} == {"trees", "mlp"}
     fresh = rows(30, seed=1)
     for one in here.finished:
@@ -62,22 +76,6 @@ def test_two_processes_give_the_same_candidates_as_this_one() -> None:
     assert set(there.left) == {"hopeless", "values"}
     assert "surely worse than" in there.left["hopeless"]
     assert "does not serve classification" in there.left["values"]
-
-
-def test_late_candidates_are_abandoned_and_finished_ones_stay() -> None:
-    with opened(setup(), 2) as race:
-
-        def time_is_over(progress: float, what: str) -> bool:
-            if race.finished:
-                race.deadline = -np.inf
-            return False
-
-        race.progress = time_is_over
-        race.run(
-            [PortfolioEntry("trees", trees(), must=True), PortfolioEntry("long", perceptron(steps=200_000), must=True)]
-        )
-    assert [one.name for one in race.finished] == ["trees"]
-    assert not race.ended
 
 
 def test_an_end_by_the_user_waits_for_the_first_alone() -> None:

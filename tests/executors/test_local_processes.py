@@ -62,16 +62,19 @@ def test_no_worker_and_no_file_outlives_the_executor() -> None:
     assert not multiprocessing.active_children()
 
 
-# A main process whose two workers are at work until they are killed; it tells their processes and the folder.
+# A main process whose two workers are at work until they are killed; it tells their processes and the folder, at once or
+# when both have begun.
 MAIN = """
-import sys, time
+import sys
 from rarebird.executors.local_processes import LocalProcesses
 from tests.executors import works
 if __name__ == "__main__":
     executor = LocalProcesses(works.waiting, None, 2)
     for key in range(2):
         executor.start(key, key)
-    time.sleep(float(sys.argv[1]))
+    begun = 0
+    while begun < 2 and sys.argv[1] == "at work":
+        begun += len(executor.wait(0.1))
     print(executor._folder, *(worker.process.pid for worker in executor._workers), flush=True)
     while True:
         for event in executor.wait(0.1):
@@ -79,10 +82,10 @@ if __name__ == "__main__":
 """
 
 
-def main_process(folder: Path, seconds: float = 0.0) -> tuple[subprocess.Popen[str], Path, list[int]]:
+def main_process(folder: Path, when: str) -> tuple[subprocess.Popen[str], Path, list[int]]:
     (folder / "main.py").write_text(MAIN)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(folder)}
-    command = [sys.executable, str(folder / "main.py"), str(seconds)]
+    command = [sys.executable, str(folder / "main.py"), when]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     assert process.stdout is not None
@@ -99,7 +102,7 @@ def is_alive(process: int) -> bool:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc")
 def test_workers_of_a_killed_main_process_end_and_leave_no_files(tmp_path: Path) -> None:
-    process, folder, workers = main_process(tmp_path, seconds=3.0)
+    process, folder, workers = main_process(tmp_path, "at work")
     assert folder.parent == tmp_path
     process.kill()
     process.communicate()
@@ -112,10 +115,10 @@ def test_workers_of_a_killed_main_process_end_and_leave_no_files(tmp_path: Path)
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc")
 @pytest.mark.parametrize("one", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
-@pytest.mark.parametrize("seconds", [0.0, 3.0], ids=["while they start", "at work"])
-def test_workers_leave_a_signal_to_the_main_process(seconds: float, one: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["while they start", "at work"])
+def test_workers_leave_a_signal_to_the_main_process(when: str, one: signal.Signals, tmp_path: Path) -> None:
     """A terminal sends Ctrl-C to all of them, a container SIGTERM."""
-    process, _, workers = main_process(tmp_path, seconds)
+    process, _, workers = main_process(tmp_path, when)
     for worker in workers:
         os.kill(worker, one)
     time.sleep(1.0)

@@ -65,6 +65,6 @@ class Unportable(Exception):
 
 
 def waiting(shared: Any, item: int) -> Generator[Any, None, None]:
-    """Takes longer than any test."""
+    """Says that it has begun, and takes longer than any test."""
+    yield "at work"
     time.sleep(600)
-    yield

@@ -168,7 +168,7 @@ FREE = st.builds(
 MIRRORED = {"": "", ",": ".", " ": " ", "\u00a0": "\u00a0", "'": "'"}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(region=FREE, seed=st.integers(0, 1000), comma=st.booleans(), parquet=st.booleans())
 def test_any_region_reads_back(region: Region, seed: int, comma: bool, parquet: bool, tmp_path: Path) -> None:
     if comma:

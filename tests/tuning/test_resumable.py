@@ -12,8 +12,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from rarebird.executors.this_process import ThisProcess
 from rarebird.tuning.resumable import PLACE, places
+from rarebird.tuning.trial_loop import TrialLoop
 from tests.tuning.searches import recorded, study
+from tests.tuning.trial_works import slow
 
 
 def frozen(number: int, state: TrialState = TrialState.RUNNING, **attributes: Any) -> optuna.trial.FrozenTrial:
@@ -67,33 +70,29 @@ def test_no_more_trials_are_begun_than_asked_for(tmp_path: Path) -> None:
 
 
 def test_two_processes_share_the_trials_of_one_study(tmp_path: Path) -> None:
-    address = f"sqlite:///{tmp_path / 'trials.db'}"
+    """This process and another one, at the same time."""
+    address, shared = f"sqlite:///{tmp_path / 'trials.db'}", {"folder": str(tmp_path), "seconds": 0.05}
     code = (
         "import sys\nfrom rarebird.executors.this_process import ThisProcess\n"
         "from rarebird.tuning.trial_loop import TrialLoop\n"
         "from tests.tuning.searches import study\nfrom tests.tuning.trial_works import slow\n"
-        f"shared = {{'folder': {str(tmp_path)!r}, 'seconds': 0.05}}\n"
         f"one = study({address!r})\nprint('ready', flush=True)\nsys.stdin.readline()\n"
-        "TrialLoop(one, ThisProcess(slow, shared), most=12).run()\none.close()\n"
+        f"TrialLoop(one, ThisProcess(slow, {shared!r}), most=12).run()\none.close()\n"
     )
     root = Path(__file__).resolve().parents[2]
     study(address).close()
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
-        )
-        for _ in range(2)
-    ]
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    for child in children:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    for child in children:
-        child.communicate(timeout=60)
-        assert child.returncode == 0
+    pipe = subprocess.PIPE
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True, cwd=root)
+    assert child.stdout is not None
+    assert child.stdin is not None
+    assert child.stdout.readline() == "ready\n"
+    here = study(address)
+    child.stdin.write("go\n")
+    child.stdin.flush()
+    TrialLoop(here, ThisProcess(slow, shared), most=12).run()
+    here.close()
+    child.communicate(timeout=60)
+    assert child.returncode == 0
     found = recorded(tmp_path)
     assert [place for place, *_ in found] == list(range(12))
     trials = optuna.load_study(study_name="rarebird", storage=address).trials
