@@ -2,7 +2,7 @@
 
 python benchmarks/mutants.py                    # the table of docs/testing.md
 python benchmarks/mutants.py --survivors split  # and the changes in modules whose name has this in it
-python benchmarks/mutants.py --names            # only the survivors' names: mutmut run $(... --names) tests them again
+python benchmarks/mutants.py --names            # only the survivors' names, for mutmut show
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.stats import status_by_exit_code
 from mutmut.utils.file_utils import walk_mutatable_files
+
+from rarebird.metrics import uncertainty
 
 # A mutant that a test ends by a failure, or by running on for ever.
 KILLED = ("killed", "timeout", "segfault")
@@ -31,15 +33,25 @@ def statuses() -> dict[Path, dict[str, str]]:
 
 
 def table(found: dict[Path, dict[str, str]]) -> str:
-    """Killed and tested mutants of each module, and of all."""
-    lines = ["| module | mutants | killed | survive | share |", "|---|---|---|---|---|"]
+    """Mutants, tried and killed ones of each module, and of all; where some were drawn, with the share's interval."""
+    lines = ["| module | mutants | tried | killed | share |", "|---|---|---|---|---|"]
     rows = {str(path.relative_to("src/rarebird")): list(each.values()) for path, each in found.items()}
-    for name, states in (rows | {"all": [state for each in rows.values() for state in each]}).items():
-        tested = [state for state in states if state != "not checked"]
-        killed = sum(state in KILLED for state in tested)
-        share = f"{killed / len(tested):.1%}" if tested else "not run"
-        lines.append(f"| `{name}` | {len(tested)} | {killed} | {len(tested) - killed} | {share} |")
+    rows |= {"all": [state for each in rows.values() for state in each]}
+    for name, states in rows.items():
+        tried = [state for state in states if state != "not checked"]
+        killed = sum(state in KILLED for state in tried)
+        lines.append(
+            f"| `{name}` | {len(states)} | {len(tried)} | {killed} | {share(killed, len(tried), len(states))} |"
+        )
     return "\n".join(lines)
+
+
+def share(killed: int, tried: int, n: int) -> str:
+    """The killed share, with Wilson's interval unless all were tried."""
+    if not tried:
+        return "not tried"
+    low, high = uncertainty.wilson(killed / tried, tried)
+    return f"{killed / tried:.1%}" + ("" if tried == n else f" ({low:.1%} to {high:.1%})")
 
 
 def main() -> None:

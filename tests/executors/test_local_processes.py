@@ -62,8 +62,8 @@ def test_no_worker_and_no_file_outlives_the_executor() -> None:
     assert not multiprocessing.active_children()
 
 
-# A main process whose two workers are at work until they are killed; it tells their processes and the folder, at once or
-# when both have begun.
+# A main process whose two workers are at work until they are killed; it tells their processes and the folder, at once
+# or when both have begun.
 MAIN = """
 import sys
 from rarebird.executors.local_processes import LocalProcesses
