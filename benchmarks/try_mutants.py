@@ -145,8 +145,8 @@ class Trial:
 
 
 def chosen(parts: Sequence[str], most: int | None, again: bool) -> list[tuple[SourceFileMutationData, str]]:
-    """The mutants to try: of each module those without a result, or at most so many drawn at random, the same ones each
-    time; in random order, so that a run that is stopped has tried a sample."""
+    """The mutants to try, those without a result of all or of a sample of each module, which is the same each time; in
+    random order, so that a run that is stopped has tried a sample, too."""
     work = []
     for path in sorted(walk_mutatable_files()):
         data = SourceFileMutationData(path=path)
@@ -154,9 +154,9 @@ def chosen(parts: Sequence[str], most: int | None, again: bool) -> list[tuple[So
         names = sorted(data.exit_code_by_key)
         if parts and not any(part in str(path) for part in parts):
             continue
-        drawn = random.Random(str(path)).sample(names, min(most or len(names), len(names)))
+        random.Random(str(path)).shuffle(names)
         wanted = (None, 0, NO_TESTS) if again else (None,)
-        work += [(data, name) for name in drawn if data.exit_code_by_key[name] in wanted]
+        work += [(data, name) for name in names[:most] if data.exit_code_by_key[name] in wanted]
     random.Random(0).shuffle(work)
     return work
 
