@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +19,13 @@ from tests.runs.owning import visible
 FAST = ["--steps", "20", "--quiet"]
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def table(home: Path) -> Path:
     """A skewed table with Chinese column and class names, categories and missing values."""
     rng = np.random.default_rng(0)
     y = rng.random(240) < 0.2
@@ -32,14 +38,17 @@ def table(tmp_path: Path) -> Path:
         }
     )
     frame.loc[::17, "weight"] = np.nan
-    path = tmp_path / "資料.csv"
+    path = home / "資料.csv"
     frame.to_csv(path, index=False, encoding="gb18030")
     return path
 
 
 @pytest.fixture
-def run(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "運行"
+def run(table: Path, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that all tests look at; who changes it takes a copy."""
+    folder = home / "運行"
+    if folder.exists():
+        return folder
     done = rarebird(capsys, monkeypatch, "fit", table, "--target", "結果", "--out", folder, *FAST, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
@@ -144,8 +153,9 @@ def test_predict_takes_unseen_categories_and_missing_values_but_no_missing_colum
 
 
 def test_a_run_may_be_replaced_but_nothing_else(
-    run: Path, table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    run: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    run = Path(shutil.copytree(run, tmp_path / "run"))
     before = (run / "result.json").stat().st_mtime_ns
     again = ["fit", table, "--target", "結果", "--out", run, *FAST, "--set", "folds=2"]
     refused = rarebird(capsys, monkeypatch, *again)
@@ -166,7 +176,8 @@ def test_regression_works_in_the_same_way(
     pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "target": 100 + 30 * x[:, 0] + rng.normal(size=300)}).to_csv(
         path, index=False
     )
-    done = rarebird(capsys, monkeypatch, "fit", path, "--out", tmp_path / "run", "--steps", "200", "--json")
+    short = ["--steps", "200", "--set", "folds=2"]
+    done = rarebird(capsys, monkeypatch, "fit", path, "--out", tmp_path / "run", *short, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert found["metrics"]["r2"]["value"] > 0.8
