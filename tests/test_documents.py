@@ -79,7 +79,7 @@ def test_python_blocks_run(name: str, block: str, tmp_path: Path, monkeypatch: p
     if "serve_forever" in block:
         block = answering_once(block, tmp_path, monkeypatch)
     # One short search shows as well that such a block runs; the others train one recipe for a few steps.
-    short = 'budget="6s"' if name.startswith("README") else "steps=4"
+    short = 'budget="4s"' if name.startswith("README") else "steps=4"
     block = re.sub(r"\bsteps=\d+", "steps=4", re.sub(r'budget="\d+[smh]"', short, block))
     exec(compile(block, name, "exec"), {"__name__": "__main__"})
 

@@ -16,7 +16,7 @@ from tests.automl.test_command import few  # noqa: F401  (a fixture)
 from tests.command_line import rarebird
 
 pytestmark = pytest.mark.xdist_group("external rows")
-FAST = ["--steps", "20", "--threads", "1", "--quiet"]
+FAST = ["--steps", "20", "--set", "folds=2", "--threads", "1", "--quiet"]
 
 
 def write(path: Path, n: int, seed: int, **changes: object) -> Path:

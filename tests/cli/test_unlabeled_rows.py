@@ -20,7 +20,7 @@ from tests.command_line import Done, rarebird
 
 pytestmark = pytest.mark.xdist_group("unlabeled rows")
 SHORT = ["--set", "transfer=self_supervised", "--set", "transfer.epochs=2"]
-FAST = [*SHORT, "--steps", "10", "--threads", "1", "--quiet"]
+FAST = [*SHORT, "--steps", "10", "--set", "folds=2", "--threads", "1", "--quiet"]
 
 
 @pytest.fixture(scope="module")
