@@ -56,7 +56,7 @@ def quantiles(values: np.ndarray, rows: np.ndarray, shares: np.ndarray) -> np.nd
     last = len(values) - 1
     low = np.minimum(np.searchsorted(ends, place, side="right"), last)
     high = np.minimum(np.searchsorted(ends, place + 1, side="left"), last)
-    beyond = np.clip(place + 1 - ends[low], 0, 1)
+    beyond = np.maximum(place + 1 - ends[low], 0)
     result: np.ndarray = ordered[low] + beyond * (ordered[high] - ordered[low])
     return result
 

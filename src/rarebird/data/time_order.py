@@ -53,7 +53,7 @@ def chain(data: Dataset, parts: int, rng: np.random.Generator) -> list[Sides]:
     begin = min(max(1 / (parts + 1), _all_seen(data)), LATEST_BEGIN)
     length = (1 - begin) / parts
     shares = begin + length * (np.arange(parts) + DRAWN * rng.random(parts))
-    cuts = np.unique(ordered[np.minimum((shares * n).astype(int), n - 1)])
+    cuts = np.unique(ordered[(shares * n).astype(int)])
     ends = [*cuts[1:], None]
     found = [
         _sides(data, (time >= cut) if end is None else (time >= cut) & (time < end))
