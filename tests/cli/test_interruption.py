@@ -19,7 +19,6 @@ from tests.automl.test_command import table
 WORK = """
 import sys, time
 from rarebird import cli
-from rarebird.automl import search
 {patch}
 sys.argv = ["rarebird", "fit", sys.argv[1], "--out", sys.argv[2], "--quiet", "--set", "folds=2"]
 cli.main()
