@@ -115,6 +115,7 @@ class Trial:
 
     def _run_with_mutant(self, name: str, tests: list[pytest.Item]) -> None:
         """In the fork: run the mutant's tests until one fails; never returns."""
+        tests[0].config.pluginmanager.unregister(name="terminalreporter")
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
@@ -155,7 +156,7 @@ def chosen(parts: Sequence[str], most: int | None, again: bool) -> list[tuple[So
         if parts and not any(part in str(path) for part in parts):
             continue
         random.Random(str(path)).shuffle(names)
-        wanted = (None, 0, NO_TESTS) if again else (None,)
+        wanted = (0, NO_TESTS) if again else (None,)
         work += [(data, name) for name in names[:most] if data.exit_code_by_key[name] in wanted]
     random.Random(0).shuffle(work)
     return work
@@ -165,7 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help="only modules with this in their path")
     parser.add_argument("--most", type=int, metavar="N", help="a sample of so many mutants of each module")
-    parser.add_argument("--again", action="store_true", help="try those that survived again, too")
+    parser.add_argument("--again", action="store_true", help="try those that survived again, and no others")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="mutants that are tried at a time")
     parser.add_argument("--tests", nargs="+", metavar="PATH", help="in place of the tests that pyproject.toml names")
     given = parser.parse_args()

@@ -165,7 +165,7 @@ def test_few_rows_to_judge_by_are_cross_fitted(counts: list[int], folds: int) ->
 def test_given_validation_rows_are_the_hold_out_and_wishes_are_followed() -> None:
     small, large = rows(skewed([100, 30])), rows(skewed([30_000, 8_000]))
     assert decide(small, val=large).folds == 0
-    assert decide(large, folds=3).folds == 3
+    assert (decide(large, folds=3).folds, decide(large, folds=3).holdout) == (3, 0)
     assert decide(small, folds=0).holdout > 0
     assert decide(small, holdout=0.3).holdout == 0.3
 
@@ -175,6 +175,9 @@ def test_regression_is_stratified_by_the_target() -> None:
     fold = fold_of(rows(y), 5, 0)
     medians = [np.median(y[fold == place]) for place in range(5)]
     assert max(medians) / min(medians) < 1.15
+    # Twenty rows of each tenth of the values, two of them in each fold.
+    fold = fold_of(rows(np.arange(200.0)), 10, 0)
+    assert all(np.bincount(fold[at : at + 20], minlength=10).tolist() == [2] * 10 for at in range(0, 200, 20))
 
 
 def test_each_class_trains_in_each_fold_whatever_the_groups() -> None:

@@ -102,6 +102,7 @@ def test_rows_in_the_gap_are_counted_in_the_sentence_and_test_rows_keep_it_too()
 def test_a_gap_that_the_times_cannot_have_is_refused(text: str, time: np.ndarray) -> None:
     with pytest.raises(DataError, match="--gap is a"):
         time_order.gap_of(text, time)
+    assert time_order.gap_of(" 0.5 ", np.arange(3.0)) == 0.5
 
 
 def test_a_gap_is_read_in_the_unit_of_the_times(tmp_path: Path) -> None:
@@ -156,6 +157,7 @@ def test_repeats_have_other_cuts_and_the_same_seed_the_same() -> None:
     assert starts[0] == starts[1]
     assert all(one != another for one, another in zip(starts[0], starts[2], strict=True))
     assert "in the order of time" in protocol.reason
+    assert (protocol.folds, protocol.holdout) == (4, 0)
 
 
 @pytest.mark.parametrize("visits", [2, 5, 20])

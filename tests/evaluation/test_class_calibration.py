@@ -37,7 +37,8 @@ def test_each_class_has_its_own_error_and_the_weights_and_groups_are_used() -> N
 def test_of_two_classes_the_positive_one_is_drawn_and_of_many_the_rarest() -> None:
     two = score(*made([90, 10]), ["a", "b"])
     assert list(two.curves["class_reliability"]) == ["b"]
-    support = [60 - 4 * place for place in range(12)]
-    many = score(*made(support), [f"class {place}" for place in range(12)])
+    # Of twelve classes with rows; a thirteenth has none.
+    support = [*(60 - 4 * place for place in range(12)), 0]
+    many = score(*made(support), [f"class {place}" for place in range(13)])
     rarest = {f"class {place}" for place in range(2, 12)}
     assert set(many.curves["class_reliability"]) == set(many.curves["precision_recall"]) == rarest

@@ -81,6 +81,29 @@ def test_copies_that_are_a_group_count_about_once_for_areas(times: int) -> None:
         assert ends(blind[name])[1] - ends(blind[name])[0] < (high - low) / np.sqrt(times) * 1.2, name
 
 
+@pytest.mark.parametrize("arrangement", ["mixed", "errors add up", "errors cancel"])
+def test_rows_that_groups_of_both_sides_count_for(arrangement: str) -> None:
+    """Fifteen groups of 2 positives and 4 negatives: errors of both sides that add up in a group count as fewer rows,
+    but as many as there are groups, and errors that cancel as more, but no more than there are."""
+    y, p, _ = two_classes(seed=3)
+    errors = ranking.auc_errors(y == 1, p[:, 1], np.ones(90))
+    group, sizes = np.empty(90, dtype=int), []
+    for code, size in ((1, 2), (0, 4)):
+        at = np.flatnonzero(y == code)
+        at = at[np.argsort(errors[at])] if arrangement != "mixed" else at
+        group[at[:: -1 if arrangement == "errors cancel" and code else 1]] = np.arange(len(at)) // size
+    sums = [np.bincount(group[y == code], errors[y == code]) for code in (1, 0)]
+    both = float(((sums[0] + sums[1]) ** 2).sum() / sum((one**2).sum() for one in sums))
+    for code, n in ((1, 30), (0, 60)):
+        own = uncertainty.effective_rows(np.ones(n), errors[y == code] * n, group[y == code])
+        sizes.append(float(np.clip(own / both, 15, n)))
+    mixed, cancel = 15 < sizes[0] < 30 < sizes[1] < 60, sizes[0] == 30 < sizes[1]
+    assert {"mixed": mixed, "errors add up": sizes == [15, 15], "errors cancel": cancel}[arrangement]
+    area = float(ranking.roc_auc(y == 1, p[:, 1], np.ones(90)))
+    found = score(y, p, y, LABELS[:2], group=group, positive=1).metrics["roc_auc"]
+    assert ends(found) == pytest.approx(uncertainty.auc_interval(area, *sizes))
+
+
 @pytest.mark.parametrize("how", ["plain", "weighted", "grouped"])
 def test_a_loss_without_spread_may_still_be_that_of_a_wrong_row(how: str) -> None:
     """All rows are right with .9: Wilson's upper end of no mistake, times what a mistake costs beyond that."""

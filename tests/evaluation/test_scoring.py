@@ -196,7 +196,19 @@ def test_specificity_of_many_classes_moves_with_where_mistakes_go() -> None:
     together = np.array([[1, dependent, 0], [dependent, 1, 0], [0, 0, 1]])
     # A share without errors counts as one that may depend on nothing known: wholly on the others.
     together[2, :2] = together[:2, 2] = 1
-    assert ends(figure)[0] == pytest.approx(figure.value - np.sqrt(below @ together @ below) / 3)
+    above = np.array([high - share for share, (_, high) in shares])
+    spread = [np.sqrt(side @ together @ side) / 3 for side in (below, above)]
+    assert ends(figure) == pytest.approx((figure.value - spread[0], figure.value + spread[1]))
+
+
+def test_specificity_of_two_classes_that_a_third_one_without_rows_joins() -> None:
+    """Of 20 rows of each class 4 and 8 are taken for the other one: two shares of other rows."""
+    y, predicted = np.repeat([0, 1], 20), np.r_[np.repeat([0, 1], [16, 4]), np.repeat([1, 0], [12, 8])]
+    figure = score(y, np.eye(3)[predicted] * 0.7 + 0.1, predicted, labels(3)).metrics["specificity"]
+    (l1, u1), (l2, u2) = wilson(0.8, 20), wilson(0.6, 20)
+    assert figure.value == pytest.approx(0.7)
+    spread = np.hypot(0.8 - l1, 0.6 - l2) / 2, np.hypot(u1 - 0.8, u2 - 0.6) / 2
+    assert ends(figure) == pytest.approx((0.7 - spread[0], 0.7 + spread[1]))
 
 
 def test_two_classes_that_are_never_found_may_still_be() -> None:
