@@ -293,9 +293,8 @@ def _keeping_classes(fold: np.ndarray, data: Dataset) -> np.ndarray:
     """`fold` with -1, never held out, for the whole groups of each class whose rows are all in one fold."""
     if data.task == "regression":
         return fold
-    group = data.together
-    assert group is not None
+    assert data.together is not None
     for rows in _rows_of(data.codes):
         if len(np.unique(fold[rows])) < 2:
-            fold[np.isin(group, group[rows])] = -1
+            fold[np.isin(data.together, data.together[rows])] = -1
     return fold
