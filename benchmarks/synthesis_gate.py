@@ -3,7 +3,9 @@
 A draw takes at most `--most` rows of a class, and more of the others; half are training rows, and half the reserve that
 plays the generator.
 
-    PYTHONPATH=. python benchmarks/synthesis_gate.py tables/mammography.train.csv --draws 25
+    PYTHONPATH=. python benchmarks/synthesis_gate.py tables/mammography.train.csv --draws 40 --fault-draws 5
+
+There are eight faults: with these numbers, as many draws of real rows as of faults.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+")
     parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--fault-draws", type=int, help="of each fault; default: as many as of real rows")
     parser.add_argument("--most", type=int, default=150, help="rows of a class in a draw")
     parser.add_argument("--least", type=int, default=40, help="rows that a judged class has in the data")
     parser.add_argument("--faults", default=",".join(["real", *FAULTS]))
@@ -46,6 +49,8 @@ def main() -> None:
             code = int(judged[place % len(judged)])
             train, reserve = halves(rows, code, draw, given.most)
             for name in given.faults.split(","):
+                if name != "real" and given.fault_draws is not None and place >= given.fault_draws:
+                    continue
                 fault = real if name == "real" else FAULTS[name]
                 verdict = _gate.judge(Planted(fault, reserve), train, [code], Compute(), seed=place).classes[0]
                 total[name] += 1

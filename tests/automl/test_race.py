@@ -14,7 +14,7 @@ import pytest
 
 from rarebird.automl import candidate as candidates
 from rarebird.automl import race as racing
-from rarebird.automl.candidate import Candidate, TrainingContext, TrialSpec, rung_ends
+from rarebird.automl.candidate import Candidate, TrainingContext, TrialSpec, losses_among, rung_ends
 from rarebird.automl.criterion import Criterion
 from rarebird.automl.portfolio import ENOUGH, PortfolioEntry
 from rarebird.automl.race import GRANTED_SECONDS, LATE_SECONDS, LEAST_SECONDS, Race
@@ -27,7 +27,7 @@ from rarebird.evaluation import held_out
 from rarebird.evaluation.held_out import CrossPredictions
 from rarebird.evaluation.held_outputs import members_of
 from rarebird.experiment.row_parts import row_parts
-from rarebird.experiment.setup import Setup
+from rarebird.experiment.setup import Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import CrossFit, Parts, cross_fit, cross_fit_all
 from rarebird.training.part_seconds import scoring_seconds
@@ -180,6 +180,22 @@ def test_an_equally_good_candidate_is_trained_on_all_parts() -> None:
         assert enter(one, "trees", trees(seed=seed)) is not None
     assert enter(one, "the same again", trees()) is not None
     assert not one.left
+
+
+def test_a_recipe_is_not_surely_worse_than_itself_with_few_rows_to_calibrate_on() -> None:
+    """After one of ten parts a calibration knows two rows of forty: the best one is judged by a calibration on as
+    few."""
+    recipe = trees(folds=10, calibration=["temperature", "class_scale_bias"])
+    one = race(prepare_run(recipe, Splits(rows(40)), device="cpu", test_share=0.0))
+    best = enter(one, "trees", recipe)
+    assert best is not None
+    assert enter(one, "the same again", recipe) is not None
+    assert not one.left
+    early = np.isin(np.arange(40), best.models.held_rows[0])
+    among = losses_among(one.context, best, early)
+    np.testing.assert_array_equal(np.isfinite(among), early)
+    assert np.nanmean(among) > np.nanmean(best.losses[early])
+    np.testing.assert_allclose(losses_among(one.context, best, np.ones(40, bool)), best.losses)
 
 
 def test_the_first_candidate_cannot_be_beaten(shuffling: None) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from rarebird import readers
 from rarebird.automl import candidate_files, command
+from rarebird.automl.candidate import losses_among
 from rarebird.automl.trial_log import CANDIDATES, DATABASE, NAME, STUDY
 from rarebird.core.checks import DataError
 from rarebird.core.clock import Clock
@@ -124,6 +125,9 @@ def test_a_candidate_comes_back_from_disk_as_it_was(recipe: object, tmp_path: Pa
     assert back.models.recipe == found.models.recipe
     np.testing.assert_array_equal(back.predicted, found.predicted)
     np.testing.assert_array_equal(back.losses, found.losses)
+    early = np.isin(np.arange(len(found.losses)), found.models.held_rows[0])
+    np.testing.assert_allclose(losses_among(one.context, back, early), losses_among(one.context, found, early))
+    assert (losses_among(one.context, back, early)[early] != back.losses[early]).any()
     for mine, its in zip(back.models.held_rows, found.models.held_rows, strict=True):
         np.testing.assert_array_equal(mine, its)
     fresh = rows(30, seed=1)

@@ -23,6 +23,7 @@ from rarebird.data.dataset import Dataset
 from rarebird.evaluation import held_outputs
 from rarebird.evaluation.complete import crossing_parts
 from rarebird.evaluation.held_out import cross_predict
+from rarebird.evaluation.held_outputs import HeldOut
 from rarebird.experiment.row_parts import held_rows, row_parts
 from rarebird.experiment.setup import Setup
 from rarebird.recipe.recipe import Recipe
@@ -129,6 +130,7 @@ class Candidate:
         role: Why it was trained.
         parent: For a searched recipe, the name of the candidate that it was searched around; else None.
         settings: For a searched recipe, the values that the search chose.
+        held: Raw outputs for the held-out rows, from which `losses_among` calibrates again; None: not kept.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Candidate:
     role: Role = "portfolio"
     parent: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    held: HeldOut | None = None
 
     @property
     def loss(self) -> float:
@@ -199,10 +202,33 @@ def rung_ends(parts: int) -> list[int]:
     return sorted({1, (parts + 1) // 2, parts})
 
 
+def losses_among(context: TrainingContext, candidate: Candidate, known: np.ndarray) -> np.ndarray:
+    """``(n,)`` losses as if no more than the rows `known` ``(n,)`` were held out: calibrated on these alone, as a
+    candidate that holds out no others yet is. NaN for all other rows."""
+    if candidate.held is None or not candidate.models.trained:
+        return np.where(known, candidate.losses, np.nan)
+    return context.criterion.rows(
+        _calibrated(context, candidate.models, candidate.held.where(known[candidate.held.rows]))
+    )
+
+
 def _assess(context: TrainingContext, spec: TrialSpec, models: CrossFit, begun: float) -> Candidate:
     """A candidate with the held-out predictions and losses of the networks trained so far."""
     scored, start = context.setup.scored_rows, time.monotonic()
     held = held_outputs.predict(models, scored, context.setup.device)
+    predicted = _calibrated(context, models, held)
+    now = time.monotonic()
+    # A held-out row is predicted by one network, a new row by all networks.
+    per_row = (now - start) / max(len(held.rows), 1) * len(models.trained)
+    if any(one.own_outputs is not None for one in models.trained):
+        per_row += _seconds_per_row(models, scored, context.setup.device)  # leave-one-out outputs took no prediction
+    losses = context.criterion.rows(predicted)
+    return Candidate(spec.name, models, predicted, losses, now - begun, per_row, spec.is_reference, held=held)
+
+
+def _calibrated(context: TrainingContext, models: CrossFit, held: HeldOut) -> np.ndarray:
+    """``(n, n_outputs)`` predictions of scored rows, each row's calibrated without it; NaN where none was held out."""
+    scored = context.setup.scored_rows
     predicted = np.full((len(scored), held.outputs.shape[1]), np.nan)
     if scored.task == "regression":
         predicted[held.rows] = held.outputs
@@ -213,13 +239,7 @@ def _assess(context: TrainingContext, spec: TrialSpec, models: CrossFit, begun: 
         parts = crossing_parts(scored, known, context.parts, context.seed)[held.rows]
         predicted[held.rows] = cross_predict(models.recipe, held, factors, parts).outputs
     predicted[~context.compared] = np.nan
-    now = time.monotonic()
-    # A held-out row is predicted by one network, a new row by all networks.
-    per_row = (now - start) / max(len(held.rows), 1) * len(models.trained)
-    if any(one.own_outputs is not None for one in models.trained):
-        per_row += _seconds_per_row(models, scored, context.setup.device)  # leave-one-out outputs took no prediction
-    losses = context.criterion.rows(predicted)
-    return Candidate(spec.name, models, predicted, losses, now - begun, per_row, spec.is_reference)
+    return predicted
 
 
 def _seconds_per_row(models: CrossFit, rows: Dataset, device: str) -> float:

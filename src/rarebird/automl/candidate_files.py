@@ -17,7 +17,7 @@ import numpy as np
 from rarebird.automl.candidate import Candidate
 from rarebird.core.atomic_files import whole_folder
 from rarebird.data.dataset import Dataset
-from rarebird.evaluation.held_outputs import members_of
+from rarebird.evaluation.held_outputs import HeldOut, members_of
 from rarebird.model.model import Model
 from rarebird.model.model import load as load_model
 from rarebird.recipe.recipe import Recipe
@@ -26,6 +26,8 @@ from rarebird.training.cross_fit import CrossFit
 from rarebird.training.trainer import Trained
 
 ABOUT, ROWS, NETWORKS = "candidate.json", "rows.npz", "networks"
+# Begins the names of the raw outputs' arrays.
+RAW = "raw_"
 
 
 def save(candidate: Candidate, folder: Path, train: Dataset) -> None:
@@ -44,6 +46,8 @@ def save(candidate: Candidate, folder: Path, train: Dataset) -> None:
             decision = ("argmax", argmax.fitted()) if train.task == "classification" else None
             Model(models.recipe, members_of(models), decision, train.prior, train.target).save(building / NETWORKS)
         arrays: dict[str, Any] = {f"held_{place}": rows for place, rows in enumerate(models.held_rows)}
+        if candidate.held is not None:
+            arrays |= {RAW + name: values for name, values in vars(candidate.held).items()}
         np.savez(building / ROWS, predicted=candidate.predicted, losses=candidate.losses, **arrays)
         (building / ABOUT).write_text(json.dumps(_description(candidate)), encoding="utf-8")
 
@@ -60,6 +64,7 @@ def load(folder: Path, device: str) -> Candidate:
         arrays = dict(rows)
     trained = _networks(folder / NETWORKS, about["trained"], device) if (folder / NETWORKS).is_dir() else []
     held = [arrays[f"held_{place}"] for place in range(len(trained))]
+    raw = {name.removeprefix(RAW): values for name, values in arrays.items() if name.startswith(RAW)}
     recipe = Recipe.from_toml(about["recipe"])
     return Candidate(
         name=about["name"],
@@ -78,6 +83,7 @@ def load(folder: Path, device: str) -> Candidate:
         role=about["role"],
         parent=about["parent"],
         settings=about["settings"],
+        held=HeldOut(**raw) if raw else None,
     )
 
 

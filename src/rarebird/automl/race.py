@@ -21,6 +21,7 @@ from rarebird.automl.candidate import (
     PartialResult,
     TrainingContext,
     TrialSpec,
+    losses_among,
     train_candidate,
     train_candidate_elsewhere,
 )
@@ -178,18 +179,17 @@ class Race(Closing):
         events.emit("left", name=entry.name, why=why)
 
     def is_beaten(self, partial: PartialResult) -> bool:
-        """Whether a candidate is surely worse than the best one, on the rows that it has held out so far."""
+        """Whether a candidate is surely worse than the best one, both known by the rows that it has held out so far."""
         best = self.best
         if best is None:
             return False
-        held = np.isfinite(partial.losses)
-        worse = loss(partial.losses) > loss(np.where(held, best.losses, np.nan))
-        return worse and is_worse(partial.losses, best.losses, self.context.criterion.group, LEAVES)
+        rival = losses_among(self.context, best, np.isfinite(partial.losses))
+        worse = loss(partial.losses) > loss(rival)
+        return worse and is_worse(partial.losses, rival, self.context.criterion.group, LEAVES)
 
     def tell(self, name: str, what: str) -> bool:
         """Report what a candidate is doing; True if the user ends the race."""
-        now = time.monotonic()
-        share = min(1.0, (now - self.begun) / max(self.deadline - self.begun, 1e-9))
+        share = min(1.0, (time.monotonic() - self.begun) / max(self.deadline - self.begun, 1e-9))
         self.ended = self.progress(share, f"{name}: {what}") or self.ended
         return self.ended
 
