@@ -7,7 +7,7 @@ which learned from the real test rows, name as the asked class, beside that of t
 trees tell made from real test rows of the class, cross-validated (0.5: not at all; 1: always); and the median distance
 to the nearest training row of the class, of made and of real test rows (much smaller than real: copies; much larger:
 not of the class). FOLDER gets a figure per method: made series of the rare classes over the real training rows; with
-``--gate`` the gate's figures stand below them (three more trainings).
+``--gate`` the gate's figures against the real test rows of the class stand below them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ from sklearn.model_selection import cross_val_predict
 
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset
+from rarebird.data.row_counts import counted
 from rarebird.methods.synthesis import _gate
+from rarebird.methods.synthesis._usefulness import Judged
 from rarebird.readers import read
 from rarebird.readers.options import ReadOptions
 from rarebird.slots import methods
 from rarebird.slots.gate_verdict import ClassVerdict
+from rarebird.slots.synthetic_rows import Generated
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "series"
 LEAST, ROWS, RARE, SHOWN = 5, 150, 30, 12
@@ -62,7 +65,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=["diffusion", "gan", "vae"], metavar="METHOD")
     parser.add_argument("--data", type=Path, default=SHARED / "ECG5000_TRAIN.tsv")
     parser.add_argument("--steps", type=int, help="of the generators; default: their own")
-    parser.add_argument("--gate", action="store_true", help="ask the gate about the rare classes")
+    parser.add_argument("--gate", action="store_true", help="give the gate's figures of the rare classes")
     parser.add_argument("--out", type=Path, default=Path("."))
     arguments = parser.parse_args()
     train = read(arguments.data, ReadOptions(kind="series")).train
@@ -79,8 +82,8 @@ def main() -> None:
         print(f"\n{name}: {method.steps} steps, {time.process_time() - start:.0f} s of one core")
         print("   class  rows  named: made, real  told apart  nearest: made, real")
         shown = []
-        rare = np.flatnonzero((counts >= LEAST) & (counts <= RARE)).tolist()
-        told = _gate.judge(method, train, rare, Compute()).classes if arguments.gate else ()
+        rare = np.flatnonzero((counts >= LEAST) & (counts <= RARE)).tolist() if arguments.gate else []
+        told = [against_test_rows(fitted, train, test, code) for code in rare]
         for code in np.flatnonzero(counts >= LEAST):
             new = fitted.sample(int(code), ROWS, np.random.default_rng(int(code)))
             own, other = cells(train.take(train.codes == code)), cells(test.take(test.codes == code))[:ROWS]
@@ -93,6 +96,14 @@ def main() -> None:
                 shown.append((train.classes[code], own, made))
         print("".join(f"    {one.label}: {one.reason}\n" for one in told), end="", flush=True)
         drawn(shown, train, {one.label: caption(one) for one in told}).savefig(arguments.out / f"{name}.png", dpi=80)
+
+
+def against_test_rows(fitted: Generated, train: Dataset, test: Dataset, code: int) -> ClassVerdict:
+    """The gate's verdict on the rows of a class, with test rows in the place of training rows that it would set
+    aside: a rare class has many more of them here."""
+    pool, judged, draw = _gate.Pool(), Judged(), np.random.default_rng(0)
+    _gate._compared(pool, judged, fitted, _gate.Rows(counted(train), counted(test), code, 1.0), draw)
+    return _gate._verdict(train.classes[code], pool, judged, draw)
 
 
 def caption(verdict: ClassVerdict) -> str:
