@@ -43,8 +43,13 @@ def graph_of(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: Sequen
                 dynamic_shapes=(tuple({0: batch} for _ in inputs),),
             )
     except Exception as error:  # torch raises whatever it meets in a network
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise DataError(f"This network cannot be exported to ONNX: {reason[:200]}") from error
+        # What torch itself says begins with its advice, in colors; the cause is what the network did.
+        cause = error.__cause__ or error
+        reason = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
+        raise DataError(
+            f"This network cannot be exported to ONNX ({reason[:200]}); distil it to one that can: "
+            "rarebird compress RUN --data DATA --steps distill."
+        ) from error
     assert program is not None
     return _stripped(program.model_proto)
 
