@@ -5,6 +5,7 @@ Each value becomes the text that a CSV file would hold, so that one decision typ
 
 from __future__ import annotations
 
+import io
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 LINES = (".jsonl", ".ndjson")
 SUFFIXES = (".json", *LINES)
-# Memory that the values take while they are read, as a multiple of the file.
-_MEMORY = 12
+# Memory that the values take while they are read, as a multiple of the file: lines one after the other, a whole
+# document at once.
+_MEMORY = {True: 12, False: 25}
 _GIVE = "give a list of objects with one value per name, or one such object per line"
 
 
@@ -38,15 +40,10 @@ def read(path: Path, target: str, labelled: bool) -> tuple[dict[str, TextColumn]
     Raises:
         DataError: It is not JSON, holds no rows, or a value is a list or an object.
     """
-    text, _, notes = encodings.decoded(compressed.content(path, _MEMORY), path)
+    by_line = compressed.suffix(path) in LINES
+    text, _, notes = encodings.decoded(compressed.content(path, _MEMORY[by_line]), path)
     text = text.removeprefix("\ufeff")
-    place: Place = row_number
-    if compressed.suffix(path) in LINES:
-        rows, lines = _lines(text, path)
-        place = lines.__getitem__
-        columns = _of_rows(rows, place, path)
-    else:
-        columns, place = _document(text, path)
+    columns, place = _by_line(text, path) if by_line else _document(text, path)
     if not columns or not len(next(iter(columns.values()))):
         raise DataError(f"{path} holds no rows; {_GIVE}.")
     found = {}
@@ -61,8 +58,7 @@ def _document(text: str, path: Path) -> tuple[dict[str, Sequence[Any]], Place]:
     try:
         value = json.loads(text, object_pairs_hook=partial(_object, path))
     except json.JSONDecodeError as error:
-        rows, lines = _lines(text, path, error)
-        return _of_rows(rows, lines.__getitem__, path), lines.__getitem__
+        return _by_line(text, path, error)
     if isinstance(value, list):
         return _of_rows(value, row_number, path), row_number
     if isinstance(value, dict) and value and all(isinstance(cells, list) for cells in value.values()):
@@ -74,28 +70,34 @@ def _document(text: str, path: Path) -> tuple[dict[str, Sequence[Any]], Place]:
     raise DataError(f"{path} holds no table; {_GIVE}.")
 
 
-def _lines(text: str, path: Path, first: json.JSONDecodeError | None = None) -> tuple[list[Any], list[str]]:
-    """The value of each line that is not empty, and the name of its place.
+def _by_line(
+    text: str, path: Path, first: json.JSONDecodeError | None = None
+) -> tuple[dict[str, Sequence[Any]], Place]:
+    """The columns of one object per line.
 
     Args:
         text: The text of the file.
         path: For messages.
         first: Why the whole text is not one value, which is what the user learns unless the first line is one.
     """
-    rows, places = [], []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(json.loads(line, object_pairs_hook=partial(_object, path)))
-        except json.JSONDecodeError as error:
-            if first is not None and not rows:
-                said, number = first.msg, first.lineno
-            else:
-                said = error.msg
-            raise DataError(f"Line {number} of {path} is not JSON ({said}); correct that line.") from None
-        places.append(f"line {number}")
-    return rows, places
+    lines: list[int] = []
+
+    def rows() -> Iterator[Any]:
+        for number, line in enumerate(io.StringIO(text), 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line, object_pairs_hook=partial(_object, path))
+            except json.JSONDecodeError as error:
+                said, place = (error.msg, number) if first is None or lines else (first.msg, first.lineno)
+                raise DataError(f"Line {place} of {path} is not JSON ({said}); correct that line.") from None
+            lines.append(number)
+            yield row
+
+    def place(row: int) -> str:
+        return f"line {lines[row]}"
+
+    return _of_rows(rows(), place, path), place
 
 
 def _object(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -112,9 +114,10 @@ def _object(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _of_rows(rows: Sequence[Any], place: Place, path: Path) -> dict[str, Sequence[Any]]:
+def _of_rows(rows: Iterable[Any], place: Place, path: Path) -> dict[str, Sequence[Any]]:
     """The columns of objects, in the order in which their names first occur; None where a row lacks one."""
     columns: dict[str, list[Any]] = {}
+    number = -1
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             raise DataError(f"{path} holds {_kind(row)} where an object should be ({place(number)}); {_GIVE}.")
@@ -126,7 +129,7 @@ def _of_rows(rows: Sequence[Any], place: Place, path: Path) -> dict[str, Sequenc
                 cells.extend([None] * (number - len(cells)))
             cells.append(value)
     for cells in columns.values():
-        cells.extend([None] * (len(rows) - len(cells)))
+        cells.extend([None] * (number + 1 - len(cells)))
     return _named(columns.items(), path)
 
 
