@@ -81,6 +81,12 @@ def unseen_class(folder: Path) -> list[object]:
     return [good(folder), "--test", good(folder, "test.csv", ("a", "b", "purple"))]
 
 
+def rows_of_another_target(folder: Path) -> list[object]:
+    """The same rows, which are copies and would leave before anyone looks at their labels."""
+    labels = tuple(f"{number}.5" for number in range(40))
+    return [good(folder), "--test", good(folder, "test.csv", labels)]
+
+
 CASES: dict[str, tuple[Case, list[str]]] = {
     "missing path": (lambda folder: [folder / "nowhere.csv"], ["nowhere.csv"]),
     "empty folder": (empty_folder, ["empty", "picture"]),
@@ -100,6 +106,7 @@ CASES: dict[str, tuple[Case, list[str]]] = {
         ["multi-label"],
     ),
     "class unseen in training": (unseen_class, ["'purple'", "training"]),
+    "test rows of another target": (rows_of_another_target, ["'0.5'", "which no training row has"]),
     "unknown set key": (lambda folder: [good(folder), "--set", "los=focal"], ["'los'", "'loss'"]),
     "unknown method": (lambda folder: [good(folder), "--set", "loss=focall"], ["'focall'", "'focal'"]),
     "unknown setting": (

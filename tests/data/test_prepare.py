@@ -146,6 +146,13 @@ def test_soft_and_regression_targets() -> None:
     np.testing.assert_allclose(fitted.targets(replace(classes, y=soft)), soft, rtol=1e-6)
 
 
+def test_a_target_far_from_those_of_training_stays_a_number() -> None:
+    frame = pd.DataFrame({"x": np.arange(4.0)})
+    prepared, _ = prepare.fit(data_of(Frame(frame), "table", np.array([1.0, 2.0, 3.0, 4.0])))
+    far = prepared.targets(data_of(Frame(frame), "table", np.array([1.0, 2.0, 3.0, 1e99])))
+    assert bool((far**2).isfinite().all())
+
+
 def test_what_was_learned_goes_through_json() -> None:
     prepared, _ = prepare.fit(data_of(Frame(table()), "table"))
     again = Prepared.model_validate_json(prepared.model_dump_json())

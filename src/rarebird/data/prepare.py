@@ -26,6 +26,8 @@ STATISTICS_ROWS, STATISTICS_VALUES, CHUNK_VALUES = 5_000, 2**26, 2**22
 LARGEST = {"image": 4096, "series": 2**24, "table": 1}
 # Bytes of pictures above which a choice of rows is read batch by batch instead of copied.
 MOST_COPIED = 2**28
+# Standardized targets are cut here: their squares are numbers of float32.
+FARTHEST = 1e15
 
 
 class Prepared(BaseModel):
@@ -96,7 +98,8 @@ class Prepared(BaseModel):
 
         assert data.y is not None
         if data.task == "regression":
-            return torch.from_numpy(((data.y - self.target_mean) / self.target_scale).astype(np.float32))[:, None]
+            standardized = (data.y - self.target_mean) / self.target_scale
+            return torch.from_numpy(standardized.clip(-FARTHEST, FARTHEST).astype(np.float32))[:, None]
         if data.y.ndim == 2:
             return torch.from_numpy(data.y.astype(np.float32))
         return torch.nn.functional.one_hot(torch.from_numpy(data.y), self.spec.n_outputs).float()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Values = Sequence[Any] | np.ndarray | pd.Series
 
+# How many times as far from the middle as others a number may be: all are learned as float32 in one unit.
+_FARTHEST = 1e12
 # From so many rows on, labels that are different in every row are no classes.
 _NAMES_OF_ROWS = 20
 # Above these limits, numbers are amounts and not names of classes; see `is_continuous`.
@@ -91,6 +93,14 @@ def _within_range(amounts: np.ndarray, where: str) -> np.ndarray:
         raise DataError(
             f"{where} holds {amounts[large.argmax()]:g}; numbers beyond {LARGEST:g} cannot be learned: give the target "
             "in another unit, or its logarithm."
+        )
+    away = np.abs(amounts - np.median(amounts))
+    typical = np.median(away[away > 0]) if away.any() else 0.0
+    if away.max() > _FARTHEST * typical:
+        row = int(away.argmax())
+        raise DataError(
+            f"{where} holds {amounts[row]:g} (row {row + 1}), which is so far from the others ({np.median(amounts):g} in "
+            "the middle) that nothing could be learned beside it; correct it, or give the target's logarithm."
         )
     return amounts
 

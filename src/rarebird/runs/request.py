@@ -211,7 +211,8 @@ def _with_test_rows(request: Request, data: Splits, options: ReadOptions) -> Spl
     if found is None:
         return replace(data, notes=(*data.notes, *lacking))
     test = to_predict(found)
-    return replace(data, test=test.data, notes=(*data.notes, *test.notes))
+    # Refused here, where all rows are there: copies of training rows leave later.
+    return replace(data, test=test.data.aligned(train.classes), notes=(*data.notes, *test.notes))
 
 
 def _asked_image_size(request: Request) -> int | None:
