@@ -99,8 +99,8 @@ def _within_range(amounts: np.ndarray, where: str) -> np.ndarray:
     if away.max() > _FARTHEST * typical:
         row = int(away.argmax())
         raise DataError(
-            f"{where} holds {amounts[row]:g} (row {row + 1}), which is so far from the others ({np.median(amounts):g} in "
-            "the middle) that nothing could be learned beside it; correct it, or give the target's logarithm."
+            f"{where} holds {amounts[row]:g} (row {row + 1}), which is so far from the others ({np.median(amounts):g} "
+            "in the middle) that nothing could be learned beside it; correct it, or give the target's logarithm."
         )
     return amounts
 
