@@ -38,7 +38,7 @@ def rows_of(kind: str) -> Dataset:
     y = (rng.random(ROWS) < 0.2).astype(np.int64)
     ids = np.arange(ROWS).astype(str)
     if kind == "image":
-        source: Any = Pixels(rng.integers(0, 256, (ROWS, 28, 28, 1), dtype=np.uint8))
+        source: Any = Pixels(rng.integers(0, 256, (ROWS, 1, 28, 28), dtype=np.uint8))
     else:
         import pandas as pd
 
@@ -79,9 +79,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--shapes", nargs="+", default=list(SHAPES), help="Words that begin the names of the shapes.")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    for name in SHAPES:
+    for name in (one for one in SHAPES if one.startswith(tuple(asked.shapes))):
         alone, together = [], []
         for _ in range(asked.rounds):
             alone.append(rows_per_second(name, asked.steps))

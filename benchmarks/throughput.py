@@ -5,8 +5,8 @@ default recipe's: a shift, a rotation, a scaling, brightness and contrast) in ea
 
 - *plain*: a `Dataset` of uint8 pictures, a `DataLoader` (without workers, and with two; the faster one counts),
   torchvision v2 for each picture, float32, AdamW with a cosine schedule, evaluation twelve times.
-- *ours*: `NetworkTrainer` from the first step to the last, evaluation twelve times, in float32 and in bfloat16 with
-  channels last.
+- *ours*: `NetworkTrainer` from the first step to the last, evaluation twelve times, in float32 and in bfloat16, both
+  with channels last.
 - *bare*: forward, backward and optimizer step on one batch that is ready, nothing else.
 
 Beside the rates it prints how ours divides its time: what a step takes without augmentation, hooks and evaluation.
@@ -15,6 +15,7 @@ Beside the rates it prints how ours divides its time: what a step takes without 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +34,10 @@ from rarebird.training.device import Placement
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.step_plan import StepPlan
 
-CLASSES, EVALUATIONS, WATCHED = 10, 12, 512
+CLASSES, EVALUATIONS = 10, 12
+# Rows that are evaluated in all, over those of the steps: the share that our loop takes where there are many rows.
+EVALUATED_SHARE = 0.2
+WARM_UP = 3
 DEGREES, FRACTION, STRENGTH, COLOR = 10, 0.1, 0.1, 0.4
 POLICY: list[dict[str, Any]] = [
     {"name": "translate", "fraction": FRACTION},
@@ -43,7 +47,7 @@ POLICY: list[dict[str, Any]] = [
     {"name": "contrast", "strength": COLOR},
 ]
 HOOKS = ["ema", "gradient_clipping"]
-PLACEMENTS = {"float32": ("float32", False), "bfloat16": ("bfloat16", True)}
+PLACEMENTS = {"float32": ("float32", True), "bfloat16": ("bfloat16", True)}
 
 
 def rows_of(n: int, side: int, seed: int) -> Dataset:
@@ -75,7 +79,8 @@ class Case:
 
     def __init__(self, network: str, side: int, batch: int, threads: int, steps: int) -> None:
         self.network, self.batch, self.threads, self.steps = network, batch, threads, steps
-        self.learned, self.watched = rows_of(4096, side, 0), rows_of(WATCHED, side, 1)
+        watched = max(2, round(EVALUATED_SHARE * batch * steps / EVALUATIONS))
+        self.learned, self.watched = rows_of(4096, side, 0), rows_of(watched, side, 1)
 
     def trainer(self, precision: str, **changes: Any) -> NetworkTrainer:
         settings: dict[str, Any] = {
@@ -132,7 +137,7 @@ class Case:
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            if (step + 1) % (self.steps // EVALUATIONS) == 0:
+            if (step + 1) % max(1, self.steps // EVALUATIONS) == 0:
                 network.eval()
                 with torch.no_grad():
                     sum(float((network({"pixels": a}).argmax(dim=1) == b).sum()) for a, b in watched)
@@ -191,22 +196,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ways", nargs="+", default=["plain", "ours", "bare"], help="Words of the ways' names.")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     for network in given.networks:
         case = Case(network, given.side, given.batch, given.threads, given.steps)
-        measured = ways(case)
+        measured = {name: way for name, way in ways(case).items() if any(word in name for word in given.ways)}
         rates: dict[str, list[float]] = {name: [] for name in measured}
         for place in range(given.rounds + 1):
+            case.steps = given.steps if place else WARM_UP  # the first round loads what is loaded once
             for name, way in measured.items():
                 rate = way()
-                rates[name] += [rate] if place else []  # the first round loads what is loaded once
+                rates[name] += [rate] if place else []
         median = {name: statistics.median(own) for name, own in rates.items()}
-        plain = max(median["plain, no workers"], median["plain, two workers"])
+        plain = max([rate for name, rate in median.items() if name.startswith("plain")], default=math.nan)
         print(f"\n{network}, {given.side} px, batches of {given.batch}, {given.threads} threads")
         for name, rate in median.items():
             spread = f"{min(rates[name]):,.0f} to {max(rates[name]):,.0f}"
-            bare = median["bare, bfloat16" if "bfloat16" in name else "bare, float32"]
+            bare = median.get("bare, bfloat16" if "bfloat16" in name else "bare, float32", math.nan)
             print(
                 f"{name:44} {rate:7,.0f} rows/s ({spread}), {rate / plain:5.2f} x plain, {bare / rate - 1:+.1%} on bare"
             )

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rarebird.core.clock import Clock
+from rarebird.recipe.recipe import Recipe
 from rarebird.training import timing
 from rarebird.training.device import Placement, threads
 from rarebird.training.loop import Training
@@ -17,6 +18,7 @@ from rarebird.training.timing import (
     WORTHWHILE,
     affine_seconds,
     fastest_placement,
+    placements,
     step_seconds,
     usable_threads,
 )
@@ -34,6 +36,15 @@ def test_another_placement_must_be_faster_by_more_than_noise(monkeypatch: pytest
     assert choose(monkeypatch, 1.0, 1.0 / (WORTHWHILE + 0.01)) == (OTHER, 1.0 / (WORTHWHILE + 0.01))
     assert choose(monkeypatch, 1.0, 1.0 / (WORTHWHILE - 0.01)) == (PLAIN, 1.0)
     assert choose(monkeypatch, 1.0, 3.0) == (PLAIN, 1.0)
+
+
+def test_pictures_have_their_channels_last_on_a_cpu_unless_the_recipe_says_otherwise() -> None:
+    plain = Recipe(kind="image", network="cnn", threads=1)
+    for wanted in (None, True, False):
+        found = placements(plain.updated(channels_last=wanted), "image", "cpu")
+        assert [one.precision for one in found] == ["float32", "bfloat16"]
+        assert {one.channels_last for one in found} == {wanted is not False}
+    assert not any(one.channels_last for one in placements(Recipe(kind="table", network="mlp"), "table", "cpu"))
 
 
 def test_the_measured_training_is_not_changed() -> None:

@@ -294,4 +294,5 @@ class NetworkTrainer:
         watched = watched_rows(recipe, self._watched, self.fold)
         inputs = inputs_of(network, self.recipe, self.prepared, watched, self.device)
         natural = None if self._learned.task == "regression" else self._learned.weighted_counts
-        return Validation(watched, self.prepared, inputs, natural, self.device)
+        precision = "float32" if recipe.precision == "auto" else recipe.precision
+        return Validation(watched, self.prepared, inputs, natural, self.device, precision)

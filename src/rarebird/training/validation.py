@@ -46,6 +46,7 @@ class Validation:
         inputs: The network's inputs for the rows, as `inputs_of` gives them.
         natural_counts: ``(n_classes,)`` weighted training rows of each class; None for regression.
         device: Where the network computes.
+        precision: In which it computes, that of the training: a rounded learning curve serves as well.
     """
 
     rows: Dataset
@@ -53,6 +54,7 @@ class Validation:
     inputs: Inputs
     natural_counts: np.ndarray | None
     device: str
+    precision: str = "float32"
 
     def __call__(self, network: nn.Module, prior_factor: np.ndarray | None) -> dict[str, float]:
         """``loss`` and, for classes, ``balanced_accuracy``.
@@ -69,10 +71,10 @@ class Validation:
         """``(n, n_outputs)`` of all rows; each of several ranks predicts its share of them."""
         n = len(self.rows)
         if n < distributed.count():
-            return logits(network, self.inputs, self.device)
+            return logits(network, self.inputs, self.device, precision=self.precision)
         own = distributed.own_share(n)
         share = {name: part[own] for name, part in self.inputs.items()}
-        return distributed.gathered_array(logits(network, share, self.device), n)
+        return distributed.gathered_array(logits(network, share, self.device, precision=self.precision), n)
 
     def _value_scores(self, outputs: np.ndarray) -> dict[str, float]:
         """The squared error, in units of the target's variance."""

@@ -62,7 +62,7 @@ def course(method: Adam | Adamw, steps: int) -> tuple[nn.Module, torch.optim.Opt
 
 @pytest.mark.parametrize("kind", [Adam, Adamw])
 def test_states_and_weights_stay_near_those_of_32_bits(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_eight_bit_adam, "CHUNK", 2 * BLOCK)  # the last chunk is a part of a block
+    monkeypatch.setattr(_eight_bit_adam, "CPU_CHUNK", 2 * BLOCK)  # the last chunk is a part of a block
     (exact, torch_own), (near, ours) = (course(kind(weight_decay=0.01, state_bits=bits), 60) for bits in (32, 8))
     assert isinstance(ours, EightBitAdam)
     for one, other in zip(near.parameters(), exact.parameters(), strict=True):

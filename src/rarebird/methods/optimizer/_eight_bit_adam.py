@@ -21,8 +21,8 @@ from rarebird.methods.optimizer._parameter_groups import loss_of
 
 # Tensors of fewer numbers stay in float32.
 SMALLEST = 4096
-# Numbers that are computed at once, so that what a step needs for a moment is small.
-CHUNK = 2048 * BLOCK
+# Numbers that are computed at once: on a CPU what stays in its caches, on a GPU what keeps it busy.
+CPU_CHUNK, GPU_CHUNK = 64 * BLOCK, 8192 * BLOCK
 EPSILON = 1e-8
 
 
@@ -63,8 +63,9 @@ class EightBitAdam(torch.optim.Optimizer):
             return
         if not state:
             state |= _empty(weights)
-        for start in range(0, len(weights), CHUNK):
-            part, blocks = slice(start, start + CHUNK), slice(start // BLOCK, (start + CHUNK) // BLOCK)
+        size = CPU_CHUNK if weights.device.type == "cpu" else GPU_CHUNK
+        for start in range(0, len(weights), size):
+            part, blocks = slice(start, start + size), slice(start // BLOCK, (start + size) // BLOCK)
             mean = unpacked(state["mean"][part], state["mean_scales"][blocks], signed=True)
             root = unpacked(state["root"][part], state["root_scales"][blocks], signed=False)
             self._updated(weights[part], gradient[part], mean, root, group)

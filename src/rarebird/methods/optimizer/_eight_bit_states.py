@@ -20,6 +20,8 @@ from torch import Tensor
 # Numbers that share a scale, as in the paper.
 BLOCK = 2048
 EXPONENTS = 7
+# The code of 0 among signed ones.
+ZERO = 127
 # Fractions of the multiples of the first are even over steps, of the second over the numbers of a block.
 OVER_STEPS, OVER_NUMBERS = 0.6180339887498949, 0.7548776662466927
 
@@ -30,14 +32,34 @@ def codes(signed: bool, device: torch.device) -> Tensor:
 
     An exponent's values lie evenly between .1 and 1 times a power of ten; each has twice as many as the one below.
     """
-    positive: list[Tensor] = []
-    for place in range(EXPONENTS):
-        count = 2 ** (place if signed else place + 1)
+    sizes = _sizes(signed)
+    values = torch.cat([-sizes[1:-1].flip(0), sizes]) if signed else sizes
+    return values.float().to(device)
+
+
+@cache
+def _sizes(signed: bool) -> Tensor:
+    """Ascending absolute values of the codes, from 0 to 1."""
+    positive = []
+    for place, count in enumerate(_counts(signed)):
         edges = torch.linspace(0.1, 1, count + 1, dtype=torch.float64)
         positive.append((edges[:-1] + edges[1:]) / 2 * 10.0 ** (place - EXPONENTS + 1))
-    values = torch.cat(positive)
-    both = torch.cat([-values, values]) if signed else values
-    return torch.cat([both, both.new_tensor([0.0, 1.0])]).sort().values.float().to(device)
+    return torch.cat([torch.zeros(1).double(), *positive, torch.ones(1).double()])
+
+
+def _counts(signed: bool) -> list[int]:
+    """How many positive values each exponent has."""
+    return [2 ** (place if signed else place + 1) for place in range(EXPONENTS)]
+
+
+@cache
+def _lines(signed: bool, device: torch.device) -> Tensor:
+    """``(3, exponents)``: the place of a number x among the sizes of its exponent is ``slope x - start``, and before
+    these are `before` sizes. A search would take ten times as long."""
+    counts = torch.tensor(_counts(signed), dtype=torch.float64)
+    slope = 10.0 ** torch.arange(EXPONENTS - 1, -1, -1, dtype=torch.float64) * counts / 0.9
+    before = counts.cumsum(0) - counts + 1
+    return torch.stack([slope, counts / 9 + 0.5, before]).float().to(device)
 
 
 def packed(values: Tensor, signed: bool, step: int) -> tuple[Tensor, Tensor]:
@@ -53,19 +75,34 @@ def packed(values: Tensor, signed: bool, step: int) -> tuple[Tensor, Tensor]:
     """
     blocks = torch.nn.functional.pad(values, (0, -len(values) % BLOCK)).view(-1, BLOCK)
     scales = blocks.abs().amax(dim=1)
-    shares = blocks / scales.clamp(min=torch.finfo(torch.float32).tiny)[:, None]
-    known = codes(signed, values.device)
-    below = (torch.bucketize(shares, known, right=True) - 1).clamp(0, len(known) - 2)
-    low, high = known[below], known[below + 1]
+    shares = blocks.abs() / scales.clamp(min=torch.finfo(torch.float32).tiny)[:, None]
+    sizes, place = _sizes(signed).float().to(values.device), _place_below(shares, signed)
+    low, high = _chosen(sizes, place), _chosen(sizes, place + 1)
     numbers = torch.arange(BLOCK, device=values.device, dtype=torch.float64)
     even = ((numbers * OVER_NUMBERS + step * OVER_STEPS) % 1).float()
     goes_up = (shares - low) > even * (high - low)
-    if not signed:
-        goes_up |= (below == 0) & (shares > 0)
-    return (below + goes_up).to(torch.uint8).view(-1)[: len(values)], scales
+    if signed:
+        place = place + goes_up
+        # The code of -1 is that of the largest size below 1.
+        place = torch.where(blocks < 0, ZERO - place.clamp(max=ZERO), ZERO + place)
+    else:
+        place = place + (goes_up | ((place == 0) & (shares > 0)))
+    return place.to(torch.uint8).view(-1)[: len(values)], scales
 
 
 def unpacked(packed_codes: Tensor, scales: Tensor, signed: bool) -> Tensor:
     """``(n,)`` float32 numbers from codes and scales."""
-    values = codes(signed, packed_codes.device)[packed_codes.int()]
+    values = codes(signed, packed_codes.device).index_select(0, packed_codes.int())
     return values * scales.repeat_interleave(BLOCK)[: len(values)]
+
+
+def _place_below(shares: Tensor, signed: bool) -> Tensor:
+    """The place of the largest size that is not above each number in 0..1, and is not the last."""
+    slope, start, before = _lines(signed, shares.device)
+    exponent = (shares.log10().floor() + EXPONENTS).clamp(0, EXPONENTS - 1).int()
+    within = (shares * _chosen(slope, exponent) - _chosen(start, exponent)).floor()
+    return (_chosen(before, exponent) + within).clamp(min=0).int()
+
+
+def _chosen(values: Tensor, places: Tensor) -> Tensor:
+    return values.index_select(0, places.view(-1)).view(places.shape)
