@@ -175,7 +175,7 @@ def ways(case: Case) -> dict[str, Callable[[], float]]:
     }
     for precision in PLACEMENTS:
         found |= {
-            f"ours, {precision}": lambda precision=precision: case.ours(precision),
+            f"ours, {precision}, whole": lambda precision=precision: case.ours(precision),
             f"ours, {precision}, no evaluation": lambda precision=precision: case.ours(precision, False),
             f"ours, {precision}, no evaluation, no hooks": lambda precision=precision: case.ours(
                 precision, False, regularization=[]

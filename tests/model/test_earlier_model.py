@@ -85,7 +85,15 @@ def test_its_recipe_is_read_and_written_equal(model: Model) -> None:
     assert isinstance(recipe, Ensemble)
     # Stages and recipes have got settings since, whose defaults are what they did then.
     written = recipe.to_toml()
-    for default in ("layer_decay = 1.0, ", "same_start = false\n"):
+    for default in (
+        "layer_decay = 1.0, ",
+        "quantization_aware = false, ",
+        "same_start = false\n",
+        "accumulation = 1\n",
+        "activation_checkpointing = false\n",
+        "sharded = false\n",
+        ", state_bits = 32",
+    ):
         assert written.count(default) == len(recipe.members), default
         written = written.replace(default, "")
     assert written == (FOLDER / "recipe.toml").read_text(encoding="utf-8")

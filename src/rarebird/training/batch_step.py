@@ -129,7 +129,7 @@ class BatchStep:
                 self._keep_losses(drawn, each_row, len(batch))
             if not self.is_sharded:  # there, the backward pass sums them
                 distributed.sum_gradients(self.network)
-            if self.loss_scale is not None and not self.loss_scale.unscale(self.network):
+            if self.loss_scale is not None and not self.loss_scale.unscale(self.network.parameters()):
                 raise GradientOverflowError(mean)
             # Of the weights, which all ranks have: added after the sum.
             penalties = [penalty for hook in self.hooks if (penalty := hook.penalty(self.network)) is not None]

@@ -8,10 +8,11 @@ after `GROWTH_STEPS` good steps in a row it is doubled. bfloat16 has the exponen
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rarebird.core.checks import DataError
 from rarebird.training import distributed
@@ -52,15 +53,21 @@ class LossScale:
     good_steps: int = 0
 
     @torch.no_grad()
-    def unscale(self, network: nn.Module) -> bool:
-        """Divide all gradients by the scale; returns whether they are finite."""
-        gradients: list[Tensor] = [local(one.grad) for one in network.parameters() if one.grad is not None]
+    def unscale(self, parameters: Iterable[Tensor]) -> bool:
+        """Divide the parameters' gradients by the scale; returns whether they are finite."""
+        gradients: list[Tensor] = [local(one.grad) for one in parameters if one.grad is not None]
         if not gradients:
             return True
         torch._foreach_mul_(gradients, 1 / self.value)
         largest = torch.stack([one.abs().max() for one in gradients if one.numel()] or [torch.zeros(())])
         # Of divided gradients, each rank sees its part.
         return float(distributed.total((~largest.isfinite()).sum().float())) == 0
+
+    def accepts(self, parameters: Iterable[Tensor]) -> bool:
+        """Whether a step may be taken by these gradients, which are divided by the scale; the scale changes."""
+        finite = self.unscale(parameters)
+        (self.grow if finite else self.shrink)()
+        return finite
 
     def grow(self) -> None:
         """After a good step."""

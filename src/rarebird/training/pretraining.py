@@ -30,6 +30,7 @@ from rarebird.slots.protocols import Inputs, TrainStatistics
 from rarebird.slots.starting_weights import LearnedWeights, StartingWeights
 from rarebird.training.batches import ready
 from rarebird.training.device import Placement, threads
+from rarebird.training.loss_scale import LossScale
 from rarebird.training.trainer import StepProgress
 
 # Steps that are measured, after the first one, which also fills caches.
@@ -197,6 +198,7 @@ class Pretraining:
         view = _View(Pipeline([methods.build("augmentation", one) for one in transfer.views(spec)],
                               TrainStatistics(spec)), where, generator)  # fmt: skip
         task.train()
+        scale = LossScale() if where.precision == "float16" else None
         batches = _batches(n, min(transfer.batch_size, n), rng.stream(recipe.seed, "pretraining", fold))
         for step, index in zip(range(1, steps + 1), batches, strict=False):
             for group in optimizer.param_groups:
@@ -207,8 +209,9 @@ class Pretraining:
                 loss = task(x, view, generator)
             if not math.isfinite(float(loss.detach())):
                 raise DataError(f"Pretraining diverged at step {step}; lower its rate with transfer.learning_rate.")
-            loss.backward()
-            optimizer.step()
+            (loss if scale is None else loss * scale.value).backward()
+            if scale is None or scale.accepts(one for group in optimizer.param_groups for one in group["params"]):
+                optimizer.step()
             yield step
 
     @torch.no_grad()
