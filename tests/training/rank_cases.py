@@ -87,7 +87,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "two stages": ("table", {"network": MLP, "stages": "deferred", "augmentation": ["cell_swap"], "optimizer": "muon"}),
 }
-RESUMED = ("resnet", "planned pictures", "sharded pictures", "sharded states")
+RESUMED = ("resnet", "planned pictures", "sharded states")
 BY_GLOO = ("resnet", "features")
 
 

@@ -19,7 +19,7 @@ from rarebird.training.fake_quantization import ValueRange, fake_quantization, o
 from rarebird.training.inference import logits
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.trainer import Trained, TrainingPlan
-from tests.model.onnx.test_file import pictures, series, table
+from tests.model.onnx.test_file import pictures, table
 
 pytestmark = pytest.mark.xdist_group("onnx")
 
@@ -68,12 +68,11 @@ CASES: list[tuple[str, Dataset, dict[str, Any], int]] = [
     # Batch normalization, ReLU and pooling behind convolutions; sums of branches; products of matrices.
     ("image", pictures(90), {"network": {"name": "cnn", "width": 8, "dense": 32}}, 5),
     ("image", pictures(90), {"network": {"name": "resnet", "width": 4}}, 10),
-    ("series", series(60), {"network": {"name": "cnn", "width": 4}}, 5),
     ("table", table(90), {"network": {"name": "transformer", "depth": 1, "heads": 2}}, 5),
 ]
 
 
-@pytest.mark.parametrize(("kind", "rows", "settings", "layers"), CASES, ids=["cnn", "resnet", "series", "transformer"])
+@pytest.mark.parametrize(("kind", "rows", "settings", "layers"), CASES, ids=["cnn", "resnet", "transformer"])
 def test_the_int8_file_computes_what_was_trained(
     kind: str, rows: Dataset, settings: dict[str, Any], layers: int
 ) -> None:
