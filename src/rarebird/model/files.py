@@ -110,7 +110,8 @@ def write_model(
             held_out_rows.write(held_out, building / held_out_rows.FILE)
         for name, card in (cards or {}).items():
             (building / name).write_text(card, encoding="utf-8", errors="backslashreplace")
-        text = json.dumps(description.model_dump(mode="json"), indent=1, allow_nan=False)
+        # On one line: Python's encoder of indented text takes seconds for twenty thousand columns.
+        text = json.dumps(description.model_dump(mode="json"), allow_nan=False)
         (building / DESCRIPTION).write_text(text, encoding="utf-8")
         # safetensors makes a file that its owner alone may read; all files of a model get the usual permissions.
         shutil.copymode(building / DESCRIPTION, building / WEIGHTS)

@@ -8,6 +8,7 @@ of a row are held out together with it, because a network that was trained on a 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,11 @@ class Review:
     found: LabelIssues
     probabilities: np.ndarray
     recipe: AnyRecipe
+
+    @cached_property
+    def page(self) -> Page:
+        """The values of the page."""
+        return _page(self)
 
 
 def review(request: Request, clock: Clock, progress: Progress = silent) -> Review:
@@ -167,12 +173,12 @@ def write(review: Review, out: OutputFolder) -> Review:
 
 def write_page(review: Review, path: Path) -> None:
     """Write the page."""
-    page_file.write(path, _page(review))
+    page_file.write(path, review.page)
 
 
 def write_values(review: Review, shows_rows: bool, path: Path) -> None:
     """Write the page's values, for the report of a run; without the rows where these are not shown."""
-    page = _page(review)
+    page = review.page
     if not shows_rows:
         page = replace(page, classes=tuple(replace(one, issues=()) for one in page.classes))
     page_file.write_values(path, page)
