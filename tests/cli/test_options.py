@@ -44,7 +44,7 @@ OPTIONS = {
     "report": "run --no-rows --json --lang",
     "compare-runs": "runs --out --force --json --lang",
     "compress": "model --data --out --test --recipe --set --steps --max-recall-drop --share --prune --importance "
-    "--precision --int8 --balanced --temperature --hard-share --standardize --training-steps --budget --unlabeled "
+    "--precision --int8 --balanced --temperature --hard-share --standardize --synthesis --training-steps --budget --unlabeled "
     "--keep-copies --force "
     f"{ROWS} --threads --json --quiet --lang",
     "merge": "models --data --out --way --force --target --kind --pictures --channels-last --json --quiet --lang",
@@ -177,6 +177,7 @@ OWN_DEFAULTS = {
         "temperature": 1.0,
         "hard_share": 0.5,
         "standardize": False,
+        "synthesis": None,
         "training_steps": None,
         "budget": None,
         "model": inspect.Parameter.empty,

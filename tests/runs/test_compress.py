@@ -131,6 +131,8 @@ def test_the_networks_of_a_cross_fit_are_merged(run_command, home: Path) -> None
         (["compress", "run", "--data", "table.csv", "--precision", "int4"], "int4"),
         (["compress", "run", "--data", "table.csv", "--steps", "distill", "--standardize"], "leave out --standardize"),
         (["compress", "run", "--data", "table.csv", "--steps", "prune", "--unlabeled", "table.csv"], "step distill"),
+        (["compress", "run", "--data", "table.csv", "--steps", "prune", "--synthesis", "vae"], "step distill"),
+        (["compress", "run", "--data", "table.csv", "--synthesis", "mixtur"], "no --synthesis 'mixtur'"),
         (["compress", "nothing", "--data", "table.csv"], "holds no rarebird model"),
         (["compress", "cut", "--data", "table.csv"], "no model that can be read"),
         (["export", "run", "--format", "tflite"], "tflite"),

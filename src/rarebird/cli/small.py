@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     out="Folder for the model and compression.json (default: runs/NAME-DATE).",
     test="Test rows, if the training had them; otherwise the same rows as then are the test.",
     recipe="A recipe file of the network to distil to (default: that of the model's network with the largest weight).",
-    settings="KEY=VALUE of that recipe; repeatable.",
+    settings="KEY=VALUE of that recipe, such as network.width=32 or synthesis.ratio=.5; repeatable.",
     pool="distill: rows without labels in the form of the data, which the model labels for the student.",
     keep_copies=USUAL,
     running=("threads", "as_json", "quiet"),
@@ -54,6 +54,10 @@ def compress(
     standardize: Annotated[
         bool, typer.Option("--standardize", help="distill: standardize logits (three classes or more).")
     ] = False,
+    synthesis: Annotated[
+        str | None,
+        typer.Option(help="distill: a generator whose rows of rare classes the model labels, if its gate passes them."),
+    ] = None,
     training_steps: Annotated[
         int | None, typer.Option(min=1, help="Optimizer steps of each training (default: by the recipe).")
     ] = None,
@@ -82,6 +86,7 @@ def compress(
         precision=precision,
         way=None if int8 == "auto" else int8,
         teaching=Teaching(hard_share, temperature, balanced, standardize),
+        synthesis=synthesis,
     )
     names = [name.strip() for name in steps.split(",") if name.strip()]
     with output.progress_bar() as progress:

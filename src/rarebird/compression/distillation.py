@@ -84,13 +84,19 @@ def student_rows(
             "Standardized logits of fewer than three classes tell nothing but their order; leave out --standardize."
         )
     soft = replace(train, y=_soft_targets(train, teacher_predictions(splits, fits, members, device), teaching))
-    val = splits.val
-    if val is None:
-        learned, held = split.sides(train, HELD_OUT_SHARE, seed, "student")
-        soft, val = soft.take(learned), train.take(held)
+    learned, val = own_rows(splits, seed)
+    soft = soft.take(learned)
     if splits.unlabeled is not None:
-        soft = concat([soft, _pool_rows(splits.unlabeled.rows, train, fits, members, device, teaching)])
+        soft = concat([soft, labelled(splits.unlabeled.rows, fits, members, device, teaching)])
     return replace(splits, train=soft, val=val, unlabeled=None)
+
+
+def own_rows(splits: Splits, seed: int) -> tuple[np.ndarray, Dataset]:
+    """The positions among the training rows that a student learns from, and the rows that are held out from it."""
+    if splits.val is not None:
+        return np.arange(len(splits.train)), splits.val
+    learned, held = split.sides(splits.train, HELD_OUT_SHARE, seed, "student")
+    return learned.nonzero()[0], splits.train.take(held)
 
 
 def teacher_predictions(splits: Splits, fits: Sequence[CrossFit], members: Sequence[Member], device: str) -> np.ndarray:
@@ -173,11 +179,11 @@ def _softened(predicted: np.ndarray, teaching: Teaching) -> np.ndarray:
     return probabilities(logits / teaching.temperature, ())
 
 
-def _pool_rows(
-    pool: Dataset, train: Dataset, fits: Sequence[CrossFit], members: Sequence[Member], device: str, teaching: Teaching
+def labelled(
+    rows: Dataset, fits: Sequence[CrossFit], members: Sequence[Member], device: str, teaching: Teaching
 ) -> Dataset:
-    """Rows without labels, with the weighted mean of all members as their targets."""
+    """Rows that no member learned from, with the weighted mean of all members as their targets."""
     weights = [models.weight / len(models.trained) for models in fits for _ in models.trained]
-    predicted = np.average([one.predict(pool, device) for one in members], axis=0, weights=weights)
-    targets = predicted[:, 0] if train.task == "regression" else _softened(predicted, teaching)
-    return replace(pool, y=targets)
+    predicted = np.average([one.predict(rows, device) for one in members], axis=0, weights=weights)
+    targets = predicted[:, 0] if rows.task == "regression" else _softened(predicted, teaching)
+    return replace(rows, y=targets)

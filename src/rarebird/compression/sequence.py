@@ -75,6 +75,8 @@ def compressed(
         progress(0.0, name)
         before = found[-1].subject
         chosen, note = _chosen(original, _tried(name, original, before, settings, most_drop, part), most_drop, name)
+        added = [one for one in chosen.splits.notes if one not in before.splits.notes]
+        note = " ".join([*([note] if note else []), *added])
         measured = _measured(name, chosen, original, found[0].size)
         kept = keeps_floor(list(measured.costs), most_drop)
         found.append(replace(measured, kept=kept, seconds=time.monotonic() - start, note=note))

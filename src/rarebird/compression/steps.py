@@ -21,8 +21,11 @@ from rarebird.compression.quantization import (
     rounded_twin,
 )
 from rarebird.compression.subject import Subject, subject_of
+from rarebird.compression.synthetic_rows import passed_rows
 from rarebird.core.clock import end_of_share
 from rarebird.core.compute import Compute
+from rarebird.data.concatenation import concat
+from rarebird.data.dataset import Splits
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.stored_modules import Precision
 from rarebird.training.fine_tuning import fine_tuned, fine_tuning_recipe
@@ -41,6 +44,8 @@ class Settings:
     Attributes:
         student: The recipe to distil to; None: that of the model's own first network.
         teaching: What the student learns from.
+        synthesis: Name of a generator, which the student's recipe holds: it also learns from this one's rows, if the
+            gate passes them, labelled by the model; None: it does not.
         prune: ``channels``, which are really removed, or ``weights``, which become zero.
         share: Of the channels or weights that are removed.
         importance: By what channels are compared.
@@ -53,6 +58,7 @@ class Settings:
 
     student: Recipe | None = None
     teaching: distillation.Teaching = distillation.BALANCED
+    synthesis: str | None = None
     prune: Literal["channels", "weights"] = "channels"
     share: float = 0.5
     importance: Importance = "taylor"
@@ -75,9 +81,21 @@ def distilled(subject: Subject, settings: Settings, compute: Compute) -> Iterato
     rows = distillation.student_rows(
         subject.splits, subject.fits, members, compute.device, recipe.seed, settings.teaching
     )
+    if settings.synthesis is not None:
+        rows, recipe = _with_synthetic(rows, subject, settings, compute), recipe.updated(synthesis=None)
     student = distillation.student_recipe(recipe, settings.teaching, settings.training_steps)
     models = distillation.train_student(student, rows, compute)
     yield subject_of(subject.model, [models], rows)
+
+
+def _with_synthetic(rows: Splits, subject: Subject, settings: Settings, compute: Compute) -> Splits:
+    """The student's rows, with synthetic ones that are made from them."""
+    recipe = settings.student
+    assert recipe is not None
+    learned = subject.splits.train.take(distillation.own_rows(subject.splits, recipe.seed)[0])
+    passed = passed_rows(recipe.synthesis, learned, compute, recipe.seed)
+    made = distillation.labelled(passed.rows, subject.fits, subject.model.members, compute.device, settings.teaching)
+    return replace(rows, train=concat([rows.train, made]), notes=(*rows.notes, *passed.notes))
 
 
 def pruned(subject: Subject, settings: Settings, compute: Compute) -> Iterator[Subject]:

@@ -31,6 +31,7 @@ from rarebird.runs import predict as prediction
 from rarebird.runs.cards import changed_cards
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_data
+from rarebird.slots import methods
 from rarebird.training.cross_fit import Parts, parts_of
 from rarebird.training.device import threads
 from rarebird.training.timing import usable_threads
@@ -96,8 +97,9 @@ def compress(
         DataError: Model, data or steps cannot be used; nothing has been written.
     """
     _check_steps(names, settings, most_drop)
-    if request.unlabeled is not None and names[0] != NAMES[0]:
-        raise DataError("Rows of --unlabeled teach a student only; take the step distill, or leave them out.")
+    given = "--unlabeled" if request.unlabeled is not None else "--synthesis" if settings.synthesis is not None else ""
+    if given and names[0] != NAMES[0]:
+        raise DataError(f"Rows of {given} teach a student only; take the step distill, or leave them out.")
     model = prediction.load(model_path, "cpu")
     with owned_folder(request, FILES) as out, threads(usable_threads(clock, request.threads)):
         progress(0.0, "reading the data")
@@ -106,7 +108,8 @@ def compress(
         _check_classes(model, setup.splits)
         model = replace(model, prior=setup.splits.train.prior)  # natural, where the model's own is one that was stated
         original = subject_of(model, _fits(model, setup, names), setup.splits)
-        settings = replace(settings, student=_student(request, model, original))
+        student = _with_settings(_student(request, model, original), request, settings.synthesis)
+        settings = replace(settings, student=student)
         compute = Compute("cpu", None if clock is None else clock.training_deadline(), progress)
         measured = compressed(original, names, settings, most_drop, compute)
         chosen = [one for one in measured if one.kept][-1]
@@ -240,24 +243,29 @@ def _student(request: Request, model: Model, original: Subject) -> Recipe:
                 f"{request.recipe} holds an ensemble, but a student is one network; write one of its members "
                 "to a file of its own."
             )
-        return _with_settings(given, request)
+        return given
     networks = [
         (weight, one) for weight, one in ensemble.members(model.recipe) if one.reference is None and one.head is None
     ]
     if not networks:
         base = default_recipe(original.splits.train, model.recipe.metric, model.recipe.seed)
-        return _with_settings(base.updated(decision=model.recipe.decision), request)
+        return base.updated(decision=model.recipe.decision)
     best = max(networks, key=lambda pair: pair[0])[1]
     decision = model.recipe.decision if isinstance(model.recipe, Ensemble) else best.decision
-    return _with_settings(best.updated(decision=decision, metric=model.recipe.metric, seed=model.recipe.seed), request)
+    return best.updated(decision=decision, metric=model.recipe.metric, seed=model.recipe.seed)
 
 
-def _with_settings(recipe: Recipe, request: Request) -> Recipe:
-    """The student's recipe with the request's ``--set`` assignments.
+def _with_settings(recipe: Recipe, request: Request, synthesis: str | None) -> Recipe:
+    """The student's recipe with a generator, if one is named, and with the request's ``--set`` assignments.
 
     Raises:
-        DataError: The recipe is for other data, or an assignment does not fit.
+        DataError: The recipe is for other data, there is no such generator, or an assignment does not fit.
     """
+    if synthesis is not None:
+        known = methods.names("synthesis", recipe.kind)
+        if synthesis not in known:
+            raise DataError(f"There is no --synthesis {synthesis!r}; {nearest(synthesis, known)}")
+        recipe = recipe.updated(synthesis=methods.build("synthesis", {"name": synthesis}))
     return recipe.with_settings(list(request.settings)) if request.settings else recipe
 
 
