@@ -44,8 +44,8 @@ OPTIONS = {
     "report": "run --no-rows --json --lang",
     "compare-runs": "runs --out --force --json --lang",
     "compress": "model --data --out --test --recipe --set --steps --max-recall-drop --share --prune --importance "
-    "--precision --int8 --balanced --temperature --hard-share --standardize --synthesis --training-steps --budget --unlabeled "
-    "--keep-copies --force "
+    "--precision --int8 --balanced --temperature --hard-share --standardize --synthesis --training-steps --budget "
+    "--unlabeled --keep-copies --force "
     f"{ROWS} --threads --json --quiet --lang",
     "merge": "models --data --out --way --force --target --kind --pictures --channels-last --json --quiet --lang",
     "export": "model --data --format --out --layout --pictures --channels-last --json --lang",

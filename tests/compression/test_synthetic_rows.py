@@ -1,4 +1,4 @@
-"""Synthetic rows for a student: made of its own rows alone, of classes that the gate passes, labelled by the teacher."""
+"""Synthetic rows for a student: made from its own rows alone, and of classes that the gate passes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_classes_that_the_gate_passes_are_filled_and_the_others_are_named() -> N
 
 def test_rejected_rows_are_refused_with_the_gates_reason() -> None:
     train, reserve = halves(ellipses((400, 160), slope=0.85), 1, np.random.default_rng(0), 160)
-    with pytest.raises(DataError, match="The gate rejects the rows that planted makes: .*training rows.*--synthesis"):
+    with pytest.raises(DataError, match=r"The gate rejects the rows that planted makes: .*training rows.*--synthesis"):
         passed_rows(Planted(copier, reserve, weight=0.5), train, Compute(), 0)
 
 
