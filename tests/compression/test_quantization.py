@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import nn
@@ -50,6 +51,19 @@ def test_layers_can_stay_in_float32() -> None:
     exact = logits(network, inputs)
     errors = [np.abs(logits(twin.int8(kept), inputs) - exact).max() for kept in ((), twin.layers)]
     assert errors[1] < 1e-5 < errors[0]
+
+
+def test_from_one_convolution_to_the_next_nothing_is_float32() -> None:
+    network, prepared = network_of(pictures(60), name="resnet", width=8)
+    twin = Float32Twin(network, prepared, pictures(60))
+    exact, near = (logits(one, prepared.inputs(pictures(60, seed=1))) for one in (network, twin.int8()))
+    assert np.corrcoef(near.ravel(), exact.ravel())[0, 1] > 0.98
+    graph = onnx.load_model_from_string(twin.int8().to_onnx()).graph
+    maker = {name: node.op_type for node in graph.node for name in node.output}
+    between = [node for node in graph.node if node.op_type in ("Add", "Conv", "Relu", "MaxPool")]
+    assert sum(node.op_type == "Add" for node in between) == 3
+    assert all(maker.get(name) == "DequantizeLinear" for node in between for name in node.input)
+    assert "AveragePool" not in maker.values()
 
 
 def test_half_precision_halves_the_file_and_computes_what_it_saves() -> None:

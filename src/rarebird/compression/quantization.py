@@ -4,7 +4,7 @@ Jacob et al., "Quantization and training of neural networks for efficient intege
 Nagel et al., "A white paper on neural network quantization", 2021: int8 weights with a scale per channel, uint8
 activations whose ranges are measured on calibration rows (static); for recurrent networks, by the range of the
 batch at hand (dynamic), so that a row's prediction depends a little on the rows beside it. onnxruntime's own quantizer
-writes the file.
+writes the file. Between convolutions all is int8, sums and activations too.
 
 NOTE[DIFF]: the calibration rows have the same number of rows of each class. Ranges that are measured on the rows as
 they come are those of the common classes.
@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from rarebird.compression.folded_pooling import fold_average_pooling
 from rarebird.compression.pruning import balanced_rows
 from rarebird.compression.rounded_graph import RoundedGraph
 from rarebird.core.checks import DataError
@@ -41,6 +42,9 @@ from rarebird.training.inference import placement
 Way = Literal["static", "dynamic"]
 # Layers that become int8; the others stay in float32.
 LAYERS = {"static": ["Conv", "Gemm", "MatMul"], "dynamic": ["Gemm", "MatMul", "LSTM"]}
+# What stands between convolutions and is computed in int8 with them: from one convolution to the next, nothing is
+# converted to float32 and back.
+BETWEEN_CONVOLUTIONS = ["Add", "Clip", "Concat", "Flatten", "MaxPool", "Relu", "Reshape"]
 # Calibration rows of each class at most, and of all classes together.
 ROWS_PER_CLASS, MOST_ROWS, BATCH = 64, 512, 32
 
@@ -63,6 +67,7 @@ class Float32Twin:
         recurs = any(isinstance(one, nn.RNNBase) for one in network.modules())
         self.way: Way = way or ("dynamic" if recurs else "static")
         self._graph = network_graph(network, prepared.spec)
+        fold_average_pooling(self._graph)
         self._batches = _calibration_batches(prepared, rows) if self.way == "static" else []
         for place, node in enumerate(self._graph.graph.node):
             node.name = node.name or f"node_{place}"
@@ -72,6 +77,7 @@ class Float32Twin:
         flat = [node for node in found if node.op_type != "MatMul" or sizes.get(node.input[1]) == 2]
         self.layers = [node.name for node in flat]
         self._others = [node.name for node in found if node.name not in self.layers]
+        self._behind = _layers_before(self._graph.graph, {node.name for node in found})
 
     def int8(self, kept: Sequence[str] = ()) -> OnnxNetwork:
         """The int8 twin.
@@ -82,11 +88,12 @@ class Float32Twin:
         onnx, tools = required_package("onnx"), required_package("onnxruntime.quantization")
         with tempfile.TemporaryDirectory() as folder, _silent():
             prepared, target = _folded(self._graph, folder), str(Path(folder, "int8.onnx"))
+            convolves = self.way == "static" and any(node.op_type == "Conv" for node in self._graph.graph.node)
             common = {
-                "op_types_to_quantize": LAYERS[self.way],
+                "op_types_to_quantize": [*LAYERS[self.way], *(BETWEEN_CONVOLUTIONS if convolves else ())],
                 "per_channel": True,
                 "weight_type": tools.QuantType.QInt8,
-                "nodes_to_exclude": [*kept, *self._others],
+                "nodes_to_exclude": [*kept, *self._others, *self._float_between({*kept, *self._others})],
             }
             if self.way == "static":
                 tools.quantize_static(
@@ -100,6 +107,10 @@ class Float32Twin:
             else:
                 tools.quantize_dynamic(prepared, target, **common)
             return OnnxNetwork(_short_names(onnx.load(target)).SerializeToString())
+
+    def _float_between(self, in_float: set[str]) -> list[str]:
+        """What stands between convolutions and stays in float32, because one of the layers before it does."""
+        return [name for name, before in self._behind.items() if not before or before & in_float]
 
 
 def check_quantizable(network: nn.Module) -> None:
@@ -161,6 +172,19 @@ def in_half_precision(network: nn.Module, precision: Precision) -> nn.Module:
                 value.detach().copy_(rounded)
     half.stored_precision = precision  # type: ignore[assignment]
     return half
+
+
+def _layers_before(graph: Any, layers: set[str]) -> dict[str, set[str]]:
+    """Of each node that stands between convolutions, the layers whose outputs reach it through no other layer."""
+    before: dict[str, set[str]] = {}  # of each tensor
+    found = {}
+    for node in graph.node:  # in the order of the computation
+        own: set[str] = set().union(*(before.get(name, set()) for name in node.input))
+        if node.op_type in BETWEEN_CONVOLUTIONS:
+            found[node.name] = own
+        for name in node.output:
+            before[name] = {node.name} if node.name in layers else own
+    return found
 
 
 def _short_names(proto: Any) -> Any:
