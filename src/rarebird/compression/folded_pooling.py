@@ -65,7 +65,7 @@ def _is_pointwise(node: Any, weights: dict[str, Any], readers: list[Any]) -> boo
 def _widen(conv: Any, weight: Any, kernel: tuple[int, ...]) -> None:
     """Make a 1 x 1 convolution one over `kernel` pixels that takes their mean before."""
     onnx = required_package("onnx")
-    values = onnx.numpy_helper.to_array(weight) / np.prod(kernel)
+    values = onnx.numpy_helper.to_array(weight) / float(np.prod(kernel))
     wide = np.broadcast_to(values, (*values.shape[:2], *kernel)).astype(values.dtype)
     weight.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(wide), weight.name))
     kept = [one for one in conv.attribute if one.name not in ("kernel_shape", "strides")]
