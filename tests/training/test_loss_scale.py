@@ -9,6 +9,7 @@ from torch import nn
 from rarebird.core.checks import DataError
 from rarebird.training import loss_scale
 from rarebird.training.device import Placement
+from rarebird.training.fine_tuning import on_one_cpu
 from rarebird.training.network_trainer import NetworkTrainer
 from rarebird.training.step_plan import StepPlan
 from rarebird.training.trainer import TrainingPlan
@@ -53,6 +54,8 @@ def test_a_network_without_numbers_ends_with_a_sentence() -> None:
 
 
 def test_only_gpus_compute_in_float16() -> None:
+    recorded = made_rows.recipe(precision="float16", sharded=True)
+    assert (on_one_cpu(recorded).precision, on_one_cpu(recorded).sharded) == ("float32", False)
     rows = made_rows.rows(60)
     trainer = NetworkTrainer(made_rows.recipe(precision="float16"), rows, rows, 0, "cpu")
     with pytest.raises(DataError, match="precision=float16 is for GPUs; on a CPU, give"):

@@ -34,6 +34,7 @@ from rarebird.runs.request import Request, read_data
 from rarebird.slots import methods
 from rarebird.training.cross_fit import Parts, parts_of
 from rarebird.training.device import threads
+from rarebird.training.fine_tuning import on_one_cpu
 from rarebird.training.timing import usable_threads
 
 RESULT, MODEL, PAGE = "compression.json", "model", "compression.html"
@@ -250,7 +251,7 @@ def _student(request: Request, model: Model, original: Subject) -> Recipe:
     if not networks:
         base = default_recipe(original.splits.train, model.recipe.metric, model.recipe.seed)
         return base.updated(decision=model.recipe.decision)
-    best = max(networks, key=lambda pair: pair[0])[1]
+    best = on_one_cpu(max(networks, key=lambda pair: pair[0])[1])
     decision = model.recipe.decision if isinstance(model.recipe, Ensemble) else best.decision
     return best.updated(decision=decision, metric=model.recipe.metric, seed=model.recipe.seed)
 

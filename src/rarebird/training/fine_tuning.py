@@ -38,7 +38,7 @@ def fine_tuning_recipe(recipe: Recipe, steps: int | None = None, balanced: bool 
     sampling = "class_balanced" if balanced and recipe.batch_sampling.name == "shuffled" else recipe.batch_sampling
     optimizer = recipe.optimizer.model_copy(update={"learning_rate": RATE * recipe.optimizer.learning_rate})
     chosen = steps or max(1, round(STEPS_SHARE * (recipe.steps or 100)))
-    return recipe.updated(
+    return on_one_cpu(recipe).updated(
         optimizer=optimizer,
         steps=chosen,
         relaid=(),
@@ -46,9 +46,13 @@ def fine_tuning_recipe(recipe: Recipe, steps: int | None = None, balanced: bool 
         batch_sampling=sampling,
         transfer=None,
         external=None,
-        sharded=False,
-        precision="float32" if recipe.precision == "float16" else recipe.precision,  # CPUs have no float16
     )
+
+
+def on_one_cpu(recipe: Recipe) -> Recipe:
+    """The recipe without what one CPU cannot do: weights that are divided among devices, and float16."""
+    precision = "float32" if recipe.precision == "float16" else recipe.precision
+    return recipe.updated(sharded=False, precision=precision)
 
 
 def fine_tuned(
