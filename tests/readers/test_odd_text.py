@@ -115,6 +115,22 @@ def test_numbers_with_and_without_percent_get_a_note(tmp_path: Path) -> None:
     assert not read(tmp_path, "share,target\n12%,a\n4%,b\n").notes
 
 
+@pytest.mark.parametrize(
+    ("ages", "noted"),
+    [
+        ("41 -999 30 -999 7", True),
+        ("3 99 5 99 1", True),
+        ("41 -999 30 12 7", False),  # once
+        ("41 99 90 99 7", False),  # not far
+        ("99 99 99 99 99", False),
+    ],
+)
+def test_numbers_that_often_mean_a_missing_value_get_a_note(tmp_path: Path, ages: str, noted: bool) -> None:
+    rows = "".join(f"{age},{label}\n" for age, label in zip(ages.split(), "ababa", strict=True))
+    notes = read(tmp_path, f"age,target\n{rows}").notes
+    assert [note.startswith("Column 'age' has 2 cells of ") for note in notes] == [True] * noted
+
+
 def test_names_made_of_a_letter_and_digits_are_no_failed_numbers(tmp_path: Path) -> None:
     assert not read(tmp_path, "patient,age,target\ns1,4,a\ns2,5,b\ns1,6,a\n").notes
     assert any("'<5' (line 2) is no number" in note for note in read(tmp_path, "a,target\n<5,u\n<9,v\n").notes)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Columns with a note of their own on lost cells; of more, one note names the rest.
 _MOST_NOTES = 5
+# What programs and people write for a missing number.
+_SENTINELS = {sign * (10.0**digits - 1) for sign in (-1, 1) for digits in range(2, 7)} | {-9.0, -1e6, -1e9}
 _NO_VALUES = {"number": "no numbers", "date": "no dates", "boolean": "neither yes nor no", "text": "no text"}
 
 
@@ -94,6 +96,26 @@ def on_percent(found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.Se
                 f"{_cell(cells, row)!r} ({file.place(row)}); they are read as {column.values[row]:g} {unit}: correct "
                 "them if they mean something else."
             )
+    return notes
+
+
+def on_sentinels(found: Mapping[str, Column]) -> list[str]:
+    """Columns of numbers with several cells of -999, 99 or the like, far from all others: they often mean a missing
+    value."""
+    notes = []
+    for name, column in found.items():
+        if column.form.kind != "number" or column.values.dtype.kind not in "iuf":
+            continue
+        values = column.values.to_numpy(dtype=np.float64)
+        known = values[~np.isnan(values)]
+        for mark in {known.min(), known.max()} & _SENTINELS if len(known) else ():
+            others = known[known != mark]
+            count = len(known) - len(others)
+            if count > 1 and len(others) and np.abs(others - mark).min() > others.max() - others.min() > 0:
+                notes.append(
+                    f"Column {name!r} has {count:,} cells of {mark:g}, far from all others; leave them empty if they "
+                    "mean a missing value."
+                )
     return notes
 
 

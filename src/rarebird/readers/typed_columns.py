@@ -56,7 +56,7 @@ def learn(raw: Mapping[str, TextColumn | pd.Series], file: File) -> TypedColumns
     if hints.decimal:
         found = {name: _with_decimal(column, hints.decimal) for name, column in found.items()}
     notes = [*column_notes.on_marks(found), *column_notes.on_thousands(found, raw, file)]
-    notes += column_notes.on_percent(found, raw, file)
+    notes += [*column_notes.on_percent(found, raw, file), *column_notes.on_sentinels(found)]
     return _typed(found, raw, file, notes)
 
 
