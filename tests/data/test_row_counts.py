@@ -17,6 +17,7 @@ from tests.data.test_split import rows
 def test_whole_weights_count_rows() -> None:
     np.testing.assert_array_equal(rows_of(np.array([1.0, 4.0, 2.0])), [1, 4, 2])
     np.testing.assert_array_equal(rows_of(np.full(3, 2)), [2, 2, 2])
+    assert rows_of(np.full(3, 2)).dtype == np.float64
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e-3, 1.0, 123.45])
