@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from rarebird.methods.calibration.beta import Beta, log_odds_parts
 from rarebird.methods.calibration.chosen import FIRST, Chosen
+from rarebird.methods.calibration.class_scale_bias import FittedClassScaleBias
 from rarebird.methods.calibration.isotonic import Isotonic
+from rarebird.methods.calibration.temperature import FittedTemperature
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -92,3 +95,8 @@ def test_few_rows_leave_no_choice() -> None:
     few = np.flatnonzero((y == 0) | (np.cumsum(y) <= 150))
     fitted = Chosen().fit(stepped(logits)[few], y[few], np.ones(len(few)), None)
     assert tuple(name for name, _ in fitted.steps) == FIRST
+    # The steps act one after the other, in torch as well.
+    (_, temperature), (_, scale_bias) = fitted.steps
+    expected = FittedClassScaleBias(**scale_bias)(FittedTemperature(**temperature)(logits))
+    np.testing.assert_allclose(fitted(logits), expected)
+    np.testing.assert_allclose(fitted.on_tensors(torch.from_numpy(logits)).numpy(), expected)
