@@ -37,7 +37,7 @@ def reports(results: dict[str, Result], tmp_path_factory: pytest.TempPathFactory
     return {name: folder / f"{name}.html" for name in NAMES}
 
 
-@pytest.mark.parametrize(("name", "scheme"), zip(NAMES, ["light", "dark"] * 2, strict=True))
+@pytest.mark.parametrize(("name", "scheme"), list(zip(NAMES, ["light", "dark"] * 2, strict=True)))
 def test_quiet_offline_and_within_the_window(browser: Any, reports: dict[str, Path], name: str, scheme: str) -> None:
     page = browser.new_page(viewport={"width": 1200, "height": 900}, color_scheme=scheme)
     said: list[str] = []
