@@ -35,6 +35,7 @@ NOT_HERE = {
 NOT_WITH = {
     "remedies poly": "tests/contracts/test_tutorial.py runs it with the method of that page",
     "--workers": "tests/tuning/test_command.py and tests/automl/test_race_elsewhere.py start processes",
+    "tune labeled.csv --unlabeled": "tests/cli/test_unlabeled_rows.py ends early what it learns without labels",
     "--devices": "tests/runs/test_on_devices.py starts two processes",
     "--track mlflow": "tests/tracking opens its store",
     "--cluster": "tests/executors/test_ray_cluster.py starts a cluster",

@@ -88,7 +88,7 @@ class Chosen(Method):
 def _best(logits: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tuple[str, ...]:
     """The names of the calibrations with the least loss on rows that they were not fitted to."""
     part = _parts(logits, y)
-    kept = _thinned(part, y)
+    kept = _thinned(y)
     # Rows that are left out count with the others of their class.
     before, after = (np.bincount(y[chosen], rows[chosen], logits.shape[1]) for chosen in (slice(None), kept))
     rows = rows * np.divide(before, after, out=np.ones(len(before)), where=after > 0)[y]
@@ -141,7 +141,7 @@ def _parts(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
     return part
 
 
-def _thinned(part: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _thinned(y: np.ndarray) -> np.ndarray:
     """The positions of at most `MOST_ROWS` rows, as many of each class as there are, or an equal share."""
     share = MOST_ROWS // len(np.unique(y))
     chosen = []
