@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Frame
 from rarebird.evaluation import complete as module
 from rarebird.evaluation.complete import Completed, complete, crossing_parts
+from rarebird.evaluation.deployment_prior import stated_prior
 from rarebird.evaluation.held_out import apply_chains, calibrate, decide
 from rarebird.evaluation.held_outputs import HeldOut
 from rarebird.model.chain import probabilities
@@ -32,20 +34,24 @@ def recipe(**changes: object) -> Recipe:
     return Recipe(**(plain | {"decision": "balanced"} | changes))
 
 
-def rows(y: np.ndarray, classes: int = 3) -> Dataset:
+def rows(y: np.ndarray, classes: int = 3, group: np.ndarray | None = None) -> Dataset:
     n = len(y)
-    frame = Frame(pd.DataFrame({"a": np.zeros(n)}))
-    return Dataset(
-        "table", "classification", frame, np.arange(n), y, ("a", "b", "c")[:classes], np.arange(n).astype(str)
-    )
+    frame, names = Frame(pd.DataFrame({"a": np.zeros(n)})), ("a", "b", "c")[:classes]
+    return Dataset("table", "classification", frame, np.arange(n), y, names, np.arange(n).astype(str), group=group)
 
 
 def completed(
-    patch: pytest.MonkeyPatch, y: np.ndarray, logits: Sequence[np.ndarray], parts: np.ndarray, **changes: object
+    patch: pytest.MonkeyPatch,
+    y: np.ndarray,
+    logits: Sequence[np.ndarray],
+    parts: np.ndarray,
+    group: np.ndarray | None = None,
+    positive: str | None = None,
+    **changes: object,
 ) -> Completed:
     """`complete` for recipes whose networks gave these logits, each part by a network of its own."""
     classes = logits[0].shape[1]
-    data, network = rows(y, classes), np.arange(len(y)) % PARTS
+    data, network = rows(y, classes, group), np.arange(len(y)) % PARTS
     held = iter(HeldOut(np.arange(len(y)), one, y, np.ones(len(y)), network) for one in logits)
     patch.setattr(module, "predict", lambda *arguments: next(held))
     trained: Any = [SimpleNamespace(prior_factor=np.ones(classes), own_outputs=None)] * PARTS
@@ -54,7 +60,7 @@ def completed(
     prepared: Any = SimpleNamespace(spec=SimpleNamespace(n_outputs=classes), classes=data.classes)
     members = [Member(None, prepared) for _ in range(PARTS * len(logits))]  # type: ignore[arg-type]
     whole = recipe(**changes) if len(logits) == 1 else Ensemble.of([(1.0, recipe()) for _ in logits], ["temperature"])
-    return complete(Model(whole, members, None, data.prior), data, fits, parts)
+    return complete(Model(whole, members, None, data.prior, positive=positive), data, fits, parts)
 
 
 def drawn(n: int, seed: int, knows: float = 0.0, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -127,3 +133,74 @@ def test_without_a_held_out_row_there_is_a_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "_held_by_all", lambda held, n: np.zeros(n, dtype=bool))
     with pytest.raises(DataError, match="leaves no row to calibrate and decide on"):
         completed(monkeypatch, y, [logits], np.zeros(30, dtype=int))
+
+
+def test_the_decision_serves_the_positive_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    y, logits = drawn(300, 3, knows=1.0, classes=2)
+    changes: dict[str, Any] = {"decision": "threshold", "metric": "f1"}
+    found = [
+        completed(monkeypatch, y, [logits], np.arange(300) % PARTS, positive=label, **changes).model for label in "ab"
+    ]
+    for model, label in zip(found, "ab", strict=True):
+        assert model.held_out is not None
+        assert model.decision == decide(recipe(**changes), model.held_out, model.prior, ("a", "b"), label)
+    assert found[0].decision != found[1].decision
+
+
+def test_what_a_model_keeps_of_the_rows_and_what_was_before_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    y, logits = drawn(300, 0, knows=2.0)
+    other, group = drawn(300, 1)[1], np.arange(300) // 3
+    for networks in ([logits], [logits, other]):
+        found = completed(monkeypatch, y, networks, np.arange(300) % PARTS, group=group + 7)
+        assert found.uncalibrated is not None
+        np.testing.assert_allclose(found.uncalibrated, np.mean([probabilities(one, ()) for one in networks], axis=0))
+        kept = found.model.held_out
+        assert kept is not None
+        np.testing.assert_array_equal(kept.group, group)
+        np.testing.assert_array_equal(kept.y, y)
+        if len(networks) == 1:
+            np.testing.assert_array_equal(kept.member, np.arange(300) % PARTS)
+        else:
+            assert kept.member is None, "means of several have no member"
+
+
+def test_a_stated_prior_multiplies_the_odds_of_what_ships_and_of_what_is_scored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    y, logits = drawn(300, 0, knows=1.0)
+    plain, stated = (
+        completed(monkeypatch, y, [logits], np.arange(300) % PARTS, decision="argmax", prior=prior)
+        for prior in (None, {"c": 0.4})
+    )
+    prior = stated_prior({"c": 0.4}, ("a", "b", "c"), plain.model.prior)
+    expected = plain.outputs * prior / plain.model.prior
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(stated.outputs, expected)
+    np.testing.assert_allclose(stated.model.prior, prior)
+    np.testing.assert_array_equal(stated.labels, expected.argmax(axis=1))
+
+
+def test_values_of_a_regression_are_weighted_means_at_the_rows_that_all_recipes_hold_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    values, y, group = rng.normal(size=(2, 40)), rng.normal(size=40), np.arange(40) // 2
+    data = replace(rows(np.zeros(40, dtype=int), group=group), task="regression", y=y, classes=())
+    parts = [HeldOut(np.arange(n), values[place, :n, None], *np.zeros((3, n), int)) for place, n in ((0, 30), (1, 35))]
+    held = iter(parts)
+    monkeypatch.setattr(module, "predict", lambda *arguments: next(held))
+    numbers = Recipe(kind="table", network="mlp", loss="mean_squared", metric="r2", calibration=[])
+    trained: Any = [SimpleNamespace(prior_factor=None, own_outputs=None)]
+    fits = [CrossFit(numbers, trained, [part.rows], weight) for part, weight in zip(parts, (1.0, 3.0), strict=True)]
+    prepared: Any = SimpleNamespace(spec=SimpleNamespace(n_outputs=1), classes=())
+    members = [Member(None, prepared)] * 2  # type: ignore[arg-type]
+    found = complete(Model(numbers, members, None, np.zeros(0)), data, fits, np.zeros(40, dtype=int))
+    np.testing.assert_allclose(found.outputs[:30, 0], values[0, :30] / 4 + 3 * values[1, :30] / 4)
+    assert np.isnan(found.outputs[30:]).all()
+    np.testing.assert_array_equal(found.labels, found.outputs[:, 0])
+    kept = found.model.held_out
+    assert kept is not None
+    np.testing.assert_array_equal(kept.outputs, found.outputs[:30])
+    np.testing.assert_array_equal(kept.y, y[:30])
+    np.testing.assert_array_equal(kept.group, group[:30])
+    assert (found.uncalibrated, kept.member) == (None, None)
