@@ -53,14 +53,17 @@ def completed(
     classes = logits[0].shape[1]
     data, network = rows(y, classes, group), np.arange(len(y)) % PARTS
     held = iter(HeldOut(np.arange(len(y)), one, y, np.ones(len(y)), network) for one in logits)
-    patch.setattr(module, "predict", lambda *arguments: next(held))
+    asked: list[tuple[Any, ...]] = []
+    patch.setattr(module, "predict", lambda *arguments: asked.append(arguments) or next(held))
     trained: Any = [SimpleNamespace(prior_factor=np.ones(classes), own_outputs=None)] * PARTS
     held_rows = [np.flatnonzero(network == place) for place in range(PARTS)]
     fits = [CrossFit(recipe(**changes), trained, held_rows) for _ in logits]
     prepared: Any = SimpleNamespace(spec=SimpleNamespace(n_outputs=classes), classes=data.classes)
     members = [Member(None, prepared) for _ in range(PARTS * len(logits))]  # type: ignore[arg-type]
     whole = recipe(**changes) if len(logits) == 1 else Ensemble.of([(1.0, recipe()) for _ in logits], ["temperature"])
-    return complete(Model(whole, members, None, data.prior, positive=positive), data, fits, parts)
+    found = complete(Model(whole, members, None, data.prior, positive=positive), data, fits, parts)
+    assert asked == [(one, data, "cpu", members[PARTS * at : PARTS * (at + 1)]) for at, one in enumerate(fits)]
+    return found
 
 
 def drawn(n: int, seed: int, knows: float = 0.0, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,9 @@ import pandas as pd
 import pytest
 
 from rarebird.data.dataset import Dataset, Frame
+from rarebird.evaluation.cut_off import cut_off
+from rarebird.evaluation.cut_offs import cut_off_counts
+from rarebird.evaluation.decision_scores import decision_score
 from rarebird.evaluation.held_out import (
     apply_chains,
     calibrate,
@@ -19,9 +22,11 @@ from rarebird.evaluation.held_out import (
     decide,
     merged,
     scores,
+    scores_of_labels,
     scores_of_outputs,
 )
 from rarebird.evaluation.held_outputs import HeldOut
+from rarebird.evaluation.intervals import ClassPredictions
 from rarebird.evaluation.scoring import score, score_regression
 from rarebird.model.chain import apply_to_mean, probabilities
 from rarebird.model.held_out_rows import HeldOutRows
@@ -350,3 +355,23 @@ def test_parts_are_merged_where_their_fits_would_be_long(rows: int, classes: int
     assert len(np.unique(fewer)) == left
     # A part stays whole.
     assert all(len(np.unique(fewer[part == one])) == 1 for one in np.unique(part))
+
+
+def test_scores_of_labels_have_what_the_decision_reaches() -> None:
+    rng = np.random.default_rng(3)
+    y, outputs = rng.integers(0, 2, 40), rng.dirichlet([1, 1], size=40)
+    weight, group, multiple = rng.uniform(0.5, 2, 40), np.arange(40) // 2, rng.uniform(1, 3, 40)
+    rows = HeldOutRows(outputs, y, weight)
+    costly = recipe(decision={"name": "cost", "costs": {"no": {"yes": 5.0}, "yes": {"no": 1.0}}})
+    decision = decide(costly, rows, np.array([0.5, 0.5]), ("no", "yes"), "yes")
+    labels = decision[1](outputs)
+    model: Any = SimpleNamespace(
+        recipe=costly, positive="yes", classes=("no", "yes"), decision=decision, labels=decision[1]
+    )
+    found = scores_of_labels(model, y, outputs, labels, weight, group, multiple)
+    scored = ClassPredictions(y, outputs, labels, weight, group, 1)
+    assert found.decision == decision_score(scored, decision[1], model.classes, multiple)
+    assert found.decision is not None
+    assert found.cut_offs == cut_off_counts(y, outputs, decision[1], model.classes, [1], cut_off(model))
+    plain = score(y, outputs, labels, model.classes, weight=weight, group=group, positive=1, seed=costly.seed)
+    assert found.metrics == plain.metrics

@@ -4,6 +4,8 @@ from."""
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,3 +116,21 @@ def test_classes_that_no_held_out_row_shows_are_named() -> None:
     assert held_outputs.notes_on_unseen_classes(light, light) == []
     values = replace(TRAIN, task="regression", y=np.linspace(0, 1, 60), classes=())
     assert held_outputs.notes_on_unseen_classes(values, values) == []
+
+
+def test_values_are_in_the_targets_own_unit_and_logits_stay_what_they_are() -> None:
+    """Of rows that no training saw, and of those that were left out one at a time."""
+    raw, own = np.array([[0.5], [-1.0]]), np.array([[2.0]])
+    prepared = SimpleNamespace(values=lambda given: 100 + 10 * given, spec=SimpleNamespace(n_outputs=1))
+    member: Any = SimpleNamespace(prepared=prepared, logits=lambda rows, device: raw[: len(rows)])
+    models: Any = SimpleNamespace(
+        trained=[SimpleNamespace(own_outputs=own)],
+        unseen_rows=lambda place: np.array([4, 7]),
+        held_rows=[np.array([4, 7, 9])],
+    )
+    values = replace(TRAIN, task="regression", y=np.linspace(0, 1, 60), classes=())
+    np.testing.assert_array_equal(held_outputs.outputs_of(member, values.take(np.arange(2)), "cpu"), [[105], [90]])
+    found = held_outputs.predict_one(models, 0, values, "cpu", member)
+    np.testing.assert_array_equal(found.outputs, [[105], [90], [120]])
+    np.testing.assert_array_equal(found.rows, [4, 7, 9])
+    assert held_outputs.predict_one(models, 0, TRAIN, "cpu", member).outputs.tolist() == [[0.5], [-1], [2]]
