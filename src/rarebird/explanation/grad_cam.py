@@ -1,8 +1,13 @@
 """Grad-CAM: where in a picture the last convolutional map speaks for a class.
 
-Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV 2017: the
-maps are added with weights, the mean gradient of the output with respect to each map; what is below 0 is cut off; the
-result is enlarged to the picture.
+Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV 2017;
+Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks",
+arXiv:2011.08891. Each map is multiplied by the gradient of the output with respect to it, and the maps are added; what
+is below 0 is cut off; the result is enlarged to the picture.
+
+NOTE[DIFF]: Grad-CAM multiplies a map by the mean of its gradient over all places. That is the same where the network
+takes the map's mean. Where it reads places or maxima (a dense layer behind the map), the mean gradient can point beside
+the place that matters, so that each place has its own gradient, as in HiResCAM.
 
 The output is the shipped one, so that each member's maps have the weight that the average, the calibrations and the
 class give them; the members' maps are added before the cut.
@@ -52,7 +57,7 @@ def grad_cam(shipped: ShippedOutput, rows: Sequence[Inputs], codes: np.ndarray) 
         parts.append(_maps(shipped, taken_of_all(rows, places), wanted[places], (height, width)))
     explained = shipped.of_inputs(rows, wanted)
     none = np.full(n, np.nan)
-    detail = "Grad-CAM of the last convolutional map, which is coarser than the picture."
+    detail = "Grad-CAM of the last convolutional map, a gradient for each place (HiResCAM); coarser than the picture."
     return Amounts(METHOD, shipped.output, np.concatenate(parts), np.asarray(codes), explained, none, (), False, detail)
 
 
@@ -67,7 +72,7 @@ def _maps(shipped: ShippedOutput, rows: list[Inputs], codes: Tensor, sides: tupl
         gradients = torch.autograd.grad(output, seen)
     added = None
     for one, gradient in zip(seen, gradients, strict=True):
-        weighted = (gradient.mean(dim=(2, 3), keepdim=True) * one).sum(dim=1, keepdim=True).detach()
+        weighted = (gradient * one).sum(dim=1, keepdim=True).detach()
         large = functional.interpolate(weighted, sides, mode="bilinear", align_corners=False)
         added = large if added is None else added + large
     assert added is not None
