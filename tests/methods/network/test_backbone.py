@@ -19,9 +19,11 @@ from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Pixels, Splits
 from rarebird.data.spec import InputSpec
 from rarebird.experiment.run import run
-from rarebird.methods.network.backbone import Backbone
+from rarebird.methods.network._timm_models import pooled
+from rarebird.methods.network.backbone import Backbone, signed_root
 from rarebird.model.model import load
 from rarebird.recipe.recipe import Recipe
+from rarebird.training.inference import rows_at_once
 from rarebird.training.loop import Training
 from rarebird.training.network_trainer import NetworkTrainer
 
@@ -91,11 +93,57 @@ def test_maxima_and_inner_maps_come_beside_the_mean(model: str) -> None:
     torch.testing.assert_close(before[:, -inner[-1].shape[1] :], inner[network.levels[-1]].amax(dim=(2, 3)))
 
 
+def test_roots_are_weighted_so_that_no_part_drowns_another() -> None:
+    pixels = {"pixels": torch.rand(4, 3, 64, 64)}
+    networks = []
+    for pooling in ("levels", "roots"):
+        torch.manual_seed(1)
+        networks.append(Backbone(model="test_resnet", size=64, pooling=pooling).build(spec(64, 64)).eval())
+    assert networks[0].levels == networks[1].levels
+    levels, roots = (network.embed(pixels)["embedded"] for network in networks)
+    torch.testing.assert_close(roots, levels.sign() * levels.abs().sqrt(), atol=0.04, rtol=0)
+    assert "emphasis" not in networks[1].state_dict()
+    weights = torch.split(networks[1].emphasis, _widths(networks[1]))
+    parts = [(len(part), float(part.square().sum())) for part in weights]
+    (few, small), (many, large) = min(parts), max(parts)
+    assert many > few
+    assert large / small == pytest.approx((many / few) ** 0.5)
+    assert sum(size for _, size in parts) == pytest.approx(sum(width for width, _ in parts))
+
+
+def test_roots_also_read_the_maps_between_those_of_one_size() -> None:
+    wide, all_of_them = (
+        Backbone(model="mobilenetv2_100", size=32, pooling=pooling).build(spec(32, 32))
+        for pooling in ("levels", "roots")
+    )
+    assert len(wide.levels) == 5
+    # The stem and seven blocks.
+    assert all_of_them.levels == tuple(range(8))
+    assert all_of_them.head.in_features == wide.head.in_features + 2 * (32 + 64 + 160)
+
+
+def test_the_slope_of_a_root_at_zero_is_finite() -> None:
+    values = torch.tensor([0.0, -0.0, 1e-12, -2.0, 3.0], requires_grad=True)
+    signed_root(values).sum().backward()
+    assert values.grad is not None
+    assert values.grad.isfinite().all()
+    assert signed_root(values.detach()).tolist() == pytest.approx([0, 0, 0, -(2**0.5), 3**0.5], abs=0.04)
+
+
 @pytest.mark.parametrize(("channels", "means"), [(1, 1), (3, 3), (4, 4), (7, 7)])
 def test_any_number_of_channels(channels: int, means: int) -> None:
     network = Backbone(model="test_resnet", size=32).build(spec(channels=channels)).eval()
     assert network.standardize.mean.numel() == means
     assert network({"pixels": torch.rand(2, channels, 20, 25)}).shape == (2, 3)
+
+
+def test_gray_pictures_pass_in_batches_of_the_same_size_as_colored_ones() -> None:
+    """A body's maps have as many channels for either; 20 gray pictures of 224 px at a time take half as long again."""
+    at_once = []
+    for channels in (1, 3):
+        network = Backbone(model="test_resnet", size=224).build(spec(30, 30, channels))
+        at_once.append(rows_at_once({"pixels": torch.zeros(60, channels, 30, 30)}, "cpu", network))
+    assert at_once[0] == at_once[1] < 10
 
 
 def test_pictures_keep_their_ratio_unless_the_body_needs_a_square() -> None:
@@ -192,6 +240,13 @@ def test_a_model_file_cannot_name_a_hub(tmp_path: Path) -> None:
     (folder / "model.json").write_text(json.dumps(text))
     with pytest.raises(DataError, match="timm has no model 'hf_hub:someone/something'"):
         load(folder)
+
+
+def _widths(network: Any) -> list[int]:
+    """How many features each part of a network has."""
+    with torch.no_grad():
+        parts = pooled(network.body, torch.rand(1, 3, 64, 64), "roots", network.levels)
+    return [part.shape[1] for part in parts]
 
 
 def _planned(trainer: NetworkTrainer) -> Any:

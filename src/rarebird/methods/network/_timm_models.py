@@ -7,6 +7,7 @@ timm is imported where it is needed, because it takes seconds. No function here 
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from torch import Tensor, nn
 
 from rarebird.core.checks import DataError, nearest
 
-Pooling = Literal["mean", "mean_max", "levels"]
+Pooling = Literal["mean", "mean_max", "levels", "roots"]
+# Those that read inner maps, too.
+INNER: tuple[Pooling, ...] = ("levels", "roots")
 # Of the inner maps that timm gives, at most these are pooled, evenly spread.
-MOST_LEVELS = 6
+MOST_LEVELS: dict[Pooling, int] = {"levels": 6, "roots": 8}
 
 
 def check_name(model: str) -> None:
@@ -68,12 +71,17 @@ class Layout:
     """The features of a body.
 
     Attributes:
-        width: How many there are.
+        widths: How many there are of each part: timm's own, the maxima of the last map, and so on.
         levels: Of timm's inner maps, those that are pooled, too.
     """
 
-    width: int
+    widths: tuple[int, ...]
     levels: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """How many features there are."""
+        return sum(self.widths)
 
 
 @lru_cache(maxsize=64)
@@ -101,13 +109,15 @@ def layout(model: str, args: str, channels: int, sides: tuple[int, int], pooling
     levels: tuple[int, ...] = ()
     try:
         with torch.no_grad():
-            if pooling == "levels":
-                n = len(body.forward_intermediates(pixels, intermediates_only=True))
-                levels = tuple(round(place * (n - 1) / (MOST_LEVELS - 1)) for place in range(MOST_LEVELS))
-                levels = tuple(range(n)) if n <= MOST_LEVELS else levels
-            return Layout(pooled(body, pixels, pooling, levels).shape[1], levels)
+            if pooling in INNER:
+                n = len(body.forward_intermediates(pixels, intermediates_only=True, **_between(body, pooling)))
+                most = MOST_LEVELS[pooling]
+                levels = tuple(round(place * (n - 1) / (most - 1)) for place in range(most))
+                levels = tuple(range(n)) if n <= most else levels
+            parts = pooled(body, pixels, pooling, levels)
+            return Layout(tuple(part.shape[1] for part in parts), levels)
     except Exception as error:  # whatever a model's layers raise
-        if pooling == "levels" and not hasattr(body, "forward_intermediates"):
+        if pooling in INNER and not hasattr(body, "forward_intermediates"):
             raise DataError(f"{said} gives no inner maps; set network.pooling=mean_max.") from None
         raise DataError(
             f"{said} does not take pictures of {sides[1]} x {sides[0]} px ({first_line(error)}); "
@@ -115,12 +125,12 @@ def layout(model: str, args: str, channels: int, sides: tuple[int, int], pooling
         ) from None
 
 
-def pooled(body: Any, pixels: Tensor, pooling: Pooling, levels: Sequence[int]) -> Tensor:
-    """``(B, D)`` features of standardized pixels: timm's own; unless ``mean``, also the maxima of the last map; for
-    ``levels``, also means and maxima of inner maps."""
+def pooled(body: Any, pixels: Tensor, pooling: Pooling, levels: Sequence[int]) -> list[Tensor]:
+    """``(B, width)`` features of standardized pixels, part by part: timm's own; unless ``mean``, also the maxima of the
+    last map; for ``levels`` and ``roots``, also means and maxima of inner maps."""
     inner: list[Tensor] = []
-    if pooling == "levels":
-        maps, inner = body.forward_intermediates(pixels, indices=list(levels))
+    if pooling in INNER:
+        maps, inner = body.forward_intermediates(pixels, indices=list(levels), **_between(body, pooling))
     else:
         maps = body.forward_features(pixels)
     features = [body.forward_head(maps, pre_logits=True)]
@@ -128,7 +138,14 @@ def pooled(body: Any, pixels: Tensor, pooling: Pooling, levels: Sequence[int]) -
         features.append(_maxima(maps, body))
     for level in inner:
         features += [level.mean(dim=(2, 3)), level.amax(dim=(2, 3))]
-    return torch.cat(features, dim=1)
+    return features
+
+
+def _between(body: Any, pooling: Pooling) -> dict[str, bool]:
+    """Asks for the maps between those of timm's list, too, of which bodies such as mobilenetv2 have some: the list has
+    one for each size of a map."""
+    extra = pooling == "roots" and "extra_blocks" in inspect.signature(body.forward_intermediates).parameters
+    return {"extra_blocks": True} if extra else {}
 
 
 def _maxima(maps: Tensor, body: Any) -> Tensor:

@@ -3,8 +3,9 @@
 Wightman, "PyTorch Image Models", 2019 (the library timm); Kornblith, Shlens and Le, "Do Better ImageNet Models Transfer
 Better?", CVPR 2019. Pictures are resized to the size that the body was made for, standardized as its own data config
 says, and pass the body. Its features (mean over the last map, or the class token), the maxima of that map, and means
-and maxima of its inner maps (Evci, Dumoulin, Larochelle and Mozer, "Head2Toe", ICML 2022) are standardized and enter
-one linear layer.
+and maxima of its inner maps (Evci, Dumoulin, Larochelle and Mozer, "Head2Toe", ICML 2022) enter one linear layer: as
+signed square roots (Perronnin, Sanchez and Mensink, "Improving the Fisher Kernel for Large-Scale Image Classification",
+ECCV 2010), standardized.
 
 *Helps when* pictures are few and weights that were learned on many pictures are at hand: a head on frozen features
 (``stages=linear_probe``) needs no more than some rows per class.
@@ -17,7 +18,10 @@ Cost: that of the body; at 224 px, 0.3 billion multiplications a picture for ``m
 
 NOTE[DIFF]: timm's own head sees the features as they are. Here they are standardized first: learned features differ in
 scale by orders of magnitude. The maximum beside the mean shows a small defect, which hardly changes a mean, and inner
-maps show texture. Head2Toe chooses among the features of all layers by a group lasso; here all of a few levels enter.
+maps show texture. Head2Toe chooses among the features of all layers by a group lasso; here all of a few levels enter,
+and a part of w features is weighted by ``w ** -1/4``: half way between the same weight for each feature, where the last
+map's 1280 drown a level's 24, and the same weight for each part. Pooled features have long tails, in which a few rows
+decide; their roots have shorter ones.
 
 NOTE[DIFF]: no weights are ever fetched: the body is built without them. Other channels than three are fitted by timm's
 own rule, the sum (one channel) or a repetition of the first convolution's weights.
@@ -28,7 +32,7 @@ own rule, the sum (one channel) or a repetition of the first convolution's weigh
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import torch
@@ -53,6 +57,9 @@ OWN_ARGUMENTS = ("num_classes", "in_chans", "img_size", "features_only", "script
 OF_WEIGHTS = ("pretrained", "checkpoint")
 # Sides of smaller pictures, where the time does not suffice for the body's own.
 SMALLER = (192, 160, 128, 96, 64)
+# Added before a root is taken, so that its slope at 0 is finite where the body learns; and the power of a part's width
+# by which its features are weighted.
+NEAR_ZERO, WIDTH_POWER = 1e-3, -0.25
 PerChannel = float | tuple[float, ...]
 
 
@@ -67,7 +74,7 @@ class Backbone(Method):
         mean, std: Of the pixels that the weights were learned with, in 0..1, one number or one per channel; None: those
             of the body's data config.
         pooling: ``mean`` for timm's own features, ``mean_max`` for these and the maxima of the last map, ``levels`` for
-            these and means and maxima of inner maps.
+            these and means and maxima of inner maps, ``roots`` for the roots of all of these, weighted by part.
         dropout: Rate before the head.
     """
 
@@ -76,7 +83,7 @@ class Backbone(Method):
     size: int | None = Field(default=None, ge=8, le=1024)
     mean: PerChannel | None = None
     std: PerChannel | None = None
-    pooling: Annotated[timm_models.Pooling, Choice("mean", "mean_max", "levels")] = "levels"
+    pooling: Annotated[timm_models.Pooling, Choice("mean", "mean_max", "levels", "roots")] = "roots"
     dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.0, ge=0, lt=1)
 
     @field_validator("model")
@@ -137,7 +144,8 @@ class BackboneNetwork(HeadedNetwork):
     needs two rows or more, as every batch normalization does.
 
     Attributes:
-        cells_per_row: Numbers in one picture as the body sees it.
+        cells_per_row: Numbers in one picture as the body sees it, in three channels at least: the maps behind the
+            first convolution, which take the memory, do not depend on the channels.
     """
 
     def __init__(self, settings: Backbone, spec: InputSpec) -> None:
@@ -146,7 +154,7 @@ class BackboneNetwork(HeadedNetwork):
         config = timm_models.config(settings.model)
         sides = _sides(spec, settings.own_size, bool(config.get("fixed_input_size")))
         self.sides = sides
-        self.cells_per_row = spec.channels * sides[0] * sides[1]
+        self.cells_per_row = max(spec.channels, 3) * sides[0] * sides[1]
         args = json.dumps(settings.model_args)
         layout = timm_models.layout(settings.model, args, spec.channels, sides, settings.pooling)
         self.levels = layout.levels
@@ -157,6 +165,9 @@ class BackboneNetwork(HeadedNetwork):
               for name, own in (("mean", settings.mean), ("std", settings.std)))
         )  # fmt: skip
         self.scale = nn.BatchNorm1d(layout.width, affine=False)
+        # It follows from the settings, so that it is not saved.
+        self.emphasis: Tensor | None
+        self.register_buffer("emphasis", emphasis(layout.widths) if self.takes_roots else None, persistent=False)
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(layout.width, spec.n_outputs)
 
@@ -174,11 +185,18 @@ class BackboneNetwork(HeadedNetwork):
     def features(self, x: Inputs) -> Tensor:
         pooled = x["embedded"] if "embedded" in x else self._pooled(x)
         scaled: Tensor = self.dropout(self.scale(pooled))
-        return scaled
+        return scaled if self.emphasis is None else scaled * self.emphasis
+
+    @property
+    def takes_roots(self) -> bool:
+        """Whether features are signed square roots, weighted by part."""
+        return self.settings.pooling == "roots"
 
     def _pooled(self, x: Inputs) -> Tensor:
         pixels = self.standardize(self.resize(x["pixels"]))
-        return timm_models.pooled(self.body, pixels, self.settings.pooling, self.levels)
+        parts = timm_models.pooled(self.body, pixels, self.settings.pooling, self.levels)
+        joined = torch.cat(parts, dim=1)
+        return signed_root(joined) if self.takes_roots else joined
 
     def channel_groups(self) -> list[ChannelGroup]:
         """The channels of the body that can be removed together, those that reach the pooled features included.
@@ -225,6 +243,17 @@ class BackboneNetwork(HeadedNetwork):
         assert self.scale.running_var is not None
         self.scale.running_mean.copy_(mean)
         self.scale.running_var.copy_((share * (embedded - mean).square()).sum(dim=0))
+
+
+def signed_root(features: Tensor) -> Tensor:
+    """``sign(x) sqrt(|x|)``, rounded near 0."""
+    return features.sign() * ((features.abs() + NEAR_ZERO).sqrt() - NEAR_ZERO**0.5)
+
+
+def emphasis(widths: Sequence[int]) -> Tensor:
+    """``(D,)`` the weight of each feature by the width of its part; their mean square is 1."""
+    weights = torch.cat([torch.full((width,), width**WIDTH_POWER) for width in widths])
+    return weights / weights.square().mean().sqrt()
 
 
 def _sides(spec: InputSpec, size: int, square: bool) -> tuple[int, int]:
