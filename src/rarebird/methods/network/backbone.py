@@ -247,7 +247,8 @@ class BackboneNetwork(HeadedNetwork):
 
 def signed_root(features: Tensor) -> Tensor:
     """``sign(x) sqrt(|x|)``, rounded near 0."""
-    return features.sign() * ((features.abs() + NEAR_ZERO).sqrt() - NEAR_ZERO**0.5)
+    sizes: Tensor = (features.abs() + NEAR_ZERO).sqrt() - NEAR_ZERO**0.5
+    return features.sign() * sizes
 
 
 def emphasis(widths: Sequence[int]) -> Tensor:
