@@ -114,8 +114,8 @@ def caption(verdict: ClassVerdict) -> str:
         for name, words in TOLD.items()
         if (one := figures.get(name)) is not None
     ]
-    lines = [f"gate, {verdict.rows} rows: {'passes' if verdict.passes else 'rejected'}", *parts]
-    return ", ".join(lines[:2]) + "\n" + ", ".join(lines[2:])
+    first = f"gate, {verdict.rows} rows: {'passes' if verdict.passes else 'rejected'}; in brackets: real rows"
+    return "\n".join([first, *(", ".join(parts[place : place + 2]) for place in range(0, len(parts), 2))])
 
 
 def drawn(shown: list[tuple[str, np.ndarray, np.ndarray]], train: Dataset, captions: dict[str, str]) -> Figure:

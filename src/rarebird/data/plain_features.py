@@ -14,6 +14,8 @@ from rarebird.data.prepare import Prepared
 
 # Sides of the shrunken pictures, points of the shrunken series, and categories of a column that get a feature.
 SIDE, POINTS, MOST_CATEGORIES = 8, 24, 10
+# Means and spreads of series are multiples of this share of the largest value.
+ROUNDED = 1e-5
 
 
 def plain_features(
@@ -75,6 +77,9 @@ def _series(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     n_known = np.maximum(known.sum(axis=2), 1)
     means = filled.sum(axis=2) / n_known
     spread = np.sqrt((np.where(known, values - means[:, :, None], 0.0) ** 2).sum(axis=2) / n_known)
+    # Of rows that are standardized one by one these are equal but for rounding errors, which are no difference.
+    unit = ROUNDED * max(float(np.abs(filled).max(initial=0)), 1e-30)
+    means, spread = (np.rint(one / unit) * unit for one in (means, spread))
     missing = 1 - known.sum(axis=(1, 2)) / (lengths * values.shape[1])
     return np.column_stack([_without_gaps(points), means, spread, lengths, missing])
 

@@ -9,6 +9,7 @@ import pytest
 
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Curves, Pixels
+from rarebird.data.plain_features import plain_features
 from rarebird.methods.synthesis._grids import GridRows, Templates, grid_rows, raw_rows
 from tests.methods.synthesis.made_grids import dataset, pictures, series
 
@@ -81,6 +82,26 @@ def test_values_never_leave_the_bounds_of_the_training_rows() -> None:
     for channel in range(2):
         assert found[:, channel].min() == pytest.approx(values[:, channel].min())
         assert found[:, channel].max() == pytest.approx(values[:, channel].max())
+
+
+def test_series_that_are_standardized_row_by_row_come_back_so() -> None:
+    """As most public archives store them: a new row with another mean would be told from real ones by that alone."""
+    wave, other = (np.random.default_rng(seed).normal(size=(6, 30)).cumsum(axis=1) for seed in (0, 1))
+    wave = (wave - wave.mean(axis=1, keepdims=True)) / wave.std(axis=1, ddof=1, keepdims=True)
+    values = np.stack([np.round(wave, 6), other], axis=1).astype(np.float32)
+    values[:, 0, 3] = np.nan
+    known = np.delete(values[:, 0], 3, axis=1)
+    values[:, 0] -= known.mean(axis=1, keepdims=True)
+    values[:, 0] *= 0.98 / known.std(axis=1, keepdims=True)
+    train = dataset("series", Curves(values, np.full(6, 30)), np.array([0, 0, 0, 1, 1, 1]))
+    rows = grid_rows(train)
+    found = raw_rows(rows.shape, 2 * rows.cells(np.arange(6)) + 1, rows.templates, 0, DRAW).values  # type: ignore[union-attr]
+    np.testing.assert_allclose(np.nanmean(found[:, 0], axis=1), 0, atol=1e-5)
+    np.testing.assert_allclose(np.nanstd(found[:, 0], axis=1), 0.98, atol=1e-5)
+    assert np.ptp(found[:, 1].mean(axis=1)) > 0.5
+    features = plain_features((train, replace(train, source=Curves(found, np.full(6, 30)))), None)  # type: ignore[arg-type]
+    means, spreads = np.concatenate(features)[:, [-6, -4]].T
+    assert np.ptp(means) == np.ptp(spreads) == 0  # rounding errors are no difference
 
 
 def test_a_channel_that_never_changes_stays_so() -> None:

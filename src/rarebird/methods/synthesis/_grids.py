@@ -3,7 +3,9 @@
 A grid is ``(channels, height, width)``; a series is a grid of one line. Pictures larger than `MOST_PIXELS` a side are
 reduced and, coming back, enlarged; longer series than `MOST_STEPS` likewise. Series of unequal lengths are stretched to
 the longest one; a new series takes its length, and the places where values are missing, from a training row of its
-class. Values stay within the bounds of the training rows, and whole numbers stay whole.
+class. Values stay within the bounds of the training rows, and whole numbers stay whole. Where each row of a channel
+has the same mean and deviation (series standardized row by row), new rows get them, too, which may move a value beyond
+the bounds.
 """
 
 # Shape legend: N rows, C channels, H W sides of the grid, T steps of the longest series.
@@ -29,6 +31,9 @@ MOST_PIXELS, MOST_STEPS = 64, 1024
 LEAST_CELLS = {"image": 5, "series": 10}
 # Pictures that are reduced at a time.
 CHUNK = 512
+# Rows whose means and deviations differ by at most this share of a channel's spread are standardized; fewer rows than
+# `LEAST_ROWS` may have equal ones by chance.
+EQUAL, LEAST_ROWS = 1e-4, 3
 
 
 class GridShape(BaseModel):
@@ -43,6 +48,8 @@ class GridShape(BaseModel):
         center, spread: Per channel: a cell is (value - center) / spread.
         low, high: Per channel, the bounds of values.
         whole: Per channel, whether all values are whole numbers.
+        of_each_row: Per channel, mean and deviation of each row where all rows have the same; else None. Empty for
+            pictures.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -59,6 +66,7 @@ class GridShape(BaseModel):
     low: tuple[float, ...]
     high: tuple[float, ...]
     whole: tuple[bool, ...]
+    of_each_row: tuple[tuple[float, float] | None, ...] = ()
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -216,9 +224,28 @@ def _series(train: Dataset) -> tuple[np.ndarray, dict[str, Any]]:
         "low": tuple(low.tolist()),
         "high": tuple(high.tolist()),
         "whole": tuple(whole.tolist()),
+        "of_each_row": tuple(_of_each_row(known[:, channel], spread[channel]) for channel in range(len(low))),
     }
     templates = Templates(train.codes, lengths, gaps if gaps.any() else gaps[:0])
     return curves[:, :, None].astype(np.float32), {"shape": shape, "templates": templates}
+
+
+def _of_each_row(rows: np.ndarray, spread: float) -> tuple[float, float] | None:
+    """Mean and deviation of each row ``(N, T)``, NaN where no value is; None where rows differ."""
+    rows = rows[np.isfinite(rows).any(axis=1)]
+    if len(rows) < LEAST_ROWS or spread <= 1e-8:
+        return None
+    means, deviations = np.nanmean(rows, axis=1), np.nanstd(rows, axis=1)
+    if max(np.ptp(means), np.ptp(deviations)) > EQUAL * spread:
+        return None
+    return float(means.mean()), float(deviations.mean())
+
+
+def _standardized(rows: np.ndarray, mean: float, deviation: float) -> np.ndarray:
+    """Rows ``(n, T)``, NaN where no value is, each moved and scaled to this mean and deviation."""
+    known = np.where(np.isfinite(rows).any(axis=1, keepdims=True), rows, 0.0)
+    center, spread = np.nanmean(known, axis=1, keepdims=True), np.nanstd(known, axis=1, keepdims=True)
+    return np.where(np.isnan(rows), np.nan, (known - center) / np.maximum(spread, 1e-8) * deviation + mean)
 
 
 def _stretched(curve: np.ndarray, steps: int) -> np.ndarray:
@@ -253,6 +280,9 @@ def raw_rows(shape: GridShape, cells: Tensor, templates: Templates, code: int, d
     curves = np.where(whole, np.rint(curves), curves)
     if len(templates.gaps):
         curves[templates.gaps[chosen]] = np.nan
+    for channel, each in enumerate(shape.of_each_row):
+        if each is not None and not shape.whole[channel]:
+            curves[:, channel] = _standardized(curves[:, channel].astype(float), *each)
     return Curves(curves, templates.lengths[chosen])
 
 
