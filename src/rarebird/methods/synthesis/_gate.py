@@ -43,7 +43,7 @@ MOST_OTHERS = 3_000
 LEVEL = 0.03
 # Loss of average precision that is surely exceeded where new rows hurt.
 HURTS = -0.05
-# Columns above which distances are of principal components.
+# Columns above which dependence is that of principal components.
 MOST_COLUMNS = 40
 # Share of real rows that are as near to their nearest known row as what counts as a copy.
 COPY_QUANTILE = 0.01
@@ -222,13 +222,13 @@ def _figures(pool: Pool, draw: np.random.Generator) -> list[Figure]:
     for side in (False, True):
         rows = np.flatnonzero(is_made == side)
         fold[draw.permutation(rows)] = np.arange(len(rows)) % min(FOLDS, len(rows))
-    space = _space(points, np.concatenate(pool.known), is_made)
+    space = _space(points, np.concatenate(pool.known))
     at, known = space(points), [space(one) for one in pool.known]
     nearest, copied, covered = _to_known(at, known, part)
     return [
         synthetic_rows.tree_area(np.hstack([points, _texture(pool)]), sides, fold, draw),
         synthetic_rows.energy(at, sides),
-        column_dependence.dependence(at if at.shape[1] < points.shape[1] else points, sides),
+        column_dependence.dependence(_columns_or_components(points), sides),
         synthetic_rows.mean_difference("lost_dependence", -np.concatenate(pool.related), sides),
         synthetic_rows.marginal(points, sides),
         synthetic_rows.coverage(covered, sides),
@@ -246,16 +246,20 @@ def _texture(pool: Pool) -> np.ndarray:
     return convolution_features(concat(pool.rows))[0]
 
 
-def _space(points: np.ndarray, known: np.ndarray, is_made: np.ndarray) -> Any:
-    """The space of distances: columns divided by their spread in real rows of the class, or principal components."""
-    real = np.concatenate([known, points[~is_made]])
-    center, spread = real.mean(axis=0), real.std(axis=0)
-    # A column that is constant in the class has the spread of the new rows: any other value is far.
-    spread = np.where(spread > 1e-9, spread, np.maximum(points.std(axis=0), 1e-9))
-    if real.shape[1] <= MOST_COLUMNS:
-        return lambda rows: (rows - center) / spread
-    components = Components.fit(real)
-    return lambda rows: components.of(rows)[:, : components.vectors.shape[1]]
+def _space(points: np.ndarray, known: np.ndarray) -> Any:
+    """The space of distances: columns divided by their spread in all rows. Held-out and new rows are alike in it: what
+    only one of them decided, such as whitened components, would put the others nearer to known rows."""
+    every = np.concatenate([known, points])
+    center, spread = every.mean(axis=0), np.maximum(every.std(axis=0), 1e-9)
+    return lambda rows: (rows - center) / spread
+
+
+def _columns_or_components(points: np.ndarray) -> np.ndarray:
+    """The columns, or, where they are many, their principal components."""
+    if points.shape[1] <= MOST_COLUMNS:
+        return points
+    components = Components.fit(points)
+    return components.of(points)[:, : components.vectors.shape[1]]
 
 
 def _to_known(at: np.ndarray, known: list[np.ndarray], part: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
