@@ -16,6 +16,8 @@ from rarebird.data import prepare
 from rarebird.data.dataset import Dataset
 from rarebird.model.onnx_network import OnnxNetwork, checked_network, zeros
 from rarebird.slots import methods
+from rarebird.training import inference
+from rarebird.training.device import threads
 from rarebird.training.inference import logits
 from tests.model.onnx.test_file import pictures, table
 
@@ -63,6 +65,20 @@ def test_from_one_convolution_to_the_next_nothing_is_float32() -> None:
     between = [node for node in graph.node if node.op_type in ("Add", "Conv", "Relu", "MaxPool")]
     assert sum(node.op_type == "Add" for node in between) == 3
     assert all(maker.get(name) == "DequantizeLinear" for node in between for name in node.input)
+
+
+def test_rows_are_made_ready_by_one_thread_and_the_network_has_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's threads stay busy after their work; onnxruntime's would wait for them, three times as long as they
+    compute."""
+    network, prepared = network_of(table(30), name="mlp", width=8, depth=1)
+    quantized, counts = Float32Twin(network, prepared, table(30)).int8(), []
+    make, session = inference.ready, OnnxNetwork._session
+    monkeypatch.setattr(inference, "ready", lambda *given: counts.append(torch.get_num_threads()) or make(*given))
+    monkeypatch.setattr(OnnxNetwork, "_session", lambda own: counts.append(torch.get_num_threads()) or session(own))
+    with threads(2):
+        logits(quantized, prepared.inputs(table(30)))
+        logits(network, prepared.inputs(table(30)))
+    assert counts == [1, 2, 2]
 
 
 def test_half_precision_halves_the_file_and_computes_what_it_saves() -> None:

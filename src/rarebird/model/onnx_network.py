@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -34,7 +35,7 @@ class OnnxNetwork(nn.Module):
     def forward(self, x: Inputs) -> Tensor:
         session = self._session()
         wanted = [one.name for one in session.get_inputs()]
-        given = {name: x[name].detach().cpu().contiguous().numpy() for name in wanted}
+        given = {name: np.ascontiguousarray(x[name].detach().cpu().numpy()) for name in wanted}
         (logits,) = session.run(None, given)
         return torch.from_numpy(logits)
 

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from rarebird.core.checks import DataError
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
+from rarebird.slots.stored_modules import OnnxModule
 from rarebird.training.batches import ready
-from rarebird.training.device import Placement
+from rarebird.training.device import Placement, threads
 from rarebird.training.loop import DIVERGED
 from rarebird.training.test_time_views import View
 
@@ -56,13 +57,16 @@ def logits(
     """
     was_training = network.training
     network.eval()
-    wanted = replace(placement(device, pictures="pixels" in inputs), precision=precision)
+    by_other_threads = isinstance(network, OnnxModule)
+    wanted = replace(placement(device, "pixels" in inputs and not by_other_threads), precision=precision)
     n = len(next(iter(inputs.values())))
     batch_size = batch_size or rows_at_once(inputs, device, network)
     parts = []
     try:
         for start in range(0, n, batch_size):
-            x = ready({name: part[start : start + batch_size] for name, part in inputs.items()}, wanted)
+            # torch's threads stay busy for a while after their work, which would take the time of onnxruntime's.
+            with threads(1 if by_other_threads else None):
+                x = ready({name: part[start : start + batch_size] for name, part in inputs.items()}, wanted)
             with wanted.autocast():
                 each = [network(shown).float() for shown in (x, *(ready(view(x), wanted) for view in views))]
             parts.append(averaged(each).cpu())
