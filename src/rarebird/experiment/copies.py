@@ -136,6 +136,11 @@ def _lost_note(train: Dataset, lost: np.ndarray) -> str:
     if train.task == "regression":
         return "All training rows copy judged rows: they are kept, and the judged rows that they copy are left out."
     named = some(repr(train.classes[code]) for code in lost)
+    if len(lost) > 1:
+        return (
+            f"Classes {named} would lose all their rows, because each copies a judged row: they keep them, and the "
+            "judged rows that they copy are left out."
+        )
     return (
         f"Class {named} would lose all its rows, because each copies a judged row: it keeps them, and the judged rows "
         "that they copy are left out."
