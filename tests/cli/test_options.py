@@ -14,7 +14,7 @@ from rarebird.cli.options import READING, RUNNING, SHARED, USUAL, After, app, sh
 from rarebird.cli.terminal import Output
 from rarebird.runs.request import Request
 
-ROWS = "--target --kind --task --groups --groups-pattern --weight --time --gap --pictures --channels-last"
+ROWS = "--target --kind --task --groups --groups-pattern --weight --time --gap --pictures --channels-last --on-disk"
 RUN = "--device --threads --json --quiet --lang"
 # The options of each command in the order of its help. A change here changes what users type.
 OPTIONS = {
@@ -34,10 +34,10 @@ OPTIONS = {
     "label-issues": f"data --out --test --recipe --set --budget --steps --metric --seed --force {ROWS} {RUN}",
     "next": f"--unlabeled data --n --budget --out --test --recipe --set --steps --metric --seed --force {ROWS} {RUN}",
     "synthesize": f"--class data --rows --method --out --generator --budget --set --seed --force {ROWS} {RUN}",
-    "predict": "model data --out --keep --raw --coverage --prior --kind --pictures --channels-last --device "
+    "predict": "model data --out --keep --raw --coverage --prior --kind --pictures --channels-last --on-disk --device "
     "--threads --json --lang",
     "evaluate": "model data --out --raw --coverage --target --kind --groups --groups-pattern --weight --pictures "
-    "--channels-last --device --threads --json --lang",
+    "--channels-last --on-disk --device --threads --json --lang",
     "explain": "model data --out --n --class --method --output --background --background-rows --all --budget --force "
     "--target --kind --pictures --channels-last --device --threads --json --quiet --lang",
     "decide": "run --decision --set --metric --json --lang",

@@ -39,7 +39,7 @@ class FitOptions(TypedDict, total=False):
         metric: What search and decisions optimize.
         positive: Of two classes, the one that precision and recall are for.
         groups, weight, time: A column's name; for arrays and frames also one value per row, ``(n,)``.
-        groups_pattern, gap, pictures, channels_last: How to read a path, as the command's options of these names.
+        groups_pattern, gap, pictures, channels_last, on_disk: How to read a path, as the command's options do.
         kind, task: Override the guess.
         seed: Of splits and networks.
         recipe: A recipe file, which is trained as it is; nothing is searched.
@@ -69,6 +69,7 @@ class FitOptions(TypedDict, total=False):
     gap: str
     pictures: str | Path
     channels_last: bool
+    on_disk: bool
     kind: Kind
     task: Task
     seed: int
@@ -91,7 +92,7 @@ class FitOptions(TypedDict, total=False):
 
 
 # Options that only a path needs.
-OF_PATHS = ("groups_pattern", "gap", "pictures", "channels_last")
+OF_PATHS = ("groups_pattern", "gap", "pictures", "channels_last", "on_disk")
 # Columns that may be given by their name, and what `from_arrays` calls their values.
 ROW_VALUES = {"groups": "groups", "weight": "sample_weight", "time": "time"}
 

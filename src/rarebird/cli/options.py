@@ -108,6 +108,7 @@ Pictures = Annotated[
 ChannelsLast = Annotated[
     bool, typer.Option("--channels-last", help="Series in an .npz are (n, steps, channels), not (n, channels, steps).")
 ]
+OnDisk = Annotated[bool, typer.Option("--on-disk", help="Keep rows of Parquet, and pictures, on disk in any case.")]
 Weight = Annotated[str | None, typer.Option(help="Column of sample weights.")]
 Time = Annotated[str | None, typer.Option(help="Column to split by in time order.")]
 Gap = Annotated[
@@ -153,16 +154,30 @@ SHARED: dict[str, tuple[Any, object]] = {
     "gap": (Gap, None),
     "pictures": (Pictures, None),
     "channels_last": (ChannelsLast, False),
+    "on_disk": (OnDisk, False),
     "device": (Device, "auto"),
     "threads": (Threads, None),
     "as_json": (AsJson, False),
     "quiet": (Quiet, False),
     "lang": (Lang, None),
 }
-READING = ("target", "kind", "task", "groups", "groups_pattern", "weight", "time", "gap", "pictures", "channels_last")
+READING = (
+    *[
+        "target",
+        "kind",
+        "task",
+        "groups",
+        "groups_pattern",
+        "weight",
+        "time",
+        "gap",
+        "pictures",
+        "channels_last",
+        "on_disk",
+    ],
+)
 RUNNING = ("device", "threads", "as_json", "quiet")
-# Every command has it.
-SPEAKING = "lang"
+SPEAKING = "lang"  # every command has it
 # In `shared_options`: the option with its usual help.
 USUAL = ""
 # A command's own options follow the last of these in its help, unless they are marked with `After`.

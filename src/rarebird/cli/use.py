@@ -33,7 +33,7 @@ ModelPath = Annotated[Path, typer.Argument(help="Folder of a model, or of the ru
 
 
 @app.command("predict")
-@shared_options(reading=("kind", "pictures", "channels_last"), running=("device", "threads", "as_json"))
+@shared_options(reading=("kind", "pictures", "channels_last", "on_disk"), running=("device", "threads", "as_json"))
 def predict(
     request: Request,
     output: Output,
@@ -98,7 +98,7 @@ def predict(
 
 @app.command("evaluate")
 @shared_options(
-    reading=("target", "kind", "groups", "groups_pattern", "weight", "pictures", "channels_last"),
+    reading=("target", "kind", "groups", "groups_pattern", "weight", "pictures", "channels_last", "on_disk"),
     running=("device", "threads", "as_json"),
 )
 def evaluate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,20 @@ def is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def reserve(path: Path, size: int) -> None:
+    """Take the space of a file on its disk: where a disk becomes full under a mapped file, the process ends without a
+    word.
+
+    Raises:
+        DiskFullError: There is too little space.
+    """
+    with naming_the_place(path.parent), path.open("r+b" if path.exists() else "wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)
 
 
 @contextmanager

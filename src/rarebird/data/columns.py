@@ -14,6 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rarebird.data.sources import Frame
+
 CONSTANT = "all its cells are alike"
 """Why a column that never varies is left out."""
 _LEAST_ROWS = 20
@@ -50,6 +52,19 @@ def identifier_columns(frame: pd.DataFrame) -> dict[str, str]:
 def left_out(frame: pd.DataFrame) -> dict[str, str]:
     """Columns of training rows that a model leaves out: name -> reason."""
     return dict.fromkeys(constant_columns(frame), CONSTANT) | identifier_columns(frame)
+
+
+def left_out_of(source: Frame, index: np.ndarray) -> dict[str, str]:
+    """`left_out` of the rows at `index`; of a large table, whose columns do not fit into memory together, the few
+    columns that a sample of the rows would leave out are looked at as a whole."""
+    some = source.sampled(index)
+    found = left_out(source.rows(index[some]))
+    if len(some) == len(index):
+        return found
+    confirmed: dict[str, str] = {}
+    for name in (name for name in source.frame.columns if str(name) in found):
+        confirmed |= left_out(source.column(name, index).to_frame())
+    return confirmed
 
 
 def constant_columns(frame: pd.DataFrame) -> list[str]:

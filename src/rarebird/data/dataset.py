@@ -153,7 +153,9 @@ class Dataset:
     def known_schema(self) -> Schema | None:
         """The schema by which rows that a model of these rows predicts are read: with their categories and classes;
         None for other kinds than tables."""
-        return None if self.reading is None else self.reading.schema.seen_in(self.raw(), self.classes)
+        if self.reading is None or not isinstance(self.source, Frame):
+            return None
+        return self.reading.schema.seen_in(self.source, self.index, self.classes)
 
     def aligned(self, classes: Sequence[str]) -> Dataset:
         """The same rows with codes into `classes`; soft targets get their columns in that order.

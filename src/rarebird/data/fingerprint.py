@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 64_000_000
 _DIGEST_BYTES = 16
+_MULTIPLIER = 0x9E3779B97F4A7C15
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -28,9 +29,9 @@ def fingerprint(dataset: Dataset) -> str:
     for word in (dataset.kind, dataset.task, *dataset.classes):
         digest.update(word.encode() + b"\0")
     if isinstance(dataset.source, Frame):
-        frame = dataset.source.rows(dataset.index)
-        for name in frame.columns:
-            digest.update(str(name).encode() + b"\0" + column_digests(frame[name]).tobytes())
+        names = list(dataset.source.frame.columns)
+        digest.update(b"".join(str(name).encode() + b"\0" for name in names))
+        digest.update(table_digests(dataset.source, dataset.index, names).tobytes())
     else:
         array = _array(dataset)
         # The length of the array of series does not count: it depends on the padding.
@@ -62,6 +63,27 @@ def row_digests(dataset: Dataset) -> np.ndarray:
             digests += [_digest(row) for row in part]
     # A void type and not bytes: NumPy strips trailing zeros from the latter.
     return np.frombuffer(b"".join(digests), dtype=f"V{_DIGEST_BYTES}")
+
+
+def table_digests(
+    source: Frame, index: np.ndarray, names: Sequence[Any], change: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+) -> np.ndarray:
+    """``(n,)`` uint64 digests of a table's rows, equal where their columns `names` are equal; computed some rows at a
+    time, so that the memory does not depend on how many there are.
+
+    Args:
+        source: The table.
+        index: ``(n,)`` its rows.
+        names: The columns that count, in this order.
+        change: What is done to the rows before; None: nothing.
+    """
+    parts = []
+    # Digests of columns are joined by a polynomial in an odd multiplier, modulo 2**64.
+    powers = np.cumprod(np.full(len(names), _MULTIPLIER, np.uint64))[::-1].copy()
+    for frame in source.only(names).chunks(index):
+        changed = frame if change is None else change(frame)
+        parts.append(np.column_stack([column_digests(changed[name]) for name in names]) @ powers)
+    return np.concatenate(parts)
 
 
 def column_digests(column: pd.Series) -> np.ndarray:

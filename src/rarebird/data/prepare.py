@@ -3,6 +3,7 @@ result is a value that JSON can hold."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
@@ -10,10 +11,12 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from rarebird.core.checks import DataError, require
 from rarebird.data import prepare_table
-from rarebird.data.dataset import Dataset, Pixels
+from rarebird.data.dataset import Dataset, Frame, Pixels
 from rarebird.data.mapped_rows import MappedRows
 from rarebird.data.row_counts import rows_of
 from rarebird.data.spec import InputSpec
+from rarebird.data.stored_frame import StoredFrame
+from rarebird.data.stored_inputs import stored_inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,7 +81,8 @@ class Prepared(BaseModel):
         return self
 
     def inputs(self, data: Dataset) -> dict[str, Tensor]:
-        """Tensors of all rows on the CPU; pictures stay uint8 (or float in 0..1), memory-mapped ones stay on disk.
+        """Tensors of all rows on the CPU; pictures stay uint8 (or float in 0..1). Rows on disk stay there: what takes
+        the place of a tensor reads them when a batch needs them.
 
         Raises:
             DataError: The rows lack a column, or their shape is not that of the training rows.
@@ -89,6 +93,8 @@ class Prepared(BaseModel):
             )
         if self.spec.kind == "table":
             assert self.table is not None
+            if isinstance(data.source, StoredFrame):
+                return stored_inputs(data.source, data.index, partial(prepare_table.inputs, self.table, name=data.name))
             return prepare_table.inputs(self.table, data.raw(), data.name)
         return self._pixels(data) if self.spec.kind == "image" else self._series(data)
 
@@ -160,7 +166,8 @@ def fit(train: Dataset, seed: int = 0) -> tuple[Prepared, list[str]]:
     state: dict[str, Any] = {"classes": train.classes}
     rows = rows_of(train.weights)
     if train.kind == "table":
-        state["table"], shapes, notes = prepare_table.fit(train.raw(), rows, train.name)
+        assert isinstance(train.source, Frame)
+        state["table"], shapes, notes = prepare_table.fit(train.source, train.index, rows, train.name, seed)
     elif train.kind == "image":
         shapes = _pixel_statistics(train, rows, seed)
     else:

@@ -16,18 +16,17 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from rarebird.core.checks import DataError, some
-from rarebird.data import columns
-from rarebird.data.row_counts import BLOCK_CELLS, column_quantiles
+from rarebird.data import columns, table_scales
+from rarebird.data.row_counts import column_quantiles
 from rarebird.data.schema import MOST_CATEGORIES
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-MOST_BINS = 48
-ROWS_PER_BIN = 10
+    from rarebird.data.sources import Frame
+
 CLIP = 3.0
-QUARTILES = np.array([0.25, 0.5, 0.75])
 NUMBERS = {"number": 1, "date": 4}
 MICROSECONDS_PER_DAY = 86_400e6
 
@@ -72,13 +71,17 @@ class TableState(BaseModel):
         return sum(NUMBERS[column.role] for column in numbers) if complete else -1
 
 
-def fit(frame: pd.DataFrame, rows: np.ndarray, name: str) -> tuple[TableState, dict[str, Any], list[str]]:
-    """Learn every column's role and scale.
+def fit(
+    source: Frame, index: np.ndarray, rows: np.ndarray, name: str, seed: int = 0
+) -> tuple[TableState, dict[str, Any], list[str]]:
+    """Learn every column's role and scale; the quantiles of a large table are those of a random sample of its rows.
 
     Args:
-        frame: The training rows.
+        source: A table.
+        index: ``(n,)`` its training rows.
         rows: ``(n,)`` how many rows each row counts for.
         name: Of the data, for messages.
+        seed: Chooses the sample.
 
     Returns:
         The state, the fields of `InputSpec` that it determines, and a sentence on each column left out.
@@ -86,11 +89,20 @@ def fit(frame: pd.DataFrame, rows: np.ndarray, name: str) -> tuple[TableState, d
     Raises:
         DataError: No column is left to learn from.
     """
-    left_out = columns.left_out(frame)
+    left_out = columns.left_out_of(source, index)
+    some = source.sampled(index, seed)
+    frame, counted = source.rows(index[some]), rows[some]
     kept = [column for column in frame.columns if column not in left_out]
     numerical = _numerical(frame)
-    quartiles = _quartiles(frame, [column for column in kept if column in numerical], rows)
-    used = tuple(_learned(frame[column], rows, quartiles.get(column)) for column in kept)
+    quartiles = table_scales.quartiles(frame, [column for column in kept if column in numerical], counted)
+    others = [column for column in kept if column not in numerical and frame[column].dtype.kind != "M"]
+    categories = _categories(source, index, others, rows)
+    used = tuple(
+        _learned(frame[column], counted, quartiles.get(column))
+        if column not in categories
+        else Column(name=str(column), role="category", categories=categories[column])
+        for column in kept
+    )
     if not used:
         raise DataError(
             f"{name} has no column to learn from: "
@@ -101,7 +113,7 @@ def fit(frame: pd.DataFrame, rows: np.ndarray, name: str) -> tuple[TableState, d
     numbers, missing = _numbers(state, frame)
     shapes = {
         "n_numbers": numbers.shape[1],
-        "bins": _bins(numbers, missing, rows),
+        "bins": table_scales.bins(numbers, missing, counted),
         "cardinalities": state.cardinalities,
     }
     notes = [f"Column {column!r} is left out: {why}." for column, why in state.left_out.items()]
@@ -131,26 +143,43 @@ def inputs(state: TableState, frame: pd.DataFrame, name: str) -> dict[str, Tenso
 
 
 def _learned(column: pd.Series, rows: np.ndarray, quartiles: np.ndarray | None) -> Column:
-    """A column's state; `quartiles` are those of a number."""
-    import pandas as pd
-
+    """The state of a column of dates, or of numbers, which have `quartiles`."""
     name = str(column.name)
-    if pd.api.types.is_datetime64_any_dtype(column):
+    if quartiles is None:
         parts = np.stack(_date_parts(column), axis=1)
-        found = column_quantiles(parts, np.isfinite(parts), rows, QUARTILES)
-        scales = [_scale(part, own) for part, own in zip(parts.T, found.T, strict=True)]
+        found = column_quantiles(parts, np.isfinite(parts), rows, table_scales.QUARTILES)
+        scales = [table_scales.scale(part, own) for part, own in zip(parts.T, found.T, strict=True)]
         return Column(
             name=name,
             role="date",
             center=tuple(middle for middle, _ in scales),
             scale=tuple(scale for _, scale in scales),
         )
-    if quartiles is not None:
-        middle, scale = _scale(column.to_numpy(dtype=np.float64, na_value=np.nan), quartiles)
-        return Column(name=name, role="number", center=(middle,), scale=(scale,))
-    text = _as_text(column)
-    frequent = pd.Series(rows, text.index).groupby(text, sort=False).sum().sort_values(ascending=False, kind="stable")
-    return Column(name=name, role="category", categories=tuple(frequent.index[:MOST_CATEGORIES]))
+    middle, scale = table_scales.scale(column.to_numpy(dtype=np.float64, na_value=np.nan), quartiles)
+    return Column(name=name, role="number", center=(middle,), scale=(scale,))
+
+
+def _categories(source: Frame, index: np.ndarray, names: list[Any], rows: np.ndarray) -> dict[Any, tuple[str, ...]]:
+    """Name -> the most frequent values as text, counted in all rows."""
+    import pandas as pd
+
+    if not names:
+        return {}
+    counts: dict[Any, list[pd.Series]] = {name: [] for name in names}
+    start = 0
+    for frame in source.only(names).chunks(index):
+        weight = rows[start : start + len(frame)]
+        for name in names:
+            text = _as_text(frame[name])
+            counts[name].append(pd.Series(weight, text.index).groupby(text, sort=False).sum())
+        start += len(frame)
+
+    def frequent(parts: list[pd.Series]) -> tuple[str, ...]:
+        whole = pd.concat(parts)
+        whole = whole if len(parts) == 1 else whole.groupby(level=0, sort=False).sum()
+        return tuple(whole.sort_values(ascending=False, kind="stable").index[:MOST_CATEGORIES])
+
+    return {name: frequent(parts) for name, parts in counts.items()}
 
 
 def _numerical(frame: pd.DataFrame) -> set[Any]:
@@ -162,21 +191,6 @@ def _numerical(frame: pd.DataFrame) -> set[Any]:
         for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
         if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
     }
-
-
-def _quartiles(frame: pd.DataFrame, names: list[Any], rows: np.ndarray) -> dict[Any, np.ndarray]:
-    """Name -> ``(3,)`` quartiles of each numerical column's finite values."""
-    found: dict[Any, np.ndarray] = {}
-    for block in _blocks(names, len(frame)):
-        values = frame[block].to_numpy(dtype=np.float64, na_value=np.nan)
-        found |= dict(zip(block, column_quantiles(values, np.isfinite(values), rows, QUARTILES).T, strict=True))
-    return found
-
-
-def _blocks(columns: list[Any], n: int) -> Iterator[list[Any]]:
-    """The columns in parts that together have a bounded number of cells."""
-    step = max(1, BLOCK_CELLS // max(n, 1))
-    yield from (columns[start : start + step] for start in range(0, len(columns), step))
 
 
 def _numbers(state: TableState, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -204,7 +218,7 @@ def _alike(used: Sequence[Column], frame: pd.DataFrame) -> Iterator[list[Column]
     numerical = _numerical(frame)
     for together, group in itertools.groupby(used, lambda column: column.role == "number" and column.name in numerical):
         alike = list(group)
-        yield from _blocks(alike, len(frame)) if together else ([column] for column in alike)
+        yield from table_scales.blocks(alike, len(frame)) if together else ([column] for column in alike)
 
 
 def _raw_numbers(block: Sequence[Column], frame: pd.DataFrame) -> np.ndarray:
@@ -233,41 +247,6 @@ def _date_parts(column: pd.Series) -> list[np.ndarray]:
         part.to_numpy(dtype=np.float64, na_value=np.nan)
         for part in (days, column.dt.month, column.dt.day_of_week, column.dt.hour)
     ]
-
-
-def _scale(values: np.ndarray, quartiles: np.ndarray) -> tuple[float, float]:
-    """Median, and 1 / (interquartile range), or 2 / (whole range) where the quartiles are equal."""
-    low, middle, high = quartiles
-    if np.isnan(middle):  # no known value
-        return 0.0, 0.0
-    if high > low:
-        return float(middle), float(1 / (high - low))
-    known = values[np.isfinite(values)]
-    spread = known.max() - known.min()
-    return float(middle), float(2 / spread) if spread > 0 else 0.0
-
-
-def _bins(numbers: np.ndarray, missing: np.ndarray, rows: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    """Per column, distinct quantiles as bin edges, at least two. With few rows there are fewer, so that each bin has
-    about ten rows or more."""
-    counts = rows.sum() - rows @ missing
-    wanted = np.clip(counts // ROWS_PER_BIN, 2, MOST_BINS).astype(np.int64)
-    bins: list[tuple[float, ...]] = [()] * numbers.shape[1]
-    for number in np.unique(wanted):
-        alike = np.flatnonzero(wanted == number)
-        for block in _blocks(alike.tolist(), len(numbers)):
-            shares = np.linspace(0, 1, number + 1)
-            found = column_quantiles(numbers[:, block], ~missing[:, block], rows, shares)
-            for column, edges in zip(block, found.T, strict=True):
-                bins[column] = _edges(edges)
-    return tuple(bins)
-
-
-def _edges(found: np.ndarray) -> tuple[float, ...]:
-    edges = np.zeros(1) if np.isnan(found[0]) else np.unique(found)
-    if len(edges) < 2:
-        edges = np.array([edges[0] - 0.5, edges[0] + 0.5])
-    return tuple(edges.tolist())
 
 
 def _codes(column: Column, values: pd.Series) -> np.ndarray:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import numpy as np
+
+    from rarebird.data.sources import Frame
 
 ColumnKind = Literal["number", "boolean", "date", "text"]
 # Texts of more different values than this are no categories, and none of them counts as unseen.
@@ -57,16 +59,17 @@ class Schema(BaseModel):
     target: ColumnFormat | None = None
     encoding: str = ""
 
-    def seen_in(self, frame: pd.DataFrame, classes: Sequence[str]) -> Self:
+    def seen_in(self, source: Frame, index: np.ndarray, classes: Sequence[str]) -> Self:
         """The schema with the categories and classes of some rows: those that a model can know.
 
         Args:
-            frame: The features of the training rows.
+            source: The table of the training rows.
+            index: ``(n,)`` which of its rows they are.
             classes: Of the target; empty for regression.
         """
         columns = {
-            name: form.model_copy(update={"categories": _categories(frame[name])})
-            if form.kind == "text" and name in frame
+            name: form.model_copy(update={"categories": _categories(source.distinct(name, index))})
+            if form.kind == "text" and name in source.frame
             else form
             for name, form in self.columns.items()
         }
@@ -101,6 +104,5 @@ class Reading:
         return {"lost_cells": dict(self.lost), "unseen_categories": dict(self.unseen)}
 
 
-def _categories(values: pd.Series) -> tuple[str, ...] | None:
-    distinct = values.dropna().unique()
+def _categories(distinct: np.ndarray) -> tuple[str, ...] | None:
     return tuple(sorted(map(str, distinct))) if len(distinct) <= MOST_CATEGORIES else None

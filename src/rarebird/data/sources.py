@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,12 @@ from rarebird.core.checks import require
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Cells of a table that are worked on at a time.
+CHUNK_CELLS = 2**22
+# Cells above which what is learned of columns as a whole (quantiles, which columns may identify rows) is learned of a
+# sample of the rows, because it needs whole columns at once.
+SAMPLE_CELLS = 2**25
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +30,45 @@ class Frame:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether the rows stay on disk (`rarebird.data.stored_frame`), so that not all may be asked for at once."""
+        return False
+
+    def parts_of(self, index: np.ndarray) -> np.ndarray | None:
+        """``(n,)`` the part on disk that holds each of the rows at `index`; None: in memory, or in one part."""
+        return None
+
     def rows(self, index: np.ndarray) -> pd.DataFrame:
         """The rows at `index`, in that order, with a fresh row index."""
         return self.frame.iloc[index].reset_index(drop=True)
+
+    def column(self, name: Any, index: np.ndarray) -> pd.Series:
+        """One column of the rows at `index`."""
+        found: pd.Series = self.frame[name].iloc[index].reset_index(drop=True)
+        return found
+
+    def only(self, names: Sequence[Any]) -> Frame:
+        """The same rows with some of the columns."""
+        return Frame(self.frame[list(names)])
+
+    def distinct(self, name: Any, index: np.ndarray) -> np.ndarray:
+        """The different values of one column in the rows at `index`, without missing ones."""
+        found: np.ndarray = self.column(name, index).dropna().unique()
+        return found
+
+    def sampled(self, index: np.ndarray, seed: int = 0) -> np.ndarray:
+        """``(m,)`` positions in `index`, in order: all of them, or of a table of more than `SAMPLE_CELLS` cells a
+        random sample."""
+        most = max(1, SAMPLE_CELLS // max(1, len(self.frame.columns)))
+        if len(index) <= most:
+            return np.arange(len(index))
+        return np.sort(np.random.default_rng(seed).choice(len(index), most, replace=False, shuffle=False))
+
+    def chunks(self, index: np.ndarray) -> Iterator[pd.DataFrame]:
+        """The rows at `index` in order, a bounded number of cells at a time."""
+        step = max(1, CHUNK_CELLS // max(1, len(self.frame.columns)))
+        yield from (self.rows(index[start : start + step]) for start in range(0, max(len(index), 1), step))
 
 
 @dataclass(frozen=True, eq=False)

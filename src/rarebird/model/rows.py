@@ -46,6 +46,8 @@ class RowsToPredict:
     @property
     def ids(self) -> np.ndarray:
         """``(n,)`` the user's names of all rows."""
+        if not self.unread:
+            return self.data.ids
         return self.spread(self.data.ids, {row.place: row.id for row in self.unread})
 
     @property

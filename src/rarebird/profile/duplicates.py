@@ -26,14 +26,18 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from rarebird.data import columns
-from rarebird.data.dataset import Dataset
-from rarebird.data.fingerprint import column_digests, row_digests
+from rarebird.data.dataset import Dataset, Frame
+from rarebird.data.fingerprint import row_digests, table_digests
+from rarebird.profile.equal_pairs import expected_equal_pairs as expected_equal_pairs
+from rarebird.profile.equal_pairs import expected_in_tables
 from rarebird.profile.perceptual_hash import near_pairs, picture_coefficients, unit, whitened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NEAR_ROWS = 100_000
+# Cells of a table above which near duplicates are not searched: to round them takes a minute.
+NEAR_CELLS = 2**30
 _LONGEST_CHAIN = 100
 _CHANCE_PAIRS = 0.01
 _DIGITS = 6
@@ -107,7 +111,8 @@ def find(parts: Sequence[Dataset], *, near: bool = True) -> Matches:
 
     Args:
         parts: Data sets whose rows are stacked in order.
-        near: Whether to search near duplicates too; above 100,000 distinct pictures or series they are not searched.
+        near: Whether to search near duplicates too; above 100,000 distinct pictures or series, and in tables of more
+            than a billion cells, they are not searched.
     """
     if parts[0].kind == "table":
         return _find_in_tables(parts, near)
@@ -165,52 +170,23 @@ def conflicts(matches: Matches, dataset: Dataset) -> Conflicts:
     return Conflicts(rows=int((stops - starts + 1)[conflicting].sum()), examples=examples)
 
 
-def expected_equal_pairs(digests: Sequence[np.ndarray], least: float = 0.0) -> float:
-    """Expected number of equal pairs of rows if columns were independent, from each column's share of equal pairs.
-
-    Args:
-        digests: One ``(n,)`` array per column, equal where its values are equal.
-        least: Each column makes the number smaller; once it is below this one, the other columns are left out.
-    """
-    n = len(digests[0]) if digests else 0
-    if n < 2:
-        return 0.0
-    expected = n * (n - 1) / 2
-    for column in digests:
-        if expected < least:
-            break
-        counts = np.unique(column, return_counts=True)[1].astype(np.float64)
-        # A column without equal values counts as if it had about one equal pair.
-        expected *= max(float((counts * (counts - 1)).sum()), 1.0) / (n * (n - 1))
-    return expected
-
-
 def _find_in_tables(parts: Sequence[Dataset], near: bool) -> Matches:
-    import pandas as pd
-
-    frame = pd.concat([part.raw() for part in parts], ignore_index=True, join="inner")
+    tables = [(part.source, part.index) for part in parts if isinstance(part.source, Frame)]
     # Only what the model will see: an identifier differs in a copy, too, and a column that never varies tells nothing.
-    unused = columns.left_out(parts[0].raw())
-    names = [name for name in frame.columns if str(name) not in unused]
-    digests = [column_digests(frame[name]) for name in names]
-    if not digests:
-        return Matches(np.arange(len(frame)), np.arange(len(frame)), near_searched=near)
-    exact, first = _codes(_combined(digests))
+    unused = columns.left_out_of(*tables[0])
+    shared = set.intersection(*(set(source.frame.columns) for source, _ in tables))
+    names = [name for name in tables[0][0].frame.columns if name in shared and str(name) not in unused]
+    n = sum(len(index) for _, index in tables)
+    if not names:
+        return Matches(np.arange(n), np.arange(n), near_searched=near)
+    exact, first = _codes(np.concatenate([table_digests(source, index, names) for source, index in tables]))
     # Computed on the distinct rows, so that a table that was copied twice does not look like one of few values.
-    expected = expected_equal_pairs([column[first] for column in digests], _CHANCE_PAIRS)
+    expected = expected_in_tables(tables, names, first, _CHANCE_PAIRS)
     chance = expected >= _CHANCE_PAIRS or int(np.bincount(exact).max(initial=0)) > _LONGEST_CHAIN
-    if chance or not near:
+    if chance or not near or n * len(names) > NEAR_CELLS:
         return Matches(exact, exact, chance, near_searched=False)
-    rounded = [column_digests(_rounded(frame[name])) for name in names]
-    return Matches(exact, _codes(_combined(rounded))[0])
-
-
-def _combined(digests: Sequence[np.ndarray]) -> np.ndarray:
-    """``(n,)`` digests of rows from those of their columns: polynomial in an odd multiplier, modulo 2**64."""
-    row = np.zeros(len(digests[0]), np.uint64)
-    for column in digests:
-        row = row * np.uint64(0x9E3779B97F4A7C15) + column
-    return row
+    rounded = [table_digests(source, index, names, lambda frame: frame.apply(_rounded)) for source, index in tables]
+    return Matches(exact, _codes(np.concatenate(rounded))[0])
 
 
 def _rounded(column: pd.Series) -> pd.Series:

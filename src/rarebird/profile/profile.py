@@ -12,7 +12,7 @@ from rarebird.data import columns
 from rarebird.data.dataset import Curves, Dataset, Frame, Pixels
 from rarebird.data.row_counts import counted, quantiles, rows_of
 from rarebird.profile.applicable import applicable_methods, imbalance_ratio
-from rarebird.profile.duplicates import NEAR_ROWS, Duplicates, Matches, between, conflicts, find, within
+from rarebird.profile.duplicates import NEAR_CELLS, NEAR_ROWS, Duplicates, Matches, between, conflicts, find, within
 from rarebird.profile.facts import EFFECTIVE_BETA, ClassRow, Groups, Profile
 from rarebird.profile.findings import ailments
 from rarebird.profile.leaks import SAMPLE_ROWS, suspicious_columns
@@ -113,13 +113,14 @@ def _summary(y: np.ndarray, rows: np.ndarray) -> dict[str, float]:
 def _columns_and_missing(train: Dataset) -> dict[str, Any]:
     source = train.source
     if isinstance(source, Frame):
-        frame = source.rows(train.index)
-        share = frame.isna().mean().sort_values(ascending=False, kind="stable")
+        missing = [frame.isna().sum() for frame in source.chunks(train.index)]
+        share = (sum(missing[1:], missing[0]) / len(train)).sort_values(ascending=False, kind="stable")
+        unused = columns.left_out_of(source, train.index)
         return {
             "missing_share": round(float(share.mean()), 6) if len(share) else 0.0,
             "missing_by_column": {str(name): round(float(value), 6) for name, value in share.items() if value > 0},
-            "constant_columns": tuple(columns.constant_columns(frame)),
-            "identifier_columns": columns.identifier_columns(frame),
+            "constant_columns": tuple(name for name, reason in unused.items() if reason == columns.CONSTANT),
+            "identifier_columns": {name: reason for name, reason in unused.items() if reason != columns.CONSTANT},
         }
     if isinstance(source, Curves):
         values, lengths = source.rows(train.index)
@@ -177,7 +178,8 @@ def _notes(matches: Matches, train: Dataset, unsearched: int) -> list[str]:
     if unsearched:
         notes.append(f"Leaks were not searched in the last {unsearched:,} columns, because there was too little time.")
     if not matches.near_searched and not matches.chance:
-        notes.append(f"Only exact duplicates were searched; near ones are searched among at most {NEAR_ROWS:,} rows.")
+        most = f"among at most {NEAR_ROWS:,} rows" if train.kind != "table" else f"in at most {NEAR_CELLS:,} cells"
+        notes.append(f"Only exact duplicates were searched; near ones are searched {most}.")
     if train.kind == "table" and len(train) > SAMPLE_ROWS:
         rare = "" if train.class_counts is None else ", which has all rows of the rarer classes"
         notes.append(f"Leaks were searched in a sample of {SAMPLE_ROWS:,} rows{rare}.")

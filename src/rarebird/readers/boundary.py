@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rarebird.core.checks import DataError
+from rarebird.core.checks import DataError, UnavailableError
 
 _LONGEST = 200
 # A path has lost one of the two strokes.
@@ -30,7 +30,7 @@ def boundary(path: Path) -> Iterator[None]:
     try:
         _check_kind(path)
         yield
-    except DataError:
+    except (DataError, UnavailableError):
         raise
     except MemoryError as error:
         raise DataError(f"{path} does not fit into the free memory; split it, or use a larger machine.") from error

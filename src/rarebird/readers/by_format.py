@@ -121,7 +121,7 @@ def _texts(cells: TextColumn, form: ColumnFormat) -> Column:
     if form.missing:
         cells = TextColumn(without(cells.filled, tuple(word.lower() for word in form.missing)))
     if form.categories is None:
-        return Column(cells.filled.to_pandas(), form)
+        return Column(cells.text_values(), form)
     known, near = set(form.categories), spellings.nearest_known(form.categories)
 
     def category(text: str) -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rarebird.core.checks import some
+from rarebird.data.stored_frame import in_memory
 from rarebird.readers.columns import Column
 from rarebird.readers.site import File, Site
 from rarebird.readers.text_column import TextColumn
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from rarebird.readers.columns import Cells
 
 # Columns with a note of their own on lost cells; of more, one note names the rest.
 _MOST_NOTES = 5
@@ -22,9 +23,7 @@ _SENTINELS = {sign * (10.0**digits - 1) for sign in (-1, 1) for digits in range(
 _NO_VALUES = {"number": "no numbers", "date": "no dates", "boolean": "neither yes nor no", "text": "no text"}
 
 
-def on_cells(
-    found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.Series], places: str, file: File
-) -> list[str]:
+def on_cells(found: Mapping[str, Column], raw: Mapping[str, Cells], places: str, file: File) -> list[str]:
     """How many cells of each column are ``lost`` or ``unseen``, with the first of them."""
     counts = {name: len(rows) for name, column in found.items() if len(rows := getattr(column, places))}
     notes = [_note_on_cells(found[name], raw[name], places, file.site(name)) for name in list(counts)[:_MOST_NOTES]]
@@ -35,10 +34,10 @@ def on_cells(
     return notes
 
 
-def _note_on_cells(column: Column, raw: TextColumn | pd.Series, places: str, site: Site) -> str:
+def _note_on_cells(column: Column, raw: Cells, places: str, site: Site) -> str:
     rows = column.lost if places == "lost" else column.unseen
     first = int(rows[0])
-    text = raw.filled[first].as_py() if isinstance(raw, TextColumn) else str(raw.iloc[first])
+    text = raw.filled[first].as_py() if isinstance(raw, TextColumn) else str(in_memory(raw).iloc[first])
     cells = f"{len(rows):,} cell{'s' if len(rows) > 1 else ''} of column {site.column!r}"
     example = f"such as {text!r} ({site.place(first)})"
     one = len(rows) == 1
@@ -62,7 +61,7 @@ def on_marks(found: Mapping[str, Column]) -> list[str]:
     ]
 
 
-def on_thousands(found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.Series], file: File) -> list[str]:
+def on_thousands(found: Mapping[str, Column], raw: Mapping[str, Cells], file: File) -> list[str]:
     """How numbers such as 1,050 were read."""
     notes = []
     for name, column in found.items():
@@ -72,14 +71,15 @@ def on_thousands(found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.
         row = int(np.flatnonzero(cells.codes >= 0)[0])
         marked = (row for row, code in enumerate(cells.codes) if code >= 0 and set(".,") & set(_cell(cells, row)))
         row = next(marked, row)
+        value = in_memory(column.values)[row]
         notes.append(
-            f"Column {name!r} is read with {_cell(cells, row)!r} ({file.place(row)}) as {column.values[row]:g}; "
+            f"Column {name!r} is read with {_cell(cells, row)!r} ({file.place(row)}) as {value:g}; "
             "write numbers without marks between thousands if that is wrong."
         )
     return notes
 
 
-def on_percent(found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.Series], file: File) -> list[str]:
+def on_percent(found: Mapping[str, Column], raw: Mapping[str, Cells], file: File) -> list[str]:
     """Columns in which some numbers have the sign of percent and others do not: 0.4 may mean 40%."""
     import pyarrow.compute as pc
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rarebird.data.schema import ColumnFormat
+from rarebird.data.stored_frame import StoredColumn
 from rarebird.readers import dates, numbers, spellings, why_text
 from rarebird.readers.numbers import Mark, Notation
 from rarebird.readers.site import Site
@@ -18,6 +19,10 @@ from rarebird.readers.text_column import TextColumn
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    # In memory, or on disk.
+    Values = pd.Series | StoredColumn
+    Cells = TextColumn | Values
 
 # Of a column with this many different numbers, one cell, or one in a hundred, may be something else.
 _MANY_NUMBERS, _STRAY = 20, 0.01
@@ -46,7 +51,7 @@ class Column:
     """A column that was read.
 
     Attributes:
-        values: ``(n,)`` in one of the types that a `Frame` holds.
+        values: ``(n,)`` in one of the types that a `Frame` holds; in memory or on disk.
         form: How its cells are written.
         lost: Positions of cells that are no such values, and count as missing.
         unseen: Positions of cells with a category that no training row has.
@@ -56,7 +61,7 @@ class Column:
         notes: Sentences for the user.
     """
 
-    values: pd.Series
+    values: Values
     form: ColumnFormat
     lost: Sequence[int] = ()
     unseen: Sequence[int] = ()
@@ -142,7 +147,9 @@ def without_words(column: Column, cells: TextColumn, words: Collection[str]) -> 
     )
     return replace(
         column,
-        values=column.values.where(~away, None),
+        values=column.values.where(~away, None)
+        if not isinstance(column.values, StoredColumn)
+        else column.values.without(cells.distinct.filter(_mask(marked)).to_pylist()),
         form=column.form.model_copy(update={"missing": tuple(sorted({*column.form.missing, *words}))}),
         unseen=[row for row in column.unseen if not away[row]],
         marked=counts,
@@ -247,7 +254,7 @@ def _notes_on_dates(found: dates.Dates, site: Site) -> list[str]:
 
 def _text(cells: TextColumn, site: Site) -> Column:
     return Column(
-        cells.filled.to_pandas(),
+        cells.text_values(),
         ColumnFormat(kind="text"),
         notes=(*why_text.notes(cells, site), *why_text.notes_on_case(cells, site)),
     )

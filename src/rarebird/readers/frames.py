@@ -32,7 +32,7 @@ def plain(frame: pd.DataFrame, where: str) -> dict[str, TextColumn | pd.Series]:
     """
     import pandas as pd
 
-    names = [unicodedata.normalize("NFC", str(name)) for name in frame.columns]
+    names = [composed(name) for name in frame.columns]
     repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
         raise DataError(f"{where} has more than one column named {repeated[0]!r}; give each column its own name.")
@@ -45,6 +45,11 @@ def plain(frame: pd.DataFrame, where: str) -> dict[str, TextColumn | pd.Series]:
         return of_series(values) if _is_text(values) else values
 
     return {name: column(name, place) for place, name in enumerate(names)}
+
+
+def composed(name: object) -> str:
+    """The name of a column, so that two ways to write the same letters are one name (NFC)."""
+    return unicodedata.normalize("NFC", str(name))
 
 
 def _categories(series: pd.Series) -> pd.Series:

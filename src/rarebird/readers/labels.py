@@ -12,6 +12,7 @@ import numpy as np
 from rarebird.core.checks import some
 from rarebird.data.dataset import Task
 from rarebird.data.schema import ColumnFormat, Schema
+from rarebird.data.stored_frame import in_memory
 from rarebird.readers import by_format, columns, frames, spellings, targets
 from rarebird.readers.columns import Column
 from rarebird.readers.site import Site
@@ -138,7 +139,7 @@ def _amounts(cells: TextColumn, site: Site, task: Task | None) -> Column | None:
     found = columns.learned(cells, site)
     if found.form.kind != "number":
         return None
-    known = found.values.dropna().to_numpy(dtype=np.float64)
+    known = in_memory(found.values).dropna().to_numpy(dtype=np.float64)
     amounts = task == "regression" or (len(known) > 0 and targets.is_continuous(known))
     return found if amounts or not (found.marked or found.form.unit or len(found.lost)) else None
 

@@ -34,6 +34,7 @@ class ReadOptions:
         largest_side: Of the working side, where the pictures' own sizes decide it; None: 96.
         image_shape: Exact (channels, height, width), as a trained model needs them; overrides `image_size`.
         cache: Folder for decoded pictures that do not fit in memory; None: a temporary folder.
+        on_disk: Whether rows of Parquet and pictures stay on disk also where they fit into memory.
         deadline: When pictures must be decoded, on the scale of `time.monotonic`; None for no limit. What cannot be
             decoded by then is left out, with a note.
         schema: How the cells of a table are written, learned from the training rows; None: it is learned.
@@ -57,6 +58,7 @@ class ReadOptions:
     largest_side: int | None = None
     image_shape: tuple[int, int, int] | None = None
     cache: Path | None = None
+    on_disk: bool = False
     deadline: float | None = None
     schema: Schema | None = None
     labelled: bool = True

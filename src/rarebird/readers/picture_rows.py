@@ -42,7 +42,7 @@ def load(parts: dict[str, Listing], options: ReadOptions) -> Splits:
     loaded: dict[str, Dataset] = {}
     unread: list[UnreadRow] = []
     for part, listing in parts.items():
-        array, reasons = decode(listing.files, shape, deep=deep, cache=options.cache)
+        array, reasons = decode(listing.files, shape, deep=deep, cache=options.cache, on_disk=options.on_disk)
         data, more = _dataset(listing, groups_of(listing, options.groups_pattern), array, reasons, options)
         if part == "train" and options.role == "training rows" and data.n_classes == 1:
             raise DataError(

@@ -23,6 +23,7 @@ import numpy as np
 
 from rarebird.core import temporary_folder
 from rarebird.core.checks import DataError
+from rarebird.core.disk_space import reserve
 from rarebird.readers.pictures import Header, Shape, decode_one, header, quiet, reason
 
 IN_MEMORY = 1 << 30
@@ -48,7 +49,9 @@ def headers(files: Sequence[Path]) -> list[Header]:
     return [head for part in _in_threads(read, len(files)) for head in part]
 
 
-def decode(files: Sequence[Path], shape: Shape, *, deep: bool, cache: Path | None) -> tuple[np.ndarray, dict[int, str]]:
+def decode(
+    files: Sequence[Path], shape: Shape, *, deep: bool, cache: Path | None, on_disk: bool = False
+) -> tuple[np.ndarray, dict[int, str]]:
     """All pictures at the working shape; the aspect ratio is not kept.
 
     Up to 1 GiB they stay in memory and nothing is written. Above that they are written to a memory-mapped file in
@@ -60,6 +63,7 @@ def decode(files: Sequence[Path], shape: Shape, *, deep: bool, cache: Path | Non
         shape: Channels (1 or 3), height and width.
         deep: Whether any picture of the data set has more than 8 bits.
         cache: Folder for pictures that do not fit in memory; created if needed.
+        on_disk: Whether they are memory-mapped whatever their size.
 
     Returns:
         ``(n, channels, height, width)`` uint8, or float32 in 0..1 if `deep`; and row -> reason, for rows that could not
@@ -69,7 +73,7 @@ def decode(files: Sequence[Path], shape: Shape, *, deep: bool, cache: Path | Non
         DataError: There is not enough free disk space for the memory-mapped file.
     """
     dtype = np.dtype(np.float32 if deep else np.uint8)
-    if len(files) * int(np.prod(shape)) * dtype.itemsize <= IN_MEMORY:
+    if not on_disk and len(files) * int(np.prod(shape)) * dtype.itemsize <= IN_MEMORY:
         array = np.zeros((len(files), *shape), dtype)
         return array, _fill(array, files)
     if cache is not None:
@@ -150,6 +154,7 @@ def _mapped(files: Sequence[Path], shape: Shape, dtype: np.dtype, folder: Path) 
     partial = store.with_suffix(f".{os.getpid()}.partial")
     try:
         array = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=(len(files), *shape))
+        reserve(partial, partial.stat().st_size)
         reasons = _fill(array, files)
         array.flush()
         del array  # some systems do not rename a file that is mapped

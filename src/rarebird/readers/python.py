@@ -10,6 +10,7 @@ import numpy as np
 from rarebird.core.checks import DataError, require
 from rarebird.data.dataset import Curves, Dataset, Kind, Pixels, Source, Splits, Task
 from rarebird.data.schema import Reading, Schema
+from rarebird.data.stored_frame import in_memory
 from rarebird.readers import array_tables, columns, frames, labels, roles, series, targets
 from rarebird.readers.site import Place, Site, row_number
 from rarebird.readers.text_column import TextColumn
@@ -261,10 +262,10 @@ def _checked(values: Any, n: int, what: str, check: Callable[[pd.Series, str, Pl
     _check_length(flat, n, what)
     if flat.ndim != 1:
         raise DataError(f"{what} has the shape {flat.shape}; give one value per row.")
-    column = frames.plain(pd.DataFrame({what: flat}), "the arguments")[what]
+    column: Any = frames.plain(pd.DataFrame({what: flat}), "the arguments")[what]
     if isinstance(column, TextColumn):
         site = Site(what, "the arguments")
-        column = (labels.groups if what == "groups" else columns.learned)(column, site).values
+        column = in_memory((labels.groups if what == "groups" else columns.learned)(column, site).values)
     return check(column, what, row_number)
 
 

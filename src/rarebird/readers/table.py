@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rarebird.core.checks import DataError, some
 from rarebird.data.dataset import Dataset, Frame, Splits, Task
 from rarebird.data.schema import ColumnFormat, Reading, Schema
+from rarebird.data.stored_frame import StoredColumn, in_memory, stored_frame
 from rarebird.readers import (
     compressed,
     delimited,
@@ -29,7 +30,9 @@ from rarebird.readers import (
 from rarebird.readers.columns import Column
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.roles import Roles
+from rarebird.readers.row_numbers import RowNumbers
 from rarebird.readers.site import File, Place, row_number
+from rarebird.readers.stored_columns import Folder, stored
 from rarebird.readers.text_column import TextColumn
 
 if TYPE_CHECKING:
@@ -48,12 +51,14 @@ class Untyped:
         file: Where they are.
         notes: Sentences for the user.
         encoding: Of a text file; empty for other formats.
+        folder: Where columns are on disk; None: they are in memory.
     """
 
-    columns: Mapping[str, TextColumn | pd.Series]
+    columns: Mapping[str, TextColumn | pd.Series | StoredColumn]
     file: File
     notes: tuple[str, ...] = ()
     encoding: str = ""
+    folder: Folder | None = None
 
 
 def read(path: Path, options: ReadOptions) -> Splits:
@@ -85,8 +90,9 @@ def _untyped(path: Path, options: ReadOptions) -> Untyped:
     suffix = compressed.suffix(path)
     target = options.target if options.target is not None else "target"
     if path.is_dir() or suffix in parquet_file.SUFFIXES:
-        typed, notes = parquet_file.read(path, target, options.labelled)
-        return Untyped(typed, File(str(path), row_number), notes)
+        held = (target, options.groups, options.weight, options.time, options.names)
+        found = parquet_file.read(path, target, options.labelled, [name for name in held if name], options.on_disk)
+        return Untyped(found.columns, File(str(path), row_number), found.notes, folder=found.folder)
     if suffix in json_rows.SUFFIXES:
         columns, place, more = json_rows.read(path, target, options.labelled)
         return Untyped(columns, File(str(path), place), tuple(more))
@@ -111,6 +117,22 @@ def _text(cells: delimited.Cells) -> Untyped:
         notes.append(f"The last row ({file.place(last)}) holds totals ({word!r}) and is left out.")
         columns = {name: TextColumn(column.cells[:-1]) for name, column in columns.items()}
     return Untyped(columns, file, tuple(notes), cells.encoding)
+
+
+def read_target(path: Path, options: ReadOptions) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """The target of a Parquet table without its features: the positions of the rows that have one, their codes or
+    numbers, and the classes.
+
+    Raises:
+        DataError: It has no such column, or no value in it.
+    """
+    name = options.target if options.target is not None else "target"
+    read = parquet_file.read(path, name, True, [name], only=[name])
+    file = File(str(path), row_number)
+    found = roles.find_roles(list(read.columns), ReadOptions(target=name), str(path))
+    column = _target_column(in_memory(read.columns[name]), file, str(found.target), options)
+    (_, y, classes), kept, _ = _encoded_target(column, name, options, path, file.place)
+    return kept, y, classes
 
 
 def _as_in_training(untyped: Untyped, schema: Schema | None) -> tuple[Untyped, list[str]]:
@@ -142,14 +164,14 @@ def _assemble(untyped: Untyped, found: Roles, options: ReadOptions, path: Path) 
     encoded, kept = None, np.arange(n)
     column: Column | None = None
     if target is not None and found.target is not None:
-        column = _target_column(target, file, found.target, options)
+        column = _target_column(in_memory(target), file, found.target, options)
         encoded, kept, more = _encoded_target(column, found.target, options, path, file.place)
         notes += [*column.notes, *more]
 
     def values(name: str | None, check: Callable[[pd.Series, str, Place], np.ndarray]) -> np.ndarray | None:
         if name is None:
             return None
-        rows = typed.values[name].iloc[kept]
+        rows = in_memory(typed.values[name]).iloc[kept]
         return check(rows, f"Column {name!r} of {path}", lambda row: file.place(int(kept[row])))
 
     task, y, classes = encoded or (options.task or "classification", None, ())
@@ -157,11 +179,9 @@ def _assemble(untyped: Untyped, found: Roles, options: ReadOptions, path: Path) 
     dataset = Dataset(
         kind="table",
         task=task,
-        source=Frame(_frame(features, kept, n)),
-        index=np.arange(len(kept)),
+        **_rows(features, kept, n, untyped.folder),
         y=y,
         classes=classes,
-        ids=(kept + 1).astype(str).astype(object),
         weight=values(found.weight, roles.weights),
         group=values(found.groups, roles.groups),
         time=values(found.time, roles.times),
@@ -173,7 +193,11 @@ def _assemble(untyped: Untyped, found: Roles, options: ReadOptions, path: Path) 
 
 
 def _typed(
-    columns: Mapping[str, TextColumn | pd.Series], found: Roles, schema: Schema | None, names: str | None, file: File
+    columns: Mapping[str, TextColumn | pd.Series | StoredColumn],
+    found: Roles,
+    schema: Schema | None,
+    names: str | None,
+    file: File,
 ) -> tuple[typed_columns.TypedColumns, list[str]]:
     """All columns but the target. Groups are labels, and names of files are text as it is written; later files are read
     by the schema."""
@@ -187,7 +211,7 @@ def _typed(
             notes.append(f"Columns that no training row has are not used: {some(map(repr, strange))}.")
         typed = typed_columns.follow(features, schema, file)
     as_written = {
-        name: (labels.groups if name == found.groups else labels.names)(columns[name], file.site(name))
+        name: (labels.groups if name == found.groups else labels.names)(in_memory(columns[name]), file.site(name))
         for name in (found.groups, names)
         if name is not None and name in columns
     }
@@ -199,7 +223,19 @@ def _typed(
     return typed, [*notes, *typed.notes]
 
 
-def _frame(features: Mapping[str, pd.Series], kept: np.ndarray, n: int) -> pd.DataFrame:
+def _rows(
+    features: Mapping[str, pd.Series | StoredColumn], kept: np.ndarray, n: int, folder: Folder | None
+) -> dict[str, Any]:
+    """The source of the rows that are kept, their places in it, and their names."""
+    if folder is None:
+        names = (kept + 1).astype(str).astype(object)
+        return {"source": Frame(_frame(features, kept, n)), "index": np.arange(len(kept)), "ids": names}
+    source = stored_frame(stored(folder, features), folder.bounds, folder)
+    index = folder.positions if len(kept) == n else folder.positions[kept]
+    return {"source": source, "index": index, "ids": RowNumbers(kept + 1)}
+
+
+def _frame(features: Mapping[str, Any], kept: np.ndarray, n: int) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame(dict(features), index=pd.RangeIndex(n))
@@ -217,7 +253,7 @@ def _encoded_target(
     column: Column, name: str, options: ReadOptions, path: Path, place: Place
 ) -> tuple[tuple[Task, np.ndarray, tuple[str, ...]], np.ndarray, list[str]]:
     """Task, codes or numbers, and classes of the rows that have a target; the positions of these rows; notes."""
-    values, where = column.values, f"Column {name!r} of {path}"
+    values, where = in_memory(column.values), f"Column {name!r} of {path}"
     kept, notes = np.arange(len(values)), []
     missing = targets.missing_mask(values)
     if missing.any() and not missing.all():

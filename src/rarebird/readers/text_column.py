@@ -32,6 +32,11 @@ class TextColumn:
         """Cells without blanks around them; null where a cell means a missing value in every column."""
         return without(self.trimmed, MISSING)
 
+    def text_values(self) -> pd.Series:
+        """The column as text, None where a cell is missing."""
+        values: pd.Series = self.filled.to_pandas()
+        return values
+
     @cached_property
     def trimmed(self) -> pa.ChunkedArray:
         """Cells without blanks around them."""

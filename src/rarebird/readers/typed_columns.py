@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rarebird.data.schema import ColumnFormat, Schema
+from rarebird.data.stored_frame import StoredColumn, in_memory
 from rarebird.readers import by_format, column_notes, columns, dates, numbers
 from rarebird.readers.columns import Column, Hints
 from rarebird.readers.numbers import Mark
@@ -16,7 +17,7 @@ from rarebird.readers.spellings import folded
 from rarebird.readers.text_column import TextColumn, of_series
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from rarebird.readers.columns import Cells, Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +32,14 @@ class TypedColumns:
         notes: Sentences for the user.
     """
 
-    values: dict[str, pd.Series]
+    values: dict[str, Values]
     forms: dict[str, ColumnFormat]
     lost: dict[str, int]
     unseen: dict[str, int]
     notes: list[str]
 
 
-def learn(raw: Mapping[str, TextColumn | pd.Series], file: File) -> TypedColumns:
+def learn(raw: Mapping[str, Cells], file: File) -> TypedColumns:
     """The columns of a training file, typed by their cells.
 
     Raises:
@@ -60,7 +61,7 @@ def learn(raw: Mapping[str, TextColumn | pd.Series], file: File) -> TypedColumns
     return _typed(found, raw, file, notes)
 
 
-def follow(raw: Mapping[str, TextColumn | pd.Series], schema: Schema, file: File) -> TypedColumns:
+def follow(raw: Mapping[str, Cells], schema: Schema, file: File) -> TypedColumns:
     """The columns of a later file, read by the training's schema; columns that it does not have are typed by their
     cells.
 
@@ -96,39 +97,45 @@ def matched_names(names: Iterable[str], schema: Schema) -> dict[str, str]:
     }
 
 
-def _learned(cells: TextColumn | pd.Series, site: Site, hints: Hints) -> Column:
+def _learned(cells: Cells, site: Site, hints: Hints) -> Column:
     if isinstance(cells, TextColumn):
         return columns.learned(cells, site, hints)
     kind = cells.dtype.kind
-    if cells.isna().all():
+    if _is_empty(cells):
         return Column(cells, ColumnFormat(kind="text"))
     if kind in "iuf":
-        known = cells.dropna()
-        form = ColumnFormat(kind="number", decimal="" if kind in "iu" else ".", binary=bool(known.isin((0, 1)).all()))
+        binary = cells.binary if isinstance(cells, StoredColumn) else bool(cells.dropna().isin((0, 1)).all())
+        form = ColumnFormat(kind="number", decimal="" if kind in "iu" else ".", binary=binary)
         return Column(cells, form)
     if kind == "M":
         return Column(cells, ColumnFormat(kind="date", date="ISO8601"))
     return Column(cells, ColumnFormat(kind="boolean" if _is_boolean(cells) else "text"))
 
 
-def _followed(cells: TextColumn | pd.Series, form: ColumnFormat | None, site: Site, hints: Hints) -> Column:
+def _followed(cells: Cells, form: ColumnFormat | None, site: Site, hints: Hints) -> Column:
     if form is None:
         return _learned(cells, site, hints)
     if isinstance(cells, TextColumn):
         return by_format.read(cells, form, site, hints)
     kind = cells.dtype.kind
     same = {"number": kind in "iuf", "date": kind == "M", "boolean": _is_boolean(cells), "text": False}[form.kind]
-    if same or cells.isna().all():
+    if same or _is_empty(cells):
         return Column(cells, form)
-    return by_format.read(of_series(cells), form, site, hints)
+    return by_format.read(of_series(in_memory(cells)), form, site, hints)
 
 
-def _is_boolean(cells: pd.Series) -> bool:
+def _is_empty(cells: Values) -> bool:
+    return cells.known == 0 if isinstance(cells, StoredColumn) else bool(cells.isna().all())
+
+
+def _is_boolean(cells: Values) -> bool:
     import pandas as pd
 
     if cells.dtype.kind == "b":
         return True
-    return cells.dtype.kind == "O" and pd.api.types.infer_dtype(cells, skipna=True) == "boolean"
+    if cells.dtype.kind != "O" or isinstance(cells, StoredColumn):
+        return False
+    return pd.api.types.infer_dtype(cells, skipna=True) == "boolean"
 
 
 def _with_mark_of_file(found: Mapping[str, Column], texts: Mapping[str, TextColumn], file: File) -> dict[str, Column]:
@@ -179,9 +186,7 @@ def _hints(found: Mapping[str, Column], texts: Mapping[str, TextColumn], semicol
     return Hints(decimal, day_first, semicolons)
 
 
-def _hints_of_later_file(
-    raw: Mapping[str, TextColumn | pd.Series], found: Mapping[str, Column], semicolons: bool
-) -> Hints:
+def _hints_of_later_file(raw: Mapping[str, Cells], found: Mapping[str, Column], semicolons: bool) -> Hints:
     marks: Counter[Mark] = Counter()
     for name, cells in raw.items():
         if isinstance(cells, TextColumn) and found[name].form.kind == "number":
@@ -199,9 +204,7 @@ def _with_decimal(column: Column, decimal: Mark) -> Column:
     return replace(column, form=form.model_copy(update={"decimal": decimal}))
 
 
-def _typed(
-    found: Mapping[str, Column], raw: Mapping[str, TextColumn | pd.Series], file: File, notes: list[str]
-) -> TypedColumns:
+def _typed(found: Mapping[str, Column], raw: Mapping[str, Cells], file: File, notes: list[str]) -> TypedColumns:
     lost = {name: len(column.lost) for name, column in found.items() if len(column.lost)}
     unseen = {name: len(column.unseen) for name, column in found.items() if len(column.unseen)}
     notes = [note for column in found.values() for note in column.notes] + notes

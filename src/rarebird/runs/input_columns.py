@@ -18,9 +18,10 @@ from rarebird.model.rows import RowsToPredict, to_predict
 from rarebird.readers import compressed, picture_lists
 from rarebird.readers.options import ReadOptions, remembered_target
 from rarebird.readers.pictures import is_picture
+from rarebird.readers.table import read_target
 
 
-def truths(model: Model, data: Path, rows: RowsToPredict, options: ReadOptions) -> list[Any] | None:
+def truths(model: Model, data: Path, rows: RowsToPredict, options: ReadOptions) -> list[Any] | np.ndarray | None:
     """The truth of each row that was read without labels: a label's text, a number, or None where a row has none.
 
     The labels are read apart from the rows, so that they cannot change what is predicted.
@@ -37,6 +38,8 @@ def truths(model: Model, data: Path, rows: RowsToPredict, options: ReadOptions) 
     if data.is_dir() and model.spec.kind == "image":
         folders = [[part for part in str(name).split("/")[:-1] if part in model.classes] for name in rows.ids]
         found: list[Any] = [named[0] if named else None for named in folders]
+    elif isinstance(rows.data.source, Frame) and rows.data.source.is_stored:
+        return _stored_truths(model, data, len(rows), options)
     else:
         known = _labels_by_id(model, data, rows.part, options)
         found = [known.get(name) for name in rows.ids]
@@ -62,6 +65,7 @@ def kept_columns(
         DataError: A named column does not exist.
     """
     frame = _frame(model, data, rows.data, options)
+    source = rows.data.source
     if names is None:
         table = model.members[0].prepared.table
         left_out = {} if table is None else table.left_out
@@ -73,9 +77,10 @@ def kept_columns(
         raise DataError(
             f"{data} has no column {absent[0]!r} to keep; {_hint(absent[0], list(map(str, frame.columns)))}"
         )
+    if isinstance(source, Frame):
+        return {name: rows.spread(source.column(name, rows.data.index).to_numpy()) for name in names}
     # The list of pictures has a row for each of them, also for those that cannot be read.
-    whole = not isinstance(rows.data.source, Frame)
-    return {name: frame[name].to_numpy() if whole else rows.spread(frame[name].to_numpy()) for name in names}
+    return {name: frame[name].to_numpy() for name in names}
 
 
 def _hint(name: str, names: list[str]) -> str:
@@ -86,10 +91,25 @@ def _hint(name: str, names: list[str]) -> str:
 def _frame(model: Model, data: Path, rows: Dataset, options: ReadOptions) -> Any:
     """The columns of the rows' file; None if it has none."""
     if isinstance(rows.source, Frame):
-        return rows.raw()
+        return rows.source.frame
     if model.spec.kind == "image" and data.is_file() and compressed.suffix(data) in readers.TEXT:
         return readers.read(data, ReadOptions(kind="table", labelled=False, role="rows", target="")).train.raw()
     return None
+
+
+def _stored_truths(model: Model, data: Path, n: int, options: ReadOptions) -> np.ndarray | None:
+    """The truth of each row of a table on disk, of which nothing but the target is read again."""
+    target = remembered_target(data, model.spec.kind, model.target)
+    schema = model.row_schema
+    try:
+        kept, y, classes = read_target(
+            data, ReadOptions(task=model.spec.task, target=target, role="rows", schema=schema)
+        )
+    except DataError:
+        return None
+    found = np.full(n, None, dtype=object)
+    found[kept] = np.array(classes, dtype=object)[y] if classes else y
+    return found
 
 
 def _labels_by_id(model: Model, data: Path, part: str, options: ReadOptions) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from rarebird.model.model import Model
 from rarebird.model.rows import RowsToPredict, to_predict
 from rarebird.model.rows import read as read_rows
 from rarebird.readers.options import ReadOptions
+from rarebird.readers.row_numbers import column_of
 from rarebird.report.label_rule import label_text
 from rarebird.runs.row_tables import PROBABILITY, scored_table, with_unread_rows, write_table
 from rarebird.training.device import choose_device
@@ -77,7 +78,7 @@ def read(
 def prediction_table(
     model: Model,
     rows: RowsToPredict,
-    truth: Sequence[Any] | None = None,
+    truth: Sequence[Any] | np.ndarray | None = None,
     kept: Mapping[str, np.ndarray] | None = None,
     coverage: float | None = None,
 ) -> pd.DataFrame:
@@ -101,11 +102,11 @@ def prediction_table(
     each = model.member_outputs(rows.data)
     outputs = model.mean_of(each)
     labels, left = model.labels(outputs, rows.data), model.left(outputs)
-    columns: dict[str, Any] = {"id": rows.ids}
+    columns: dict[str, Any] = {"id": column_of(rows.ids)}
     if model.classes:
-        codes = {"label": labels, "most_probable": outputs.argmax(axis=1)}
-        named = {name: [model.classes[code] for code in of] for name, of in codes.items()}
-        named["label"] = [None if one else label for label, one in zip(named["label"], left, strict=True)]
+        codes, classes = {"label": labels, "most_probable": outputs.argmax(axis=1)}, np.array(model.classes, object)
+        named = {name: classes[of] for name, of in codes.items()}
+        named["label"][left] = None
         columns |= {name: rows.spread(of) for name, of in named.items()}
         wide = rows.spread(outputs, np.nan)
         columns |= {f"{PROBABILITY}{label}": wide[:, place] for place, label in enumerate(model.classes)}

@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
 
 from rarebird.core.printable import printable, safe_cell
 from rarebird.evaluation.predicted_rows import PredictedRows
 from rarebird.model.rows import RowsToPredict
+from rarebird.readers.row_numbers import column_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# Rows that are written at a time.
+ROWS_AT_ONCE = 100_000
 PROBABILITY, SET = "probability_", "set"
 # Significant digits: of a probability, and of other numbers.
 PROBABILITY_DIGITS, DIGITS = "%.6g", "%.9g"
@@ -33,12 +39,13 @@ def scored_table(predicted: PredictedRows) -> pd.DataFrame:
 
     rows, outputs = predicted.rows, predicted.outputs
     if rows.task == "regression":
-        values = {"id": rows.ids, "truth": rows.y, "prediction": outputs[:, 0], "part": predicted.part}
+        values = {"id": column_of(rows.ids), "truth": rows.y, "prediction": outputs[:, 0], "part": predicted.part}
         return pd.DataFrame(values)
     codes = {"truth": rows.codes, "label": predicted.labels, "most_probable": outputs.argmax(axis=1)}
-    columns: dict[str, Any] = {"id": rows.ids}
-    columns |= {name: [rows.classes[code] for code in values] for name, values in codes.items()}
-    columns["label"] = [None if left else label for label, left in zip(columns["label"], predicted.left, strict=True)]
+    columns: dict[str, Any] = {"id": column_of(rows.ids)}
+    classes = np.array(rows.classes, dtype=object)
+    columns |= {name: classes[values] for name, values in codes.items()}
+    columns["label"][predicted.left] = None
     columns |= {f"{PROBABILITY}{label}": outputs[:, code] for code, label in enumerate(rows.classes)}
     return pd.DataFrame(columns | {"part": predicted.part})
 
@@ -65,6 +72,22 @@ def write_table(table: pd.DataFrame, place: Path | IO[str], raw: bool = False) -
         place: A file, or an open one.
         raw: Texts stay as they are; otherwise no cell is a formula, and control characters are written out (`safe`).
     """
+    is_first = True
+    with nullcontext(place) if not isinstance(place, Path) else _opened(place) as file:
+        # Texts of many rows at once would take more memory than the rows.
+        for start in range(0, max(len(table), 1), ROWS_AT_ONCE):
+            written = _texts(table.iloc[start : start + ROWS_AT_ONCE], raw)
+            written.to_csv(file, index=False, header=is_first, float_format=DIGITS)
+            is_first = False
+
+
+def _opened(path: Path) -> IO[str]:
+    # A file name that is no Unicode gives lone surrogates, which UTF-8 refuses.
+    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def _texts(table: pd.DataFrame, raw: bool) -> pd.DataFrame:
+    """The table as it is written."""
     texts = {
         name: [PROBABILITY_DIGITS % value if value == value else "" for value in table[name]]
         for name in table.columns
@@ -72,10 +95,7 @@ def write_table(table: pd.DataFrame, place: Path | IO[str], raw: bool = False) -
     }
     texts |= {name: [_listed(value) for value in table[name]] for name in table.columns if name == SET}
     written = (table if raw else safe(table)).assign(**texts)
-    # A file name that is no Unicode gives lone surrogates, which UTF-8 refuses.
-    written.rename(columns=str if raw else _safe).to_csv(
-        place, index=False, float_format=DIGITS, errors="backslashreplace"
-    )
+    return written.rename(columns=str if raw else _safe)
 
 
 def _listed(value: Any) -> Any:

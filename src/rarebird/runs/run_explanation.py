@@ -77,7 +77,7 @@ def _section(
     predicted = _predicted(outcome, scored)
     importance = ColumnImportance()
     if scored.rows.kind == "table":
-        rows, columns = min(len(scored.rows), MOST_ROWS), scored.rows.raw().shape[1]
+        rows, columns = min(len(scored.rows), MOST_ROWS), scored.rows.take(np.arange(1)).raw().shape[1]
         if rows * columns * REPEATS * BATCH_SHARE * seconds_of_row < COLUMNS_SHARE * time_left.seconds:
             draw = rng.stream(0, "explanation", "run")
             importance = importance_of(explainer, predicted, draw, REPEATS, MOST_ROWS)

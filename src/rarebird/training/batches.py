@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,12 +29,14 @@ class Rows:
         y: ``(n, n_outputs)`` float32 soft targets.
         weight: ``(n,)`` float32 sample weights, mean 1.
         counts: ``(n,)`` float64, how many rows each row counts for; None where each counts for one.
+        parts: ``(n,)`` int, the part of a table on disk that holds each row; None: in memory, or in one part.
     """
 
     inputs: Inputs
     y: Tensor
     weight: Tensor
     counts: np.ndarray | None = None
+    parts: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -48,7 +50,14 @@ class Rows:
         if size > DEVICE_SHARE * free:
             return self
         moved = {name: part.to(placement.device) for name, part in self.inputs.items()}
-        return Rows(moved, self.y.to(placement.device), self.weight.to(placement.device), self.counts)
+        return replace(
+            self, inputs=moved, y=self.y.to(placement.device), weight=self.weight.to(placement.device), parts=None
+        )
+
+    def read_ahead(self, part: int | None) -> None:
+        """Begin to read a part of a table on disk."""
+        if part is not None:
+            next(iter(self.inputs.values())).read_ahead(part)  # type: ignore[attr-defined]
 
     def batch(
         self, index: np.ndarray, placement: Placement, change: Change | None = None, weighted: bool = True

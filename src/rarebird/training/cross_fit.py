@@ -23,10 +23,11 @@ from rarebird.training.part_seconds import LONGEST_OVERRUN, affordable_models, s
 from rarebird.training.pretraining import learns
 from rarebird.training.reference_trainer import ReferenceTrainer
 from rarebird.training.resolution import at_affordable_size
+from rarebird.training.rows_at_once import in_memory, is_sampled, of_all_rows, sampled
 from rarebird.training.solved_trainer import SolvedTrainer
 from rarebird.training.synthesis import planned
 from rarebird.training.trainer import Trained, Trainer, TrainingPlan, part_deadline_of
-from rarebird.training.watched_rows import split_off_watched
+from rarebird.training.watched_rows import some, split_off_watched
 
 # Beside the checkpoints of a cross-fit: its recipe with the planned steps.
 PLANNED = "planned.toml"
@@ -108,7 +109,7 @@ def cross_fit(
         is_last = fold + 1 >= count or (deadline is not None and time.monotonic() + built > deadline + LONGEST_OVERRUN)
         is_last, by_user = distributed.agreed((is_last, on_step.ended))
         by_clock = is_last and fold + 1 < len(replayed) and not by_user
-        models = _with_model(models, splits, part[1], learned, trained, (by_user, by_clock))
+        models = _with_model(models, splits, part, learned, trained, (by_user, by_clock))
         yield replace(models, recipe=_record_changes(recipe, models.trained, len(parts)))
         if by_user or is_last:
             return
@@ -172,10 +173,16 @@ def _keep_plan(compute: Compute, recipe: Recipe) -> Recipe:
 
 
 def _with_model(
-    models: CrossFit, splits: Splits, held: np.ndarray, learned: np.ndarray, trained: Trained, ended: tuple[bool, bool]
+    models: CrossFit,
+    splits: Splits,
+    part: tuple[np.ndarray, np.ndarray],
+    learned: np.ndarray,
+    trained: Trained,
+    ended: tuple[bool, bool],
 ) -> CrossFit:
     """The models so far and one more, with its held-out rows; and whether user or clock ended the trainings with it."""
-    by_user, by_clock = ended
+    (fit, held), (by_user, by_clock) = part, ended
+    trained = of_all_rows(trained, models.recipe, splits.train, fit, learned)
     held = held if splits.val is None else np.arange(len(splits.val))
     trained = replace(trained, own_outputs=_own_outputs_of(splits, held, learned, trained))
     return replace(
@@ -209,13 +216,15 @@ def parts_of(recipe: Recipe, splits: Splits, parts: Parts) -> Parts:
 
     A head with leave-one-out outputs learns from all rows, and these outputs hold out every one of them: also where
     other recipes have one hold-out, whose few rare rows would be too few for a calibration. Where rows have a time, a
-    later row must not help to predict an earlier one; resampled and synthetic rows hide of which rows they are made;
-    rows of other sources are weighted by all training rows; features that are learned without labels are learned from
-    all training rows; and given validation rows judge: then parts are as given.
+    later row must not help to predict an earlier one; of a table on disk a head learns from a sample; resampled and
+    synthetic rows hide of which rows they are made; rows of other sources are weighted by all training rows; features
+    that are learned without labels are learned from all training rows; and given validation rows judge: then parts are
+    as given.
     """
     is_judged_by_own = recipe.head is not None and recipe.reference is None and recipe.resampling is None
     is_judged_by_own = is_judged_by_own and recipe.external is None and recipe.synthesis is None
     is_judged_by_own = is_judged_by_own and not (learns(recipe) and splits.unlabeled is None)
+    is_judged_by_own = is_judged_by_own and not is_sampled(recipe, splits.train)
     if not is_judged_by_own or splits.val is not None or splits.train.time is not None or not parts:
         return parts
     everything = np.arange(len(splits.train))
@@ -243,16 +252,21 @@ def _trainer(
     """The trainer of one part, and the positions of the rows that it learns from."""
     train, outside, (fit, held) = splits.train, splits.outside, part
     device, progress = compute.device, compute.progress
+    watched = fit[:0]
+    if recipe.reference is None and recipe.head is None:
+        fit, watched = split_off_watched(recipe, train, fit)
+    at_once = is_sampled(recipe, train)
+    fit = fit[sampled(train.take(fit), recipe.seed)] if at_once else fit
+    rows = in_memory(train.take(fit)) if at_once else train.take(fit)
     if recipe.reference is not None:
-        return ReferenceTrainer(recipe, train.take(fit), fold, outside, progress), fit
+        return ReferenceTrainer(recipe, rows, fold, outside, progress), fit
     if recipe.head is not None:
-        return SolvedTrainer(recipe, train.take(fit), fold, device, outside, progress, splits.unlabeled), fit
-    learned, watched = split_off_watched(recipe, train, fit)
-    rows = train.take(watched)
+        return SolvedTrainer(recipe, rows, fold, device, outside, progress, splits.unlabeled), fit
+    seen = train.take(watched)
     if curve and not len(watched):
-        rows = train.take(held) if splits.val is None else splits.val
+        seen = some(train.take(held) if splits.val is None else splits.val, recipe.seed)
     given = (outside, progress, splits.unlabeled)
-    return NetworkTrainer(recipe, train.take(learned), rows, fold, device, *given), learned
+    return NetworkTrainer(recipe, rows, seen, fold, device, *given), fit
 
 
 def _shortened(recipe: Recipe, share: float) -> Recipe:

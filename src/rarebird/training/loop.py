@@ -22,6 +22,7 @@ from rarebird.training.checkpoint import Checkpoint
 from rarebird.training.fake_quantization import fake_quantization, freeze_statistics
 from rarebird.training.layer_rates import with_decay
 from rarebird.training.loss_scale import OVERFLOWS, LossScale
+from rarebird.training.nearby_rows import replaced
 from rarebird.training.optimizer_state import restore, saved, set_rate, use_weights
 from rarebird.training.position import Epoch, Position
 from rarebird.training.sharding import Sharding
@@ -255,7 +256,8 @@ class Training(BatchStep):
             epoch = self.position.epoch or self._new_epoch(plan)
             self.position.epoch, self.rng.bit_generator.state = epoch, epoch.draws
             state = SamplingState(epoch.progress, self.fold, self.rows.counts, epoch.last_loss)
-            batches = stage.sampling(y, self.batch_size, self.rng, state)
+            drawn = stage.sampling(y, self.batch_size, self.rng, state)
+            batches = replaced(drawn, self.rows, y, stage.sampling, self.rng)
             for batch in itertools.islice(batches, epoch.taken, None):
                 epoch.taken += 1
                 yield batch

@@ -9,7 +9,7 @@ import torch
 
 from rarebird.core import rng
 from rarebird.core.compute import Compute
-from rarebird.data.dataset import Dataset
+from rarebird.data.dataset import Dataset, Frame
 from rarebird.data.prepare import Prepared
 from rarebird.data.row_counts import counted
 from rarebird.recipe.recipe import Recipe
@@ -26,7 +26,8 @@ def prepared_rows(prepared: Prepared, rows: Dataset) -> Rows:
     """Training rows, whose weights are numbers of rows, as tensors with weights of mean 1."""
     counts = rows.weights
     weight = torch.from_numpy((counts / counts.mean()).astype(np.float32))
-    return Rows(prepared.inputs(rows), prepared.targets(rows), weight, None if (counts == 1).all() else counts)
+    parts = rows.source.parts_of(rows.index) if isinstance(rows.source, Frame) else None
+    return Rows(prepared.inputs(rows), prepared.targets(rows), weight, None if (counts == 1).all() else counts, parts)
 
 
 def learned_rows(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from rarebird.core import rng
 from rarebird.data import split
 from rarebird.data.dataset import Dataset
 from rarebird.recipe.recipe import Recipe
@@ -14,6 +15,8 @@ from rarebird.recipe.recipe import Recipe
 # scores.
 WATCHING = (("regularization", "early_stopping"), ("schedule", "reduce_on_plateau"))
 WATCHED_SHARE = 0.1
+# Rows of a learning curve by which nothing is decided.
+MOST_OF_CURVE = 100_000
 
 
 def split_off_watched(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -27,6 +30,14 @@ def split_off_watched(recipe: Recipe, train: Dataset, fit: np.ndarray) -> tuple[
     fewest = split.FEWEST_BESIDE_WATCHED
     learned, watched = split.sides(train.take(fit), WATCHED_SHARE, recipe.seed, "watched", fewest)
     return fit[learned], fit[watched]
+
+
+def some(rows: Dataset, seed: int) -> Dataset:
+    """At most `MOST_OF_CURVE` of the rows, at random."""
+    if len(rows) <= MOST_OF_CURVE:
+        return rows
+    draw = rng.stream(seed, "learning curve")
+    return rows.take(np.sort(draw.choice(len(rows), MOST_OF_CURVE, replace=False, shuffle=False)))
 
 
 def _used(recipe: Recipe) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ it fits any number of columns; frequencies are orthogonal in blocks (Yu et al., 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -49,6 +49,8 @@ class RandomFourier(Method):
         linear: Size of the columns themselves beside the cosines.
     """
 
+    has_frozen_part: ClassVar[bool] = True
+    """What is computed of all rows before the training."""
     frequencies: Annotated[int, Int(256, 2048, log=True)] = Field(default=1024, ge=1, le=100_000)
     width: Annotated[float, Float(0.3, 3, log=True)] = Field(default=1.0, gt=0)
     linear: Annotated[float, Float(0.1, 3, log=True)] = Field(default=1.0, ge=0)
