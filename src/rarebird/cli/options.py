@@ -161,25 +161,11 @@ SHARED: dict[str, tuple[Any, object]] = {
     "quiet": (Quiet, False),
     "lang": (Lang, None),
 }
-READING = (
-    *[
-        "target",
-        "kind",
-        "task",
-        "groups",
-        "groups_pattern",
-        "weight",
-        "time",
-        "gap",
-        "pictures",
-        "channels_last",
-        "on_disk",
-    ],
-)
+_OF_ROWS = "target kind task groups groups_pattern weight time gap pictures channels_last on_disk"
+READING = tuple(_OF_ROWS.split())
 RUNNING = ("device", "threads", "as_json", "quiet")
 SPEAKING = "lang"  # every command has it
-# In `shared_options`: the option with its usual help.
-USUAL = ""
+USUAL = ""  # in `shared_options`: the option with its usual help
 # A command's own options follow the last of these in its help, unless they are marked with `After`.
 FRONT = ("data", "out", "test", "recipe", "settings")
 

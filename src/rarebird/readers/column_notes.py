@@ -91,9 +91,10 @@ def on_percent(found: Mapping[str, Column], raw: Mapping[str, Cells], file: File
         without = cells.rows_of(~np.asarray(pc.match_substring(cells.distinct, unit), dtype=bool) & ~cells.marks)
         if without.any():
             row = int(without.argmax())
+            value = in_memory(column.values)[row]
             notes.append(
                 f"Column {name!r} has {without.sum():,} numbers without the {unit} of the others, such as "
-                f"{_cell(cells, row)!r} ({file.place(row)}); they are read as {column.values[row]:g} {unit}: correct "
+                f"{_cell(cells, row)!r} ({file.place(row)}); they are read as {value:g} {unit}: correct "
                 "them if they mean something else."
             )
     return notes
