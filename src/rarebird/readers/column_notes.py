@@ -107,7 +107,7 @@ def on_sentinels(found: Mapping[str, Column]) -> list[str]:
     for name, column in found.items():
         if column.form.kind != "number" or column.values.dtype.kind not in "iuf":
             continue
-        values = column.values.to_numpy(dtype=np.float64)
+        values = in_memory(column.values).to_numpy(dtype=np.float64)
         known = values[~np.isnan(values)]
         for mark in {known.min(), known.max()} & _SENTINELS if len(known) else ():
             others = known[known != mark]
