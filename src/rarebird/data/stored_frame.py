@@ -33,6 +33,7 @@ class StoredColumn:
             value is missing. None: the file holds the values themselves.
         known: How many values are not missing.
         binary: Whether all known values are 0 or 1.
+        extremes: Its smallest and largest number; empty for other types.
         positions: ``(n,)`` where each row is in the file; None: in order.
     """
 
@@ -41,6 +42,7 @@ class StoredColumn:
     texts: pa.Array | np.ndarray | None = None
     known: int = 0
     binary: bool = False
+    extremes: tuple[float, ...] = ()
     positions: np.ndarray | None = None
 
     def __len__(self) -> int:

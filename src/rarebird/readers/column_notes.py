@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rarebird.core.checks import some
-from rarebird.data.stored_frame import in_memory
+from rarebird.data.stored_frame import StoredColumn, in_memory
 from rarebird.readers.columns import Column
 from rarebird.readers.site import File, Site
 from rarebird.readers.text_column import TextColumn
@@ -106,6 +106,8 @@ def on_sentinels(found: Mapping[str, Column]) -> list[str]:
     notes = []
     for name, column in found.items():
         if column.form.kind != "number" or column.values.dtype.kind not in "iuf":
+            continue
+        if isinstance(column.values, StoredColumn) and not _SENTINELS & set(column.values.extremes):
             continue
         values = in_memory(column.values).to_numpy(dtype=np.float64)
         known = values[~np.isnan(values)]

@@ -171,6 +171,7 @@ class Writer:
     positions: np.ndarray
     known: np.ndarray = field(init=False)
     binary: np.ndarray = field(init=False)
+    extremes: np.ndarray = field(init=False)
     n: int = field(init=False, default=0)
     _file: np.ndarray = field(init=False, repr=False)
 
@@ -180,6 +181,7 @@ class Writer:
         self._file = np.memmap(self.path, self.dtype, "r+", shape=shape)
         self.known = np.zeros(len(self.names), np.int64)
         self.binary = np.full(len(self.names), self.dtype.kind in "iuf")
+        self.extremes = np.array([[np.inf], [-np.inf]]).repeat(len(self.names), axis=1)
 
     def write(self, rows: np.ndarray) -> None:
         """Append rows ``(n, columns)``."""
@@ -189,6 +191,9 @@ class Writer:
         if (left := np.flatnonzero(self.binary)).size:
             part = rows[:, left]
             self.binary[left] = ((part == 0) | (part == 1) | missing[:, left]).all(axis=0)
+        if kind in "iuf" and len(rows):
+            low, high = np.fmin.reduce(rows, axis=0), np.fmax.reduce(rows, axis=0)
+            self.extremes = np.stack([np.fmin(self.extremes[0], low), np.fmax(self.extremes[1], high)])
         self._file[self.positions[self.n : self.n + len(rows)]] = rows
         self.n += len(rows)
 
@@ -201,7 +206,14 @@ class Writer:
         """Name -> column."""
         file = self.mapped()
         return {
-            name: StoredColumn(file, place, None, int(self.known[place]), bool(self.binary[place]), self.positions)
+            name: StoredColumn(
+                file,
+                place,
+                known=int(self.known[place]),
+                binary=bool(self.binary[place]),
+                extremes=tuple(self.extremes[:, place].tolist()) if self.dtype.kind in "iuf" else (),
+                positions=self.positions,
+            )
             for place, name in enumerate(self.names)
         }
 
