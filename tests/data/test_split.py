@@ -167,7 +167,8 @@ def test_given_validation_rows_are_the_hold_out_and_wishes_are_followed() -> Non
     assert decide(small, val=large).folds == 0
     assert (decide(large, folds=3).folds, decide(large, folds=3).holdout) == (3, 0)
     assert decide(small, folds=0).holdout > 0
-    assert decide(small, holdout=0.3).holdout == 0.3
+    assert (decide(small, holdout=0.3).folds, decide(small, holdout=0.3).holdout) == (0, 0.3)
+    assert decide(rows(skewed([20, 10])), folds=30).folds == 30
 
 
 def test_regression_is_stratified_by_the_target() -> None:

@@ -83,7 +83,8 @@ def test_rows_in_the_gap_are_counted_in_the_sentence_and_test_rows_keep_it_too()
     assert any(
         "10% of the 400 rows are before the first held-out row by less than the gap" in note for note in splits.notes
     )
-    assert "less than the gap" in split.decide(data, None, folds=4).reason
+    left = "About 10% of the rows are left out of a part's training, because they are earlier than its judged rows"
+    assert f"{left} by less than the gap." in split.decide(data, None, folds=4).reason
     assert "less than the gap" in split.decide(data, None).reason
 
 

@@ -100,6 +100,11 @@ def test_what_ships_is_fitted_on_all_rows(monkeypatch: pytest.MonkeyPatch) -> No
     data = rows(y)
     assert found.model.decision == decide(recipe(), HeldOutRows(p, y, np.ones(300)), data.prior, data.classes, None)
     assert not np.array_equal(found.outputs, p)
+    # One part alone is halved: its rows are not predicted by a fit on themselves either.
+    alone = completed(monkeypatch, y, [logits], np.zeros(300, dtype=int))
+    assert alone.model.members[0].calibrations == chains[0]
+    assert not np.isclose(alone.outputs, p).all(axis=1).any()
+    assert found.labels.dtype == np.int64
 
 
 @pytest.mark.parametrize("recipes", [1, 2])
@@ -127,8 +132,9 @@ def test_one_part_alone_is_halved() -> None:
     assert set(halved[known]) == {0, 1}
     for code in range(3):
         assert abs(int((halved[known & (y == code)] * 2 - 1).sum())) <= 1
-    parts = np.arange(40) % 4
-    assert crossing_parts(rows(y), known, parts, 0) is parts
+    for several in (2, 4):
+        parts = np.arange(40) % several
+        assert crossing_parts(rows(y), known, parts, 0) is parts
 
 
 def test_without_a_held_out_row_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,6 +207,7 @@ def test_cross_predictions_are_fitted_on_all_other_parts() -> None:
         np.testing.assert_array_equal(found.outputs[mine], expected)
         decision = decided_by(others, apply_chains(others, chains))
         np.testing.assert_array_equal(found.labels[mine], decision(expected))
+    assert found.labels.dtype == np.int64
     assert not np.array_equal(found.outputs, apply_chains(held, calibrate(chosen, held, [np.ones(3)] * 3)))
 
 

@@ -63,7 +63,8 @@ def test_rows_come_with_their_labels_and_weights_and_numbers_without_codes() -> 
     np.testing.assert_array_equal([found.weight, found.network], [[8, 3], [3, 3]])
     assert found.outputs is outputs
     values = replace(TRAIN, task="regression", y=np.linspace(0, 1, 60), classes=())
-    assert held_outputs.of_rows(values, at, outputs, 0).y.tolist() == [0, 0]
+    found = held_outputs.of_rows(values, at, outputs, 0)
+    assert (found.y.tolist(), found.y.dtype) == ([0, 0], np.int64)
 
 
 def test_members_share_the_weight_of_their_recipe() -> None:

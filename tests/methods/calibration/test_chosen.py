@@ -100,3 +100,11 @@ def test_few_rows_leave_no_choice() -> None:
     expected = FittedClassScaleBias(**scale_bias)(FittedTemperature(**temperature)(logits))
     np.testing.assert_allclose(fitted(logits), expected)
     np.testing.assert_allclose(fitted.on_tensors(torch.from_numpy(logits)).numpy(), expected)
+
+
+def test_rows_without_weight_have_no_say() -> None:
+    """Half of the rows need another map than the others: those with weight choose."""
+    (plain, y), (other, other_y) = drawn(6000, 7), drawn(6000, 5)
+    logits, labels = np.concatenate([plain, stepped(other)]), np.concatenate([y, other_y])
+    fitted = Chosen().fit(logits, labels, (np.arange(12_000) >= 6000).astype(float), None)
+    assert tuple(name for name, _ in fitted.steps) == ("isotonic",)

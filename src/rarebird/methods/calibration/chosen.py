@@ -87,6 +87,8 @@ class Chosen(Method):
 
 def _best(logits: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tuple[str, ...]:
     """The names of the calibrations with the least loss on rows that they were not fitted to."""
+    seen = rows > 0
+    logits, y, rows = logits[seen], y[seen], rows[seen]
     part = _parts(logits, y)
     kept = _thinned(y)
     # Rows that are left out count with the others of their class.
