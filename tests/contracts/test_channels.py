@@ -58,6 +58,11 @@ def test_channels_that_do_nothing_can_be_removed(method: Method, kind: str) -> N
         narrow_to(again, channel_widths(smaller) or {})
         again.load_state_dict(smaller.state_dict())
         torch.testing.assert_close(again(x), smaller(x), atol=0, rtol=0)
+    with torch.device("meta"):  # as a model's file is checked before it takes memory
+        narrow_to(light := method.build(ORDINARY[kind]), channel_widths(smaller) or {})  # type: ignore[attr-defined]
+    assert {name: one.shape for name, one in light.state_dict().items()} == {
+        name: one.shape for name, one in smaller.state_dict().items()
+    }
     assert sum(one.numel() for one in smaller.parameters()) < sum(one.numel() for one in network.parameters())
     assert {group.name: group.channels for group in smaller.channel_groups()} == channel_widths(smaller)  # type: ignore[operator]
     assert all(len(kept[group.name]) == group.channels for group in smaller.channel_groups())  # type: ignore[operator]

@@ -38,8 +38,10 @@ class Place:
 
     def entries(self, chosen: Tensor, channels: int) -> Tensor:
         """Positions along the axis of some of the channels."""
-        block = self.start + torch.arange(self.blocks)[:, None, None] * (channels * self.repeat)
-        return (block + chosen[None, :, None] * self.repeat + torch.arange(self.repeat)[None, None, :]).flatten()
+        block = self.start + torch.arange(self.blocks, device="cpu")[:, None, None] * (channels * self.repeat)
+        return (
+            block + chosen[None, :, None] * self.repeat + torch.arange(self.repeat, device="cpu")[None, None, :]
+        ).flatten()
 
     def of_channels(self, tensor: Tensor, channels: int) -> Tensor:
         """``(blocks, channels, ...)`` the entries of each channel in a tensor of that shape."""
@@ -109,13 +111,13 @@ def narrow(network: nn.Module, kept: Mapping[str, Tensor]) -> None:
             kept=len(positions),
             channels=group.channels,
         )
-        is_gone = torch.ones(group.channels, dtype=torch.bool)
+        is_gone = torch.ones(group.channels, dtype=torch.bool, device="cpu")
         is_gone[positions.cpu()] = False
         for place in group.places:
             tensor = _tensor(network, place.tensor)
             if tensor is not None:  # a layer may have no bias
                 axis = (place.tensor, place.dim)
-                stays = remaining.setdefault(axis, torch.ones(tensor.shape[place.dim], dtype=torch.bool))
+                stays = remaining.setdefault(axis, torch.ones(tensor.shape[place.dim], dtype=torch.bool, device="cpu"))
                 stays[place.entries(is_gone.nonzero().flatten(), group.channels)] = False
     # All groups that lie along an axis are cut at once, as one that is cut moves the others.
     for (tensor_name, dim), stays in remaining.items():
@@ -130,7 +132,8 @@ def narrow_to(network: nn.Module, widths: Mapping[str, int]) -> None:
     """Narrow a newly built network to recorded sizes; which channels remain is of no account, as weights follow."""
     for name, size in widths.items():
         require(size >= 1, "1 <= kept channels <= channels", group=name, kept=size)
-    narrow(network, {name: torch.arange(size) for name, size in widths.items()})
+    # On the CPU, also where a network without memory is built.
+    narrow(network, {name: torch.arange(size, device="cpu") for name, size in widths.items()})
 
 
 def _tensor(network: nn.Module, name: str) -> Tensor | None:
