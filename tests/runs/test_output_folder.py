@@ -176,6 +176,17 @@ def test_a_file_that_no_command_wrote_is_never_replaced(tmp_path: Path) -> None:
     assert visible(out) == ["other.html", "page.html", "third.html"]
 
 
+def test_files_that_sqlite_keeps_beside_a_database_are_the_database_s_own(tmp_path: Path) -> None:
+    """In a notebook an error of an earlier call holds the database open, so that its files come back."""
+    out = tmp_path / "run"
+    write(out, "trials.db")
+    (out / "trials.db-wal").touch()
+    write(out, "trials.db-wal", force=True)
+    (out / "rows.csv-wal").write_text("mine")
+    with pytest.raises(DataError, match=r"rows.csv-wal was not written by rarebird"):
+        write(out, "rows.csv-wal", force=True)
+
+
 @pytest.mark.parametrize(
     "names",
     [["../victim"], ["/tmp/victim"], ["link/victim"], [".rarebird/lock"], "page.html", [["page.html"]], None],

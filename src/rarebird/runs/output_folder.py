@@ -53,8 +53,14 @@ class OutputFolder:
     notes: list[str] = field(default_factory=list)
 
     def has(self, name: str) -> bool:
-        """Whether commands wrote a file or folder of this name, and it is still there."""
-        return any(_is_under(file, name) for file in self.files) and os.path.lexists(self.path / name)
+        """Whether commands wrote a file or folder of this name, and it is still there.
+
+        SQLite's files beside a database (``trials.db-wal``) are the database's own: one that is still open, as where an
+        error of an earlier call in the same process holds it, makes them anew.
+        """
+        own, _, kind = name.rpartition("-")
+        names = (name, own) if kind in ("wal", "shm", "journal") else (name,)
+        return any(_is_under(file, one) for file in self.files for one in names) and os.path.lexists(self.path / name)
 
     def announce(self, names: Iterable[str], unfinished: bool = False) -> None:
         """Put files on the list that are about to be written.

@@ -19,8 +19,9 @@ from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Pixels, Splits
 from rarebird.data.spec import InputSpec
 from rarebird.experiment.run import run
+from rarebird.methods.network._backbone_network import signed_root
 from rarebird.methods.network._timm_models import pooled
-from rarebird.methods.network.backbone import Backbone, signed_root
+from rarebird.methods.network.backbone import Backbone
 from rarebird.model.model import load
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.inference import rows_at_once

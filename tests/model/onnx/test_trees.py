@@ -95,7 +95,7 @@ def test_trees_predict_a_number_in_its_own_unit(tmp_path: Path) -> None:
     data = replace(rows, task="regression", y=1e5 + 1e4 * rows.y.astype(float), classes=())
     settings = recipe("extra_trees", folds=0).updated(calibration=(), loss="mean_squared", decision="balanced")
     model = run(settings, Splits(data), test_share=0).model
-    assert write_onnx(model, tmp_path / "model.onnx")["outputs"] == ["value"]
+    assert write_onnx(model, tmp_path / "model.onnx")["outputs"] == ["value", "members"]
     other = replace(table(300, 1), task="regression", y=None, classes=())
     assert agreement(model, tmp_path / "model.onnx", other).difference < 1e-5
 
