@@ -4,6 +4,7 @@ kept."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -260,6 +261,16 @@ def test_selected_recipes_are_repeated_while_there_is_time(
     late.search.race.run(late.search._repeats())
     assert len(late.entries) == 2
     assert late.search.skipped
+
+
+def test_only_networks_of_series_are_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean of two draws of kernels was no better than one, and took twice the time in training and prediction."""
+    made = Made(tmp_path, monkeypatch)
+    solved = replace(made.leader, is_reference=True)
+    assert made.search._is_repeated(solved)
+    made.search.base = made.search.base.updated(kind="series")
+    assert not made.search._is_repeated(solved)
+    assert made.search._is_repeated(made.leader)
 
 
 @pytest.mark.parametrize("tried", [1, 2, 8, 20, 200])
