@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +19,39 @@ from rarebird.methods.network._layers import HeadedNetwork, Resize, Standardize
 
 if TYPE_CHECKING:
     from rarebird.data.spec import InputSpec
-    from rarebird.methods.network.backbone import Backbone
     from rarebird.slots.protocols import Inputs
 
 # Added before a root is taken, so that its slope at 0 is finite where the body learns; and the power of a part's width
 # by which its features are weighted.
 NEAR_ZERO, WIDTH_POWER = 1e-3, -0.25
+
+
+PerChannel = float | tuple[float, ...]
+
+
+class Settings(Protocol):
+    """What the network reads of the settings of `backbone`."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def model_args(self) -> dict[str, Any] | None: ...
+
+    @property
+    def mean(self) -> PerChannel | None: ...
+
+    @property
+    def std(self) -> PerChannel | None: ...
+
+    @property
+    def pooling(self) -> timm_models.Pooling: ...
+
+    @property
+    def dropout(self) -> float: ...
+
+    @property
+    def own_size(self) -> int: ...
 
 
 class BackboneNetwork(HeadedNetwork):
@@ -38,7 +65,7 @@ class BackboneNetwork(HeadedNetwork):
             first convolution, which take the memory, do not depend on the channels.
     """
 
-    def __init__(self, settings: Backbone, spec: InputSpec) -> None:
+    def __init__(self, settings: Settings, spec: InputSpec) -> None:
         super().__init__()
         self.settings, self.channels = settings, spec.channels
         config = timm_models.config(settings.model)

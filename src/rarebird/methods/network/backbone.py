@@ -35,7 +35,7 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from rarebird.methods.network import _timm_models as timm_models
-from rarebird.methods.network._backbone_network import BackboneNetwork
+from rarebird.methods.network._backbone_network import BackboneNetwork, PerChannel
 from rarebird.slots.methods import Method
 from rarebird.slots.ranges import Choice, Float
 
@@ -48,7 +48,6 @@ OWN_ARGUMENTS = ("num_classes", "in_chans", "img_size", "features_only", "script
 OF_WEIGHTS = ("pretrained", "checkpoint")
 # Sides of smaller pictures, where the time does not suffice for the body's own.
 SMALLER = (192, 160, 128, 96, 64)
-PerChannel = float | tuple[float, ...]
 
 
 class Backbone(Method):
