@@ -75,13 +75,18 @@ def saves(data: Splits, network: str, steps: int) -> None:
         print(summary(found, [one for one in found if one.kept][-1], 0.02, "", ()), flush=True)
 
 
-def forgets(data: Splits, network: str, steps: int, seeds: int) -> None:
-    """A table of the recalls of the rarest and the commonest classes, and in how many seeds the floor took the step."""
-    rows: dict[str, list[tuple[float, ...]]] = {}
+def originals(data: Splits, network: str, steps: int, seeds: int) -> Iterator[tuple[int, Setup, Subject]]:
+    """For each seed, the rows as they are split, and the network before it is made smaller."""
     for seed in range(seeds):
         recipe = recipe_for(data, network, steps, seed)
         setup = prepare_run(recipe, data, device="cpu", copies=None)
-        original = trained(setup.settled(recipe), setup)
+        yield seed, setup, trained(setup.settled(recipe), setup)
+
+
+def forgets(data: Splits, network: str, steps: int, seeds: int) -> None:
+    """A table of the recalls of the rarest and the commonest classes, and in how many seeds the floor took the step."""
+    rows: dict[str, list[tuple[float, ...]]] = {}
+    for seed, setup, original in originals(data, network, steps, seeds):
         for name, model in variants(original, setup):
             found = (*recalls(model, setup.splits), float(model is not original.model))
             rows.setdefault(name, []).append(found)
@@ -147,10 +152,7 @@ def halved(original: Subject) -> Recipe:
 def standardizes(data: Splits, network: str, steps: int, seeds: int) -> None:
     """A table of students with and without standardized logits: balanced accuracy, rarest recalls and log loss."""
     rows: dict[str, list[tuple[float, ...]]] = {}
-    for seed in range(seeds):
-        recipe = recipe_for(data, network, steps, seed)
-        setup = prepare_run(recipe, data, device="cpu", copies=None)
-        original = trained(setup.settled(recipe), setup)
+    for seed, setup, original in originals(data, network, steps, seeds):
         models = {"teacher": original.model}
         for temperature in (1.0, 2.0, 4.0):
             for standardized in (False, True):

@@ -231,7 +231,7 @@ def _pruned_network(
 def _fine_tuning(subject: Subject, place: int, number: int, settings: Settings) -> Recipe:
     models = subject.fits[place]
     recipe = fine_tuning_recipe(models.recipe, settings.training_steps, settings.teaching.balanced)
-    if subject.learned_rows(place, number).task == "regression":
+    if subject.splits.train.task == "regression":
         recipe = recipe.updated(batch_sampling=models.recipe.batch_sampling)
     return recipe
 

@@ -30,11 +30,6 @@ class Frame:
     def __len__(self) -> int:
         return len(self.frame)
 
-    @property
-    def is_stored(self) -> bool:
-        """Whether the rows stay on disk (`rarebird.data.stored_frame`), so that not all may be asked for at once."""
-        return False
-
     def parts_of(self, index: np.ndarray) -> np.ndarray | None:
         """``(n,)`` the part on disk that holds each of the rows at `index`; None: in memory, or in one part."""
         return None

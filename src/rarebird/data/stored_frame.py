@@ -104,11 +104,6 @@ class StoredFrame(Frame):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "keeps": None}  # a process that maps the files does not remove them
 
-    @property
-    def is_stored(self) -> bool:
-        """True: the rows are on disk."""
-        return True
-
     def rows(self, index: np.ndarray) -> pd.DataFrame:
         """The rows at `index`, in that order, in memory, with a fresh row index."""
         import pandas as pd

@@ -18,11 +18,11 @@ SUPPORTED = "a folder with one folder per class, .csv, .tsv, .txt, .xlsx, .json,
 TEXT = table_folder.TEXT
 _TABLES = (*parquet_file.SUFFIXES, *json_rows.SUFFIXES, *worksheet.SUFFIXES)
 _GIVE = f"give {SUPPORTED}"
-_UNPACK, _SAVE_SHEET = "unpack it, and give what is inside", "save its sheet as CSV in UTF-8, and give that file"
+_UNPACK = "unpack it, and give what is inside"
 _SAVE_TABLE = "save the table as Parquet or CSV, and give that file"
 _HINTS = {
     **dict.fromkeys((*compressed.SUFFIXES, ".tgz", ".7z", ".rar", ".tar"), _UNPACK),
-    **dict.fromkeys((".xls", ".xlsb", ".ods", ".numbers"), _SAVE_SHEET),
+    **dict.fromkeys((".xls", ".xlsb", ".ods", ".numbers"), worksheet.SAVE),
     **dict.fromkeys((".feather", ".arrow", ".ipc", ".orc", ".avro", ".h5", ".hdf5"), _SAVE_TABLE),
     **dict.fromkeys((".dta", ".sav", ".rds", ".rdata", ".sas7bdat", ".pkl", ".pickle", ".arff", ".db"), _SAVE_TABLE),
 }

@@ -64,6 +64,11 @@ class ReadOptions:
     labelled: bool = True
     role: str = "training rows"
 
+    @property
+    def target_name(self) -> str:
+        """The column of a table that holds the target, if it exists."""
+        return self.target if self.target is not None else "target"
+
 
 def remembered_target(path: Path, kind: Kind, target: str) -> str | None:
     """The target's name in the training data, if it also names a column of `path`: in tables only; other formats have

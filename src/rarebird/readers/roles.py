@@ -46,7 +46,7 @@ def find_roles(names: Sequence[str], options: ReadOptions, where: str) -> Roles:
         DataError: A named column is absent (which is allowed if labels are not wanted), or one column is named for two
             roles.
     """
-    target = options.target if options.target is not None else "target"
+    target = options.target_name
     if options.labelled and options.target is None and target not in names:
         raise WithoutTarget(
             f"{where} has no column 'target'; name the target's column with --target, one of {some(names)}."

@@ -88,7 +88,7 @@ def read(path: Path, options: ReadOptions) -> Splits:
 
 def _untyped(path: Path, options: ReadOptions) -> Untyped:
     suffix = compressed.suffix(path)
-    target = options.target if options.target is not None else "target"
+    target = options.target_name
     if path.is_dir() or suffix in parquet_file.SUFFIXES:
         held = (target, options.groups, options.weight, options.time, options.names)
         found = parquet_file.read(path, target, options.labelled, [name for name in held if name], options.on_disk)
@@ -126,7 +126,7 @@ def read_target(path: Path, options: ReadOptions) -> tuple[np.ndarray, np.ndarra
     Raises:
         DataError: It has no such column, or no value in it.
     """
-    name = options.target if options.target is not None else "target"
+    name = options.target_name
     read = parquet_file.read(path, name, True, [name], only=[name])
     file = File(str(path), row_number)
     found = roles.find_roles(list(read.columns), ReadOptions(target=name), str(path))

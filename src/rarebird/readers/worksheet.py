@@ -19,7 +19,7 @@ SUFFIXES = (".xlsx", ".xlsm")
 _MEMORY = 3
 # The first bytes of a workbook of Excel 97, and of a newer one in an envelope that a password opens.
 _SEALED = b"\xd0\xcf\x11\xe0"
-_SAVE = "save its sheet as CSV in UTF-8, and give that file"
+SAVE = "save its sheet as CSV in UTF-8, and give that file"
 
 
 def read(path: Path) -> delimited.Cells:
@@ -36,7 +36,7 @@ def read(path: Path) -> delimited.Cells:
         import openpyxl
     except ImportError:
         raise DataError(
-            f"{path} needs the package openpyxl; install it with pip install 'rarebird[excel]', or {_SAVE}."
+            f"{path} needs the package openpyxl; install it with pip install 'rarebird[excel]', or {SAVE}."
         ) from None
     _check_size(path)
     book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
@@ -69,8 +69,8 @@ def _check_size(path: Path) -> None:
     except zipfile.BadZipFile:
         with path.open("rb") as file:
             if file.read(len(_SEALED)) == _SEALED:
-                raise DataError(f"{path} is protected by a password, or of an old Excel; {_SAVE}.") from None
-        raise DataError(f"{path} is not an Excel workbook, despite its name; {_SAVE}.") from None
+                raise DataError(f"{path} is protected by a password, or of an old Excel; {SAVE}.") from None
+        raise DataError(f"{path} is not an Excel workbook, despite its name; {SAVE}.") from None
     require_memory(_MEMORY * size, f"The workbook {path}", "split it, or save it as CSV or Parquet")
 
 

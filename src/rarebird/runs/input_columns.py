@@ -13,6 +13,7 @@ from rarebird import readers
 from rarebird.core.checks import DataError, nearest, some
 from rarebird.data.columns import CONSTANT
 from rarebird.data.dataset import Dataset, Frame, Kind
+from rarebird.data.stored_frame import StoredFrame
 from rarebird.model.model import Model
 from rarebird.model.rows import RowsToPredict, to_predict
 from rarebird.readers import compressed, picture_lists
@@ -38,7 +39,7 @@ def truths(model: Model, data: Path, rows: RowsToPredict, options: ReadOptions) 
     if data.is_dir() and model.spec.kind == "image":
         folders = [[part for part in str(name).split("/")[:-1] if part in model.classes] for name in rows.ids]
         found: list[Any] = [named[0] if named else None for named in folders]
-    elif isinstance(rows.data.source, Frame) and rows.data.source.is_stored:
+    elif isinstance(rows.data.source, StoredFrame):
         return _stored_truths(model, data, len(rows), options)
     else:
         known = _labels_by_id(model, data, rows.part, options)

@@ -9,6 +9,7 @@ import numpy as np
 
 from rarebird.core import rng
 from rarebird.data.dataset import Dataset, Frame
+from rarebird.data.stored_frame import StoredFrame
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.pretraining import learns
 from rarebird.training.prior_factor import resampling_factor
@@ -32,8 +33,7 @@ def method_at_once(recipe: Recipe) -> str:
 
 def is_sampled(recipe: Recipe, train: Dataset) -> bool:
     """Whether a model of the recipe learns from a sample of these rows."""
-    stored = isinstance(train.source, Frame) and train.source.is_stored
-    return stored and method_at_once(recipe) != ""
+    return isinstance(train.source, StoredFrame) and method_at_once(recipe) != ""
 
 
 def sampled(train: Dataset, seed: int) -> np.ndarray:

@@ -14,19 +14,9 @@ from rarebird.methods.network._hydra import HydraBank
 from rarebird.methods.network._multirocket import KERNELS, MultiRocketBank, dilations_of, golden, pooled
 from rarebird.methods.network.multirocket_hydra import FARTHEST, MultirocketHydra
 from rarebird.recipe.recipe import Recipe
+from tests.methods.network.made_series import made, spec_of
 
 SMALL = MultirocketHydra(kernels=420, groups=3, group_size=4)
-
-
-def made(n: int, channels: int = 1, length: int = 40, unequal: bool = False) -> dict[str, torch.Tensor]:
-    source = torch.Generator().manual_seed(0)
-    lengths = torch.randint(5, length + 1, (n,), generator=source) if unequal else torch.full((n,), length)
-    values = torch.randn(n, channels, length, generator=source).cumsum(dim=2)
-    return {"values": values * (torch.arange(length) < lengths[:, None])[:, None], "lengths": lengths}
-
-
-def spec_of(channels: int = 1, length: int = 40) -> InputSpec:
-    return InputSpec(kind="series", task="classification", n_outputs=2, channels=channels, length=length)
 
 
 def build(settings: MultirocketHydra, spec: InputSpec, seed: int = 0) -> torch.nn.Module:

@@ -13,19 +13,9 @@ from rarebird.experiment.run import run
 from rarebird.methods.network._shapelets import FLAT, WIDTH, ShapeletBank, rooms
 from rarebird.methods.network.shapelets import FARTHEST, Shapelets
 from rarebird.recipe.recipe import Recipe
+from tests.methods.network.made_series import made, spec_of
 
 SMALL = Shapelets(count=60)
-
-
-def made(n: int, channels: int = 1, length: int = 40, unequal: bool = False) -> dict[str, torch.Tensor]:
-    source = torch.Generator().manual_seed(0)
-    lengths = torch.randint(5, length + 1, (n,), generator=source) if unequal else torch.full((n,), length)
-    values = torch.randn(n, channels, length, generator=source).cumsum(dim=2)
-    return {"values": values * (torch.arange(length) < lengths[:, None])[:, None], "lengths": lengths}
-
-
-def spec_of(channels: int = 1, length: int = 40) -> InputSpec:
-    return InputSpec(kind="series", task="classification", n_outputs=2, channels=channels, length=length)
 
 
 def build(spec: InputSpec, seed: int = 0) -> torch.nn.Module:

@@ -6,7 +6,7 @@ outputs."""
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WIDTH = 9
 MOST_MIXED = 9  # Largest number of channels that a group sees.
+ROWS = 256  # whose features are computed at once
 
 
 def with_differences(x: Inputs) -> tuple[tuple[Tensor, Tensor], Tensor]:
@@ -30,6 +31,28 @@ def with_differences(x: Inputs) -> tuple[tuple[Tensor, Tensor], Tensor]:
     # to the padding is none of its own.
     differences = functional.pad(values.diff(dim=2), (1, 0)).masked_fill(beyond, 0)
     return (values, differences), lengths
+
+
+def embedded_rows(network: Any, x: Inputs, width: int) -> Tensor:
+    """``(n, width)`` the frozen features of all rows, on the CPU, computed in blocks on the network's device.
+
+    Args:
+        network: Has ``embed`` and the buffer ``mean``.
+        x: The rows.
+        width: How many features there are.
+    """
+    n, device = len(x["lengths"]), network.mean.device
+    embedded = torch.empty(n, width)
+    for start in range(0, n, ROWS):
+        block = {name: part[start : start + ROWS].to(device) for name, part in x.items()}
+        embedded[start : start + ROWS] = network.embed(block)["embedded"].cpu()
+    return embedded
+
+
+def drawn_rows(counts: Tensor, draws: Tensor) -> Tensor:
+    """The positions of rows that draws in 0..1 choose, each as likely as the ``counts (n,)`` rows it counts for."""
+    ends = counts.double().cumsum(0) / counts.double().sum()
+    return torch.searchsorted(ends, draws.to(ends.device)).clamp(max=len(counts) - 1)
 
 
 def doubled_dilations(length: int) -> list[int]:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rarebird.methods.network._dilated_kernels import WIDTH, drawn_mixtures
+from rarebird.methods.network._dilated_kernels import WIDTH, drawn_mixtures, drawn_rows
 
 HEAVY = 3
 KERNELS = tuple(combinations(range(WIDTH), HEAVY))  # the places of the weight 2
@@ -70,11 +70,10 @@ class MultiRocketBank(nn.Module):
             lengths: ``(n,)``.
             counts: ``(n,)`` how many rows each row counts for: how likely it is drawn.
         """
-        ends = counts.double().cumsum(0) / counts.double().sum()
         shares = torch.from_numpy(golden(self.thresholds.numel())).view(len(KERNELS), -1).T
         start = 0
         for place, count in enumerate(self.counts):
-            rows = torch.searchsorted(ends, self.draws[place].to(ends.device)).clamp(max=len(values) - 1)
+            rows = drawn_rows(counts, self.draws[place])
             for group in range(self.groups):
                 own = torch.arange(group, len(KERNELS), self.groups)
                 shifted = self._shifted(values[rows[own]], place, group)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rarebird.methods.network._dilated_kernels import WIDTH, doubled_dilations
+from rarebird.methods.network._dilated_kernels import WIDTH, doubled_dilations, drawn_rows
 
 STATISTICS = 3
 # Groups of shapelets that see a channel each, where there are many.
@@ -73,9 +73,8 @@ class ShapeletBank(nn.Module):
             lengths: ``(n,)``.
             counts: ``(n,)`` how many rows each row counts for: how likely it is drawn.
         """
-        ends = counts.double().cumsum(0) / counts.double().sum()
         origin, place, other, share = self.draws
-        origin, other = (torch.searchsorted(ends, rows).clamp(max=len(values) - 1) for rows in (origin, other))
+        origin, other = drawn_rows(counts, origin), drawn_rows(counts, other)
         quantile = (NEAREST + (FARTHER - NEAREST) * share).float()
         for at, dilation in enumerate(self.dilations):
             room = rooms(lengths, dilation)

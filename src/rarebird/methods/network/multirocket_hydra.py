@@ -26,7 +26,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from rarebird.methods.network._dilated_kernels import with_differences
+from rarebird.methods.network._dilated_kernels import embedded_rows, with_differences
 from rarebird.methods.network._hydra import HydraBank
 from rarebird.methods.network._layers import HeadedNetwork
 from rarebird.methods.network._multirocket import MultiRocketBank
@@ -42,8 +42,8 @@ KINDS = ("series",)
 FAINT, FARTHEST = 1e-6, 10.0
 # Hydra's scale grows where nearly all rows have a 0 at a feature: by the share of zeros to this power.
 ZEROS_POWER = 4
-# Rows whose features are computed and scaled at once.
-BLOCK = 256
+# Features that are scaled at once.
+COLUMNS = 1024
 
 
 class MultirocketHydra(Method):
@@ -97,12 +97,9 @@ class MultirocketHydraNetwork(HeadedNetwork):
         shown, lengths = with_differences(x)
         for bank, values in zip(self.rocket, shown, strict=True):
             bank.fit(values, lengths, counts)  # type: ignore[operator]
-        embedded = torch.empty(len(lengths), self.mean.numel())
-        for start in range(0, len(lengths), BLOCK):
-            rows = {name: part[start : start + BLOCK].to(self.mean.device) for name, part in x.items()}
-            embedded[start : start + BLOCK] = self.embed(rows)["embedded"].cpu()
+        embedded = embedded_rows(self, x, self.mean.numel())
         share = counts.double() / counts.double().sum()
-        for columns in torch.split(torch.arange(self.mean.numel()), 4 * BLOCK):
+        for columns in torch.split(torch.arange(self.mean.numel()), COLUMNS):
             part = embedded[:, columns].double()
             mean = share @ part
             spread = (share @ (part - mean).square()).sqrt()

@@ -26,7 +26,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from rarebird.methods.network._dilated_kernels import with_differences
+from rarebird.methods.network._dilated_kernels import embedded_rows, with_differences
 from rarebird.methods.network._layers import HeadedNetwork
 from rarebird.methods.network._shapelets import ShapeletBank
 from rarebird.slots.methods import Method
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 KINDS = ("series",)
 # A feature with a smaller spread tells nothing; scaled features are cut at this size.
 FAINT, FARTHEST = 1e-6, 10.0
-# Rows whose features are computed at once, and features that are scaled at once.
-ROWS, COLUMNS = 256, 1024
+COLUMNS = 1024  # features that are scaled at once
 
 
 class Shapelets(Method):
@@ -87,10 +86,7 @@ class ShapeletsNetwork(HeadedNetwork):
         shown, lengths = with_differences(x)
         for bank, values in zip(self.banks, shown, strict=True):
             bank.fit(values, lengths, counts)  # type: ignore[operator]
-        embedded = torch.empty(len(lengths), self.mean.numel())
-        for start in range(0, len(lengths), ROWS):
-            block = {name: part[start : start + ROWS].to(self.mean.device) for name, part in x.items()}
-            embedded[start : start + ROWS] = self.embed(block)["embedded"].cpu()
+        embedded = embedded_rows(self, x, self.mean.numel())
         origins = torch.cat([bank.origins for bank in self.banks]).cpu()  # type: ignore[misc]
         counts = counts.double().cpu()[:, None]
         rows = torch.arange(len(embedded))[:, None]
