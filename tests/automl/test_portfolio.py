@@ -3,6 +3,7 @@ is for."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -147,3 +148,12 @@ def test_every_recipe_survives_toml_and_trains(what: str) -> None:
         short = entry.recipe.updated(steps=2, folds=0, holdout=0.3, threads=1, precision="float32")
         outcome = experiment.run(short, Splits(rows(what)), test_share=0)
         assert np.isfinite(outcome.model.outputs(rows(what))).all(), entry.name
+
+
+def test_of_a_table_with_more_columns_than_rows_ridge_is_first() -> None:
+    narrow = rows("table")
+    wide = replace(narrow, source=Frame(pd.DataFrame(np.random.default_rng(0).normal(size=(60, 61)))))
+    found = {data: [entry.name for entry in portfolio(data, default_recipe(data))] for data in (narrow, wide)}
+    assert found[wide][0] == "ridge"
+    assert found[narrow][0] == "boosted trees"
+    assert sorted(found[wide]) == sorted(found[narrow])

@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -31,9 +30,6 @@ from rarebird.data.fingerprint import row_digests, table_digests
 from rarebird.profile.equal_pairs import expected_equal_pairs as expected_equal_pairs
 from rarebird.profile.equal_pairs import expected_in_tables
 from rarebird.profile.perceptual_hash import near_pairs, picture_coefficients, unit, whitened
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NEAR_ROWS = 100_000
 # Cells of a table above which near duplicates are not searched: to round them takes a minute.
@@ -185,21 +181,16 @@ def _find_in_tables(parts: Sequence[Dataset], near: bool) -> Matches:
     chance = expected >= _CHANCE_PAIRS or int(np.bincount(exact).max(initial=0)) > _LONGEST_CHAIN
     if chance or not near or n * len(names) > NEAR_CELLS:
         return Matches(exact, exact, chance, near_searched=False)
-    rounded = [table_digests(source, index, names, lambda frame: frame.apply(_rounded)) for source, index in tables]
+    rounded = [table_digests(source, index, names, _rounded) for source, index in tables]
     return Matches(exact, _codes(np.concatenate(rounded))[0])
 
 
-def _rounded(column: pd.Series) -> pd.Series:
-    """Floating-point numbers rounded to six significant digits; other columns unchanged."""
-    import pandas as pd
-
-    if not pd.api.types.is_float_dtype(column):
-        return column
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Numbers rounded to six significant digits."""
     finite = np.isfinite(values) & (values != 0)
-    power = np.zeros(len(values))
-    power[finite] = 10.0 ** np.clip(_DIGITS - 1 - np.floor(np.log10(np.abs(values[finite]))), -300, 300)
-    return pd.Series(np.where(finite, np.round(values * power) / np.where(finite, power, 1), values))
+    size = np.abs(np.where(finite, values, 1))
+    power = 10.0 ** np.clip(_DIGITS - 1 - np.floor(np.log10(size)), -300, 300)
+    return np.where(finite, np.round(values * power) / power, values)
 
 
 def _codes(digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

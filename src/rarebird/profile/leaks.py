@@ -92,8 +92,9 @@ def column_score(column: pd.Series, dataset: Dataset, fold: np.ndarray) -> float
     predicted = np.empty_like(y)
     for part in np.unique(fold):
         held = fold == part
-        table = np.zeros((bins.max() + 1, dataset.n_classes))
-        np.add.at(table, (bins[~held], y[~held]), 1)
+        shape = bins.max() + 1, dataset.n_classes
+        cells = bins[~held] * dataset.n_classes + y[~held]
+        table = np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
         share = table / np.maximum(table.sum(axis=0), 1)
         # A bin without rows in the other folds predicts no class, which is wrong for every row.
         predicted[held] = np.where(share.any(axis=1), share.argmax(axis=1), -1)[bins[held]]

@@ -40,8 +40,13 @@ def read(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints = NO_HI
     return {"boolean": _truths, "date": _dates, "text": _texts}[form.kind](cells, form)
 
 
+def reads_quickly(form: ColumnFormat) -> bool:
+    """Whether cells that are numbers as programs write them are numbers in this format."""
+    return form.kind == "number" and form.decimal != "," and not form.thousands
+
+
 def _numbers(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints) -> Column:
-    if form.decimal != "," and not form.thousands and (quick := quick_numbers(cells, site)) is not None:
+    if reads_quickly(form) and (quick := quick_numbers(cells, site)) is not None:
         return replace(quick, form=form)
     notation, ambiguous = _notation(cells, form, hints)
     read = numbers.parsed(cells.distinct, notation).to_numpy(zero_copy_only=False)

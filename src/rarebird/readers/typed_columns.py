@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rarebird.data.schema import ColumnFormat, Schema
 from rarebird.data.stored_frame import StoredColumn, in_memory
-from rarebird.readers import by_format, column_notes, columns, dates, numbers
+from rarebird.readers import by_format, column_notes, columns, dates, number_columns, numbers
 from rarebird.readers.columns import Column, Hints
 from rarebird.readers.numbers import Mark
 from rarebird.readers.site import File, Site
@@ -45,8 +45,9 @@ def learn(raw: Mapping[str, Cells], file: File) -> TypedColumns:
     Raises:
         DataError: A number is infinite.
     """
-    found = {name: _learned(cells, file.site(name), columns.NO_HINTS) for name, cells in raw.items()}
     texts = {name: cells for name, cells in raw.items() if isinstance(cells, TextColumn)}
+    quick = number_columns.found(texts)
+    found = {name: quick.get(name) or _learned(cells, file.site(name), columns.NO_HINTS) for name, cells in raw.items()}
     hints = _hints(found, texts, file.semicolons)
     for name, cells in texts.items():
         if found[name].ambiguous:
@@ -69,12 +70,17 @@ def follow(raw: Mapping[str, Cells], schema: Schema, file: File) -> TypedColumns
         DataError: A number is infinite.
     """
     known = {name: schema.columns.get(name) for name in raw}
-    found = {name: _followed(cells, known[name], file.site(name), columns.NO_HINTS) for name, cells in raw.items()}
+    texts = {name: cells for name, cells in raw.items() if isinstance(cells, TextColumn)}
+    quick = number_columns.found(texts)
+    found = {
+        name: _quickly_followed(quick.get(name), known[name])
+        or _followed(cells, known[name], file.site(name), columns.NO_HINTS)
+        for name, cells in raw.items()
+    }
     doubtful = [name for name, column in found.items() if column.ambiguous]
     if doubtful:
         hints = _hints_of_later_file(raw, found, file.semicolons)
         found |= {name: _followed(raw[name], known[name], file.site(name), hints) for name in doubtful}
-    texts = {name: cells for name, cells in raw.items() if isinstance(cells, TextColumn)}
     found |= _with_mark_of_file(found, texts, file)
     found |= _texts_without_marks(found, texts)
     return _typed(found, raw, file, column_notes.on_otherwise(found, file))
@@ -110,6 +116,13 @@ def _learned(cells: Cells, site: Site, hints: Hints) -> Column:
     if kind == "M":
         return Column(cells, ColumnFormat(kind="date", date="ISO8601"))
     return Column(cells, ColumnFormat(kind="boolean" if _is_boolean(cells) else "text"))
+
+
+def _quickly_followed(quick: Column | None, form: ColumnFormat | None) -> Column | None:
+    """A column of quickly read numbers, if it was one in training, or unknown there."""
+    if quick is None or form is None:
+        return quick
+    return replace(quick, form=form) if by_format.reads_quickly(form) else None
 
 
 def _followed(cells: Cells, form: ColumnFormat | None, site: Site, hints: Hints) -> Column:
