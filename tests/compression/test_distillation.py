@@ -13,7 +13,9 @@ import pytest
 
 from rarebird.compression import distillation
 from rarebird.core.checks import DataError
+from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset, Frame, Splits, Unlabeled
+from rarebird.model.model import Member
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import CrossFit
 
@@ -136,3 +138,46 @@ def test_standardized_targets_do_not_depend_on_how_sure_a_teacher_is() -> None:
     members = [Constant(0.5, 0.5)]
     with pytest.raises(DataError, match="leave out --standardize"):
         distillation.student_rows(Splits(two), held, members, "cpu", 0, teaching)
+
+
+def test_an_even_student_of_skewed_rows_knows_the_natural_prior_before_it_is_calibrated() -> None:
+    """Labels and predictions that know nothing but the prior: draws, targets and loss even the classes once."""
+    train = replace(rows(200), y=(np.arange(200) % 10 == 0).astype(np.int64))
+    members: Any = [Constant(0.9, 0.1)]
+    teaching = distillation.Teaching(balanced=True)
+    recipe = Recipe(kind="table", network="linear", loss="logit_adjusted", batch_size=50, threads=1)
+    recipe = recipe.with_settings(["optimizer.learning_rate=0.1"])
+    assert distillation.taught_evenly(recipe, teaching)
+    taught = distillation.student_rows(Splits(train), [models(1, [np.arange(200)])], members, "cpu", 0, teaching)
+    student = distillation.student_recipe(recipe, teaching, steps=100)
+    fit = distillation.train_student(student, taught, Compute(), distillation.even_factor(train))
+    (trained,) = fit.trained
+    assert trained.prior_factor is not None
+    even = Member(trained.network, trained.prepared).predict(train, "cpu")
+    natural = even / trained.prior_factor
+    assert abs(float(np.mean(natural[:, 1] / natural.sum(axis=1))) - 0.1) < 0.03
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"batch_sampling": "square_root"},
+        {"stages": [{}, {"overrides": {"batch_sampling": {"name": "class_balanced"}}}]},
+        {"loss": "mean_squared"},
+    ],
+)
+def test_a_recipe_with_draws_of_its_own_keeps_them_and_natural_targets(own: dict[str, Any]) -> None:
+    recipe = Recipe(kind="table", network="linear", **own)
+    assert not distillation.taught_evenly(recipe, distillation.Teaching(balanced=True))
+    unchanged = distillation.student_recipe(recipe, distillation.Teaching())
+    assert (unchanged.loss, unchanged.batch_sampling, unchanged.stages) == (
+        recipe.loss,
+        recipe.batch_sampling,
+        recipe.stages,
+    )
+
+
+def test_a_student_has_the_patience_of_several_trainings() -> None:
+    recipe = Recipe(kind="table", network="linear", epochs=5.0)
+    assert distillation.patient(recipe).epochs == 5.0 * distillation.PATIENCE
+    assert distillation.patient(recipe.updated(steps=30)).steps == 30 * distillation.PATIENCE

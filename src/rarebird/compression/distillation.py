@@ -10,7 +10,6 @@ keep their labels, and its calibration and decision are fitted on them.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -32,6 +31,8 @@ HELD_OUT_SHARE = 0.2
 LEAST = 1e-7
 # Share of a standardized loss that is taken of the logits as they are, which tells their size.
 LABEL_SIZE_SHARE = 0.5
+# How many times as long as its recipe says a student is trained.
+PATIENCE = 4
 # Finds the natural prior on held-out rows.
 CLASS_CALIBRATION = "class_scale_bias"
 
@@ -43,7 +44,8 @@ class Teaching:
     Attributes:
         hard_share: Share of the label in a target; the rest is the members' prediction.
         temperature: The teachers' logits are divided by it, and in the loss the student's, too; 1: neither.
-        balanced: Each class has as many draws as any other; the prior of that is known, and corrected.
+        balanced: Each class has as many draws as any other, and targets and loss are those of even classes; the prior
+            of that is known, and corrected.
         standardized: The logits of teachers and student are standardized before the temperature (three classes or
             more): the student learns how classes compare, and the size of its logits from the labels alone.
     """
@@ -87,8 +89,25 @@ def student_rows(
     learned, val = own_rows(splits, seed)
     soft = soft.take(learned)
     if splits.unlabeled is not None:
-        soft = concat([soft, labelled(splits.unlabeled.rows, fits, members, device, teaching)])
+        predicted = mean_predictions(splits.unlabeled.rows, fits, members, device)
+        soft = concat([soft, labelled(splits.unlabeled.rows, predicted, train, teaching)])
     return replace(splits, train=soft, val=val, unlabeled=None)
+
+
+def taught_evenly(student: Recipe, teaching: Teaching) -> bool:
+    """Whether a student's classes are drawn equally often, and its targets are made for that: unless its recipe has
+    draws of its own, or stages with another loss or other draws."""
+    is_plain = student.batch_sampling.name in ("shuffled", "class_balanced") and not any(
+        stage.class_weight or {"loss", "batch_sampling"} & set(stage.overrides) for stage in student.stages
+    )
+    return teaching.balanced and is_plain and "regression" not in student.loss.tasks
+
+
+def even_factor(train: Dataset) -> np.ndarray:
+    """``(n_classes,)`` by which equally many draws of each class multiply the natural prior; their sum is 1."""
+    factor = 1 / np.maximum(train.weighted_counts, 1.0)
+    even: np.ndarray = factor / factor.sum()
+    return even
 
 
 def own_rows(splits: Splits, seed: int) -> tuple[np.ndarray, Dataset]:
@@ -99,37 +118,58 @@ def own_rows(splits: Splits, seed: int) -> tuple[np.ndarray, Dataset]:
     return learned.nonzero()[0], splits.train.take(held)
 
 
-def teacher_predictions(splits: Splits, fits: Sequence[CrossFit], members: Sequence[Member], device: str) -> np.ndarray:
+def teacher_predictions(
+    splits: Splits,
+    fits: Sequence[CrossFit],
+    members: Sequence[Member],
+    device: str,
+    changed: tuple[Dataset, np.ndarray] | None = None,
+) -> np.ndarray:
     """``(n, n_outputs)`` predictions for the training rows, each by the networks that held the row out, or by all
-    networks if none did."""
-    train, place, total = splits.train, 0, sum(models.weight for models in fits)
-    predicted = np.zeros((len(train), members[0].prepared.spec.n_outputs))
+    networks if none did.
+
+    Args:
+        splits: The training rows.
+        fits: The members' networks by recipe.
+        members: The same networks in the same order, calibrated.
+        device: Where they compute.
+        changed: Other rows to predict, each with the position of the training row that it was made from; None: the
+            training rows themselves.
+    """
+    rows, of = changed or (splits.train, np.arange(len(splits.train)))
+    place, total = 0, sum(models.weight for models in fits)
+    predicted = np.zeros((len(rows), members[0].prepared.spec.n_outputs))
     for models in fits:
-        networks = members[place : place + len(models.trained)]
+        is_held = np.zeros((len(models.trained), len(splits.train)), dtype=bool)
+        for network in range(len(models.trained) if splits.val is None else 0):
+            is_held[network, models.unseen_rows(network)] = True
+        is_used = np.where(is_held.any(axis=0), is_held, True)[:, of]
+        share = models.weight / total / is_used.sum(axis=0)
+        for own, member in zip(is_used, members[place:], strict=False):
+            if own.any():
+                predicted[own] += share[own, None] * member.predict(rows.take(own.nonzero()[0]), device)
         place += len(models.trained)
-        outputs = np.array([one.predict(train, device) for one in networks])
-        is_held = np.zeros((len(networks), len(train)), dtype=bool)
-        if splits.val is None:
-            for network in range(len(networks)):
-                is_held[network, models.unseen_rows(network)] = True
-        is_used = np.where(is_held.any(axis=0), is_held, True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            mean = np.nanmean(np.where(is_used[:, :, None], outputs, np.nan), axis=0)
-        predicted += models.weight / total * mean
     return predicted
 
 
-def train_student(student: Recipe, splits: Splits, compute: Compute) -> CrossFit:
+def train_student(
+    student: Recipe, splits: Splits, compute: Compute, prior_factor: np.ndarray | None = None
+) -> CrossFit:
     """Train the student's network, and fill in the open fields of its recipe.
 
     Args:
         student: What to train.
         splits: The output of `student_rows`.
         compute: Device, deadline and progress.
+        prior_factor: By which draws and targets multiply the natural prior; None: as the training tells it.
     """
     parts = [(np.arange(len(splits.train)), np.zeros(0, dtype=np.int64))]
-    return cross_fit_all(student.updated(folds=0, holdout=None), splits, parts, compute)
+    models = cross_fit_all(student.updated(folds=0, holdout=None), splits, parts, compute)
+    if prior_factor is None:
+        return models
+    # The training takes its soft targets, which are those of even classes, for natural ones.
+    known = [replace(one, prior_factor=None if one.prior_factor is None else prior_factor) for one in models.trained]
+    return replace(models, trained=known)
 
 
 def student_recipe(student: Recipe, teaching: Teaching, steps: int | None = None) -> Recipe:
@@ -137,12 +177,13 @@ def student_recipe(student: Recipe, teaching: Teaching, steps: int | None = None
 
     Args:
         student: Its own recipe.
-        teaching: Temperature and balance.
+        teaching: Temperature and balance; balanced only where `taught_evenly` says so.
         steps: Optimizer steps; None: as many as the recipe has.
     """
     changes: dict[str, object] = {"relaid": (), "reference": None, "head": None}
-    if teaching.balanced and student.batch_sampling.name == "shuffled" and student.loss.tasks == ("classification",):
-        changes["batch_sampling"] = "class_balanced"
+    if teaching.balanced:
+        # Draws and targets are even: a loss that evens classes, too, would do so twice.
+        changes |= {"batch_sampling": "class_balanced", "loss": "cross_entropy"}
         # Rows are drawn by their labels, but carry soft targets: the prior that the draws give is known only nearly.
         kept = [method for method in student.calibration if method.name != CLASS_CALIBRATION]
         changes["calibration"] = (*kept, CLASS_CALIBRATION)
@@ -156,6 +197,18 @@ def student_recipe(student: Recipe, teaching: Teaching, steps: int | None = None
     return student.updated(**changes)
 
 
+def patient(student: Recipe) -> Recipe:
+    """The recipe with `PATIENCE` times the steps (or, where these are open, passes over the rows).
+
+    A student has more to learn of a row than its class, and learns less of it by heart: it gains from a training that
+    is too long for labels (Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR
+    2022).
+    """
+    if student.steps is not None:
+        return student.updated(steps=PATIENCE * student.steps, relaid=())
+    return student.updated(epochs=None if student.epochs is None else PATIENCE * student.epochs)
+
+
 def _soft_targets(train: Dataset, predicted: np.ndarray, teaching: Teaching) -> np.ndarray:
     """The weighted mean of the labels and the members' predictions."""
     assert train.y is not None
@@ -164,12 +217,16 @@ def _soft_targets(train: Dataset, predicted: np.ndarray, teaching: Teaching) -> 
         values: np.ndarray = hard_share * train.y + (1 - hard_share) * predicted[:, 0]
         return values
     hard = np.eye(train.n_classes)[train.codes]
-    soft: np.ndarray = hard_share * hard + (1 - hard_share) * _softened(predicted, teaching)
+    soft: np.ndarray = hard_share * hard + (1 - hard_share) * _softened(predicted, train, teaching)
     return soft
 
 
-def _softened(predicted: np.ndarray, teaching: Teaching) -> np.ndarray:
-    """Probabilities at the temperature of the teaching, and of standardized logits if it says so."""
+def _softened(predicted: np.ndarray, train: Dataset, teaching: Teaching) -> np.ndarray:
+    """Probabilities as the teaching has them: of even classes, at its temperature, of standardized logits."""
+    if teaching.balanced:
+        # Labels of rows that are drawn equally often for each class are those of even classes; so are predictions then.
+        evened = predicted * even_factor(train)
+        predicted = evened / evened.sum(axis=1, keepdims=True)
     if teaching.temperature == 1 and not teaching.standardized:
         return predicted
     logits = np.log(np.clip(predicted, LEAST, None))
@@ -179,11 +236,23 @@ def _softened(predicted: np.ndarray, teaching: Teaching) -> np.ndarray:
     return probabilities(logits / teaching.temperature, ())
 
 
-def labelled(
-    rows: Dataset, fits: Sequence[CrossFit], members: Sequence[Member], device: str, teaching: Teaching
-) -> Dataset:
-    """Rows that no member learned from, with the weighted mean of all members as their targets."""
+def mean_predictions(
+    rows: Dataset, fits: Sequence[CrossFit], members: Sequence[Member], device: str
+) -> np.ndarray:
+    """``(n, n_outputs)`` the weighted mean of all members, for rows that none of them learned from."""
     weights = [models.weight / len(models.trained) for models in fits for _ in models.trained]
-    predicted = np.average([one.predict(rows, device) for one in members], axis=0, weights=weights)
-    targets = predicted[:, 0] if rows.task == "regression" else _softened(predicted, teaching)
+    mean: np.ndarray = np.average([one.predict(rows, device) for one in members], axis=0, weights=weights)
+    return mean
+
+
+def labelled(rows: Dataset, predicted: np.ndarray, train: Dataset, teaching: Teaching) -> Dataset:
+    """Rows whose targets are predictions alone.
+
+    Args:
+        rows: Without labels.
+        predicted: ``(n, n_outputs)`` predictions for them.
+        train: The labelled training rows.
+        teaching: How predictions become targets.
+    """
+    targets = predicted[:, 0] if rows.task == "regression" else _softened(predicted, train, teaching)
     return replace(rows, y=targets)

@@ -25,7 +25,7 @@ from rarebird.compression.synthetic_rows import passed_rows
 from rarebird.core.clock import end_of_share
 from rarebird.core.compute import Compute
 from rarebird.data.concatenation import concat
-from rarebird.data.dataset import Splits
+from rarebird.data.dataset import Dataset, Splits
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.stored_modules import Precision
 from rarebird.training.fine_tuning import fine_tuned, fine_tuning_recipe
@@ -76,25 +76,29 @@ def distilled(subject: Subject, settings: Settings, compute: Compute) -> Iterato
     Raises:
         DataError: The student's recipe is for other data.
     """
-    members, recipe = subject.model.members, settings.student
+    train, members, recipe = subject.splits.train, subject.model.members, settings.student
     assert recipe is not None
-    rows = distillation.student_rows(
-        subject.splits, subject.fits, members, compute.device, recipe.seed, settings.teaching
-    )
+    even = distillation.taught_evenly(recipe, settings.teaching)
+    teaching = replace(settings.teaching, balanced=even)
+    rows = distillation.student_rows(subject.splits, subject.fits, members, compute.device, recipe.seed, teaching)
     if settings.synthesis is not None:
-        rows, recipe = _with_synthetic(rows, subject, settings, compute), recipe.updated(synthesis=None)
-    student = distillation.student_recipe(recipe, settings.teaching, settings.training_steps)
-    models = distillation.train_student(student, rows, compute)
+        rows = _with_synthetic(rows, subject, recipe, teaching, compute)
+        recipe = recipe.updated(synthesis=None)
+    student = distillation.student_recipe(recipe, teaching, settings.training_steps)
+    factor = distillation.even_factor(train) if even else None
+    models = distillation.train_student(student, rows, compute, factor)
     yield subject_of(subject.model, [models], rows)
 
 
-def _with_synthetic(rows: Splits, subject: Subject, settings: Settings, compute: Compute) -> Splits:
+def _with_synthetic(
+    rows: Splits, subject: Subject, recipe: Recipe, teaching: distillation.Teaching, compute: Compute
+) -> Splits:
     """The student's rows, with synthetic ones that are made from them."""
-    recipe = settings.student
-    assert recipe is not None
-    learned = subject.splits.train.take(distillation.own_rows(subject.splits, recipe.seed)[0])
+    train = subject.splits.train
+    learned = train.take(distillation.own_rows(subject.splits, recipe.seed)[0])
     passed = passed_rows(recipe.synthesis, learned, compute, recipe.seed)
-    made = distillation.labelled(passed.rows, subject.fits, subject.model.members, compute.device, settings.teaching)
+    predicted = distillation.mean_predictions(passed.rows, subject.fits, subject.model.members, compute.device)
+    made = distillation.labelled(passed.rows, predicted, train, teaching)
     return replace(rows, train=concat([rows.train, made]), notes=(*rows.notes, *passed.notes))
 
 
@@ -229,11 +233,9 @@ def _pruned_network(
 
 
 def _fine_tuning(subject: Subject, place: int, number: int, settings: Settings) -> Recipe:
-    models = subject.fits[place]
-    recipe = fine_tuning_recipe(models.recipe, settings.training_steps, settings.teaching.balanced)
-    if subject.splits.train.task == "regression":
-        recipe = recipe.updated(batch_sampling=models.recipe.batch_sampling)
-    return recipe
+    models, train = subject.fits[place], subject.splits.train
+    balanced = settings.teaching.balanced and train.task == "classification" and not _is_soft(train)
+    return fine_tuning_recipe(models.recipe, settings.training_steps, balanced)
 
 
 def _trained_further(
@@ -249,7 +251,12 @@ def _trained_further(
     before = subject.fits[place].trained[number]
     rows = subject.learned_rows(place, number)
     after = fine_tuned(recipe, network, before.prepared, rows, number, compute=compute, keep_zeros=keep_zeros)
-    return replace(before, network=after.network, prior_factor=after.prior_factor)
+    return replace(before, network=after.network, prior_factor=(before if _is_soft(rows) else after).prior_factor)
+
+
+def _is_soft(rows: Dataset) -> bool:
+    """Whether they are a student's, which is trained further as it was taught, and whose prior its targets hide."""
+    return rows.y is not None and rows.y.ndim == 2
 
 
 def _each(subject: Subject, change: Callable[[int, int, nn.Module], nn.Module]) -> Subject:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rarebird.compression.distillation import patient
 from rarebird.compression.sequence import Measured, compressed
 from rarebird.compression.steps import NAMES, Settings
 from rarebird.compression.subject import Subject, fits_of, subject_of
@@ -250,10 +251,10 @@ def _student(request: Request, model: Model, original: Subject) -> Recipe:
     ]
     if not networks:
         base = default_recipe(original.splits.train, model.recipe.metric, model.recipe.seed)
-        return base.updated(decision=model.recipe.decision)
+        return patient(base.updated(decision=model.recipe.decision))
     best = on_one_cpu(max(networks, key=lambda pair: pair[0])[1])
     decision = model.recipe.decision if isinstance(model.recipe, Ensemble) else best.decision
-    return best.updated(decision=decision, metric=model.recipe.metric, seed=model.recipe.seed)
+    return patient(best.updated(decision=decision, metric=model.recipe.metric, seed=model.recipe.seed))
 
 
 def _with_settings(recipe: Recipe, request: Request, synthesis: str | None) -> Recipe:
