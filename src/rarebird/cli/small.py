@@ -59,7 +59,10 @@ def compress(
         typer.Option(help="distill: a generator whose rows of rare classes the model labels, if its gate passes them."),
     ] = None,
     training_steps: Annotated[
-        int | None, typer.Option(min=1, help="Optimizer steps of each training (default: by the recipe; a student: four times as many).")
+        int | None,
+        typer.Option(
+            min=1, help="Optimizer steps of each training (default: by the recipe; a student: four times as many)."
+        ),
     ] = None,
     budget: Annotated[str | None, typer.Option(help="Wall-clock time for everything (default: no limit).")] = None,
 ) -> None:

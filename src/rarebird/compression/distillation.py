@@ -236,9 +236,7 @@ def _softened(predicted: np.ndarray, train: Dataset, teaching: Teaching) -> np.n
     return probabilities(logits / teaching.temperature, ())
 
 
-def mean_predictions(
-    rows: Dataset, fits: Sequence[CrossFit], members: Sequence[Member], device: str
-) -> np.ndarray:
+def mean_predictions(rows: Dataset, fits: Sequence[CrossFit], members: Sequence[Member], device: str) -> np.ndarray:
     """``(n, n_outputs)`` the weighted mean of all members, for rows that none of them learned from."""
     weights = [models.weight / len(models.trained) for models in fits for _ in models.trained]
     mean: np.ndarray = np.average([one.predict(rows, device) for one in members], axis=0, weights=weights)
