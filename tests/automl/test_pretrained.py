@@ -105,6 +105,20 @@ def test_with_weights_a_probe_and_a_fine_tuning_compete_before_the_default() -> 
     assert [entry.name for entry in portfolio(train, base_of(train))] == ["linear, pixels", "residual network"]
 
 
+@pytest.mark.parametrize(("asked", "given"), [("", "roots"), (",pooling=statistics", "statistics")])
+def test_many_pictures_get_fewer_features_unless_the_user_asks_for_all(
+    monkeypatch: pytest.MonkeyPatch, asked: str, given: str
+) -> None:
+    train = pictures()
+    named = f"network={{name=backbone,model=test_resnet{asked}}}"
+    found = pretrained(base_of(train, named, "transfer.file=w.safetensors"))
+    few: Any = portfolio(train, base_of(train), weights=found)[0].recipe.network
+    assert few.pooling == "statistics"
+    monkeypatch.setattr("rarebird.automl.portfolio.STATISTICS_ROWS", len(train) - 1)
+    many: Any = portfolio(train, base_of(train), weights=found)[0].recipe.network
+    assert many.pooling == given
+
+
 class Measured:
     """A trainer whose prediction of a row takes a known time."""
 

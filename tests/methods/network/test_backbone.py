@@ -20,7 +20,7 @@ from rarebird.data.dataset import Dataset, Pixels, Splits
 from rarebird.data.spec import InputSpec
 from rarebird.experiment.run import run
 from rarebird.methods.network._backbone_network import signed_root
-from rarebird.methods.network._timm_models import pooled
+from rarebird.methods.network._timm_models import LEAST_VARIANCE, pooled
 from rarebird.methods.network.backbone import Backbone
 from rarebird.model.model import load
 from rarebird.recipe.recipe import Recipe
@@ -121,6 +121,48 @@ def test_roots_also_read_the_maps_between_those_of_one_size() -> None:
     # The stem and seven blocks.
     assert all_of_them.levels == tuple(range(8))
     assert all_of_them.head.in_features == wide.head.in_features + 2 * (32 + 64 + 160)
+
+
+@pytest.mark.parametrize("model", ["test_resnet", "test_vit"])
+def test_statistics_add_minima_and_deviations_of_inner_maps_to_the_roots(model: str) -> None:
+    pixels = torch.rand(4, 3, 160, 160)
+    networks = []
+    for pooling in ("roots", "statistics"):
+        torch.manual_seed(1)
+        networks.append(Backbone(model=model, size=160, pooling=pooling).build(spec(160, 160)).eval())
+    roots, both = (network.embed({"pixels": pixels})["embedded"] for network in networks)
+    with torch.no_grad():
+        seen = networks[1].standardize(pixels)
+        inner = networks[1].body.forward_intermediates(seen, indices=list(networks[1].levels), intermediates_only=True)
+    place = start = roots.shape[1] - 2 * sum(level.shape[1] for level in inner)
+    torch.testing.assert_close(both[:, :start], roots[:, :start])
+    for level in inner:
+        width = level.shape[1]
+        torch.testing.assert_close(both[:, place : place + 2 * width], roots[:, start : start + 2 * width])
+        values = level.flatten(2)
+        deviations = (values.var(dim=2, correction=0) + LEAST_VARIANCE).sqrt()
+        added = signed_root(torch.cat([values.amin(dim=2), deviations], dim=1))
+        torch.testing.assert_close(both[:, place + 2 * width : place + 4 * width], added, atol=1e-3, rtol=1e-3)
+        place, start = place + 4 * width, start + 2 * width
+    assert place == both.shape[1] == networks[1].head.in_features
+
+
+def test_statistics_are_cut_at_three_deviations() -> None:
+    network: Any = Backbone(model="test_resnet", size=32).build(spec(32, 32)).eval()
+    embedded = torch.randn(200, network.head.in_features)
+    embedded[0], embedded[1] = 50, -50
+    network.fit_scale(embedded, torch.ones(200))
+    scaled = network.features({"embedded": embedded}) / network.emphasis
+    torch.testing.assert_close(scaled[0], torch.full_like(scaled[0], 3.0))
+    torch.testing.assert_close(scaled[1], torch.full_like(scaled[1], -3.0))
+    within = network.scale(embedded).abs() < 3
+    torch.testing.assert_close(scaled[within], network.scale(embedded)[within])
+
+
+def test_the_slope_of_a_constant_map_is_finite() -> None:
+    network: Any = Backbone(model="test_resnet", size=32).build(spec(32, 32)).train()
+    network({"pixels": torch.zeros(3, 3, 32, 32)}).square().sum().backward()
+    assert all(one.grad is None or one.grad.isfinite().all() for one in network.parameters())
 
 
 def test_the_slope_of_a_root_at_zero_is_finite() -> None:

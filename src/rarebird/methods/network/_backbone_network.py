@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rarebird.slots.protocols import Inputs
 
 # Added before a root is taken, so that its slope at 0 is finite where the body learns; and the power of a part's width
-# by which its features are weighted.
-NEAR_ZERO, WIDTH_POWER = 1e-3, -0.25
+# by which its features are weighted; and the number of deviations beyond which features are cut.
+NEAR_ZERO, WIDTH_POWER, MOST_DEVIATIONS = 1e-3, -0.25, 3.0
 
 
 PerChannel = float | tuple[float, ...]
@@ -101,13 +101,16 @@ class BackboneNetwork(HeadedNetwork):
 
     def features(self, x: Inputs) -> Tensor:
         pooled = x["embedded"] if "embedded" in x else self._pooled(x)
-        scaled: Tensor = self.dropout(self.scale(pooled))
+        scaled: Tensor = self.scale(pooled)
+        if self.settings.pooling == "statistics":
+            scaled = scaled.clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
+        scaled = self.dropout(scaled)
         return scaled if self.emphasis is None else scaled * self.emphasis
 
     @property
     def takes_roots(self) -> bool:
         """Whether features are signed square roots, weighted by part."""
-        return self.settings.pooling == "roots"
+        return self.settings.pooling in ("roots", "statistics")
 
     def _pooled(self, x: Inputs) -> Tensor:
         pixels = self.standardize(self.resize(x["pixels"]))

@@ -19,11 +19,14 @@ from torch import Tensor, nn
 
 from rarebird.core.checks import DataError, nearest
 
-Pooling = Literal["mean", "mean_max", "levels", "roots"]
-# Those that read inner maps, too.
-INNER: tuple[Pooling, ...] = ("levels", "roots")
+Pooling = Literal["mean", "mean_max", "levels", "roots", "statistics"]
+# Those that read inner maps, too; and those of them that read the maps between timm's own.
+INNER: tuple[Pooling, ...] = ("levels", "roots", "statistics")
+BETWEEN: tuple[Pooling, ...] = ("roots", "statistics")
 # Of the inner maps that timm gives, at most these are pooled, evenly spread.
-MOST_LEVELS: dict[Pooling, int] = {"levels": 6, "roots": 8}
+MOST_LEVELS: dict[Pooling, int] = {"levels": 6, "roots": 8, "statistics": 8}
+# Added to a variance before its root is taken, so that the slope is finite where a map is constant.
+LEAST_VARIANCE = 1e-6
 
 
 def check_name(model: str) -> None:
@@ -127,7 +130,8 @@ def layout(model: str, args: str, channels: int, sides: tuple[int, int], pooling
 
 def pooled(body: Any, pixels: Tensor, pooling: Pooling, levels: Sequence[int]) -> list[Tensor]:
     """``(B, width)`` features of standardized pixels, part by part: timm's own; unless ``mean``, also the maxima of the
-    last map; for ``levels`` and ``roots``, also means and maxima of inner maps."""
+    last map; for ``levels`` and ``roots``, also means and maxima of inner maps; for ``statistics``, also their minima
+    and deviations."""
     inner: list[Tensor] = []
     if pooling in INNER:
         maps, inner = body.forward_intermediates(pixels, indices=list(levels), **_between(body, pooling))
@@ -138,13 +142,16 @@ def pooled(body: Any, pixels: Tensor, pooling: Pooling, levels: Sequence[int]) -
         features.append(_maxima(maps, body))
     for level in inner:
         features += [level.mean(dim=(2, 3)), level.amax(dim=(2, 3))]
+        if pooling == "statistics":
+            variances = level.var(dim=(2, 3), correction=0)
+            features += [level.amin(dim=(2, 3)), (variances + LEAST_VARIANCE).sqrt()]
     return features
 
 
 def _between(body: Any, pooling: Pooling) -> dict[str, bool]:
     """Asks for the maps between those of timm's list, too, of which bodies such as mobilenetv2 have some: the list has
     one for each size of a map."""
-    extra = pooling == "roots" and "extra_blocks" in inspect.signature(body.forward_intermediates).parameters
+    extra = pooling in BETWEEN and "extra_blocks" in inspect.signature(body.forward_intermediates).parameters
     return {"extra_blocks": True} if extra else {}
 
 

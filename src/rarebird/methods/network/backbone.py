@@ -2,10 +2,10 @@
 
 Wightman, "PyTorch Image Models", 2019 (the library timm); Kornblith, Shlens and Le, "Do Better ImageNet Models Transfer
 Better?", CVPR 2019. Pictures are resized to the size that the body was made for, standardized as its own data config
-says, and pass the body. Its features (mean over the last map, or the class token), the maxima of that map, and means
-and maxima of its inner maps (Evci, Dumoulin, Larochelle and Mozer, "Head2Toe", ICML 2022) enter one linear layer: as
-signed square roots (Perronnin, Sanchez and Mensink, "Improving the Fisher Kernel for Large-Scale Image Classification",
-ECCV 2010), standardized.
+says, and pass the body. Its features (mean over the last map, or the class token), the maxima of that map, and means,
+maxima, minima and deviations of its inner maps (Evci, Dumoulin, Larochelle and Mozer, "Head2Toe", ICML 2022) enter one
+linear layer: as signed square roots (Perronnin, Sanchez and Mensink, "Improving the Fisher Kernel for Large-Scale Image
+Classification", ECCV 2010), standardized.
 
 *Helps when* pictures are few and weights that were learned on many pictures are at hand: a head on frozen features
 (``stages=linear_probe``) needs no more than some rows per class.
@@ -17,11 +17,12 @@ Cost: that of the body; at 224 px, 0.3 billion multiplications a picture for ``m
 4 for ``resnet50``. A quarter of that at half the `size`.
 
 NOTE[DIFF]: timm's own head sees the features as they are. Here they are standardized first: learned features differ in
-scale by orders of magnitude. The maximum beside the mean shows a small defect, which hardly changes a mean, and inner
-maps show texture. Head2Toe chooses among the features of all layers by a group lasso; here all of a few levels enter,
-and a part of w features is weighted by ``w ** -1/4``: half way between the same weight for each feature, where the last
-map's 1280 drown a level's 24, and the same weight for each part. Pooled features have long tails, in which a few rows
-decide; their roots have shorter ones.
+scale by orders of magnitude. The maximum beside the mean shows a small defect, which hardly changes a mean, and so does
+the minimum of an inner map, whose numbers have either sign in many bodies; inner maps and their deviations show
+texture. Head2Toe chooses among the features of all layers by a group lasso; here all of a few levels enter, and a part
+of w features is weighted by ``w ** -1/4``: half way between the same weight for each feature, where the last map's 1280
+drown a level's 24, and the same weight for each part. Pooled features have long tails, in which a few rows decide;
+their roots have shorter ones, of which the rest is cut at three deviations.
 
 NOTE[DIFF]: no weights are ever fetched: the body is built without them. Other channels than three are fitted by timm's
 own rule, the sum (one channel) or a repetition of the first convolution's weights.
@@ -61,7 +62,8 @@ class Backbone(Method):
         mean, std: Of the pixels that the weights were learned with, in 0..1, one number or one per channel; None: those
             of the body's data config.
         pooling: ``mean`` for timm's own features, ``mean_max`` for these and the maxima of the last map, ``levels`` for
-            these and means and maxima of inner maps, ``roots`` for the roots of all of these, weighted by part.
+            these and means and maxima of inner maps, ``roots`` for the roots of all of these, weighted by part,
+            ``statistics`` for these and the roots of minima and deviations of inner maps, cut at three deviations.
         dropout: Rate before the head.
     """
 
@@ -70,7 +72,7 @@ class Backbone(Method):
     size: int | None = Field(default=None, ge=8, le=1024)
     mean: PerChannel | None = None
     std: PerChannel | None = None
-    pooling: Annotated[timm_models.Pooling, Choice("mean", "mean_max", "levels", "roots")] = "roots"
+    pooling: Annotated[timm_models.Pooling, Choice("mean", "mean_max", "levels", "roots", "statistics")] = "statistics"
     dropout: Annotated[float, Float(0, 0.6)] = Field(default=0.0, ge=0, lt=1)
 
     @field_validator("model")
