@@ -14,6 +14,7 @@ import pytest
 from rarebird.compression import distillation
 from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
+from rarebird.data import split
 from rarebird.data.dataset import Dataset, Frame, Splits, Unlabeled
 from rarebird.model.model import Member
 from rarebird.recipe.recipe import Recipe
@@ -181,3 +182,17 @@ def test_a_student_has_the_patience_of_several_trainings() -> None:
     recipe = Recipe(kind="table", network="linear", epochs=5.0)
     assert distillation.patient(recipe).epochs == 5.0 * distillation.PATIENCE
     assert distillation.patient(recipe.updated(steps=30)).steps == 30 * distillation.PATIENCE
+
+
+def test_members_with_one_hold_out_share_it_with_their_student() -> None:
+    train = rows(100)
+    learned, held = (side.nonzero()[0] for side in split.sides(train, 0.3, 5))
+    one = replace(models(1, [held]), recipe=Recipe(kind="table", network="mlp", folds=0, holdout=0.3))
+    assert distillation.common_holdout(Splits(train), [one, one], 5) == 0.3
+    own, val = distillation.own_rows(Splits(train), [one, one], 5)
+    np.testing.assert_array_equal(own, learned)
+    np.testing.assert_array_equal(val.index, held)
+    # Another seed gives another hold-out, and members of folds have none in common.
+    for fits, seed in (([one], 6), ([one, models(2, [held[:9], held[9:]])], 5)):
+        assert distillation.common_holdout(Splits(train), fits, seed) is None
+        assert len(distillation.own_rows(Splits(train), fits, seed)[1]) == 20

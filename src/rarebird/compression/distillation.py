@@ -86,7 +86,7 @@ def student_rows(
             "Standardized logits of fewer than three classes tell nothing but their order; leave out --standardize."
         )
     soft = replace(train, y=_soft_targets(train, teacher_predictions(splits, fits, members, device), teaching))
-    learned, val = own_rows(splits, seed)
+    learned, val = own_rows(splits, fits, seed)
     soft = soft.take(learned)
     if splits.unlabeled is not None:
         predicted = mean_predictions(splits.unlabeled.rows, fits, members, device)
@@ -110,12 +110,32 @@ def even_factor(train: Dataset) -> np.ndarray:
     return even
 
 
-def own_rows(splits: Splits, seed: int) -> tuple[np.ndarray, Dataset]:
-    """The positions among the training rows that a student learns from, and the rows that are held out from it."""
+def own_rows(splits: Splits, fits: Sequence[CrossFit], seed: int) -> tuple[np.ndarray, Dataset]:
+    """The positions among the training rows that a student learns from, and the rows that are held out from it.
+
+    Where the members have one hold-out in common, it is the student's, too: the same rows calibrate both, and all of
+    them judge what the student costs.
+    """
+    train = splits.train
     if splits.val is not None:
-        return np.arange(len(splits.train)), splits.val
-    learned, held = split.sides(splits.train, HELD_OUT_SHARE, seed, "student")
-    return learned.nonzero()[0], splits.train.take(held)
+        return np.arange(len(train)), splits.val
+    share = common_holdout(splits, fits, seed)
+    if share is None:
+        learned, held = split.sides(train, HELD_OUT_SHARE, seed, "student")
+    else:
+        learned, held = split.sides(train, share, seed)
+    return learned.nonzero()[0], train.take(held)
+
+
+def common_holdout(splits: Splits, fits: Sequence[CrossFit], seed: int) -> float | None:
+    """The share of the training rows that is held out from all members, if it is the hold-out that `seed` gives; None
+    where each of them holds out other rows."""
+    share = fits[0].recipe.holdout
+    if splits.val is not None or share is None:
+        return None
+    held = split.hold_out(splits.train, share, seed).nonzero()[0]
+    each = [rows for models in fits for rows in models.held_rows]
+    return share if all(np.array_equal(rows, held) for rows in each) else None
 
 
 def teacher_predictions(
@@ -164,7 +184,7 @@ def train_student(
         prior_factor: By which draws and targets multiply the natural prior; None: as the training tells it.
     """
     parts = [(np.arange(len(splits.train)), np.zeros(0, dtype=np.int64))]
-    models = cross_fit_all(student.updated(folds=0, holdout=None), splits, parts, compute)
+    models = cross_fit_all(student, splits, parts, compute)
     if prior_factor is None:
         return models
     # The training takes its soft targets, which are those of even classes, for natural ones.
@@ -172,15 +192,18 @@ def train_student(
     return replace(models, trained=known)
 
 
-def student_recipe(student: Recipe, teaching: Teaching, steps: int | None = None) -> Recipe:
+def student_recipe(
+    student: Recipe, teaching: Teaching, steps: int | None = None, holdout: float | None = None
+) -> Recipe:
     """The recipe of a student that is taught so.
 
     Args:
         student: Its own recipe.
         teaching: Temperature and balance; balanced only where `taught_evenly` says so.
         steps: Optimizer steps; None: as many as the recipe has.
+        holdout: The members' common hold-out, which is recorded; None: they have none.
     """
-    changes: dict[str, object] = {"relaid": (), "reference": None, "head": None}
+    changes: dict[str, object] = {"relaid": (), "reference": None, "head": None, "folds": 0, "holdout": holdout}
     if teaching.balanced:
         # Draws and targets are even: a loss that evens classes, too, would do so twice.
         changes |= {"batch_sampling": "class_balanced", "loss": "cross_entropy"}

@@ -84,7 +84,8 @@ def distilled(subject: Subject, settings: Settings, compute: Compute) -> Iterato
     if settings.synthesis is not None:
         rows = _with_synthetic(rows, subject, recipe, teaching, compute)
         recipe = recipe.updated(synthesis=None)
-    student = distillation.student_recipe(recipe, teaching, settings.training_steps)
+    holdout = distillation.common_holdout(subject.splits, subject.fits, recipe.seed)
+    student = distillation.student_recipe(recipe, teaching, settings.training_steps, holdout)
     factor = distillation.even_factor(train) if even else None
     models = distillation.train_student(student, rows, compute, factor)
     yield subject_of(subject.model, [models], rows)
@@ -95,7 +96,7 @@ def _with_synthetic(
 ) -> Splits:
     """The student's rows, with synthetic ones that are made from them."""
     train = subject.splits.train
-    learned = train.take(distillation.own_rows(subject.splits, recipe.seed)[0])
+    learned = train.take(distillation.own_rows(subject.splits, subject.fits, recipe.seed)[0])
     passed = passed_rows(recipe.synthesis, learned, compute, recipe.seed)
     predicted = distillation.mean_predictions(passed.rows, subject.fits, subject.model.members, compute.device)
     made = distillation.labelled(passed.rows, predicted, train, teaching)

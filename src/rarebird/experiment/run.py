@@ -262,6 +262,7 @@ def _distil(
         validation = held_out.scores_of_outputs(teachers.model, held.rows, held.outputs, held.labels)
         rows = distillation.student_rows(setup.splits, fits, teachers.model.members, setup.device, recipe.seed)
         deadline = clock.training_deadline() if student.steps is None else None
+        student = student.updated(folds=0, holdout=distillation.common_holdout(setup.splits, fits, recipe.seed))
         models = distillation.train_student(student, rows, Compute(setup.device, deadline, progress))
     no_parts = replace(setup.protocol, folds=0, holdout=0.0)
     student_setup = replace(setup, splits=replace(rows, notes=()), protocol=no_parts)
