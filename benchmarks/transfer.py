@@ -30,7 +30,7 @@ from rarebird.readers.options import ReadOptions
 from rarebird.recipe.defaults import default_recipe
 
 PLANS = {
-    "probe": ["stages=linear_probe", "head=ridge", "augmentation=[]", "regularization=[]"],
+    "probe": ["stages=linear_probe", "head={name=ridge,class_weight=balanced}", "augmentation=[]", "regularization=[]"],
     "layer_decay": ["stages=layer_decay", "batch_size=32", "optimizer.learning_rate=1e-3"],
     "gradual_unfreezing": ["stages=gradual_unfreezing", "batch_size=32", "optimizer.learning_rate=1e-3"],
     "full": ["stages=full", "batch_size=32", "optimizer.learning_rate=3e-4"],

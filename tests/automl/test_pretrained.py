@@ -96,7 +96,7 @@ def test_with_weights_a_probe_and_a_fine_tuning_compete_before_the_default() -> 
     entries = portfolio(train, without_weights(base, train), weights=pretrained(base))
     assert [entry.name for entry in entries] == ["pretrained probe", "pretrained, tuned", "residual network"]
     probe, tuned, default = (entry.recipe for entry in entries)
-    assert probe.head is not None
+    assert getattr(probe.head, "class_weight", "") == "balanced"
     assert all(stage.trainable == "head" for stage in probe.stages)
     assert tuned.head is None
     assert tuned.transfer == probe.transfer == base.transfer

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("onnx")
 
 
 def test_a_pruned_backbone_is_saved_loaded_and_exported(tmp_path: Path) -> None:
-    network = {"name": "backbone", "model": "test_efficientnet", "size": 32, "pooling": "mean_max"}
+    network = {"name": "backbone", "model": "test_efficientnet", "size": 32}
     model = fitted("image", network=network)
     before = sum(one.numel() for one in model.members[0].network.parameters())
     members = [

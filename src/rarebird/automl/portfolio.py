@@ -38,6 +38,9 @@ MANY_ROWS = 5_000
 # Boosted trees grow a tree for each class in each round.
 MANY_CLASSES = 30
 MANY_TREES = "{name=boosted_trees,rounds=1500,learning_rate=0.03,leaves=31,column_share=0.6}"
+# The head of pretrained features. Equal weights of classes against equal weights of rows, five sets, 60 to 900 rows:
+# balanced accuracy +.007 (standard error .001), log loss of equal classes -.021 (.003), log loss -.003 (.002).
+PROBE_HEAD = {"name": "ridge", "class_weight": "balanced"}
 # Most pictures whose pretrained features hold minima and deviations, too: beyond, a decomposition of all of them takes
 # 2.5 times as long as without.
 STATISTICS_ROWS = 4_000
@@ -205,7 +208,7 @@ def _pretrained(train: Dataset, base: Recipe, weights: Pretrained) -> list[Portf
         network = network.model_copy(update={"pooling": "roots"})
     started = base.updated(network=network, transfer=weights.transfer)
     solved = started.updated(
-        stages="linear_probe", head=methods.build("head", {"name": "ridge"}), augmentation=(), regularization=()
+        stages="linear_probe", head=methods.build("head", PROBE_HEAD), augmentation=(), regularization=()
     )
     tuned = started.updated(stages="layer_decay", epochs=TUNED_EPOCHS, batch_size=min(base.batch_size, TUNED_BATCH))
     tuned = _with(tuned, ["optimizer.learning_rate=1e-3"])

@@ -15,7 +15,7 @@ from rarebird.methods.network._channel_ranges import Along, Range, Ranges
 # Calls that change each entry by itself, by name without underscores.
 ENTRYWISE = (
     *("relu", "relu6", "hardtanh", "hardswish", "hardsigmoid", "silu", "gelu", "elu", "selu", "leaky_relu", "mish"),
-    *("sigmoid", "tanh", "softplus", "clamp", "clamp_min", "square", "sqrt", "neg", "abs"),
+    *("sigmoid", "tanh", "softplus", "clamp", "clamp_min", "square", "sqrt", "neg", "abs", "sign"),
     *("dropout", "dropout2d", "contiguous", "clone", "detach", "to", "float", "type_as"),
 )
 SUMS_AND_PRODUCTS = ("add", "iadd", "radd", "mul", "imul", "rmul", "sub", "isub", "div", "truediv", "itruediv")
