@@ -46,7 +46,7 @@ class FitOptions(TypedDict, total=False):
         settings: Choices of the recipe, ``{"loss": "focal", "optimizer.learning_rate": 0.01}``, or assignments as after
             ``--set``. Those of the recipe's choices train that recipe alone.
         steps: Optimizer steps of each network in place of a budget; nothing is searched.
-        references: Whether boosted trees and random kernels compete.
+        references: Whether trees, random kernels and random patches compete.
         single: Distil the result into one network.
         keep_copies: Whether training rows that copy a given validation or test row are trained on.
         external: Paths of other sources, whose rows may join the training rows; for data that are a path.

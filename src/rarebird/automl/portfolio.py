@@ -29,6 +29,7 @@ LINEAR_STEPS, LINEAR_BATCH, PIXELS_BATCH = 200, 512, 256
 SOLVED_ROWS = 3_000
 FEW_KERNELS = "network={name=multirocket_hydra,kernels=252,groups=8}"
 FEW_SHAPELETS = "network={name=shapelets,count=300}"
+FEW_PATCHES = "network={name=random_patches,patches=64}"
 # Solved in a second; the weights of classes and the penalty are chosen by leave-one-out.
 RIDGE = "head={name=ridge,class_weight=chosen}"
 KERNEL = "network={name=random_fourier,width=0.5}"
@@ -92,14 +93,15 @@ def portfolio(
     Args:
         train: Training rows; only their kind, task, number, columns and classes matter.
         base: The default recipe for them.
-        references: Whether trees (tables and series) and random kernels (series) compete.
+        references: Whether trees (tables and series), random kernels (series) and random patches (pictures) compete.
         weights: A pretrained network, which competes as a probe and fine-tuned, before the default recipe; it takes the
             place of a linear model of pixels.
     """
     build = {"table": _tables, "series": _series, "image": _pictures}[base.kind]
     entries = build(train, base)
     if weights is not None:
-        entries = [*_pretrained(train, base, weights), entries[-1]]
+        probe, tuned = _pretrained(train, base, weights)
+        entries = [probe, *entries[1:-1], tuned, entries[-1]]
     first, *others = (entry for entry in entries if references or not entry.is_reference)
     # The first entry starts even if few of its rounds fit: a model of some trees is better than none.
     return [replace(first, enough=0.0), *others]
@@ -192,8 +194,16 @@ def _pictures(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
     ]
     return [
         PortfolioEntry("linear, pixels", _with(base, linear), 0.2),
+        _patches(train, base),
         _default("residual network", base),
     ]
+
+
+def _patches(train: Dataset, base: Recipe) -> PortfolioEntry:
+    """Features that need no weights of others, and a solved head: ready in seconds."""
+    patches = FEW_PATCHES if len(train) > SOLVED_ROWS else "network=random_patches"
+    recipe = _with(base, [patches, "head=ridge", "augmentation=[]", "regularization=[]"])
+    return PortfolioEntry("patches", recipe, 0.4, is_reference=True)
 
 
 def _pretrained(train: Dataset, base: Recipe, weights: Pretrained) -> list[PortfolioEntry]:

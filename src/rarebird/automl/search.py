@@ -54,7 +54,7 @@ class SearchOptions:
     """What a search tries, and where.
 
     Attributes:
-        references: Whether trees and random kernels compete.
+        references: Whether trees, random kernels and random patches compete.
         single: Distil the result into one network, and reserve time for training it.
         workers: Where candidates train.
     """
@@ -251,10 +251,10 @@ class Search(Closing):
                     yield replace(entry, is_reference=one.is_reference, settings=one.settings)
 
     def _is_repeated(self, one: Candidate) -> bool:
-        """Whether other seeds may make the mean better. Solved kernels hardly differ: on held-out rows of twelve sets
-        the mean of two or three draws was no better than one, and takes as many times as long."""
-        of_series = one.is_reference and self.base.kind == "series"
-        return not of_series and not is_same_for_all_seeds(one.models.recipe)
+        """Whether other seeds may make the mean better. Solved kernels and patches hardly differ: on held-out rows of
+        twelve sets of series the mean of two or three draws was no better than one, and takes as many times as long."""
+        of_shapes = one.is_reference and self.base.kind != "table"
+        return not of_shapes and not is_same_for_all_seeds(one.models.recipe)
 
     def _eligible(self) -> list[Candidate]:
         """The candidates for the final model: all unsearched ones, and the best searched recipe if it is surely better

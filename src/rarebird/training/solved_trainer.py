@@ -32,8 +32,9 @@ from rarebird.training.training_rows import learned_rows, prepared_rows
 MEASURED_ROWS, MEASURED_PICTURES, MEASURED_SIDE = 40, 8, 512
 # Share of the time in which features of more than one row are measured.
 MEASURING_SHARE = 0.15
-# Steps of a series whose features take no time worth mentioning.
-SHORT_SERIES = 1_000
+# Of longer series, this number of steps is measured: one pass over the steps serves all rows of a block, so that a
+# few whole series would take about as long as all.
+SHORT_SERIES = 100
 # An eigendecomposition takes about as long as this number of products of matrices of its size.
 DECOMPOSITION = 12.0
 # Share of the time that may be planned; the rest is a reserve, because the speed of a shared machine varies.
@@ -160,11 +161,7 @@ class SolvedTrainer:
         most = min(len(self._learned), MEASURED_PICTURES if self.prepared.spec.kind == "image" else MEASURED_ROWS)
         inputs = self.prepared.inputs(self._learned.take(np.arange(most)))
         block = min(len(self.rows), rows_at_once(inputs, self.device, network))
-        shorter, factor = _shortened(inputs)
-        if factor > 1 and factor * self._seconds(network, shorter, 1) > allowed:
-            inputs = shorter  # one whole series would take too long
-        else:
-            factor = 1.0
+        inputs, factor = _shortened(inputs)
         once, each = affine_seconds(lambda rows: (self._seconds(network, inputs, rows),), most, allowed)
         return factor * float(each[0] + once[0] / block)
 
