@@ -156,14 +156,16 @@ class SolvedTrainer:
         return rows
 
     def _measure(self, allowed: float) -> float:
-        """Seconds per row, in blocks of the size in which features are computed."""
+        """Seconds per row, in blocks of the size in which features are computed. What the measured rows take once, each
+        block takes where they are one block, and otherwise all rows together."""
         network = self._network().eval()
         most = min(len(self._learned), MEASURED_PICTURES if self.prepared.spec.kind == "image" else MEASURED_ROWS)
         inputs = self.prepared.inputs(self._learned.take(np.arange(most)))
-        block = min(len(self.rows), rows_at_once(inputs, self.device, network))
+        block = rows_at_once(inputs, self.device, network)
         inputs, factor = _shortened(inputs)
         once, each = affine_seconds(lambda rows: (self._seconds(network, inputs, rows),), most, allowed)
-        return factor * float(each[0] + once[0] / block)
+        rows = min(block, len(self.rows)) if block >= most else len(self.rows)
+        return factor * float(each[0] + once[0] / rows)
 
     def _seconds(self, network: Any, inputs: Inputs, rows: int) -> float:
         start = time.monotonic()
