@@ -27,6 +27,7 @@ from rarebird.profile.profile import profile
 from rarebird.readers import stored_columns
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.table import read_target
+from rarebird.training.inference import logits
 
 N = 600
 
@@ -181,3 +182,26 @@ def test_files_end_with_the_rows_and_with_the_next_run_where_a_process_was_kille
     assert [folder != left[0] for folder in tmp_path.iterdir()] == [True]
     del rows
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_on_disk_are_predicted_and_digested_in_the_order_of_the_disk(
+    path: Path, part_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the user's order, each row of a table of many parts takes a read of its own."""
+    one, other = both(path)
+    prepared, _ = prepare.fit(one)
+    network = torch.nn.Module()
+    network.forward = lambda x: x["numbers"][:, :2]  # type: ignore[method-assign]
+    whole = logits(network, prepared.inputs(one))
+    read: list[np.ndarray] = []
+    rows = StoredFrame.rows
+
+    def watched(self: StoredFrame, index: np.ndarray) -> pd.DataFrame:
+        read.append(index)
+        return rows(self, index)
+
+    monkeypatch.setattr(StoredFrame, "rows", watched)
+    np.testing.assert_array_equal(logits(network, prepared.inputs(other)), whole)
+    fingerprint(other)
+    assert sum(len(index) for index in read) >= 2 * len(one)
+    assert all((np.diff(index) > 0).all() for index in read)

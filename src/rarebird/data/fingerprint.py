@@ -81,7 +81,11 @@ def table_digests(
     """
     # Digests of columns are joined by a polynomial in an odd multiplier, modulo 2**64.
     powers = np.cumprod(np.full(len(names), _MULTIPLIER, np.uint64))[::-1].copy()
-    return np.concatenate([_joined(frame, powers, change) for frame in source.only(names).chunks(index)])
+    order = source.reading_order(index)
+    digests = np.empty(len(index), np.uint64)
+    read = [_joined(frame, powers, change) for frame in source.only(names).chunks(index[order])]
+    digests[order] = np.concatenate(read)
+    return digests
 
 
 def _joined(frame: pd.DataFrame, powers: np.ndarray, change: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:

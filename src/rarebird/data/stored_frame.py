@@ -104,6 +104,10 @@ class StoredFrame(Frame):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "keeps": None}  # a process that maps the files does not remove them
 
+    def reading_order(self, index: np.ndarray) -> np.ndarray:
+        """``(n,)`` positions in `index` in the order in which the disk has the rows."""
+        return np.argsort(index, kind="stable")
+
     def rows(self, index: np.ndarray) -> pd.DataFrame:
         """The rows at `index`, in that order, in memory, with a fresh row index."""
         import pandas as pd

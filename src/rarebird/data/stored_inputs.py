@@ -29,6 +29,17 @@ def stored_inputs(source: StoredFrame, index: np.ndarray, prepare: Prepare) -> d
     return {name: cast("Tensor", StoredInput(rows, name)) for name in rows.first}
 
 
+def in_reading_order(inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], np.ndarray | None]:
+    """The same rows in the order in which the disk has them, and their positions before: rows in the user's order are
+    all over the disk, where each takes a read of its own. Inputs in memory are returned as they are, with None."""
+    first = next(iter(inputs.values()))
+    if not isinstance(first, StoredInput):
+        return inputs, None
+    rows = first._rows
+    order = np.argsort(rows.index, kind="stable")
+    return stored_inputs(rows.source, rows.index[order], rows.prepare), order
+
+
 class StoredInput:
     """Takes the place of a tensor; it has those methods of a tensor that batches use. All inputs of a batch are read
     together."""
@@ -65,7 +76,7 @@ class _Rows:
     """Rows that are read and prepared on demand; the last ones are kept."""
 
     def __init__(self, source: StoredFrame, index: np.ndarray, prepare: Prepare) -> None:
-        self.index, self.source, self._prepare = index, source, prepare
+        self.index, self.source, self.prepare = index, source, prepare
         self.first = self._read(index[:1])
         self._chosen: tuple[Tensor | None, dict[str, Tensor]] = None, {}
         self._consecutive: tuple[int, int, dict[str, Tensor]] = 0, 0, {}
@@ -88,4 +99,4 @@ class _Rows:
         return {name: part[start - first : stop - first] for name, part in kept.items()}
 
     def _read(self, rows: np.ndarray) -> dict[str, Tensor]:
-        return self._prepare(self.source.rows(rows))
+        return self.prepare(self.source.rows(rows))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
+from rarebird.data.stored_inputs import in_reading_order
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots.protocols import Inputs
 from rarebird.slots.stored_modules import OnnxModule
@@ -59,6 +60,7 @@ def logits(
     network.eval()
     by_other_threads = isinstance(network, OnnxModule)
     wanted = replace(placement(device, "pixels" in inputs and not by_other_threads), precision=precision)
+    inputs, order = in_reading_order(inputs)
     n = len(next(iter(inputs.values())))
     batch_size = batch_size or rows_at_once(inputs, device, network)
     # One array for all rows: a small tensor of each batch, kept among large ones that are freed, would keep the memory
@@ -78,6 +80,8 @@ def logits(
         network.train(was_training)
     assert found is not None
     outputs = found.double().numpy()
+    if order is not None:
+        outputs[order] = outputs.copy()
     if not np.isfinite(outputs).all():
         raise DataError(f"The network gives outputs that are no numbers: {DIVERGED}")
     return outputs
