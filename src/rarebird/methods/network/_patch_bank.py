@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from rarebird.methods.network._dilated_kernels import drawn_rows
 
-# Patches from which the whitening and the thresholds are learned, and those that are cut out at a time.
-LEARNED, AT_ONCE = 20_000, 512
+# Pictures that are drawn, patches of each, from which the whitening and the thresholds are learned, and pictures at a
+# time.
+DRAWN, OF_EACH, AT_ONCE = 2_500, 8, 64
 # Added to a patch's variance, as a share of the variance of all pixels: an even patch stays even.
 EVEN = 0.01
 # Added to each variance before whitening, as a share of their mean.
@@ -42,20 +43,22 @@ class PatchBank(nn.Module):
     offsets: Tensor
     even: Tensor
     draws: Tensor
+    places: Tensor
     regions: Tensor
 
     def __init__(self, channels: int, height: int, width: int, count: int, side: int) -> None:
         super().__init__()
         self.side = min(side, height, width)
         self.stride = max(1, round(min(height, width) / FINE_SIDE))
-        places = tuple((length - self.side) // self.stride + 1 for length in (height, width))
-        self.register_buffer("regions", regions_of(*places), persistent=False)
+        steps = tuple((length - self.side) // self.stride + 1 for length in (height, width))
+        self.register_buffer("regions", regions_of(*steps), persistent=False)
         self.register_buffer("kernels", torch.zeros(count, channels, self.side, self.side))
         self.register_buffer("offsets", torch.zeros(count))
         self.register_buffer("even", torch.ones(()))
-        self.register_buffer("draws", torch.rand(3, LEARNED, dtype=torch.float64), persistent=False)
+        self.register_buffer("draws", torch.rand(DRAWN, dtype=torch.float64), persistent=False)
+        self.register_buffer("places", torch.rand(2, DRAWN, OF_EACH), persistent=False)
         self.width = len(self.regions) * count
-        self.cells_per_row = places[0] * places[1] * count
+        self.cells_per_row = steps[0] * steps[1] * count
 
     @torch.no_grad()
     def fit(self, patches: Tensor) -> None:
@@ -93,34 +96,36 @@ class PatchBank(nn.Module):
 
 @torch.no_grad()
 def drawn_patches(banks: list[PatchBank], pixels: Tensor, counts: Tensor) -> list[Tensor]:
-    """For each bank, of pictures half as large as those of the bank before, ``(LEARNED, C, S, S)`` patches.
+    """For each bank, of pictures half as large as those of the bank before, ``(DRAWN * OF_EACH, C, S, S)`` patches,
+    first one of each picture.
 
     Args:
         banks: They hold the draws.
         pixels: ``(n, C, H, W)`` pictures, as bytes or as floats in 0..1.
         counts: ``(n,)`` how many rows each row counts for: how likely it is drawn.
     """
-    rows, device = drawn_rows(counts, banks[0].draws[0]), banks[0].kernels.device
+    rows, device = drawn_rows(counts, banks[0].draws), banks[0].kernels.device
     found: list[list[Tensor]] = [[] for _ in banks]
-    for start in range(0, LEARNED, AT_ONCE):
+    for start in range(0, DRAWN, AT_ONCE):
         part = slice(start, start + AT_ONCE)
         shown = floats(pixels[rows[part].to(pixels.device)].to(device))
         for bank, own in zip(banks, found, strict=True):
-            own.append(cut_out(shown, bank.draws[1:, part], bank.side))
+            own.append(cut_out(shown, bank.places[:, part], bank.side))
             shown = halved(shown)
-    return [torch.cat(own) for own in found]
+    return [torch.cat(own).transpose(0, 1).flatten(0, 1) for own in found]
 
 
 def cut_out(pixels: Tensor, draws: Tensor, side: int) -> Tensor:
-    """``(B, C, side, side)`` one patch of each picture, at the place that ``draws (2, B)`` in 0..1 choose."""
-    n, channels, *sides = pixels.shape
+    """``(B, n, C, side, side)`` patches of each picture, at the places that ``draws (2, B, n)`` in 0..1 choose."""
+    channels, *sides = pixels.shape[1:]
     across = torch.arange(side, device=pixels.device)
     rows, columns = (
-        (draw.to(pixels.device) * (length - side + 1)).long()[:, None] + across
+        (draw * (length - side + 1)).long().clamp(max=length - side)[:, :, None] + across
         for draw, length in zip(draws, sides, strict=True)
     )
-    each, channel = torch.arange(n, device=pixels.device), torch.arange(channels, device=pixels.device)
-    return pixels[each[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None]]
+    each = torch.arange(len(pixels), device=pixels.device)[:, None, None, None, None]
+    channel = torch.arange(channels, device=pixels.device)[:, None, None]
+    return pixels[each, channel, rows[:, :, None, :, None], columns[:, :, None, None, :]]
 
 
 def floats(pixels: Tensor) -> Tensor:
