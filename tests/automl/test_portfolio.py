@@ -72,10 +72,10 @@ def test_references_are_left_out_where_none_are_wanted(what: str) -> None:
     _, networks = entries(what, references=False)
     assert [entry.recipe for entry in networks] == [entry.recipe for entry in everything if not entry.is_reference]
     assert all(entry.recipe.reference is None for entry in networks)
-    assert all(entry.recipe.head is None or what != "series" for entry in networks)
-    solved_kernels = [entry.recipe.head is not None and what == "series" for entry in everything]
+    assert all(entry.recipe.head is None or what in ("table", "values") for entry in networks)
+    solved = [entry.recipe.head is not None and what in ("series", "image") for entry in everything]
     assert [entry.is_reference for entry in everything] == [
-        entry.recipe.reference is not None or kernels for entry, kernels in zip(everything, solved_kernels, strict=True)
+        entry.recipe.reference is not None or shapes for entry, shapes in zip(everything, solved, strict=True)
     ]
 
 

@@ -94,15 +94,19 @@ def test_with_weights_a_probe_and_a_fine_tuning_compete_before_the_default() -> 
     train = pictures(side=120)
     base = base_of(train, BACKBONE, "transfer.file=w.safetensors")
     entries = portfolio(train, without_weights(base, train), weights=pretrained(base))
-    assert [entry.name for entry in entries] == ["pretrained probe", "pretrained, tuned", "residual network"]
-    probe, tuned, default = (entry.recipe for entry in entries)
+    assert [entry.name for entry in entries] == ["pretrained probe", "patches", "pretrained, tuned", "residual network"]
+    probe, _, tuned, default = (entry.recipe for entry in entries)
     assert getattr(probe.head, "class_weight", "") == "balanced"
     assert all(stage.trainable == "head" for stage in probe.stages)
     assert tuned.head is None
     assert tuned.transfer == probe.transfer == base.transfer
     assert default.transfer is None
     assert default.network.settings() | {"size": 96} == default.network.settings()
-    assert [entry.name for entry in portfolio(train, base_of(train))] == ["linear, pixels", "residual network"]
+    assert [entry.name for entry in portfolio(train, base_of(train))] == [
+        "linear, pixels",
+        "patches",
+        "residual network",
+    ]
 
 
 @pytest.mark.parametrize(("asked", "given"), [("", "roots"), (",pooling=statistics", "statistics")])

@@ -65,7 +65,9 @@ def fit(
     output: Output,
     out: Path | None,
     references: Annotated[
-        bool, typer.Option(help="Whether trees, random kernels and random patches compete with the networks."), After("metric")
+        bool,
+        typer.Option(help="Whether trees, random kernels and random patches compete with the networks."),
+        After("metric"),
     ] = True,
     prior: Prior = None,
     cost_column: Annotated[
