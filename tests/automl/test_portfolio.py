@@ -130,7 +130,7 @@ def test_trees_get_many_rounds_where_many_rows_are_held_out(n: int, folds: int, 
 @pytest.mark.parametrize("n", [12, 60, 2_000])
 def test_pictures_have_a_linear_model_of_their_pixels_first(n: int) -> None:
     train = rows("image", n)
-    first, last = portfolio(train, default_recipe(train))
+    first, _, last = portfolio(train, default_recipe(train))
     assert type(first.recipe.network).name == "linear"
     assert first.recipe.augmentation == ()
     assert not first.is_reference

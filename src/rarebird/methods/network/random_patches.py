@@ -82,12 +82,13 @@ class RandomPatchesNetwork(HeadedNetwork):
 
     def __init__(self, settings: RandomPatches, spec: InputSpec) -> None:
         super().__init__()
-        height, width, banks = spec.height, spec.width, []
+        height, width = spec.height, spec.width
+        banks: list[PatchBank] = []
         while not banks or min(height, width) >= ROOM * settings.side:
             banks.append(PatchBank(spec.channels, height, width, settings.patches, settings.side))
             height, width = height // 2, width // 2
         self.banks = nn.ModuleList(banks)
-        self.thumbnail = tuple(min(length, THUMBNAIL) for length in (spec.height, spec.width))
+        self.thumbnail = min(spec.height, THUMBNAIL), min(spec.width, THUMBNAIL)
         self.cells_per_row = max(bank.cells_per_row for bank in banks)
         features = spec.channels * self.thumbnail[0] * self.thumbnail[1] + sum(bank.width for bank in banks)
         self.register_buffer("mean", torch.zeros(features))
