@@ -28,8 +28,11 @@ from rarebird.training.timing import affine_seconds
 from rarebird.training.trainer import StepProgress, Trained, TrainingPlan
 from rarebird.training.training_rows import learned_rows, prepared_rows
 
-# Rows whose features are measured, at most (a picture takes longer), and the side of measured products of matrices.
-MEASURED_ROWS, MEASURED_PICTURES, MEASURED_SIDE = 40, 8, 512
+# Rows whose features are measured, at most, and the side of measured products of matrices.
+MEASURED_ROWS, MEASURED_PICTURES, MEASURED_SIDE = 40, 64, 512
+# Seconds in which features of more than one picture are measured: a pause of a tenth of a second, as on a busy machine,
+# must not look like the time of a few pictures.
+PICTURES_SECONDS = 1.0
 # Share of the time in which features of more than one row are measured.
 MEASURING_SHARE = 0.15
 # Of longer series, this number of steps is measured: one pass over the steps serves all rows of a block, so that a
@@ -159,7 +162,9 @@ class SolvedTrainer:
         """Seconds per row, in blocks of the size in which features are computed. What the measured rows take once, each
         block takes where they are one block, and otherwise all rows together."""
         network = self._network().eval()
-        most = min(len(self._learned), MEASURED_PICTURES if self.prepared.spec.kind == "image" else MEASURED_ROWS)
+        most = min(len(self._learned), MEASURED_ROWS)
+        if self.prepared.spec.kind == "image":
+            most, allowed = min(len(self._learned), MEASURED_PICTURES), min(allowed, PICTURES_SECONDS)
         inputs = self.prepared.inputs(self._learned.take(np.arange(most)))
         block = rows_at_once(inputs, self.device, network)
         inputs, factor = _shortened(inputs)
