@@ -20,7 +20,7 @@ ENTRYWISE = (
 )
 SUMS_AND_PRODUCTS = ("add", "iadd", "radd", "mul", "imul", "rmul", "sub", "isub", "div", "truediv", "itruediv")
 POOLING = tuple(f"{kind}_pool{d}d" for kind in ("adaptive_avg", "adaptive_max", "avg", "max") for d in (1, 2))
-REDUCTIONS = ("mean", "sum", "amax", "amin", "var")
+REDUCTIONS = ("mean", "sum", "amax", "amin")
 
 
 @dataclass(frozen=True)

@@ -143,9 +143,16 @@ def pooled(body: Any, pixels: Tensor, pooling: Pooling, levels: Sequence[int]) -
     for level in inner:
         features += [level.mean(dim=(2, 3)), level.amax(dim=(2, 3))]
         if pooling == "statistics":
-            variances = level.var(dim=(2, 3), correction=0)
-            features += [level.amin(dim=(2, 3)), (variances + LEAST_VARIANCE).sqrt()]
+            features += [level.amin(dim=(2, 3)), _deviations(level)]
     return features
+
+
+def _deviations(level: Tensor) -> Tensor:
+    """``(B, M)``: the deviation of each channel of a map ``(B, M, H, W)``. From means, in float32: torch's own variance
+    takes 25 times as long where channels come last."""
+    values = level.float()
+    variances = values.square().mean(dim=(2, 3)) - values.mean(dim=(2, 3)).square()
+    return (variances.clamp(min=0) + LEAST_VARIANCE).sqrt()
 
 
 def _between(body: Any, pooling: Pooling) -> dict[str, bool]:
