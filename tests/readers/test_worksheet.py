@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -48,6 +50,21 @@ def test_a_sheet_is_its_csv(tmp_path: Path) -> None:
     sheet, csv = read(tmp_path / "book.xlsx"), read(tmp_path / "book.csv")
     assert fingerprint(sheet.train) == fingerprint(csv.train)
     assert sheet.notes == csv.notes
+
+
+def test_what_openpyxl_does_not_keep_of_a_book_is_not_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    FRAME.to_excel(tmp_path / "book.xlsx", index=False)
+    load = openpyxl.load_workbook
+
+    def warning(*given: object, **named: object) -> object:
+        warnings.warn("Data Validation extension is not supported and will be removed", stacklevel=2)
+        return load(*given, **named)
+
+    monkeypatch.setattr(openpyxl, "load_workbook", warning)
+    assert len(read(tmp_path / "book.xlsx").train) == len(FRAME)
+    assert not recwarn.list
 
 
 def test_titles_totals_empty_sheets_and_the_row_of_a_message(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,13 +40,16 @@ def read(path: Path) -> delimited.Cells:
             f"{path} needs the package openpyxl; install it with pip install 'rarebird[excel]', or {SAVE}."
         ) from None
     _check_size(path)
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    try:
-        filled = ((sheet.title, text) for sheet in book.worksheets if (text := _as_csv(_rows(sheet))).strip(",\n"))
-        title, text = next(filled, ("", ""))
-        others = [sheet.title for sheet in book.worksheets if sheet.title != title]
-    finally:
-        book.close()
+    with warnings.catch_warnings():
+        # Of styles, print areas and the like that openpyxl does not keep: none of them is read.
+        warnings.simplefilter("ignore")
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        try:
+            filled = ((sheet.title, text) for sheet in book.worksheets if (text := _as_csv(_rows(sheet))).strip(",\n"))
+            title, text = next(filled, ("", ""))
+            others = [sheet.title for sheet in book.worksheets if sheet.title != title]
+        finally:
+            book.close()
     if not text:
         raise DataError(f"{path} has no sheet with cells; give a workbook with a table in its first sheet.")
     notes = []
