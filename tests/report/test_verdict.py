@@ -45,8 +45,11 @@ def test_rows_of_one_class_say_nothing_on_telling_classes_apart() -> None:
     [
         ((0.9, 0.85, 0.95), "Random guessing would reach 0.50; the whole interval is above it."),
         ((0.55, 0.45, 0.65), "Random guessing would reach 0.50; this model is not shown to beat it."),
-        ((0.9, 0.85, 0.95), "On the validation rows it was 0.88 [0.84, 0.92]; the test rows confirm this."),
-        ((0.7, 0.65, 0.75), "it was 0.88 [0.84, 0.92]; the test rows do not confirm this."),
+        (
+            (0.9, 0.85, 0.95),
+            "On the validation rows balanced_accuracy was 0.88 [0.84, 0.92]; the test rows confirm this.",
+        ),
+        ((0.7, 0.65, 0.75), "balanced_accuracy was 0.88 [0.84, 0.92]; the test rows do not confirm this."),
     ],
 )
 def test_the_verdict_agrees_with_the_intervals(test: Figure, sentence: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.methods.synthesis import _gate
 from rarebird.methods.synthesis.mixture import Mixture
@@ -174,10 +175,14 @@ def same(first: Dataset, second: Dataset) -> None:
     np.testing.assert_array_equal(first.codes, second.codes)
 
 
-@pytest.mark.parametrize("name", ["new", "new.npz"])
+@pytest.mark.parametrize("name", ["new", "new.npz", "new.rejected"])
 def test_pictures_are_read_back(name: str, tmp_path: Path) -> None:
     rows = pictures()
     row_files.write_rows(rows, tmp_path / name, ReadOptions())
+    if not name.endswith(".npz"):
+        named = replace(rows, classes=("n/a", *rows.classes[1:]))
+        with pytest.raises(DataError, match="No folder can be called 'n/a'"):
+            row_files.write_rows(named, tmp_path / "named", ReadOptions())
     back = read(tmp_path / name, ReadOptions(kind="image")).train
     same(back, rows)
     np.testing.assert_array_equal(back.raw(), rows.raw())

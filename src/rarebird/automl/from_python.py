@@ -17,6 +17,8 @@ from rarebird.data.dataset import Kind, Splits, Task
 from rarebird.executors.workers import Workers
 from rarebird.experiment.run import Outcome
 from rarebird.readers import compressed, labels, python
+from rarebird.readers.arrow_frames import in_pandas
+from rarebird.readers.frames import composed
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe import ensemble
 from rarebird.recipe.ensemble import AnyRecipe
@@ -102,7 +104,7 @@ def fit(
     data: Any,
     y: Any = None,
     *,
-    target: str | None = None,
+    target: str | int | None = None,
     test: Any = None,
     budget: str | float = "5m",
     out: str | Path | None = None,
@@ -112,8 +114,8 @@ def fit(
     """Search, train, calibrate, decide, test and report, as `rarebird fit` does.
 
     Args:
-        data: The path of the data; or a frame whose column `target` holds the labels; or the rows `X` of arrays, as
-            `rarebird.from_arrays` takes them, with `y`; or `Splits`.
+        data: The path of the data; or a frame (of pandas, polars or pyarrow) whose column `target` holds the labels; or
+            the rows `X` of arrays, as `rarebird.from_arrays` takes them, with `y`; or `Splits`.
         y: ``(n,)`` labels of the rows `data`.
         target: Column of the labels (default: target).
         test: The path of the test rows; or a frame with the same columns; or a pair ``(X, y)``. None: a fifth is held
@@ -132,6 +134,7 @@ def fit(
         TypeError: An unknown option.
     """
     _refuse_unknown(options)
+    target = None if target is None else str(target)
     clock = Clock(seconds_of(budget) if isinstance(budget, str) else _positive(budget))
     request = _request(data, target, test, out, options)
     searches = command.is_asked_for(request)
@@ -231,7 +234,8 @@ def _splits(data: Any, y: Any, target: str | None, test: Any, options: FitOption
     """Rows from a frame, arrays or `Splits`."""
     if isinstance(data, Splits):
         return data
-    given = {known: options.get(key) for key, known in ROW_VALUES.items()}
+    values = {known: options.get(key) for key, known in ROW_VALUES.items()}
+    given = {known: str(value) if isinstance(value, int) else value for known, value in values.items()}
     about: dict[str, Any] = {"kind": options.get("kind"), "task": options.get("task"), "name": "data"}
     found = _rows(data, y, target, given, about)
     if test is None:
@@ -241,8 +245,8 @@ def _splits(data: Any, y: Any, target: str | None, test: Any, options: FitOption
     if len(pair) != 2:
         raise DataError(f"test is a frame or a pair (X, y), but got {len(pair)} parts.")
     # One value per row is of the training rows; a column's name may be of the test rows, too.
-    columns = getattr(pair[0], "columns", ())
-    named = {known: value for known, value in given.items() if isinstance(value, str) and value in columns}
+    columns = {composed(column) for column in getattr(in_pandas(pair[0]), "columns", ())}
+    named = {known: value for known, value in given.items() if isinstance(value, str) and composed(value) in columns}
     as_train = {"kind": train.kind, "task": train.task, "name": "test", "schema": train.known_schema}
     tested = _rows(*pair, target, named, as_train)
     return Splits(train, test=tested.train, notes=(*found.notes, *tested.notes))
@@ -251,12 +255,13 @@ def _splits(data: Any, y: Any, target: str | None, test: Any, options: FitOption
 def _rows(X: Any, y: Any, target: str | None, row_values: dict[str, Any], about: dict[str, Any]) -> Splits:
     """Rows with their labels; columns that are named as target, groups, weight or time are no features."""
     name, notes, form = about["name"], list[str](), None
+    X = in_pandas(X)
     if hasattr(X, "columns"):
         named = y is None
         X, y, row_values = _without_named(X, y, target, name, row_values)
         if named:
             # Labels in a column are spelled as those of a file are.
-            column = labels.of_frame(y, target or "target", name, about["task"], about.get("schema"))
+            column = labels.of_frame(y, composed(target or "target"), name, about["task"], about.get("schema"))
             y, notes, form = column.values, list(column.notes), column.form
     elif target is not None:
         raise DataError(f"{name} is no frame, so it has no column {target!r}; give the labels as y.")
@@ -274,12 +279,15 @@ def _without_named(
     frame: pd.DataFrame, y: Any, target: str | None, name: str, row_values: dict[str, Any]
 ) -> tuple[pd.DataFrame, Any, dict[str, Any]]:
     """A frame without the columns that are named, the labels, and the values per row."""
-    named = {key: value for key, value in row_values.items() if isinstance(value, str)}
+    named: dict[str, Any] = {key: value for key, value in row_values.items() if isinstance(value, str)}
     if y is None:
         named["y"] = target or "target"
-    for column in named.values():
-        if column not in frame.columns:
-            raise DataError(f"{name} has no column {column!r}; {nearest(column, map(str, frame.columns))}")
+    # Columns go by their names as text, as those of a file do: a frame may call one 3.
+    columns = {composed(column): column for column in frame.columns}
+    for key, column in named.items():
+        if composed(column) not in columns:
+            raise DataError(f"{name} has no column {column!r}; {nearest(column, columns)}")
+        named[key] = columns[composed(column)]
     taken = {key: frame[column] for key, column in named.items()}
     return frame.drop(columns=list(named.values())), taken.pop("y", y), row_values | taken
 

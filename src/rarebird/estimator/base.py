@@ -21,6 +21,7 @@ from rarebird.estimator.rows import checked_weight, has_text_or_dates, is_table,
 from rarebird.experiment.run import Outcome, run
 from rarebird.metrics import names
 from rarebird.readers import array_tables
+from rarebird.readers.arrow_frames import in_pandas
 from rarebird.readers.python import from_arrays
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
@@ -138,6 +139,7 @@ class RecipeEstimator(BaseEstimator):  # type: ignore[misc]
     def _rows(self, X: Any, kind: Kind | None, *, reset: bool, **parts: Any) -> Dataset:
         """Rows of any kind. A table is checked as scikit-learn checks it; series and pictures are checked by
         `from_arrays` alone."""
+        X = in_pandas(X)
         if kind == "table" or (kind is None and is_table(X)):
             kind, X = "table", self._table(X, reset)
             # Columns go by the names that fit saw, so that a frame and an array of the same columns are the same rows.

@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from rarebird.estimator.base import RecipeEstimator
-from rarebird.estimator.rows import on_host
+from rarebird.estimator.rows import plain_labels
 from rarebird.model.coverage import sets
 from rarebird.readers import targets
 
@@ -105,7 +105,7 @@ class RarebirdClassifier(ClassifierMixin, RecipeEstimator):  # type: ignore[misc
         DataError
             A ValueError: the rows, or the recipe for them, cannot serve.
         """
-        labels = validate_data(self, y=on_host(y))
+        labels = validate_data(self, y=plain_labels(y))
         check_classification_targets(labels)
         self._fit(X, labels, sample_weight, groups)
         self.classes_ = np.unique(labels)

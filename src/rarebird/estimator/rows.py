@@ -6,15 +6,34 @@ import datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import check_array
 
 from rarebird.core.checks import DataError, some
 from rarebird.data.dataset import Dataset
+from rarebird.readers.arrow_frames import in_pandas
+from rarebird.readers.site import row_number
 
 
 def on_host(values: Any) -> Any:
     """A tensor as an array; anything else as it is."""
     return values.detach().cpu().numpy() if hasattr(values, "detach") else values
+
+
+def plain_labels(y: Any) -> Any:
+    """Labels of a nullable or Arrow column in NumPy's type, so that 3 does not become 3.0; anything else as it is.
+
+    Raises:
+        DataError: One is missing, where scikit-learn's own check would fail without a sentence.
+    """
+    y = in_pandas(on_host(y))
+    dtype = getattr(y, "dtype", None)
+    if dtype is None or getattr(y, "ndim", 1) != 1 or (isinstance(dtype, np.dtype) and dtype.kind != "O"):
+        return y
+    missing = np.asarray(pd.isna(y))
+    if missing.any():
+        raise DataError(f"y is missing in {row_number(int(missing.argmax()))}; remove the rows without a label.")
+    return np.array(y.tolist()) if dtype.kind in "biu" else y
 
 
 def is_table(X: Any) -> bool:

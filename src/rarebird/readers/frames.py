@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rarebird.core.checks import DataError
+from rarebird.readers.arrow_frames import of_arrow_type
 from rarebird.readers.site import Site, row_number
 from rarebird.readers.text_column import TextColumn, of_series, spelled
 
@@ -39,6 +40,8 @@ def plain(frame: pd.DataFrame, where: str) -> dict[str, TextColumn | pd.Series]:
 
     def column(name: str, place: int) -> TextColumn | pd.Series:
         series = frame.iloc[:, place].reset_index(drop=True)
+        if isinstance(series.dtype, pd.ArrowDtype):
+            series = of_arrow_type(series)
         if isinstance(series.dtype, pd.CategoricalDtype):
             return _categories(series)
         values = _plain(series, name, where)
@@ -76,8 +79,6 @@ def _plain(series: pd.Series, name: str, where: str) -> pd.Series:
     import pandas as pd
 
     dtype = series.dtype
-    if isinstance(dtype, pd.ArrowDtype):
-        series = series.convert_dtypes(dtype_backend="numpy_nullable")
     if isinstance(dtype, pd.IntervalDtype):
         series = series.astype(object)
     if isinstance(dtype, pd.PeriodDtype):

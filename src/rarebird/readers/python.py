@@ -12,6 +12,7 @@ from rarebird.data.dataset import Curves, Dataset, Kind, Pixels, Source, Splits,
 from rarebird.data.schema import Reading, Schema
 from rarebird.data.stored_frame import in_memory
 from rarebird.readers import array_tables, columns, frames, labels, roles, series, targets
+from rarebird.readers.arrow_frames import in_pandas
 from rarebird.readers.site import Place, Site, row_number
 from rarebird.readers.text_column import TextColumn
 
@@ -44,12 +45,13 @@ def from_arrays(
     """A data set from arrays, frames or tensors. Tensors may be on any device, and torch is not imported for them.
 
     Args:
-        X: A table: a pandas frame, a structured array, or ``(n, columns)`` numbers, texts or objects, whose columns are
-            called x0, x1, ... Series: ``(n, channels, length)`` numbers, NaN where missing or beyond the end; also
-            ``(n, length)`` with ``kind="series"``. Pictures: ``(n, height, width, channels)`` or ``(n, channels,
-            height, width)``, uint8 or other integers in 0..255, uint16 over its whole range, booleans, or floats in
-            0..1; also ``(n, height, width)`` with ``kind="image"``. The axis of 1 to 4 elements holds the channels; if
-            both could, it is the last axis of an array and the first of a tensor, as is usual for them.
+        X: A table: a frame of pandas, polars or pyarrow, a structured array, or ``(n, columns)`` numbers, texts or
+            objects, whose columns are called x0, x1, ... Series: ``(n, channels, length)`` numbers, NaN where missing
+            or beyond the end; also ``(n, length)`` with ``kind="series"``. Pictures: ``(n, height, width, channels)``
+            or ``(n, channels, height, width)``, uint8 or other integers in 0..255, uint16 over its whole range,
+            booleans, or floats in 0..1; also ``(n, height, width)`` with ``kind="image"``. The axis of 1 to 4 elements
+            holds the channels; if both could, it is the last axis of an array and the first of a tensor, as is usual
+            for them.
         y: ``(n,)`` labels or numbers, ``(n, 1)`` or one-hot; None without labels.
         kind: Overrides the guess from the shape.
         task: Overrides the guess from `y`.
@@ -105,6 +107,7 @@ def read(
 def _source(X: Any, kind: Kind | None, schema: Schema | None) -> tuple[Kind, Source, Reading | None, list[str]]:
     """The rows of X in the form of their kind, which is guessed from the shape if it is not given; of a table also how
     it was read, with notes."""
+    X = in_pandas(X)
     rows = X if _is_frame(X) else _array(X, "X")
     kind = kind or _guess(rows)
     reading, notes = None, list[str]()
@@ -133,9 +136,15 @@ def _array(value: Any, what: str) -> np.ndarray:
     if hasattr(value, "toarray"):
         raise DataError(f"{what} is a sparse matrix, which is not supported; give it dense, as {what}.toarray().")
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError:
         raise DataError(f"{what} has rows of unequal length; give an array, series padded with NaN.") from None
+    if array.ndim == 0 or (array.dtype.kind == "O" and array.ndim == 1 and array.size and isinstance(array[0], dict)):
+        raise DataError(
+            f"{what} is of the type {type(value).__name__}, which is no table; give an array or a frame, such as "
+            "pandas.DataFrame(...) makes of a dict or of a list of dicts."
+        )
+    return array
 
 
 def _guess(rows: Any) -> Kind:
@@ -234,6 +243,7 @@ def _numeric(rows: Any, what: str) -> np.ndarray:
 
 
 def _targets(y: Any, n: int, task: Task | None, least_classes: int) -> tuple[Task, np.ndarray, tuple[str, ...]]:
+    y = in_pandas(y)
     values = y.to_numpy() if _is_frame(y) else _array(y, "y") if _is_tensor(y) else y
     _check_length(values, n, "y")
     missing = targets.missing_mask(values)
@@ -258,6 +268,7 @@ def _per_row(row_arrays: RowArrays, n: int) -> dict[str, Any]:
 def _checked(values: Any, n: int, what: str, check: Callable[[pd.Series, str, Place], np.ndarray]) -> np.ndarray:
     import pandas as pd
 
+    values = in_pandas(values)
     flat = values if hasattr(values, "iloc") else _array(values, what)
     _check_length(flat, n, what)
     if flat.ndim != 1:

@@ -134,7 +134,7 @@ def _agreement(result: Result, headline: str) -> list[str]:
         return []
     figure = estimate_of(result.validation, headline)
     assert figure is not None
-    before = f"On the validation rows it was {value_text(figure)} {interval_text(figure)}"
+    before = f"On the validation rows {headline} was {value_text(figure)} {interval_text(figure)}"
     apart = test[0] > validation[1] or test[1] < validation[0]
     differing = differing_classes(result)
     if not apart and not differing:

@@ -45,7 +45,7 @@ def write(found: NewRows, asked: Asked, request: Request) -> tuple[dict[str, str
         check_place(place, request.force)
     place = place if found.verdict.passes else rejected(place)
     row_files.write_rows(found.made, place, request.read)
-    page = place.with_name(f"{place.name if place.suffix == '' else place.stem}.html")
+    page = place.with_name(f"{place.name if row_files.is_folder(place, found.made.kind) else place.stem}.html")
     try:
         page_file.write(page, new_rows_page.page_of(found, place.name))
     except Exception as error:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rarebird.core.atomic_files import whole_file, whole_folder
 from rarebird.core.checks import DataError
-from rarebird.data.dataset import Dataset
+from rarebird.data.dataset import Dataset, Kind
 from rarebird.readers.options import ReadOptions
 
 # Suffixes that rows of a kind are written with; a folder has none.
@@ -32,16 +32,24 @@ def usual_suffix(data: Path, kind: str) -> str:
     return suffix if suffix in SUFFIXES[kind] and (suffix or data.is_dir()) else SUFFIXES[kind][0]
 
 
+def is_folder(path: Path, kind: Kind) -> bool:
+    """Whether rows are written as a folder of pictures: its name may have a dot, as that of rejected rows has."""
+    return kind == "image" and path.suffix.lower() != ".npz"
+
+
 def write_rows(rows: Dataset, path: Path, options: ReadOptions) -> None:
     """Write labelled rows; a reader of `path` sees the old file or the new one, never a part.
 
     Args:
         rows: Rows of classes.
-        path: Its suffix decides the form.
+        path: Its suffix decides the form; pictures that are no .npz are a folder, whatever its name.
         options: As the data were read: a table gets the columns that they name.
+
+    Raises:
+        DataError: The form cannot hold the rows, such as a name of a class that no folder can have.
     """
     suffix = path.suffix.lower()
-    if suffix == "":
+    if is_folder(path, rows.kind):
         _write_pictures(rows, path)
         return
     with whole_file(path) as building:
@@ -88,6 +96,11 @@ def _write_pictures(rows: Dataset, folder: Path) -> None:
     """One folder per class, with a PNG per row."""
     from PIL import Image
 
+    for label in sorted(set(_labels(rows))):
+        if label in ("", ".", "..") or any(letter in label for letter in "/\\\0"):
+            raise DataError(
+                f"No folder can be called {label!r}, as this class is; give --out a name that ends in .npz."
+            )
     with whole_folder(folder) as building:
         for place, (pixels, label) in enumerate(zip(rows.raw(), _labels(rows), strict=True)):
             array = pixels if pixels.dtype == np.uint8 else np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
