@@ -61,7 +61,7 @@ def test_a_frame_of_another_library_and_pandas_own_arrow_types_are_read_alike() 
 @pytest.mark.parametrize("target", [7, "7"])
 def test_columns_are_named_by_numbers_as_by_their_text(target: str | int) -> None:
     rows = pd.DataFrame({0: [1.0, 2, 3, 4], 7: ["a", "b", "a", "b"], 9: [1, 1, 2, 2]})
-    found = from_python._splits(rows, None, str(target), (rows, None), {"groups": 9})
+    found = from_python._splits(rows, None, target, (rows, None), {"groups": 9})
     assert found.test is not None
     for part in (found.train, found.test):
         assert list(part.raw()) == ["0"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from rarebird.automl import command
 from rarebird.automl.search import SearchOptions
@@ -16,7 +16,7 @@ from rarebird.core.python_words import in_python_words
 from rarebird.data.dataset import Kind, Splits, Task
 from rarebird.executors.workers import Workers
 from rarebird.experiment.run import Outcome
-from rarebird.readers import compressed, labels, python
+from rarebird.readers import compressed, named_columns
 from rarebird.readers.arrow_frames import in_pandas
 from rarebird.readers.frames import composed
 from rarebird.readers.options import ReadOptions
@@ -29,9 +29,6 @@ from rarebird.runs.default_folder import default_folder
 from rarebird.runs.fit_recipe import fit_recipe, fit_recipe_on
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, resolve_recipe
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class FitOptions(TypedDict, total=False):
@@ -134,7 +131,6 @@ def fit(
         TypeError: An unknown option.
     """
     _refuse_unknown(options)
-    target = None if target is None else str(target)
     clock = Clock(seconds_of(budget) if isinstance(budget, str) else _positive(budget))
     request = _request(data, target, test, out, options)
     searches = command.is_asked_for(request)
@@ -175,7 +171,7 @@ def _search_rows(
     return command.write(found, out, clock, progress, request)
 
 
-def _request(data: Any, target: str | None, test: Any, out: str | Path | None, options: FitOptions) -> Request:
+def _request(data: Any, target: str | int | None, test: Any, out: str | Path | None, options: FitOptions) -> Request:
     """The request that the command would make; of rows that are given as they are, it names no path."""
     is_path = isinstance(data, str | Path)
     path = Path(data) if is_path else Path("data")
@@ -199,7 +195,9 @@ def _request(data: Any, target: str | None, test: Any, out: str | Path | None, o
         out_is_default=out is None,
         force=options.get("force", False),
         test=Path(test) if isinstance(test, str | Path) else None,
-        read=ReadOptions(kind=options.get("kind"), task=options.get("task"), target=target, **columns, **of_path),
+        read=ReadOptions(
+            kind=options.get("kind"), task=options.get("task"), target=_name(target), **columns, **of_path
+        ),
         recipe=None if recipe is None else Path(recipe),
         settings=tuple(settings),
         metric=options.get("metric"),
@@ -230,14 +228,15 @@ def _search_options(options: FitOptions) -> SearchOptions:
     return SearchOptions(options.get("references", True), options.get("single", False), workers)
 
 
-def _splits(data: Any, y: Any, target: str | None, test: Any, options: FitOptions) -> Splits:
+def _splits(data: Any, y: Any, target: str | int | None, test: Any, options: FitOptions) -> Splits:
     """Rows from a frame, arrays or `Splits`."""
     if isinstance(data, Splits):
         return data
     values = {known: options.get(key) for key, known in ROW_VALUES.items()}
-    given = {known: str(value) if isinstance(value, int) else value for known, value in values.items()}
+    given = {known: _name(value) if isinstance(value, int) else value for known, value in values.items()}
     about: dict[str, Any] = {"kind": options.get("kind"), "task": options.get("task"), "name": "data"}
-    found = _rows(data, y, target, given, about)
+    target = _name(target)
+    found = named_columns.read(data, y, target, given, about)
     if test is None:
         return found
     train = found.train
@@ -248,48 +247,13 @@ def _splits(data: Any, y: Any, target: str | None, test: Any, options: FitOption
     columns = {composed(column) for column in getattr(in_pandas(pair[0]), "columns", ())}
     named = {known: value for known, value in given.items() if isinstance(value, str) and composed(value) in columns}
     as_train = {"kind": train.kind, "task": train.task, "name": "test", "schema": train.known_schema}
-    tested = _rows(*pair, target, named, as_train)
+    tested = named_columns.read(*pair, target, named, as_train)
     return Splits(train, test=tested.train, notes=(*found.notes, *tested.notes))
 
 
-def _rows(X: Any, y: Any, target: str | None, row_values: dict[str, Any], about: dict[str, Any]) -> Splits:
-    """Rows with their labels; columns that are named as target, groups, weight or time are no features."""
-    name, notes, form = about["name"], list[str](), None
-    X = in_pandas(X)
-    if hasattr(X, "columns"):
-        named = y is None
-        X, y, row_values = _without_named(X, y, target, name, row_values)
-        if named:
-            # Labels in a column are spelled as those of a file are.
-            column = labels.of_frame(y, composed(target or "target"), name, about["task"], about.get("schema"))
-            y, notes, form = column.values, list(column.notes), column.form
-    elif target is not None:
-        raise DataError(f"{name} is no frame, so it has no column {target!r}; give the labels as y.")
-    if y is None:
-        raise DataError(f"{name} has no labels; give y, or a frame and the name of its column as target.")
-    found = python.read(X, y, **about, **{key: value for key, value in row_values.items() if value is not None})
-    rows = found.train
-    if form is not None and rows.reading is not None:
-        schema = rows.reading.schema.model_copy(update={"target": form})
-        rows = replace(rows, reading=replace(rows.reading, schema=schema))
-    return replace(found, train=rows, notes=(*found.notes, *notes))
-
-
-def _without_named(
-    frame: pd.DataFrame, y: Any, target: str | None, name: str, row_values: dict[str, Any]
-) -> tuple[pd.DataFrame, Any, dict[str, Any]]:
-    """A frame without the columns that are named, the labels, and the values per row."""
-    named: dict[str, Any] = {key: value for key, value in row_values.items() if isinstance(value, str)}
-    if y is None:
-        named["y"] = target or "target"
-    # Columns go by their names as text, as those of a file do: a frame may call one 3.
-    columns = {composed(column): column for column in frame.columns}
-    for key, column in named.items():
-        if composed(column) not in columns:
-            raise DataError(f"{name} has no column {column!r}; {nearest(column, columns)}")
-        named[key] = columns[composed(column)]
-    taken = {key: frame[column] for key, column in named.items()}
-    return frame.drop(columns=list(named.values())), taken.pop("y", y), row_values | taken
+def _name(column: str | int | None) -> str | None:
+    """The name of a column as text, as frames of files have it."""
+    return None if column is None else str(column)
 
 
 def _paths(given: str | Path | Sequence[str | Path], name: str, is_path: bool) -> tuple[Path, ...]:

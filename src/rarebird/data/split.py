@@ -160,20 +160,15 @@ def left_out(train: Dataset, learned: np.ndarray, held: np.ndarray) -> list[str]
     sentences = []
     if near.any():
         sentences.append(
-            f"{_share(near)} of the {len(train)} rows are before the first held-out row by less than the gap; they "
-            "are left out of training."
+            f"{100 * near.mean():.3g}% of the {len(train)} rows are before the first held-out row by less than the "
+            "gap; they are left out of training."
         )
     if (out & ~near).any():
         sentences.append(
-            f"{_share(out & ~near)} of the {len(train)} rows are of groups (or copies) that also have rows among "
-            "the latest; they are left out of training, so that no group is on both sides."
+            f"{100 * (out & ~near).mean():.3g}% of the {len(train)} rows are of groups (or copies) that also have rows "
+            "among the latest; they are left out of training, so that no group is on both sides."
         )
     return sentences
-
-
-def _share(rows: np.ndarray) -> str:
-    """A percentage, of a few rows with the first digit that is not 0."""
-    return f"{rows.mean():.0%}" if rows.mean() >= 0.005 else f"{100 * rows.mean():.1g}%"
 
 
 def _held(train: Dataset, share: float, rng: np.random.Generator, fewest: int) -> np.ndarray:
