@@ -29,7 +29,7 @@ LINEAR_STEPS, LINEAR_BATCH, PIXELS_BATCH = 200, 512, 256
 SOLVED_ROWS = 3_000
 FEW_KERNELS = "network={name=multirocket_hydra,kernels=252,groups=8}"
 FEW_SHAPELETS = "network={name=shapelets,count=300}"
-FEW_PATCHES = "network={name=random_patches,patches=64}"
+FEW_PATCHES = "network={name=random_patches,patches=96}"
 # Solved in a second; the weights of classes and the penalty are chosen by leave-one-out.
 RIDGE = "head={name=ridge,class_weight=chosen}"
 KERNEL = "network={name=random_fourier,width=0.5}"
