@@ -41,12 +41,13 @@ def merge_summary(
     path: str,
     notes: Sequence[str],
 ) -> str:
-    """All networks together beside the merged one, and a table of the classes."""
+    """All networks together beside the merged one, and of classes a table of their recalls."""
     names = ("all networks", f"merged ({way})")
     table = _size_table([(name, size, one) for name, size, one in zip(names, sizes, scores, strict=True)])
-    classes = _aligned([["class", "rows", "together", "merged", "difference"], *map(_line, costs)])
+    heads = ["class", "rows", "together", "merged", "difference"]
+    recalls = f"Recall on the rows that report:\n{_aligned([heads, *map(_line, costs)])}"
     lines = [*(f"Note: {note}" for note in notes), f"Merged model: {path}"]
-    return "\n\n".join([table, f"Recall on the rows that report:\n{classes}", "\n".join(lines)])
+    return "\n\n".join([table, *([recalls] if costs else []), "\n".join(lines)])
 
 
 def _table(measured: Sequence[Measured]) -> str:
