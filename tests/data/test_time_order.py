@@ -80,9 +80,14 @@ def test_rows_in_the_gap_are_counted_in_the_sentence_and_test_rows_keep_it_too()
     splits = separate(Splits(data), made_rows.baseline(), 0.2)
     assert splits.test is not None
     assert time_order.times(splits.test).min() - time_order.times(splits.train).max() >= 40
-    assert any(
-        "10% of the 400 rows are before the first held-out row by less than the gap" in note for note in splits.notes
-    )
+    (told,) = [note for note in splits.notes if "before the first held-out row by less than the gap" in note]
+    share, _, rest = told.partition("% of the 400 rows")
+    assert 9 < float(share) < 11
+    assert rest
+    # One row of 400 is not 0 %.
+    few = np.arange(400) == 0
+    held = np.arange(400) == 399
+    assert split.left_out(data, ~few & ~held, held)[0].startswith("0.25% of the 400 rows")
     left = "About 10% of the rows are left out of a part's training, because they are earlier than its judged rows"
     assert f"{left} by less than the gap." in split.decide(data, None, folds=4).reason
     assert "less than the gap" in split.decide(data, None).reason
