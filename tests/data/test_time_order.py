@@ -174,7 +174,7 @@ def test_with_groups_the_share_is_as_asked_and_what_is_left_out_of_training_is_s
     assert_no_leak(data, np.flatnonzero(learned), np.flatnonzero(held))
     share = (~learned & ~held).mean()
     assert 0 < share <= 0.15
-    assert f"{share:.0%} of the 400 rows are of groups" in split.decide(data, holdout=0.2).reason
+    assert f"{100 * share:.3g}% of the 400 rows are of groups" in split.decide(data, holdout=0.2).reason
     splits = separate(Splits(data), made_rows.baseline(), 0.2, None)
     assert splits.test is not None
     assert (len(splits.train), len(splits.test)) == (learned.sum(), held.sum())
