@@ -150,6 +150,14 @@ def test_every_recipe_survives_toml_and_trains(what: str) -> None:
         assert np.isfinite(outcome.model.outputs(rows(what))).all(), entry.name
 
 
+def test_patches_compete_where_pictures_are_few() -> None:
+    found = {
+        n: [one.name for one in portfolio(rows("image", n), default_recipe(rows("image", n)))] for n in (60, 3_001)
+    }
+    assert "patches" in found[60]
+    assert "patches" not in found[3_001]
+
+
 def test_what_boosted_trees_would_take_long_for_begins_with_a_quicker_recipe() -> None:
     narrow = rows("table")
     wide = replace(narrow, source=Frame(pd.DataFrame(np.random.default_rng(0).normal(size=(60, 61)))))

@@ -29,7 +29,6 @@ LINEAR_STEPS, LINEAR_BATCH, PIXELS_BATCH = 200, 512, 256
 SOLVED_ROWS = 3_000
 FEW_KERNELS = "network={name=multirocket_hydra,kernels=252,groups=8}"
 FEW_SHAPELETS = "network={name=shapelets,count=300}"
-FEW_PATCHES = "network={name=random_patches,patches=96}"
 # Solved in a second; the weights of classes and the penalty are chosen by leave-one-out.
 RIDGE = "head={name=ridge,class_weight=chosen}"
 KERNEL = "network={name=random_fourier,width=0.5}"
@@ -194,16 +193,19 @@ def _pictures(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
     ]
     return [
         PortfolioEntry("linear, pixels", _with(base, linear), 0.2),
-        _patches(train, base),
+        *_patches(train, base),
         _default("residual network", base),
     ]
 
 
-def _patches(train: Dataset, base: Recipe) -> PortfolioEntry:
-    """Features that need no weights of others, and a solved head: ready in seconds."""
-    patches = FEW_PATCHES if len(train) > SOLVED_ROWS else "network=random_patches"
-    recipe = _with(base, [patches, "head=ridge", "augmentation=[]", "regularization=[]"])
-    return PortfolioEntry("patches", recipe, 0.4, is_reference=True)
+def _patches(train: Dataset, base: Recipe) -> list[PortfolioEntry]:
+    """Features that need no weights of others, and a solved head: ready in seconds. Only where rows are few: from
+    thousands a network learns filters that carry over better to pictures from elsewhere (pneumoniamnist, 4,708 rows,
+    test pictures of other patients: balanced accuracy .924 without patches, .894 with them)."""
+    if len(train) > SOLVED_ROWS:
+        return []
+    settings = ["network=random_patches", "head=ridge", "augmentation=[]", "regularization=[]"]
+    return [PortfolioEntry("patches", _with(base, settings), 0.4, is_reference=True)]
 
 
 def _pretrained(train: Dataset, base: Recipe, weights: Pretrained) -> list[PortfolioEntry]:
