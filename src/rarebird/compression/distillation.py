@@ -143,7 +143,6 @@ def teacher_predictions(
     fits: Sequence[CrossFit],
     members: Sequence[Member],
     device: str,
-    changed: tuple[Dataset, np.ndarray] | None = None,
 ) -> np.ndarray:
     """``(n, n_outputs)`` predictions for the training rows, each by the networks that held the row out, or by all
     networks if none did.
@@ -153,21 +152,18 @@ def teacher_predictions(
         fits: The members' networks by recipe.
         members: The same networks in the same order, calibrated.
         device: Where they compute.
-        changed: Other rows to predict, each with the position of the training row that it was made from; None: the
-            training rows themselves.
     """
-    rows, of = changed or (splits.train, np.arange(len(splits.train)))
-    place, total = 0, sum(models.weight for models in fits)
-    predicted = np.zeros((len(rows), members[0].prepared.spec.n_outputs))
+    train, place, total = splits.train, 0, sum(models.weight for models in fits)
+    predicted = np.zeros((len(train), members[0].prepared.spec.n_outputs))
     for models in fits:
-        is_held = np.zeros((len(models.trained), len(splits.train)), dtype=bool)
+        is_held = np.zeros((len(models.trained), len(train)), dtype=bool)
         for network in range(len(models.trained) if splits.val is None else 0):
             is_held[network, models.unseen_rows(network)] = True
-        is_used = np.where(is_held.any(axis=0), is_held, True)[:, of]
+        is_used = np.where(is_held.any(axis=0), is_held, True)
         share = models.weight / total / is_used.sum(axis=0)
         for own, member in zip(is_used, members[place:], strict=False):
             if own.any():
-                predicted[own] += share[own, None] * member.predict(rows.take(own.nonzero()[0]), device)
+                predicted[own] += share[own, None] * member.predict(train.take(own.nonzero()[0]), device)
         place += len(models.trained)
     return predicted
 

@@ -36,7 +36,7 @@ def in_reading_order(inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], np.n
     if not isinstance(first, StoredInput):
         return inputs, None
     rows = first._rows
-    order = np.argsort(rows.index, kind="stable")
+    order = rows.source.reading_order(rows.index)
     return stored_inputs(rows.source, rows.index[order], rows.prepare), order
 
 

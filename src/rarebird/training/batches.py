@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rarebird.methods.augmentation._pixels import floats
+from rarebird.slots.pixels import floats
 from rarebird.slots.protocols import Inputs
 from rarebird.training.device import Placement
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from rarebird.methods.augmentation._geometry import Composed, Geometric, Mirror
-from rarebird.methods.augmentation._pixels import floats
 from rarebird.methods.augmentation._rows import Apply, Planned, RowWise, unchanged
+from rarebird.slots.pixels import floats
 
 if TYPE_CHECKING:
     from rarebird.slots.methods import Method

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rarebird.methods.network._dilated_kernels import drawn_rows
+from rarebird.slots.pixels import floats
 
 # Pictures that are drawn, patches of each, from which the whitening and the thresholds are learned, and pictures at a
 # time.
@@ -126,11 +127,6 @@ def cut_out(pixels: Tensor, draws: Tensor, side: int) -> Tensor:
     each = torch.arange(len(pixels), device=pixels.device)[:, None, None, None, None]
     channel = torch.arange(channels, device=pixels.device)[:, None, None]
     return pixels[each, channel, rows[:, :, None, :, None], columns[:, :, None, None, :]]
-
-
-def floats(pixels: Tensor) -> Tensor:
-    """Pictures as floats in 0..1, whether they come as bytes or as floats already."""
-    return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
 
 
 def halved(pixels: Tensor) -> Tensor:

@@ -31,8 +31,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rarebird.methods.network._layers import HeadedNetwork
-from rarebird.methods.network._patch_bank import PatchBank, drawn_patches, floats, halved
+from rarebird.methods.network._patch_bank import PatchBank, drawn_patches, halved
 from rarebird.slots.methods import Method
+from rarebird.slots.pixels import floats
 from rarebird.slots.ranges import Int
 
 if TYPE_CHECKING:
