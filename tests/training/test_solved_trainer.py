@@ -15,6 +15,7 @@ from rarebird.data.dataset import Dataset, Splits
 from rarebird.data.sources import Curves, Pixels
 from rarebird.evaluation import held_outputs
 from rarebird.experiment.run import run
+from rarebird.methods.head.ridge import PENALTIES
 from rarebird.model.model import load
 from rarebird.recipe.ensemble import Ensemble
 from rarebird.recipe.recipe import Recipe
@@ -162,6 +163,19 @@ def test_of_long_series_the_beginning_is_measured_on_many_rows(monkeypatch: pyte
     monkeypatch.setattr(solved_trainer.time, "monotonic", lambda: now[0])
     assert 6 * trainer.seconds_per_row(100.0 + left) == pytest.approx(4.0 * 1.06)
     assert set(longest) == {solved_trainer.SHORT_SERIES}
+
+
+def test_many_classes_are_counted_in_the_time_of_a_solution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 200 classes, judging the scores took most of the time; a budget of 20 s ended after 87 s."""
+    monkeypatch.setattr(solved_trainer, "features_of", lambda *_: None)
+    made, deadline = rows(400), time.monotonic() + 1000
+
+    def least(classes: int) -> float:
+        data = replace(made, y=np.arange(400) % classes, classes=tuple(f"{place:03d}" for place in range(classes)))
+        return SolvedTrainer(recipe(), data, 0, "cpu").least_seconds(deadline)
+
+    judged = len(PENALTIES) * solved_trainer.JUDGEMENTS * 400 * solved_trainer.SECONDS_PER_JUDGEMENT
+    assert least(200) - least(2) > 198 * judged
 
 
 def test_nothing_starts_that_takes_longer_than_the_time() -> None:

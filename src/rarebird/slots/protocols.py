@@ -224,7 +224,13 @@ class Reference(Protocol):
 
 @runtime_checkable
 class Head(Protocol):
-    """Solves a network's linear head in closed form, in place of a training by steps; all else of it is frozen."""
+    """Solves a network's linear head in closed form, in place of a training by steps; all else of it is frozen.
+
+    ``solutions`` are how many decompositions of the features it computes, and how many solutions it tries in all.
+    """
+
+    @property
+    def solutions(self) -> tuple[int, int]: ...
 
     def solve(self, rows: HeadRows) -> SolvedHead: ...
 

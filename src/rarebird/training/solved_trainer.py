@@ -40,6 +40,9 @@ MEASURING_SHARE = 0.15
 SHORT_SERIES = 100
 # An eigendecomposition takes about as long as this number of products of matrices of its size.
 DECOMPOSITION = 12.0
+# Scores of a solution are judged about this number of times, until their scale and biases are fitted, and each number
+# of them takes this time: an exponential and a few passes over memory.
+JUDGEMENTS, SECONDS_PER_JUDGEMENT = 20, 6e-9
 # Share of the time that may be planned; the rest is a reserve, because the speed of a shared machine varies.
 PLANNED_SHARE = 0.7
 
@@ -100,10 +103,7 @@ class SolvedTrainer:
         if deadline is None:
             return True
         left = max(deadline - time.monotonic(), 0.0)
-        n, width = len(self.rows), self._network().head.in_features
-        side = min(n, width)
-        products = n * side * width + DECOMPOSITION * side**3
-        seconds = n * self.seconds_per_row(deadline) + products * _seconds_per_product()
+        seconds = self.least_seconds(deadline)
         return bool(trainings * seconds < PLANNED_SHARE * left - self._initial.seconds(trainings))
 
     def seconds_per_row(self, deadline: float | None = None) -> float:
@@ -115,8 +115,20 @@ class SolvedTrainer:
         return self._measured
 
     def least_seconds(self, deadline: float) -> float:
-        """Seconds of the features of all rows; a solution cannot be shortened."""
-        return len(self.rows) * self.seconds_per_row(deadline)
+        """Seconds of the features of all rows and of their solution, which cannot be shortened."""
+        return len(self.rows) * self.seconds_per_row(deadline) + self._solving_seconds()
+
+    def _solving_seconds(self) -> float:
+        """Seconds of the decompositions, and of the solutions that are tried and judged: with many classes, these take
+        longer."""
+        head: Any = self.recipe.head
+        layer: nn.Linear = self._network().head
+        n, width, outputs = len(self.rows), layer.in_features, layer.out_features
+        side = min(n, width)
+        decompositions, tried = head.solutions
+        products = n * side * width + decompositions * DECOMPOSITION * side**3 + tried * 2 * n * side * outputs
+        judged = tried * JUDGEMENTS * n * outputs if self.prepared.spec.task == "classification" else 0
+        return float(products * _seconds_per_product() + judged * SECONDS_PER_JUDGEMENT)
 
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
         """Compute the features, and solve the head."""

@@ -81,38 +81,58 @@ def _squared_error(targets: Tensor, counts: Tensor) -> Callable[[Tensor], float]
 
 
 def _log_loss(targets: Tensor, counts: Tensor) -> Callable[[Tensor], float]:
-    """Scores -> their mean log loss after a common scale and a bias for each class, which are fitted to the rows."""
+    """Scores -> their mean log loss after a common scale and a bias for each class, which are fitted to the rows.
+
+    The fit starts from that of the scores before: those of the next penalty differ little, and the loss is convex.
+    """
     y, weight = targets.cpu().numpy(), counts.cpu().numpy()
-    seen = weight @ y > 0
+    of_class = weight @ y
+    seen = of_class > 0
+    y, of_class = y[:, seen], of_class[seen]
+    start = np.concatenate([[2.0], np.log(of_class / weight.sum())])
 
     def loss(outputs: Tensor) -> float:
+        nonlocal start
         scores = outputs.cpu().numpy()[:, seen]
         scores = scores - scores.mean(axis=1, keepdims=True)
+        # What the log loss needs of the targets is linear in the scale and the biases.
+        of_targets = np.concatenate([[weight @ np.einsum("ij,ij->i", y, scores)], of_class])
         found = minimize(
             _penalized_log_loss,
-            np.concatenate([[2.0], np.log(weight @ y[:, seen] / weight.sum())]),
-            args=(scores, y[:, seen], weight),
+            start,
+            args=(scores, of_targets, weight),
             jac=True,
             method="L-BFGS-B",
-            bounds=[(1e-3, LARGEST_SCALE)] + [(None, None)] * int(seen.sum()),
+            bounds=[(1e-3, LARGEST_SCALE)] + [(None, None)] * len(of_class),
             options={"maxiter": 100, "ftol": 1e-10, "gtol": 1e-6},
         )
+        start = found.x
         return float(found.fun) / float(weight.sum())
 
     return loss
 
 
 def _penalized_log_loss(
-    parameters: np.ndarray, scores: np.ndarray, y: np.ndarray, weight: np.ndarray
+    parameters: np.ndarray, scores: np.ndarray, of_targets: np.ndarray, weight: np.ndarray
 ) -> tuple[float, np.ndarray]:
-    """``sum_i w_i nll_i`` of ``scale * scores + bias``, with weak priors on both, and its gradient."""
+    """``sum_i w_i nll_i`` of ``scale * scores + bias``, with weak priors on both, and its gradient.
+
+    Args:
+        parameters: The scale, and ``(k,)`` biases.
+        scores: ``(n, k)``.
+        of_targets: The weighted sums of the targets' scores, and ``(k,)`` of the targets.
+        weight: ``(n,)`` the rows' weights.
+    """
     scale, bias = parameters[0], parameters[1:]
-    logits = scores * scale + bias
-    logits -= logits.max(axis=1, keepdims=True)
-    p = np.exp(logits)
+    p = scores * scale
+    p += bias
+    largest = p.max(axis=1, keepdims=True)
+    p -= largest
+    np.exp(p, out=p)
     total = p.sum(axis=1)
-    value = weight @ (np.log(total) - (y * logits).sum(axis=1))
+    value = weight @ (np.log(total) + largest[:, 0]) - of_targets @ parameters
     value += SCALE_ROWS * (scale - np.log(scale)) + BIAS_ROWS * bias @ bias / 2
-    slope = (p / total[:, None] - y) * weight[:, None]
-    by_scale = (slope * scores).sum() + SCALE_ROWS * (1 - 1 / scale)
-    return float(value), np.concatenate([[by_scale], slope.sum(axis=0) + BIAS_ROWS * bias])
+    share = weight / total
+    by_scale = share @ np.einsum("ij,ij->i", p, scores) - of_targets[0] + SCALE_ROWS * (1 - 1 / scale)
+    by_bias = share @ p - of_targets[1:] + BIAS_ROWS * bias
+    return float(value), np.concatenate([[by_scale], by_bias])

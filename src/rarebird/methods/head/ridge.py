@@ -57,6 +57,12 @@ class Ridge(Method):
     def examples(cls) -> list[Self]:
         return [cls(), cls(penalty=0.1, class_weight="balanced"), cls(class_weight="chosen")]
 
+    @property
+    def solutions(self) -> tuple[int, int]:
+        """How many weightings of the classes are decomposed, and how many solutions are tried in all."""
+        weightings = len(POWERS[self.class_weight])
+        return weightings, weightings * (len(PENALTIES) if self.penalty is None else 1)
+
     def solve(self, rows: HeadRows) -> SolvedHead:
         """The linear head for the training rows, and its leave-one-out outputs for them."""
         from rarebird.methods.head._solve import solve
