@@ -27,7 +27,9 @@ demo: install
 docs: install-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
+# Commands that the tests start would compile the project anew each time where Python writes no bytecode.
 test: install-dev
+	$(BIN)/python -m compileall -q src
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: install-dev

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,11 @@ class ReferenceTrainer:
         rows, self._factor, notes = learned_rows(recipe, self.joined, fold, Compute(progress=progress))
         self.notes += notes
         self.rows = prepared_rows(self.prepared, rows)
+        reference: Any = recipe.reference
+        if hasattr(reference, "prepared"):
+            # Before the fits: those that are measured and the final one share it.
+            inputs = reference.prepared(self.rows.inputs, self.prepared.spec)
+            self.rows = replace(self.rows, inputs=inputs)
         self._measured: tuple[np.ndarray, np.ndarray] | None = None
 
     @property

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LEAST_SHARE = 1e-3
 # Categories of a column that have a column each.
 MOST_COLUMNS = 32
+# Name of columns that were computed before.
+COLUMNS = "columns"
 # How far a share may be above 1 by rounding.
 SLACK = 1e-6
 # Paths of a row through a tree that are followed at a time, which bounds the memory.
@@ -128,11 +130,19 @@ class Forest(nn.Module):
 
 def columns_of(x: Inputs, spec: InputSpec) -> np.ndarray:
     """``(n, columns)`` float32. Of a table: numbers, marks of missing numbers, a column per category or its rank; of a
-    series: quantiles of its intervals."""
+    series: quantiles of its intervals, unless the inputs have them already (see `with_columns`)."""
+    if COLUMNS in x:
+        ready: np.ndarray = x[COLUMNS].numpy()
+        return ready
     if spec.kind == "series":
         return interval_quantiles(x["values"], x["lengths"], spec.length)
     table: np.ndarray = table_columns(x, spec).cpu().numpy()
     return table
+
+
+def with_columns(x: Inputs, spec: InputSpec) -> Inputs:
+    """The inputs with their columns, where these take long to compute: those of series."""
+    return {**x, COLUMNS: torch.from_numpy(columns_of(x, spec))} if spec.kind == "series" else x
 
 
 def table_columns(x: Inputs, spec: InputSpec) -> Tensor:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rarebird.methods.reference._forest import Forest, arrays_of, check, columns_of, joined
+from rarebird.methods.reference._forest import Forest, arrays_of, check, columns_of, joined, with_columns
 from rarebird.methods.reference._tree_reference import TreeReference, TreeRows
 from rarebird.slots.tree_ensembles import rounded_down
 
 if TYPE_CHECKING:
     from rarebird.data.spec import InputSpec
-    from rarebird.slots.protocols import RoundProgress
+    from rarebird.slots.protocols import Inputs, RoundProgress
 
 # Most trees that are grown before the progress callback is asked again whether to end; it is asked after the first
 # tree, which may take long, and then after twice as many trees each time.
@@ -24,6 +24,10 @@ ROWS_PER_LEAF = 1_000
 
 class ForestReference(TreeReference):
     """Settings of a forest; a subclass says in `options` how its trees grow."""
+
+    def prepared(self, x: Inputs, spec: InputSpec) -> Inputs:
+        """The inputs for `fit`, with what takes long to compute."""
+        return with_columns(x, spec)
 
     def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: RoundProgress) -> Forest:
         """The forest; True from `progress` makes the chunk of trees that has just been grown the last one."""

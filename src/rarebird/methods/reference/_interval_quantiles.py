@@ -4,7 +4,8 @@ Dempster, Schmidt and Webb, "quant: a minimalist interval method for time series
 Knowledge Discovery 2024. The whole series, its halves, quarters and so on, and the same intervals moved by half of
 their length; of each interval a quantile for every fourth step, every second one without the interval's mean.
 
-NOTE[DIFF]: a series that is shorter than the longest is stretched to its length first.
+NOTE[DIFF]: a series that is shorter than the longest is stretched to its length first, and an interval has 256 quantiles
+at most.
 """
 
 # Shape legend: B batch, C channels, T steps, Q quantiles.
@@ -20,6 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 
 DEPTH, STEPS_PER_QUANTILE = 6, 4
+# Of an interval: more differ by less than noise, and 100,000 steps would have 880,000 columns, a minute for 60 trees.
+MOST_QUANTILES = 256
 SMOOTHED = 5  # steps of the moving average of the differences
 # Values of a block of rows, all representations together.
 MOST_CELLS = 2**22
@@ -96,7 +99,7 @@ def _representations(values: Tensor) -> Iterator[Tensor]:
 def quantiles(part: Tensor) -> Tensor:
     """``(B, C, q)`` evenly spaced quantiles of intervals ``(B, C, m)``; the median of fewer than five steps."""
     steps = part.shape[2]
-    count = 1 + (steps - 1) // STEPS_PER_QUANTILE
+    count = min(1 + (steps - 1) // STEPS_PER_QUANTILE, MOST_QUANTILES)
     places = torch.linspace(0, steps - 1, count) if count > 1 else torch.tensor([(steps - 1) / 2])
     # NumPy sorts 4 to 20 times as fast as torch on a CPU with vector instructions.
     ordered = torch.from_numpy(np.sort(part.numpy(), axis=2))

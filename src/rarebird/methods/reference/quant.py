@@ -12,21 +12,19 @@ other rows than kernels do, so that both together are better than either.
 Cost: a second or two on hundreds of series of hundreds of steps; saved as arrays.
 
 NOTE[DIFF]: each model of a cross-fit has 60 trees, as ten of them are averaged, where the paper grows one forest of
-200. A series that is shorter than the longest is stretched to its length first.
+200. A series that is shorter than the longest is stretched to its length first, and an interval has 256 quantiles at
+most.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from rarebird.methods.reference._growth import ForestReference, smallest_leaf
 from rarebird.methods.reference._tree_reference import TreeRows
 from rarebird.slots.ranges import Float, Int
-
-if TYPE_CHECKING:
-    pass
 
 KINDS = ("series",)
 
