@@ -4,8 +4,8 @@ Dempster, Schmidt and Webb, "quant: a minimalist interval method for time series
 Knowledge Discovery 2024. The whole series, its halves, quarters and so on, and the same intervals moved by half of
 their length; of each interval a quantile for every fourth step, every second one without the interval's mean.
 
-NOTE[DIFF]: a series that is shorter than the longest is stretched to its length first, and an interval has 256 quantiles
-at most.
+NOTE[DIFF]: a series that is shorter than the longest is stretched to its length first; an interval has 256 quantiles at
+most.
 """
 
 # Shape legend: B batch, C channels, T steps, Q quantiles.
