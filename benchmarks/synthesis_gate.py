@@ -31,6 +31,9 @@ def main() -> None:
     parser.add_argument("files", nargs="+")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--fault-draws", type=int, help="of each fault; default: as many as of real rows")
+    parser.add_argument(
+        "--first", type=int, default=0, help="the first draw: others than those that a level was set by"
+    )
     parser.add_argument("--most", type=int, default=150, help="rows of a class in a draw")
     parser.add_argument("--least", type=int, default=40, help="rows that a judged class has in the data")
     parser.add_argument("--faults", default=",".join(["real", *FAULTS]))
@@ -44,12 +47,13 @@ def main() -> None:
         total: Counter[str] = Counter()
         why: Counter[str] = Counter()
         start = time.monotonic()
-        for place in range(given.draws):
+        for number in range(given.draws):
+            place = given.first + number
             draw = np.random.default_rng(place)
             code = int(judged[place % len(judged)])
             train, reserve = halves(rows, code, draw, given.most)
             for name in given.faults.split(","):
-                if name != "real" and given.fault_draws is not None and place >= given.fault_draws:
+                if name != "real" and given.fault_draws is not None and number >= given.fault_draws:
                     continue
                 fault = real if name == "real" else FAULTS[name]
                 verdict = _gate.judge(Planted(fault, reserve), train, [code], Compute(), seed=place).classes[0]
