@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rarebird.metrics.paired_share import paired_difference
+from rarebird.metrics.paired_share import paired_difference, weighted_difference
 
 
 def test_it_turns_around_with_the_rows() -> None:
@@ -34,3 +34,19 @@ def test_it_stays_within_its_range_and_contains_its_value() -> None:
         assert -1 <= low <= value <= high <= 1
     with pytest.raises(ValueError, match="changes are rows"):
         paired_difference(3, 3, 5)
+
+
+def test_weights_and_groups_count_as_in_every_figure() -> None:
+    """Equal weights change nothing, a share is that of the weights, and rows that belong together tell less."""
+    rng = np.random.default_rng(0)
+    was, now = rng.random((2, 60)) < 0.6
+    ones = np.ones(60)
+    plain = paired_difference(int((was & ~now).sum()), int((now & ~was).sum()), 60)
+    assert weighted_difference(was, now, 3 * ones, None) == pytest.approx(plain)
+    weight = np.where(was & ~now, 0.0, 1.0)
+    assert weighted_difference(was, now, weight, None)[0] == pytest.approx((now & ~was).sum() / weight.sum())
+    few = weighted_difference(np.repeat(was, 5), np.repeat(now, 5), np.ones(300), np.repeat(np.arange(60), 5))
+    many = weighted_difference(np.repeat(was, 5), np.repeat(now, 5), np.ones(300), None)
+    assert few[0] == pytest.approx(many[0])
+    assert few[2] - few[1] > 1.5 * (many[2] - many[1])
+    assert weighted_difference(was, now, 0 * ones, None) is None

@@ -60,6 +60,7 @@ def lost(splits: Splits) -> int:
         ),
         (["ja", "nein"], ["True", "oui"], [True, True], 0),
         (["1", "2", "x"], ["1.0", "2", "X", "3"], ["1", "2", "x", "3"], 0),
+        (["08:15", "17:30:36"], ["9:30 pm", "7.5", "noon", "", "00:00"], [21.5, 7.5, None, None, 0], 1),
         (["Male", "female"], ["male", " FEMALE ", "other"], ["Male", "female", "other"], 0),
     ],
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarebird.compression import sequence
+from rarebird.compression import distillation, sequence
 from rarebird.model.model import load
 from rarebird.model.onnx_network import OnnxNetwork
 from tests.command_line import Done, rarebird
@@ -127,6 +127,9 @@ def test_the_networks_of_a_cross_fit_are_merged(run_command, home: Path) -> None
         (["compress", "run", "--data", "table.csv", "--steps", "quantize,prune"], "in the order"),
         (["compress", "run", "--data", "table.csv", "--share", "1"], "--share"),
         (["compress", "run", "--data", "other.csv"], "other rows than those"),
+        (["compress", "folds", "--data", "other.csv", "--steps", "prune"], "channels of a"),
+        (["compress", "trees", "--data", "other.csv", "--steps", "prune,quantize"], "no float32 weights to prune"),
+        (["compress", "folds", "--data", "table.csv", "--steps", "distill,prune"], "channels of a"),
         (["compress", "run", "--data", "renamed.csv"], "sick"),
         (["compress", "run", "--data", "table.csv", "--precision", "int4"], "int4"),
         (["compress", "run", "--data", "table.csv", "--steps", "distill", "--standardize"], "leave out --standardize"),
@@ -144,7 +147,16 @@ def test_the_networks_of_a_cross_fit_are_merged(run_command, home: Path) -> None
         (["merge", "folds", "--data", "table.csv", "--way", "fisher"], "fisher"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_sentence(run_command, home: Path, words: list[str], message: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_done_is_said_in_one_sentence(  # type: ignore[no-untyped-def]
+    run_command, home: Path, words: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any work: a step that a network does not allow is refused before data are read or a student is trained."""
+    monkeypatch.setattr(distillation, "train_student", lambda *given: pytest.fail("a student was trained"))
+    if words[1] == "trees" and not (home / "trees").exists():
+        assert (
+            run_command("fit", "table.csv", "--out", "trees", "--steps", 5, "--set", "reference=boosted_trees").code
+            == 0
+        )
     if not (home / "cut").exists():
         shutil.copytree(home / "run" / "model", home / "cut")
         weights = home / "cut" / "weights.safetensors"

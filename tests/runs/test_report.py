@@ -151,11 +151,12 @@ def test_paired_differences_are_those_of_the_metrics() -> None:
     y = rng.integers(0, 3, 300)
     p = rng.dirichlet(np.ones(3), (2, 300)) + 0.5 * np.eye(3)[y]
     p /= p.sum(axis=2, keepdims=True)
-    runs = [ScoredRun(y, one, one.argmax(axis=1), np.ones(300), None, ("a", "b", "c"), None) for one in p]
+    weight = rng.uniform(0.1, 5, 300)
+    runs = [ScoredRun(y, one, one.argmax(axis=1), weight, None, ("a", "b", "c"), None) for one in p]
     for name in ("balanced_accuracy", "average_precision", "log_loss", "matthews_corrcoef"):
         found = metric_difference(name, *runs)
         values = [names.value(name, y, run.outputs, run.labels, run.weight, run.classes, None) for run in runs]
         assert found.value == pytest.approx(values[1] - values[0])
     own = y == 1
-    recalls = [float((run.labels[own] == 1).mean()) for run in runs]
+    recalls = [float(np.average(run.labels[own] == 1, weights=weight[own])) for run in runs]
     assert recall_difference("b", *runs).value == pytest.approx(recalls[1] - recalls[0])

@@ -9,7 +9,7 @@ import numpy as np
 from rarebird.core import rng
 from rarebird.evaluation.estimate import Estimate
 from rarebird.metrics import confusion, names, ranking
-from rarebird.metrics.paired_share import paired_difference
+from rarebird.metrics.paired_share import weighted_difference
 from rarebird.metrics.uncertainty import bootstrap_weights, percentile
 
 REPLICATES = 1000
@@ -60,8 +60,7 @@ def metric_difference(name: str, first: ScoredRun, second: ScoredRun) -> Estimat
 
 
 def recall_difference(label: str, first: ScoredRun, second: ScoredRun) -> Estimate:
-    """How much the recall of a class differs, from the rows that only one of the two labels right; rows count once,
-    whatever their weight.
+    """How much the recall of a class differs, from the rows that only one of the two labels right, by their weights.
 
     Args:
         label: The class.
@@ -69,11 +68,10 @@ def recall_difference(label: str, first: ScoredRun, second: ScoredRun) -> Estima
     """
     code = first.classes.index(label)
     own = first.y == code
-    if not own.any():
-        return Estimate(value=None)
     was, now = first.labels[own] == code, second.labels[own] == code
-    value, low, high = paired_difference(int((was & ~now).sum()), int((now & ~was).sum()), int(own.sum()))
-    return Estimate(value=value, low=low, high=high)
+    group = None if first.group is None else first.group[own]
+    found = weighted_difference(was, now, first.weight[own], group)
+    return Estimate(value=None) if found is None else Estimate(value=found[0], low=found[1], high=found[2])
 
 
 def _figures(name: str, run: ScoredRun, weight: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from rarebird.data.dataset import Dataset
-from rarebird.metrics.paired_share import paired_difference
+from rarebird.metrics.paired_share import weighted_difference
 from rarebird.model.model import Model
 from rarebird.slots.stored_modules import ArrayModule, OnnxModule, TextModule, stored_precision
 from rarebird.training.device import threads
@@ -42,12 +42,12 @@ class Size:
 
 @dataclass(frozen=True)
 class ClassCost:
-    """How many rows of a class get the right label before and after a step, on the same rows.
+    """Which part of a class gets the right label before and after a step, on the same rows.
 
     Attributes:
         label: The class.
-        rows: Its rows.
-        before, after: Recall; None without rows.
+        rows: Its rows, whatever their weight.
+        before, after: Recall, by the rows' weights; None without rows of some weight.
         difference, low, high: Of the recalls, with the paired 95 % interval.
         lost, gained: Rows that were right before only, and that are right after only.
     """
@@ -65,7 +65,7 @@ class ClassCost:
     def keeps(self, most_drop: float) -> bool:
         """Whether the recall falls by no more than `most_drop`; the net loss of a single row, which tells nothing of a
         small class, is allowed as well."""
-        return self.lost - self.gained <= max(most_drop * self.rows, 1.0)
+        return self.lost - self.gained <= 1 or -(self.difference or 0.0) <= most_drop + 1e-12
 
 
 def size_of(model: Model, rows: Dataset) -> Size:
@@ -136,15 +136,19 @@ def class_costs(rows: Dataset, before: np.ndarray, after: np.ndarray) -> list[Cl
         rows: Labelled rows of classes.
         before, after: ``(n,)`` decided codes.
     """
-    return [_class_cost(label, rows.codes == code, code, before, after) for code, label in enumerate(rows.classes)]
+    own = [np.flatnonzero(rows.codes == code) for code in range(rows.n_classes)]
+    return [_class_cost(rows.take(chosen), code, before[chosen], after[chosen]) for code, chosen in enumerate(own)]
 
 
-def _class_cost(label: str, own: np.ndarray, code: int, before: np.ndarray, after: np.ndarray) -> ClassCost:
-    n, was, now = int(own.sum()), before[own] == code, after[own] == code
+def _class_cost(rows: Dataset, code: int, before: np.ndarray, after: np.ndarray) -> ClassCost:
+    label, was, now = rows.classes[code], before == code, after == code
+    weight = np.ones(len(rows)) if rows.weight is None else rows.weight
     lost, gained = int((was & ~now).sum()), int((now & ~was).sum())
-    if not n:
-        return ClassCost(label, 0, None, None, None, None, None, 0, 0)
-    return ClassCost(label, n, float(was.mean()), float(now.mean()), *paired_difference(lost, gained, n), lost, gained)
+    changed = weighted_difference(was, now, weight, rows.group)
+    if changed is None:
+        return ClassCost(label, len(rows), None, None, None, None, None, lost, gained)
+    recalls = [float(np.average(right, weights=weight)) for right in (was, now)]
+    return ClassCost(label, len(rows), recalls[0], recalls[1], *changed, lost, gained)
 
 
 def _parameters(network: nn.Module) -> tuple[int, int] | None:

@@ -50,14 +50,7 @@ def without_channels(
     Raises:
         DataError: The network cannot be narrowed.
     """
-    if not isinstance(network, Narrowable):
-        raise DataError(
-            f"The channels of a {type(network).__name__} cannot be removed; give --prune weights, which makes weights "
-            "zero, or leave out the step prune."
-        )
-    groups = network.channel_groups()
-    if not groups:
-        raise DataError("No channels of this network can be removed one by one; give --prune weights.")
+    groups = prunable_groups(network)
     by_loss = importance == "taylor"
     scores = taylor_scores(network, groups, prepared, rows) if by_loss else magnitude_scores(network, groups)
     kept = {}
@@ -67,6 +60,23 @@ def without_channels(
     smaller: nn.Module = deepcopy(network)
     narrow(smaller, kept)
     return smaller
+
+
+def prunable_groups(network: nn.Module) -> list[ChannelGroup]:
+    """The groups of channels that can be removed from a network.
+
+    Raises:
+        DataError: There are none.
+    """
+    if not isinstance(network, Narrowable):
+        raise DataError(
+            f"The channels of a {type(network).__name__} cannot be removed; give --prune weights, which makes weights "
+            "zero, or leave out the step prune."
+        )
+    groups = network.channel_groups()
+    if not groups:
+        raise DataError("No channels of this network can be removed one by one; give --prune weights.")
+    return groups
 
 
 def without_weights(network: nn.Module, share: float) -> nn.Module:

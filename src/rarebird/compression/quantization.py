@@ -118,11 +118,12 @@ def check_quantizable(network: nn.Module) -> None:
 
     Raises:
         DataError: It has no float32 weights.
-        UnavailableError: onnxruntime is not installed.
+        UnavailableError: onnx or onnxruntime is not installed.
     """
     if isinstance(network, OnnxModule | TextModule | ArrayModule):
         raise DataError(f"A {type(network).__name__} has no float32 weights to quantize; leave out the step quantize.")
-    required_package("onnxruntime")
+    for package in ("onnx", "onnxruntime"):
+        required_package(package)
 
 
 def rounded_twin(network: nn.Module, prepared: Prepared) -> OnnxNetwork:

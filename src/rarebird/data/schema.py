@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rarebird.data.sources import Frame
 
-ColumnKind = Literal["number", "boolean", "date", "text"]
+ColumnKind = Literal["number", "time", "boolean", "date", "text"]
 # Texts of more different values than this are no categories, and none of them counts as unseen.
 MOST_CATEGORIES = 2_000
 
@@ -22,7 +22,7 @@ class ColumnFormat(BaseModel):
     """How the cells of one column are written.
 
     Attributes:
-        kind: What the cells are; it never changes after training.
+        kind: What the cells are; it never changes after training. A time of day, or a duration, is a number of hours.
         decimal: The decimal mark of numbers, a point or a comma; empty if no training cell shows it.
         thousands: The mark between thousands; empty if there is none.
         unit: What stands beside each number, such as "%" or "$"; it is not part of the number.

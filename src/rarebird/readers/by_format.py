@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rarebird.data.schema import ColumnFormat
-from rarebird.readers import dates, numbers, spellings
+from rarebird.readers import dates, numbers, spellings, times_of_day
 from rarebird.readers.columns import NO_HINTS, Column, Hints, chosen, quick_numbers
 from rarebird.readers.numbers import Mark, Notation
 from rarebird.readers.site import Site
@@ -37,7 +37,7 @@ def read(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints = NO_HI
     """
     if form.kind == "number":
         return _numbers(cells, form, site, hints)
-    return {"boolean": _truths, "date": _dates, "text": _texts}[form.kind](cells, form)
+    return {"boolean": _truths, "time": _times, "date": _dates, "text": _texts}[form.kind](cells, form)
 
 
 def reads_quickly(form: ColumnFormat) -> bool:
@@ -95,6 +95,14 @@ def _truths(cells: TextColumn, form: ColumnFormat) -> Column:
     meanings = [spellings.truth(text) for text in cells.distinct.to_pylist()]
     unread = np.array([meaning is None for meaning in meanings], dtype=bool)
     return _column(cells, form, unread, cells.spread(meanings))
+
+
+def _times(cells: TextColumn, form: ColumnFormat) -> Column:
+    """Hours; numbers among them are hours already."""
+    read = times_of_day.hours(cells.distinct)
+    plain = numbers.parsed(cells.distinct, Notation(".")).to_numpy(zero_copy_only=False)
+    values = np.where(np.isnan(read), plain, read)
+    return _column(cells, form, np.isnan(values), _series(values, cells.codes))
 
 
 def _dates(cells: TextColumn, form: ColumnFormat) -> Column:

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 _MOST_NOTES = 5
 # What programs and people write for a missing number.
 _SENTINELS = {sign * (10.0**digits - 1) for sign in (-1, 1) for digits in range(2, 7)} | {-9.0, -1e6, -1e9}
-_NO_VALUES = {"number": "no numbers", "date": "no dates", "boolean": "neither yes nor no", "text": "no text"}
+_NO_VALUES = {
+    "number": "no numbers",
+    "time": "no times of day",
+    "date": "no dates",
+    "boolean": "neither yes nor no",
+    "text": "no text",
+}
 
 
 def on_cells(found: Mapping[str, Column], raw: Mapping[str, Cells], places: str, file: File) -> list[str]:
@@ -44,7 +50,7 @@ def _note_on_cells(column: Column, raw: Cells, places: str, site: Site) -> str:
     if places == "unseen":
         return f"{cells} {'has' if one else 'have'} a category that no training row has, {example}."
     what = _NO_VALUES[column.form.kind]
-    what = what.replace("no numbers", "no number").replace("no dates", "no date") if one else what
+    what = what.replace("numbers", "number").replace("times", "time").replace("dates", "date") if one else what
     return f"{cells} {'is' if one else 'are'} {what}, {example}, and count{'s' if one else ''} as missing."
 
 

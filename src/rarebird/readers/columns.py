@@ -11,7 +11,7 @@ import numpy as np
 
 from rarebird.data.schema import ColumnFormat
 from rarebird.data.stored_frame import StoredColumn
-from rarebird.readers import dates, numbers, spellings, why_text
+from rarebird.readers import dates, numbers, spellings, times_of_day, why_text
 from rarebird.readers.numbers import Mark, Notation
 from rarebird.readers.site import Site
 from rarebird.readers.text_column import TextColumn
@@ -72,8 +72,8 @@ class Column:
 
 
 def learned(cells: TextColumn, site: Site, hints: Hints = NO_HINTS) -> Column:
-    """Text cells as numbers, yes and no, or dates, if all cells that are not missing (or nearly all) are such;
-    otherwise as text.
+    """Text cells as numbers, yes and no, times of day, or dates, if all cells that are not missing (or nearly all) are
+    such; otherwise as text.
 
     Raises:
         DataError: A number is infinite.
@@ -84,7 +84,8 @@ def learned(cells: TextColumn, site: Site, hints: Hints = NO_HINTS) -> Column:
         return quick
     if len(cells.distinct) == 0:
         return Column(pd.Series(np.full(len(cells), np.nan)), ColumnFormat(kind="text"))
-    return _numbers(cells, hints) or _truths(cells) or _dates(cells, site, hints) or _text(cells, site)
+    found = _numbers(cells, hints) or _truths(cells) or _times(cells)
+    return found or _dates(cells, site, hints) or _text(cells, site)
 
 
 def quick_numbers(cells: TextColumn, site: Site) -> Column | None:
@@ -225,6 +226,20 @@ def _truths(cells: TextColumn) -> Column | None:
         return None
     values = cells.spread([meanings.get(text) for text in cells.distinct.to_pylist()])
     return Column(values, ColumnFormat(kind="boolean", missing=_marks_of(cells)), marked=_marked(cells))
+
+
+def _times(cells: TextColumn) -> Column | None:
+    import pandas as pd
+
+    valued = ~cells.marks
+    found = times_of_day.found(cells.distinct.filter(_mask(valued)), cells.counts[valued])
+    if found is None:
+        return None
+    read = np.full(len(valued) + 1, np.nan)
+    read[:-1][valued] = found
+    lost = cells.positions(valued & np.isnan(read[:-1]))
+    form = ColumnFormat(kind="time", missing=_marks_of(cells))
+    return Column(pd.Series(read[cells.codes]), form, lost, marked=_marked(cells))
 
 
 def _dates(cells: TextColumn, site: Site, hints: Hints) -> Column | None:

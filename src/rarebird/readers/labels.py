@@ -82,7 +82,7 @@ class _Written:
 def followed(cells: TextColumn | pd.Series, form: ColumnFormat, site: Site) -> Column:
     """The target of later rows, by the training's format: labels are those of the training rows, however they are
     written; one that means none of them stays as it is."""
-    if form.kind == "number" and form.categories is None:
+    if form.kind in ("number", "time") and form.categories is None:
         return by_format.read(cells, form, site) if isinstance(cells, TextColumn) else Column(cells, form)
     written = _Written(cells if isinstance(cells, TextColumn) else of_series(cells))
     classes = form.categories or ()
@@ -137,11 +137,12 @@ def _amounts(cells: TextColumn, site: Site, task: Task | None) -> Column | None:
     if task == "classification":
         return None
     found = columns.learned(cells, site)
-    if found.form.kind != "number":
+    if found.form.kind not in ("number", "time"):
         return None
     known = in_memory(found.values).dropna().to_numpy(dtype=np.float64)
     amounts = task == "regression" or (len(known) > 0 and targets.is_continuous(known))
-    return found if amounts or not (found.marked or found.form.unit or len(found.lost)) else None
+    is_plain = found.form.kind == "number" and not (found.marked or found.form.unit or len(found.lost))
+    return found if amounts or is_plain else None
 
 
 def _notes_on_spellings(texts: Sequence[str], place: dict[str, str], apart: Sequence[str], site: Site) -> list[str]:

@@ -131,8 +131,9 @@ def _followed(cells: Cells, form: ColumnFormat | None, site: Site, hints: Hints)
     if isinstance(cells, TextColumn):
         return by_format.read(cells, form, site, hints)
     kind = cells.dtype.kind
-    same = {"number": kind in "iuf", "date": kind == "M", "boolean": _is_boolean(cells), "text": False}[form.kind]
-    if same or _is_empty(cells):
+    numeric, other = kind in "iuf", _is_boolean(cells)
+    same = {"number": numeric, "time": numeric, "date": kind == "M", "boolean": other, "text": False}
+    if same[form.kind] or _is_empty(cells):
         return Column(cells, form)
     return by_format.read(of_series(in_memory(cells)), form, site, hints)
 

@@ -96,7 +96,7 @@ def _classes(one: Measured) -> str:
 
 def _line(cost: ClassCost) -> list[str]:
     if cost.before is None or cost.after is None or cost.difference is None:
-        return [cost.label[:30], "0", "-", "-", "-"]
+        return [cost.label[:30], str(cost.rows), "-", "-", "-"]
     interval = f" [{cost.low:+.3f}, {cost.high:+.3f}]"
     return [
         cost.label[:30],

@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rarebird.compression.distillation import patient
+from rarebird.compression.feasibility import check_steps
 from rarebird.compression.sequence import Measured, compressed
 from rarebird.compression.steps import NAMES, Settings
 from rarebird.compression.subject import Subject, fits_of, subject_of
@@ -33,6 +34,7 @@ from rarebird.runs.cards import changed_cards
 from rarebird.runs.output_folder import OutputFolder, owned_folder
 from rarebird.runs.request import Request, read_data
 from rarebird.slots import methods
+from rarebird.slots.protocols import Network
 from rarebird.training.cross_fit import Parts, parts_of
 from rarebird.training.device import threads
 from rarebird.training.fine_tuning import on_one_cpu
@@ -98,11 +100,10 @@ def compress(
     Raises:
         DataError: Model, data or steps cannot be used; nothing has been written.
     """
-    _check_steps(names, settings, most_drop)
-    given = "--unlabeled" if request.unlabeled is not None else "--synthesis" if settings.synthesis is not None else ""
-    if given and names[0] != NAMES[0]:
-        raise DataError(f"Rows of {given} teach a student only; take the step distill, or leave them out.")
+    _check_asked(request, names, settings, most_drop)
     model = prediction.load(model_path, "cpu")
+    if names[0] != NAMES[0]:
+        check_steps((member.network for member in model.members), names, settings)
     with owned_folder(request, FILES) as out, threads(usable_threads(clock, request.threads)):
         progress(0.0, "reading the data")
         splits, notes = _read(model, model_path, request)
@@ -111,6 +112,8 @@ def compress(
         model = replace(model, prior=setup.splits.train.prior)  # natural, where the model's own is one that was stated
         original = subject_of(model, _fits(model, setup, names), setup.splits)
         student = _with_settings(_student(request, model, original), request, settings.synthesis)
+        if names[0] == NAMES[0]:
+            check_steps([cast(Network, student.network).build(model.spec)], names[1:], settings)
         settings = replace(settings, student=student)
         compute = Compute("cpu", None if clock is None else clock.training_deadline(), progress)
         measured = compressed(original, names, settings, most_drop, compute)
@@ -142,7 +145,7 @@ def settings_of(**given: Any) -> Settings:
     return Settings(**given)
 
 
-def _check_steps(names: Sequence[str], settings: Settings, most_drop: float) -> None:
+def _check_asked(request: Request, names: Sequence[str], settings: Settings, most_drop: float) -> None:
     """Refuse what cannot be done, before anything is read.
 
     Raises:
@@ -159,6 +162,9 @@ def _check_steps(names: Sequence[str], settings: Settings, most_drop: float) -> 
         raise DataError(f"--share is above 0 and below 1, the share that is removed, but got {settings.share:g}.")
     if not 0 <= most_drop < 1:
         raise DataError(f"--max-recall-drop is at least 0 and below 1, but got {most_drop:g}.")
+    given = "--unlabeled" if request.unlabeled is not None else "--synthesis" if settings.synthesis is not None else ""
+    if given and names[0] != NAMES[0]:
+        raise DataError(f"Rows of {given} teach a student only; take the step distill, or leave them out.")
 
 
 def _read(model: Model, model_path: Path, request: Request) -> tuple[Splits, tuple[str, ...]]:

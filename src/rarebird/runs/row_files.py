@@ -10,6 +10,7 @@ import numpy as np
 from rarebird.core.atomic_files import whole_file, whole_folder
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Kind
+from rarebird.readers import times_of_day
 from rarebird.readers.options import ReadOptions
 
 # Suffixes that rows of a kind are written with; a folder has none.
@@ -70,6 +71,9 @@ def _labels(rows: Dataset) -> np.ndarray:
 
 def _write_table(rows: Dataset, path: Path, options: ReadOptions, suffix: str) -> None:
     frame = rows.raw()
+    forms = {} if rows.reading is None else rows.reading.schema.columns
+    for name in (name for name, form in forms.items() if form.kind == "time" and name in frame):
+        frame[name] = times_of_day.texts(frame[name].to_numpy(np.float64))
     frame[rows.target] = _labels(rows)
     if options.groups is not None and rows.group is not None:
         frame[options.groups] = rows.group

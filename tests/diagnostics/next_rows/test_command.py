@@ -49,6 +49,8 @@ def test_a_table_gets_a_list_a_page_and_sentences(
     assert [curve["class"] for curve in found["curves"]] == ["common", "rare"]
     assert found["curves"][0]["rows"] == sorted(found["curves"][0]["rows"])
     assert len(found["curves"][0]["rows"]) == 3
+    assert all(curve["needed"] is None for curve in found["curves"]), "eight steps teach nothing with any rows"
+    assert "too short" in found["curves"][0]["sentence"]
 
     pool.drop(columns=["target", "b"]).to_csv(tmp_path / "pool.csv", index=False)
     done = rarebird(capsys, monkeypatch, *given, *FAST, "--force")

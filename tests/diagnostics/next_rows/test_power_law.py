@@ -48,6 +48,7 @@ def test_sentences_say_how_many_rows_or_that_the_curve_is_flat() -> None:
         "About 120 more rows of class 'Fray' for +0.05 recall [61, 400]."
     )
     assert "[61, no limit]" in sentence("Fray", RowsNeeded(123.4, 61.0, np.inf))
-    assert "is flat" in sentence("Fray", RowsNeeded(np.inf, 61.0, np.inf))
+    assert "is flat" in sentence("Fray", RowsNeeded(np.inf, np.inf, np.inf))
+    assert "[61, no limit]" in sentence("Fray", RowsNeeded(np.inf, 61.0, np.inf))
     assert sentence("Fray", None) == "Too few rows of class 'Fray' to draw a learning curve."
     assert "the data for a squared error that is 10% smaller" in sentence("", RowsNeeded(12, 6, 40))

@@ -95,7 +95,8 @@ class Suggestion:
         first = [f"  {row['rank']:>3}  {row['id']}  {told(row['why'])}" for row in self.table[:10]]
         more = [f"  ... and {len(self.table) - 10} more"] if len(self.table) > 10 else []
         head = f"Rows to label next: {len(self.table)} of {self.n_pool:,}."
-        return "\n".join([head, *first, *more, *(one.sentence() for one in self.curves), *self._notes()])
+        curves = dict.fromkeys(one.sentence() for one in self.curves)
+        return "\n".join([head, *first, *more, *curves, *self._notes()])
 
     def _notes(self) -> list[str]:
         return [f"Note: {note}" for note in self.notes]

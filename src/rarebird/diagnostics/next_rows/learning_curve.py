@@ -4,17 +4,20 @@ rows each time."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rarebird.comparison.course import FEWEST_STEPS_SHARE
 from rarebird.core import rng
 from rarebird.core.compute import Compute
 from rarebird.data.dataset import Dataset
 from rarebird.diagnostics.next_rows.power_law import RowsNeeded, rows_needed
 from rarebird.evaluation import held_outputs
 from rarebird.evaluation.cross_validate import assess
+from rarebird.evaluation.result import StepsTaken
 from rarebird.experiment.setup import Setup
+from rarebird.experiment.steps_taken import steps_taken
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.cross_fit import CrossFit, Parts, cross_fit_all
 
@@ -35,21 +38,33 @@ class ClassCurve:
         label: The class; empty for regression.
         rows: Rows to learn from at each point, a mean over the parts; the last are all of them.
         values: Recall at each point, or the mean squared error.
-        needed: More rows for the gain; None where too few rows are there to tell.
+        needed: More rows for the gain; None where too few rows are there to tell, or the trainings were too short.
+        short: The steps of trainings that were too short to tell; None where they were long enough.
     """
 
     label: str
     rows: tuple[int, ...]
     values: tuple[float, ...]
     needed: RowsNeeded | None
+    short: StepsTaken | None = None
 
     def sentence(self) -> str:
         """How many more rows would help."""
+        if self.short is not None:
+            return (
+                f"The trainings were too short to draw a learning curve: {self.short.steps:,} of about "
+                f"{self.short.full_steps:,} steps; give a longer --budget, or more --steps."
+            )
         of = f"class {self.label!r}" if self.label else "the data"
         gain = f"+{RECALL_GAIN:g} recall" if self.label else f"a squared error that is {ERROR_GAIN:.0%} smaller"
         if self.needed is None:
             return f"Too few rows of {of} to draw a learning curve."
         found = self.needed
+        if np.isfinite(found.low) and not np.isfinite(found.rows):
+            return (
+                f"The learning curve of {of} does not show that more rows like these give {gain}: the interval of the "
+                f"rows needed is [{_rounded(found.low):,}, no limit]."
+            )
         if not np.isfinite(found.rows):
             return f"The learning curve of {of} is flat: more rows like these are not expected to give {gain}."
         high = f"{_rounded(found.high):,}" if np.isfinite(found.high) else "no limit"
@@ -104,19 +119,26 @@ def _nested(train: Dataset, learned: np.ndarray, share: float, seed: int, part: 
 def class_curves(
     points: Sequence[tuple[float, CrossFit]], setup: Setup, parts: Parts, device: str, seed: int
 ) -> list[ClassCurve]:
-    """The curve of each class, from the points of `train_curve`."""
+    """The curve of each class, from the points of `train_curve`.
+
+    A network that was trained for a small share of its own steps has learned little from any number of rows: its curve
+    is flat whatever more rows would give, so that none is drawn.
+    """
     scored, train = setup.scored_rows, setup.splits.train
+    steps = steps_taken([points[-1][1]], train)
+    short = steps if steps is not None and steps.steps < FEWEST_STEPS_SHARE * steps.full_steps else None
     errors, common = _errors(points, setup, device)
     shares = np.array([share for share, _ in points])
     learned = [len(rows) for rows, _ in parts]
     if train.task == "regression":
-        return [_curve("", float(np.mean(learned)) * shares, errors, rng.stream(seed, "curve"))]
+        curve = _curve("", float(np.mean(learned)) * shares, errors, rng.stream(seed, "curve"))
+        return [curve if short is None else replace(curve, needed=None, short=short)]
     curves = []
     for code, label in enumerate(train.classes):
         mine = errors[:, scored.codes[common] == code]
         n = np.mean([(train.codes[rows] == code).sum() for rows, _ in parts]) * shares
         curves.append(_curve(label, n, mine, rng.stream(seed, "curve", code)))
-    return curves
+    return curves if short is None else [replace(curve, needed=None, short=short) for curve in curves]
 
 
 def _errors(points: Sequence[tuple[float, CrossFit]], setup: Setup, device: str) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@ cells, None or NaN where a cell is missing, dates as numpy's or ISO texts."""
 
 from __future__ import annotations
 
+import datetime
 import json
 import unicodedata
 from typing import Any
@@ -14,9 +15,10 @@ from rarebird.model.onnx.loaders.outputs import named
 
 
 def number(cell: Any) -> float:
-    """A cell as a number, NaN where it is none."""
+    """A cell as a number, NaN where it is none; 08:15 are 8.25 hours."""
     try:
-        return float(cell)
+        parts = str(cell).split(":") if isinstance(cell, str | datetime.time) else [cell]
+        return sum((float(part) / 60.0**place for place, part in enumerate(parts)), 0.0)
     except (TypeError, ValueError):
         return np.nan
 
