@@ -109,7 +109,7 @@ OWN_DEFAULTS = {
     "tune": {
         "strategy": "auto",
         "trials": None,
-        "budget": "5m",
+        "budget": None,
         "startup": 10,
         "folds": None,
         "pruner": "none",

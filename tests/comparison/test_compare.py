@@ -18,6 +18,7 @@ from rarebird.core.compute import Compute
 from rarebird.data import split
 from rarebird.data.dataset import Dataset
 from rarebird.evaluation.cross_validate import cross_validate
+from rarebird.methods.synthesis.vae import Vae
 from tests.comparison.made_rows import baseline, rows
 
 
@@ -185,6 +186,36 @@ def test_a_short_budget_means_fewer_steps_and_repeats_and_says_so(
     assert any("0.25 of the steps or rounds" in note and "25 of 100" in note for note in found.notes)
     assert found.course.is_judged
     assert any("9 of 12 splits" in note for note in found.notes) != uses_time_left
+
+
+@pytest.mark.parametrize("steps", [3, 400])
+def test_a_generator_learns_for_the_steps_that_its_time_allows_or_is_left_out(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, generators learned for all of their steps, however short the time: 30 s became eleven minutes."""
+    learned: set[int] = set()
+
+    def fit(method: Vae, train: Dataset, *others: object) -> object:
+        learned.add(method.steps)
+        return fit_as_ever(method.model_copy(update={"steps": 1}), train, *others)
+
+    fit_as_ever = Vae.fit
+    monkeypatch.setattr(Vae, "fit", fit)
+    monkeypatch.setattr(Vae, "planned", lambda method, *given: method.model_copy(update={"steps": steps}))
+    found = compare(
+        baseline(steps=None, epochs=2.0),
+        rows(),
+        ["synthesis=vae"],
+        ComparisonOptions(3, 1),
+        Compute(deadline=time.monotonic() + 600),
+    )
+    if steps == 3:
+        assert "3 of 1,500 steps; give a longer --budget" in found.rows[0].why
+        assert not learned
+        assert found.splits == 3
+    else:
+        assert learned == {400}
+        assert found.rows[0].why == ""
 
 
 def test_recipes_that_are_hardly_trained_get_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rarebird.core.checks import DataError
+from rarebird.core.clock import Clock
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe.recipe import Recipe
 from rarebird.runs.request import Request, read_data, summarize
+from rarebird.tuning import command
 from rarebird.tuning.command import TuningPlan, prepare
 from rarebird.tuning.storage import DATABASE
 from tests.command_line import rarebird
@@ -249,3 +252,19 @@ def test_the_positive_class_is_settled_from_the_training_rows(table: Path, capsy
     data = read_data(request)
     setup = prepare(request, TuningPlan(), data, summarize(data))
     assert setup.context.positive == "yes"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [([], (None, 300.0)), (["--trials", 3], (3, None)), (["--trials", 3, "--budget", "20s"], (3, 20.0))],
+)
+def test_trials_and_a_budget_hold_together(
+    given: list[object], expected: object, table: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    """Before, a budget beside a number of trials was ignored without a word."""
+
+    def tune(request: object, plan: TuningPlan, clock: Clock, progress: object) -> None:
+        raise DataError(str((plan.trials, clock.budget)))
+
+    monkeypatch.setattr(command, "tune", tune)
+    assert str(expected) in rarebird(capsys, monkeypatch, *arguments(table, "run", *given)).err

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rarebird.cli.options import USUAL, After, Budget, app, shared_options
+from rarebird.cli.options import USUAL, After, app, shared_options
 from rarebird.cli.terminal import Output
 from rarebird.cli.watching import LogJson, Track, TrackTo, Watchers, finished, watched
 from rarebird.core.clock import Clock, process_start, seconds_of
@@ -35,8 +35,12 @@ def tune(
     request: Request,
     output: Output,
     strategy: Annotated[str, typer.Option(help="auto, grid, random, tpe or gaussian_process.")] = "auto",
-    trials: Annotated[int | None, typer.Option(min=1, help="How many trials in place of a budget.")] = None,
-    budget: Budget = "5m",
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="How many trials, in place of a budget or within it.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Wall-clock time for everything (default: 5m; with --trials no limit).")
+    ] = None,
     startup: Annotated[int, typer.Option(min=0, help="Random trials before a model proposes the next ones.")] = 10,
     folds: Annotated[
         int | None,
@@ -62,7 +66,7 @@ def tune(
     track_to: TrackTo = None,
 ) -> None:
     """Search the ranges of a recipe on training rows; only the chosen recipe is scored on the test rows, once."""
-    clock = Clock(seconds_of(budget) if trials is None else None, process_start())
+    clock = Clock(seconds_of(budget or "5m") if budget or trials is None else None, process_start())
     from rarebird.tuning import command
 
     plan = command.TuningPlan(

@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from rarebird.comparison.course import FEWEST_STEPS_SHARE, Course
+from rarebird.comparison.generators import plan_generators
 from rarebird.comparison.paired_test import FEWEST_SPLITS
 from rarebird.comparison.repeated_splits import BASELINE, RepeatedCrossValidation
 from rarebird.core.checks import DataError
@@ -122,7 +123,7 @@ def with_fastest_placement(baseline: Recipe, validation: RepeatedCrossValidation
 
 
 def measure(recipes: Mapping[str, Recipe], validation: RepeatedCrossValidation, seconds: float) -> dict[str, Cost]:
-    """What a training of each recipe takes, and its scoring.
+    """What a training of each recipe takes, and its scoring; generators of synthetic rows are planned first.
 
     Args:
         recipes: Name -> recipe.
@@ -133,11 +134,14 @@ def measure(recipes: Mapping[str, Recipe], validation: RepeatedCrossValidation, 
         DataError: The baseline cannot be trained. Any other recipe that cannot be trained is left out: its own training
             will tell the reason.
     """
+    plan_generators(recipes, validation, seconds)
     each = float(np.clip(MEASURING_SHARE * seconds / len(recipes), SHORTEST_MEASUREMENT, LONGEST_MEASUREMENT))
     costs: dict[str, Cost] = {}
     baseline = recipes[BASELINE]
     score = scoring_seconds(baseline, validation)
     for name, recipe in recipes.items():
+        if name in validation.failed:
+            continue
         same = (recipe.calibration, recipe.decision) == (baseline.calibration, baseline.decision)
         try:
             cost = cost_of(recipe, validation, each)
@@ -185,7 +189,7 @@ def _reference_seconds(recipe: Recipe, validation: RepeatedCrossValidation, roun
 def _trainer(recipe: Recipe, validation: RepeatedCrossValidation) -> Trainer:
     """The trainer of a recipe on the first part."""
     learned, _ = validation.parts(0)[0]
-    return trainer_of(recipe, validation.splits, learned, 0, validation.device)
+    return trainer_of(validation.planned(recipe), validation.splits, learned, 0, validation.device)
 
 
 def scoring_seconds(recipe: Recipe, validation: RepeatedCrossValidation) -> float:

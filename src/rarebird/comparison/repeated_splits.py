@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,7 @@ class RepeatedCrossValidation:
         stopped: Whether the user ended the training.
         seconds: Recipe name -> seconds of its last training and prediction.
         scoring: Recipe name -> seconds to calibrate, decide and score one repeat.
+        generators: Settings of a generator -> those with the steps that the time allows.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class RepeatedCrossValidation:
         self.stopped = False
         self.seconds: dict[str, float] = {}
         self.scoring: dict[str, float] = {}
+        self.generators: dict[Any, Any] = {}
         self._parts: dict[int, Parts] = {}
         self._scores: dict[str, dict[int, dict[str, np.ndarray]]] = {}
 
@@ -145,8 +148,13 @@ class RepeatedCrossValidation:
         """Repeat -> metric -> values; empty for a recipe that failed."""
         return {} if name in self.failed else dict(sorted(self._scores.get(name, {}).items()))
 
+    def planned(self, recipe: Recipe) -> Recipe:
+        """The recipe with the steps of its generator that the time allows."""
+        planned = self.generators.get(recipe.synthesis)
+        return recipe if planned is None else recipe.updated(synthesis=planned)
+
     def _training(self, recipe: Recipe, repeat: int, watch: _Watch) -> _PartByPart:
-        recipe = recipe.updated(seed=self.seed + repeat, relaid=())
+        recipe = self.planned(recipe).updated(seed=self.seed + repeat, relaid=())
         compute = Compute(self.device, None, watch)
         models = cross_fit(recipe, self.splits, self.parts(repeat), compute, share=self.course.share, curve=False)
         return _PartByPart(models, self.train, self.device)

@@ -113,7 +113,9 @@ class Comparison:
         lines = [
             *([self.course.no_verdict] if self.course.no_verdict else []),
             f"{self.metric} of the baseline: {self.baseline:.3f}, mean of {self.splits} splits. Differences, with 95 % "
-            "intervals:",
+            "intervals:"
+            if self.splits
+            else "Nothing was compared, because there was no time for a split:",
             *_lines(by_gain(self.rows)),
         ]
         if self.combination is not None:
@@ -124,11 +126,12 @@ class Comparison:
                 "What each member adds to it:",
                 *_lines(self.combination.members),
             ]
-        lines += [
-            "",
-            f"With these splits, an effect of {self.detectable:.3f} or more would be shown with a probability of 80 % "
-            "(median over the remedies).",
-        ]
+        if math.isfinite(self.detectable):
+            lines += [
+                "",
+                f"With these splits, an effect of {self.detectable:.3f} or more would be shown with a probability of "
+                "80 % (median over the remedies).",
+            ]
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
 
