@@ -30,7 +30,7 @@ docs: install-dev
 # Commands that the tests start would compile the project anew each time where Python writes no bytecode.
 test: install-dev
 	$(BIN)/python -m compileall -q src
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --durations 40 --durations-min 3
 
 lint: install-dev
 	$(BIN)/ruff check .
