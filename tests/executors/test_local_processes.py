@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from rarebird.executors import local_processes
 from rarebird.executors.executor import Event, Returned, WorkerLost
 from rarebird.executors.local_processes import LocalProcesses
 from tests.executors import works
@@ -101,16 +104,31 @@ def is_alive(process: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc")
-def test_workers_of_a_killed_main_process_end_and_leave_no_files(tmp_path: Path) -> None:
-    process, folder, workers = main_process(tmp_path, "at work")
+@pytest.mark.parametrize("when", ["while they start", "at work"])
+def test_workers_of_a_killed_main_process_end_silently_and_leave_no_files(when: str, tmp_path: Path) -> None:
+    process, folder, workers = main_process(tmp_path, when)
     assert folder.parent == tmp_path
     process.kill()
-    process.communicate()
+    # As another worker does, which started a moment earlier.
+    shutil.rmtree(folder)
+    _, err = process.communicate()
+    assert "Traceback" not in err
     end = time.monotonic() + 30
     while (folder.exists() or any(map(is_alive, workers))) and time.monotonic() < end:
         time.sleep(0.05)
     assert not any(map(is_alive, workers))
     assert [path.name for path in tmp_path.iterdir()] == ["main.py"]
+
+
+@pytest.mark.parametrize(("alive", "error"), [(False, SystemExit), (True, FileNotFoundError)])
+def test_a_worker_that_starts_after_the_end_of_its_main_process_ends_silently(
+    alive: bool, error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two workers of a killed main process, the first one removes the folder while the second one still imports."""
+    parent = SimpleNamespace(is_alive=lambda: alive, join=lambda: None)
+    monkeypatch.setattr(local_processes.multiprocessing, "parent_process", lambda: parent)
+    with pytest.raises(error):
+        local_processes._read(tmp_path / "shared")
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc")

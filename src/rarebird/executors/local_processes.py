@@ -199,11 +199,26 @@ def _serve(connection: Connection, shared: Path, work: Work) -> None:
     """What a worker process runs: takes items from the pipe and sends their events, until the pipe is closed."""
     ignore_signals()
     threading.Thread(target=_end_with_parent, args=(shared.parent,), daemon=True).start()
-    value = shared_file.read(shared)
+    value = _read(shared)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send(READY)
         while True:
             _work_on(connection, work, value, *connection.recv())
+
+
+def _read(shared: Path) -> Any:
+    """The shared object.
+
+    Raises:
+        SystemExit: The main process has died, and another of its processes has removed the folder.
+    """
+    try:
+        return shared_file.read(shared)
+    except FileNotFoundError:
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            raise SystemExit(1) from None
+        raise
 
 
 def _work_on(connection: Connection, work: Work, shared: Any, key: int, item: Any) -> None:
