@@ -71,6 +71,7 @@ def test_the_runs_folder_has_all_its_files(run: Path) -> None:
         "explanation.json",
         "held_out_predictions.csv",
         "held_out_rows.safetensors",
+        "learned_rows.safetensors",
         "model",
         "recipe.toml",
         "report.html",

@@ -61,6 +61,23 @@ def test_medmnist_keys_and_labels_of_any_shape(tmp_path: Path, labels: np.ndarra
     assert splits.test.name == "data/test"
 
 
+@pytest.mark.parametrize(("x", "y", "valid"), [("x", "y", "val"), ("X", "y", "valid"), ("X", "Y", "dev")])
+def test_the_keys_of_keras(tmp_path: Path, x: str, y: str, valid: str) -> None:
+    """As `keras.datasets` names and saves them: `x_train, y_train, x_test, y_test`."""
+    parts = {"train": slice(0, 6), valid: slice(0, 2), "test": slice(4, 5)}
+    arrays = {f"{x}_{part}": GRAY[rows] for part, rows in parts.items()}
+    arrays |= {f"{y}_{part}": Y[rows] for part, rows in parts.items()} | {"groups_train": Y}
+    splits = saved(tmp_path, ReadOptions(groups="groups"), **arrays | {"groups_" + valid: Y[:2], "groups_test": Y[4:5]})
+    assert splits.val is not None
+    assert splits.test is not None
+    assert (splits.train.kind, splits.train.name, splits.test.name) == ("image", "data", "data/test")
+    assert [part.codes.tolist() for part in (splits.train, splits.val, splits.test)] == [Y.tolist(), [0, 1], [2]]
+    assert splits.train.group is not None
+    table = saved(tmp_path, x_train=RNG.normal(size=(6, 4)), y_train=Y)
+    assert (table.train.kind, table.test) == ("table", None)
+    assert splits.notes == table.notes == ()
+
+
 def test_groups_weights_time_and_missing_labels(tmp_path: Path) -> None:
     y = np.where(np.arange(6) == 2, np.nan, Y)
     arrays = {"images": GRAY, "labels": y, "groups": np.arange(6) // 2, "weights": Y + 1, "day": Y}
@@ -279,7 +296,9 @@ def test_arrays_of_another_byte_order_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "part"),
     [
-        ({"a": GRAY, "b": Y}, "neither the key 'train_images' nor 'X'"),
+        ({"a": GRAY, "b": Y}, "none of the keys 'train_images', 'x_train' and 'X'"),
+        ({"x_test": GRAY, "y_test": Y}, "no key 'x_train'"),
+        ({"x_train": GRAY, "y_test": Y}, "no key 'y_train'"),
         ({"X": GRAY}, "no key 'y'"),
         ({"test_images": GRAY, "test_labels": Y}, "no key 'train_images'"),
         ({"train_images": GRAY, "labels": Y}, "no key 'train_labels'; did you mean 'labels'?"),

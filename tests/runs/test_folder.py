@@ -26,7 +26,7 @@ from tests.runs.owning import visible, write_run
 Write = Callable[..., Outcome]
 ALL = [
     *("DATA_CARD.md", "MODEL_CARD.md", "data.json", "explanation.json", "held_out_predictions.csv"),
-    *("held_out_rows.safetensors", "model"),
+    *("held_out_rows.safetensors", "learned_rows.safetensors", "model"),
     *("recipe.toml", "report.html", "result.json", "test_predictions.csv", "test_rows.safetensors"),
 ]
 

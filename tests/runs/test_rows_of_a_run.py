@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,14 @@ def test_evaluate_writes_the_same_table(
     assert list(table.columns) == list(pd.read_csv(fitted / "run" / "test_predictions.csv").columns)
     assert list(table["truth"]) == list(pd.read_csv(fitted / "data.csv")["target"])
     assert set(table["part"]) == {"rows"}
+    # A fifth of the rows was the run's test.
+    assert any(
+        note.startswith("96 of the 120 rows are rows that the model learned") for note in json.loads(done.out)["notes"]
+    )
+    new = rows(60, first=2000)
+    new.raw().assign(target=np.where(new.codes, "yes", "no")).to_csv(fitted / "new.csv", index=False)
+    done = rarebird(capsys, monkeypatch, "evaluate", fitted / "run" / "model", fitted / "new.csv", "--json")
+    assert json.loads(done.out)["notes"] == []
     refused = rarebird(
         capsys, monkeypatch, "evaluate", fitted / "run", fitted / "data.csv", "--out", fitted / "no" / "rows.csv"
     )

@@ -118,6 +118,7 @@ def evaluate(
     from rarebird.report.coverage_text import coverage_sentences
     from rarebird.report.decision_text import decision_sentences
     from rarebird.report.terminal import score_table
+    from rarebird.runs import learned_rows
     from rarebird.runs import predict as prediction
 
     if out is not None:
@@ -125,6 +126,7 @@ def evaluate(
     loaded = prediction.load(model, request.device, request.threads)
     options = replace(request.read, role="test rows")
     rows = prediction.read(loaded, request.data, request.read.kind, labelled=True, options=options)
+    rows = replace(rows, notes=(*rows.notes, *learned_rows.note(model, loaded, rows.data)))
     found = prediction.evaluate(loaded, rows, COVERAGE if coverage is None else coverage)
     for note in prediction.notes_on(rows):
         say(f"Note: {note}")

@@ -1,4 +1,5 @@
-"""NumPy archives: MedMNIST's keys (`train_images`, `train_labels`, ...), or `X, y[, groups][, weights]`."""
+"""NumPy archives: MedMNIST's keys (`train_images`, `train_labels`, ...), those of Keras (`x_train`, `y_train`, ...), or
+`X, y[, groups][, weights]`."""
 
 from __future__ import annotations
 
@@ -12,21 +13,20 @@ import numpy as np
 from rarebird.core.checks import DataError, nearest, some
 from rarebird.data.dataset import Curves, Dataset, Kind, Source, Splits, Task
 from rarebird.data.schema import Reading
-from rarebird.readers import array_tables, npz_members, picture_arrays, roles, series, targets
+from rarebird.readers import array_tables, npz_keys, npz_members, picture_arrays, roles, series, targets
+from rarebird.readers.npz_keys import PartKeys
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.site import row_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_PARTS = ("train", "val", "test")
-
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The arrays of one part, n rows each; in a split archive, `prefix` is the part's name before each key."""
+    """The arrays of one part, n rows each, with the names of their keys."""
 
-    prefix: str
+    keys: PartKeys
     X: np.ndarray
     y: np.ndarray | None
     group: np.ndarray | None
@@ -38,9 +38,10 @@ def read(path: Path, options: ReadOptions) -> Splits:
     """One archive, split or not.
 
     With the key `train_images` the rows are pictures, and `val_images` and `test_images` are further parts; labels,
-    groups and weights are `train_labels`, `train_groups`, `train_weights` and so on. With the key `X`, 2 axes are a
-    table with the columns c0, c1, ...; 3 axes pictures ``(n, height, width)`` where they are uint8 and otherwise series
-    ``(n, channels, length)``, or ``(n, length, channels)`` with `options.channels_last`; 4 axes pictures.
+    groups and weights are `train_labels`, `train_groups`, `train_weights` and so on. With the key `X`, or `x_train` and
+    perhaps `x_val` and `x_test`, 2 axes are a table with the columns c0, c1, ...; 3 axes pictures ``(n, height,
+    width)`` where they are uint8 and otherwise series ``(n, channels, length)``, or ``(n, length, channels)`` with
+    `options.channels_last`; 4 axes pictures.
     `options.kind` overrides, and `options.target`, `groups`, `weight` and `time` name other keys. Pictures are resized
     only where a size is asked for. Row ids are row numbers, "1" for the first.
 
@@ -72,49 +73,41 @@ def read(path: Path, options: ReadOptions) -> Splits:
         first = next(iter(loaded.values()), None)
         data, more = _dataset(part, kind, source, path, options, task=first.task if first else options.task)
         data = replace(data, reading=reading)
-        loaded[part.prefix] = data if first is None else data.aligned(first.classes)
+        loaded[part.keys.part] = data if first is None else data.aligned(first.classes)
         notes += more
-    train = loaded[parts[0].prefix]
-    rest = {prefix: data for prefix, data in loaded.items() if data is not train}
-    return Splits(train, rest.get("val_"), rest.get("test_"), tuple(notes))
+    train = loaded[parts[0].keys.part]
+    rest = {name: data for name, data in loaded.items() if data is not train}
+    return Splits(train, rest.get("val"), rest.get("test"), tuple(notes))
 
 
 def _parts(path: Path, names: Sequence[str], options: ReadOptions) -> tuple[list[Part], list[str]]:
     """The parts of the archive, training rows first, and the keys that are not used."""
-    split = [f"{part}_" for part in _PARTS if f"{part}_images" in names]
-    if not split and "X" not in names:
-        given = some(map(repr, names)) or "no keys"
-        raise DataError(f"{path} has neither the key 'train_images' nor 'X', but {given}; rename its arrays.")
-    if split and split[0] != "train_" and options.labelled and options.role == "training rows":
-        raise DataError(
-            f"{path} has no key 'train_images', but {some(map(repr, names))}; "
-            "give the training pictures under that key."
-        )
-    prefixes, rows, labels = (split, "images", "labels") if split else ([""], "X", "y")
+    named = npz_keys.found(names, path, options.labelled and options.role == "training rows")
     wanted = {
-        "X": (rows, True),
-        "y": (options.target or labels, options.labelled),
+        "X": (named[0].rows, True),
+        "y": (options.target or named[0].labels, options.labelled),
         "group": (options.groups or "groups", options.groups is not None and options.labelled),
         "weight": (options.weight or "weights", options.weight is not None and options.labelled),
         "time": (options.time or "", options.time is not None and options.labelled),
     }
     parts, used = [], set()
-    for prefix in prefixes:
+    for part in named:
         keys = {}
-        for role, (key, required) in wanted.items():
-            if prefix + key in names:
-                keys[role] = prefix + key
+        for role, (name, required) in wanted.items():
+            key = part.key(name)
+            if key in names:
+                keys[role] = key
             elif required:
-                others = [name for name in names if name not in keys.values()]
-                raise DataError(f"{path} has no key {prefix + key!r}; {nearest(prefix + key, others)}")
+                others = [other for other in names if other not in keys.values()]
+                raise DataError(f"{path} has no key {key!r}; {nearest(key, others)}")
         used |= set(keys.values())
         if not options.labelled:
             keys.pop("y", None)
-        parts.append(_load(path, prefix, keys))
+        parts.append(_load(path, part, keys))
     return parts, [name for name in names if name not in used]
 
 
-def _load(path: Path, prefix: str, keys: dict[str, str]) -> Part:
+def _load(path: Path, part: PartKeys, keys: dict[str, str]) -> Part:
     """The arrays under `keys` (role -> key), n rows each."""
     arrays = npz_members.load(path, keys)
     n = len(arrays["X"]) if arrays["X"].ndim else 0
@@ -128,15 +121,16 @@ def _load(path: Path, prefix: str, keys: dict[str, str]) -> Part:
         if role in ("group", "weight", "time") and array.size != len(array):
             raise DataError(f"{keys[role]!r} of {path} has the shape {array.shape}; give one value per row.")
     flat = {role: arrays[role].ravel() if role in arrays else None for role in ("group", "weight", "time")}
-    return Part(prefix, arrays["X"], arrays.get("y"), **flat)
+    return Part(part, arrays["X"], arrays.get("y"), **flat)
 
 
 def _kind(part: Part, path: Path) -> Kind:
     """The kind of the rows, by the number of axes."""
-    if part.prefix or part.X.ndim == 4 or (part.X.ndim == 3 and part.X.dtype == np.uint8):
+    if part.keys.is_of_pictures or part.X.ndim == 4 or (part.X.ndim == 3 and part.X.dtype == np.uint8):
         return "image"
     if part.X.ndim not in (2, 3):
-        raise DataError(f"'X' of {path} has {part.X.ndim} axes; tables have 2, series 3, pictures 3 or 4.")
+        rows = part.keys.key(part.keys.rows)
+        raise DataError(f"{rows!r} of {path} has {part.X.ndim} axes; tables have 2, series 3, pictures 3 or 4.")
     return "table" if part.X.ndim == 2 else "series"
 
 
@@ -171,7 +165,7 @@ def _sources(
     parts: list[Part], kind: Kind, options: ReadOptions, path: Path
 ) -> tuple[Sequence[Source], Sequence[Reading | None], list[str]]:
     """The rows of each part, in the form of their kind; how the cells of a table were read; notes."""
-    names = [f"{(part.prefix + 'images' if part.prefix else 'X')!r} of {path}" for part in parts]
+    names = [f"{part.keys.key(part.keys.rows)!r} of {path}" for part in parts]
     if kind == "image":
         return picture_arrays.pixels([part.X for part in parts], options, names[0]), [None] * len(parts), []
     if kind == "series":
@@ -219,8 +213,8 @@ def _dataset(
             rows = np.flatnonzero(~missing)
             unlabelled = f"{missing.sum()} of {n} rows of {path} have no label"
             notes.append(f"{unlabelled} and are left out; the first is row {missing.argmax() + 1}.")
-        where = f"{part.prefix + (options.target or ('labels' if part.prefix else 'y'))!r} of {path}"
-        least = 2 if options.labelled and options.role == "training rows" and part.prefix in ("", "train_") else 1
+        where = f"{part.keys.key(options.target or part.keys.labels)!r} of {path}"
+        least = 2 if options.labelled and options.role == "training rows" and part.keys.part in ("", "train") else 1
         task, y, classes = targets.encode(part.y[rows], task=task, where=where, least_classes=least)
     checks = {
         "group": (part.group, roles.groups),
@@ -230,7 +224,9 @@ def _dataset(
     known: dict[str, Any] = {}
     for role, (values, check) in checks.items():
         known[role] = (
-            None if values is None else check(pd.Series(values), f"The {part.prefix}{role} of {path}", row_number)[rows]
+            None
+            if values is None
+            else check(pd.Series(values), f"The {part.keys.key(role)} of {path}", row_number)[rows]
         )
     data = Dataset(
         kind=kind,
@@ -240,7 +236,7 @@ def _dataset(
         y=y,
         classes=classes,
         ids=(rows + 1).astype(str).astype(object),
-        name=path.stem if part.prefix in ("", "train_") else f"{path.stem}/{part.prefix.removesuffix('_')}",
+        name=path.stem if part.keys.part in ("", "train") else f"{path.stem}/{part.keys.part}",
         **known,
     )
     return data, notes

@@ -22,7 +22,7 @@ from rarebird.report.pages.explanation import Explanation
 from rarebird.report.pages.run import first_screen, write_report
 from rarebird.report.verdict import verdict
 from rarebird.runs import cards as run_cards
-from rarebird.runs import run_explanation, scored_rows
+from rarebird.runs import learned_rows, run_explanation, scored_rows
 from rarebird.runs.asked import Asked, asked
 from rarebird.runs.file_names import DATA, HELD_OUT_ROWS, MODEL, RECIPE, REPORT, RESULT, TEST_ROWS
 from rarebird.runs.output_folder import OutputFolder
@@ -33,7 +33,7 @@ from rarebird.runs.row_tables import write_scored_table
 # All that a run may write.
 FILES = (
     *(RESULT, RECIPE, DATA, MODEL, REPORT, TEST_ROWS, HELD_OUT_ROWS),
-    *(synthetic_rows.PAGE, run_explanation.FILE, *scored_rows.FILES, *CARDS),
+    *(synthetic_rows.PAGE, run_explanation.FILE, learned_rows.FILE, *scored_rows.FILES, *CARDS),
 )
 Write = Callable[[Path], object]
 
@@ -114,9 +114,10 @@ def _about(outcome: Outcome, data: DataSummary, what: Asked) -> dict[str, Any]:
 
 
 def _row_files(outcome: Outcome) -> dict[str, Write]:
-    """The tables of scored rows."""
+    """The tables of scored rows, and the digests of those that were learned from."""
     pairs = ((TEST_ROWS, outcome.test_rows), (HELD_OUT_ROWS, outcome.held_out_rows))
-    return {name: partial(write_scored_table, rows) for name, rows in pairs if rows is not None}
+    tables: dict[str, Write] = {name: partial(write_scored_table, rows) for name, rows in pairs if rows is not None}
+    return tables | {learned_rows.FILE: partial(learned_rows.write, outcome.model, outcome.splits)}
 
 
 def _with_extras(out: OutputFolder, outcome: Outcome, clock: Clock, extras: dict[str, Write]) -> Outcome:

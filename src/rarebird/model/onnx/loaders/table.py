@@ -3,7 +3,6 @@ cells, None or NaN where a cell is missing, dates as numpy's or ISO texts."""
 
 from __future__ import annotations
 
-import datetime
 import json
 import unicodedata
 from typing import Any
@@ -16,11 +15,12 @@ from rarebird.model.onnx.loaders.outputs import named
 
 def number(cell: Any) -> float:
     """A cell as a number, NaN where it is none; 08:15 are 8.25 hours."""
-    try:
-        parts = str(cell).split(":") if isinstance(cell, str | datetime.time) else [cell]
-        return sum((float(part) / 60.0**place for place, part in enumerate(parts)), 0.0)
-    except (TypeError, ValueError):
-        return np.nan
+    for parts in ([cell], str(cell).split(":")):
+        try:
+            return sum((float(part) / 60.0**place for place, part in enumerate(parts)), 0.0)
+        except (TypeError, ValueError):
+            continue
+    return np.nan
 
 
 def text(cell: Any) -> str:
