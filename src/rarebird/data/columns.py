@@ -7,7 +7,7 @@ tables under 20 rows are left alone, and whole numbers that merely happen to dif
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,10 +61,31 @@ def left_out_of(source: Frame, index: np.ndarray) -> dict[str, str]:
     found = left_out(source.rows(index[some]))
     if len(some) == len(index):
         return found
+    names = [name for name in source.frame.columns if str(name) in found]
+    constant = _alike(source, index[source.reading_order(index)], [name for name in names if found[str(name)] == CONSTANT])
     confirmed: dict[str, str] = {}
-    for name in (name for name in source.frame.columns if str(name) in found):
-        confirmed |= left_out(source.column(name, index).to_frame())
+    for name in names:
+        if found[str(name)] != CONSTANT:
+            confirmed |= left_out(source.column(name, index).to_frame())
+        elif name in constant:
+            confirmed[str(name)] = CONSTANT
     return confirmed
+
+
+def _alike(source: Frame, index: np.ndarray, names: list[Any]) -> list[Any]:
+    """The columns of these that never vary in the rows at `index`: read together, and no further than until none is
+    left."""
+    import pandas as pd
+
+    step = source.rows_of_chunk
+    for start in range(0, len(index), step):
+        if not names:
+            break
+        some = source.only(names)
+        shown = pd.concat([some.rows(index[:1]), some.rows(index[start : start + step])], ignore_index=True)
+        alike = set(constant_columns(shown))
+        names = [name for name in names if str(name) in alike]
+    return names
 
 
 def constant_columns(frame: pd.DataFrame) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from rarebird.core.checks import require
 from rarebird.data.dataset import Dataset, Frame, Pixels
+from rarebird.data.stored_frame import StoredFrame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,27 +74,53 @@ def table_digests(
     """``(n,)`` uint64 digests of a table's rows, equal where their columns `names` are equal; computed some rows at a
     time, so that the memory does not depend on how many there are.
 
+    A table on disk is read once for its rows and columns, whoever asks for them: the digests are kept.
+
     Args:
         source: The table.
         index: ``(n,)`` its rows.
         names: The columns that count, in this order.
         change: What is done to floating-point numbers before, ``(n, columns)`` each; None: nothing.
     """
-    # Digests of columns are joined by a polynomial in an odd multiplier, modulo 2**64.
-    powers = np.cumprod(np.full(len(names), _MULTIPLIER, np.uint64))[::-1].copy()
+    if change is not None or not isinstance(source, StoredFrame):
+        return _digests(source, index, [names], change)[0]
+    if tuple(names) not in source.digests:
+        if 2 * len(index) < len(source):
+            return _digests(source, index, [names], None)[0]
+        choices = {tuple(names), tuple(source.frame.columns)} - set(source.digests)
+        source.digests.update(zip(choices, _digests(source, np.arange(len(source)), list(choices), None), strict=True))
+    return source.digests[tuple(names)][index]
+
+
+def _digests(
+    source: Frame,
+    index: np.ndarray,
+    choices: Sequence[Sequence[Any]],
+    change: Callable[[np.ndarray], np.ndarray] | None,
+) -> list[np.ndarray]:
+    """`table_digests` for several choices of columns, by one read of the rows."""
+    names = list(dict.fromkeys(name for choice in choices for name in choice))
+    place = {name: number for number, name in enumerate(names)}
+    powers = np.zeros((len(names), len(choices)), np.uint64)
+    for number, choice in enumerate(choices):
+        # Digests of columns are joined by a polynomial in an odd multiplier, modulo 2**64.
+        own = np.cumprod(np.full(len(choice), _MULTIPLIER, np.uint64))[::-1]
+        powers[[place[name] for name in choice], number] = own
     order = source.reading_order(index)
-    digests = np.empty(len(index), np.uint64)
-    read = [_joined(frame, powers, change) for frame in source.only(names).chunks(index[order])]
-    digests[order] = np.concatenate(read)
-    return digests
+    digests = np.empty((len(index), len(choices)), np.uint64)
+    start = 0
+    for frame in source.only(names).chunks(index[order]):
+        digests[order[start : start + len(frame)]] = _joined(frame, powers, change)
+        start += len(frame)
+    return list(digests.T)
 
 
 def _joined(frame: pd.DataFrame, powers: np.ndarray, change: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:
-    """``(n,)`` digests of all columns of a frame, each times its power: columns of numbers many at a time, because a
-    call for each of thousands takes long."""
+    """``(n, choices)`` digests of all columns of a frame, each times its powers: columns of numbers many at a time,
+    because a call for each of thousands takes long."""
     import pandas as pd
 
-    digests = np.zeros(len(frame), np.uint64)
+    digests = np.zeros((len(frame), powers.shape[1]), np.uint64)
     is_number = np.array([pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes], dtype=bool)
     is_float = np.array([pd.api.types.is_float_dtype(dtype) for dtype in frame.dtypes], dtype=bool)
     step = max(1, _BLOCK_CELLS // max(1, len(frame)))
@@ -103,7 +130,7 @@ def _joined(frame: pd.DataFrame, powers: np.ndarray, change: Callable[[np.ndarra
             numbers = frame.iloc[:, block].to_numpy(dtype=np.float64, na_value=np.nan)
             digests += _number_digests(numbers if changed is None else changed(numbers)) @ powers[block]
     for place in np.flatnonzero(~is_number).tolist():
-        digests += column_digests(frame.iloc[:, place]) * powers[place]
+        digests += column_digests(frame.iloc[:, place])[:, None] * powers[place]
     return digests
 
 

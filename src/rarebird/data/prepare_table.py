@@ -165,21 +165,26 @@ def _categories(source: Frame, index: np.ndarray, names: list[Any], rows: np.nda
 
     if not names:
         return {}
-    counts: dict[Any, list[pd.Series]] = {name: [] for name in names}
-    start = 0
-    for frame in source.only(names).chunks(index):
-        weight = rows[start : start + len(frame)]
+    counts: dict[Any, list[pd.DataFrame]] = {name: [] for name in names}
+    start, order = 0, source.reading_order(index)
+    for frame in source.only(names).chunks(index[order]):
+        place = order[start : start + len(frame)]
+        seen = pd.DataFrame({"rows": rows[place], "first": place})
         for name in names:
-            text = _as_text(frame[name])
-            counts[name].append(pd.Series(weight, text.index).groupby(text, sort=False).sum())
+            counts[name].append(_summed(seen.set_index(_as_text(frame[name]))))
         start += len(frame)
 
-    def frequent(parts: list[pd.Series]) -> tuple[str, ...]:
-        whole = pd.concat(parts)
-        whole = whole if len(parts) == 1 else whole.groupby(level=0, sort=False).sum()
-        return tuple(whole.sort_values(ascending=False, kind="stable").index[:MOST_CATEGORIES])
+    def frequent(parts: list[pd.DataFrame]) -> tuple[str, ...]:
+        whole = parts[0] if len(parts) == 1 else _summed(pd.concat(parts))
+        return tuple(whole.sort_values(["rows", "first"], ascending=[False, True]).index[:MOST_CATEGORIES])
 
     return {name: frequent(parts) for name, parts in counts.items()}
+
+
+def _summed(values: pd.DataFrame) -> pd.DataFrame:
+    """For each value of the index the rows, and the place of the first one."""
+    found: pd.DataFrame = values.groupby(level=0, sort=False).agg({"rows": "sum", "first": "min"})
+    return found
 
 
 def _numerical(frame: pd.DataFrame) -> set[Any]:

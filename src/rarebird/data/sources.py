@@ -56,17 +56,45 @@ class Frame:
         found: np.ndarray = self.column(name, index).dropna().unique()
         return found
 
-    def sampled(self, index: np.ndarray, seed: int = 0) -> np.ndarray:
+    @property
+    def sample_rows(self) -> int:
+        """Rows of `SAMPLE_CELLS` cells, at least one."""
+        return max(1, SAMPLE_CELLS // max(1, len(self.frame.columns)))
+
+    @property
+    def rows_of_chunk(self) -> int:
+        """Rows of `CHUNK_CELLS` cells, at least one."""
+        return max(1, CHUNK_CELLS // max(1, len(self.frame.columns)))
+
+    def sampled(self, index: np.ndarray, seed: int = 0, tables: int = 1) -> np.ndarray:
         """``(m,)`` positions in `index`, in order: all of them, or of a table of more than `SAMPLE_CELLS` cells a
-        random sample."""
-        most = max(1, SAMPLE_CELLS // max(1, len(self.frame.columns)))
+        random sample.
+
+        Args:
+            index: ``(n,)`` rows.
+            seed: Chooses the sample.
+            tables: How many tables share the cells.
+        """
+        most = max(1, self.sample_rows // tables)
         if len(index) <= most:
             return np.arange(len(index))
         return np.sort(np.random.default_rng(seed).choice(len(index), most, replace=False, shuffle=False))
 
+    def nearby(self, order: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """``(n,)`` positions in `index`, which are in a random order, in one in which rows that are near each other on
+        disk follow each other; the order as it is for rows in memory."""
+        return order
+
+    def missing(self, index: np.ndarray) -> np.ndarray:
+        """``(columns,)`` missing cells of each column in the rows at `index`."""
+        index = index[self.reading_order(index)]
+        counts = [frame.isna().to_numpy().sum(axis=0) for frame in self.chunks(index)]
+        found: np.ndarray = np.sum(counts, axis=0)
+        return found
+
     def chunks(self, index: np.ndarray) -> Iterator[pd.DataFrame]:
         """The rows at `index` in order, a bounded number of cells at a time."""
-        step = max(1, CHUNK_CELLS // max(1, len(self.frame.columns)))
+        step = self.rows_of_chunk
         yield from (self.rows(index[start : start + step]) for start in range(0, max(len(index), 1), step))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 # Bytes of rows that are asked for without a look at the free memory.
 LARGE = 2**28
+# Rows of the disk for each wanted row, up to which whatever is between the wanted rows is read with them.
+MOST_AHEAD = 64
+# Cells of whole rows of a file that are read at once where only some of its columns are wanted.
+BLOCK_CELLS = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +67,43 @@ class StoredColumn:
 
     def values(self, index: np.ndarray) -> pd.Series:
         """The values at these places of the file, in memory, with a fresh row index."""
-        return spelled(np.array(self.file[index, self.place]), self.texts)
+        return spelled(column_cells(self.file, index, self.place), self.texts)
 
     def in_order(self) -> pd.Series:
         """All values, in memory, in the order of the rows."""
         return self.values(np.arange(len(self)) if self.positions is None else self.positions)
+
+
+def column_cells(file: np.ndarray, index: np.ndarray, place: int) -> np.ndarray:
+    """``(n,)`` one column of the rows at `index` of a mapped file, in memory: read in the order of the file, because a
+    disk takes a read of its own for each row that is not near the one before."""
+    order = _order_of(index)
+    read = np.array(np.asarray(file)[index if order is None else index[order], place])
+    return read if order is None else _put_back(read, order)
+
+
+def row_cells(file: np.ndarray, index: np.ndarray, places: Sequence[int]) -> np.ndarray:
+    """``(n, columns)`` as `column_cells`, for several columns. Not all columns of all rows are in memory at once."""
+    mapped, order = np.asarray(file), _order_of(index)
+    rows = index if order is None else index[order]
+    if list(places) == list(range(file.shape[1])):
+        read = np.array(mapped[rows])
+    else:
+        read, step = np.empty((len(index), len(places)), file.dtype), max(1, BLOCK_CELLS // file.shape[1])
+        for start in range(0, len(rows), step):
+            read[start : start + step] = mapped[rows[start : start + step]][:, places]
+    return read if order is None else _put_back(read, order)
+
+
+def _order_of(index: np.ndarray) -> np.ndarray | None:
+    """The order in which rows are read; None where they are in it."""
+    return None if (index[1:] >= index[:-1]).all() else np.argsort(index, kind="stable")
+
+
+def _put_back(read: np.ndarray, order: np.ndarray) -> np.ndarray:
+    found = np.empty_like(read)
+    found[order] = read
+    return found
 
 
 def spelled(values: np.ndarray, texts: pa.Array | np.ndarray | None) -> pd.Series:
@@ -92,17 +128,21 @@ class StoredFrame(Frame):
         columns: In the order of `frame`.
         bounds: Where the parts of the rows begin, and the last one ends. A part is a random sample of the rows.
         keeps: Whatever must live as long as the files.
+        digests: Columns -> ``(n,)`` digests of all rows (`rarebird.data.fingerprint`), which take a read of the whole
+            table and so are kept.
     """
 
     columns: Sequence[StoredColumn] = ()
     bounds: Sequence[int] = ()
     keeps: Any = field(default=None, repr=False)
+    digests: dict[tuple[Any, ...], np.ndarray] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.columns[0])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "keeps": None}  # a process that maps the files does not remove them
+        # A process that maps the files does not remove them.
+        return {**{one.name: getattr(self, one.name) for one in fields(self)}, "keeps": None, "digests": {}}
 
     def reading_order(self, index: np.ndarray) -> np.ndarray:
         """``(n,)`` positions in `index` in the order in which the disk has the rows."""
@@ -112,31 +152,65 @@ class StoredFrame(Frame):
         """The rows at `index`, in that order, in memory, with a fresh row index."""
         import pandas as pd
 
-        row = sum(column.dtype.itemsize for column in self.columns)
-        if len(index) * row > LARGE:
+        if len(index) * self._row_bytes > LARGE:
             advice = "give fewer rows, or a recipe that needs few of them at once"
-            require_memory(2.0 * len(index) * row, f"{len(index):,} rows of the table", advice)
+            require_memory(2.0 * len(index) * self._row_bytes, f"{len(index):,} rows of the table", advice)
         parts: list[pd.DataFrame] = []
-        names = list(self.frame.columns)
-        for file, places in self._by_file:
-            # Read in the file's order, which is faster on disks.
-            order = np.argsort(index, kind="stable")
-            read = np.empty((len(index), file.shape[1]), file.dtype)
-            read[order] = file[index[order]]
-            own = [self.columns[place] for place in places]
-            if own[0].texts is not None:
+        for file, names, columns in self._by_file:
+            read = row_cells(file, index, [one.place for one in columns])
+            if columns[0].texts is not None:
                 parts += [
-                    spelled(read[:, one.place], one.texts).to_frame(names[place])
-                    for one, place in zip(own, places, strict=True)
+                    spelled(read[:, place], one.texts).to_frame(name)
+                    for place, (name, one) in enumerate(zip(names, columns, strict=True))
                 ]
                 continue
-            if [one.place for one in own] != list(range(file.shape[1])):
-                read = read[:, [one.place for one in own]]
-            parts.append(pd.DataFrame(read, columns=[names[place] for place in places], copy=False))
+            parts.append(pd.DataFrame(read, columns=names, copy=False))
         if len(parts) == 1:
             return parts[0]
         joined: pd.DataFrame = pd.concat(parts, axis=1)
-        return joined[names]
+        return joined[list(self._places)]
+
+    def chunks(self, index: np.ndarray) -> Iterator[pd.DataFrame]:
+        """As `Frame.chunks`; while one chunk is worked on, the system reads the next one, if `index` ascends."""
+        step = self.rows_of_chunk
+        for start in range(0, max(len(index), 1), step):
+            self.read_ahead(index[start + step : start + 2 * step])
+            yield self.rows(index[start : start + step])
+
+    def sampled(self, index: np.ndarray, seed: int = 0, tables: int = 1) -> np.ndarray:
+        """As `Frame.sampled`, of few parts: a part is itself a random sample of the rows, and rows from everywhere take a
+        read of the whole table."""
+        most, part = max(1, self.sample_rows // tables), self.parts_of(index)
+        if len(index) <= most or part is None:
+            return super().sampled(index, seed, tables)
+        rng = np.random.default_rng(seed)
+        sizes = np.bincount(part, minlength=len(self.bounds) - 1)
+        parts = rng.permutation(len(sizes))
+        enough = parts[: 1 + int(np.searchsorted(np.cumsum(sizes[parts]), most))]
+        within = np.flatnonzero(np.isin(part, enough))
+        return np.sort(rng.choice(within, most, replace=False, shuffle=False))
+
+    def nearby(self, order: np.ndarray, index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """As `Frame.nearby`: part by part, in random order."""
+        part = self.parts_of(index)
+        if part is None:
+            return order
+        place = rng.permutation(len(self.bounds) - 1)
+        return order[np.argsort(place[part[order]], kind="stable")]
+
+    def missing(self, index: np.ndarray) -> np.ndarray:
+        """As `Frame.missing`. What was counted while the table was written is not read again: columns of numbers or
+        dates without a missing value, and all of them if all rows are asked for."""
+        counts = np.array([len(self) - one.known for one in self.columns])
+        asked = np.zeros(len(self), dtype=bool)
+        asked[index] = True
+        known = np.array([one.texts is None for one in self.columns])
+        known &= (counts == 0) | (len(index) == len(self) and bool(asked.all()))
+        places = np.flatnonzero(~known)
+        if len(places):
+            others = self.only([name for name, done in zip(self.frame.columns, known, strict=True) if not done])
+            counts[places] = super(StoredFrame, others).missing(index)
+        return counts
 
     def parts_of(self, index: np.ndarray) -> np.ndarray | None:
         """``(n,)`` the part that holds each of the rows at `index`; None if there is one."""
@@ -144,15 +218,23 @@ class StoredFrame(Frame):
             return None
         return (np.searchsorted(self.bounds, index, side="right") - 1).astype(np.int16)
 
-    def read_ahead(self, part: int) -> None:
+    def read_part_ahead(self, part: int) -> None:
         """Ask the system to read a part from the disk."""
-        for file, _ in self._by_file:
+        self._read_ahead(int(self.bounds[part]), int(self.bounds[part + 1]))
+
+    def read_ahead(self, index: np.ndarray) -> None:
+        """Ask the system to read the rows between the first and the last one at `index` from the disk, if these are a
+        few times as many as the rows themselves at most."""
+        if len(index) and 0 <= index[-1] - index[0] <= MOST_AHEAD * len(index):
+            self._read_ahead(int(index[0]), int(index[-1]) + 1)
+
+    def _read_ahead(self, first: int, last: int) -> None:
+        for file, _, _ in self._by_file:
             mapped = getattr(file, "_mmap", None)
             if mapped is None or not hasattr(mmap, "MADV_WILLNEED"):
                 continue
-            first, last = (int(self.bounds[place]) * file.strides[0] for place in (part, part + 1))
-            start = first // mmap.PAGESIZE * mmap.PAGESIZE
-            mapped.madvise(mmap.MADV_WILLNEED, start, last - start)
+            start = first * file.strides[0] // mmap.PAGESIZE * mmap.PAGESIZE
+            mapped.madvise(mmap.MADV_WILLNEED, start, last * file.strides[0] - start)
 
     def column(self, name: Any, index: np.ndarray) -> pd.Series:
         """One column of the rows at `index`."""
@@ -162,13 +244,20 @@ class StoredFrame(Frame):
     def _places(self) -> dict[Any, int]:
         return {name: place for place, name in enumerate(self.frame.columns)}
 
-    @property
-    def _by_file(self) -> Iterator[tuple[np.ndarray, list[int]]]:
-        """Each file with the positions of its columns."""
-        found: dict[int, list[int]] = {}
-        for place, column in enumerate(self.columns):
-            found.setdefault(id(column.file), []).append(place)
-        yield from ((self.columns[places[0]].file, places) for places in found.values())
+    @cached_property
+    def _by_file(self) -> Sequence[tuple[np.ndarray, list[Any], list[StoredColumn]]]:
+        """Each file with the names of its columns, and the columns."""
+        found: dict[int, tuple[np.ndarray, list[Any], list[StoredColumn]]] = {}
+        for name, column in zip(self.frame.columns, self.columns, strict=True):
+            _, names, columns = found.setdefault(id(column.file), (column.file, [], []))
+            names.append(name)
+            columns.append(column)
+        return list(found.values())
+
+    @cached_property
+    def _row_bytes(self) -> int:
+        """Bytes that a row takes in memory."""
+        return sum(column.dtype.itemsize for column in self.columns)
 
     def only(self, names: Sequence[Any]) -> StoredFrame:
         """The same rows with some of the columns."""
@@ -180,7 +269,7 @@ class StoredFrame(Frame):
         column = self.columns[self._places[name]]
         if column.texts is None:
             return super().distinct(name, index)
-        found = np.unique(column.file[index, column.place])
+        found = np.unique(column_cells(column.file, np.sort(index), column.place))
         return np.asarray(spelled(found[found >= 0], column.texts).dropna().unique())
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from rarebird.data.sources import CHUNK_CELLS
 from rarebird.data.stored_frame import StoredFrame
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class StoredInput:
 
     def read_ahead(self, part: int) -> None:
         """Ask the system to read a part of the table from the disk."""
-        self._rows.source.read_ahead(part)
+        self._rows.source.read_part_ahead(part)
 
     def to(self, device: str) -> Tensor:
         """All rows, on a device with enough memory."""
@@ -80,7 +79,6 @@ class _Rows:
         self.first = self._read(index[:1])
         self._chosen: tuple[Tensor | None, dict[str, Tensor]] = None, {}
         self._consecutive: tuple[int, int, dict[str, Tensor]] = 0, 0, {}
-        self._ahead = max(1, CHUNK_CELLS // max(1, len(source.frame.columns)))
 
     def chosen(self, at: Tensor) -> dict[str, Tensor]:
         """The rows at these positions."""
@@ -92,7 +90,9 @@ class _Rows:
         """The rows from `start` to `stop`; those that follow are read with them, as the next call will want them."""
         first, last, kept = self._consecutive
         if not kept or not first <= start <= stop <= last:
-            end = max(stop, min(start + self._ahead, len(self.index)))
+            ahead = self.source.rows_of_chunk
+            end = max(stop, min(start + ahead, len(self.index)))
+            self.source.read_ahead(self.index[end : end + ahead])
             kept = self._read(self.index[start:end])
             first = start
             self._consecutive = first, end, kept

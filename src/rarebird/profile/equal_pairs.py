@@ -38,14 +38,14 @@ def expected_equal_pairs(digests: Iterable[np.ndarray], least: float = 0.0, n: i
 def expected_in_tables(
     tables: Sequence[tuple[Frame, np.ndarray]], names: Sequence[Any], first: np.ndarray, least: float
 ) -> float:
-    """`expected_equal_pairs` of the distinct rows `first` of stacked tables; of a large table, by a sample of them."""
+    """`expected_equal_pairs` of the distinct rows `first` of stacked tables; of large tables, by a sample of each."""
     import pandas as pd
 
-    some = first[tables[0][0].only(names).sampled(first)]
     starts = np.cumsum([0, *(len(index) for _, index in tables)])
-    found = [
-        source.only(names).rows(index[some[(some >= start) & (some < start + len(index))] - start])
-        for (source, index), start in zip(tables, starts, strict=False)
-    ]
+    found = []
+    for (source, index), start in zip(tables, starts, strict=False):
+        own = source.only(names)
+        distinct = index[first[(first >= start) & (first < start + len(index))] - start]
+        found.append(own.rows(distinct[own.sampled(distinct, tables=len(tables))]))
     frame = pd.concat(found, ignore_index=True)
     return expected_equal_pairs((column_digests(frame[name]) for name in names), least, len(first))

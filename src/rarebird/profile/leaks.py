@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from rarebird.core.rng import stream
-from rarebird.data.dataset import Dataset
+from rarebird.data.dataset import Dataset, Frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,6 +143,8 @@ def _sample(dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
     if len(dataset) <= SAMPLE_ROWS:
         return np.arange(len(dataset))
     order = rng.permutation(len(dataset))
+    if isinstance(dataset.source, Frame):
+        order = dataset.source.nearby(order, dataset.index, rng)
     if dataset.task == "regression":
         return np.sort(order[:SAMPLE_ROWS])
     codes = dataset.codes[order]

@@ -111,10 +111,12 @@ def _summary(y: np.ndarray, rows: np.ndarray) -> dict[str, float]:
 
 
 def _columns_and_missing(train: Dataset) -> dict[str, Any]:
+    import pandas as pd
+
     source = train.source
     if isinstance(source, Frame):
-        missing = [frame.isna().sum() for frame in source.chunks(train.index[source.reading_order(train.index)])]
-        share = (sum(missing[1:], missing[0]) / len(train)).sort_values(ascending=False, kind="stable")
+        counts = pd.Series(source.missing(train.index), index=source.frame.columns)
+        share = (counts / len(train)).sort_values(ascending=False, kind="stable")
         unused = columns.left_out_of(source, train.index)
         return {
             "missing_share": round(float(share.mean()), 6) if len(share) else 0.0,

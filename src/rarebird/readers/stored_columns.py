@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rarebird.core import temporary_folder
 from rarebird.core.checks import DataError
-from rarebird.core.disk_space import reserve
-from rarebird.data.stored_frame import StoredColumn
+from rarebird.core.disk_space import naming_the_place, reserve
+from rarebird.data.stored_frame import StoredColumn, column_cells
 from rarebird.readers.spellings import MISSING
 from rarebird.readers.text_column import TextColumn, without
 
@@ -124,7 +125,7 @@ class StoredText(TextColumn):
         import pyarrow.compute as pc
 
         meaning = np.asarray(pc.fill_null(self._meaning.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int32)
-        found: np.ndarray = np.append(meaning, np.int32(-1))[self._file[self._positions, self._place]]
+        found: np.ndarray = np.append(meaning, np.int32(-1))[self._written_codes]
         return found
 
     def text_values(self) -> StoredColumn:  # type: ignore[override]
@@ -144,10 +145,15 @@ class StoredText(TextColumn):
         known = int((self.codes >= 0).sum())
         return StoredColumn(self._file, self._place, texts, known, positions=self._positions)
 
+    @property
+    def _written_codes(self) -> np.ndarray:
+        """``(n,)`` positions among the written texts, in memory, in the order of the rows."""
+        return column_cells(self._file, self._positions, self._place)
+
     def _spread(self, texts: pa.Array) -> pa.ChunkedArray:
         import pyarrow as pa
 
-        codes = np.array(self._file[self._positions, self._place])
+        codes = self._written_codes
         return pa.chunked_array([texts.take(pa.array(codes, mask=codes < 0))])
 
 
@@ -173,12 +179,10 @@ class Writer:
     binary: np.ndarray = field(init=False)
     extremes: np.ndarray = field(init=False)
     n: int = field(init=False, default=0)
-    _file: np.ndarray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.positions), len(self.names))
         reserve(self.path, shape[0] * shape[1] * self.dtype.itemsize)
-        self._file = np.memmap(self.path, self.dtype, "r+", shape=shape)
         self.known = np.zeros(len(self.names), np.int64)
         self.binary = np.full(len(self.names), self.dtype.kind in "iuf")
         self.extremes = np.array([[np.inf], [-np.inf]]).repeat(len(self.names), axis=1)
@@ -194,12 +198,20 @@ class Writer:
         if kind in "iuf" and len(rows):
             low, high = np.fmin.reduce(rows, axis=0), np.fmax.reduce(rows, axis=0)
             self.extremes = np.stack([np.fmin(self.extremes[0], low), np.fmax(self.extremes[1], high)])
-        self._file[self.positions[self.n : self.n + len(rows)]] = rows
+        places = self.positions[self.n : self.n + len(rows)]
+        order = np.argsort(places, kind="stable")
+        places, ordered = places[order], rows[order]
+        # Rows of one part follow each other on disk, and are written at once: a mapped file would be written page by
+        # page.
+        bounds = [0, *(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(rows)]
+        with naming_the_place(self.path), self.path.open("r+b") as file:
+            for start, stop in pairwise(bounds):
+                file.seek(int(places[start]) * ordered.strides[0] if start < stop else 0)
+                file.write(ordered[start:stop].view(np.uint8).data)
         self.n += len(rows)
 
     def mapped(self) -> np.ndarray:
-        """All rows, memory-mapped; nothing can be written any more."""
-        del self._file
+        """All rows, memory-mapped."""
         return np.memmap(self.path, self.dtype, "r", shape=(len(self.positions), len(self.names)))
 
     def columns(self) -> dict[str, StoredColumn]:
