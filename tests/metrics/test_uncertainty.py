@@ -149,6 +149,12 @@ def test_parts_change_no_total_and_seeds_repeat(monkeypatch: pytest.MonkeyPatch)
     assert [part.shape[1] for part in parts] == [32, 32, 32, 4]
 
 
+def test_parts_of_millions_of_rows_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uncertainty, "_MOST_CELLS", 100)
+    parts = list(uncertainty.bootstrap_weights(np.repeat([0, 1], [30, 10]), None, 5, np.random.default_rng(0)))
+    assert [part.shape for part in parts] == [(40, 2), (40, 2), (40, 1)]
+
+
 def test_intervals_hold_the_value_and_pass_over_undefined_replicates() -> None:
     assert uncertainty.percentile(np.full(5, np.nan), 0.5) is None
     assert uncertainty.percentile(np.array([0.4, np.nan, 0.6]), 0.7) == (pytest.approx(0.405), 0.7)

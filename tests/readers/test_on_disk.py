@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,8 @@ import rarebird as rb
 from rarebird.core import memory
 from rarebird.core.checks import DataError
 from rarebird.core.disk_space import DiskFullError
-from rarebird.data import prepare, sources
-from rarebird.data.dataset import Dataset
+from rarebird.data import columns, prepare, sources, stored_frame
+from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.data.fingerprint import fingerprint
 from rarebird.data.stored_frame import StoredFrame
 from rarebird.profile import duplicates
@@ -27,6 +29,7 @@ from rarebird.profile.profile import profile
 from rarebird.readers import stored_columns
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.table import read_target
+from rarebird.runs.request import summarize
 from rarebird.training.inference import logits
 
 N = 600
@@ -193,6 +196,15 @@ def test_rows_on_disk_are_predicted_and_digested_in_the_order_of_the_disk(
     network = torch.nn.Module()
     network.forward = lambda x: x["numbers"][:, :2]  # type: ignore[method-assign]
     whole = logits(network, prepared.inputs(one))
+    read = reads(monkeypatch)
+    np.testing.assert_array_equal(logits(network, prepared.inputs(other)), whole)
+    fingerprint(other)
+    assert sum(len(index) for index in read) >= 2 * len(one)
+    assert all((np.diff(index) > 0).all() for index in read)
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """The rows of all reads from now on."""
     read: list[np.ndarray] = []
     rows = StoredFrame.rows
 
@@ -201,7 +213,71 @@ def test_rows_on_disk_are_predicted_and_digested_in_the_order_of_the_disk(
         return rows(self, index)
 
     monkeypatch.setattr(StoredFrame, "rows", watched)
-    np.testing.assert_array_equal(logits(network, prepared.inputs(other)), whole)
-    fingerprint(other)
-    assert sum(len(index) for index in read) >= 2 * len(one)
-    assert all((np.diff(index) > 0).all() for index in read)
+    return read
+
+
+@pytest.fixture
+def wide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """Numbers in the order of their classes, in 17 parts; samples have 100 rows."""
+    monkeypatch.setattr(stored_columns, "PART_BYTES", 16_000)
+    monkeypatch.setattr(sources, "SAMPLE_CELLS", 2_000)
+    monkeypatch.setattr("rarebird.profile.duplicates.NEAR_CELLS", 1000)
+    monkeypatch.setattr("rarebird.profile.leaks.SAMPLE_ROWS", 60)
+    values = np.random.default_rng(0).normal(size=(3200, 20)).astype(np.float32)
+    made = pd.DataFrame(values, columns=[f"x{place}" for place in range(20)]).assign(x3=np.float32(1))
+    made.loc[1600:, "x4"] = 2.0  # a constant in the second half
+    made.assign(target=np.repeat(["u", "v"], 1600)).to_parquet(tmp_path / "wide.parquet", row_group_size=500)
+    rows = rb.read(tmp_path / "wide.parquet", on_disk=True).train
+    assert isinstance(rows.source, StoredFrame)
+    assert len(rows.source.bounds) == 18
+    return rows
+
+
+def test_what_is_known_before_the_training_takes_one_read_of_the_table(
+    wide: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = reads(monkeypatch)
+    summarize(Splits(wide))
+    assert len(wide) <= sum(map(len, read)) < 1.3 * len(wide)
+    held = wide.take(np.arange(0, len(wide), 5))
+    before = len(read)
+    fingerprint(held)
+    assert len(read) == before  # the digests are kept
+    assert fingerprint(held) == fingerprint(replace(held, source=Frame(held.raw()), index=np.arange(len(held))))
+
+
+def test_a_sample_of_a_table_on_disk_is_of_few_parts_and_not_of_its_first_rows(wide: Dataset) -> None:
+    source = wide.source
+    assert isinstance(source, StoredFrame)
+    some = source.sampled(wide.index)
+    assert len(some) == 100
+    assert (np.diff(some) > 0).all()
+    assert len(np.unique(source.parts_of(wide.index[some]))) == 1
+    assert 0.3 < (some < 1600).mean() < 0.7
+    order = source.nearby(np.random.default_rng(0).permutation(len(wide)), wide.index, np.random.default_rng(1))
+    np.testing.assert_array_equal(np.sort(order), np.arange(len(wide)))
+    assert len(np.unique(source.parts_of(wide.index[order[:150]]))) <= 2
+
+
+def test_columns_that_a_sample_shows_as_constant_are_looked_at_together(
+    wide: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = wide.take(np.arange(1500, 3200))  # x4 is 2 in nearly all of these
+    monkeypatch.setattr(StoredFrame, "sampled", lambda self, index, seed=0, tables=1: np.arange(200, 300))
+    read = reads(monkeypatch)
+    assert list(columns.left_out_of(second.source, second.index)) == ["x3"]
+    assert sum(map(len, read)) < 1.5 * len(second)
+
+
+def test_a_column_is_read_without_the_others_in_memory(wide: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_frame, "BLOCK_CELLS", 2**10)
+    source = wide.source
+    assert isinstance(source, StoredFrame)
+    alone = source.only(["x7", "x2"])
+    tracemalloc.start()
+    try:
+        found = alone.rows(np.arange(len(wide)))
+        assert tracemalloc.get_traced_memory()[1] < 3200 * 20 * 4 / 2
+    finally:
+        tracemalloc.stop()
+    pd.testing.assert_frame_equal(found, source.rows(np.arange(len(wide)))[["x7", "x2"]])

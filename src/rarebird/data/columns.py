@@ -62,7 +62,8 @@ def left_out_of(source: Frame, index: np.ndarray) -> dict[str, str]:
     if len(some) == len(index):
         return found
     names = [name for name in source.frame.columns if str(name) in found]
-    constant = _alike(source, index[source.reading_order(index)], [name for name in names if found[str(name)] == CONSTANT])
+    constant = [name for name in names if found[str(name)] == CONSTANT]
+    constant = _alike(source, index[source.reading_order(index)], constant) if constant else []
     confirmed: dict[str, str] = {}
     for name in names:
         if found[str(name)] != CONSTANT:
@@ -77,6 +78,8 @@ def _alike(source: Frame, index: np.ndarray, names: list[Any]) -> list[Any]:
     left."""
     import pandas as pd
 
+    known = [name for name in names if source.is_constant(name)]
+    names = [name for name in names if name not in known]
     step = source.rows_of_chunk
     for start in range(0, len(index), step):
         if not names:
@@ -85,7 +88,7 @@ def _alike(source: Frame, index: np.ndarray, names: list[Any]) -> list[Any]:
         shown = pd.concat([some.rows(index[:1]), some.rows(index[start : start + step])], ignore_index=True)
         alike = set(constant_columns(shown))
         names = [name for name in names if str(name) in alike]
-    return names
+    return known + names
 
 
 def constant_columns(frame: pd.DataFrame) -> list[str]:

@@ -89,7 +89,8 @@ def table_digests(
             return _digests(source, index, [names], None)[0]
         choices = {tuple(names), tuple(source.frame.columns)} - set(source.digests)
         source.digests.update(zip(choices, _digests(source, np.arange(len(source)), list(choices), None), strict=True))
-    return source.digests[tuple(names)][index]
+    kept: np.ndarray = source.digests[tuple(names)][index]
+    return kept
 
 
 def _digests(

@@ -85,6 +85,10 @@ class Frame:
         disk follow each other; the order as it is for rows in memory."""
         return order
 
+    def is_constant(self, name: Any) -> bool:
+        """Whether all cells of a column are known to be alike without a look at them."""
+        return False
+
     def missing(self, index: np.ndarray) -> np.ndarray:
         """``(columns,)`` missing cells of each column in the rows at `index`."""
         index = index[self.reading_order(index)]

@@ -57,6 +57,12 @@ class StoredColumn:
         """The type of the values."""
         return self.file.dtype if self.texts is None else np.dtype(object)
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether all cells are known to be alike without a look at them."""
+        low, high = self.extremes or (0.0, 1.0)
+        return self.texts is None and (self.known == 0 or (low == high and self.known == len(self)))
+
     def without(self, words: Sequence[str]) -> StoredColumn:
         """The column with missing values in place of some of its texts."""
         import pyarrow as pa
@@ -178,8 +184,8 @@ class StoredFrame(Frame):
             yield self.rows(index[start : start + step])
 
     def sampled(self, index: np.ndarray, seed: int = 0, tables: int = 1) -> np.ndarray:
-        """As `Frame.sampled`, of few parts: a part is itself a random sample of the rows, and rows from everywhere take a
-        read of the whole table."""
+        """As `Frame.sampled`, of few parts: a part is itself a random sample of the rows, and rows from everywhere take
+        a read of the whole table."""
         most, part = max(1, self.sample_rows // tables), self.parts_of(index)
         if len(index) <= most or part is None:
             return super().sampled(index, seed, tables)
@@ -211,6 +217,10 @@ class StoredFrame(Frame):
             others = self.only([name for name, done in zip(self.frame.columns, known, strict=True) if not done])
             counts[places] = super(StoredFrame, others).missing(index)
         return counts
+
+    def is_constant(self, name: Any) -> bool:
+        """As `Frame.is_constant`."""
+        return self.columns[self._places[name]].is_constant
 
     def parts_of(self, index: np.ndarray) -> np.ndarray | None:
         """``(n,)`` the part that holds each of the rows at `index`; None if there is one."""

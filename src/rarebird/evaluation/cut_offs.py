@@ -88,7 +88,10 @@ def _counts(
     reached = np.searchsorted(grid, score, side="right")
     whole = len(classes) <= MOST_IN_MATRIX
     true, below = (y, other) if whole else ((y == code).astype(np.int64), np.zeros(len(y), dtype=np.int64))
-    cells, counts = np.unique(np.stack([true, below, reached]), axis=1, return_counts=True)
+    shape = (len(classes), len(classes), len(grid) + 1)
+    counts = np.bincount(np.ravel_multi_index((true, below, reached), shape))
+    filled = np.flatnonzero(counts)
+    cells, counts = np.stack(np.unravel_index(filled, shape)), counts[filled]
     return CutOffCounts(
         label=classes[code],
         classes=tuple(classes) if whole else ("", classes[code]),

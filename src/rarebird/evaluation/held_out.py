@@ -94,11 +94,11 @@ def merged(parts: np.ndarray, n_outputs: int) -> np.ndarray:
     """``(n,)`` the parts, merged to fewer where their fits would be long; two stay two.
 
     Args:
-        parts: ``(n,)`` the part of each row.
+        parts: ``(n,)`` int, the part of each row.
         n_outputs: Of a row.
     """
-    _, place = np.unique(parts, return_inverse=True)
-    merged_parts: np.ndarray = place % max(2, CROSSED_OUTPUTS // max(len(parts) * n_outputs, 1))
+    place = np.cumsum(np.bincount(parts) > 0) - 1
+    merged_parts: np.ndarray = place[parts] % max(2, CROSSED_OUTPUTS // max(len(parts) * n_outputs, 1))
     return merged_parts
 
 

@@ -61,7 +61,7 @@ def settled(data: Splits, copies: Copies) -> Splits:
 def _marked(rows: Dataset, groups: np.ndarray | None = None) -> tuple[Dataset, int]:
     """The rows with the codes of their copies, if there are any, and the number of copies."""
     groups = duplicates.duplicate_groups(rows) if groups is None else groups
-    n_copies = len(groups) - len(np.unique(groups))
+    n_copies = len(groups) - int(np.count_nonzero(np.bincount(groups)))
     return (replace(rows, copies=groups) if n_copies else rows), n_copies
 
 

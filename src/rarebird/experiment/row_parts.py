@@ -22,7 +22,9 @@ def row_parts(setup: Setup, seed: int) -> np.ndarray:
         return part
     held = parts[0][1] if parts else np.arange(len(rows))
     part[held] = halves(rows.take(held), seed)
-    others = np.setdiff1d(np.arange(len(rows)), held)
+    others = np.ones(len(rows), dtype=bool)
+    others[held] = False
+    others = np.flatnonzero(others)
     if len(others):
         part[others] = halves(rows.take(others), seed)
     return part

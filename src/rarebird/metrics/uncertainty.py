@@ -11,9 +11,11 @@ from rarebird.core.checks import require
 
 Z = 1.959963984540054
 # Replicates are drawn in parts: of this many cells, which fit into the cache, and of at least this many columns, which
-# pay for the sorting that each part needs.
+# pay for the sorting that each part needs. The last number bounds the cells of a part, each of which takes 28 bytes:
+# with millions of rows, parts have fewer columns.
 _CELLS = 1_000_000
 _COLUMNS = 32
+_MOST_CELLS = 8_000_000
 
 
 def wilson(share: np.ndarray | float, n: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
@@ -191,7 +193,8 @@ def bootstrap_weights(
         order = np.lexsort((strata, -rarity))
         unit_strata[unit[order]] = strata[order]
     members = [np.flatnonzero(unit_strata == stratum) for stratum in np.unique(unit_strata)]
-    step = max(_COLUMNS, _CELLS // max(len(strata), 1))
+    n = max(len(strata), 1)
+    step = min(max(_COLUMNS, _CELLS // n), max(1, _MOST_CELLS // n))
     for start in range(0, replicates, step):
         columns = min(step, replicates - start)
         counts = np.empty((len(unit_strata), columns), dtype=np.float32)

@@ -89,9 +89,9 @@ def facts_of(train: Dataset) -> Facts:
     n, rows = len(train), rows_of(train.weights)
     if train.task == "regression":
         return Facts(train.kind, False, n, 0, n, 1.0, rows.sum(), rows.sum())
-    present, codes = np.unique(train.codes, return_inverse=True)
-    counts = np.bincount(codes, rows)
-    fewest = int(np.bincount(codes).min())
+    of_class = np.bincount(train.codes)
+    present = np.flatnonzero(of_class)
+    counts, fewest = np.bincount(train.codes, rows)[present], int(of_class[present].min())
     return Facts(train.kind, True, n, len(present), fewest, imbalance_ratio(counts), rows.sum(), float(counts.min()))
 
 

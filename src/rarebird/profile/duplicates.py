@@ -154,15 +154,19 @@ def conflicts(matches: Matches, dataset: Dataset) -> Conflicts:
     n = len(dataset)
     if dataset.y is None or n == 0:
         return Conflicts()
-    target = dataset.codes if dataset.task == "classification" else dataset.y
-    code = np.unique(matches.exact[:n], return_inverse=True)[1]
+    code = matches.exact[:n]
+    rows = np.flatnonzero(np.bincount(code)[code] > 1)
+    if not len(rows):
+        return Conflicts()
+    target = (dataset.codes if dataset.task == "classification" else dataset.y)[rows]
+    code = code[rows]
     order = np.lexsort((target, code))
     starts = np.flatnonzero(np.diff(code[order], prepend=-1))
-    stops = np.append(starts[1:], n) - 1
+    stops = np.append(starts[1:], len(rows)) - 1
     # Equal rows are sorted by their target: they conflict where the first and the last target differ.
     conflicting = target[order[starts]] != target[order[stops]]
     pairs = zip(order[starts[conflicting]][:_EXAMPLES], order[stops[conflicting]][:_EXAMPLES], strict=True)
-    examples = tuple((_id_and_target(dataset, row), _id_and_target(dataset, other)) for row, other in pairs)
+    examples = tuple((_id_and_target(dataset, rows[one]), _id_and_target(dataset, rows[other])) for one, other in pairs)
     return Conflicts(rows=int((stops - starts + 1)[conflicting].sum()), examples=examples)
 
 
@@ -249,8 +253,11 @@ def _first_like(matches: Matches, row: int, part: slice) -> int:
 
 def _repeated(codes: np.ndarray) -> np.ndarray:
     """Mask of the rows whose code an earlier row has."""
-    mask = np.ones(len(codes), bool)
-    mask[np.unique(codes, return_index=True)[1]] = False
+    rows = np.arange(len(codes))
+    first = np.zeros(int(codes.max(initial=-1)) + 1, np.int64)
+    # Of several rows the last one written stays.
+    first[codes[::-1]] = rows[::-1]
+    mask: np.ndarray = first[codes] != rows
     return mask
 
 

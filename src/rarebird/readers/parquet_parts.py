@@ -88,20 +88,29 @@ def batches(parts: Sequence[Part], schema: pa.Schema, names: Collection[str], ro
     import pyarrow as pa
     from pyarrow import parquet
 
-    wanted = pa.schema([schema.field(name) for name in names])
+    wanted = pa.schema([schema.field(name) for name in names]).remove_metadata()
     for part in parts:
         own = [name for name in names if name not in part.constants]
+        constants = {name: pa.scalar(part.constants[name], schema.field(name).type) for name in part.constants}
+        # Without a column of its own, a file still has rows.
+        read = own or part.metadata.schema.names[:1]
         with parquet.ParquetFile(part.path, pre_buffer=False, buffer_size=BUFFER) as file:
-            # Without a column of its own, a file still has rows.
-            for batch in file.iter_batches(rows, columns=own or part.metadata.schema.names[:1]):
-                columns = {
-                    name: batch.column(name)
-                    if name in own
-                    else pa.repeat(pa.scalar(part.constants[name], schema.field(name).type), len(batch))
-                    for name in names
-                }
-                yield pa.table(columns).cast(wanted.remove_metadata())
+            # Memory that other threads took would stay with them: hundreds of megabytes for a thousand columns.
+            for batch in file.iter_batches(rows, columns=read, use_threads=False):
+                columns = dict(zip(batch.schema.names, batch.columns, strict=True)) if own else {}
+                columns |= {name: pa.repeat(value, len(batch)) for name, value in constants.items()}
+                table = pa.table([columns[name] for name in names], names=list(names))
+                yield table if table.schema == wanted else table.cast(wanted)
                 pa.default_memory_pool().release_unused()
+    release_memory()
+
+
+def release_memory() -> None:
+    """Return to the system what Arrow keeps of the memory that it does not use any more."""
+    import pyarrow as pa
+
+    for pool in (pa.default_memory_pool(), pa.system_memory_pool()):
+        pool.release_unused()
 
 
 def _refuse_other_columns(path: Path, rows: pa.dataset.Dataset) -> None:

@@ -29,6 +29,7 @@ from rarebird.readers import (
 )
 from rarebird.readers.columns import Column
 from rarebird.readers.options import ReadOptions
+from rarebird.readers.parquet_parts import release_memory
 from rarebird.readers.roles import Roles
 from rarebird.readers.row_numbers import RowNumbers
 from rarebird.readers.site import File, Place, row_number
@@ -83,6 +84,8 @@ def read(path: Path, options: ReadOptions) -> Splits:
     untyped, notes = _as_in_training(untyped, options.schema)
     found = roles.find_roles(list(untyped.columns), options, str(path))
     dataset, more = _assemble(untyped, found, options, path)
+    if untyped.folder is not None:
+        release_memory()
     return Splits(dataset, notes=(*untyped.notes, *notes, *more))
 
 
@@ -232,7 +235,7 @@ def _rows(
         return {"source": Frame(_frame(features, kept, n)), "index": np.arange(len(kept)), "ids": names}
     source = stored_frame(stored(folder, features), folder.bounds, folder)
     index = folder.positions if len(kept) == n else folder.positions[kept]
-    return {"source": source, "index": index, "ids": RowNumbers(kept + 1)}
+    return {"source": source, "index": index, "ids": RowNumbers((kept + 1).astype(np.min_scalar_type(n)))}
 
 
 def _frame(features: Mapping[str, Any], kept: np.ndarray, n: int) -> pd.DataFrame:

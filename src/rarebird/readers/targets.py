@@ -157,8 +157,9 @@ def missing_mask(values: Values) -> np.ndarray:
     array = _array(values)
     mask = np.asarray(pd.isna(array))
     if array.dtype.kind in "OUS":
-        texts = np.array([str(value) in ("", "nan", "NaN") for value in array.ravel()], dtype=bool)
-        mask = mask | texts.reshape(array.shape)
+        codes, different = _different(array.ravel())
+        texts = np.array([str(value) in ("", "nan", "NaN") for value in different], dtype=bool)
+        mask = mask | texts[codes].reshape(array.shape)
     return np.asarray(mask.reshape(len(mask), -1).any(axis=1))
 
 
@@ -213,7 +214,7 @@ def _flat(values: Values, where: str) -> np.ndarray:
         return np.asarray(array.argmax(axis=1))
     if array.ndim != 1:
         raise DataError(f"{where} has the shape {array.shape}, but a row has one target; give one column.")
-    if array.dtype.kind in "OUS" and any(_holds_several(value) for value in array):
+    if array.dtype.kind in "OUS" and any(_holds_several(value) for value in _different(array)[1]):
         raise multi_label(where)
     if array.dtype.kind == "M":
         raise DataError(f"{where} holds dates; give a target of classes or numbers.")
@@ -269,14 +270,26 @@ def _is_number(value: Any) -> bool:
     return True
 
 
+def _different(flat: np.ndarray) -> tuple[np.ndarray, list[Any]]:
+    """``(n,)`` positions among the values, of which each text is there once: millions of rows have few. Values of other
+    types are not compared, because 1 and True are equal, but different labels."""
+    import pandas as pd
+
+    if pd.api.types.infer_dtype(flat, skipna=True) != "string":
+        return np.arange(len(flat)), list(flat)
+    codes, texts = pd.factorize(flat, use_na_sentinel=True)
+    return codes, [*texts, None] if (codes < 0).any() else [*texts]
+
+
 def _codes(flat: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """``(n,)`` int64 codes and the labels they stand for, in natural order."""
     if flat.dtype.kind in "biuf":
         distinct, inverse = np.unique(flat, return_inverse=True)
         labels = [label(value) for value in distinct]
     else:
-        texts = np.array([label(value) for value in flat], dtype=object)
-        labels = natural_order(texts.tolist())
+        codes, different = _different(flat)
+        texts = [label(value) for value in different]
+        labels = natural_order(texts)
         place = {text: code for code, text in enumerate(labels)}
-        inverse = np.array([place[text] for text in texts])
+        inverse = np.array([place[text] for text in texts])[codes]
     return inverse.astype(np.int64), tuple(labels)

@@ -73,6 +73,8 @@ def fit_recipe_on(
         timings: dict[str, float] = {}
         with timed(timings, "split"):
             setup = prepare_run(recipe, data, device=request.device, positive=request.positive, copies=summary.copies)
+        # A few bytes of each row, which the run does not need any more.
+        summary = replace(summary, copies=None)
         outcome = run_in(setup, recipe, clock, progress, timings, checkpoints)
     progress(1.0, "writing the report")
     beside = {} if request.no_rows else of_run(outcome, request.device)

@@ -93,12 +93,13 @@ class DataSummary:
     Attributes:
         fingerprint: Of the training rows.
         profile: Of all rows.
-        copies: What becomes of rows that copy one another, with what the profile found of them.
+        copies: What becomes of rows that copy one another, with what the profile found of them; None once the rows are
+            split.
     """
 
     fingerprint: str
     profile: Profile
-    copies: Copies
+    copies: Copies | None
 
 
 def summarize(data: Splits, keep_copies: bool = False, clock: Clock | None = None) -> DataSummary:
