@@ -100,3 +100,13 @@ def test_a_search_does_not_range_over_the_size_of_pictures_that_are_read_once(pi
     for size in ("[16, 24]", "int(16, 24)", "4", "large"):
         with pytest.raises(DataError, match="image_size is one whole number of pixels, 8 or more"):
             request.read_data(Request(pictures, settings=(f"image_size={size}",)))
+
+
+def test_test_rows_that_are_given_are_not_asked_for(tmp_path: Path) -> None:
+    """`fit Toy_TRAIN.tsv --test Toy_TEST.tsv` was told that the second is used only if it is given with --test."""
+    for part in ("TRAIN", "TEST"):
+        text = "".join(f"{row % 2}\t{row}.5\t1.0\t{len(part)}.0\n" for row in range(12))
+        (tmp_path / f"Toy_{part}.tsv").write_text(text, encoding="utf-8")
+    data = request.read_data(Request(data=tmp_path / "Toy_TRAIN.tsv", test=tmp_path / "Toy_TEST.tsv"))
+    assert data.test is not None
+    assert data.notes == ()

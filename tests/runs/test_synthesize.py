@@ -103,7 +103,7 @@ def test_a_budget_that_shortens_the_learning_is_told(table: Path, command, monke
     monkeypatch.setattr(_gate, "judge", lambda *given: verdict(True))
     monkeypatch.setattr(Mixture, "planned", lambda self, *given: self.model_copy(update={"steps": 3}))
     done = command(table, "--class", "ill", "--rows", 5, "--method", "mixture")
-    assert "mixture learned for 3 steps, not for 50, because of --budget" in " ".join(done.out.split())
+    assert "mixture learned for 3 of 50 steps, because of --budget" in " ".join(done.out.split())
 
 
 def test_smote_is_judged_like_a_generator(table: Path, command) -> None:  # type: ignore[no-untyped-def]

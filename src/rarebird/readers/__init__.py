@@ -167,6 +167,7 @@ def _parts(parts: dict[str, Path], options: ReadOptions) -> Splits:
 def _unused_test_file(path: Path, options: ReadOptions) -> list[str]:
     """A note on the archive's own test file, which is used only on request."""
     test = path.with_name(path.name.replace("_TRAIN", "_TEST"))
-    if "_TRAIN" not in path.name or options.role != "training rows" or not test.is_file():
+    asked = options.role != "training rows" or options.has_test
+    if "_TRAIN" not in path.name or asked or not test.is_file():
         return []
     return [f"{test.name} is in the same folder as {path.name}, but is used only if it is given with --test."]

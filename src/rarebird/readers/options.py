@@ -40,6 +40,7 @@ class ReadOptions:
         schema: How the cells of a table are written, learned from the training rows; None: it is learned.
         labelled: False for prediction, where the target may be absent and is ignored.
         role: Name of the rows in messages: ``training rows``, ``test rows``.
+        has_test: Whether test rows of another path are given, so that those beside the training rows are not asked for.
     """
 
     kind: Kind | None = None
@@ -63,6 +64,7 @@ class ReadOptions:
     schema: Schema | None = None
     labelled: bool = True
     role: str = "training rows"
+    has_test: bool = False
 
     @property
     def target_name(self) -> str:

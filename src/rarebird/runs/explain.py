@@ -106,11 +106,12 @@ class Explained:
 
     def text(self) -> str:
         """What the command prints."""
-        lines = [self.page.output, *self.page.methods, *self.page.notes]
+        lines = [self.page.output, *self.page.methods]
         shown = self.page.importance[:5]
         if shown:
             lines.append("Columns, the most important first: " + "; ".join(f"{one.name} {one.text}" for one in shown))
-        lines += [*self.page.checks, f"{len(self.found.chosen)} rows are explained in {self.out / PAGE}"]
+        lines += [*self.page.checks, *(f"Note: {note}" for note in self.page.notes)]
+        lines.append(f"{len(self.found.chosen)} rows are explained in {self.out / PAGE}")
         return "\n".join(lines)
 
 
@@ -253,8 +254,8 @@ def _checks(explainer: Explainer, predicted: Predicted, found: ExplainedRows, dr
             worst = float(np.abs(amounts.errors).max())
             share = 100 * float(np.median(amounts.relative_errors))
             sentences.append(
-                f"{method}: the amounts of a row miss the change of its output by {number(worst)} at most, and by "
-                f"{share:.1f} % at the median (completeness error)."
+                f"{method}: the amounts of a row add up to the change of its output, but for {number(worst)} at most "
+                f"(completeness error; {share:.1f} % at the median)."
             )
     if not found.chosen:
         return sentences
@@ -267,8 +268,8 @@ def _checks(explainer: Explainer, predicted: Predicted, found: ExplainedRows, dr
     areas = [float(deletion.area(explainer.deletion_curve(each, codes, one)).mean()) for one in (order, mixed)]
     what = {"image": "pixels", "series": "steps", "table": "columns"}[rows.kind]
     sentences.append(
-        f"Where the {what} with the largest amounts are replaced first by those of background rows, the output falls "
-        f"to {number(areas[0])} on the way (mean of {len(some)} rows), in a random order to {number(areas[1])}: "
+        f"If the {what} are replaced by those of background rows one after the other, the largest amounts first, the "
+        f"output is {number(areas[0])} on average ({len(some)} rows); in a random order it is {number(areas[1])}: "
         + ("the order matters to the model." if areas[0] < areas[1] else "the order does not matter to the model.")
     )
     return sentences

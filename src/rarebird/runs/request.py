@@ -181,7 +181,7 @@ def read_data(request: Request, clock: Clock | None = None) -> Splits:
     Raises:
         DataError: The data cannot be read.
     """
-    options = request.read
+    options = replace(request.read, has_test=request.test is not None)
     if clock is not None:
         options = replace(options, deadline=clock.end_of_part(READING_SHARE))
     if options.image_size is None:

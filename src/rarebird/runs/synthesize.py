@@ -234,8 +234,8 @@ def _planned(candidates: Mapping[str, Any], train: Dataset, compute: Compute, cl
 def _shortened(wanted: Mapping[str, Any], planned: Mapping[str, Any]) -> list[str]:
     """A sentence on each generator that takes fewer steps than it was asked for."""
     return [
-        f"{name} learned for {planned[name].steps:,} steps, not for {method.steps:,}, because of --budget; more time "
-        "makes better rows."
+        f"{name} learned for {planned[name].steps:,} of {method.steps:,} steps, because of --budget; more time makes "
+        "better rows."
         for name, method in wanted.items()
         if not isinstance(method, OverSampler) and planned[name].steps < method.steps
     ]
