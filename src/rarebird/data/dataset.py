@@ -32,7 +32,7 @@ class Dataset:
         kind: ``image``, ``table`` or ``series``.
         task: ``classification`` or ``regression``.
         source: Holds the raw rows.
-        index: ``(n,)`` int64, the positions of these rows in the source.
+        index: ``(n,)`` int, the positions of these rows in the source.
         y: ``(n,)`` int64 codes into `classes`; ``(n, n_classes)`` float soft targets; ``(n,)`` float64 for regression;
             None without labels.
         classes: The class labels as text, in a natural order; empty for regression.

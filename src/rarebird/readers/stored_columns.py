@@ -43,12 +43,12 @@ class Folder:
     def lay_out(self, n: int, row_bytes: int) -> None:
         """Decide where each of n rows is written: parts of about `PART_BYTES`, each a random sample of the rows, so
         that a part that is read at once has rows from everywhere."""
-        parts = max(1, -(-n * row_bytes // PART_BYTES))
+        parts, kind = max(1, -(-n * row_bytes // PART_BYTES)), np.int32 if n < 2**31 else np.int64
         if parts == 1:
-            self.positions, self.bounds = np.arange(n), [0, n]
+            self.positions, self.bounds = np.arange(n, dtype=kind), [0, n]
             return
         part = np.random.default_rng(0).integers(0, parts, n, dtype=np.uint16)
-        self.positions = np.empty(n, np.int64)
+        self.positions = np.empty(n, kind)
         self.positions[np.argsort(part, kind="stable")] = np.arange(n)
         self.bounds = np.cumsum([0, *np.bincount(part, minlength=parts)]).tolist()
 
