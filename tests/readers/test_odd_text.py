@@ -53,11 +53,81 @@ def test_a_printed_table(tmp_path: Path) -> None:
     assert "(line 2) is a line and is left out" in found.notes[0]
 
 
-def test_a_row_of_units_leaves_numbers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("units", ["years,mg,", "(years),(mg),label", "float,int,string"])
+def test_a_row_of_units_or_types_is_no_example(tmp_path: Path, units: str) -> None:
+    """It would be a class of one row, and a row to predict."""
     rows = "".join(f"{row + 0.5},{row},{'ab'[row % 2]}\n" for row in range(40))
-    found = read(tmp_path, f"age,dose,target\nyears,mg,\n{rows}")
-    assert [column.dtype.kind for _, column in found.train.raw().items()] == ["f", "f"]
-    assert any("'years' (line 2), and counts as missing" in note for note in found.notes)
+    found = read(tmp_path, f"age,dose,target\n{units}\n{rows}")
+    assert (len(found.train), found.train.classes) == (40, ("a", "b"))
+    assert [column.dtype.kind for _, column in found.train.raw().items()] == ["f", "i"]
+    assert "(line 2) holds units or types" in found.notes[0]
+    assert (
+        len(
+            read(tmp_path, f"age,dose\nyears,mg\n{ROWS.replace(',ill', '').replace(',well', '')}", labelled=False).train
+        )
+        == 3
+    )
+
+
+@pytest.mark.parametrize("row", ["high,3,ill", "high,low,ill", "unknown,?,ill", "41.5,low,other"])
+def test_a_first_row_with_values_is_an_example(tmp_path: Path, row: str) -> None:
+    assert len(read(tmp_path, f"age,dose,target\n{row}\n{ROWS}").train) == 4
+
+
+def test_empty_rows_at_the_end_are_no_examples(tmp_path: Path) -> None:
+    found = read(tmp_path, f"age,dose\n41,3\n,\n7,2\n,\n , \n", labelled=False)
+    assert len(found.train) == 3
+    assert found.notes == ("2 empty rows at the end (line 5 on) are left out.",)
+    assert len(read(tmp_path, "age,dose\n,\n", labelled=False).train) == 1
+
+
+def test_signs_that_nobody_sees_are_no_part_of_names_labels_and_numbers(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        "\ufeff\ufeffage,to\u00adwn,target\n\ufeff41.5,Bonn\u200b,ill\u200b\n7.25,Bonn,ill\n30.5,Ulm\u200e,well\n",
+    )
+    assert found.train.raw().to_dict("list") == {"age": [41.5, 7.25, 30.5], "town": ["Bonn", "Bonn", "Ulm"]}
+    assert found.train.classes == ("ill", "well")
+
+
+@pytest.mark.parametrize("word", ["not done", "x", "#Error", "нет данных"])
+def test_a_word_among_many_numbers_means_a_missing_value(tmp_path: Path, word: str) -> None:
+    cells = [word if row % 9 == 0 else f"{row}.25" for row in range(60)]
+    found = read(
+        tmp_path, "age,dose,target\n" + "".join(f"{cell},{cell},{'ab'[row % 2]}\n" for row, cell in enumerate(cells))
+    )
+    ages = found.train.raw()["age"]
+    assert (ages.dtype.kind, ages.isna().sum(), ages[1]) == ("f", 7, 1.25)
+    assert found.notes == (f"{word!r} is read as a missing value in columns 'age', 'dose' (14 cells).",)
+    later = read(tmp_path, f"age,dose\n{word},3\n5,2\n", labelled=False, schema=found.train.known_schema)
+    assert later.train.raw()["age"].isna().tolist() == [True, False]
+    assert not later.notes
+    amounts = read(tmp_path, "age,target\n" + "".join(f"{row},{cell}\n" for row, cell in enumerate(cells)))
+    assert (amounts.train.task, len(amounts.train)) == ("regression", 53)
+
+
+def test_words_with_digits_and_many_words_stay_text(tmp_path: Path) -> None:
+    for words in (["<0.5"], ["red", "blue", "green", "white"]):
+        cells = [words[row % len(words)] if row % 3 == 0 else f"{row}.25" for row in range(60)]
+        found = read(tmp_path, "age,target\n" + "".join(f"{cell},{'ab'[row % 2]}\n" for row, cell in enumerate(cells)))
+        assert found.train.raw()["age"][0] == words[0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (("Y", "yes", "N", "No"), ("No", "yes")),
+        (("1", "yes", "0", "no"), ("no", "yes")),
+        (("True", "1", "False", "f"), ("False", "True")),
+        (("yes", "no", "maybe", "y"), ("maybe", "no", "y", "yes")),
+    ],
+)
+def test_words_of_yes_and_no_in_the_target_are_two_classes(
+    tmp_path: Path, labels: tuple[str, ...], classes: tuple[str, ...]
+) -> None:
+    found = read(tmp_path, "age,target\n" + "".join(f"{row},{labels[row % 4]}\n" for row in range(40)))
+    assert found.train.classes == classes
+    assert any("all mean yes" in note for note in found.notes) == (len(classes) == 2)
 
 
 def test_names_of_rows_without_a_column_name(tmp_path: Path) -> None:

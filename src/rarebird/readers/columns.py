@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Of a column with this many different numbers, one cell, or one in a hundred, may be something else.
 _MANY_NUMBERS, _STRAY = 20, 0.01
+# So many different words among them mean missing values.
+_MOST_WORDS = 3
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def learned(cells: TextColumn, site: Site, hints: Hints = NO_HINTS) -> Column:
     if len(cells.distinct) == 0:
         return Column(pd.Series(np.full(len(cells), np.nan)), ColumnFormat(kind="text"))
     found = _numbers(cells, hints) or _truths(cells) or _times(cells)
-    return found or _dates(cells, site, hints) or _text(cells, site)
+    return found or _dates(cells, site, hints) or _with_words(cells, site, hints) or _text(cells, site)
 
 
 def quick_numbers(cells: TextColumn, site: Site) -> Column | None:
@@ -185,6 +187,20 @@ def _numbers(cells: TextColumn, hints: Hints) -> Column | None:
     return _as_numbers(cells, chosen(found, hints), valued, ambiguous=len(found) > 1) if found else None
 
 
+def _with_words(cells: TextColumn, site: Site, hints: Hints) -> Column | None:
+    """Numbers, times or dates among which a few words stand, such as "not done": these mean a missing value."""
+    import pyarrow.compute as pc
+
+    words = ~np.asarray(pc.match_substring_regex(cells.distinct, r"\pN"), dtype=bool) & ~cells.marks
+    valued = ~words & ~cells.marks
+    if valued.sum() <= _MANY_NUMBERS or not 0 < words.sum() <= _MOST_WORDS:
+        return None
+    if cells.counts[words].sum() > cells.counts[valued].sum():
+        return None
+    marked = cells.with_marks(words)
+    return _numbers(marked, hints) or _times(marked) or _dates(marked, site, hints)
+
+
 def _as_numbers(cells: TextColumn, notation: Notation, valued: np.ndarray, ambiguous: bool) -> Column:
     """Cells as numbers in a notation.
 
@@ -250,21 +266,11 @@ def _dates(cells: TextColumn, site: Site, hints: Hints) -> Column | None:
     read = np.full(len(valued), np.datetime64("NaT"), dtype="datetime64[us]")
     read[valued] = found.values.to_numpy()
     lost = cells.positions(valued & np.isnat(read))
-    notes = _notes_on_dates(found, site)
+    notes = dates.notes(found, site.column)
     form = ColumnFormat(kind="date", date=found.form, missing=_marks_of(cells))
     ambiguous = found.rival is not None
     values = dates.spread(read, cells.codes)
     return Column(values, form, lost, marked=_marked(cells), ambiguous=ambiguous, notes=tuple(notes))
-
-
-def _notes_on_dates(found: dates.Dates, site: Site) -> list[str]:
-    name = f"Column {site.column!r}"
-    if found.rival is not None:
-        order = "day before month" if dates.is_day_first(found.form) else "month before day"
-        return [f"{name} is read as dates with {order}; write them as 2024-01-31 if that is wrong."]
-    if "%y" in found.form:
-        return [f"{name} is read as dates, {dates.described(found.form)}; two digits are years from 1969 to 2068."]
-    return []
 
 
 def _text(cells: TextColumn, site: Site) -> Column:

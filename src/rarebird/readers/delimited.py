@@ -19,6 +19,7 @@ from rarebird.core.checks import DataError, some
 from rarebird.readers import compressed, encodings, row_names
 from rarebird.readers.false_rows import NAMELESS
 from rarebird.readers.other_content import refuse_blanks, refuse_other_content
+from rarebird.readers.spellings import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -217,7 +218,7 @@ def is_label_and_numbers(line: str) -> bool:
 
 
 def _names(path: Path, header: list[str]) -> list[str]:
-    names = [name.strip() or f"{NAMELESS}{place}" for place, name in enumerate(header)]
+    names = [plain(name).strip() or f"{NAMELESS}{place}" for place, name in enumerate(header)]
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if all(is_number(name) for name in names) and (repeated or not all(name.isdigit() for name in names)):
         raise DataError(

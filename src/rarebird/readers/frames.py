@@ -6,7 +6,6 @@ naive UTC ``datetime64`` (NaT where missing), and text (None or NaN where missin
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from rarebird.core.checks import DataError
 from rarebird.readers.arrow_frames import of_arrow_type
 from rarebird.readers.site import Site, row_number
+from rarebird.readers.spellings import plain as plain_text
 from rarebird.readers.text_column import TextColumn, of_series, spelled
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def plain(frame: pd.DataFrame, where: str) -> dict[str, TextColumn | pd.Series]:
 
 def composed(name: object) -> str:
     """The name of a column, so that two ways to write the same letters are one name (NFC)."""
-    return unicodedata.normalize("NFC", str(name))
+    return plain_text(str(name))
 
 
 def _categories(series: pd.Series) -> pd.Series:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rarebird.core.checks import DataError, some
 from rarebird.readers import compressed, encodings, targets
 from rarebird.readers.site import Place, row_number
+from rarebird.readers.spellings import plain
 from rarebird.readers.text_column import TextColumn
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _of_rows(rows: Iterable[Any], place: Place, path: Path) -> dict[str, Sequenc
 def _named(columns: Iterable[tuple[str, Sequence[Any]]], path: Path) -> dict[str, Sequence[Any]]:
     found: dict[str, Sequence[Any]] = {}
     for place, (name, cells) in enumerate(columns):
-        known = unicodedata.normalize("NFC", name.strip()) or f"Unnamed: {place}"
+        known = plain(name).strip() or f"Unnamed: {place}"
         if known in found:
             raise DataError(f"{path} has more than one column named {known!r}; give each column its own name.")
         found[known] = cells
@@ -168,7 +168,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return value if value.isascii() else unicodedata.normalize("NFC", value)
+        return plain(value)
     return str(value)
 
 

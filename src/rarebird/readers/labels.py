@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -48,17 +48,22 @@ def learned(cells: TextColumn | pd.Series, site: Site, task: Task | None) -> Col
     written = _Written(cells)
     words = Counter[str]()
     for text, count in zip(written.texts, written.counts, strict=True):
-        if text.strip().lower() not in missing:
-            words[text.strip()] += int(count)
+        if _word(text).lower() not in missing:
+            words[_word(text)] += int(count)
     place, apart = spellings.one_spelling(words)
+    meant = spellings.one_meaning(place, words)
     notes = [
         f"{text!r} in column {site.column!r} is taken as a label and not as a missing value."
         for text in dict.fromkeys(place.values())
         if text.lower() in spellings.MISSING
     ]
-    notes += _notes_on_spellings(written.texts, place, apart, site)
-    values = written.spread([place.get(text.strip()) for text in written.texts])
+    notes += _notes_on_meanings(meant, site) if meant else _notes_on_spellings(written.texts, place, apart, site)
+    values = written.spread([(meant or place).get(_word(text)) for text in written.texts])
     return Column(values, ColumnFormat(kind="text"), notes=tuple(notes))
+
+
+def _word(text: str) -> str:
+    return spellings.plain(text).strip()
 
 
 class _Written:
@@ -88,7 +93,7 @@ def followed(cells: TextColumn | pd.Series, form: ColumnFormat, site: Site) -> C
     classes = form.categories or ()
 
     def meant(text: str) -> str | None:
-        word = text.strip()
+        word = _word(text)
         label = spellings.among(word, classes)
         lacking = word.lower() in _MISSING or (label is None and word.lower() in spellings.MISSING)
         return label if label is not None else None if lacking else word
@@ -145,11 +150,20 @@ def _amounts(cells: TextColumn, site: Site, task: Task | None) -> Column | None:
     return found if amounts or is_plain else None
 
 
+def _notes_on_meanings(meant: Mapping[str, str], site: Site) -> list[str]:
+    also: dict[str, list[str]] = {}
+    for text, label in meant.items():
+        if text != label:
+            also.setdefault(label, []).append(text)
+    listed = some(f"{label!r} (also {some(map(repr, sorted(alike)), 4)})" for label, alike in also.items())
+    return [f"Labels in column {site.column!r} that all mean yes, or all mean no, are one class: {listed}."]
+
+
 def _notes_on_spellings(texts: Sequence[str], place: dict[str, str], apart: Sequence[str], site: Site) -> list[str]:
     written: dict[str, list[str]] = {}
     for text in texts:
-        if text.strip() in place:
-            written.setdefault(place[text.strip()], []).append(text)
+        if _word(text) in place:
+            written.setdefault(place[_word(text)], []).append(text)
     several = {label: sorted(set(alike) - {label}) for label, alike in written.items() if len(alike) > 1}
     notes = []
     if several:

@@ -23,7 +23,7 @@ _CURRENCY = (
 _BEFORE = rf"^([+-]?) ?(?:{_CURRENCY}) ?([+-]?)"
 _AFTER = rf" ?(?:%|‰|{_CURRENCY})$"
 _UNIT = rf"(?P<unit>%|‰|{_CURRENCY})"
-_EXPONENT = r"([eE][+-]?\d{1,3})?$"
+_EXPONENT = r"([eE][+-]?\d{1,3})?"
 # Indian numbers have two digits between their marks: 12,34,567.
 _GROUPS = {
     ",": r"[1-9]\d{0,2}(,\d{3})+|[1-9]\d?(,\d{2})+,\d{3}",
@@ -31,7 +31,6 @@ _GROUPS = {
     " ": r"[1-9]\d{0,2}( \d{3})+",
     "'": r"[1-9]\d{0,2}('\d{3})+",
 }
-_DIGITS = ("０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९")
 _BEGINNING = 100
 _THOUSANDS: dict[str, tuple[str, ...]] = {".": (",", " ", "'"), ",": (".", " ", "'")}
 
@@ -167,11 +166,13 @@ def _simplest(found: list[Notation]) -> list[Notation]:
 
 def _pattern(decimal: str, *thousands: str) -> str:
     """A number with a decimal mark, and perhaps one of the marks between thousands."""
-    whole = "|".join([r"\d+", *(_GROUPS[mark] for mark in thousands if mark)])
-    if not decimal:
-        return rf"^[+-]?({whole}){_EXPONENT}"
     mark = "\\" + decimal
-    return rf"^[+-]?(({whole})({mark}\d*)?|{mark}\d+){_EXPONENT}"
+    fraction = rf"({mark}\d*)?" if decimal else ""
+    # 1,048E+03 has one digit before its decimal mark: nobody writes an exponent after marks between thousands.
+    forms = [rf"\d+{fraction}{_EXPONENT}", *(rf"({_GROUPS[one]}){fraction}" for one in thousands if one)]
+    if decimal:
+        forms.append(rf"{mark}\d+{_EXPONENT}")
+    return rf"^[+-]?({'|'.join(forms)})$"
 
 
 def _without_units(cells: pa.ChunkedArray | pa.Array) -> tuple[pa.ChunkedArray | pa.Array, list[str]]:
@@ -195,15 +196,17 @@ def _without_units(cells: pa.ChunkedArray | pa.Array) -> tuple[pa.ChunkedArray |
 
 
 def _with_narrow_digits(text: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    """Digits and marks of other scripts (full-width ones of East Asian keyboards, Arabic, Persian, Indian) as the usual
-    ones."""
+    """Digits and marks of other scripts (full-width ones of East Asian keyboards, Arabic, Persian, Indian, Thai and
+    all others) as the usual ones."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pc.any(pc.match_substring_regex(text, f"[{''.join(_DIGITS)}]")).as_py():
+    if not pc.any(pc.match_substring_regex(text, r"[^\P{Nd}0-9]")).as_py():
         return text
-    narrow = str.maketrans("．，％٫٬٪" + "".join(_DIGITS), ".,%.,%" + "0123456789" * len(_DIGITS))
-    return pa.array([None if cell is None else cell.translate(narrow) for cell in text.to_pylist()], pa.string())
+    cells = text.to_pylist()
+    digits = {sign for cell in cells if cell is not None for sign in cell if not sign.isascii() and sign.isdecimal()}
+    narrow = str.maketrans("．，％٫٬٪", ".,%.,%") | {ord(sign): str(int(sign)) for sign in digits}
+    return pa.array([None if cell is None else cell.translate(narrow) for cell in cells], pa.string())
 
 
 def ambiguous(cells: pa.ChunkedArray | pa.Array, mark: Mark) -> bool:

@@ -18,6 +18,7 @@ MISSING_AMONG_VALUES: tuple[str, ...] = (
     *("missing", "unknown", "unk", "not available", "not applicable", "not recorded", "not known"),
     *("no data", "nodata", "n.d.", "nd", "n/d", "n.a", "nil", "empty", "blank", "undefined", "tbd"),
     *("unbekannt", "fehlt", "k.a.", "k. a.", "inconnu", "manquant", "desconocido", "s/d", "sconosciuto"),
+    *("0000-00-00", "0000-00-00 00:00:00", "00/00/0000", "00.00.0000", "00-00-0000"),
     *("onbekend", "brak", "未知", "缺失", "无", "不明", "不詳", "欠損"),
 )
 
@@ -52,6 +53,8 @@ _TRUTHS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
 )
 _ONE, _ZERO = ("1", "1.0"), ("0", "0.0")
 MOST_WORDS = 12
+# Signs without a width, which programs leave in texts: byte-order marks, joiners of words, marks of direction.
+INVISIBLE = "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
 # Shorter labels are codes, such as the genotypes "Aa" and "AA", in which the case may matter.
 _SHORTEST_WORD = 3
 
@@ -88,9 +91,14 @@ def truth(word: str) -> bool | None:
     return False if text in _ZERO or any(text in no for _, no in _TRUTHS) else None
 
 
+def plain(text: str) -> str:
+    """A text in composed letters (NFC), without signs that nobody sees."""
+    return text if text.isascii() else re.sub(INVISIBLE, "", unicodedata.normalize("NFC", text))
+
+
 def folded(text: str) -> str:
-    """A text without differences of case, blanks and composed letters."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    """A text without differences of case, blanks, composed letters and signs that nobody sees."""
+    return " ".join(plain(text).casefold().split())
 
 
 def as_whole(text: str) -> str:
@@ -129,6 +137,34 @@ def one_spelling(counts: Mapping[str, int]) -> tuple[dict[str, str], list[str]]:
         if len(apart) > 1:
             kept += [same[0] for same in apart]
     return place, kept
+
+
+def one_meaning(place: Mapping[str, str], counts: Mapping[str, int]) -> dict[str, str]:
+    """Labels of yes and no in several words of one language (yes, Y and 1) as the two classes that they mean, each in
+    its longest word, and of these in that of most rows.
+
+    Args:
+        place: Label as it is written -> its one spelling.
+        counts: Label as it is written -> its rows.
+
+    Returns:
+        Label as it is written -> class; empty where the labels are something else, or two words already.
+    """
+    words = set(place.values())
+    meanings = truths(words) if len(words) > 2 else None
+    if meanings is None:
+        return {}
+    rows = Counter[str]()
+    for text, word in place.items():
+        rows[word] += counts[text]
+
+    def best(meaning: bool) -> str:
+        return max(
+            (word for word in words if meanings[word] is meaning), key=lambda word: (len(word), rows[word], word)
+        )
+
+    name = {meaning: best(meaning) for meaning in set(meanings.values())}
+    return {text: name[meanings[word]] for text, word in place.items()}
 
 
 def _style(label: str) -> str:

@@ -18,7 +18,7 @@ from rarebird.core.checks import DataError
 from rarebird.core.disk_space import naming_the_place, reserve
 from rarebird.data.stored_frame import StoredColumn, column_cells
 from rarebird.readers.spellings import MISSING
-from rarebird.readers.text_column import TextColumn, without
+from rarebird.readers.text_column import TextColumn, visible, without
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,9 +105,7 @@ class StoredText(TextColumn):
 
     @cached_property
     def _filled_texts(self) -> pa.Array:
-        import pyarrow.compute as pc
-
-        return without(pc.utf8_trim_whitespace(self._written), MISSING)
+        return without(visible(self._written), MISSING)
 
     @cached_property
     def _meaning(self) -> pa.DictionaryArray:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rarebird.readers.spellings import MISSING, MISSING_AMONG_VALUES
+from rarebird.readers.spellings import INVISIBLE, MISSING, MISSING_AMONG_VALUES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ class TextColumn:
     @cached_property
     def filled(self) -> pa.ChunkedArray:
         """Cells without blanks around them; null where a cell means a missing value in every column."""
-        return without(self.trimmed, MISSING)
+        return without(self.visible, MISSING)
 
     def text_values(self) -> pd.Series:
         """The column as text, None where a cell is missing."""
@@ -43,6 +44,11 @@ class TextColumn:
         import pyarrow.compute as pc
 
         return pc.utf8_trim_whitespace(self.cells)
+
+    @property
+    def visible(self) -> pa.ChunkedArray:
+        """Cells without blanks around them and without signs that nobody sees."""
+        return visible(self.cells)
 
     @cached_property
     def _encoded(self) -> pa.DictionaryArray:
@@ -72,6 +78,12 @@ class TextColumn:
 
         return np.asarray(pc.is_in(pc.utf8_lower(self.distinct), texts(*MISSING_AMONG_VALUES)), dtype=bool)
 
+    def with_marks(self, chosen: np.ndarray) -> TextColumn:
+        """The column, in which the chosen distinct texts mean a missing value, too."""
+        other = copy(self)
+        other.marks = self.marks | chosen
+        return other
+
     @property
     def present(self) -> np.ndarray:
         """``(n,)`` whether a cell is not missing."""
@@ -99,6 +111,15 @@ class TextColumn:
         padded[:-1] = values
         series = pd.Series(padded[self.codes])
         return series if series.isna().any() else series.infer_objects()
+
+
+def visible(cells: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Cells without blanks around them and without signs that nobody sees."""
+    import pyarrow.compute as pc
+
+    if not pc.all(pc.string_is_ascii(cells)).as_py():
+        cells = pc.replace_substring_regex(cells, INVISIBLE, "")
+    return pc.utf8_trim_whitespace(cells)
 
 
 def texts(*words: str) -> pa.Array:

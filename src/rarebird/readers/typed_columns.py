@@ -13,7 +13,7 @@ from rarebird.readers import by_format, column_notes, columns, dates, number_col
 from rarebird.readers.columns import Column, Hints
 from rarebird.readers.numbers import Mark
 from rarebird.readers.site import File, Site
-from rarebird.readers.spellings import folded
+from rarebird.readers.spellings import MISSING_AMONG_VALUES, folded
 from rarebird.readers.text_column import TextColumn, of_series
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _with_mark_of_file(found: Mapping[str, Column], texts: Mapping[str, TextColu
 def _texts_without_marks(found: Mapping[str, Column], texts: Mapping[str, TextColumn]) -> dict[str, Column]:
     """Columns of text in which a word is missing that means a missing value in the file's other columns; a category of
     the training rows stays one."""
-    marks = {text for column in found.values() for text, _ in column.marked}
+    marks = {text for column in found.values() for text, _ in column.marked if text.lower() in MISSING_AMONG_VALUES}
     changed = {}
     for name, cells in texts.items():
         form = found[name].form
