@@ -10,7 +10,20 @@ import pytest
 from rarebird.readers import dates
 
 DAYS = pd.date_range("2022-01-01", periods=40, freq="13D")
-POLISH = "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia".split()
+POLISH = [
+    "stycznia",
+    "lutego",
+    "marca",
+    "kwietnia",
+    "maja",
+    "czerwca",
+    "lipca",
+    "sierpnia",
+    "września",
+    "października",
+    "listopada",
+    "grudnia",
+]
 
 
 def learned(texts: list[str]) -> dates.Dates | None:

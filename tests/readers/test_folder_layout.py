@@ -98,3 +98,34 @@ def test_a_large_picture_names_the_size_that_keeps_more(tmp_path: Path) -> None:
     assert read(tmp_path, ReadOptions(image_size=96)).notes == ()
     with pytest.raises(DataError):
         read(tmp_path / "a", ANY)
+
+
+def test_masks_are_no_pictures_of_a_class(tmp_path: Path) -> None:
+    for label in ("cat", "dog"):
+        for place in range(3):
+            for folder in ("apart/images", "apart/masks", "beside"):
+                draw(tmp_path / folder / label / f"scan ({place}).png")
+            draw(tmp_path / "beside" / label / f"scan ({place})_mask.png")
+            draw(tmp_path / "beside" / label / f"scan ({place})_mask_1.png")
+        draw(tmp_path / "beside" / label / "ski_mask.png")
+    apart = read(tmp_path / "apart", ANY)
+    assert (apart.train.classes, len(apart.train)) == (("cat", "dog"), 6)
+    assert "Only images of" in apart.notes[0]
+    beside = read(tmp_path / "beside", ANY)
+    assert (beside.train.classes, len(beside.train)) == (("cat", "dog"), 8)
+    assert any(note.startswith("Masks of") for note in beside.notes)
+    # Without folders of classes among the images, these are classes themselves.
+    for folder in ("images", "labels"):
+        draw(tmp_path / "flat" / folder / "0.png")
+    assert read(tmp_path / "flat", ANY).train.classes == ("images", "labels")
+
+
+def test_folders_that_differ_by_case_are_one_class(tmp_path: Path) -> None:
+    for name in ("train/Cat", "train/Dog", "train/dog", "test/cat", "test/DOG"):
+        draw(tmp_path / name / "0.png")
+    found = read(tmp_path, ANY)
+    assert found.test is not None
+    assert [part.class_counts.tolist() for part in (found.train, found.test) if part.class_counts is not None] == [
+        *([1, 2], [1, 1])
+    ]
+    assert any("'Dog', 'dog'" in note and "one class" in note for note in found.notes)

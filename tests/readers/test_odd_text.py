@@ -75,7 +75,7 @@ def test_a_first_row_with_values_is_an_example(tmp_path: Path, row: str) -> None
 
 
 def test_empty_rows_at_the_end_are_no_examples(tmp_path: Path) -> None:
-    found = read(tmp_path, f"age,dose\n41,3\n,\n7,2\n,\n , \n", labelled=False)
+    found = read(tmp_path, "age,dose\n41,3\n,\n7,2\n,\n , \n", labelled=False)
     assert len(found.train) == 3
     assert found.notes == ("2 empty rows at the end (line 5 on) are left out.",)
     assert len(read(tmp_path, "age,dose\n,\n", labelled=False).train) == 1

@@ -74,3 +74,33 @@ def test_rows_to_predict_that_name_nothing_are_kept(listed: Path) -> None:
     splits = readers.read(path, ReadOptions(kind="image", labelled=False))
     assert splits.train.ids.tolist() == ["ISIC_0"]
     assert [(row.place, row.id) for row in splits.unread] == [(1, "ISIC_9"), (2, "")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["C:\\scans\\images\\ISIC_{}.jpg", "/home/x/images/ISIC_{}.jpg", "data/images/ISIC_{}.jpg"]
+    + ["https://x.org/images/ISIC_{}.jpg", "images/ISIC_{}.JPG", "images/ISIC_{}.png"],
+)
+def test_names_from_another_machine(listed: Path, name: str) -> None:
+    found = readers.read(write(listed, "path,label", name), ReadOptions())
+    assert shades(found.train) == [100, 0, 50, 150]
+    assert "are found under other names, such as 'images/ISIC_2.jpg'" in found.notes[0]
+
+
+def test_numbers_that_lost_their_zeros(tmp_path: Path) -> None:
+    for number in range(4):
+        draw(tmp_path / "images" / f"{number:04}.jpg", 50 * number, quality=100)
+    for name in ("{}", "{}.0"):
+        assert shades(readers.read(write(tmp_path, "image_id,label", name), ReadOptions()).train) == [100, 0, 50, 150]
+
+
+def test_names_that_fit_no_or_several_pictures_are_refused(listed: Path) -> None:
+    with pytest.raises(DataError, match="None of the 4 pictures"):
+        readers.read(write(listed, "path,label", "images/ISIC_{}9.jpg"), ReadOptions())
+    draw(listed / "other" / "ISIC_1.jpg")
+    with pytest.raises(DataError, match="None of the 4 pictures"):
+        readers.read(write(listed, "path,label", "scans/ISIC_{}.jpg"), ReadOptions())
+
+
+def test_a_column_of_labels_in_any_case(listed: Path) -> None:
+    assert readers.read(write(listed, "Image,Label", "ISIC_{}.jpg"), ReadOptions()).train.classes == ("a", "b")

@@ -96,6 +96,25 @@ def test_what_can_be_read_in_two_ways_is_said(tmp_path: Path) -> None:
     assert "a mark between thousands in 'x'" in splits.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("training", "cells", "expected", "note"),
+    [
+        (["41%", "48.5%"], ["0.41", "3"], [0.41, 3], "numbers without % in 'x'"),
+        (["0.41", "0.5"], ["41%", "50%"], [41, 50], "numbers with % in 'x'"),
+        (["$41", "$48.5"], ["€41", "$3"], [None, 3], "1 cell of column 'x' is no number, such as '€41' (line 2)"),
+        (["41%", "48.5%"], ["41‰", "3%"], [None, 3], "such as '41‰' (line 2)"),
+    ],
+)
+def test_units_of_later_files(
+    training: list[str], cells: list[str], expected: list[Any], note: str, tmp_path: Path
+) -> None:
+    """41 % is no .41, and a euro no dollar."""
+    values, splits = later(tmp_path, training, cells)
+    assert values == expected
+    assert len(splits.notes) == 1
+    assert note in splits.notes[0]
+
+
 def test_unseen_categories_are_counted_and_named(tmp_path: Path) -> None:
     _, splits = later(tmp_path, ["red", "blue"], ["red", "green", "green", ""])
     reading = splits.train.reading

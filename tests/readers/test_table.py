@@ -174,7 +174,7 @@ def test_a_stray_text_among_numbers_is_said(tmp_path: Path) -> None:
     [
         (["1", "2", "x"] * 4, "4 of its 12 cells: 'x' (line 4) is no number"),
         (["00123", "17"], "'00123' (line 2) begins with a zero"),
-        (["12:30", "13:45"], "'12:30' (line 2) is no number; others are '13:45'"),
+        (["12-30", "13-45"], "'12-30' (line 2) is no number; others are '13-45'"),
         (["$5", "€6"], "has another unit than others"),
         (["<0.1", "2", "3.5", ">100"], "'<0.1' (line 2) is no number; others are '>100'"),
     ],

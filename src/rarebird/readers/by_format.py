@@ -42,7 +42,7 @@ def read(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints = NO_HI
 
 def reads_quickly(form: ColumnFormat) -> bool:
     """Whether cells that are numbers as programs write them are numbers in this format."""
-    return form.kind == "number" and form.decimal != "," and not form.thousands
+    return form.kind == "number" and form.decimal != "," and not form.thousands and not form.unit
 
 
 def _numbers(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints) -> Column:
@@ -51,6 +51,10 @@ def _numbers(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints) ->
     notation, ambiguous = _notation(cells, form, hints)
     read = numbers.parsed(cells.distinct, notation).to_numpy(zero_copy_only=False)
     values = np.array(read, dtype=np.float64)
+    units = numbers.units(cells.distinct)
+    strange = (units != form.unit) & ~np.isnan(values)
+    if form.unit:
+        values[strange & (units != "")] = np.nan  # an amount in another unit is another amount
     if form.binary:
         meanings = [spellings.truth(text) for text in cells.distinct.to_pylist()] if len(values) < 1000 else []
         for place, meaning in enumerate(meanings):
@@ -58,6 +62,9 @@ def _numbers(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints) ->
                 values[place] = float(meaning)
     other = form.decimal and notation.decimal != form.decimal
     otherwise = (_COMMA if notation.decimal == "," else _POINT) if other else _THOUSANDS if ambiguous else ""
+    if (strange & ~np.isnan(values)).any():
+        given = next(unit for unit in (form.unit, *units[strange]) if unit)
+        otherwise = otherwise or f"numbers {'without' if form.unit else 'with'} {given}"
     column = _column(cells, form, np.isnan(values), _series(values, cells.codes), otherwise)
     return replace(column, ambiguous=ambiguous)
 

@@ -193,9 +193,8 @@ def _with_words(cells: TextColumn, site: Site, hints: Hints) -> Column | None:
 
     words = ~np.asarray(pc.match_substring_regex(cells.distinct, r"\pN"), dtype=bool) & ~cells.marks
     valued = ~words & ~cells.marks
-    if valued.sum() <= _MANY_NUMBERS or not 0 < words.sum() <= _MOST_WORDS:
-        return None
-    if cells.counts[words].sum() > cells.counts[valued].sum():
+    few = cells.counts[words].sum() <= cells.counts[valued].sum() and 0 < words.sum() <= _MOST_WORDS
+    if valued.sum() <= _MANY_NUMBERS or not few:
         return None
     marked = cells.with_marks(words)
     return _numbers(marked, hints) or _times(marked) or _dates(marked, site, hints)

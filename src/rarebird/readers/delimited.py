@@ -8,7 +8,7 @@ import io
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +19,9 @@ from rarebird.core.checks import DataError, some
 from rarebird.readers import compressed, encodings, row_names
 from rarebird.readers.false_rows import NAMELESS
 from rarebird.readers.other_content import refuse_blanks, refuse_other_content
+from rarebird.readers.preamble import without_end, without_preamble
+from rarebird.readers.quoting import usual
+from rarebird.readers.records import SNIFFED, is_number, records
 from rarebird.readers.spellings import plain
 
 if TYPE_CHECKING:
@@ -26,12 +29,8 @@ if TYPE_CHECKING:
 
 # Memory that a text takes while it is read, as a multiple of its file: decoded, split and typed.
 TEXT_MEMORY = 5
-_DELIMITERS = ",\t;|"
-_NAMED_DELIMITER = re.compile(r'^\ufeff?"?sep=([^\w\s"]|\t)"?\s*$', re.IGNORECASE)
-_SNIFFED = 20  # rows that decide on the delimiter, and among which titles may be
 _NAMED_ROWS = "The first cell of each row of {} has no column name, and is read as the name of the row."
 _BLOCK_BYTES = 1 << 24  # a block of Arrow's parser; a line must fit into one
-_LONGEST_CELL = 1 << 30  # with a wrong delimiter, the whole line of a wide table is one cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,21 +60,24 @@ class Cells:
         return next(islice((line for line, _ in records(self.text, self.delimiter)), row + 1, None))
 
 
-def read(path: Path, encoding: str = "") -> Cells:
+def read(path: Path, encoding: str = "", expected: Collection[str] = ()) -> Cells:
     """The header and the raw cells of a CSV-like file.
 
     Args:
         path: The file.
         encoding: That of the training file, which comes before others if the file is not UTF-8.
+        expected: Column names that are known.
 
     Raises:
         DataError: No text, no rows, no or duplicate column names, rows of unequal width.
     """
     text, encoding, notes = decode(path, encoding)
-    return cells_of(text, path, encoding, notes)
+    return cells_of(text, path, encoding, notes, expected)
 
 
-def cells_of(text: str, path: Path, encoding: str = "", notes: Sequence[str] = ()) -> Cells:
+def cells_of(
+    text: str, path: Path, encoding: str = "", notes: Sequence[str] = (), expected: Collection[str] = ()
+) -> Cells:
     """The header and the raw cells of delimited text.
 
     Args:
@@ -83,6 +85,7 @@ def cells_of(text: str, path: Path, encoding: str = "", notes: Sequence[str] = (
         path: For messages.
         encoding: Of its bytes.
         notes: Notes for the user so far.
+        expected: Column names that are known: a row that has them is that of the names, though others precede it.
 
     Raises:
         DataError: As for `read`.
@@ -90,11 +93,14 @@ def cells_of(text: str, path: Path, encoding: str = "", notes: Sequence[str] = (
     if not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
     refuse_other_content(text, path)
-    text, delimiter, more = _without_preamble(text, path)
+    text, quoted = usual(text, path.name)
+    text, delimiter, more = without_preamble(text, path.name, expected)
     first = next(records(text, delimiter), None)
     if first is None:
         raise DataError(f"{path} is empty; give a table with a line of column names and one line per row.")
-    rows = [fields for _, fields in islice(records(text, delimiter), 1, 1 + _SNIFFED)]
+    text, end = without_end(text, delimiter, len(first[1]), path.name)
+    more = [*quoted, *more, *end]
+    rows = [fields for _, fields in islice(records(text, delimiter), 1, 1 + SNIFFED)]
     names = _names(path, first[1])
     refuse_blanks(names, rows, path)
     columns: list[pa.ChunkedArray] = []
@@ -138,66 +144,6 @@ def beginning(path: Path, most: int) -> str:
         # The last line may end within a letter. UTF-16, which has zeros, ends between two of its units.
         raw = raw[: raw.rfind(b"\n") + 1] or raw
     return encodings.decoded(raw, path)[0]
-
-
-def sniff(text: str) -> str:
-    """The delimiter (comma, tab, semicolon or bar) that splits the first lines into the most even rows; comma if none
-    splits them."""
-    beginning = text[:_BLOCK_BYTES]
-
-    def evenness(delimiter: str) -> tuple[float, int, int]:
-        widths = [len(fields) for _, fields in islice(records(beginning, delimiter), _SNIFFED)]
-        # Titles before the column names have one cell. But of alter;wert and 41,25;7,5 the comma would make a title
-        # and even rows, so that the fewest titles count.
-        titles = next((place for place, width in enumerate(widths) if width > 1), len(widths))
-        widths = widths[titles:]
-        if len(widths) < 2:
-            return (0.0, 0, 0)
-        return (sum(width == widths[0] for width in widths) / len(widths), -titles, widths[0])
-
-    return max(_DELIMITERS, key=evenness)
-
-
-def _without_preamble(text: str, path: Path) -> tuple[str, str, list[str]]:
-    """The text with empty lines in place of what is before the column names (Excel's ``sep=;``, titles), so that the
-    numbers of lines stay; its delimiter; notes."""
-    if named := _NAMED_DELIMITER.match(text[: text.find("\n")]):
-        return text[text.find("\n") :], named[1], []
-    delimiter = sniff(text)
-    rows = list(islice(records(text[:_BLOCK_BYTES], delimiter), _SNIFFED))
-    filled = [sum(1 for cell in fields if cell.strip()) for _, fields in rows]
-    header = next((place for place, n in enumerate(filled) if n > 1), 0)
-    if not header or not _are_names(rows[header][1]) or len(rows) < header + 2:
-        return text, delimiter, []
-    lines = text.split("\n", rows[header - 1][0])
-    titles = some((repr(fields[0].strip()) for _, fields in rows[:header]), most=2)
-    note = f"{path.name} begins with {titles} before its column names, which is passed over."
-    return "\n" * rows[header - 1][0] + lines[-1], delimiter, [note]
-
-
-def _are_names(fields: list[str]) -> bool:
-    """Whether cells can be column names after a title: none is empty, a number, or there twice."""
-    names = [name.strip() for name in fields]
-    return len(set(names)) == len(names) and all(name and not is_number(name) for name in names)
-
-
-def records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a delimited text, with the header and without empty lines: (number of the line on which the row ends,
-    from 1; its fields)."""
-    csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    for fields in reader:
-        if fields:
-            yield reader.line_num, fields
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell is a number (NaN counts as one)."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def separator(line: str) -> str | None:

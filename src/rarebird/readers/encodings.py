@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rarebird.core.checks import DataError
+from rarebird.readers.other_content import refuse_binary
 
 _BOMS = (
     *((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32")),
@@ -15,6 +16,7 @@ _BOMS = (
 _SAMPLED = 1 << 16  # characters or bytes that decide between encodings
 # A UTF-8 file of many letters, of which a few bytes are damaged.
 _MANY_LETTERS, _DAMAGED = 20, 0.05
+_FEW_ZEROS = 0.01
 _SURE_HANGUL = 12  # different syllables; Chinese text has others among so many, which Korean letters are not
 _ASCII_LETTER = re.compile("[A-Za-z]")
 # What stands in texts of western languages beside letters.
@@ -32,12 +34,20 @@ def decoded(raw: bytes, path: Path, preferred: str = "") -> tuple[str, str, list
     Raises:
         DataError: It is no text, or in no encoding that is known.
     """
+    refuse_binary(raw, path)
     marked = next((encoding for mark, encoding in _BOMS if raw.startswith(mark)), None) or _utf16(raw)
-    if marked is None and b"\0" in raw:
-        raise DataError(f"{path} is not a text file, despite its name; save the table as CSV in UTF-8.")
+    notes: list[str] = []
+    if marked in (None, "utf-8-sig"):
+        # DOS ended texts with Ctrl-Z, and a crash may leave zeros.
+        zeros = len(raw) - len(raw := raw.rstrip(b"\0"))
+        raw = raw.removesuffix(b"\x1a")
+        notes = [f"{path.name} ends with {zeros:,} zero bytes, as after a crash; check whether rows are missing."]
+        notes = notes if zeros else []
+        if b"\0" in raw:
+            raise DataError(_not_text(raw, path))
     for encoding in (marked,) if marked else ("utf-8",):
         if (text := _strict(raw, encoding)) is not None:
-            return text, encoding, []
+            return text, encoding, notes
     if preferred and not preferred.startswith("utf") and (text := _strict(raw, preferred)) is not None:
         return text, preferred, []
     if (damaged := _damaged_utf8(raw, path)) is not None:
@@ -49,6 +59,14 @@ def decoded(raw: bytes, path: Path, preferred: str = "") -> tuple[str, str, list
             note = f"{path.name} is not UTF-8 and was read as {encoding.upper()}{example}"
             return text, encoding, [f"{note}; save it as UTF-8 if letters are wrong."]
     raise DataError(f"{path} is not text in UTF-8, UTF-16, GB18030 or another known encoding; save it as UTF-8.")
+
+
+def _not_text(raw: bytes, path: Path) -> str:
+    """The sentence on bytes that no text has."""
+    if raw.count(b"\0") > _FEW_ZEROS * len(raw):
+        return f"{path} is not a text file, despite its name; save the table as CSV in UTF-8."
+    line = raw.count(b"\n", 0, raw.index(b"\0")) + 1
+    return f"Line {line} of {path} holds a zero byte, which no text has; remove it, or save the table again."
 
 
 def _strict(raw: bytes, encoding: str) -> str | None:

@@ -26,19 +26,21 @@ def found(columns: Mapping[str, TextColumn], file: File) -> tuple[np.ndarray, li
         file: Where they are.
     """
     rules = _rules(columns)
-    names = _names(columns) if len(columns) > 1 else rules[:0]
-    units, empty = _units(columns), _empty_end(columns)
+    names, empty = (_names(columns), _empty_end(columns)) if len(columns) > 1 else (rules[:0], rules[:0])
+    units = _units(columns)
     notes = [f"The row below the column names ({file.place(int(row))}) is a line and is left out." for row in rules]
     if len(names):
         first = file.place(int(names[0]))
         several = f"{len(names):,} rows repeat the column names (the first is {first}) and are left out."
         notes.append(several if len(names) > 1 else f"A row repeats the column names ({first}) and is left out.")
-    for row in units:
-        shown = some((repr(text) for cells in columns.values() if (text := _first(cells))), most=2)
-        place = file.place(int(row))
-        notes.append(f"The row below the column names ({place}) holds units or types ({shown}) and is left out.")
+    if len(units):
+        texts = some((repr(text) for cells in columns.values() if (text := _first(cells))), most=2)
+        place = file.place(int(units[0]))
+        notes.append(f"The row below the column names ({place}) holds units or types ({texts}) and is left out.")
     if len(empty):
-        notes.append(f"{len(empty):,} empty rows at the end ({file.place(int(empty[0]))} on) are left out.")
+        first = file.place(int(empty[0]))
+        several = f"{len(empty):,} empty rows at the end ({first} on) are left out."
+        notes.append(several if len(empty) > 1 else f"The last row ({first}) is empty and is left out.")
     return np.concatenate([rules, names, units, empty]).astype(np.int64), notes
 
 

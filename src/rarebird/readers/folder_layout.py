@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rarebird.core.checks import DataError, some
@@ -27,6 +27,14 @@ _CLUTTER = frozenset(
     + ("lost+found", "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot")
     + ("thumbnails", "__pycache__")
 )
+
+
+# Folders of pictures beside those of what was drawn on them.
+_PICTURES = frozenset(("images", "image", "imgs", "img", "pictures", "photos", "jpegimages"))
+_DRAWN = re.compile(
+    r"(?:masks?|labels?|labelmaps?|annotations?|annots?|segmentation(?:s|class|object)?|gts?|ground_?truths?)"
+)
+_MASK = re.compile(r"(.+)[_-](?:mask|seg|segmentation|label|labels|gt|annotation)(?:_?\d+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,10 @@ def layout_of(root: Path) -> Layout:
         if found is not None:
             return found
         inside = [child for child in folders(folder) if has_pictures(child)]
+        if (pictures := _beside_masks(inside)) is not None:
+            masks = some(text_of(child.name) for child in inside if child != pictures)
+            note = f"Only {pictures.name} of {folder} is read; these folders hold masks and are left out: {masks}."
+            return replace(layout_of(pictures), notes=(note,))
         if len(inside) != 1 or _has_loose_pictures(folder):
             return Layout({"train": root}, is_split=False)
         folder = inside[0]
@@ -145,6 +157,22 @@ def text_of(name: str) -> str:
 def is_visible(name: str) -> bool:
     """Whether a file or folder is the user's: not hidden, and not left behind by a system."""
     return not name.startswith(".") and name.lower() not in _CLUTTER
+
+
+def _beside_masks(inside: Sequence[Path]) -> Path | None:
+    """The folder of pictures beside folders of masks, if it holds folders itself; None if these may be classes."""
+    pictures = [child for child in inside if child.name.lower() in _PICTURES]
+    masks = [child for child in inside if _DRAWN.fullmatch(child.name.lower())]
+    whole = len(pictures) == 1 and masks and len(inside) == 1 + len(masks)
+    return pictures[0] if whole and folders(pictures[0]) else None
+
+
+def without_masks(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Pictures, and those that are masks of others: ``scan (1)_mask.png`` beside ``scan (1).png``."""
+    stems = {(file.parent, file.stem) for file in files}
+    masks = [file for file in files if (named := _MASK.fullmatch(file.stem)) and (file.parent, named[1]) in stems]
+    drawn = set(masks)
+    return [file for file in files if file not in drawn], masks
 
 
 def _has_loose_pictures(folder: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from rarebird.core.checks import DataError, some
 from rarebird.data.dataset import Splits, natural_order
-from rarebird.readers import folder_layout
+from rarebird.readers import folder_layout, spellings
 from rarebird.readers.folder_layout import files_under, text_of
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.picture_listing import Listing
@@ -52,18 +54,24 @@ def _labelled(path: Path, options: ReadOptions) -> Splits:
     name = path.resolve().name
     layout = folder_layout.layout_of(path)
     notes = [*layout.notes]
-    parts = {}
+    parts: dict[str, Listing] = {}
     for part, folder in layout.parts.items():
         listed, more = _by_class(folder, path, name if part == "train" else f"{name}/{part}")
         notes += more
         if listed is None and part == "train":
             raise DataError(_without_classes(folder))
         if listed is not None:
-            parts[part] = listed
+            parts[part] = _as_in(parts["train"].classes, listed) if parts else listed
     if options.role == "training rows":
         folder_layout.check_class_folders(layout.parts["train"], parts["train"].classes)
     loaded = load(parts, options)
     return replace(loaded, notes=(*notes, *loaded.notes))
+
+
+def _as_in(known: Sequence[str], listing: Listing) -> Listing:
+    """Pictures of another part, whose classes have the names that training has, where only the spelling differs."""
+    names = [spellings.among(label, known) or label for label in listing.classes]
+    return replace(listing, classes=tuple(names)) if len(set(names)) == len(names) else listing
 
 
 def _unlabelled(path: Path, options: ReadOptions) -> Splits:
@@ -98,10 +106,12 @@ def _by_class(folder: Path, root: Path, name: str) -> tuple[Listing | None, list
     loose, others = files_under(folder, nested=False)
     files: list[Path] = []
     labels: list[str] = []
-    empty = []
+    empty, masks = [], list[Path]()
     for child in folder_layout.folders(folder):
         pictures, ignored = files_under(child)
+        pictures, drawn = folder_layout.without_masks(pictures)
         others += ignored
+        masks += drawn
         files += pictures
         labels += [text_of(child.name)] * len(pictures)
         if not pictures:
@@ -117,13 +127,29 @@ def _by_class(folder: Path, root: Path, name: str) -> tuple[Listing | None, list
     if others:
         names = some(text_of(file.name) for file in others)
         notes.append(f"Files of {where} that are not pictures are left out: {names}.")
+    if masks:
+        names = some(text_of(file.name) for file in masks)
+        notes.append(f"Masks of {where}, which have the names of other pictures in theirs, are left out: {names}.")
     if shared := folder_layout.repeated_subfolders(folder):
         notes.append(f"Every class folder of {where} holds the folders {some(shared)}, whose names are not used.")
     ids = [_relative(file, root) for file in files]
+    labels, more = _one_spelling(labels, where)
+    notes += more
     classes = tuple(natural_order(labels))
     place = {label: code for code, label in enumerate(classes)}
     y = np.array([place[label] for label in labels], dtype=np.int64)
     return (Listing(where, name, "class", files, ids, y=y, classes=classes) if files else None), notes
+
+
+def _one_spelling(labels: list[str], where: str) -> tuple[list[str], list[str]]:
+    """Labels of which none differs from another only by case or blanks, and a note on those that did."""
+    place, _ = spellings.one_spelling(Counter(labels))
+    shared = Counter(place.values())
+    alike = sorted(label for label in place if shared[place[label]] > 1)
+    if not alike:
+        return labels, []
+    note = f"Folders of {where} that differ only by case or blanks are one class: {some(map(repr, alike))}."
+    return [place[label] if label in alike else label for label in labels], [note]
 
 
 def _without_classes(folder: Path) -> str:

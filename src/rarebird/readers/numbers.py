@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 Mark = Literal["", ".", ","]
@@ -113,6 +114,18 @@ def evidence(cells: pa.ChunkedArray | pa.Array) -> dict[Mark, int]:
         ".": pc.sum(pc.and_not(reads["."], reads[","])).as_py() or 0,
         ",": pc.sum(pc.and_not(reads[","], reads["."])).as_py() or 0,
     }
+
+
+def units(distinct: pa.Array) -> np.ndarray:
+    """``(n,)`` the unit of each text, such as "%"; empty where it has none."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    _, found = _without_units(distinct)
+    if not found:
+        return np.full(len(distinct), "", dtype=object)
+    unit = pc.struct_field(pc.extract_regex(distinct, _UNIT), "unit")
+    return np.array([text or "" for text in unit.to_pylist()], dtype=object)
 
 
 def shows(cells: pa.ChunkedArray | pa.Array, decimal: Mark) -> bool:

@@ -11,6 +11,36 @@ _BEGINNING = 1_000
 _FEWEST_WORDS = 3
 
 
+# The first bytes of formats that are no text -> what such a file is, and its suffix.
+_SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
+    (b"PAR1", "a Parquet file", ".parquet"),
+    (b"ARROW1", "an Arrow file", ".arrow"),
+    (b"ORC", "an ORC file", ".orc"),
+    (b"\x93NUMPY", "a NumPy array", ".npy"),
+    (b"%PDF-", "a PDF document", ".pdf"),
+    (b"{\\rtf", "a text document", ".rtf"),
+    (b"\x89HDF", "an HDF5 file", ".h5"),
+    (b"SQLite format 3", "a SQLite database", ".db"),
+    (b"\x89PNG", "a picture", ".png"),
+    (b"\xff\xd8\xff", "a picture", ".jpg"),
+    (b"GIF8", "a picture", ".gif"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", ".xls"),
+)
+_READ = (".parquet", ".png", ".jpg", ".gif")
+
+
+def refuse_binary(raw: bytes, path: Path) -> None:
+    """Refuse bytes of a format that is no text, by their beginning.
+
+    Raises:
+        DataError: It is another format.
+    """
+    for start, what, suffix in _SIGNATURES:
+        if raw.startswith(start) and path.suffix.lower() != suffix:
+            todo = f"call it {path.stem}{suffix}" if suffix in _READ else "save the table as CSV, and give that file"
+            raise DataError(f"{path} is {what}, despite its name; {todo}.")
+
+
 def refuse_other_content(text: str, path: Path) -> None:
     """Refuse a text that is no table, by its first letters.
 

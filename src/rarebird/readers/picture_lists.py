@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from rarebird.core.checks import DataError, some
 from rarebird.data.dataset import Splits
-from rarebird.readers import delimited, folder_layout, table
+from rarebird.readers import delimited, folder_layout, records, table
+from rarebird.readers.folder_layout import text_of
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.picture_listing import Listing
 from rarebird.readers.picture_rows import load
@@ -61,6 +63,10 @@ class Pictures:
             )
         return found[0] if found else direct
 
+    def digits(self) -> list[int]:
+        """How many digits the names that are numbers have."""
+        return sorted({len(name) for name in self._by_name if name.isdecimal()})
+
     @cached_property
     def _by_name(self) -> dict[str, list[Path]]:
         """File name, alone or after the folders that lead to it, with and without suffix -> files."""
@@ -84,7 +90,7 @@ def lists_pictures(path: Path, beginning: str, options: ReadOptions) -> bool:
     column of labels if labels are wanted. If no other column could be a feature, suffixes suffice: the reader names
     missing files."""
     header, rows = _first_rows(beginning)
-    known = {*LABELS, *_ROLES, options.target, options.groups, options.weight, options.time}
+    known = {*LABELS, *_ROLES, _label_in(header), options.target, options.groups, options.weight, options.time}
     if options.labelled and (options.target or _label_in(header)) not in header:
         return False
     column = _column(header, rows, _folder(path, options), known)
@@ -128,6 +134,10 @@ def read(path: Path, options: ReadOptions) -> Splits:
     ids = names_of(frame[column].fillna(""))
     pictures = Pictures(folder)
     files = [pictures.file(name) for name in ids]
+    renamed: list[str] = []
+    if not any(file.exists() for file in files) and (others := _under_other_names(ids, pictures)):
+        files, shown = others, text_of(others[0].relative_to(folder).as_posix())
+        renamed = [f"The pictures that {path} lists are found under other names, such as {shown!r} for {ids[0]!r}."]
     if not any(file.exists() for file in files):
         raise DataError(
             f"None of the {len(files)} pictures that {path} lists in column {column!r} is under {folder} "
@@ -139,7 +149,29 @@ def read(path: Path, options: ReadOptions) -> Splits:
     loaded = load({"train": Listing(where=str(path), files=files, ids=ids, **known)}, options)
     others = [name for name in frame if name != column]
     unused = [f"These columns of {path} are not used: {some(others)}."] if others else []
-    return replace(loaded, notes=(*split.notes, *loaded.notes, *unused))
+    return replace(loaded, notes=(*split.notes, *renamed, *loaded.notes, *unused))
+
+
+def _under_other_names(ids: Sequence[str], pictures: Pictures) -> list[Path]:
+    """The files of a list of which no name fits: without the same number of folders at the beginning of each (of
+    another machine), without suffixes, or with zeros before numbers; empty where none of this finds them all."""
+    deepest = min(name.count("/") for name in ids)
+    digits = pictures.digits()
+    ways: list[Callable[[str], str]] = [
+        *(partial(_without_folders, places=places) for places in range(1, deepest + 1)),
+        lambda name: PurePosixPath(name).with_suffix("").as_posix(),
+        *(lambda name, width=width: name.removesuffix(".0").zfill(width) for width in digits),
+    ]
+    for way in ways:
+        with suppress(DataError):  # several files have such a name
+            files = [pictures.file(way(name)) for name in ids]
+            if len(set(files)) == len(set(ids)) and all(file.exists() for file in files):
+                return files
+    return []
+
+
+def _without_folders(name: str, places: int) -> str:
+    return "/".join(name.split("/")[places:])
 
 
 def column_of(path: Path, options: ReadOptions) -> str:
@@ -149,7 +181,7 @@ def column_of(path: Path, options: ReadOptions) -> str:
         DataError: There is none.
     """
     header, rows = _beginning(path)
-    known = {*LABELS, *_ROLES, options.target, options.groups, options.weight, options.time}
+    known = {*LABELS, *_ROLES, _label_in(header), options.target, options.groups, options.weight, options.time}
     column = _column(header, rows, _folder(path, options), known)
     if column is None:
         raise DataError(
@@ -179,12 +211,14 @@ def _beginning(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _first_rows(text: str) -> tuple[list[str], list[list[str]]]:
-    rows = [fields for _, fields in islice(delimited.records(text, delimited.sniff(text)), _SAMPLED + 1)]
+    rows = [fields for _, fields in islice(records.records(text, records.sniff(text)), _SAMPLED + 1)]
     return ([name.strip() for name in rows[0]] if rows else []), rows[1:]
 
 
 def _label_in(header: Sequence[str]) -> str | None:
-    return next((name for name in LABELS if name in header), None)
+    """The column of labels, in any case."""
+    found = {name.lower(): name for name in reversed(header)}
+    return next((found[name] for name in LABELS if name in found), None)
 
 
 def _column(header: Sequence[str], rows: Sequence[Sequence[str]], folder: Path, known: set[str | None]) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy as np
 from rarebird.core.checks import DataError, some
 from rarebird.readers import targets
 from rarebird.readers.options import ReadOptions
+from rarebird.readers.pictures import is_picture
 from rarebird.readers.site import Place
 from rarebird.readers.targets import WithoutTarget
 
@@ -47,6 +50,11 @@ def find_roles(names: Sequence[str], options: ReadOptions, where: str) -> Roles:
             roles.
     """
     target = options.target_name
+    if options.labelled and options.target is None and target not in names and _are_values(names):
+        raise WithoutTarget(
+            f"{where} has no column 'target', and its first line ({some(names, 3)}) may hold values in place of column "
+            "names; add a line of column names, or name the target's column with --target."
+        )
     if options.labelled and options.target is None and target not in names:
         raise WithoutTarget(
             f"{where} has no column 'target'; name the target's column with --target, one of {some(names)}."
@@ -119,6 +127,11 @@ def times(values: pd.Series, where: str, place: Place) -> np.ndarray:
     if missing.any():
         raise DataError(f"{where} holds no time ({place(int(missing.argmax()))}); fill it in or remove that row.")
     return values.to_numpy()
+
+
+def _are_values(names: Sequence[str]) -> bool:
+    """Whether column names look like the cells of a row: some are numbers with decimals, or files of pictures."""
+    return any(re.fullmatch(r"[+-]?\d+[.,]\d+", name) or is_picture(Path(name)) for name in names)
 
 
 def _hint(name: str, names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from rarebird.core.checks import DataError, some
 from rarebird.core.memory import require_memory
 from rarebird.data.dataset import Curves, Dataset, Splits, Task, UnreadRow
-from rarebird.readers import compressed, delimited, targets
+from rarebird.readers import compressed, delimited, records, targets
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.spellings import MISSING
 
@@ -182,7 +182,7 @@ def _ucr(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str],
 def _names_columns(cells: list[str]) -> bool:
     """Whether a first line holds names in place of values."""
     values = [cell.strip() for cell in cells[1:]]
-    return bool(values) and not any(delimited.is_number(cell) or cell.lower() in MISSING for cell in values)
+    return bool(values) and not any(records.is_number(cell) or cell.lower() in MISSING for cell in values)
 
 
 def _ts(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str], list[Series], Task]:
@@ -263,7 +263,7 @@ def _floats(cells: list[str], path: Path, number: int) -> np.ndarray:
     values = []
     for place, cell in enumerate(cells, start=1):
         missing = cell.strip().lower() in MISSING
-        if not missing and not delimited.is_number(cell):
+        if not missing and not records.is_number(cell):
             raise DataError(
                 f"Line {number} of {path} holds {cell.strip()[:30]!r} as value {place} of a series, "
                 "which is not a number; correct it."
@@ -275,4 +275,4 @@ def _floats(cells: list[str], path: Path, number: int) -> np.ndarray:
 def _tidy(label: str) -> str:
     """A label's text; a whole number without its decimal point, "1.0000000e+00" -> "1", "-1.0" -> "-1"."""
     text = label.strip().strip('"')
-    return targets.label(float(text)) if delimited.is_number(text) and float(text).is_integer() else text
+    return targets.label(float(text)) if records.is_number(text) and float(text).is_integer() else text

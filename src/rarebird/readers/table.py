@@ -33,6 +33,7 @@ from rarebird.readers.parquet_parts import release_memory
 from rarebird.readers.roles import Roles
 from rarebird.readers.row_numbers import RowNumbers
 from rarebird.readers.site import File, Place, row_number
+from rarebird.readers.spellings import folded
 from rarebird.readers.stored_columns import Folder, stored
 from rarebird.readers.text_column import TextColumn
 
@@ -81,7 +82,7 @@ def read(path: Path, options: ReadOptions) -> Splits:
             f"--groups-pattern reads file names, which the rows of {path} do not have; name a column with --groups."
         )
     untyped = _untyped(path, options)
-    untyped, notes = _as_in_training(untyped, options.schema)
+    untyped, notes = _as_in_training(untyped, options)
     found = roles.find_roles(list(untyped.columns), options, str(path))
     dataset, more = _assemble(untyped, found, options, path)
     if untyped.folder is not None:
@@ -100,8 +101,14 @@ def _untyped(path: Path, options: ReadOptions) -> Untyped:
         columns, place, more = json_rows.read(path, target, options.labelled)
         return Untyped(columns, File(str(path), place), tuple(more))
     if suffix in worksheet.SUFFIXES:
-        return _text(worksheet.read(path))
-    return _text(delimited.read(path, options.schema.encoding if options.schema else ""))
+        return _text(worksheet.read(path, _expected(options)))
+    return _text(delimited.read(path, options.schema.encoding if options.schema else "", _expected(options)))
+
+
+def _expected(options: ReadOptions) -> list[str]:
+    """Column names that the file should have."""
+    known = [] if options.schema is None else list(options.schema.columns)
+    return [*known, options.target_name] if options.labelled else known
 
 
 def _text(cells: delimited.Cells) -> Untyped:
@@ -138,12 +145,19 @@ def read_target(path: Path, options: ReadOptions) -> tuple[np.ndarray, np.ndarra
     return kept, y, classes
 
 
-def _as_in_training(untyped: Untyped, schema: Schema | None) -> tuple[Untyped, list[str]]:
-    """The columns under the names that they have in training, where only case or blanks differ."""
+def _as_in_training(untyped: Untyped, options: ReadOptions) -> tuple[Untyped, list[str]]:
+    """The columns under the names that they have in training, where only case or blanks differ; so is the target of
+    training rows, if no other name is given for it."""
+    schema, target = options.schema, options.target_name
     matched = {} if schema is None else typed_columns.matched_names(untyped.columns, schema)
+    if target not in untyped.columns and (schema is not None or options.target is None):
+        near = [name for name in untyped.columns if folded(name) == folded(target) and name not in matched]
+        matched |= dict.fromkeys(near, target) if len(near) == 1 else {}
     if not matched:
         return untyped, []
     columns = {matched.get(name, name): cells for name, cells in untyped.columns.items()}
+    if schema is None:
+        return replace(untyped, columns=columns), []
     listed = some(f"{name!r} as {known!r}" for name, known in matched.items())
     return replace(untyped, columns=columns), [
         f"Columns of {untyped.file.name} are read by another spelling: {listed}."

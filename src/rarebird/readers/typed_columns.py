@@ -132,7 +132,7 @@ def _followed(cells: Cells, form: ColumnFormat | None, site: Site, hints: Hints)
         return by_format.read(cells, form, site, hints)
     kind = cells.dtype.kind
     numeric, other = kind in "iuf", _is_boolean(cells)
-    same = {"number": numeric, "time": numeric, "date": kind == "M", "boolean": other, "text": False}
+    same = {"number": numeric and not form.unit, "time": numeric, "date": kind == "M", "boolean": other, "text": False}
     if same[form.kind] or _is_empty(cells):
         return Column(cells, form)
     return by_format.read(of_series(in_memory(cells)), form, site, hints)

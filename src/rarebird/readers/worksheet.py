@@ -7,7 +7,7 @@ import datetime
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,15 @@ _SEALED = b"\xd0\xcf\x11\xe0"
 SAVE = "save its sheet as CSV in UTF-8, and give that file"
 
 
-def read(path: Path) -> delimited.Cells:
+def read(path: Path, expected: Collection[str] = ()) -> delimited.Cells:
     """The header and the text cells of a workbook's first sheet that is not empty; the numbers of lines are those of
     the sheet's rows.
 
     Formulas count by the values that Excel stored. Charts and macros are not read.
+
+    Args:
+        path: The workbook.
+        expected: Column names that are known.
 
     Raises:
         DataError: It is no workbook, does not fit into the memory, its sheets are empty, or the package that reads it
@@ -58,7 +62,7 @@ def read(path: Path) -> delimited.Cells:
             f"Only sheet {title!r} of {path.name} is read, not {some(map(repr, others))}; save another sheet as its "
             "own file to read it."
         )
-    return delimited.cells_of(text, path, notes=notes)
+    return delimited.cells_of(text, path, notes=notes, expected=expected)
 
 
 def _check_size(path: Path) -> None:
