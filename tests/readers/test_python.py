@@ -234,3 +234,17 @@ def test_bad_shapes() -> None:
     refused("pictures are", np.zeros((2, 2)), kind="image")
     with pytest.raises(ValueError, match="kind is image, table or series"):
         from_arrays([[1]], kind="text")  # type: ignore[arg-type]
+
+
+def test_a_python_user_reads_python_words() -> None:
+    """`from_arrays`, and with it the estimators, spoke of --target, showed NumPy's types, and printed all cells."""
+    X = np.zeros((30, 2))
+    with pytest.raises(DataError) as refused:
+        from_arrays(X, np.ones(30))
+    assert "`target`" in str(refused.value)
+    assert "--" not in str(refused.value)
+    with pytest.raises(DataError, match="y holds 'ill', but"):
+        from_arrays(X, np.array(["ill", "well"] * 15), task="regression")
+    assert repr(from_arrays(X, np.arange(30) % 2)) == (
+        "<Dataset 'data': 30 rows of kind 'table' for classification of 2 classes>"
+    )

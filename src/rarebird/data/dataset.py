@@ -78,6 +78,10 @@ class Dataset:
                 given=None if value is None else len(value),
             )
 
+    def __repr__(self) -> str:
+        classes = f" of {len(self.classes)} classes" if self.classes else ""
+        return f"<Dataset {self.name!r}: {len(self):,} rows of kind {self.kind!r} for {self.task}{classes}>"
+
     def __len__(self) -> int:
         return len(self.index)
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from rarebird.automl import command
 from rarebird.core.checks import DataError, require
 from rarebird.core.clock import Clock, seconds_of
+from rarebird.core.python_words import in_python_words
 from rarebird.core.temporary_folder import temporary_folder
 from rarebird.data.dataset import Dataset, Kind, Splits, Task
 from rarebird.estimator.rows import checked_weight, has_text_or_dates, is_table, on_host, without_weightless
@@ -69,6 +70,7 @@ class RecipeEstimator(BaseEstimator):  # type: ignore[misc]
         state: dict[str, Any] = super().__getstate__()
         return {name: value for name, value in state.items() if name != "outcome_"}
 
+    @in_python_words
     def _fit(self, X: Any, y: np.ndarray, sample_weight: Any, groups: Any) -> None:
         """Build the rows, choose the recipe, run it."""
         budget = _seconds(self.budget)
@@ -168,6 +170,7 @@ class RecipeEstimator(BaseEstimator):  # type: ignore[misc]
         each = self._member_outputs(X)
         return self.model_.mean_of(each)
 
+    @in_python_words
     def _member_outputs(self, X: Any) -> list[np.ndarray]:
         """The same of each of the model's members."""
         check_is_fitted(self, "model_")

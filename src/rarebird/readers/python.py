@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 
 from rarebird.core.checks import DataError, require
+from rarebird.core.python_words import in_python_words
 from rarebird.data.dataset import Curves, Dataset, Kind, Pixels, Source, Splits, Task
 from rarebird.data.schema import Reading, Schema
 from rarebird.data.stored_frame import in_memory
@@ -31,6 +32,7 @@ class RowArrays(TypedDict, total=False):
     time: Any
 
 
+@in_python_words
 def from_arrays(
     X: Any,
     y: Any = None,

@@ -251,7 +251,7 @@ def _amounts(flat: np.ndarray, amounts: np.ndarray | None, where: str) -> np.nda
         except (TypeError, ValueError):
             first = next(value for value in flat if not _is_number(value))
             raise DataError(
-                f"{where} holds {first!r}, but regression needs numbers; correct it, or ask for classification."
+                f"{where} holds {label(first)!r}, but regression needs numbers; correct it, or ask for classification."
             ) from None
         if not np.isfinite(amounts).all():
             raise DataError(f"{where} holds an infinite value; remove that row or correct it.")
