@@ -125,6 +125,7 @@ def main() -> None:
     if "pictures" in given.kinds:
         compare("resnet", pictures, n, network={"name": "resnet", "width": 8}, steps=150)
         compare("cnn", pictures, n, network=CNN, steps=300)
+        compare("random_patches", pictures, n, network="random_patches", head="ridge")
     for what, category in (("number", False), ("category", True)) if "table" in given.kinds else ():
 
         def make(count: int, seed: int, category: bool = category) -> tuple[Dataset, np.ndarray]:

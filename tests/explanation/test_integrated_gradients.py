@@ -54,13 +54,18 @@ def test_captum_gives_the_same_numbers_for_the_whole_model(of_pictures: Model) -
     np.testing.assert_allclose(found.values.reshape(4, -1).sum(1), found.explained - found.base, rtol=0.1, atol=0.1)
 
 
-def test_the_points_are_doubled_until_the_amounts_add_up(of_table: Model) -> None:
+def test_the_points_are_tripled_until_the_amounts_add_up(of_table: Model) -> None:
     data = planted.table()
     shipped = ShippedOutput(of_table)
     rows, background = shipped.inputs(data.take(np.arange(6))), shipped.inputs(data.take(np.arange(20, 24)))
     few = integrated_gradients(shipped, rows, background, data.codes[:6], 1, 1)
     many = integrated_gradients(shipped, rows, background, data.codes[:6], 1, 256)
     assert many.relative_errors.max() < 0.03 < few.relative_errors.max()
+    tripled = integrated_gradients(shipped, rows, background, data.codes[:6], 5, 15)
+    at_once = integrated_gradients(shipped, rows, background, data.codes[:6], 15, 15)
+    refined = integrated_gradients(shipped, rows, background, data.codes[:6], 5, 5).relative_errors > 0.03
+    assert refined.any()
+    np.testing.assert_allclose(tripled.values[refined], at_once.values[refined], rtol=1e-4, atol=1e-5)
 
 
 def test_a_category_moves_between_its_embeddings(of_table: Model) -> None:
@@ -88,6 +93,21 @@ def test_what_has_no_gradient_is_known() -> None:
         assert is_differentiable(shipped, shipped.inputs(data)) is expected
     trees = ShippedOutput(planted.model_of(table, network="mlp", reference="extra_trees", steps=3))
     assert not is_differentiable(trees, trees.inputs(table))
+
+
+def test_frozen_patches_are_explained_by_their_gradient() -> None:
+    """The solved head's output adds up from the pixels, also where a patch is found nowhere (a root's slope at 0)."""
+    data = planted.pictures()
+    pixels = data.source.array  # type: ignore[union-attr]
+    pixels[:, :, 8:] = 40  # even regions
+    model = planted.model_of(data, network={"name": "random_patches", "patches": 8, "side": 3}, head="ridge")
+    explainer = Explainer(model, data, effort=Effort(background=4, steps=16, most_steps=150))
+    assert explainer.main_method() == "integrated_gradients"
+    rare = data.take(np.flatnonzero(data.codes == 1)[:6])
+    amounts = explainer.explain(rare, np.ones(6, dtype=np.int64), "integrated_gradients")
+    assert amounts.relative_errors.max() < 0.05
+    size = np.abs(amounts.values).sum(axis=1)
+    assert (size[:, :4, :4].sum(axis=(1, 2)) > 4 * 16 / 256 * size.sum(axis=(1, 2))).all()
 
 
 def test_amounts_find_the_plant_and_change_with_the_weights(of_pictures: Model) -> None:

@@ -11,7 +11,8 @@ from rarebird.explanation.explain import Effort
 
 # Seconds that the explanations of one model may take, the most rows of a class, and how much is computed for each.
 SECONDS, MOST_ROWS = 10.0, 8
-EFFORT = Effort(background=4, steps=8, most_steps=16, orders=3)
+BACKGROUND, STEPS = 4, 8
+EFFORT = Effort(background=BACKGROUND, steps=STEPS, most_steps=3 * STEPS, orders=3)
 # A gradient takes about three times a prediction.
 GRADIENT = 3.0
 
@@ -45,7 +46,7 @@ def explanation_agreement(before: Subject, after: Subject, seconds_of_row: float
         seconds_of_row: Time in which the slower one predicts a row.
     """
     rows = after.scored if after.splits.test is None else after.splits.test
-    points = EFFORT.background * EFFORT.steps * GRADIENT
+    points = BACKGROUND * STEPS * GRADIENT
     most = int(SECONDS / max(points * seconds_of_row, 1e-9) / max(len(before.model.classes), 1))
     if most < 1 or not len(rows):
         return []

@@ -40,14 +40,15 @@ class Effort:
 
     Attributes:
         background: Background rows.
-        steps, most_steps: Points of each line of integrated gradients, at first and at most.
+        steps, most_steps: Points of each line of integrated gradients, at first and at most; None: fewer where the
+            networks are large.
         orders: Orders of Shapley values, each with its reverse.
         seed: Of the orders.
     """
 
     background: int = BACKGROUND
-    steps: int = integrated_gradients.STEPS
-    most_steps: int = integrated_gradients.MOST_STEPS
+    steps: int | None = None
+    most_steps: int | None = None
     orders: int = shapley.ORDERS
     seed: int = 0
 

@@ -29,11 +29,15 @@ from rarebird.slots.protocols import Inputs
 from rarebird.slots.stored_modules import ArrayModule, OnnxModule, TextModule
 
 METHOD = "integrated_gradients"
-# Points of each line: at first, and at most; they are doubled for the rows whose amounts do not add up within a share
-# of the output's change.
+# Points of each line: at first, and at most; they are tripled for the rows whose amounts do not add up within a share
+# of the output's change. The middle of a part is the middle of its second third, so that no point is computed twice.
 STEPS, MOST_STEPS, TOLERANCE = 16, 256, 0.03
 # A gradient keeps the activations, which take more memory than a prediction does.
 MEMORY_PARTS = 4
+# Points at first and at most where one row fills a batch, as of a network whose gradient takes tens of milliseconds; as
+# many times more as rows fit into a batch. A network on patches of 96 px: 4 points have the direction of the amounts of
+# 32 with a cosine of .988, 12 points with .996.
+POINTS_PER_ROW, MOST_PER_ROW = 4, 16
 
 
 def integrated_gradients(
@@ -41,8 +45,8 @@ def integrated_gradients(
     rows: Sequence[Inputs],
     background: Sequence[Inputs],
     codes: np.ndarray,
-    steps: int = STEPS,
-    most_steps: int = MOST_STEPS,
+    steps: int | None = None,
+    most_steps: int | None = None,
     progress: Progress = silent,
 ) -> Amounts:
     """The amounts of rows.
@@ -51,9 +55,13 @@ def integrated_gradients(
         shipped: The output; every member must be differentiable (`is_differentiable`).
         rows, background: Prepared rows of each member, from `shipped.inputs`.
         codes: ``(n,)`` the class that is explained for each row.
-        steps, most_steps: Points of each line, at first and at most.
+        steps, most_steps: Points of each line, at first and at most; None: up to `STEPS` and `MOST_STEPS`, and fewer
+            where the networks are large.
         progress: Told of the share done; True from it ends the refinement.
     """
+    at_once = shipped.rows_at_once(rows, MEMORY_PARTS)
+    steps = min(STEPS, POINTS_PER_ROW * at_once) if steps is None else steps
+    most_steps = min(MOST_STEPS, MOST_PER_ROW * at_once) if most_steps is None else most_steps
     features = Features(shipped)
     n, count, wanted = len(codes), len(next(iter(background[0].values()))), shipped.codes(codes)
     first = np.repeat(np.arange(n), count)
@@ -61,23 +69,32 @@ def integrated_gradients(
     framed = _framed(taken_of_all(rows, first), taken_of_all(background, second))
     base = shipped.of_inputs(framed, wanted[first]).reshape(n, count).mean(axis=1)
     explained = shipped.of_inputs(rows, wanted)
-    values = np.zeros((n, *features.shape))
-    open_rows, points = np.arange(n), steps
-    while len(open_rows):
-        values[open_rows] = _along(shipped, features, rows, background, codes, open_rows, points, progress)
+    values, open_rows, counts = np.zeros((n, *features.shape)), np.arange(n), tripled(steps, most_steps)
+    for points in counts:
+        shares = (np.arange(points) + 0.5) / points
+        if points > steps:
+            shares = shares[np.arange(points) % 3 != 1]
+        found = _along(shipped, features, rows, background, codes, open_rows, shares, progress)
+        values[open_rows] += len(shares) / points * (found - values[open_rows])
         errors = explained - base - values.reshape(n, -1).sum(axis=1)
-        allowed = TOLERANCE * np.maximum(np.abs(explained - base), LEAST_CHANGE)
-        points *= 2
-        if points > most_steps or progress(0.9, "refining"):
+        open_rows = np.flatnonzero(np.abs(errors) > TOLERANCE * np.maximum(np.abs(explained - base), LEAST_CHANGE))
+        if not len(open_rows) or progress(0.9, "refining"):
             break
-        open_rows = np.flatnonzero(np.abs(errors) > allowed)
-    detail = f"Integrated gradients from {count} background rows, {steps} to {most_steps} points on each line."
+    detail = f"Integrated gradients from {count} background rows, {steps} to {counts[-1]} points on each line."
     return Amounts(METHOD, shipped.output, values, np.asarray(codes), explained, base, features.names, True, detail)
+
+
+def tripled(first: int, most: int) -> list[int]:
+    """``first``, three times as many, and so on up to ``most``; the first ones in any case."""
+    counts = [first]
+    while 3 * counts[-1] <= most:
+        counts.append(3 * counts[-1])
+    return counts
 
 
 def is_differentiable(shipped: ShippedOutput, rows: Sequence[Inputs]) -> bool:
     """Whether the raw outputs of every member have a gradient with respect to its inputs; those of trees, of frozen
-    random convolutions and of ONNX graphs have none."""
+    counting convolutions and of ONNX graphs have none."""
     with torch.enable_grad():
         for place, x in enumerate(rows):
             one = taken(x, np.zeros(1, dtype=np.int64))
@@ -103,22 +120,20 @@ def _along(
     background: Sequence[Inputs],
     codes: np.ndarray,
     chosen: np.ndarray,
-    points: int,
+    shares: np.ndarray,
     progress: Progress,
 ) -> np.ndarray:
-    """``(len(chosen), *shape)`` the mean over background rows of the integrals, by the midpoint rule."""
-    count = len(next(iter(background[0].values())))
-    place, other, step = (
-        part.ravel() for part in np.meshgrid(np.arange(len(chosen)), np.arange(count), np.arange(points), indexing="ij")
-    )
+    """``(len(chosen), *shape)`` the mean over background rows and over the points at these shares of each line."""
+    counts = (len(chosen), len(next(iter(background[0].values()))), len(shares))
+    place, other, point = (part.ravel() for part in np.indices(counts))
     total = torch.zeros(len(chosen), *features.shape, dtype=torch.float64)
     size = shipped.rows_at_once(rows, MEMORY_PARTS)
     for start in range(0, len(place), size):
         part = slice(start, start + size)
-        shares = torch.from_numpy((step[part] + 0.5) / points).float()
+        at = torch.from_numpy(shares[point[part]]).float()
         first, second = taken_of_all(rows, chosen[place[part]]), taken_of_all(background, other[part])
-        amounts = _at(shipped, features, first, second, shipped.codes(codes[chosen[place[part]]]), shares)
-        total.index_add_(0, torch.from_numpy(place[part]), amounts.double().cpu() / (points * count))
+        amounts = _at(shipped, features, first, second, shipped.codes(codes[chosen[place[part]]]), at)
+        total.index_add_(0, torch.from_numpy(place[part]), amounts.double().cpu() / (counts[1] * counts[2]))
         progress(min(0.9, (start + size) / len(place)), "integrating gradients")
     return total.numpy()
 

