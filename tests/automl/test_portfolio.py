@@ -150,12 +150,12 @@ def test_every_recipe_survives_toml_and_trains(what: str) -> None:
         assert np.isfinite(outcome.model.outputs(rows(what))).all(), entry.name
 
 
-def test_patches_compete_where_pictures_are_few() -> None:
-    found = {
-        n: [one.name for one in portfolio(rows("image", n), default_recipe(rows("image", n)))] for n in (60, 3_001)
-    }
-    assert "patches" in found[60]
-    assert "patches" not in found[3_001]
+@pytest.mark.parametrize(("n", "patches"), [(60, 256), (SOLVED_ROWS + 1, 96)])
+def test_of_many_pictures_fewer_patches_compete(n: int, patches: int) -> None:
+    train = rows("image", n)
+    found = {entry.name: entry.recipe for entry in portfolio(train, default_recipe(train))}
+    assert found["patches"].network.patches == patches  # type: ignore[attr-defined]
+    assert found["patches"].head is not None
 
 
 def test_what_boosted_trees_would_take_long_for_begins_with_a_quicker_recipe() -> None:

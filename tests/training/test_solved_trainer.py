@@ -187,6 +187,13 @@ def test_nothing_starts_that_takes_longer_than_the_time() -> None:
     assert len(list(cross_fit(recipe(), Splits(rows(60)), parts, enough, enough=0.6))) == 1
 
 
+def test_features_that_do_not_fit_into_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rarebird.core.memory.free_bytes", lambda: float(1 << 17))
+    SolvedTrainer(recipe(), rows(60), 0, "cpu")
+    with pytest.raises(DataError, match="linear on 4000 rows of 4 features takes"):
+        SolvedTrainer(recipe(), rows(4000), 0, "cpu")
+
+
 def test_a_pause_does_not_look_like_the_time_of_a_few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The busy machine stops for a tenth of a second while the last pictures are measured. Where only eight were, 10 ms
     became 35, and there was "too little time"."""

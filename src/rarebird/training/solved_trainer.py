@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rarebird.core.checks import DataError
 from rarebird.core.compute import Compute
+from rarebird.core.memory import require_memory
 from rarebird.core.progress import Progress, silent
 from rarebird.data.dataset import Dataset, Outside, Unlabeled
 from rarebird.recipe.recipe import Recipe
@@ -43,6 +44,8 @@ DECOMPOSITION = 12.0
 # Scores of a solution are judged about this number of times, until their scale and biases are fitted, and each number
 # of them takes this time: an exponential and a few passes over memory.
 JUDGEMENTS, SECONDS_PER_JUDGEMENT = 20, 6e-9
+# Squares of float64 that a decomposition holds, and tables of float64 rows where features are fewer than rows.
+SQUARES, TABLES = 6, 4
 # Share of the time that may be planned; the rest is a reserve, because the speed of a shared machine varies.
 PLANNED_SHARE = 0.7
 
@@ -83,7 +86,9 @@ class SolvedTrainer:
         self.notes += notes
         self.rows, self._groups = prepared_rows(self.prepared, rows), rows.together
         self._initial = InitialNetwork(recipe, self.prepared, self.rows.inputs, fold, unlabeled)
-        check_frozen(recipe, self._network())
+        network = self._network()
+        check_frozen(recipe, network)
+        self._check_memory(network)
         self._measured: float | None = None
 
     def plan(self, deadline: float | None, trainings: int) -> Recipe:
@@ -129,6 +134,18 @@ class SolvedTrainer:
         products = n * side * width + decompositions * DECOMPOSITION * side**3 + tried * 2 * n * side * outputs
         judged = tried * JUDGEMENTS * n * outputs if self.prepared.spec.task == "classification" else 0
         return float(products * _seconds_per_product() + judged * SECONDS_PER_JUDGEMENT)
+
+    def _check_memory(self, network: Any) -> None:
+        """Check that features and their decomposition fit into the memory.
+
+        Raises:
+            DataError: They do not fit.
+        """
+        n, width = len(self.rows), network.head.in_features
+        # Features as they are found and as they are scaled, in float32.
+        needed = 8.0 * n * width + 8.0 * SQUARES * min(n, width) ** 2 + (8.0 * TABLES * n * width if n > width else 0)
+        what = f"The head of {self.recipe.network.name} on {n} rows of {width} features"
+        require_memory(needed, what, "choose a network of fewer features, or leave out head")
 
     def run(self, plan: TrainingPlan, on_step: StepProgress) -> Trained:
         """Compute the features, and solve the head."""
