@@ -40,6 +40,15 @@ def test_every_shape_of_json_is_the_csv_of_its_rows(tmp_path: Path) -> None:
         "rows.jsonl": one_per_line,
         "lines.json": "\ufeff" + one_per_line,
         "columns.json": json.dumps({name: [row[name] for row in ROWS] for name in ROWS[0]}),
+        "list.jsonl": json.dumps(ROWS),
+        "inside.json": json.dumps({"data": ROWS}),
+        # What pandas' `to_json` writes.
+        "by_column.json": json.dumps({name: {str(at): row[name] for at, row in enumerate(ROWS)} for name in ROWS[0]}),
+        "by_row.json": json.dumps({str(at): row for at, row in enumerate(ROWS)}),
+        "split.json": json.dumps(
+            {"columns": [*ROWS[0]], "index": [0, 1, 2], "data": [[*row.values()] for row in ROWS]}
+        ),
+        "table.json": json.dumps({"schema": {"primaryKey": ["at"]}, "data": [{"at": 0} | row for row in ROWS]}),
     }
     for name, text in shapes.items():
         found = read(written(tmp_path, name, text))
@@ -57,6 +66,13 @@ def test_a_name_that_a_row_lacks_is_a_missing_value(tmp_path: Path) -> None:
 def test_later_rows_are_read_without_their_target(tmp_path: Path) -> None:
     path = written(tmp_path, "a.jsonl", '{"a": 1, "target": [1]}\n{"a": 2, "target": {}}\n')
     assert list(read(path, labelled=False).train.raw()) == ["a"]
+
+
+def test_an_object_is_one_row(tmp_path: Path) -> None:
+    assert read(written(tmp_path, "a.json", '{"a": 1, "b": "x"}'), labelled=False).train.raw().to_dict("list") == {
+        "a": [1],
+        "b": ["x"],
+    }
 
 
 @pytest.mark.parametrize(

@@ -224,3 +224,14 @@ def test_what_is_no_table_of_delimited_text(tmp_path: Path, text: str, words: st
 def test_a_column_of_sentences_is_no_table_separated_by_blanks(tmp_path: Path) -> None:
     found = read(tmp_path, "what patients say\nI am well\nI was ill\n", labelled=False)
     assert found.train.raw()["what patients say"].tolist() == ["I am well", "I was ill"]
+
+
+def test_one_class_and_empty_cells_are_said_together(tmp_path: Path) -> None:
+    said = refused(tmp_path, "age,target\n1,x\n2,\n3,x\n4,\n")
+    assert "of which 2 of 4 cells are empty, holds only one class ('x')" in said
+
+
+@pytest.mark.parametrize("name", ["rows.tab", "rows.psv", "rows.dat", "rows.data"])
+def test_other_names_of_delimited_text(tmp_path: Path, name: str) -> None:
+    assert read(tmp_path, f"age,dose,target\n{ROWS}", name).train.classes == ("ill", "well")
+    assert "call it data.csv if it is delimited text" in refused(tmp_path, ROWS, "data.bak")

@@ -119,3 +119,8 @@ def test_a_target_in_another_case(tmp_path: Path) -> None:
 def test_values_in_place_of_column_names_are_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="may hold values in place of column names"):
         read(tmp_path, CSV.partition("\n")[2])
+
+
+def test_groups_that_differ_only_by_case_are_said(tmp_path: Path) -> None:
+    found = read(tmp_path, "age,site,target\n1,P1,a\n2,p1,b\n3,P2,a\n", groups="site")
+    assert any("'site' has categories that differ only by case or blanks ('P1', 'p1')" in note for note in found.notes)

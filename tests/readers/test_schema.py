@@ -61,6 +61,7 @@ def lost(splits: Splits) -> int:
         (["ja", "nein"], ["True", "oui"], [True, True], 0),
         (["1", "2", "x"], ["1.0", "2", "X", "3"], ["1", "2", "x", "3"], 0),
         (["08:15", "17:30:36"], ["9:30 pm", "7.5", "noon", "", "00:00"], [21.5, 7.5, None, None, 0], 1),
+        (["Bonn", "A-1", "x"], ["'Bonn'", "A\u20131", "y"], ["Bonn", "A-1", "y"], 0),
         (["Male", "female"], ["male", " FEMALE ", "other"], ["Male", "female", "other"], 0),
     ],
 )
@@ -141,6 +142,10 @@ def test_columns_in_another_spelling_and_columns_that_training_lacks(tmp_path: P
         (["1", "0"], ["1.0", "yes"], ["1", "1"]),
         (["1.0", "0.0"], ["False", "1"], ["0", "1"]),
         (["ill", "well"], ["Ill", "WELL"], ["ill", "well"]),
+        (["<=50K", ">50K"], ["<=50K.", ">50K."], ["<=50K", ">50K"]),
+        (["type-1", "type-2"], ["'type\u20131'", "Type-2"], ["type-1", "type-2"]),
+        (["-1", "1"], ["\u22121", "+1"], ["-1", "1"]),
+        (["01", "02"], ["1", "2.0"], ["01", "02"]),
     ],
 )
 def test_labels_of_later_files_are_those_of_training(

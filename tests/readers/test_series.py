@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rarebird import readers
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Curves, Dataset
 from rarebird.readers import series
@@ -255,3 +256,16 @@ def test_whole_numbers_are_the_declared_labels_in_any_notation(tmp_path: Path, d
     data = read(write(tmp_path, text, "toy.ts"))
     assert data.classes == ("-1", "1")
     assert data.codes.tolist() == [0, 1]
+
+
+def test_labels_with_many_decimals_are_amounts(tmp_path: Path) -> None:
+    path = write(tmp_path, "".join(f"{row / 7:.4f}\t1\t2\t{row}\n" for row in range(30)), "Toy_TRAIN.tsv")
+    assert read(path).task == "regression"
+    assert read(path, task="classification").task == "classification"
+    halves = write(tmp_path, "".join(f"{row % 3 / 2}\t1\t2\t{row}\n" for row in range(30)), "Toy_TRAIN.tsv")
+    assert read(halves).classes == ("0", "0.5", "1")
+
+
+def test_labels_of_text_in_a_file_of_the_archive(tmp_path: Path) -> None:
+    path = write(tmp_path, "walk\t1\t2\t3\nrun\t3\t2\t1\n", "Toy_TRAIN.tsv")
+    assert (readers.read(path, ReadOptions()).train.kind, read(path).classes) == ("series", ("run", "walk"))

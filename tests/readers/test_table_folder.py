@@ -33,6 +33,27 @@ def test_names_of_parts_in_any_case(names: tuple[str, str], tmp_path: Path) -> N
     assert (len(data.train), len(data.test)) == (8, 4)
 
 
+def test_words_in_the_names_of_parts(tmp_path: Path) -> None:
+    ROWS[:8].to_csv(tmp_path / "adult_train.csv", index=False)
+    ROWS[8:].to_csv(tmp_path / "adult_test.csv", index=False)
+    (tmp_path / "._adult_train.csv").write_bytes(b"\0\5\x16\7")
+    data = read(tmp_path)
+    assert data.test is not None
+    assert (len(data.train), len(data.test)) == (8, 4)
+    assert "is read as a split: adult_train.csv (training rows), adult_test.csv (test rows)." in data.notes[0]
+    ROWS.to_csv(tmp_path / "other.csv", index=False)
+    with pytest.raises(DataError, match="holds 3 tables"):
+        read(tmp_path)
+
+
+def test_series_of_the_archive_in_a_folder(tmp_path: Path) -> None:
+    for part in ("TRAIN", "TEST"):
+        (tmp_path / f"Toy_{part}.tsv").write_text("1\t1\t2\t3\n2\t3\t2\t1\n")
+    data = read(tmp_path)
+    assert data.test is not None
+    assert (data.train.kind, len(data.test)) == ("series", 2)
+
+
 def test_partitioned_parquet_is_one_table(tmp_path: Path) -> None:
     ROWS.to_parquet(tmp_path / "parts", partition_cols=["site"])
     frame = read(tmp_path / "parts").train.raw()

@@ -104,3 +104,38 @@ def test_without_the_package_the_sentence_names_it(tmp_path: Path, monkeypatch: 
     FRAME.to_excel(tmp_path / "book.xlsx", index=False)
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     assert "install it with pip install 'rarebird[excel]', or save its sheet as CSV" in refused(tmp_path / "book.xlsx")
+
+
+def book_of(path: Path, **sheets: list[list[object]]) -> Path:
+    book = openpyxl.Workbook()
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    book.remove(book.worksheets[0])
+    book.save(path)
+    return path
+
+
+ROWS: list[list[object]] = [["age", "dose", "target"], [41.5, 3, "ill"], [7.25, 2, "well"], [30.5, 1, "well"]]
+
+
+def test_the_sheet_that_has_the_target(tmp_path: Path) -> None:
+    path = book_of(tmp_path / "b.xlsx", about=[["Read me"], ["Legend", "Meaning"]], data=ROWS)
+    found = read(path)
+    assert found.train.raw()["age"].tolist() == [41.5, 7.25, 30.5]
+    assert "Only sheet 'data' of b.xlsx is read, not 'about'" in found.notes[0]
+
+
+def test_formulas_without_values_are_refused(tmp_path: Path) -> None:
+    """openpyxl, as most programs, writes no values of formulas."""
+    rows = [ROWS[0], *([row[0], f"=A{place + 2}*2", row[2]] for place, row in enumerate(ROWS[1:]))]
+    assert "The formulas in column B of" in refused(book_of(tmp_path / "b.xlsx", data=rows))
+
+
+def test_empty_columns_and_lines_around_a_table(tmp_path: Path) -> None:
+    shifted: list[list[object]] = [[None, *row] for row in ROWS]
+    path = book_of(tmp_path / "b.xlsx", data=[["Report"], [], *shifted, [], ["Source: X"]])
+    found = read(path)
+    assert list(found.train.raw()) == ["age", "dose"]
+    assert len(found.train) == 3

@@ -24,8 +24,14 @@ _HINTS = {
     **dict.fromkeys((*compressed.SUFFIXES, ".tgz", ".7z", ".rar", ".tar"), _UNPACK),
     **dict.fromkeys((".xls", ".xlsb", ".ods", ".numbers"), worksheet.SAVE),
     **dict.fromkeys((".feather", ".arrow", ".ipc", ".orc", ".avro", ".h5", ".hdf5"), _SAVE_TABLE),
-    **dict.fromkeys((".dta", ".sav", ".rds", ".rdata", ".sas7bdat", ".pkl", ".pickle", ".arff", ".db"), _SAVE_TABLE),
+    ".npy": "save X and y together with numpy.savez, and give that .npz",
+    **dict.fromkeys(
+        (".dta", ".sav", ".rds", ".rdata", ".sas7bdat", ".pkl", ".pickle", ".arff", ".db", ".sqlite", ".mat", ".xml"),
+        _SAVE_TABLE,
+    ),
 }
+# Names that programs give to delimited text.
+_TEXT_TOO = (".tab", ".psv", ".dat", ".data")
 
 
 def read(path: Path, options: ReadOptions) -> Splits:
@@ -70,6 +76,7 @@ def _read(path: Path, options: ReadOptions) -> Splits:
     if path.is_dir():
         return _folder(path, options)
     kind, suffix = options.kind, compressed.suffix(path)
+    suffix = ".txt" if suffix in _TEXT_TOO else suffix
     if is_picture(path):
         return _picture(path, options)
     if suffix == ".npz":
@@ -77,7 +84,8 @@ def _read(path: Path, options: ReadOptions) -> Splits:
 
         return npz.read(path, options)
     if suffix not in (*TEXT, *_TABLES, ".ts"):
-        raise DataError(f"{path} is of an unknown type ({suffix or 'no suffix'}); {_HINTS.get(suffix, _GIVE)}.")
+        todo = _HINTS.get(suffix, f"call it {path.stem}.csv if it is delimited text, or {_GIVE}")
+        raise DataError(f"{path} is of an unknown type ({suffix or 'no suffix'}); {todo}.")
     kind = kind or _guess(path, suffix, options)
     supported = {"image": TEXT, "table": (*TEXT, *_TABLES), "series": (*TEXT, ".ts")}[kind]
     if suffix not in supported:
@@ -117,7 +125,9 @@ def _guess(path: Path, suffix: str, options: ReadOptions) -> Kind:
 
     beginning = delimited.beginning(path, picture_lists.BEGINNING)
     named_ucr = compressed.stem(path).upper().endswith(("_TRAIN", "_TEST"))
-    if (suffix != ".csv" or named_ucr) and delimited.is_label_and_numbers(beginning.lstrip().partition("\n")[0]):
+    if (suffix != ".csv" or named_ucr) and delimited.is_label_and_numbers(
+        beginning.lstrip().partition("\n")[0], any_label=named_ucr
+    ):
         return "series"
     return "image" if picture_lists.lists_pictures(path, beginning, options) else "table"
 
@@ -144,7 +154,7 @@ def _folder(path: Path, options: ReadOptions) -> Splits:
 def _parts(parts: dict[str, Path], options: ReadOptions) -> Splits:
     """Tables of training, validation and test rows."""
     first = read(parts["train"], options)
-    notes = list(first.notes)
+    notes = [*_notes_on_parts(parts), *first.notes]
     like = replace(options, task=first.train.task, kind=first.train.kind, schema=first.train.known_schema)
     if isinstance(first.train.source, Pixels):
         channels, height, width = first.train.source.array.shape[1:]
@@ -162,6 +172,15 @@ def _parts(parts: dict[str, Path], options: ReadOptions) -> Splits:
         return None if splits is None else splits.train.aligned(first.train.classes)
 
     return Splits(first.train, val=other("val", "validation rows"), test=other("test", "test rows"), notes=tuple(notes))
+
+
+def _notes_on_parts(parts: dict[str, Path]) -> list[str]:
+    """A note where the names of files are not simply those of the parts."""
+    if compressed.stem(parts["train"]).lower() in ("train", "training"):
+        return []
+    words = {"train": "training", "val": "validation", "test": "test"}
+    listed = ", ".join(f"{file.name} ({words[part]} rows)" for part, file in parts.items())
+    return [f"{parts['train'].parent} is read as a split: {listed}."]
 
 
 def _unused_test_file(path: Path, options: ReadOptions) -> list[str]:

@@ -143,12 +143,15 @@ def _texts(cells: TextColumn, form: ColumnFormat) -> Column:
     if form.categories is None:
         return Column(cells.text_values(), form)
     known, near = set(form.categories), spellings.nearest_known(form.categories)
+    nearly = spellings.nearest_known(form.categories, spellings.loose)
 
     def category(text: str) -> str:
         if text in known:
             return text
         whole = spellings.as_whole(text)
-        return whole if whole in known else near.get(spellings.folded(text), text)
+        if whole in known:
+            return whole
+        return near.get(spellings.folded(text)) or nearly.get(spellings.loose(text), text)
 
     places = [category(text) for text in cells.distinct.to_pylist()]
     strange = np.array([text not in known for text in places], dtype=bool)

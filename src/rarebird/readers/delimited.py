@@ -152,13 +152,13 @@ def separator(line: str) -> str | None:
     return next((mark for mark in "\t,;" if mark in line), None)
 
 
-def is_label_and_numbers(line: str) -> bool:
-    """Whether a line is a number followed by at least two numbers or missing values, as in UCR's layout, and not column
-    names."""
+def is_label_and_numbers(line: str, any_label: bool = False) -> bool:
+    """Whether a line is a number (or any label) followed by at least two numbers or missing values, as in UCR's layout,
+    and not column names."""
     label, *values = line.strip().split(separator(line)) or [""]
     return (
         len(values) >= 2
-        and is_number(label)
+        and (any_label or is_number(label))
         and all(is_number(value) or value.strip() in ("", "?") for value in values)
     )
 

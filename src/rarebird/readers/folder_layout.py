@@ -203,14 +203,14 @@ def _split(folder: Path) -> Layout | None:
 def _named(folder: Path, by_name: Mapping[str, Path], part: str) -> Path | None:
     """The folder of one part: the one that is called exactly so, or else the only one whose name has such a word."""
     exact = next((by_name[name] for name in _PART_NAMES[part] if name in by_name), None)
-    worded = [exact] if exact else [child for child in by_name.values() if _part_of(child.name) == part]
+    worded = [exact] if exact else [child for child in by_name.values() if part_of(child.name) == part]
     if len(worded) > 1:
         names = some(sorted(text_of(child.name) for child in worded))
         raise DataError(f"{folder} has several folders of {part} rows ({names}); keep one and move the others away.")
     return worded[0] if worded else None
 
 
-def _part_of(name: str) -> str | None:
+def part_of(name: str) -> str | None:
     """The part that a word of a folder's name stands for; a name with `train` in it is never another part."""
     words = {_JOINED.sub("", word.lower()) or word.lower() for word in _WORD.findall(name)}
     return next((part for part, names in _PART_NAMES.items() if words & set(names)), None)
@@ -238,7 +238,7 @@ def _unwrapped(part: Path) -> Path:
             return part
         child = inside[0]
         same = child.name.lower() in (part.name.lower(), "images", "imgs", "pictures", "data")
-        if not (same or _part_of(child.name) == _part_of(part.name)):
+        if not (same or part_of(child.name) == part_of(part.name)):
             return part
         part = child
 

@@ -95,6 +95,8 @@ def _plain(series: pd.Series, name: str, where: str) -> pd.Series:
     if series.dtype.kind == "O" and isinstance(series.dtype, np.dtype):
         return _from_objects(series, name, where)
     if series.dtype.kind == "f":
+        if series.dtype == np.longdouble and series.dtype != np.float64:
+            series = series.astype(np.float64)
         Site(name, where, row_number).refuse_infinite(np.isinf(series.to_numpy()))
     if series.dtype.kind not in "biufMOU":
         raise _unsupported(name, where, str(series.dtype))
@@ -131,10 +133,18 @@ def _from_objects(series: pd.Series, name: str, where: str) -> pd.Series:
         return _plain(pd.Series(numbers), name, where)
     if what in ("date", "datetime", "datetime64"):
         return pd.to_datetime(series, utc=True).dt.tz_localize(None)
-    nested = series[~missing].map(lambda cell: isinstance(cell, list | tuple | set | dict | bytes | np.ndarray))
+    nested = series[~missing].map(_is_no_cell)
     if nested.any() or what in ("bytes", "complex"):
         raise _unsupported(name, where, type(series[~missing].iloc[int(nested.to_numpy().argmax())]).__name__)
     return series.map(str, na_action="ignore").where(~missing, None)
+
+
+def _is_no_cell(value: object) -> bool:
+    """Whether a value has parts, or no text but its address in memory."""
+    own = type(value)
+    return isinstance(value, list | tuple | set | dict | bytes | np.ndarray) or (
+        own.__str__ is object.__str__ and own.__repr__ is object.__repr__
+    )
 
 
 def _unsupported(name: str, where: str, what: str) -> DataError:

@@ -164,6 +164,13 @@ def _without_classes(folder: Path) -> str:
 
 def _no_picture(folder: Path) -> str:
     suffixes = some(sorted(SUFFIXES), most=20)
+    _, others = files_under(folder)
+    if others:
+        names = some((_relative(file, folder) for file in others), most=3)
+        return (
+            f"{folder} holds no picture, but {names}; give a folder that holds one folder per class with pictures "
+            f"({suffixes}), or the file itself if it is a table."
+        )
     return f"{folder} holds no picture; give a folder that holds one folder per class with pictures ({suffixes})."
 
 

@@ -43,7 +43,8 @@ def read(path: Path, target: str, labelled: bool) -> tuple[dict[str, TextColumn]
     by_line = compressed.suffix(path) in LINES
     text, _, notes = encodings.decoded(compressed.content(path, _MEMORY[by_line]), path)
     text = text.removeprefix("\ufeff")
-    columns, place = _by_line(text, path) if by_line else _document(text, path)
+    is_list = text.lstrip().startswith("[")
+    columns, place = _by_line(text, path) if by_line and not is_list else _document(text, path)
     if not columns or not len(next(iter(columns.values()))):
         raise DataError(f"{path} holds no rows; {_GIVE}.")
     found = {}
@@ -59,6 +60,7 @@ def _document(text: str, path: Path) -> tuple[dict[str, Sequence[Any]], Place]:
         value = json.loads(text, object_pairs_hook=partial(_object, path))
     except json.JSONDecodeError as error:
         return _by_line(text, path, error)
+    value = _of_frame(value)
     if isinstance(value, list):
         return _of_rows(value, row_number, path), row_number
     if isinstance(value, dict) and value and all(isinstance(cells, list) for cells in value.values()):
@@ -68,6 +70,26 @@ def _document(text: str, path: Path) -> tuple[dict[str, Sequence[Any]], Place]:
             raise DataError(f"The columns of {path} have different numbers of values ({listed}); {_GIVE}.")
         return _named(value.items(), path), row_number
     raise DataError(f"{path} holds no table; {_GIVE}.")
+
+
+def _of_frame(value: Any) -> Any:
+    """A list of objects, or an object with a list per column, where one is in what pandas' `to_json` or a server
+    writes; anything else as it is."""
+    if not isinstance(value, dict) or not value:
+        return value
+    if isinstance(names := value.get("columns"), list) and isinstance(rows := value.get("data"), list):
+        whole = all(isinstance(row, list) and len(row) == len(names) for row in rows)
+        return [dict(zip(map(str, names), row, strict=True)) for row in rows] if whole else value
+    if isinstance(described := value.get("schema"), dict) and isinstance(rows := value.get("data"), list):
+        index = described.get("primaryKey") or []
+        return [{k: cell for k, cell in row.items() if k not in index} for row in rows if isinstance(row, dict)]
+    inside = list(value.values())
+    if len(inside) == 1 and isinstance(inside[0], list) and inside[0] and isinstance(inside[0][0], dict):
+        return inside[0]
+    if len(inside) > 1 and all(isinstance(cells, dict) and cells.keys() == inside[0].keys() for cells in inside):
+        numbered = all(name.isdecimal() for name in value) and not all(name.isdecimal() for name in inside[0])
+        return inside if numbered else {name: list(cells.values()) for name, cells in value.items()}
+    return value if any(isinstance(cell, list | dict) for cell in inside) else [value]
 
 
 def _by_line(

@@ -13,7 +13,7 @@ from rarebird.core.checks import some
 from rarebird.data.dataset import Task
 from rarebird.data.schema import ColumnFormat, Schema
 from rarebird.data.stored_frame import in_memory
-from rarebird.readers import by_format, columns, frames, spellings, targets
+from rarebird.readers import by_format, columns, frames, spellings, targets, why_text
 from rarebird.readers.columns import Column
 from rarebird.readers.site import Site
 from rarebird.readers.text_column import TextColumn, of_series, without
@@ -128,7 +128,8 @@ def groups(cells: TextColumn | pd.Series, site: Site) -> Column:
     if quick is not None:
         return replace(quick, form=ColumnFormat(kind="text"))
     missing = _MISSING if len(cells.distinct) else spellings.MISSING
-    return Column(without(cells.trimmed, missing).to_pandas(), ColumnFormat(kind="text"))
+    notes = tuple(why_text.notes_on_case(cells, site))
+    return Column(without(cells.visible, missing).to_pandas(), ColumnFormat(kind="text"), notes=notes)
 
 
 def names(cells: TextColumn | pd.Series, site: Site) -> Column:

@@ -21,6 +21,7 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"{\\rtf", "a text document", ".rtf"),
     (b"\x89HDF", "an HDF5 file", ".h5"),
     (b"SQLite format 3", "a SQLite database", ".db"),
+    (b"\x1f\x8b\x08", "a compressed file within a compressed one", ""),
     (b"\x89PNG", "a picture", ".png"),
     (b"\xff\xd8\xff", "a picture", ".jpg"),
     (b"GIF8", "a picture", ".gif"),

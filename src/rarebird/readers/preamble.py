@@ -71,7 +71,11 @@ def without_end(text: str, delimiter: str, width: int, name: str) -> tuple[str, 
 
 
 def _cells(line: str, delimiter: str) -> int:
-    return next((len(fields) for _, fields in records(line, delimiter)), 0)
+    """How many cells a line has; 1 where only the first holds a text, as sheets fill lines up."""
+    fields = next((fields for _, fields in records(line, delimiter)), [])
+    filled = [place for place, cell in enumerate(fields) if cell.strip()]
+    alone = not filled or (filled == [0] and not is_number(fields[0]))
+    return len(filled) if alone else len(fields)
 
 
 def _known_header(rows: Sequence[Sequence[str]], expected: Collection[str]) -> int | None:

@@ -14,6 +14,7 @@ from rarebird.data.schema import Reading, Schema
 from rarebird.data.stored_frame import in_memory
 from rarebird.readers import array_tables, columns, frames, labels, roles, series, targets
 from rarebird.readers.arrow_frames import in_pandas
+from rarebird.readers.plain_arrays import array_of, is_tensor
 from rarebird.readers.site import Place, Site, row_number
 from rarebird.readers.text_column import TextColumn
 
@@ -110,43 +111,21 @@ def _source(X: Any, kind: Kind | None, schema: Schema | None) -> tuple[Kind, Sou
     """The rows of X in the form of their kind, which is guessed from the shape if it is not given; of a table also how
     it was read, with notes."""
     X = in_pandas(X)
-    rows = X if _is_frame(X) else _array(X, "X")
+    rows = X if _is_frame(X) else array_of(X, "X")
     kind = kind or _guess(rows)
     reading, notes = None, list[str]()
     source: Source
     if kind == "table":
         source, reading, notes = array_tables.read(_frame(rows), "X", schema)
     else:
-        source = _pictures(rows, _is_tensor(X)) if kind == "image" else _series(rows)
+        source = _pictures(rows, is_tensor(X)) if kind == "image" else _series(rows)
     if len(source) == 0:
         raise DataError("X holds no rows; give at least one.")
     return kind, source, reading, notes
 
 
-def _is_tensor(value: Any) -> bool:
-    return hasattr(value, "detach") and hasattr(value, "cpu")
-
-
 def _is_frame(value: Any) -> bool:
     return hasattr(value, "iloc") and hasattr(value, "columns")
-
-
-def _array(value: Any, what: str) -> np.ndarray:
-    """Anything array-like as an array, in the memory of the CPU."""
-    if _is_tensor(value):
-        return np.asarray(value.detach().cpu().numpy())
-    if hasattr(value, "toarray"):
-        raise DataError(f"{what} is a sparse matrix, which is not supported; give it dense, as {what}.toarray().")
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise DataError(f"{what} has rows of unequal length; give an array, series padded with NaN.") from None
-    if array.ndim == 0 or (array.dtype.kind == "O" and array.ndim == 1 and array.size and isinstance(array[0], dict)):
-        raise DataError(
-            f"{what} is of the type {type(value).__name__}, which is no table; give an array or a frame, such as "
-            "pandas.DataFrame(...) makes of a dict or of a list of dicts."
-        )
-    return array
 
 
 def _guess(rows: Any) -> Kind:
@@ -246,7 +225,10 @@ def _numeric(rows: Any, what: str) -> np.ndarray:
 
 def _targets(y: Any, n: int, task: Task | None, least_classes: int) -> tuple[Task, np.ndarray, tuple[str, ...]]:
     y = in_pandas(y)
-    values = y.to_numpy() if _is_frame(y) else _array(y, "y") if _is_tensor(y) else y
+    if isinstance(y, dict | set | str) or not hasattr(y, "__len__"):
+        raise DataError(f"y is of the type {type(y).__name__}; give a list or an array with one label per row.")
+    is_array = is_tensor(y) or isinstance(y, np.ma.MaskedArray)
+    values = y.to_numpy() if _is_frame(y) else array_of(y, "y") if is_array else y
     _check_length(values, n, "y")
     missing = targets.missing_mask(values)
     if missing.any() and not missing.all():
@@ -271,7 +253,7 @@ def _checked(values: Any, n: int, what: str, check: Callable[[pd.Series, str, Pl
     import pandas as pd
 
     values = in_pandas(values)
-    flat = values if hasattr(values, "iloc") else _array(values, what)
+    flat = values if hasattr(values, "iloc") else array_of(values, what)
     _check_length(flat, n, what)
     if flat.ndim != 1:
         raise DataError(f"{what} has the shape {flat.shape}; give one value per row.")

@@ -176,7 +176,17 @@ def _ucr(path: Path, lines: list[str], options: ReadOptions) -> tuple[list[str],
             )
         labels.append(_tidy(label))
         rows.append([_floats(cells, path, number)])
-    return labels, rows, options.task or "classification"
+    return labels, rows, options.task or _guessed(labels)
+
+
+def _guessed(labels: Sequence[str]) -> Task:
+    """Regression for labels that are amounts with decimals; whole numbers are classes, as in the archive."""
+    if not all(records.is_number(label) for label in labels):
+        return "classification"
+    amounts = np.array([float(label) for label in labels])
+    amounts = amounts[np.isfinite(amounts)]
+    has_decimals = bool((amounts != np.floor(amounts)).any())
+    return "regression" if has_decimals and targets.is_continuous(amounts) else "classification"
 
 
 def _names_columns(cells: list[str]) -> bool:

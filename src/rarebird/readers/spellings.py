@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 # A cell that means a missing value in every column, in upper or lower case.
 MISSING: tuple[str, ...] = (
@@ -179,10 +179,31 @@ def _by_blanks(labels: Sequence[str]) -> list[list[str]]:
     return list(parts.values())
 
 
-def nearest_known(known: Sequence[str]) -> Mapping[str, str]:
-    """Folded text -> the known text that alone is spelled so; a new spelling of a known category is looked up here."""
-    counts = Counter(folded(text) for text in known)
-    return {folded(text): text for text in known if counts[folded(text)] == 1}
+def loose(text: str) -> str:
+    """A text without differences of case, blanks, dashes, and of quotes and points at its ends.
+
+    >>> loose("<=50K."), loose("'Type\u20131'")
+    ('<=50k', 'type-1')
+    """
+    return re.sub("[\u2010-\u2015\u2212]", "-", folded(text)).strip(" .,;'\"`\u2018\u2019\u201c\u201d\u00b4")
+
+
+def nearest_known(known: Sequence[str], key: Callable[[str], str] = folded) -> Mapping[str, str]:
+    """Folded text -> the known text that alone is spelled so; a new spelling of a known category is looked up here.
+
+    Args:
+        known: The texts.
+        key: `folded`, or `loose` for more differences.
+    """
+    counts = Counter(key(text) for text in known)
+    return {key(text): text for text in known if counts[key(text)] == 1}
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.replace("\u2212", "-"))
+    except ValueError:
+        return None
 
 
 def among(word: str, classes: Sequence[str]) -> str | None:
@@ -197,7 +218,11 @@ def among(word: str, classes: Sequence[str]) -> str | None:
         return word
     if (whole := as_whole(word.strip())) in classes:
         return whole
-    if (near := nearest_known(classes).get(folded(word))) is not None:
+    if (near := nearest_known(classes).get(folded(word)) or nearest_known(classes, loose).get(loose(word))) is not None:
         return near
+    if (number := _number(word)) is not None:
+        same = [label for label in classes if _number(label) == number]
+        if len(same) == 1:
+            return same[0]
     meanings = {truth(label): label for label in classes} if len(classes) == 2 else {}
     return meanings.get(truth(word)) if set(meanings) == {True, False} else None

@@ -28,6 +28,7 @@ from rarebird.readers import (
     worksheet,
 )
 from rarebird.readers.columns import Column
+from rarebird.readers.false_rows import NAMELESS
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.parquet_parts import release_memory
 from rarebird.readers.roles import Roles
@@ -112,7 +113,8 @@ def _expected(options: ReadOptions) -> list[str]:
 
 
 def _text(cells: delimited.Cells) -> Untyped:
-    columns = {name: TextColumn(column) for name, column in zip(cells.names, cells.columns, strict=True)}
+    named = zip(cells.names, map(TextColumn, cells.columns), strict=True)
+    columns = {name: column for name, column in named if not (name.startswith(NAMELESS) and not column.has_text)}
     file = File(str(cells.path), lambda row: f"line {cells.line(row)}", semicolons=cells.delimiter == ";")
     away, more = false_rows.found(columns, file)
     notes = [*cells.notes, *more]
@@ -237,7 +239,7 @@ def _typed(
         values=typed.values | {name: column.values for name, column in as_written.items()},
         forms=typed.forms | {name: column.form for name, column in as_written.items()},
     )
-    return typed, [*notes, *typed.notes]
+    return typed, [*notes, *typed.notes, *(note for column in as_written.values() for note in column.notes)]
 
 
 def _rows(
@@ -271,14 +273,15 @@ def _encoded_target(
 ) -> tuple[tuple[Task, np.ndarray, tuple[str, ...]], np.ndarray, list[str]]:
     """Task, codes or numbers, and classes of the rows that have a target; the positions of these rows; notes."""
     values, where = in_memory(column.values), f"Column {name!r} of {path}"
-    kept, notes = np.arange(len(values)), []
+    kept, notes, described = np.arange(len(values)), [], where
     missing = targets.missing_mask(values)
     if missing.any() and not missing.all():
         kept = np.flatnonzero(~missing)
         lacking = f"{missing.sum()} of {len(values)} {options.role} have no {name!r}"
         notes.append(f"{lacking} (first {place(int(missing.argmax()))}) and were left out.")
+        described = f"{where}, of which {missing.sum():,} of {len(values):,} cells are empty,"
     least = 2 if options.role == "training rows" else 1
-    encoded = targets.encode(values.iloc[kept], task=options.task, where=where, least_classes=least)
+    encoded = targets.encode(values.iloc[kept], task=options.task, where=described, least_classes=least)
     if options.task is None:
         notes += targets.notes_on_guess(values.iloc[kept], encoded[0], where)
     return encoded, kept, notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rarebird.core.checks import DataError, some
-from rarebird.readers import compressed, json_rows, parquet_file, worksheet
+from rarebird.readers import compressed, folder_layout, json_rows, parquet_file, worksheet
 
 TEXT = (".csv", ".tsv", ".txt")
 # What is called train.json beside pictures describes these.
@@ -23,7 +23,17 @@ def parts_in(folder: Path) -> dict[str, Path]:
         file = next((tables[name] for name in wanted if name in tables), None)
         if file is not None:
             found[part] = file
-    return found if "train" in found else {}
+    if "train" in found or folder_layout.folders(folder):
+        return found if "train" in found else {}
+    return _worded_parts(list(tables.values()))
+
+
+def _worded_parts(tables: list[Path]) -> dict[str, Path]:
+    """Part -> the table whose name has such a word, as adult_train.csv and adult_test.csv; empty unless each table is
+    another part and one holds training rows."""
+    parts = {folder_layout.part_of(compressed.stem(file)): file for file in tables}
+    whole = len(parts) == len(tables) > 1 and "train" in parts
+    return {part: parts[part] for part in _PARTS if part in parts} if whole and None not in parts else {}
 
 
 def single_table(folder: Path) -> Path | None:
@@ -48,7 +58,8 @@ def single_table(folder: Path) -> Path | None:
 
 
 def _tables(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if compressed.suffix(file) in _SUFFIXES and file.is_file())
+    visible = (file for file in folder.iterdir() if folder_layout.is_visible(file.name))
+    return sorted(file for file in visible if compressed.suffix(file) in _SUFFIXES and file.is_file())
 
 
 def _is_parquet(folder: Path) -> bool:

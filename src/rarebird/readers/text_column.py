@@ -50,6 +50,13 @@ class TextColumn:
         """Cells without blanks around them and without signs that nobody sees."""
         return visible(self.cells)
 
+    @property
+    def has_text(self) -> bool:
+        """Whether any cell holds more than blanks."""
+        import pyarrow.compute as pc
+
+        return bool(pc.any(pc.not_equal(self.trimmed, "")).as_py())
+
     @cached_property
     def _encoded(self) -> pa.DictionaryArray:
         return self.filled.combine_chunks().dictionary_encode()

@@ -7,13 +7,16 @@ import datetime
 import io
 import warnings
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rarebird.core.checks import DataError, some
 from rarebird.core.memory import require_memory
 from rarebird.readers import delimited
+from rarebird.readers.records import SNIFFED, records
+from rarebird.readers.spellings import folded
 
 SUFFIXES = (".xlsx", ".xlsm")
 # Memory that a sheet takes while it is read, as a multiple of its unpacked size.
@@ -49,11 +52,15 @@ def read(path: Path, expected: Collection[str] = ()) -> delimited.Cells:
         warnings.simplefilter("ignore")
         book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
         try:
-            filled = ((sheet.title, text) for sheet in book.worksheets if (text := _as_csv(_rows(sheet))).strip(",\n"))
-            title, text = next(filled, ("", ""))
+            title, text = _chosen(book.worksheets, expected)
             others = [sheet.title for sheet in book.worksheets if sheet.title != title]
         finally:
             book.close()
+        if text and (lost := _columns_without_values(path, title, text)):
+            raise DataError(
+                f"The formulas in column {lost} of {path} have no values that Excel stored; open the workbook in "
+                "Excel, and save it."
+            )
     if not text:
         raise DataError(f"{path} has no sheet with cells; give a workbook with a table in its first sheet.")
     notes = []
@@ -63,6 +70,45 @@ def read(path: Path, expected: Collection[str] = ()) -> delimited.Cells:
             "own file to read it."
         )
     return delimited.cells_of(text, path, notes=notes, expected=expected)
+
+
+def _chosen(sheets: Sequence[Any], expected: Collection[str]) -> tuple[str, str]:
+    """The title and the text of the first sheet that is not empty, or of the first that has a known column name near
+    its top, where that one has none; empty texts if all sheets are empty."""
+    known = {folded(name) for name in expected}
+    first = ("", "")
+    for sheet in sheets:
+        text = _as_csv(_rows(sheet))
+        if not text.strip(",\n"):
+            continue
+        top = {folded(cell) for _, fields in islice(records(text, ","), SNIFFED) for cell in fields}
+        if not known or known & top:
+            return sheet.title, text
+        first = first if first[1] else (sheet.title, text)
+    return first
+
+
+def _columns_without_values(path: Path, title: str, text: str) -> str:
+    """The letter of a column that has formulas and no value at all, as programs other than Excel write them; empty if
+    there is none."""
+    import openpyxl
+    from openpyxl.utils import get_column_letter
+
+    rows = [fields for _, fields in records(text, ",")]
+    header = max(rows, key=lambda fields: sum(map(bool, fields)))
+    below = rows[rows.index(header) + 1 :]
+    empty = [place for place, name in enumerate(header) if name and not any(fields[place] for fields in below)]
+    if not empty or not below:
+        return ""
+    book = openpyxl.load_workbook(path, read_only=True, keep_links=False)
+    try:
+        for row in book[title].iter_rows(values_only=True):
+            for place in empty:
+                if place < len(row) and str(row[place] or "").startswith("="):
+                    return str(get_column_letter(place + 1))
+    finally:
+        book.close()
+    return ""
 
 
 def _check_size(path: Path) -> None:
