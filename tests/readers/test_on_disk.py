@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections import namedtuple
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,6 +201,22 @@ def test_rows_on_disk_are_predicted_and_digested_in_the_order_of_the_disk(
     np.testing.assert_array_equal(logits(network, prepared.inputs(other)), whole)
     fingerprint(other)
     assert sum(len(index) for index in read) >= 2 * len(one)
+    assert all((np.diff(index) > 0).all() for index in read)
+
+
+def test_categories_are_counted_in_the_order_of_the_disk(
+    path: Path, part_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[np.ndarray] = []
+    chunks = StoredFrame.chunks
+
+    def watched(self: StoredFrame, index: np.ndarray) -> Iterator[pd.DataFrame]:
+        read.append(index)
+        return chunks(self, index)
+
+    monkeypatch.setattr(StoredFrame, "chunks", watched)
+    prepare.fit(both(path)[1])
+    assert read
     assert all((np.diff(index) > 0).all() for index in read)
 
 

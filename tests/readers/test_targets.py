@@ -11,6 +11,7 @@ import pytest
 from sklearn.preprocessing import LabelEncoder
 
 from rarebird.core.checks import DataError
+from rarebird.readers import targets
 from rarebird.readers.targets import encode, is_continuous, label, missing_mask
 
 
@@ -35,6 +36,20 @@ def test_codes_give_the_labels_back(values: Any) -> None:
     assert task == "classification"
     assert codes.dtype == np.int64
     assert [classes[code] for code in codes] == [label(value) for value in np.asarray(values)]
+
+
+def test_each_different_text_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Millions of rows have few labels."""
+    seen: list[Any] = []
+    monkeypatch.setattr(targets, "label", lambda value: (seen.append(value), label(value))[1])
+    values = np.array(["b", "a", "b"] * 40, dtype=object)
+    _, codes, classes = encode(values, task=None, where="y")
+    assert classes == ("a", "b")
+    np.testing.assert_array_equal(codes, np.tile([1, 0, 1], 40))
+    assert sorted(seen) == ["a", "b"]
+    mixed = np.array([True, 1, "1", None], dtype=object)
+    assert missing_mask(mixed).tolist() == [False, False, False, True]
+    assert encode(mixed[:3], task=None, where="y")[2] == ("1", "True")
 
 
 def test_codes_agree_with_scikit_learn() -> None:
