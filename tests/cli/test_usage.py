@@ -24,6 +24,9 @@ from tests.command_line import rarebird
         (("train", "x"), "There is no command 'train'; did you mean `rarebird fit`?"),
         (("evalute", "x"), "did you mean `rarebird evaluate`?"),
         (("qqq",), "There is no command 'qqq'; there are fit, "),
+        # As bash makes of --set network={name=mlp,width=8}, and of a path with a blank.
+        (("fit", "x", "--set", "network=name=mlp", "network=width=8"), "'network=width=8'; put a setting with braces"),
+        (("fit", "my", "data.csv"), "`rarebird fit` has no use for 'data.csv'; put a path with blanks into quotes."),
     ],
 )
 def test_an_unknown_option_or_command(

@@ -1,4 +1,4 @@
-"""Commands and options that do not exist: one sentence with what the user may have meant."""
+"""Commands and options that do not exist, and words too many: one sentence with what the user may have meant."""
 
 from __future__ import annotations
 
@@ -54,13 +54,15 @@ _SIMILAR = 0.75
 
 
 def sentence(error: Any) -> str | None:
-    """A sentence for a usage error about an unknown option or command; None for other errors."""
+    """A sentence for a usage error about an unknown option or command, or a word too many; None for other errors."""
     context = getattr(error, "ctx", None)
     if context is None:
         return None
     option = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption" and isinstance(option, str):
         return f"`{_typed(context)}` has no option {option}; {_option_hint(option, context)}"
+    if (words := _too_many(str(getattr(error, "message", "")))) is not None:
+        return f"`{_typed(context)}` has no use for {words!r}; {_quoting_hint(words)}"
     commands = getattr(context.command, "commands", None)
     name = _unknown_command(str(getattr(error, "message", "")))
     if commands is None or name is None:
@@ -68,6 +70,13 @@ def sentence(error: Any) -> str | None:
     meant = OTHER_COMMANDS.get(name) or _similar(name, list(commands))
     hint = f"did you mean `rarebird {meant}`?" if meant else f"there are {', '.join(commands)}."
     return f"There is no command {name!r}; {hint}"
+
+
+def _quoting_hint(words: str) -> str:
+    """A shell divides a path with blanks, and a setting with braces and commas, into several words."""
+    if "=" in words:
+        return "put a setting with braces or brackets into quotes, as --set 'network={name=mlp,width=64}'."
+    return "put a path with blanks into quotes."
 
 
 def _option_hint(option: str, context: Any) -> str:
@@ -100,6 +109,12 @@ def _key_of_recipe(word: str) -> str | None:
 
 def _similar(name: str, known: Sequence[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=_SIMILAR)), None)
+
+
+def _too_many(message: str) -> str | None:
+    """The words in click's message "Got unexpected extra arguments (x y)"."""
+    start, bracket, rest = message.partition("(" if "(s)" not in message else "(s) (")
+    return rest.removesuffix(")") if start.startswith("Got unexpected extra argument") and bracket else None
 
 
 def _unknown_command(message: str) -> str | None:
