@@ -90,3 +90,14 @@ def test_rows_are_balanced_by_class() -> None:
     rows = rare()
     assert np.bincount(rows.codes[balanced_rows(rows, 10)]).tolist() == [10, 10]
     assert np.bincount(rows.codes[balanced_rows(rows, 100)]).tolist() == [100, 15]
+
+
+def test_weights_of_any_memory_layout_become_zero() -> None:
+    """Convolutions of a model of pictures have their channels last; pruning their weights ended in torch's error."""
+    layer = nn.Conv2d(3, 8, 3).to(memory_format=torch.channels_last)
+    layer.weight.data[0] = 0.5  # large enough to stay
+    sparse = without_weights(layer, 0.5)
+    assert int((sparse.weight == 0).sum()) == 108  # type: ignore[operator]
+    before, kept = layer.weight.detach(), sparse.weight != 0
+    assert bool((sparse.weight == before)[kept].all())
+    assert float(before.abs()[~kept].max()) <= float(before.abs()[kept].min())

@@ -92,8 +92,10 @@ def without_weights(network: nn.Module, share: float) -> nn.Module:
             count = int(share * weights.numel())
             if count:
                 flat = weights.abs().flatten()
-                smallest = torch.topk(flat, count, largest=False).indices
-                weights.view(-1)[smallest] = 0.0
+                is_small = torch.zeros_like(flat, dtype=torch.bool)
+                is_small[torch.topk(flat, count, largest=False).indices] = True
+                # Not through a view: convolutions of pictures may have their channels last.
+                weights.masked_fill_(is_small.view(weights.shape), 0.0)
     return sparse
 
 

@@ -31,9 +31,8 @@ def summary(result: Result) -> str:
     sentences = result.verdict or verdict(result)
     lines += [""] + (["Verdict:", *(f"- {sentence}" for sentence in sentences), ""] if sentences else [])
     lines += [f"Note: {note}" for note in result.notes]
-    return "\n".join(
-        [*lines, f"Model:  {result.model}", f"Report: {result.report}", f"Done in {result.seconds:.1f} s."]
-    )
+    places = [f"Model:  {result.model}", *([f"Report: {result.report}"] if result.report else [])]
+    return "\n".join([*lines, *places, f"Done in {result.seconds:.1f} s."])
 
 
 def score_table(scores: Scores) -> str:
