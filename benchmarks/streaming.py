@@ -118,12 +118,14 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=1.0)
     parser.add_argument("--columns", type=int, default=500)
     parser.add_argument("--count", type=int, default=20_000)
-    parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--batch", type=int, help="Rows of a batch (default: 1024; 128 pictures).")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument(
         "--folder", type=Path, help="Where the data are written (default: the system's temporary folder)."
     )
     given = parser.parse_args()
+    # The features of a batch of pictures are most of the memory, whatever the number of pictures.
+    given.batch = given.batch or (128 if given.what == "pictures" else 1024)
     with tempfile.TemporaryDirectory(dir=given.folder) as home:
         if given.what == "pictures":
             data = Path(home) / "pictures"
