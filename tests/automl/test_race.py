@@ -24,8 +24,8 @@ from rarebird.core.progress import Progress, silent
 from rarebird.data import split
 from rarebird.data.dataset import Splits
 from rarebird.evaluation import held_out
-from rarebird.evaluation.held_out import CrossPredictions
-from rarebird.evaluation.held_outputs import members_of
+from rarebird.evaluation.held_out import CrossPredictions, cross_predict
+from rarebird.evaluation.held_outputs import members_of, of_rows
 from rarebird.experiment.row_parts import row_parts
 from rarebird.experiment.setup import Setup, prepare_run
 from rarebird.recipe.recipe import Recipe
@@ -254,6 +254,22 @@ def test_the_rows_of_a_hold_out_are_two_parts(val: bool) -> None:
     assert found is not None
     np.testing.assert_array_equal(np.flatnonzero(found.rows), held)
     assert len(found.models.trained) == 1
+
+
+def test_a_solved_head_is_calibrated_on_the_rows_of_its_rivals() -> None:
+    """Its leave-one-out outputs hold out the rows beside the hold-out, too: calibrated on these, a recipe of the same
+    outputs would look better than one that has the hold-out alone."""
+    ridge = Recipe(kind="table", network="linear", head="ridge", folds=0, holdout=0.4, threads=1)
+    of = setup(ridge)
+    found = enter(race(of), "ridge", ridge)
+    assert found is not None
+    held = of.parts(0)[0][1]
+    np.testing.assert_array_equal(np.flatnonzero(found.rows), held)
+    (one,) = found.models.trained
+    assert one.own_outputs is not None
+    rivals = of_rows(of.scored_rows, held, one.own_outputs[held], 0)
+    expected = cross_predict(found.models.recipe, rivals, [None], row_parts(of, 0)[held]).outputs
+    np.testing.assert_allclose(found.predicted[held], expected)
 
 
 def test_an_end_by_the_user_keeps_the_first_candidate_and_drops_later_ones() -> None:
