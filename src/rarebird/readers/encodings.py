@@ -151,6 +151,10 @@ def _big5_share(own: bytes) -> float:
     return 1.0 if 0xA1 <= own[0] <= 0xC6 else 0.3
 
 
+def _euc_jp_share(own: bytes) -> float:
+    return 1.0 if own[0] in (0xA1, 0xA4, 0xA5) or 0xB0 <= own[0] <= 0xCF else 0.3
+
+
 def _shift_jis_share(own: bytes) -> float:
     return 1.0 if 0x81 <= own[0] <= 0x97 else 0.3
 
@@ -159,15 +163,23 @@ def _euc_kr_share(own: bytes) -> float:
     return 1.0 if 0xB0 <= own[0] <= 0xC8 else 0.2
 
 
-def _cyrillic(text: str, place: int) -> float:
-    before, after = _neighbors(text, place)
-    own = text[place]
-    if not "Ѐ" <= own <= "ӿ":
-        return 0.5 if own in "№«»–—" else 0.0
-    near = [other for other in (before, after) if "Ѐ" <= other <= "ӿ"]
-    if not near or any(_ASCII_LETTER.match(other) for other in (before, after)) or (own.isupper() and before.islower()):
-        return 0.0
-    return 1.0 if own.islower() or not after.isalpha() or after.islower() or before.isupper() or not before else 0.5
+def _alphabet(first: str, last: str) -> Callable[[str, int], float]:
+    """How plausible a letter of another alphabet than the Latin one is: beside its like, and no capital within a
+    word."""
+
+    def plausible(text: str, place: int) -> float:
+        before, after = _neighbors(text, place)
+        own = text[place]
+        if not first <= own <= last:
+            return 0.5 if own in "№«»–—" else 0.0
+        near = [other for other in (before, after) if first <= other <= last]
+        if not near or any(_ASCII_LETTER.match(other) for other in (before, after)):
+            return 0.0
+        if own.isupper() and before.islower():
+            return 0.0
+        return 1.0 if own.islower() or not after.isalpha() or after.islower() or before.isupper() or not before else 0.5
+
+    return plausible
 
 
 def _latin(text: str, place: int) -> float:
@@ -180,6 +192,8 @@ def _latin(text: str, place: int) -> float:
         if any(_ASCII_LETTER.match(other) for other in near):
             return 1.0
         return 0.5
+    if own in "¿¡" and after.isalpha() and not before.isalpha():
+        return 1.0
     return (0.3 if near and own in "²³¼½¿¡·" else 0.8) if own in _SIGNS else 0.0
 
 
@@ -190,6 +204,12 @@ _PLAUSIBLE: dict[str, Callable[[str, int], float]] = {
     "big5": _east_asian("big5", _big5_share),
     "shift_jis": _east_asian("shift_jis", _shift_jis_share),
     "euc_kr": _east_asian("euc_kr", _euc_kr_share),
-    "cp1251": _cyrillic,
+    "euc_jp": _east_asian("euc_jp", _euc_jp_share),
+    "cp1251": _alphabet("Ѐ", "ӿ"),
+    "koi8_r": _alphabet("Ѐ", "ӿ"),
+    "cp866": _alphabet("Ѐ", "ӿ"),
+    "cp1253": _alphabet("Ͱ", "Ͽ"),
     "cp1250": _latin,
+    "mac_roman": _latin,
+    "cp850": _latin,
 }
