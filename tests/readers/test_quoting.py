@@ -99,11 +99,20 @@ def test_zeros_and_the_mark_of_an_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("start", "words"),
-    [(b"PAR1", "call it data.parquet"), (b"%PDF-1.7\n1,2", "is a PDF document"), (b"{\\rtf1 a,b\n}", "save the table")],
+    [
+        (b"PAR1\0", "call it data.parquet"),
+        (b"%PDF-1.7\n1,2", "is a PDF document"),
+        (b"{\\rtf1 a,b\n}", "save the table"),
+    ],
 )
 def test_other_formats_are_named(tmp_path: Path, start: bytes, words: str) -> None:
     with pytest.raises(DataError, match=words):
         read(tmp_path, start)
+
+
+def test_columns_that_are_called_as_formats_begin(tmp_path: Path) -> None:
+    for name in ("PAR1", "ORCID", "ARROW1"):
+        assert list(read(tmp_path, CSV.replace("age", name)).train.raw()) == [name, "dose"]
 
 
 def test_a_target_in_another_case(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ def refuse_binary(raw: bytes, path: Path) -> None:
         DataError: It is another format.
     """
     for start, what, suffix in _SIGNATURES:
-        if raw.startswith(start) and path.suffix.lower() != suffix:
+        # A column may be called PAR1; only these two formats begin as texts do.
+        binary = start in (b"%PDF-", b"{\\rtf") or b"\0" in raw[:_BEGINNING]
+        if binary and raw.startswith(start) and path.suffix.lower() != suffix:
             todo = f"call it {path.stem}{suffix}" if suffix in _READ else "save the table as CSV, and give that file"
             raise DataError(f"{path} is {what}, despite its name; {todo}.")
 
