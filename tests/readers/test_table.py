@@ -402,7 +402,7 @@ def test_bad_parquet(tmp_path: Path) -> None:
     refused(path, "'target'", "multi-label targets are not supported yet")
     parquet.write_table(pa.table({"a": [1.0, float("inf")], "target": ["u", "v"]}), path)
     refused(path, "'a'", "infinite value (row 2)")
-    parquet.write_table(pa.table({"a": [b"x", b"y"], "target": ["u", "v"]}), path)
+    parquet.write_table(pa.table({"a": [b"\xff", b"y"], "target": ["u", "v"]}), path)
     refused(path, "'a'", "bytes")
     parquet.write_table(pa.table({"a": pa.array([], pa.int64()), "target": pa.array([], pa.string())}), path)
     refused(path, "no rows")

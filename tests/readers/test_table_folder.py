@@ -54,6 +54,33 @@ def test_series_of_the_archive_in_a_folder(tmp_path: Path) -> None:
     assert (data.train.kind, len(data.test)) == ("series", 2)
 
 
+@pytest.mark.parametrize("name", ["{}", "{}.parquet"])
+def test_folders_of_tables_are_parts(name: str, tmp_path: Path) -> None:
+    for part, rows in (("train", ROWS[:8]), ("test", ROWS[8:])):
+        folder = tmp_path / name.format(part)
+        folder.mkdir()
+        rows.to_parquet(folder / "part-0.parquet", index=False)
+        (folder / "_SUCCESS").touch()
+    data = read(tmp_path)
+    assert data.test is not None
+    assert (len(data.train), len(data.test)) == (8, 4)
+
+
+def test_whole_numbers_in_one_file_and_decimals_in_another(tmp_path: Path) -> None:
+    ROWS[:5].assign(a=range(5)).to_parquet(tmp_path / "part-0.parquet", index=False)
+    ROWS[5:].to_parquet(tmp_path / "part-1.parquet", index=False)
+    assert read(tmp_path).train.raw()["a"].tolist() == [*range(5), *ROWS["a"][5:]]
+
+
+def test_texts_as_bytes(tmp_path: Path) -> None:
+    """As old versions of Spark, Hive and Impala write them."""
+    ROWS.assign(site=ROWS["site"].str.encode("utf-8"), target=ROWS["target"].str.encode("utf-8")).to_parquet(
+        tmp_path / "rows.parquet"
+    )
+    data = read(tmp_path / "rows.parquet")
+    assert (data.train.classes, data.train.raw()["site"].tolist()) == (("u", "v"), ROWS["site"].tolist())
+
+
 def test_partitioned_parquet_is_one_table(tmp_path: Path) -> None:
     ROWS.to_parquet(tmp_path / "parts", partition_cols=["site"])
     frame = read(tmp_path / "parts").train.raw()

@@ -8,7 +8,7 @@ from pathlib import Path
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset, Kind, Pixels, Splits
 from rarebird.data.time_order import gap_of
-from rarebird.readers import compressed, delimited, json_rows, parquet_file, table_folder, worksheet
+from rarebird.readers import compressed, delimited, folder_layout, json_rows, parquet_file, table_folder, worksheet
 from rarebird.readers.boundary import boundary
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.pictures import is_picture
@@ -134,7 +134,8 @@ def _guess(path: Path, suffix: str, options: ReadOptions) -> Kind:
 
 def _folder(path: Path, options: ReadOptions) -> Splits:
     """A folder of pictures, or of tables called train, val and test, or a table in several Parquet files."""
-    parts = {} if (path / "train").is_dir() else table_folder.parts_in(path)
+    pictures = (path / "train").is_dir() and folder_layout.has_pictures(path / "train")
+    parts = {} if pictures else table_folder.parts_in(path)
     if parts:
         return _parts(parts, options)
     if options.kind in (None, "table") and (single := table_folder.single_table(path)) is not None:

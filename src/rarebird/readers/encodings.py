@@ -17,6 +17,8 @@ _SAMPLED = 1 << 16  # characters or bytes that decide between encodings
 # A UTF-8 file of many letters, of which a few bytes are damaged.
 _MANY_LETTERS, _DAMAGED = 20, 0.05
 _FEW_ZEROS = 0.01
+# Encodings in which any bytes are letters or signs need letters that make words.
+_ANY_BYTES, _SURE_OF_ANY = ("koi8_r", "cp866", "mac_roman", "cp850"), 0.7
 _SURE_HANGUL = 12  # different syllables; Chinese text has others among so many, which Korean letters are not
 _ASCII_LETTER = re.compile("[A-Za-z]")
 # What stands in texts of western languages beside letters.
@@ -114,7 +116,8 @@ def _ranked(raw: bytes) -> list[str]:
     hangul = {character for character in sample.decode("euc_kr", errors="replace") if "가" <= character <= "힣"}
     if scores["euc_kr"] > 0.95 and len(hangul) >= _SURE_HANGUL:
         scores["euc_kr"] += 0.5
-    return sorted(_PLAUSIBLE, key=lambda encoding: -scores[encoding])
+    ranked = sorted(_PLAUSIBLE, key=lambda encoding: -scores[encoding])
+    return [encoding for encoding in ranked if encoding not in _ANY_BYTES or scores[encoding] > _SURE_OF_ANY]
 
 
 def _word(text: str) -> str:

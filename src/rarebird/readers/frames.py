@@ -6,6 +6,7 @@ naive UTC ``datetime64`` (NaT where missing), and text (None or NaN where missin
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -133,6 +134,9 @@ def _from_objects(series: pd.Series, name: str, where: str) -> pd.Series:
         return _plain(pd.Series(numbers), name, where)
     if what in ("date", "datetime", "datetime64"):
         return pd.to_datetime(series, utc=True).dt.tz_localize(None)
+    if what == "bytes":  # as old programs write texts into Parquet
+        with suppress(UnicodeDecodeError):
+            return series.map(lambda cell: cell.decode("utf-8"), na_action="ignore").where(~missing, None)
     nested = series[~missing].map(_is_no_cell)
     if nested.any() or what in ("bytes", "complex"):
         raise _unsupported(name, where, type(series[~missing].iloc[int(nested.to_numpy().argmax())]).__name__)

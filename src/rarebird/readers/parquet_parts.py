@@ -75,12 +75,27 @@ def parts_of(path: Path) -> tuple[list[Part], pa.Schema]:
 
 
 def whole(folder: Path) -> pa.dataset.Dataset:
-    """All files below a folder as one table."""
+    """All files below a folder as one table; a column has a type that holds the values of all files, if there is
+    one."""
+    import pyarrow as pa
     from pyarrow import dataset
 
     files = [str(file) for file in files_in(folder)]
     partitioning = dataset.partitioning(flavor="hive")
-    return dataset.dataset(files, format="parquet", partitioning=partitioning, partition_base_dir=str(folder))
+
+    def rows(schema: pa.Schema | None = None) -> pa.dataset.Dataset:
+        base = str(folder)
+        return dataset.dataset(files, schema, "parquet", partitioning=partitioning, partition_base_dir=base)
+
+    found = rows()
+    own = [fragment.physical_schema for fragment in found.get_fragments()]
+    known = set(found.schema.names)
+    if all(found.schema.field(one.name).type == one.type for schema in own for one in schema if one.name in known):
+        return found
+    try:  # whole numbers in one file, and numbers with decimals in another
+        return rows(pa.unify_schemas([found.schema, *own], promote_options="permissive"))
+    except pa.ArrowException:
+        return found
 
 
 def batches(parts: Sequence[Part], schema: pa.Schema, names: Collection[str], rows: int) -> Iterator[pa.Table]:

@@ -23,9 +23,22 @@ def parts_in(folder: Path) -> dict[str, Path]:
         file = next((tables[name] for name in wanted if name in tables), None)
         if file is not None:
             found[part] = file
-    if "train" in found or folder_layout.folders(folder):
-        return found if "train" in found else {}
-    return _worded_parts(list(tables.values()))
+    if "train" in found:
+        return found
+    return _parts_in_folders(folder) if folder_layout.folders(folder) else _worded_parts(list(tables.values()))
+
+
+def _parts_in_folders(folder: Path) -> dict[str, Path]:
+    """Part -> the folder that is called so, such as train or train.parquet, where each holds one table and no
+    picture."""
+    named = {compressed.stem(child).lower(): child for child in folder_layout.folders(folder)}
+    found = {
+        part: named[name]
+        for part, names in _PARTS.items()
+        for name in reversed(names)
+        if name in named and not folder_layout.has_pictures(named[name]) and single_table(named[name]) is not None
+    }
+    return found if "train" in found and len(found) > 1 else {}
 
 
 def _worded_parts(tables: list[Path]) -> dict[str, Path]:
