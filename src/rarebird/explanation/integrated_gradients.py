@@ -37,7 +37,7 @@ MEMORY_PARTS = 4
 # Points at first and at most where one row fills a batch, as of a network whose gradient takes tens of milliseconds; as
 # many times more as rows fit into a batch. A network on patches of 96 px: 4 points have the direction of the amounts of
 # 32 with a cosine of .988, 12 points with .996.
-POINTS_PER_ROW, MOST_PER_ROW = 4, 16
+POINTS_PER_ROW, MOST_PER_ROW = 4, 36
 
 
 def integrated_gradients(
