@@ -41,7 +41,15 @@ WAYS = ("kill", "term", "interrupt", "twice")
 RUN_FILES = {
     *("DATA_CARD.md", "MODEL_CARD.md", "explanation.json", "label_issues.json"),
     *(".rarebird", "data.json", "held_out_predictions.csv", "held_out_rows.safetensors", "label_issues.csv"),
-    *("label_issues.html", "model", "recipe.toml", "report.html", "result.json", "test_predictions.csv"),
+    *(
+        "label_issues.html",
+        "learned_rows.safetensors",
+        "model",
+        "recipe.toml",
+        "report.html",
+        "result.json",
+        "test_predictions.csv",
+    ),
     *("test_rows.safetensors", "trials.db"),
 }
 # Processor seconds between the two signals of ``twice``.

@@ -114,7 +114,11 @@ def main() -> None:
     for train in sorted((arguments.data / "series").glob("*_TRAIN.*")):
         name = train.name.partition("_TRAIN")[0]
         if not arguments.names or name in arguments.names:
-            print(f"{name:<30} {classify(train, 0)}", flush=True)
+            try:
+                found = classify(train, 0)
+            except ValueError as error:  # missing steps, or series of several lengths
+                found = f"refused: {error}"
+            print(f"{name:<30} {found}", flush=True)
 
 
 if __name__ == "__main__":
