@@ -93,7 +93,7 @@ def _columns(names: list[str], text: pa.ChunkedArray, values: pa.ChunkedArray, n
     binary = ((array == 0) | (array == 1) | missing).all(axis=1)
     first = array[np.arange(len(names)), (~missing).argmax(axis=1)]
     # 01.1999 and 12.2099 may be months of a year.
-    fraction = first % 1
+    fraction = np.where(np.isinf(first), 0, first) % 1
     doubtful |= ~whole & (first >= 1) & (first < 13) & (fraction > 0.18) & (fraction < 0.22)
     integers = _integers(text, np.flatnonzero(whole & ~doubtful), missing.any(axis=1), n)
     for place, name in enumerate(names):
