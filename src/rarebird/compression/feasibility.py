@@ -38,6 +38,6 @@ def _check_weights(network: nn.Module, names: Sequence[str]) -> None:
     steps = [name for name in names if name in ("prune", "quantize")]
     if steps and isinstance(network, OnnxModule | TextModule | ArrayModule):
         raise DataError(
-            f"A {type(network).__name__} has no float32 weights to {steps[0]}; leave out {' and '.join(steps)}, or "
-            "take the step distill first, which makes a network of it."
+            f"This model ({type(network).__name__}) has no float32 weights to {steps[0]}; leave out "
+            f"{' and '.join(steps)}, or take the step distill first, which makes a network of it."
         )

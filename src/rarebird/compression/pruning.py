@@ -70,8 +70,8 @@ def prunable_groups(network: nn.Module) -> list[ChannelGroup]:
     """
     if not isinstance(network, Narrowable):
         raise DataError(
-            f"The channels of a {type(network).__name__} cannot be removed; give --prune weights, which makes weights "
-            "zero, or leave out the step prune."
+            f"The channels of this network ({type(network).__name__}) cannot be removed; give --prune weights, which "
+            "makes weights zero, or leave out the step prune."
         )
     groups = network.channel_groups()
     if not groups:

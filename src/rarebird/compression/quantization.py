@@ -121,7 +121,8 @@ def check_quantizable(network: nn.Module) -> None:
         UnavailableError: onnx or onnxruntime is not installed.
     """
     if isinstance(network, OnnxModule | TextModule | ArrayModule):
-        raise DataError(f"A {type(network).__name__} has no float32 weights to quantize; leave out the step quantize.")
+        name = type(network).__name__
+        raise DataError(f"This model ({name}) has no float32 weights to quantize; leave out the step quantize.")
     for package in ("onnx", "onnxruntime"):
         required_package(package)
 
