@@ -14,6 +14,7 @@ from rarebird.readers import table
 from rarebird.readers.options import ReadOptions
 from rarebird.readers.python import from_arrays
 from rarebird.readers.times_of_day import hours, texts
+from rarebird.runs.input_columns import _as_read
 from rarebird.runs.row_files import write_rows
 
 HOURS = [0.25, 8.5, 23.75, 12.0, np.nan, 7.25]
@@ -74,3 +75,13 @@ def test_rows_are_written_as_they_were_read(tmp_path: Path) -> None:
     rows = table.read(path, ReadOptions()).train
     write_rows(rows, tmp_path / "new.csv", ReadOptions())
     assert pd.read_csv(tmp_path / "new.csv")["x"].fillna("").tolist() == ["08:15:00", "23:59:30", "", "00:05:00"]
+
+
+def test_what_is_shown_beside_predictions_is_as_written(tmp_path: Path) -> None:
+    """A time that the model knows, and one that no training row has."""
+    training = pd.DataFrame({"x": ["08:15", "17:30", "23:00", "09:45"] * 5, "target": list("ab") * 10})
+    schema = from_arrays(training[["x"]], training["target"]).known_schema
+    (tmp_path / "new.csv").write_text("x,seen\n8:15,7:05\n17:30,\n", "utf-8")
+    rows = table.read(tmp_path / "new.csv", ReadOptions(schema=schema, labelled=False, role="rows")).train
+    assert _as_read("x", rows).tolist() == ["08:15:00", "17:30:00"]
+    assert [None if pd.isna(cell) else cell for cell in _as_read("seen", rows)] == ["7:05", None]

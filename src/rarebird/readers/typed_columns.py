@@ -127,7 +127,11 @@ def _quickly_followed(quick: Column | None, form: ColumnFormat | None) -> Column
 
 def _followed(cells: Cells, form: ColumnFormat | None, site: Site, hints: Hints) -> Column:
     if form is None:
-        return _learned(cells, site, hints)
+        found = _learned(cells, site, hints)
+        if found.form.kind == "time" and isinstance(cells, TextColumn):
+            # No model learned from it: it is only shown beside predictions, as it is written.
+            return Column(cells.text_values(), ColumnFormat(kind="text"))
+        return found
     if isinstance(cells, TextColumn):
         return by_format.read(cells, form, site, hints)
     kind = cells.dtype.kind

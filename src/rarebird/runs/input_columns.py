@@ -16,7 +16,7 @@ from rarebird.data.dataset import Dataset, Frame, Kind
 from rarebird.data.stored_frame import StoredFrame
 from rarebird.model.model import Model
 from rarebird.model.rows import RowsToPredict, to_predict
-from rarebird.readers import compressed, picture_lists
+from rarebird.readers import compressed, picture_lists, times_of_day
 from rarebird.readers.options import ReadOptions, remembered_target
 from rarebird.readers.pictures import is_picture
 from rarebird.readers.table import read_target
@@ -79,9 +79,18 @@ def kept_columns(
             f"{data} has no column {absent[0]!r} to keep; {_hint(absent[0], list(map(str, frame.columns)))}"
         )
     if isinstance(source, Frame):
-        return {name: rows.spread(source.column(name, rows.data.index).to_numpy()) for name in names}
+        return {name: rows.spread(_as_read(name, rows.data)) for name in names}
     # The list of pictures has a row for each of them, also for those that cannot be read.
     return {name: frame[name].to_numpy() for name in names}
+
+
+def _as_read(name: str, rows: Dataset) -> np.ndarray:
+    """A column's cells as the file has them: times of day, which are hours to a model, as times."""
+    assert isinstance(rows.source, Frame)
+    values: np.ndarray = rows.source.column(name, rows.index).to_numpy()
+    form = None if rows.reading is None else rows.reading.schema.columns.get(name)
+    is_time = form is not None and form.kind == "time"
+    return np.array(times_of_day.texts(values.astype(float)), dtype=object) if is_time else values
 
 
 def _hint(name: str, names: list[str]) -> str:

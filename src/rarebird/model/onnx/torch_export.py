@@ -48,7 +48,7 @@ def graph_of(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: Sequen
         reason = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
         raise DataError(
             f"This network cannot be exported to ONNX ({reason[:200]}); distil it to one that can: "
-            "rarebird compress RUN --data DATA --steps distill."
+            "rarebird compress RUN --data DATA --steps distill (if its head was solved: rarebird fit DATA --single)."
         ) from error
     assert program is not None
     return _stripped(program.model_proto)
