@@ -108,12 +108,12 @@ class Bench:
     def hit(self, process: subprocess.Popen[str], one: signal.Signals) -> None:
         """Send a signal to the command itself, which in a namespace of its own is the child of `unshare`."""
         target = process.pid
-        if self.namespace:
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            target = int(children[0]) if children else process.pid
         try:
+            if self.namespace:
+                children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                target = int(children[0]) if children else process.pid
             os.kill(target, one)
-        except ProcessLookupError:
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
             return
 
     def undisturbed(self) -> tuple[dict[tuple[str, int], float], np.ndarray, float]:
