@@ -53,8 +53,8 @@ def _numbers(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints) ->
     values = np.array(read, dtype=np.float64)
     units = numbers.units(cells.distinct)
     strange = (units != form.unit) & ~np.isnan(values)
-    if form.unit:
-        values[strange & (units != "")] = np.nan  # an amount in another unit is another amount
+    if form.unit in _SHARES:  # 41 per mille is no 41 per cent
+        values[strange & np.isin(units, _SHARES)] = np.nan
     if form.binary:
         meanings = [spellings.truth(text) for text in cells.distinct.to_pylist()] if len(values) < 1000 else []
         for place, meaning in enumerate(meanings):
@@ -63,12 +63,13 @@ def _numbers(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints) ->
     other = form.decimal and notation.decimal != form.decimal
     otherwise = (_COMMA if notation.decimal == "," else _POINT) if other else _THOUSANDS if ambiguous else ""
     if (strange & ~np.isnan(values)).any():
-        given = next(unit for unit in (form.unit, *units[strange]) if unit)
-        otherwise = otherwise or f"numbers {'without' if form.unit else 'with'} {given}"
+        given = next(filter(None, units[strange & ~np.isnan(values)]), "")
+        otherwise = otherwise or (f"numbers with {given}" if given else f"numbers without {form.unit}")
     column = _column(cells, form, np.isnan(values), _series(values, cells.codes), otherwise)
     return replace(column, ambiguous=ambiguous)
 
 
+_SHARES = ("%", "‰")
 _LEAST_EXCHANGED, _SHARE_EXCHANGED = 3, 1 / 3
 # What a file does otherwise than the training file; the names of the columns precede it in a note.
 _COMMA, _POINT = "a decimal comma", "a decimal point"
