@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,8 @@ class SolvedTrainer:
         self._initial = InitialNetwork(recipe, self.prepared, self.rows.inputs, fold, unlabeled)
         network = self._network()
         check_frozen(recipe, network)
-        self._check_memory(network)
+        self._width, self._n_outputs = network.head.in_features, network.head.out_features
+        self._check_memory()
         self._measured: float | None = None
 
     def plan(self, deadline: float | None, trainings: int) -> Recipe:
@@ -121,27 +123,27 @@ class SolvedTrainer:
 
     def least_seconds(self, deadline: float) -> float:
         """Seconds of the features of all rows and of their solution, which cannot be shortened."""
-        return len(self.rows) * self.seconds_per_row(deadline) + self._solving_seconds()
+        return len(self.rows) * self.seconds_per_row(deadline) + self._solving_seconds
 
+    @cached_property
     def _solving_seconds(self) -> float:
         """Seconds of the decompositions, and of the solutions that are tried and judged: with many classes, these take
-        longer."""
+        longer. Measured once."""
         head: Any = self.recipe.head
-        layer: nn.Linear = self._network().head
-        n, width, outputs = len(self.rows), layer.in_features, layer.out_features
-        side = min(n, width)
+        n, side = len(self.rows), min(len(self.rows), self._width)
         decompositions, tried = head.solutions
-        products = n * side * width + decompositions * DECOMPOSITION * side**3 + tried * 2 * n * side * outputs
-        judged = tried * JUDGEMENTS * n * outputs if self.prepared.spec.task == "classification" else 0
+        products = n * side * self._width + decompositions * DECOMPOSITION * side**3
+        products += tried * 2 * n * side * self._n_outputs
+        judged = tried * JUDGEMENTS * n * self._n_outputs if self.prepared.spec.task == "classification" else 0
         return float(products * _seconds_per_product() + judged * SECONDS_PER_JUDGEMENT)
 
-    def _check_memory(self, network: Any) -> None:
+    def _check_memory(self) -> None:
         """Check that features and their decomposition fit into the memory.
 
         Raises:
             DataError: They do not fit.
         """
-        n, width = len(self.rows), network.head.in_features
+        n, width = len(self.rows), self._width
         # Features as they are found and as they are scaled, in float32.
         needed = 8.0 * n * width + 8.0 * SQUARES * min(n, width) ** 2 + (8.0 * TABLES * n * width if n > width else 0)
         what = f"The head of {self.recipe.network.name} on {n} rows of {width} features"
