@@ -23,7 +23,7 @@ def write(predicted: PredictedRows, path: Path) -> None:
     y = rows.y if rows.task == "regression" else rows.codes
     assert y is not None
     group = None if rows.group is None else _codes(rows.group)
-    held_out_rows.write(HeldOutRows(predicted.outputs, y, rows.weights, group, _part_codes(predicted.part)), path)
+    held_out_rows.write(HeldOutRows(predicted.outputs, y, rows.weights, group, _codes(predicted.part)), path)
 
 
 def read(path: Path, n_classes: int) -> HeldOutRows | None:
@@ -52,12 +52,8 @@ def crossing_parts(rows: HeldOutRows) -> np.ndarray:
     return half[np.unique(unit, return_inverse=True)[1]]
 
 
-def _part_codes(names: np.ndarray) -> np.ndarray:
-    """As `_codes`, of few names of millions of rows."""
+def _codes(labels: np.ndarray) -> np.ndarray:
+    """``(n,)`` positions among the sorted different labels: few, also of millions of rows."""
     import pandas as pd
 
-    return pd.factorize(names, sort=True)[0].astype(np.int64)
-
-
-def _codes(labels: np.ndarray) -> np.ndarray:
-    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return pd.factorize(labels, sort=True)[0].astype(np.int64)
