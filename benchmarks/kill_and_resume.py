@@ -38,20 +38,6 @@ import numpy as np
 import pandas as pd
 
 WAYS = ("kill", "term", "interrupt", "twice")
-RUN_FILES = {
-    *("DATA_CARD.md", "MODEL_CARD.md", "explanation.json", "label_issues.json"),
-    *(".rarebird", "data.json", "held_out_predictions.csv", "held_out_rows.safetensors", "label_issues.csv"),
-    *(
-        "label_issues.html",
-        "learned_rows.safetensors",
-        "model",
-        "recipe.toml",
-        "report.html",
-        "result.json",
-        "test_predictions.csv",
-    ),
-    *("test_rows.safetensors", "trials.db"),
-}
 # Processor seconds between the two signals of ``twice``.
 AGAIN = 0.1
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc")
@@ -201,8 +187,11 @@ def wait_for_the_end(session: int) -> None:
 
 def left_over(bench: Bench, run: Path, session: int) -> list[str]:
     """What is there and should not be."""
+    from rarebird.automl.command import FILES
+
+    run_files = {".rarebird", "trials.db", *FILES}
     beside = [path.name for path in run.parent.iterdir() if path.name not in ("data.csv", "tmp", "whole", run.name)]
-    inside = [] if not run.exists() else [path.name for path in run.iterdir() if path.name not in RUN_FILES]
+    inside = [] if not run.exists() else [path.name for path in run.iterdir() if path.name not in run_files]
     hidden = run / ".rarebird"
     inside += (
         [path.name for path in hidden.iterdir() if path.name not in ("lock", "files.json")] if hidden.is_dir() else []
