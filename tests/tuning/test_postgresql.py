@@ -24,6 +24,7 @@ from tests.command_line import rarebird
 from tests.test_bad_input import good
 from tests.tuning.postgresql_server import PASSWORD, QUOTED, Server, missing, running_server
 from tests.tuning.searches import study
+from tests.tuning.trial_works import GO_ON
 
 # A connection that the server cut, or whose process was killed, is closed when it is collected.
 pytestmark = [
@@ -32,18 +33,19 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-# A driver: it says when it is ready, waits for a line, and runs trials of 0.1 s.
+# A driver: it says when it is ready, waits for a line, and runs trials of 0.1 s; after the first eight of its own it
+# waits for the file "go on", so that no driver is through before the others and the server have had their turn.
 DRIVER = """
 import sys
 from rarebird.executors.this_process import ThisProcess
 from rarebird.tuning.trial_loop import TrialLoop
 from tests.tuning.searches import study
-from tests.tuning.trial_works import slow
+from tests.tuning.trial_works import waiting
 address, folder, trials = sys.argv[1:4]
 print("ready", flush=True)
 sys.stdin.readline()
 one = study(address)
-TrialLoop(one, ThisProcess(slow, {"folder": folder, "seconds": 0.1}), most=int(trials)).run()
+TrialLoop(one, ThisProcess(waiting, {"folder": folder, "seconds": 0.1, "alone": 8}), most=int(trials)).run()
 print(len(one.finished()), *one.remarks(), flush=True)
 one.close()
 """
@@ -57,11 +59,13 @@ def server() -> Iterator[Server]:
         yield one
 
 
-def driver(address: str, folder: Path, trials: int) -> subprocess.Popen[str]:
+def driver(address: str, folder: Path, name: str) -> subprocess.Popen[str]:
+    """A driver of 30 trials, whose messages go into a file of its name."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", DRIVER, address, str(folder), str(trials)]
+    command = [sys.executable, "-c", DRIVER, address, str(folder), "30"]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    with (folder / f"{name}.err").open("w") as errors:
+        process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=errors, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
@@ -97,6 +101,14 @@ def until(n: int, address: str, workers: int = 1) -> None:
     raise AssertionError("no trial finishes")
 
 
+def until_said(words: str, path: Path) -> None:
+    """Wait until a driver's messages have these words."""
+    end = time.monotonic() + 60
+    while words not in path.read_text():
+        assert time.monotonic() < end, path.read_text()
+        time.sleep(0.05)
+
+
 def test_two_drivers_at_once_on_empty_databases(server: Server, tmp_path: Path) -> None:
     """Both make tables and study: of the first versions of these tests, one died of a key that was there already."""
     for number in range(4):
@@ -127,24 +139,25 @@ def test_one_is_killed_and_resumed_and_the_server_restarts(server: Server, tmp_p
     address = server.new_database("shared")
     # Looking into an empty database makes a table, on which a driver that makes the same one would end.
     study(address).close()
-    first, second = driver(address, tmp_path, 30), driver(address, tmp_path, 30)
+    first, second = driver(address, tmp_path, "first"), driver(address, tmp_path, "second")
     go(first, second)
     until(4, address, workers=2)
     first.kill()
     first.communicate()
     until(8, address)
     server.stop()
-    time.sleep(1.0)
+    (tmp_path / GO_ON).touch()
+    until_said("does not answer; waiting for it.", tmp_path / "second.err")
     server.start()
-    resumed = driver(address, tmp_path, 30)
+    resumed = driver(address, tmp_path, "resumed")
     go(resumed)
-    outputs = [process.communicate(timeout=120) for process in (second, resumed)]
-    for (out, err), process in zip(outputs, (second, resumed), strict=True):
+    outputs = [process.communicate(timeout=120)[0] for process in (second, resumed)]
+    for out, process, name in zip(outputs, (second, resumed), ("second", "resumed"), strict=True):
+        err = (tmp_path / f"{name}.err").read_text()
         assert process.returncode == 0, err
         assert PASSWORD not in out + err
         assert QUOTED not in out + err
-    assert "does not answer; waiting for it." in outputs[0][1]
-    assert "the search waited" in outputs[0][0]
+    assert "the search waited" in outputs[0]
     found = [trial for trial in trials_of(address) if trial.state == optuna.trial.TrialState.COMPLETE]
     assert sorted(trial.user_attrs[PLACE] for trial in found) == list(range(30))
     # Both first drivers had finished trials before the kill; they may have left none to the resumed one.

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+GO_ON = "go on"
+
 
 def slow(shared: dict[str, Any], task: Any) -> Generator[Any, None, tuple[float, dict[str, Any]]]:
     """Leaves a file that says where it runs, takes a while, and returns the recipe's learning rate."""
@@ -21,6 +23,16 @@ def slow(shared: dict[str, Any], task: Any) -> Generator[Any, None, tuple[float,
     mark.write_text("done")
     return rate, {}
     yield
+
+
+def waiting(shared: dict[str, Any], task: Any) -> Generator[Any, None, tuple[float, dict[str, Any]]]:
+    """As :func:`slow`; after ``shared["alone"]`` trials of this process, only once the folder has the file ``GO_ON``."""
+    gate = Path(shared["folder"]) / GO_ON
+    if len(list(gate.parent.glob(f"*..{os.getpid()}"))) >= shared["alone"]:
+        end = time.monotonic() + 120
+        while not gate.exists() and time.monotonic() < end:
+            time.sleep(0.02)
+    return (yield from slow(shared, task))
 
 
 def stepwise(shared: list[float], task: Any) -> Generator[Any, None, tuple[float, dict[str, Any]]]:
