@@ -26,7 +26,7 @@ def slow(shared: dict[str, Any], task: Any) -> Generator[Any, None, tuple[float,
 
 
 def waiting(shared: dict[str, Any], task: Any) -> Generator[Any, None, tuple[float, dict[str, Any]]]:
-    """As :func:`slow`; after ``shared["alone"]`` trials of this process, only once the folder has the file ``GO_ON``."""
+    """As :func:`slow`; after ``shared["alone"]`` trials of this process, once the folder has the file ``GO_ON``."""
     gate = Path(shared["folder"]) / GO_ON
     if len(list(gate.parent.glob(f"*..{os.getpid()}"))) >= shared["alone"]:
         end = time.monotonic() + 120
