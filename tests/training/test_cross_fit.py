@@ -114,6 +114,11 @@ def test_the_time_that_scoring_takes_is_kept_free(monkeypatch: pytest.MonkeyPatc
     far = module.seconds_after_training(time.monotonic() + 1000, trainer, splits, parts)
     assert far == pytest.approx(24, abs=0.1)
     assert module.seconds_after_training(time.monotonic() + 24, trainer, splits, parts) == pytest.approx(12, abs=0.1)
+    # Rows that a model learned from have leave-one-out outputs: of 20 long series and 50 to test, 20 were counted for
+    # nothing, and kernels were left out.
+    whole = [(np.arange(400), np.arange(400))]
+    far = module.seconds_after_training(time.monotonic() + 1000, trainer, splits, whole)
+    assert far == pytest.approx(10, abs=0.1)
 
 
 def test_a_training_that_would_end_long_after_the_deadline_is_refused_with_a_budget(

@@ -159,11 +159,33 @@ def test_of_long_series_the_beginning_is_measured_on_many_rows(monkeypatch: pyte
         longest.append(steps)
         now[0] += steps / solved_trainer.SHORT_SERIES * (1 + rows / 100)
 
+    trainer = measuring(slow, now, monkeypatch)
+    assert 6 * trainer.seconds_per_row(100.0 + left) == pytest.approx(4.0 * 1.06)
+    assert set(longest) == {solved_trainer.SHORT_SERIES}
+
+
+def test_a_pause_does_not_look_like_the_time_of_long_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of the time of 100 steps is not for steps at all, and the busy machine stops for as long as six rows
+    take. Where 100 steps stood for 400, a need of 4.24 s was 8 s; of 2,844 steps, 6 s became 33."""
+    now, measured = [100.0], []
+
+    def slow(network: Any, inputs: Any, device: str) -> None:
+        rows, _, steps = inputs["values"].shape
+        measured.append(steps)
+        pause = 0.1 if rows == 6 and measured.count(100) > 3 and steps == 100 else 0
+        now[0] += 0.01 + 0.09 * steps / 100 * (1 + rows / 100) + pause
+
+    trainer = measuring(slow, now, monkeypatch)
+    assert 6 * trainer.seconds_per_row(200.0) == pytest.approx(0.01 + 0.36 * 1.06, rel=0.05)
+    assert sum(steps > 100 for steps in measured) == 1
+
+
+def measuring(slow: Any, now: list[float], monkeypatch: pytest.MonkeyPatch) -> SolvedTrainer:
+    """The trainer of some long series, whose features take the time that ``slow`` adds to the clock."""
     trainer = SolvedTrainer(recipe(kind="series", network="random_kernels"), long_series(), 0, "cpu")
     monkeypatch.setattr(solved_trainer, "features_of", slow)
     monkeypatch.setattr(solved_trainer.time, "monotonic", lambda: now[0])
-    assert 6 * trainer.seconds_per_row(100.0 + left) == pytest.approx(4.0 * 1.06)
-    assert set(longest) == {solved_trainer.SHORT_SERIES}
+    return trainer
 
 
 def test_many_classes_are_counted_in_the_time_of_a_solution(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def affordable_models(
     """How many models are trained where the least that each takes (its rows, the shortest training, the prediction of
     held-out and test rows) is a large part of the time: half of the time may go into it. The first rows are ready."""
     test = 0 if splits.test is None else len(splits.test)
-    held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val) * len(parts)
+    held = _predicted_rows(splits, parts) if splits.val is None else len(splits.val) * len(parts)
     predicting = trainer.seconds_per_row(deadline) * (test + held / max(len(parts), 1))
     least = built + trainer.least_seconds(deadline) + predicting
     if least * len(parts) <= LONGEST_OVERRUN:
@@ -40,6 +40,16 @@ def scoring_seconds(n_classes: int) -> float:
     return SCORING_SECONDS * max(n_classes, 1) + WRITING_SECONDS
 
 
+def _predicted_rows(splits: Splits, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> int:
+    """Held-out rows that a model predicts; those that it learned from have leave-one-out outputs."""
+    learned, count = np.zeros(len(splits.train), dtype=bool), 0
+    for fit, held in parts:
+        learned[:] = False
+        learned[fit] = True
+        count += int((~learned[held]).sum())
+    return count
+
+
 def seconds_after_training(
     deadline: float, trainer: Trainer, splits: Splits, parts: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> float:
@@ -50,7 +60,8 @@ def seconds_after_training(
     """
     held = sum(len(held) for _, held in parts) if splits.val is None else len(splits.val)
     test = 0 if splits.test is None else len(splits.test)
-    predicting = trainer.seconds_per_row(deadline) * (held + len(parts) * test)
+    predicted = _predicted_rows(splits, parts) if splits.val is None else held
+    predicting = trainer.seconds_per_row(deadline) * (predicted + len(parts) * test)
     scoring = scoring_seconds(splits.train.n_classes) * (held + test)
     left = max(deadline - time.monotonic(), 0.0)
     needed = trainer.least_seconds(deadline) + predicting

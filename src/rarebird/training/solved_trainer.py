@@ -37,9 +37,12 @@ MEASURED_ROWS, MEASURED_PICTURES, MEASURED_SIDE = 40, 64, 512
 PICTURES_SECONDS = 1.0
 # Share of the time in which features of more than one row are measured.
 MEASURING_SHARE = 0.15
-# Of longer series, this number of steps is measured: one pass over the steps serves all rows of a block, so that a
-# few whole series would take about as long as all.
+# Of longer series, this number of steps is measured first: one pass over the steps serves all rows of a block, so that
+# a few whole series would take about as long as all.
 SHORT_SERIES = 100
+# Seconds in which more and more of their steps are measured. Where 100 steps stood for 2,844, a pause of a tenth of a
+# second became three, and kernels that take 6 s were left out of a budget of 60 s.
+STEPS_SECONDS = 2.0
 # An eigendecomposition takes about as long as this number of products of matrices of its size.
 DECOMPOSITION = 12.0
 # Scores of a solution are judged about this number of times, until their scale and biases are fitted, and each number
@@ -198,10 +201,25 @@ class SolvedTrainer:
             most, allowed = min(len(self._learned), MEASURED_PICTURES), min(allowed, PICTURES_SECONDS)
         inputs = self.prepared.inputs(self._learned.take(np.arange(most)))
         block = rows_at_once(inputs, self.device, network)
-        inputs, factor = _shortened(inputs)
+        whole, inputs = inputs, _first_steps(inputs, SHORT_SERIES)
         once, each = affine_seconds(lambda rows: (self._seconds(network, inputs, rows),), most, allowed)
         rows = min(block, len(self.rows)) if block >= most else len(self.rows)
-        return factor * float(each[0] + once[0] / rows)
+        per_row = float(each[0] + once[0] / rows)
+        if whole is inputs:
+            return per_row
+        # What the short series say is only how time grows with rows; the seconds are of longer ones.
+        longest = self._seconds_of_whole_series(network, whole, min(allowed, STEPS_SECONDS))
+        return longest * per_row / max(float(most * each[0] + once[0]), 1e-12)
+
+    def _seconds_of_whole_series(self, network: Any, inputs: Inputs, allowed: float) -> float:
+        """Seconds for these series, from more and more of their steps, while the time allows it."""
+        most = -(-inputs["values"].shape[2] // SHORT_SERIES)
+
+        def seconds(parts: int) -> tuple[float]:
+            return (self._seconds(network, _first_steps(inputs, parts * SHORT_SERIES), len(inputs["values"])),)
+
+        once, each = affine_seconds(seconds, most, allowed)
+        return float(once[0] + each[0] * inputs["values"].shape[2] / SHORT_SERIES)
 
     def _seconds(self, network: Any, inputs: Inputs, rows: int) -> float:
         start = time.monotonic()
@@ -209,13 +227,11 @@ class SolvedTrainer:
         return time.monotonic() - start
 
 
-def _shortened(inputs: Inputs) -> tuple[Inputs, float]:
-    """The first steps of long series, and how many times as long the series are: the time of features grows with it."""
-    if "values" not in inputs or inputs["values"].shape[2] <= SHORT_SERIES:
-        return inputs, 1.0
-    values, lengths = inputs["values"], inputs["lengths"]
-    shorter = {"values": values[..., :SHORT_SERIES], "lengths": lengths.clamp(max=SHORT_SERIES)}
-    return {**inputs, **shorter}, values.shape[2] / SHORT_SERIES
+def _first_steps(inputs: Inputs, steps: int) -> Inputs:
+    """The first steps of longer series; other inputs as they are."""
+    if "values" not in inputs or inputs["values"].shape[2] <= steps:
+        return inputs
+    return {**inputs, "values": inputs["values"][..., :steps], "lengths": inputs["lengths"].clamp(max=steps)}
 
 
 @torch.inference_mode()
