@@ -104,12 +104,15 @@ def test_what_can_be_read_in_two_ways_is_said(tmp_path: Path) -> None:
         (["0.41", "0.5"], ["41%", "50%"], [41, 50], "numbers with % in 'x'"),
         (["$41", "$48.5"], ["€41", "$3"], [41, 3], "numbers with € in 'x'"),
         (["41%", "48.5%"], ["41‰", "3%"], [None, 3], "such as '41‰' (line 2)"),
+        (["51.5 kg", "60 kg"], ["110 lb", "3 kg"], [None, 3], "such as '110 lb' (line 2)"),
+        (["51.5 kg", "60 kg"], ["61", "3 kg"], [61, 3], "numbers without kg in 'x'"),
+        (["51.5", "60"], ["61 kg", "3 kg"], [61, 3], "numbers with kg in 'x'"),
     ],
 )
 def test_units_of_later_files(
     training: list[str], cells: list[str], expected: list[Any], note: str, tmp_path: Path
 ) -> None:
-    """41 % is no .41, and no 41 per mille."""
+    """41 % is no .41, and no 41 per mille; 110 pounds are no 110 kg."""
     values, splits = later(tmp_path, training, cells)
     assert values == expected
     assert len(splits.notes) == 1

@@ -17,6 +17,7 @@ from rarebird.readers.columns import NO_HINTS, Column, Hints, chosen, quick_numb
 from rarebird.readers.numbers import Mark, Notation
 from rarebird.readers.site import Site
 from rarebird.readers.text_column import TextColumn, texts, without
+from rarebird.readers.units import exclude_each_other
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +54,8 @@ def _numbers(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints) ->
     values = np.array(read, dtype=np.float64)
     units = numbers.units(cells.distinct)
     strange = (units != form.unit) & ~np.isnan(values)
-    if form.unit in _SHARES:  # 41 per mille is no 41 per cent
-        values[strange & np.isin(units, _SHARES)] = np.nan
+    if others := [unit for unit in set(units) if exclude_each_other(form.unit, unit)]:
+        values[np.isin(units, others)] = np.nan
     if form.binary:
         meanings = [spellings.truth(text) for text in cells.distinct.to_pylist()] if len(values) < 1000 else []
         for place, meaning in enumerate(meanings):
@@ -69,7 +70,6 @@ def _numbers(cells: TextColumn, form: ColumnFormat, site: Site, hints: Hints) ->
     return replace(column, ambiguous=ambiguous)
 
 
-_SHARES = ("%", "‰")
 _LEAST_EXCHANGED, _SHARE_EXCHANGED = 3, 1 / 3
 # What a file does otherwise than the training file; the names of the columns precede it in a note.
 _COMMA, _POINT = "a decimal comma", "a decimal point"

@@ -1,11 +1,12 @@
-"""Numbers as people write them: decimal comma or point, marks between thousands, currencies, percent, minus signs of
-any shape."""
+"""Numbers as people write them: decimal comma or point, marks between thousands, units, minus signs of any shape."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
+
+from rarebird.readers.units import CURRENCY, pattern_after, same
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,13 +18,10 @@ Mark = Literal["", ".", ","]
 CODE = r"^[+-]?(0\d+|\d{16,})$"
 # Blanks of other widths, minus signs and apostrophes that stand for the plain ones.
 _BLANKS, _MINUS, _APOSTROPHES = "[\u00a0\u2007\u2009\u202f]", "[\u2212\u2013\ufe63\uff0d]", "[\u2019\u02bc`]"
-_CURRENCY = (
-    r"US\$|R\$|C\$|A\$|[$€£¥₹₩₽₺₴₪₫฿]|元|円|원|kr\.?|zł|Kč|Ft|lei|Fr\.|руб\.?|"
-    "USD|EUR|GBP|CHF|JPY|CNY|RMB|INR|BRL|CAD|AUD|SEK|NOK|DKK|PLN|CZK|HUF|TRY|RUB|KRW|MXN|ZAR"
-)
-_BEFORE = rf"^([+-]?) ?(?:{_CURRENCY}) ?([+-]?)"
-_AFTER = rf" ?(?:%|‰|{_CURRENCY})$"
-_UNIT = rf"(?P<unit>%|‰|{_CURRENCY})"
+_BEFORE = rf"^([+-]?) ?(?:{CURRENCY}) ?([+-]?)"
+_UNIT = pattern_after()
+_AFTER = rf" ?(?:{_UNIT})$"
+_BESIDE = rf"^[(+-]? ?(?P<before>{CURRENCY})|(?P<after>{_UNIT})\)?$"
 _EXPONENT = r"([eE][+-]?\d{1,3})?"
 # Indian numbers have two digits between their marks: 12,34,567.
 _GROUPS = {
@@ -117,15 +115,13 @@ def evidence(cells: pa.ChunkedArray | pa.Array) -> dict[Mark, int]:
 
 
 def units(distinct: pa.Array) -> np.ndarray:
-    """``(n,)`` the unit of each text, such as "%"; empty where it has none."""
+    """``(n,)`` the unit of each text, such as "%" or "kg"; empty where it has none."""
     import numpy as np
-    import pyarrow.compute as pc
 
     _, found = _without_units(distinct)
     if not found:
         return np.full(len(distinct), "", dtype=object)
-    unit = pc.struct_field(pc.extract_regex(distinct, _UNIT), "unit")
-    return np.array([text or "" for text in unit.to_pylist()], dtype=object)
+    return np.array([text or "" for text in _beside(distinct).to_pylist()], dtype=object)
 
 
 def shows(cells: pa.ChunkedArray | pa.Array, decimal: Mark) -> bool:
@@ -203,9 +199,23 @@ def _without_units(cells: pa.ChunkedArray | pa.Array) -> tuple[pa.ChunkedArray |
     changed = pc.filter(text, pc.fill_null(pc.not_equal(amounts, text), False))
     units: list[str] = []
     if len(changed):
-        found = pc.struct_field(pc.extract_regex(changed, _UNIT), "unit")
-        units = [unit for unit in pc.unique(found).to_pylist() if unit]
+        units = [unit for unit in pc.unique(_beside(changed)).to_pylist() if unit]
     return pc.replace_substring_regex(amounts, r"^([+-]) (\d)", r"\1\2"), units
+
+
+def _beside(cells: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """What stands beside each number, in one form; empty or null where nothing does."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts = pc.extract_regex(cells, _BESIDE)
+    before, after = pc.struct_field(parts, "before"), pc.struct_field(parts, "after")
+    found = pc.if_else(pc.equal(before, ""), after, before)
+    known = {unit: same(unit) for unit in pc.unique(found).to_pylist() if unit}
+    for unit, one in known.items():
+        if one != unit:
+            found = pc.if_else(pc.equal(found, unit), pa.scalar(one, pa.string()), found)
+    return found
 
 
 def _with_narrow_digits(text: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
