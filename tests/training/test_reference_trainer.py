@@ -92,6 +92,28 @@ def test_without_a_deadline_the_reference_keeps_its_own_rounds_unmeasured(
     assert trainer(reference, steps=12).plan(None, 5).steps == 12
 
 
+def test_fewer_rounds_learn_faster_and_are_recorded_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 200 rounds of .05, 15 hardly left the prior; given steps and given rates stay as they are."""
+    one = trainer("boosted_trees", rounds=80)
+    monkeypatch.setattr(one, "_seconds", lambda rounds, some: (0.25 * rounds, 1e-3 * rounds))
+    monkeypatch.setattr(reference_trainer, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    planned = one.plan(1000.0 + 12.51, 1)
+    assert planned.steps == 40
+    assert planned.reference.learning_rate == pytest.approx(0.1)  # type: ignore[union-attr]
+    assert one.plan(1000.0 + 1.26, 1).reference.learning_rate == 0.2  # type: ignore[union-attr]
+    assert one.plan(1000.0 + 1e9, 1).reference.learning_rate == 0.05  # type: ignore[union-attr]
+    given = trainer("boosted_trees", rounds=80, steps=50)
+    monkeypatch.setattr(given, "_seconds", lambda rounds, some: (0.25 * rounds, 1e-3 * rounds))
+    assert given.plan(1000.0 + 1.26, 1).reference.learning_rate == 0.05  # type: ignore[union-attr]
+    monkeypatch.undo()
+    # What is trained is what is recorded: a replay of the planned recipe has the same outputs.
+    trained = one.run(TrainingPlan(planned), never)
+    again = ReferenceTrainer(planned, rows(), 0).run(TrainingPlan(planned), never)
+    np.testing.assert_array_equal(outputs_of(again), outputs_of(trained))
+    slow = trainer("boosted_trees", steps=40)
+    assert np.std(outputs_of(trained)) > np.std(outputs_of(slow.run(TrainingPlan(slow.recipe), never)))
+
+
 def test_a_tight_deadline_gives_fewer_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reference_trainer, "time", SimpleNamespace(monotonic=lambda: 1000.0))
 

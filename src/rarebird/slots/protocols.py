@@ -204,7 +204,8 @@ class Reference(Protocol):
     `fit` returns a module ``forward(x: Inputs) -> logits (batch, n_outputs)``, which is saved as a `TextModule` or an
     `ArrayModule` (`slots/stored_modules.py`). One that reads a file has `recorded() -> Method`, the settings with the
     file's fingerprint; one of which the user must know something has `notes() -> list[str]`; one that first computes
-    something from its inputs has `prepared(x, spec) -> Inputs`, which `fit` takes, too: several fits compute it once.
+    something from its inputs has `prepared(x, spec) -> Inputs`, which `fit` takes, too: several fits compute it once;
+    one whose settings depend on how many of its own rounds there is time for has `in_fewer_rounds(own, rounds)`.
     """
 
     rounds: int

@@ -87,8 +87,10 @@ class ReferenceTrainer:
             once, each = self._measure(deadline)
             left = PLANNED_SHARE * max(deadline - time.monotonic(), 0.0) / trainings  # seconds of one training
             rounds = max(1, min(rounds, int((left - once[0]) / each[0])))
-        recorded = self._reference.recorded() if hasattr(self._reference, "recorded") else self._reference
-        return self.recipe.updated(steps=rounds, precision="float32", reference=recorded)
+        reference = self._reference.recorded() if hasattr(self._reference, "recorded") else self._reference
+        if rounds < self.own_steps and self.recipe.steps is None and hasattr(reference, "in_fewer_rounds"):
+            reference = reference.in_fewer_rounds(self.own_steps, rounds)
+        return self.recipe.updated(steps=rounds, precision="float32", reference=reference)
 
     def seconds_per_row(self, deadline: float | None = None) -> float:
         """About how long the prediction of one row takes with all rounds: measured on few rows and rounds."""
@@ -109,6 +111,7 @@ class ReferenceTrainer:
         end that the plan's changes record, and does not read the clock."""
         planned = plan.recipe.steps
         assert planned is not None
+        self._reference = plan.recipe.reference
         rounds = plan.changes[-1][1] if plan.changes else planned
         deadline = None if plan.changes else plan.deadline
         start, done, late = time.monotonic(), 0, False

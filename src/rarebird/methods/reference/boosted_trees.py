@@ -18,7 +18,7 @@ of categories may be as small as a leaf, where LightGBM requires 100 rows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 import torch
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 KINDS = ("table",)
 LEAST_HESSIAN = 1e-3
+# Largest share of a tree that is added where rounds are cut short, and that is searched. Of 34,000 rows (adult) 15
+# rounds have a log loss of .39 with .05, and .30 with this.
+FASTEST = 0.2
 
 
 class BoostedTrees(TreeReference):
@@ -55,7 +58,7 @@ class BoostedTrees(TreeReference):
     """
 
     rounds: Annotated[int, Int(50, 1000, log=True)] = Field(default=200, ge=1, le=100_000)
-    learning_rate: Annotated[float, Float(0.01, 0.2, log=True)] = Field(default=0.05, gt=0, le=1)
+    learning_rate: Annotated[float, Float(0.01, FASTEST, log=True)] = Field(default=0.05, gt=0, le=1)
     leaves: Annotated[int, Int(4, 63, log=True)] = Field(default=15, ge=2, le=4096)
     fewest_rows: Annotated[int, Int(2, 50, log=True)] = Field(default=10, ge=1)
     l2: Annotated[float, Float(0.01, 10, log=True)] = Field(default=1.0, ge=0)
@@ -64,6 +67,12 @@ class BoostedTrees(TreeReference):
     def grow(self, rows: TreeRows, rounds: int, seed: int, threads: int, progress: RoundProgress) -> Trees:
         """The trees; True from `progress` makes the round that has just ended the last one."""
         return Trees(boosted(self._parameters(rows.spec, seed, threads), rows, rounds, progress), rows.spec)
+
+    def in_fewer_rounds(self, own: int, rounds: int) -> Self:
+        """The settings for trees that have time for a part of their rounds: each tree is added with a larger share, up
+        to `FASTEST`, so that all together move the scores about as far."""
+        faster = max(self.learning_rate, min(self.learning_rate * own / rounds, FASTEST))
+        return self.model_copy(update={"learning_rate": faster})
 
     def from_text(self, text: str, spec: InputSpec) -> Trees:
         """Trees from LightGBM's text format.
