@@ -137,7 +137,7 @@ class Measured:
 
 @pytest.mark.parametrize(("seconds", "size"), [(1e-4, 160), (0.01, 128), (10.0, 64)])
 def test_the_time_decides_the_size_of_the_pictures(seconds: float, size: int) -> None:
-    train = pictures(60)
+    train = pictures(60, side=40)
     base = base_of(train, BACKBONE, "transfer.file=w.safetensors", "stages=linear_probe", "head=ridge")
     everything = np.arange(60)
     deadline = time.monotonic() + 0.75
@@ -147,8 +147,18 @@ def test_the_time_decides_the_size_of_the_pictures(seconds: float, size: int) ->
     assert at_affordable_size(named, Measured(9.0), Splits(train), [(everything, everything)], deadline) is named  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("side", "size"), [(8, 64), (32, 128), (39, 128), (200, 160)])
+def test_small_pictures_are_not_enlarged_more_than_fourfold(side: int, size: int) -> None:
+    """Whatever the time: of pictures of 32 px, a body sees less at 224 px than at 128."""
+    train, everything = pictures(6, side=side), np.arange(6)
+    base = base_of(train, BACKBONE, "transfer.file=w.safetensors", "stages=linear_probe", "head=ridge")
+    deadline = time.monotonic() + 1e6
+    sized = at_affordable_size(base, Measured(1e-4), Splits(train), [(everything, everything)], deadline)  # type: ignore[arg-type]
+    assert sized.network.size == size  # type: ignore[attr-defined]
+
+
 def test_a_fine_tuning_gets_smaller_pictures_than_a_probe() -> None:
-    train = pictures(60)
+    train = pictures(60, side=40)
     base = base_of(train, BACKBONE, "transfer.file=w.safetensors")
     part, deadline = [(np.arange(40), np.arange(40, 60))], time.monotonic() + 13
     frozen = base.with_settings(["stages=linear_probe"])

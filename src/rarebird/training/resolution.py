@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rarebird.data.dataset import Splits
+from rarebird.data.sources import Pixels
 from rarebird.recipe.recipe import Recipe
 from rarebird.training.trainer import Trainer
 
@@ -16,6 +17,9 @@ from rarebird.training.trainer import Trainer
 SHARE = 0.6
 # Where the body learns, this number of passes over the rows must fit, each of which takes this number of predictions.
 PASSES, PREDICTIONS = 8.0, 3.0
+# Pictures are enlarged by at most this factor: what is between pixels is guessed, and beyond some size the body's first
+# layers see only smooth surfaces. Of pictures of 32 px the leave-one-out loss is .56 at 128 px and .94 at 224.
+LARGEST_FACTOR = 4
 
 
 def at_affordable_size(
@@ -25,8 +29,8 @@ def at_affordable_size(
     parts: Sequence[tuple[np.ndarray, np.ndarray]],
     deadline: float,
 ) -> Recipe:
-    """The recipe with the largest size of its network's pictures that leaves enough passes within the time; unchanged
-    where the network has no choice of sizes, or the recipe names one.
+    """The recipe with the largest size of its network's pictures that leaves enough passes within the time and does
+    not enlarge small pictures too much; unchanged where the network has no choice of sizes, or the recipe names one.
 
     Args:
         recipe: What to train.
@@ -46,5 +50,8 @@ def at_affordable_size(
     own = 0 if recipe.head is not None else held if splits.val is None else len(parts) * len(splits.val)
     rows = (learned if frozen else PASSES * PREDICTIONS * learned) + own + test
     left = SHARE * max(deadline - time.monotonic(), 0.0)
-    fitting = [size for size in sizes if per_row * (size / sizes[0]) ** 2 * rows <= left]
+    pictures = splits.train.source
+    assert isinstance(pictures, Pixels)
+    largest = LARGEST_FACTOR * max(pictures.array.shape[2:])
+    fitting = [size for size in sizes if per_row * (size / sizes[0]) ** 2 * rows <= left and size <= largest]
     return recipe.updated(network=network.model_copy(update={"size": max(fitting, default=sizes[-1])}))
