@@ -49,6 +49,10 @@ def test_rows_of_few_values_are_equal_by_chance(tmp_path: Path) -> None:
     assert told(model, train, table(200, levels=5), tmp_path) == []
     assert told(model, table(400), table(200), tmp_path) == []
     assert learned_rows.note(tmp_path, model_of("c"), train) == [], "a column that the rows lack"
+    (tmp_path / learned_rows.FILE).write_bytes(b"no safetensors")
+    assert learned_rows.note(tmp_path, model_of("a"), train) == [
+        "learned_rows.safetensors is damaged, so that rows that the model learned from are not told from new ones."
+    ]
 
 
 def test_of_many_rows_the_share_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,5 +60,3 @@ def test_of_many_rows_the_share_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     train = table(400)
     # A quarter of the rows has a digest, and of those that are asked for a quarter is among them.
     assert told(model_of("a", "b"), train, train, tmp_path)[0].startswith("About 100% of the rows are rows")
-    (tmp_path / learned_rows.FILE).write_bytes(b"damaged")
-    assert learned_rows.note(tmp_path, model_of("a", "b"), train) == []

@@ -35,7 +35,8 @@ def write(model: Model, splits: Splits, path: Path) -> None:
 
 
 def note(model_path: Path, model: Model, rows: Dataset) -> list[str]:
-    """A sentence if some rows are those that a run's model learned from; none where that is not known.
+    """A sentence if some rows are those that a run's model learned from, or if the file that tells is damaged; none
+    where there is no such file, or the rows lack a column.
 
     Two rows of few values may be equal by chance: as many as are equal among the rows of the training are not told.
 
@@ -46,8 +47,13 @@ def note(model_path: Path, model: Model, rows: Dataset) -> list[str]:
     """
     try:
         known, share = _read(model_path)
+    except FileNotFoundError:
+        return []
+    except Exception:  # whatever a damaged file makes safetensors raise
+        return [f"{FILE} is damaged, so that rows that the model learned from are not told from new ones."]
+    try:
         own = _digests(model, rows.take(_spread(rows)))
-    except Exception:  # no such file, a damaged one, or rows without one of the columns
+    except KeyError:  # a column that the rows lack
         return []
     values, counts = np.unique(known, return_counts=True)
     by_chance = counts[counts > 1].sum() / max(len(known), 1) * len(own)
