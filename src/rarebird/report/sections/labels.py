@@ -26,6 +26,7 @@ def labels_values(contents: RunContents, scores: Scores) -> dict[str, Any] | Non
         "sentence": f"The given label is improbable for {n_issues:,} of {page.judged:,} held-out rows, by networks "
         "that did not train on them.",
         "n_issues": n_issues,
+        "notes": page.notes,
         "page": label_issues.PAGE if contents.shows_rows and (folder / label_issues.PAGE).is_file() else "",
         "classes": [
             {"label": one.label, "rows": one.rows, "n_issues": one.n_issues, "wrong": one.wrong}
