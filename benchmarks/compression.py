@@ -121,8 +121,8 @@ def variants(original: Subject, setup: Setup) -> Iterator[tuple[str, Model]]:
     one = original.fits[0].trained[0]
     plain = Float32Twin(one.network, one.prepared, as_they_come(original.learned_rows(0, 0)))
     yield "int8, plain", original.with_networks([[plain.int8()]]).model
-    yield "int8, balanced", next(quantized(original, Settings(), lambda model: True)).model
-    *_, int8 = quantized(original, Settings(), lambda model: keeps(original, model))
+    yield "int8, balanced", next(quantized(original, Settings(), lambda model: True, Compute())).model
+    *_, int8 = quantized(original, Settings(), lambda model: keeps(original, model), Compute())
     yield "int8, balanced, floor", shipped(original, [int8])
     for way in ("plain", "balanced"):
         yield from soup(original, setup, way)
