@@ -61,7 +61,7 @@ def main() -> None:
             for part in ("train", "test")
         ]
         start = time.monotonic()
-        rows.append(scores(*parts, arguments.budget))
+        rows.append(scores(*parts, arguments.budget))  # type: ignore[call-arg]
         print(f"{name:<12} {time.monotonic() - start:5.1f} s  {_shown(rows[-1])}", flush=True)
     print(f"{'mean':<12}          {_shown(np.mean(rows, axis=0))}")
 

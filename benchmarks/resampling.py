@@ -69,7 +69,9 @@ def theirs(case: str, frame: pd.DataFrame | np.ndarray, y: np.ndarray) -> Callab
 
     if case == "smote_mixed":
         assert isinstance(frame, pd.DataFrame)
-        sampler = over_sampling.SMOTENC([name for name in frame if name.startswith("category")], random_state=0)
+        sampler = over_sampling.SMOTENC(
+            [name for name in map(str, frame) if name.startswith("category")], random_state=0
+        )
     else:
         sampler = {
             "smote": over_sampling.SMOTE,
@@ -136,7 +138,7 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measure(*options.one, options.rows, options.rare, options.threads)))
+        print(json.dumps(measure(*options.one, options.rows, options.rare, options.threads)))  # type: ignore[call-arg]
         return
     print(f"{options.rows} rows, {options.rare} rare, {options.threads} threads, smallest of {options.repeats} runs")
     for case in options.cases:

@@ -57,7 +57,7 @@ def official(names: list[str], arguments: argparse.Namespace) -> None:
     rows = []
     for name in names:
         files = [arguments.data / "tables" / f"{name}.{part}.csv" for part in ("train", "test")]
-        found, seconds = fit_table(*files, arguments.budget, arguments.seed, arguments.settings)
+        found, seconds = fit_table(*files, arguments.budget, arguments.seed, arguments.settings)  # type: ignore[call-arg]
         rows.append([found[figure] for figure in FIGURES])
         figures = " ".join(f"{figure} {found[figure]:.3f}" for figure in FIGURES)
         print(
@@ -140,7 +140,7 @@ def outer(names: list[str], arguments: argparse.Namespace) -> None:
                 for frame, file in zip((train, test), files, strict=True):
                     frame.to_csv(file, index=False)
                 values["rarebird"].append(
-                    fit_table(*files, arguments.budget, seed, arguments.settings)[0]["balanced_accuracy"]
+                    fit_table(*files, arguments.budget, seed, arguments.settings)[0]["balanced_accuracy"]  # type: ignore[call-arg]
                 )
                 values["boosting"].append(boosting(train, test))
                 values["logistic"].append(logistic(train, test))

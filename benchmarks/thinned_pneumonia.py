@@ -90,7 +90,7 @@ def sheet(data: Splits, names: list[str], steps: int) -> Image.Image:
     lines = {"real, of the test rows": real.raw()}
     for name in names:
         method = methods.build("synthesis", {"name": name, "steps": steps})
-        fitted = method.fit(data.train, Compute(), np.random.default_rng(0))
+        fitted = method.fit(data.train, Compute(), np.random.default_rng(0))  # type: ignore[attr-defined]
         lines[f"{name}, {steps} steps"] = fitted.sample(PNEUMONIA, SHOWN, np.random.default_rng(1)).raw()
     size = 2 * real.raw().shape[-1]
     image = Image.new("L", (SHOWN * (size + 2), len(lines) * (size + 16)), 255)
