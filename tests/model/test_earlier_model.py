@@ -87,6 +87,7 @@ def test_its_recipe_is_read_and_written_equal(model: Model) -> None:
     written = recipe.to_toml()
     for default in (
         "layer_decay = 1.0, ",
+        "frozen_statistics = false, ",
         "quantization_aware = false, ",
         "same_start = false\n",
         "accumulation = 1\n",

@@ -25,6 +25,8 @@ class Stage(BaseModel):
         reset_head: Whether the last layer begins with newly drawn weights.
         layer_decay: Rates fall towards the input: each layer's rate is that of the layer behind it times this number
             (Bao et al., "BEiT", ICLR 2022). 1: one rate for all layers.
+        frozen_statistics: Batch normalization keeps the statistics that it has at the beginning of the stage: those of
+            pretrained weights are of a million pictures, those of a small batch are noise.
         normalize_head: If the training ends in this stage, each class's weights in the head are divided by their norm
             to this power at the end; None: they are not.
         quantization_aware: Weights and activations are rounded as an int8 file rounds them, so that the weights learn
@@ -42,6 +44,7 @@ class Stage(BaseModel):
     class_weight: Literal["balanced", "inverse_square_root", "effective_number"] | None = None
     reset_head: bool = False
     layer_decay: float = Field(default=1.0, gt=0, le=1)
+    frozen_statistics: bool = False
     normalize_head: float | None = Field(default=None, ge=0, le=2)
     quantization_aware: bool = False
     overrides: dict[str, Any] = {}

@@ -231,7 +231,7 @@ class Training(BatchStep):
         """Put network and optimizer into training mode; frozen layers also keep their batch statistics."""
         self.network.train()
         use_weights(optimizer, "train")
-        if stage.quantization_aware:
+        if stage.quantization_aware or stage.frozen_statistics:
             freeze_statistics(self.network)
         if stage.trainable == "all":
             return

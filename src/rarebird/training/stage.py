@@ -47,6 +47,7 @@ class StageParts:
         restarts: Whether the stage begins with a new optimizer and its own schedule from 0 to 1.
         reset_head: Whether the last layer begins with newly drawn weights.
         layer_decay: Each layer's rate is that of the layer behind it times this number.
+        frozen_statistics: Whether batch normalization keeps its statistics.
         quantization_aware: Whether weights and activations are rounded as in an int8 file.
         normalize_head: If the training ends in the stage, each class's weights in the head are divided by their norm to
             this power at the end; None: they are not.
@@ -65,6 +66,7 @@ class StageParts:
     restarts: bool = False
     reset_head: bool = False
     layer_decay: float = 1.0
+    frozen_statistics: bool = False
     normalize_head: float | None = None
     quantization_aware: bool = False
 
@@ -114,6 +116,7 @@ def stages(recipe: Recipe, statistics: TrainStatistics, targets: TargetStatistic
                 restarts=before is not None and _restarts(recipe, stage, before),
                 reset_head=stage.reset_head,
                 layer_decay=stage.layer_decay,
+                frozen_statistics=stage.frozen_statistics,
                 normalize_head=stage.normalize_head,
                 quantization_aware=stage.quantization_aware,
             )
