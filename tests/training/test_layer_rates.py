@@ -73,11 +73,12 @@ def test_a_decay_of_one_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("plan", ["layer_decay", "gradual_unfreezing"])
-def test_a_plan_moves_the_first_layers_least(plan: str) -> None:
+def test_a_plan_moves_the_first_layers_least_and_keeps_batch_statistics(plan: str) -> None:
     train = pictures()
     planned = recipe(stages=plan, steps=20, optimizer={"name": "sgd", "learning_rate": 1e-3, "weight_decay": 0.0})
     trainer = NetworkTrainer(planned, train, train.take(np.arange(0)), 0, "cpu")
     training = trainer.training(trainer._placements()[0])
+    buffers = {name: one.clone() for name, one in training.network.body.named_buffers()}
     groups: list[list[float]] = []
     built = training._build_optimizer
     training._build_optimizer = lambda stage: _noted(built(stage), groups)  # type: ignore[method-assign]
@@ -86,6 +87,9 @@ def test_a_plan_moves_the_first_layers_least(plan: str) -> None:
     training.run(StepPlan(20))
     assert groups[0] == [1.0]
     assert min(groups[-1]) < 0.5 < max(groups[-1]) == 1.0
+    assert buffers
+    for name, one in training.network.body.named_buffers():
+        assert torch.equal(one, buffers[name]), f"{name}: the statistics of pretrained weights are kept"
 
 
 def _noted(optimizer: torch.optim.Optimizer, groups: list[list[float]]) -> torch.optim.Optimizer:

@@ -142,7 +142,8 @@ def test_features_are_augmented_between_body_and_head() -> None:
     assert not torch.equal(trained.network.head.bias, bias)
 
 
-def test_frozen_batch_norms_keep_their_statistics() -> None:
+@pytest.mark.parametrize("second", [{"trainable": "head"}, {"frozen_statistics": True}])
+def test_batch_norms_keep_their_statistics_where_frozen_or_asked_for(second: dict[str, Any]) -> None:
     class Normed(Linear):
         def __init__(self) -> None:
             super().__init__()
@@ -154,13 +155,16 @@ def test_frozen_batch_norms_keep_their_statistics() -> None:
     means: list[Tensor] = []
     trained = training(
         some_rows(),
-        [stage(until=0.5), stage(trainable="head", restarts=True)],
+        [stage(until=0.5), stage(restarts=True, **second)],
         validation=lambda network: {"loss": 1.0},
     )
     trained.network = Normed()
     trained.hooks = [recorder(lambda state: means.append(state.network.norm.running_mean.clone()))]  # type: ignore[union-attr,operator]
+    scales: list[Tensor] = []
+    trained.hooks += [recorder(lambda state: scales.append(state.network.norm.weight.detach().clone()))]  # type: ignore[union-attr,operator]
     trained.run(StepPlan(10))
     assert [torch.equal(one, means[4]) for one in means] == [False] * 4 + [True] * 6
+    assert torch.equal(scales[-1], scales[4]) == ("trainable" in second)
 
 
 def test_schedules_see_the_held_out_losses_of_their_own_course() -> None:

@@ -93,8 +93,12 @@ PLANS: dict[str, tuple[dict[str, Any], ...]] = {
     "full": ({},),
     # First the head alone, then all layers, at rates that fall towards the input: the head's first, large gradients
     # would spoil what the body knows. Kumar et al., "Fine-tuning can distort pretrained features and underperform
-    # out-of-distribution", ICLR 2022; Clark et al., "ELECTRA", ICLR 2020, for the rates.
-    "layer_decay": ({"share": 0.2, "trainable": "head"}, {"share": 0.8, "layer_decay": 0.75}),
+    # out-of-distribution", ICLR 2022; Clark et al., "ELECTRA", ICLR 2020, for the rates. Batch statistics are those of
+    # the pretraining, as in detection, where batches are small, too (He et al., "Deep residual learning", CVPR 2016).
+    "layer_decay": (
+        {"share": 0.2, "trainable": "head"},
+        {"share": 0.8, "layer_decay": 0.75, "frozen_statistics": True},
+    ),
     # First the head alone, then also low-rank additions to the frozen linear layers of a transformer: few weights to
     # learn from few rows. Hu et al., "LoRA", ICLR 2022.
     "adapters": ({"share": 0.2, "trainable": "head"}, {"share": 0.8, "trainable": "adapters"}),
@@ -103,9 +107,9 @@ PLANS: dict[str, tuple[dict[str, Any], ...]] = {
     # For networks whose first layers are trained already.
     "gradual_unfreezing": (
         {"share": 0.2, "trainable": "head"},
-        {"share": 0.2, "trainable": 0.34, "layer_decay": 0.8},
-        {"share": 0.2, "trainable": 0.67, "layer_decay": 0.8},
-        {"share": 0.4, "layer_decay": 0.8},
+        {"share": 0.2, "trainable": 0.34, "layer_decay": 0.8, "frozen_statistics": True},
+        {"share": 0.2, "trainable": 0.67, "layer_decay": 0.8, "frozen_statistics": True},
+        {"share": 0.4, "layer_decay": 0.8, "frozen_statistics": True},
     ),
     # Quantization-aware training at the low rates of the end: Jacob et al., "Quantization and training of neural
     # networks for efficient integer-arithmetic-only inference", CVPR 2018.
