@@ -28,7 +28,8 @@ RATE, STEPS_SHARE = 0.3, 0.3
 def fine_tuning_recipe(recipe: Recipe, steps: int | None = None, balanced: bool = False) -> Recipe:
     """The recipe of a fine-tuning: its last stage that trains all layers, or else one that does, and a lower rate.
 
-    A stage that trains the head alone could not mend the layers from which something was removed.
+    A stage that trains the head alone could not mend the layers from which something was removed, and batch statistics
+    that are kept would be those of the network before.
 
     Args:
         recipe: That of the first training.
@@ -38,11 +39,12 @@ def fine_tuning_recipe(recipe: Recipe, steps: int | None = None, balanced: bool 
     sampling = "class_balanced" if balanced and recipe.batch_sampling.name == "shuffled" else recipe.batch_sampling
     optimizer = recipe.optimizer.model_copy(update={"learning_rate": RATE * recipe.optimizer.learning_rate})
     chosen = steps or max(1, round(STEPS_SHARE * (recipe.steps or 100)))
+    whole = [stage for stage in recipe.stages if stage.trainable == "all"][-1:]
     return on_one_cpu(recipe).updated(
         optimizer=optimizer,
         steps=chosen,
         relaid=(),
-        stages=[stage for stage in recipe.stages if stage.trainable == "all"][-1:] or "full",
+        stages=[stage.model_copy(update={"frozen_statistics": False}) for stage in whole] or "full",
         batch_sampling=sampling,
         transfer=None,
         external=None,
