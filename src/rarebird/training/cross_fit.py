@@ -126,7 +126,7 @@ def _sized_trainer(
     # A generator that learns first is told as the state before the part's own steps.
     compute = replace(compute, progress=part_of(compute.progress, fold / len(parts), 0.0))
     trainer, learned = _trainer(recipe, splits, parts[fold], fold, compute, curve)
-    if fold or compute.deadline is None:
+    if fold:
         return recipe, trainer, learned
     sized = distributed.agreed(at_affordable_size(recipe, trainer, splits, parts, compute.deadline))
     if sized == recipe:

@@ -1,4 +1,4 @@
-"""The size of the pictures that a pretrained network sees, chosen by the time."""
+"""The size of the pictures that a pretrained network sees, chosen by the time and by their own size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def at_affordable_size(
     trainer: Trainer,
     splits: Splits,
     parts: Sequence[tuple[np.ndarray, np.ndarray]],
-    deadline: float,
+    deadline: float | None,
 ) -> Recipe:
     """The recipe with the largest size of its network's pictures that leaves enough passes within the time and does
     not enlarge small pictures too much; unchanged where the network has no choice of sizes, or the recipe names one.
@@ -37,21 +37,27 @@ def at_affordable_size(
         trainer: Of the first part, whose prediction of a row is measured at the network's own size.
         splits: The test rows are predicted, too.
         parts: Per model, the rows that it learns from and those that it holds out.
-        deadline: On the scale of `time.monotonic`.
+        deadline: On the scale of `time.monotonic`; None: there is time for any size, and nothing is measured.
     """
     network: Any = recipe.network
     if recipe.reference is not None or not hasattr(network, "sizes") or network.size is not None:
         return recipe
+    pictures = splits.train.source
+    assert isinstance(pictures, Pixels)
+    largest = LARGEST_FACTOR * max(pictures.array.shape[2:])
     sizes: list[int] = network.sizes()
-    per_row = trainer.seconds_per_row(deadline)
+    fitting = [size for size in sizes if size <= largest] or sizes[-1:]
+    if deadline is not None:
+        seconds = trainer.seconds_per_row(deadline) * _rows_passed(recipe, splits, parts)
+        left = SHARE * max(deadline - time.monotonic(), 0.0)
+        fitting = [size for size in fitting if seconds * (size / sizes[0]) ** 2 <= left] or sizes[-1:]
+    return recipe.updated(network=network.model_copy(update={"size": fitting[0]}))
+
+
+def _rows_passed(recipe: Recipe, splits: Splits, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """How many rows all networks of the recipe predict; a row that the body learns from counts several times."""
     frozen = all(stage.trainable == "head" for stage in recipe.stages)
     learned, held = sum(len(one) for one, _ in parts), sum(len(one) for _, one in parts)
     test = 0 if splits.test is None else len(parts) * len(splits.test)
     own = 0 if recipe.head is not None else held if splits.val is None else len(parts) * len(splits.val)
-    rows = (learned if frozen else PASSES * PREDICTIONS * learned) + own + test
-    left = SHARE * max(deadline - time.monotonic(), 0.0)
-    pictures = splits.train.source
-    assert isinstance(pictures, Pixels)
-    largest = LARGEST_FACTOR * max(pictures.array.shape[2:])
-    fitting = [size for size in sizes if per_row * (size / sizes[0]) ** 2 * rows <= left and size <= largest]
-    return recipe.updated(network=network.model_copy(update={"size": max(fitting, default=sizes[-1])}))
+    return (learned if frozen else PASSES * PREDICTIONS * learned) + own + test
