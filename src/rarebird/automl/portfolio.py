@@ -48,9 +48,9 @@ PROBE_HEAD = {"name": "ridge", "class_weight": "balanced"}
 STATISTICS_ROWS = 4_000
 # Passes over the rows of a fine-tuning, at most and at least, and its batches: a step on larger ones takes seconds.
 TUNED_EPOCHS, FEWEST_TUNED, TUNED_BATCH = 30.0, 6.0, 32
-# Of many rows a few passes are enough, and fine-tuning gains more than a probe of larger pictures: 9,924 rows, 10 minutes,
-# balanced accuracy .788 with these shares of the remaining time, .749 with those of few rows. 1,075 rows, 2 minutes: .856
-# and .873.
+# Of many rows a few passes are enough, and fine-tuning gains more than a probe of larger pictures: 9,924 rows, 10
+# minutes, balanced accuracy .788 with the shares of the remaining time for many rows, .749 with those for few. 1,075
+# rows, 2 minutes: .856 and .873.
 PROBE_SHARE, TUNED_SHARE = 0.75, 0.6
 MANY_PROBE_SHARE, MANY_TUNED_SHARE, MANY_FEWEST_TUNED = 0.6, 0.75, 3.0
 # A network that learns from unlabeled rows first, and the share of the remaining time for it.
