@@ -46,13 +46,13 @@ PROBE_HEAD = {"name": "ridge", "class_weight": "balanced"}
 # Most pictures whose pretrained features hold minima and deviations, too: beyond, a decomposition of all of them takes
 # 2.5 times as long as without.
 STATISTICS_ROWS = 4_000
-# Passes over the rows of a fine-tuning, at most and at least, and its batches: a step on larger ones takes seconds.
-TUNED_EPOCHS, FEWEST_TUNED, TUNED_BATCH = 30.0, 6.0, 32
+# Most passes over the rows of a fine-tuning, and its batches: a step on larger ones takes seconds.
+TUNED_EPOCHS, TUNED_BATCH = 30.0, 32
+# Shares of the remaining time of a probe and of a fine-tuning, and fewest passes of the latter, by the number of rows.
 # Of many rows a few passes are enough, and fine-tuning gains more than a probe of larger pictures: 9,924 rows, 10
-# minutes, balanced accuracy .788 with the shares of the remaining time for many rows, .749 with those for few. 1,075
-# rows, 2 minutes: .856 and .873.
-PROBE_SHARE, TUNED_SHARE = 0.75, 0.6
-MANY_PROBE_SHARE, MANY_TUNED_SHARE, MANY_FEWEST_TUNED = 0.6, 0.75, 3.0
+# minutes, balanced accuracy .788 with the shares for many rows, .749 with those for few; 1,075 rows, 2 minutes: .856
+# and .873.
+TIME_OF_FEW, TIME_OF_MANY = (0.75, 0.6, 6.0), (0.6, 0.75, 3.0)
 # A network that learns from unlabeled rows first, and the share of the remaining time for it.
 PRETRAINED, PRETRAINED_SHARE = "unlabeled rows first", 0.6
 IN_CONTEXT_SHARE = 0.5
@@ -228,9 +228,7 @@ def _pretrained(train: Dataset, base: Recipe, weights: Pretrained) -> list[Portf
     )
     tuned = started.updated(stages="layer_decay", epochs=TUNED_EPOCHS, batch_size=min(base.batch_size, TUNED_BATCH))
     tuned = _with(tuned, ["optimizer.learning_rate=1e-3"])
-    share, tuned_share, fewest = PROBE_SHARE, TUNED_SHARE, FEWEST_TUNED
-    if len(train) > STATISTICS_ROWS:
-        share, tuned_share, fewest = MANY_PROBE_SHARE, MANY_TUNED_SHARE, MANY_FEWEST_TUNED
+    share, tuned_share, fewest = TIME_OF_MANY if len(train) > STATISTICS_ROWS else TIME_OF_FEW
     return [
         PortfolioEntry("pretrained probe", solved, share),
         PortfolioEntry("pretrained, tuned", tuned, tuned_share, enough=fewest / TUNED_EPOCHS),
