@@ -28,12 +28,14 @@ from rarebird.experiment.run import Outcome, run
 from rarebird.profile import duplicates
 from rarebird.readers.options import ReadOptions
 from rarebird.recipe.defaults import default_recipe
+from rarebird.recipe.fine_tuning import with_settings
+from rarebird.recipe.recipe import Recipe
 
 PLANS = {
     "probe": ["stages=linear_probe", "head={name=ridge,class_weight=balanced}", "augmentation=[]", "regularization=[]"],
-    "layer_decay": ["stages=layer_decay", "batch_size=32", "optimizer.learning_rate=1e-3"],
-    "gradual_unfreezing": ["stages=gradual_unfreezing", "batch_size=32", "optimizer.learning_rate=1e-3"],
-    "full": ["stages=full", "batch_size=32", "optimizer.learning_rate=3e-4"],
+    "layer_decay": ["stages=layer_decay"],
+    "gradual_unfreezing": ["stages=gradual_unfreezing"],
+    "full": ["stages=full", "optimizer.learning_rate=3e-4"],
 }
 
 
@@ -48,11 +50,10 @@ def drawn(rows: Dataset, share: float, seed: int) -> Splits:
 
 def trained(splits: Splits, seed: int, given: argparse.Namespace) -> Outcome:
     """One recipe: the default one, with the weights in the plan's way."""
-    recipe = default_recipe(splits.train, seed=seed)
-    if given.plan != "nothing":
-        recipe = recipe.with_settings([*weights(given), *PLANS[given.plan]])
+    plan = [] if given.plan == "nothing" else [*weights(given), *PLANS[given.plan]]
+    recipe = Recipe(**with_settings(default_recipe(splits.train, seed=seed), [*plan, *given.settings]))
     clock = Clock(None if given.budget is None else seconds_of(given.budget))
-    return run(recipe.with_settings(given.settings), splits, clock=clock, copies=None)
+    return run(recipe, splits, clock=clock, copies=None)
 
 
 def searched(splits: Splits, seed: int, given: argparse.Namespace) -> Outcome:

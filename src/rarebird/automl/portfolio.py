@@ -15,6 +15,7 @@ from rarebird.automl.candidate import Role
 from rarebird.automl.pretrained import IN_CONTEXT, Pretrained
 from rarebird.data.dataset import Dataset, Frame, Splits
 from rarebird.experiment.self_supervision import learning_without_labels
+from rarebird.recipe.fine_tuning import EPOCHS, fine_tuned
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
 from rarebird.training.step_plan import DEFAULT_EPOCHS
@@ -46,8 +47,6 @@ PROBE_HEAD = {"name": "ridge", "class_weight": "balanced"}
 # Most pictures whose pretrained features hold minima and deviations, too: beyond, a decomposition of all of them takes
 # 2.5 times as long as without.
 STATISTICS_ROWS = 4_000
-# Most passes over the rows of a fine-tuning, and its batches: a step on larger ones takes seconds.
-TUNED_EPOCHS, TUNED_BATCH = 30.0, 32
 # Shares of the remaining time of a probe and of a fine-tuning, and fewest passes of the latter, by the number of rows.
 # Of many rows a few passes are enough, and fine-tuning gains more than a probe of larger pictures: 9,924 rows, 10
 # minutes, balanced accuracy .788 with the shares for many rows, .749 with those for few; 1,075 rows, 2 minutes: .856
@@ -226,12 +225,10 @@ def _pretrained(train: Dataset, base: Recipe, weights: Pretrained) -> list[Portf
     solved = started.updated(
         stages="linear_probe", head=methods.build("head", PROBE_HEAD), augmentation=(), regularization=()
     )
-    tuned = started.updated(stages="layer_decay", epochs=TUNED_EPOCHS, batch_size=min(base.batch_size, TUNED_BATCH))
-    tuned = _with(tuned, ["optimizer.learning_rate=1e-3"])
     share, tuned_share, fewest = TIME_OF_MANY if len(train) > STATISTICS_ROWS else TIME_OF_FEW
     return [
         PortfolioEntry("pretrained probe", solved, share),
-        PortfolioEntry("pretrained, tuned", tuned, tuned_share, enough=fewest / TUNED_EPOCHS),
+        PortfolioEntry("pretrained, tuned", fine_tuned(started), tuned_share, enough=fewest / EPOCHS),
     ]
 
 

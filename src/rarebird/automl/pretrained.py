@@ -11,6 +11,7 @@ from typing import Any
 
 from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
+from rarebird.recipe import fine_tuning
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
@@ -69,14 +70,17 @@ def pretrained(base: Recipe) -> Pretrained | None:
 
 
 def without_weights(base: Recipe, train: Dataset) -> Recipe:
-    """The base without given weights, their backbone or a named checkpoint: the default recipe, which begins from
-    nothing. Where pictures
-    were read in the size of a backbone, its network sees them smaller, as it would without weights."""
+    """The base without given weights, their backbone and the settings of its fine-tuning, and without a named
+    checkpoint: the default recipe, which begins from nothing. Where pictures were read in the size of a backbone, its
+    network sees them smaller, as it would without weights."""
     if base.reference is not None and type(base.reference).name == IN_CONTEXT:
         base = base.updated(reference=None)
     if base.kind != "image":
         return base
-    network = default_recipe(train).network if base.transfer is not None else base.network
+    if base.transfer is not None:
+        default = default_recipe(train)
+        base = base.updated(**{name: getattr(default, name) for name in ("network", *fine_tuning.FIELDS)})
+    network = base.network
     if "size" in type(network).model_fields and max(train.source.array.shape[2:]) > SIDE_FROM_SCRATCH:  # type: ignore[union-attr]
         network = network.model_copy(update={"size": SIDE_FROM_SCRATCH})
     return base.updated(network=network, transfer=None)

@@ -24,6 +24,7 @@ from rarebird.metrics import names
 from rarebird.readers import array_tables
 from rarebird.readers.arrow_frames import in_pandas
 from rarebird.readers.python import from_arrays
+from rarebird.recipe import fine_tuning
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.text import assignments
@@ -122,7 +123,8 @@ class RecipeEstimator(BaseEstimator):  # type: ignore[misc]
         if recipe.steps is None and self.budget is None:
             chosen["steps"] = self.steps
         stated = {name: value for name, value in chosen.items() if value is not None}
-        return recipe.updated(**stated).with_settings(self._assignments())
+        recipe, settings = recipe.updated(**stated), self._assignments()
+        return recipe.with_settings(settings) if given else Recipe(**fine_tuning.with_settings(recipe, settings))
 
     def _assignments(self) -> list[str]:
         """The settings as assignments; one alone may be given as text."""

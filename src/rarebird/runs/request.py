@@ -18,7 +18,7 @@ from rarebird.profile.facts import Profile
 from rarebird.profile.profile import profile
 from rarebird.readers.options import ReadOptions, remembered_target
 from rarebird.readers.outside import with_outside
-from rarebird.recipe import ensemble
+from rarebird.recipe import ensemble, fine_tuning
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.ensemble import AnyRecipe, Ensemble
 from rarebird.recipe.recipe import Recipe
@@ -251,11 +251,14 @@ def resolve_recipe(request: Request, given: AnyRecipe | None, data: Splits) -> A
         DataError: A setting does not exist or does not fit.
     """
     seed = 0 if request.seed is None else request.seed
-    recipe = given or default_recipe(data.train, request.metric, seed)
     options = {"metric": request.metric, "seed": request.seed, "steps": request.steps, "threads": request.threads}
-    recipe = recipe.updated(**{name: value for name, value in options.items() if value is not None})
+    stated = {name: value for name, value in options.items() if value is not None}
+    if given is None:
+        default = default_recipe(data.train, request.metric, seed).updated(**stated)
+        return Recipe(**fine_tuning.with_settings(default, request.settings))
+    recipe = given.updated(**stated)
     recipe = recipe.with_settings(list(request.settings)) if request.settings else recipe
-    return recipe if given is None or _same_step_plan(recipe, given) else recipe.updated(relaid=())
+    return recipe if _same_step_plan(recipe, given) else recipe.updated(relaid=())
 
 
 def _same_step_plan(recipe: AnyRecipe, given: AnyRecipe) -> bool:

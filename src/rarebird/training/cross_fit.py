@@ -22,7 +22,7 @@ from rarebird.training.part_progress import PartProgress
 from rarebird.training.part_seconds import LONGEST_OVERRUN, affordable_models, seconds_after_training
 from rarebird.training.pretraining import learns
 from rarebird.training.reference_trainer import ReferenceTrainer
-from rarebird.training.resolution import at_affordable_size
+from rarebird.training.resolution import at_affordable_size, at_largest_size
 from rarebird.training.rows_at_once import in_memory, is_sampled, of_all_rows, sampled
 from rarebird.training.solved_trainer import SolvedTrainer
 from rarebird.training.synthesis import planned
@@ -120,15 +120,18 @@ def _sized_trainer(
 ) -> tuple[Recipe, Trainer, np.ndarray]:
     """The trainer of a part and the positions of its rows; the first part's decides, by the time, in which size a
     pretrained network sees its pictures."""
-    if fold == 0 and compute.deadline is not None:
-        left = max(compute.deadline - time.monotonic(), 0.0)
+    deadline = compute.deadline
+    if fold == 0 and deadline is None:
+        recipe = at_largest_size(recipe, splits)
+    elif fold == 0 and deadline is not None:
+        left = max(deadline - time.monotonic(), 0.0)
         recipe = planned(recipe, splits.train.take(parts[0][0]), compute, len(parts), left)
     # A generator that learns first is told as the state before the part's own steps.
     compute = replace(compute, progress=part_of(compute.progress, fold / len(parts), 0.0))
     trainer, learned = _trainer(recipe, splits, parts[fold], fold, compute, curve)
-    if fold:
+    if fold or deadline is None:
         return recipe, trainer, learned
-    sized = distributed.agreed(at_affordable_size(recipe, trainer, splits, parts, compute.deadline))
+    sized = distributed.agreed(at_affordable_size(recipe, trainer, splits, parts, deadline))
     if sized == recipe:
         return recipe, trainer, learned
     return sized, *_trainer(sized, splits, parts[0], 0, compute, curve)

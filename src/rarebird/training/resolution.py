@@ -22,36 +22,55 @@ PASSES, PREDICTIONS = 8.0, 3.0
 LARGEST_FACTOR = 4
 
 
+def at_largest_size(recipe: Recipe, splits: Splits) -> Recipe:
+    """The recipe with the largest size of its network's pictures that does not enlarge small ones too much; unchanged
+    where the network has no choice of sizes, or the recipe names one."""
+    return _at(recipe, _sizes(recipe, splits))
+
+
 def at_affordable_size(
     recipe: Recipe,
     trainer: Trainer,
     splits: Splits,
     parts: Sequence[tuple[np.ndarray, np.ndarray]],
-    deadline: float | None,
+    deadline: float,
 ) -> Recipe:
-    """The recipe with the largest size of its network's pictures that leaves enough passes within the time and does
-    not enlarge small pictures too much; unchanged where the network has no choice of sizes, or the recipe names one.
+    """The recipe with the largest size, of those of `at_largest_size`, that leaves enough passes within the time.
 
     Args:
         recipe: What to train.
         trainer: Of the first part, whose prediction of a row is measured at the network's own size.
         splits: The test rows are predicted, too.
         parts: Per model, the rows that it learns from and those that it holds out.
-        deadline: On the scale of `time.monotonic`; None: there is time for any size, and nothing is measured.
+        deadline: On the scale of `time.monotonic`.
     """
+    sizes = _sizes(recipe, splits)
+    if not sizes:
+        return recipe
+    network: Any = recipe.network
+    seconds = trainer.seconds_per_row(deadline) * _rows_passed(recipe, splits, parts)
+    left = SHARE * max(deadline - time.monotonic(), 0.0)
+    all_sizes = network.sizes()
+    return _at(recipe, [one for one in sizes if seconds * (one / all_sizes[0]) ** 2 <= left] or all_sizes[-1:])
+
+
+def _sizes(recipe: Recipe, splits: Splits) -> list[int]:
+    """The sizes that do not enlarge small pictures too much, the largest first; none where there is no choice."""
     network: Any = recipe.network
     if recipe.reference is not None or not hasattr(network, "sizes") or network.size is not None:
-        return recipe
+        return []
     pictures = splits.train.source
     assert isinstance(pictures, Pixels)
     largest = LARGEST_FACTOR * max(pictures.array.shape[2:])
     sizes: list[int] = network.sizes()
-    fitting = [size for size in sizes if size <= largest] or sizes[-1:]
-    if deadline is not None:
-        seconds = trainer.seconds_per_row(deadline) * _rows_passed(recipe, splits, parts)
-        left = SHARE * max(deadline - time.monotonic(), 0.0)
-        fitting = [size for size in fitting if seconds * (size / sizes[0]) ** 2 <= left] or sizes[-1:]
-    return recipe.updated(network=network.model_copy(update={"size": fitting[0]}))
+    return [size for size in sizes if size <= largest] or sizes[-1:]
+
+
+def _at(recipe: Recipe, sizes: list[int]) -> Recipe:
+    """The recipe at the first of these sizes."""
+    if not sizes:
+        return recipe
+    return recipe.updated(network=recipe.network.model_copy(update={"size": sizes[0]}))
 
 
 def _rows_passed(recipe: Recipe, splits: Splits, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:

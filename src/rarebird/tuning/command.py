@@ -23,6 +23,7 @@ from rarebird.experiment.identity import split_identity
 from rarebird.experiment.run import run
 from rarebird.experiment.setup import TEST_SHARE, positive_class, separate
 from rarebird.metrics import names
+from rarebird.recipe import fine_tuning
 from rarebird.recipe.defaults import default_recipe
 from rarebird.recipe.recipe import Recipe
 from rarebird.recipe.text import assigned, read_plain
@@ -258,8 +259,10 @@ def _text_of(space: Space) -> str:
 
 def _space(request: Request, data: Splits, seed: int) -> Space:
     """The ranges of the recipe file and of the settings; if neither has any, the usual ranges around the recipe."""
-    plain = read_plain(request.recipe) if request.recipe else default_recipe(data.train, request.metric, seed).plain()
-    plain = assigned(plain, request.settings, Recipe.model_fields)
+    if request.recipe is None:
+        plain = fine_tuning.with_settings(default_recipe(data.train, request.metric, seed), request.settings)
+    else:
+        plain = assigned(read_plain(request.recipe), request.settings, Recipe.model_fields)
     plain |= {"seed": seed} | ({"metric": request.metric} if request.metric else {})
     if data.outside and (request.recipe is None or "external" in plain):
         plain.setdefault("external", {"name": joining.METHOD})
