@@ -13,14 +13,15 @@ from rarebird.core.checks import DataError
 from rarebird.data.dataset import Dataset
 from rarebird.recipe import fine_tuning
 from rarebird.recipe.defaults import default_recipe
+from rarebird.recipe.fine_tuning import BACKBONE
 from rarebird.recipe.recipe import Recipe
 from rarebird.slots import methods
 from rarebird.slots.methods import Method
 
-BACKBONE, CHECKPOINT, IN_CONTEXT = "backbone", "checkpoint", "in_context"
-# How the hub's cache names a model of timm's.
+CHECKPOINT, IN_CONTEXT = "checkpoint", "in_context"
 # Side to which a network that begins from nothing reduces its pictures.
 SIDE_FROM_SCRATCH = 96
+# How the hub's cache names a model of timm's.
 CACHED = "models--timm--"
 NO_WEIGHTS = (
     "No pretrained weights were used; where pictures are few, they help more than anything else. --set "

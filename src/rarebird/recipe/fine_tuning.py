@@ -18,7 +18,7 @@ STAGES = "layer_decay"
 # The fields of a recipe that `fine_tuned` sets.
 FIELDS = ("stages", "epochs", "batch_size", "optimizer")
 # The network whose weights others have learned, and the methods that bring them.
-NETWORK, METHODS = "backbone", ("checkpoint", "from_run")
+BACKBONE, METHODS = "backbone", ("checkpoint", "from_run")
 
 
 def fine_tuned(recipe: Recipe) -> Recipe:
@@ -42,7 +42,7 @@ def with_settings(default: Recipe, settings: Sequence[str]) -> dict[str, Any]:
 
 def _tunes_given_weights(plain: Mapping[str, Any]) -> bool:
     """Whether a recipe's plain values, which are not yet checked, train the body of a backbone with given weights."""
-    if _name(plain.get("network")) != NETWORK or _name(plain.get("transfer")) not in METHODS:
+    if _name(plain.get("network")) != BACKBONE or _name(plain.get("transfer")) not in METHODS:
         return False
     return not plain.get("head") and not plain.get("reference") and not _is_frozen(plain.get("stages"))
 

@@ -121,11 +121,12 @@ def _sized_trainer(
     """The trainer of a part and the positions of its rows; the first part's decides, by the time, in which size a
     pretrained network sees its pictures."""
     deadline = compute.deadline
-    if fold == 0 and deadline is None:
-        recipe = at_largest_size(recipe, splits)
-    elif fold == 0 and deadline is not None:
-        left = max(deadline - time.monotonic(), 0.0)
-        recipe = planned(recipe, splits.train.take(parts[0][0]), compute, len(parts), left)
+    if fold == 0:
+        if deadline is None:
+            recipe = at_largest_size(recipe, splits)
+        else:
+            left = max(deadline - time.monotonic(), 0.0)
+            recipe = planned(recipe, splits.train.take(parts[0][0]), compute, len(parts), left)
     # A generator that learns first is told as the state before the part's own steps.
     compute = replace(compute, progress=part_of(compute.progress, fold / len(parts), 0.0))
     trainer, learned = _trainer(recipe, splits, parts[fold], fold, compute, curve)
